@@ -1,0 +1,1 @@
+"""What is to be done: the vocabulary of sweeps, tasks and results. Light imports only."""

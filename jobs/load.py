@@ -1,0 +1,155 @@
+"""From a YAML file and dotted overrides to a `SweepSpec`: every fault at once, each with its path and remedy.
+
+Reads the file and nothing else: whether data, checkpoints or clusters exist is found out by those who use them.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from jobs.errors import Fault, InvalidFileError, nearest
+from jobs.spec import METHOD_KINDS, SweepSpec
+from jobs.yaml_loader import parse_yaml
+
+
+def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
+    """Read a sweep file.
+
+    Args:
+        path: The YAML file.
+        overrides: `dotted.path=value`, the value in YAML (`seeds=[0,1]`), applied before validation.
+
+    Raises:
+        InvalidFileError: Anything is wrong with the file or the overrides; it lists every fault.
+    """
+    source = str(path)
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidFileError(
+            source, [Fault(path="", problem=f"cannot be read ({error}); give a YAML file")]
+        ) from None
+    document, faults = parse_yaml(text)
+    if document is None and not faults:
+        faults = [Fault(path="", problem="the file is empty; a sweep needs name, data, models and methods")]
+    elif not faults and not isinstance(document, dict):
+        faults = [Fault(path="", problem=f"holds a {type(document).__name__}; a sweep is a mapping of keys to values")]
+    if not isinstance(document, dict):
+        raise InvalidFileError(source, faults)
+    for override in overrides:
+        faults.extend(_apply_override(document, override))
+    spec, invalid = _validate(document)
+    faults.extend(invalid)
+    if faults or spec is None:
+        raise InvalidFileError(source, faults)
+    return spec
+
+
+def _apply_override(document: dict[str, Any], override: str) -> list[Fault]:
+    path, separator, text = override.partition("=")
+    path = path.strip()
+    if not separator or not path:
+        return [Fault(path=override, problem="is not an override; write dotted.path=value, e.g. seeds=[0,1]")]
+    value, faults = parse_yaml(text)
+    if faults:
+        return [Fault(path=path, problem=f"the value of the override, {text!r}, cannot be read: {faults[0].problem}")]
+    *parents, last = path.split(".")
+    node = document
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if child is None:
+            child = node[parent] = {}
+        if not isinstance(child, dict):
+            return [
+                Fault(path=path, problem=f"cannot be set: '{parent}' holds a value, not keys; set '{parent}' whole")
+            ]
+        node = child
+    node[last] = value
+    return []
+
+
+def _validate(document: dict[str, Any]) -> tuple[SweepSpec | None, list[Fault]]:
+    # Through JSON, where pydantic's strict mode knows lists for tuples but still tells 1, 1.0, true and "1" apart.
+    try:
+        return SweepSpec.model_validate_json(json.dumps(document, default=str)), []
+    except ValidationError as error:
+        return None, [_fault(details) for details in error.errors(include_url=False)]
+
+
+Location = tuple[int | str, ...]
+
+
+def _plain(location: Location) -> Location:
+    """The location as it stands in the file: without what pydantic adds for mapping keys and method kinds."""
+    return tuple(
+        part
+        for position, part in enumerate(location)
+        if part != "[key]" and not (position == 2 and location[0] == "methods" and part in METHOD_KINDS)
+    )
+
+
+def _dotted(location: Location) -> str:
+    path = ""
+    for part in _plain(location):
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def _fault(details: ErrorDetails) -> Fault:
+    location, found, context = details["loc"], _short(details["input"]), details.get("ctx", {})
+    match details["type"]:
+        case "orchard":
+            problem = details["msg"]
+        case "extra_forbidden":
+            problem = f"unknown key; {nearest(str(location[-1]), _keys_at(location[:-1]))}"
+        case "missing":
+            problem = "is missing; it must be given"
+        case "union_tag_not_found":
+            problem = f"has no kind; say kind: {', '.join(METHOD_KINDS)}"
+        case "union_tag_invalid":
+            problem = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), METHOD_KINDS)}"
+        case "too_short":
+            problem = "is empty; give at least one"
+        case "literal_error":
+            problem = f"{found} is not allowed; allowed: {context['expected']}"
+        case "string_pattern_mismatch":
+            problem = f"{found} is no name; use letters, digits, '.', '_' and '-', and begin with a letter or digit"
+        case _:
+            # pydantic's own words ("Input should be a valid integer") say what is allowed.
+            problem = f"{found} will not do: {details['msg'][0].lower()}{details['msg'][1:]}"
+    return Fault(path=_dotted(location), problem=problem)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _keys_at(location: Location) -> list[str]:
+    """The keys that are allowed at a location, read off the JSON schema."""
+    schema = SweepSpec.model_json_schema()
+
+    def variants(node: dict[str, Any]) -> list[dict[str, Any]]:
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+        choices = node.get("anyOf") or node.get("oneOf")
+        return [variant for choice in choices for variant in variants(choice)] if choices else [node]
+
+    nodes = [schema]
+    for part in location:
+        if part in METHOD_KINDS:
+            nodes = [node for node in nodes if node["properties"]["kind"].get("const") == part]
+            continue
+        # A mapping of named records (models, methods) appears as a pattern that its names match.
+        children = [
+            child
+            for node in nodes
+            for child in (node.get("properties", {}).get(part), *node.get("patternProperties", {}).values())
+            if child
+        ]
+        nodes = [variant for child in children for variant in variants(child)]
+    return [key for node in nodes for key in node.get("properties", {})]

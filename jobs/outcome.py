@@ -1,0 +1,72 @@
+"""What came of a task: failure is a value, not an exception.
+
+Records only. Who decides what follows from a cause is `orchestrator.machine`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from jobs.identity import Json
+
+
+class Cause(StrEnum):
+    """Why a task failed."""
+
+    PREEMPTED = "preempted"
+    """The node or the worker process was lost; not the task's fault."""
+    OUT_OF_MEMORY = "out_of_memory"
+    TRANSIENT = "transient"
+    """Input or output failed in a way that may pass."""
+    BAD_INPUT = "bad_input"
+    """The user's network, data or file cannot be used."""
+    BAD_NUMERICS = "bad_numerics"
+    """NaN or infinity."""
+    CANCELLED = "cancelled"
+    BUG = "bug"
+    """Anything else: an error in a stage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """The task's artifact is committed.
+
+    Attributes:
+        key: The task.
+        measurements: What the manifest measured; the same on every machine.
+        duration_s: Time the stage ran.
+        host: Where it ran.
+        reused: The artifact was there already and the stage did not run.
+    """
+
+    key: str
+    measurements: Mapping[str, Json]
+    duration_s: float
+    host: str = ""
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The task has no artifact.
+
+    Attributes:
+        key: The task.
+        cause: Why.
+        message: One line for people.
+        traceback: For bugs; empty where the message says all.
+        log: Address of the attempt's log; empty where the worker was lost before it could write one.
+        duration_s: Time until the failure.
+        host: Where it ran, as far as known.
+    """
+
+    key: str
+    cause: Cause
+    message: str
+    traceback: str = ""
+    log: str = ""
+    duration_s: float = 0.0
+    host: str = ""
+
+
+Outcome = Succeeded | Failed

@@ -1,0 +1,214 @@
+"""The sweep file as frozen, validated records.
+
+Types, ranges, known names and what must agree with what; field descriptions are the reference of the sweep file.
+Nothing here reads a file.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from jobs import checks, names
+
+Compression = Annotated[float, Field(ge=0.0, lt=1.0), AfterValidator(checks.whole_percent)]
+Compressions = Annotated[tuple[Compression, ...], Field(min_length=1), AfterValidator(checks.no_repeats)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)]
+
+
+class Record(BaseModel):
+    """Base of all parts of a sweep file: frozen, strict types, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class NormalizeSpec(Record):
+    """Normalisation of the images, per image channel."""
+
+    mean: tuple[float, ...] = Field(description="Subtracted from each channel; pixels are in [0, 1].")
+    std: tuple[Annotated[float, Field(gt=0)], ...] = Field(description="Then each channel is divided by it.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if len(self.mean) != len(self.std):
+            raise checks.fault("mean and std have different lengths; give one of each per image channel")
+        return self
+
+
+class DataSpec(Record):
+    """The data set that every model of the sweep is trained, tuned and evaluated on."""
+
+    dataset: Annotated[str, AfterValidator(checks.known_or_own(names.DATASETS))] = Field(
+        description="A data set of ours, or your own `package.module:callable`."
+    )
+    root: str | None = Field(default=None, description="Folder that holds the data, as every worker sees it.")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the data set.")
+    normalize: NormalizeSpec | None = Field(default=None, description="Default: none, pixels stay in [0, 1].")
+    fingerprint: str | None = Field(
+        default=None, description="Names the content where the driver cannot read `root`; default: read off the files."
+    )
+    batch_size: int = Field(default=256, ge=1, description="Images per batch in evaluation.")
+
+    @model_validator(mode="after")
+    def _has_root(self) -> Self:
+        if self.root is None and self.dataset in set(names.DATASETS) - set(names.DATASETS_WITHOUT_ROOT):
+            raise checks.fault(f"has no root; say in which folder {self.dataset} lies (data.root=FOLDER)")
+        return self
+
+
+class TrainSpec(Record):
+    """Training from scratch: SGD on cross-entropy. The defaults are those of Rethinking, section 5 (CIFAR)."""
+
+    epochs: int = Field(ge=1, description="Passes over the training split.")
+    batch_size: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=0.1, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    schedule: Literal["step", "cosine", "constant"] = Field(
+        default="step", description="`step`: a tenth at 50 % and again at 75 % of the epochs."
+    )
+    warmup_epochs: int = Field(default=0, ge=0)
+    augment: Literal["none", "crop-flip"] = "none"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    nesterov: bool = False
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> Self:
+        if self.warmup_epochs >= self.epochs:
+            raise checks.fault(f"warmup_epochs ({self.warmup_epochs}) must be less than epochs ({self.epochs})")
+        return self
+
+
+class ModelSpec(Record):
+    """A network and where its weights come from: a checkpoint or training."""
+
+    network: Annotated[str, AfterValidator(checks.network)] = Field(
+        description="A network of our zoo, `torchvision:NAME`, or your own `package.module:callable`."
+    )
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the network.")
+    weights: str | None = Field(default=None, description="URI of a checkpoint (.safetensors, .pt, .pth).")
+    train: TrainSpec | None = Field(default=None, description="How to train it, where there is no checkpoint.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.weights is None and self.train is None:
+            raise checks.fault("has no weights; give `weights` (URI of a checkpoint) or a `train` block")
+        if self.weights is not None and self.train is not None:
+            raise checks.fault("has both `weights` and `train`; keep one of them")
+        return self
+
+
+class OrderingSpec(Record):
+    """How the channels of each group are ordered before they become a function (INN, section 3.3)."""
+
+    method: Literal["tsp", "identity", "random"] = Field(
+        default="tsp", description="`tsp`: the shortest path through the channels; the others are its controls."
+    )
+    metric: Literal["l1", "l2"] = Field(default="l2", description="Distance between the slices of two channels.")
+    effort: Literal["fast", "standard", "thorough"] = Field(
+        default="standard", description="How much work the solver may do."
+    )
+
+
+class TuneSpec(Record):
+    """Partition tuning (INN, section 3.4): the nodes move, the weights stay."""
+
+    steps: int = Field(default=60, ge=1, description="Optimizer steps.")
+    batch_size: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=0.003, gt=0, description="Of Adam, with cosine decay.")
+    samples: int = Field(default=1024, ge=1, description="Training images it may see.")
+    holdout: int = Field(default=512, ge=1, description="Validation images that choose the best state.")
+    biases: bool = Field(default=False, description="Tune the biases too.")
+    target: Literal["labels", "dense"] = Field(
+        default="labels", description="`dense`: the dense network's outputs; needs no labels."
+    )
+
+
+class DenseMethod(Record):
+    """The network as it is: the control of every sweep."""
+
+    kind: Literal["dense"]
+
+
+class CriterionMethod(Record):
+    """Score the channels, remove the lowest, no training (INN's pipeline C)."""
+
+    kind: Literal["criterion"]
+    criterion: Annotated[str, AfterValidator(checks.criterion)] = Field(
+        description="What a channel is worth: `l1`, `random`."
+    )
+    compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
+
+
+class IntegralMethod(Record):
+    """An integral network: permute, interpolate, resample (INN's pipeline B; without `tune` it sees no data)."""
+
+    kind: Literal["integral"]
+    ordering: OrderingSpec = OrderingSpec()
+    reconstruction: Literal["product", "midpoint"] = Field(
+        default="product", description="The quadrature on the input axis; see `workers.integral.quadrature`."
+    )
+    tune: TuneSpec | None = Field(default=None, description="Tune the partition on a few batches.")
+    compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
+
+
+METHOD_KINDS = ("dense", "criterion", "integral")
+MethodSpec = Annotated[DenseMethod | CriterionMethod | IntegralMethod, Field(discriminator="kind")]
+
+
+class ResourcesSpec(Record):
+    """What each task of a stage asks of the cluster."""
+
+    num_cpus: float = Field(default=1.0, gt=0)
+    num_gpus: float | None = Field(
+        default=None, ge=0, description="Default: 1 for `train`, a quarter for the other GPU stages, on `cuda`."
+    )
+    memory_bytes: int = Field(default=0, ge=0, description="Memory to reserve; 0 reserves none.")
+
+
+class StagesSpec(Record):
+    """Resources per stage."""
+
+    train: ResourcesSpec = ResourcesSpec()
+    convert: ResourcesSpec = ResourcesSpec()
+    order: ResourcesSpec = ResourcesSpec()
+    permute: ResourcesSpec = ResourcesSpec()
+    score: ResourcesSpec = ResourcesSpec()
+    tune: ResourcesSpec = ResourcesSpec()
+    prune: ResourcesSpec = ResourcesSpec()
+    evaluate: ResourcesSpec = ResourcesSpec()
+
+
+class SweepSpec(Record):
+    """One sweep: models x methods x compressions x seeds on one data set."""
+
+    name: Name = Field(description="Also the MLflow experiment.")
+    storage: str = Field(default="~/.orchard/store", description="URI of the store, as every worker sees it.")
+    tracking: str = Field(default="sqlite:///~/.orchard/mlflow.db", description="MLflow's tracking URI.")
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(checks.no_repeats)] = Field(
+        default=(0,), description="One curve for each."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="`auto`: cuda where the cluster has or can start GPUs."
+    )
+    data: DataSpec
+    compressions: Compressions | None = Field(
+        default=None, description="Fractions of all parameters to remove, in steps of 0.01, for every method."
+    )
+    models: Annotated[dict[Name, ModelSpec], Field(min_length=1)]
+    methods: Annotated[dict[Name, MethodSpec], Field(min_length=1)]
+    resources: StagesSpec = StagesSpec()
+
+    @model_validator(mode="after")
+    def _every_method_has_compressions(self) -> Self:
+        without = [name for name in self.methods if not self.compressions_of(name)]
+        if without:
+            raise checks.fault(f"no compressions for {', '.join(without)}; give them there or for the whole sweep")
+        return self
+
+    def compressions_of(self, method: str) -> tuple[float, ...]:
+        """The compressions that a method is asked for: its own, else the sweep's; 0 alone for `dense`."""
+        spec = self.methods[method]
+        if isinstance(spec, DenseMethod):
+            return (0.0,)
+        return spec.compressions or self.compressions or ()

@@ -1,0 +1,157 @@
+"""A task: one stage applied to given parameters and inputs, named by its content key.
+
+The key covers everything that can change the result and nothing else. What only says where or how fast
+(`resources`, `locations`, `label`, `work`) stands beside it. This module runs nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from jobs.identity import Json, content_key
+
+
+class StageKind(StrEnum):
+    """The stages, in the order in which a network passes through them."""
+
+    TRAIN = "train"
+    CONVERT = "convert"
+    ORDER = "order"
+    PERMUTE = "permute"
+    SCORE = "score"
+    TUNE = "tune"
+    PRUNE = "prune"
+    EVALUATE = "evaluate"
+
+
+STAGE_VERSIONS: Mapping[StageKind, int] = {
+    StageKind.TRAIN: 1,
+    StageKind.CONVERT: 1,
+    StageKind.ORDER: 1,
+    StageKind.PERMUTE: 1,
+    StageKind.SCORE: 1,
+    StageKind.TUNE: 1,
+    StageKind.PRUNE: 1,
+    StageKind.EVALUATE: 1,
+}
+"""Raise a stage's number when its code changes the numbers that it returns: the old results stay, unused."""
+
+ACCELERATED = frozenset({StageKind.TRAIN, StageKind.CONVERT, StageKind.TUNE, StageKind.EVALUATE})
+"""Stages that run on a GPU where there is one; the others are CPU work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a task asks of the cluster.
+
+    Attributes:
+        num_cpus: CPU slots; also the number of threads that the task uses.
+        num_gpus: GPUs, fractions allowed.
+        memory_bytes: Memory to reserve; 0 reserves none.
+    """
+
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One unit of work. Make it with `make_task`, which gives it its key.
+
+    Attributes:
+        key: Content key, `KEY_LENGTH` hexadecimal characters.
+        stage: Which stage runs.
+        params: Every parameter that can change the result.
+        inputs: Role -> key of the task whose artifact is read in that role.
+        environment: The part of the environment that changes numbers (torch version, dtype, device class).
+        resources: What it asks of the cluster.
+        locations: Where inputs from outside lie (data root, checkpoint URI); their content is in `params`.
+        label: For people: model, method, compression, seed of the first curve that asked for it.
+        work: Hint of its cost among its siblings; larger ones start first.
+    """
+
+    key: str
+    stage: StageKind
+    params: Mapping[str, Json]
+    inputs: Mapping[str, str]
+    environment: Mapping[str, str]
+    resources: Resources = field(default_factory=Resources)
+    locations: Mapping[str, str] = field(default_factory=dict)
+    label: str = ""
+    work: float = 1.0
+
+    def identity(self) -> dict[str, Json]:
+        """What the key is made of."""
+        return _identity(self.stage, self.params, self.inputs, self.environment)
+
+
+def _identity(
+    stage: StageKind, params: Mapping[str, Json], inputs: Mapping[str, str], environment: Mapping[str, str]
+) -> dict[str, Json]:
+    return {
+        "stage": stage.value,
+        "version": STAGE_VERSIONS[stage],
+        "params": params,
+        "inputs": inputs,
+        "environment": environment,
+    }
+
+
+def make_task(
+    stage: StageKind,
+    *,
+    params: Mapping[str, Json],
+    inputs: Mapping[str, str],
+    environment: Mapping[str, str],
+    resources: Resources | None = None,
+    locations: Mapping[str, str] | None = None,
+    label: str = "",
+    work: float = 1.0,
+) -> Task:
+    """A task with the key that its identity gives it. See `Task` for the arguments."""
+    return Task(
+        key=content_key(_identity(stage, params, inputs, environment)),
+        stage=stage,
+        params=params,
+        inputs=inputs,
+        environment=environment,
+        resources=resources or Resources(),
+        locations=locations or {},
+        label=label,
+        work=work,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSize:
+    """A channel group as the scheduler sees it: its name and its number of channels."""
+
+    name: str
+    width: int
+
+
+def order_tasks(permute: Task, groups: Sequence[GroupSize], resources: Resources | None = None) -> tuple[Task, ...]:
+    """The `order` tasks that a `permute` task joins: one per channel group.
+
+    They cannot be planned before `convert` has listed the groups, yet their keys follow from the permute task
+    and the list alone. So the scheduler (to run them) and the permute stage (to read them) both ask here, and
+    the permute task's own key needs no knowledge of them.
+
+    Args:
+        permute: The task that joins them.
+        groups: What `convert` listed, in its order.
+        resources: What each asks of the cluster.
+    """
+    return tuple(
+        make_task(
+            StageKind.ORDER,
+            params={"group": group.name, "ordering": permute.params["ordering"], "seed": permute.params["seed"]},
+            inputs={"network": permute.inputs["network"]},
+            environment=permute.environment,
+            resources=resources,
+            label=f"{permute.label} {group.name}",
+            work=float(group.width) ** 2,
+        )
+        for group in groups
+    )

@@ -1,0 +1,1 @@
+"""When and where tasks run: plan, state machine, backends, store, tracking, report, command line."""

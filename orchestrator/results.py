@@ -1,0 +1,139 @@
+"""A sweep's curves: which tasks are their points, and what those tasks measured.
+
+A `SweepRecord` lies in the store beside the artifacts, so that the curves can be read from the store alone.
+This module knows neither MLflow nor figures; both read what it gives.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from jobs.artifact import Manifest, Store
+from jobs.identity import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedPoint:
+    """One point of a curve before it is measured.
+
+    Attributes:
+        compression: The compression asked for, in [0, 1).
+        key: The `evaluate` task that measures it.
+    """
+
+    compression: float
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCurve:
+    """One curve before it is measured. The first five fields name it within its sweep."""
+
+    model: str
+    dataset: str
+    method: str
+    protocol: str
+    seed: int
+    points: tuple[PlannedPoint, ...]
+
+    @property
+    def label(self) -> str:
+        """`model/method/seed`, as people read it."""
+        return f"{self.model}/{self.method}/seed{self.seed}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRecord:
+    """What a sweep asked for, as kept in the store.
+
+    Attributes:
+        name: The sweep's name; its MLflow experiment.
+        spec: The validated sweep file, overrides applied, defaults filled in.
+        curves: The curves with the keys of their points.
+        git_commit: Of the code that planned it, where known.
+        versions: Of Python and of the libraries that compute.
+    """
+
+    name: str
+    spec: Mapping[str, Json]
+    curves: tuple[PlannedCurve, ...]
+    git_commit: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Json]:
+        """The record as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Json]) -> "SweepRecord":
+        """The record that `to_json` wrote."""
+        curves = tuple(
+            PlannedCurve(**{**curve, "points": tuple(PlannedPoint(**point) for point in curve["points"])})
+            for curve in value["curves"]
+        )
+        return cls(**{**value, "curves": curves})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One measured point of a curve.
+
+    Attributes:
+        asked: The compression asked for, in [0, 1).
+        key: The `evaluate` task.
+        metrics: `accuracy` (fraction of the test split), `loss`, `compression` (reached), `params`, `macs`,
+            `size_bytes`, `duration_s`.
+        created_s: When it was measured, seconds since the epoch.
+        note: Why the compression reached is more than one percentage point from the one asked for; else empty.
+    """
+
+    asked: float
+    key: str
+    metrics: Mapping[str, float]
+    created_s: float
+    note: str = ""
+
+    @property
+    def step(self) -> int:
+        """The compression asked for in whole percent: the x axis in MLflow."""
+        return round(self.asked * 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """The measured points of a planned curve, by rising compression; those not measured yet are absent."""
+
+    plan: PlannedCurve
+    points: tuple[Point, ...]
+
+
+METRICS = ("accuracy", "loss", "compression", "params", "macs", "size_bytes", "duration_s")
+"""The metric keys of every point, the same on every curve."""
+
+
+def point_of(asked: float, manifest: Manifest) -> Point:
+    """The point that an `evaluate` manifest measured."""
+    values = {**manifest.measurements, "duration_s": manifest.duration_s}
+    return Point(
+        asked=asked,
+        key=manifest.key,
+        metrics={name: float(values[name]) for name in METRICS},
+        created_s=manifest.created_s,
+        note=str(manifest.measurements.get("note", "")),
+    )
+
+
+def collect(record: SweepRecord, store: Store) -> tuple[Curve, ...]:
+    """The curves of a sweep as far as the store has their points."""
+    present = store.present(point.key for curve in record.curves for point in curve.points)
+    manifests = {key: store.manifest(key) for key in present}
+    return tuple(
+        Curve(
+            plan=curve,
+            points=tuple(
+                point_of(point.compression, manifests[point.key])
+                for point in sorted(curve.points, key=lambda planned: planned.compression)
+                if point.key in manifests
+            ),
+        )
+        for curve in record.curves
+    )

@@ -1,0 +1,1 @@
+"""How a task is done: torch lives here, and no cluster does."""

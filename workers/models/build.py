@@ -1,0 +1,71 @@
+"""From a network's name and arguments to a module with random weights.
+
+It refuses to know seeds (the caller seeds torch's generator), devices and weights.
+"""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torchvision
+from torch import nn
+
+from jobs.errors import BadInputError, nearest
+from workers.models._registry import ZOO
+from workers.models.factories import Factory, check_arguments, import_factory
+
+
+def build(network: str, arguments: Mapping[str, Any] | None = None) -> nn.Module:
+    """Make the network that a name stands for, with random weights from torch's global generator.
+
+    Args:
+        network: A name of the zoo (`resnet`), one of torchvision's (`torchvision:mobilenet_v2`) or a factory
+            of the user's own (`package.module:callable`).
+        arguments: Keyword arguments of the network, for example `{"widths": [32, 64, 128]}`.
+
+    Returns:
+        The module, on the CPU, in training mode.
+
+    Raises:
+        BadInputError: The name is unknown, the arguments do not fit, or what came out is no nn.Module.
+    """
+    where = f"network '{network}'"
+    arguments = dict(arguments or {})
+    factory = _find(network, where=where)
+    if network.startswith("torchvision:"):
+        arguments |= _without_downloads(factory, arguments, where=where)
+    check_arguments(factory, arguments, where=where)
+    try:
+        model = factory(**arguments)
+    except (TypeError, ValueError) as error:
+        raise BadInputError(f"{where}: refused its arguments {arguments}: {error}") from error
+    if not isinstance(model, nn.Module):
+        raise BadInputError(f"{where}: returned {type(model).__name__}; it must return a torch.nn.Module")
+    return model
+
+
+def _find(network: str, *, where: str) -> Factory:
+    prefix, colon, name = network.partition(":")
+    if not colon:
+        if network not in ZOO:
+            raise BadInputError(
+                f"{where}: unknown; {nearest(network, ZOO)} "
+                "Or name 'torchvision:NAME' or a factory of your own, 'package.module:callable'."
+            )
+        return ZOO[network]
+    if prefix != "torchvision":
+        return import_factory(network, where=where)
+    known = torchvision.models.list_models()
+    if name not in known:
+        raise BadInputError(f"{where}: torchvision {torchvision.__version__} has no such network; {nearest(name, known)}")
+    builder: Factory = torchvision.models.get_model_builder(name)
+    return builder
+
+
+def _without_downloads(builder: Factory, arguments: Mapping[str, Any], *, where: str) -> dict[str, None]:
+    """The arguments that keep torchvision from fetching weights: some networks fetch a backbone unless told not to."""
+    names = {"weights", "weights_backbone"} & set(inspect.signature(builder).parameters)
+    given = sorted(name for name in names if arguments.get(name) is not None)
+    if given:
+        raise BadInputError(f"{where}: argument '{given[0]}' is not accepted: weights are loaded from a file; leave it out")
+    return dict.fromkeys(names)

@@ -1,0 +1,76 @@
+"""The user's own factories: `package.module:callable` and the arguments it is called with.
+
+Used for networks and for data sets alike. It refuses to know what a factory makes: the caller checks that.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jobs.errors import BadInputError, nearest
+
+Factory = Callable[..., Any]
+
+
+def import_factory(name: str, *, where: str) -> Factory:
+    """Find the callable that `package.module:callable` names.
+
+    Args:
+        name: For example `my_lab.networks:wide_resnet`; the part after the colon may be dotted.
+        where: Opening words of an error, for example `network 'my_lab.networks:wide_resnet'`.
+
+    Raises:
+        BadInputError: The name is malformed, the module cannot be found, it has no such attribute, or the
+            attribute cannot be called. An error inside the module itself is left as it is.
+    """
+    module_name, _, attributes = name.partition(":")
+    if not all(part.isidentifier() for part in [*module_name.split("."), *attributes.split(".")]):
+        raise BadInputError(f"{where}: not of the form 'package.module:callable'")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if not (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise
+        raise BadInputError(
+            f"{where}: no module named '{error.name}' here; install it where the workers run, "
+            "or put its folder on their PYTHONPATH"
+        ) from error
+    for attribute in attributes.split("."):
+        if not hasattr(found, attribute):
+            known = [known for known, value in vars(found).items() if callable(value) and not known.startswith("_")]
+            raise BadInputError(f"{where}: nothing there is called '{attribute}'; {nearest(attribute, known)}")
+        found = getattr(found, attribute)
+    if not callable(found):
+        raise BadInputError(f"{where}: is of type {type(found).__name__}; a callable is needed: name a function or class")
+    factory: Factory = found
+    return factory
+
+
+def check_arguments(factory: Factory, arguments: Mapping[str, Any], *, num_positional: int = 0, where: str) -> None:
+    """Compare arguments with a factory's signature before it is called.
+
+    Args:
+        factory: Anything callable. One whose signature cannot be read is let through.
+        arguments: The keyword arguments to be.
+        num_positional: How many leading parameters the caller fills itself.
+        where: Opening words of an error.
+
+    Raises:
+        BadInputError: Unknown or missing arguments, all of them at once.
+    """
+    try:
+        parameters = list(inspect.signature(factory).parameters.values())[num_positional:]
+    except (TypeError, ValueError):
+        return
+    named = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+    allowed = {each.name for each in named}
+    problems = [
+        f"argument '{each.name}' is missing" for each in named if each.default is each.empty and each.name not in arguments
+    ]
+    if not any(each.kind is each.VAR_KEYWORD for each in parameters):
+        problems += [
+            f"argument '{name}' is not accepted; {nearest(name, allowed)}" for name in arguments if name not in allowed
+        ]
+    if problems:
+        raise BadInputError("\n  ".join([f"{where}:", *problems]) if len(problems) > 1 else f"{where}: {problems[0]}")

@@ -1,0 +1,26 @@
+"""Train and eval flags: set for a while, then left as they were found.
+
+Knows no data and no training.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Put every module of `model` into one mode and give each its own flag back at the end, whatever happens.
+
+    Args:
+        model: Its flags may differ from module to module, as with a frozen batch norm.
+        training: True for training mode, False for evaluation mode.
+    """
+    found = [(module, module.training) for module in model.modules()]
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, flag in found:
+            module.training = flag

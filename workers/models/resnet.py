@@ -1,0 +1,109 @@
+"""Residual networks of basic blocks for small images (He et al. 2016, arXiv:1512.03385, section 4.2).
+
+Where the shape changes, the shortcut is a 1x1 convolution with batch norm (their option B). The tensors are
+named as in the published CIFAR checkpoints: conv1, bn1, layerS.B.{conv1,bn1,conv2,bn2,shortcut.0,shortcut.1},
+linear. Knows no data and no checkpoint file.
+"""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from jobs.errors import BadInputError
+from workers.models._arguments import check_sizes, check_widths
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with batch norm, added to the input or to its projection."""
+
+    def __init__(self, *, in_channels: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, width, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu1 = nn.ReLU()
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or in_channels != width:
+            self.shortcut.append(nn.Conv2d(in_channels, width, 1, stride=stride, bias=False))
+            self.shortcut.append(nn.BatchNorm2d(width))
+        self.relu2 = nn.ReLU()
+
+    def forward(self, features: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n width h2 w2"]:
+        """Features to features; the side is divided by the stride, rounded up."""
+        inner: Tensor = self.relu1(self.bn1(self.conv1(features)))
+        outer: Tensor = self.relu2(self.bn2(self.conv2(inner)) + self.shortcut(features))
+        return outer
+
+
+class ResidualNet(nn.Module):
+    """A 3x3 stem, stages of basic blocks (the second stage and later halve the side), global average, linear."""
+
+    def __init__(self, *, widths: Sequence[int], blocks: int, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.relu = nn.ReLU()
+        self.num_stages = len(widths)
+        channels = widths[0]
+        for stage, width in enumerate(widths, start=1):
+            members = nn.Sequential()
+            for block in range(blocks):
+                stride = 2 if stage > 1 and block == 0 else 1
+                members.append(BasicBlock(in_channels=channels, width=width, stride=stride))
+                channels = width
+            self.add_module(f"layer{stage}", members)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.linear = nn.Linear(channels, num_classes)
+
+    def forward(self, images: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n num_classes"]:
+        """Images to logits."""
+        features: Tensor = self.relu(self.bn1(self.conv1(images)))
+        for stage in range(1, self.num_stages + 1):
+            features = self.get_submodule(f"layer{stage}")(features)
+        logits: Tensor = self.linear(self.pool(features).flatten(1))
+        return logits
+
+
+def resnet(
+    *, widths: Sequence[int] = (32, 64, 128), blocks: int = 1, num_classes: int = 10, in_channels: int = 3
+) -> ResidualNet:
+    """The network `resnet`.
+
+    Args:
+        widths: Channels of each stage.
+        blocks: Basic blocks per stage.
+        num_classes: Outputs.
+        in_channels: Channels of an image.
+
+    Raises:
+        BadInputError: A size is not a positive whole number.
+    """
+    check_widths("resnet", widths)
+    check_sizes("resnet", blocks=blocks, num_classes=num_classes, in_channels=in_channels)
+    return ResidualNet(widths=widths, blocks=blocks, num_classes=num_classes, in_channels=in_channels)
+
+
+def cifar_resnet(*, depth: int, num_classes: int = 10, in_channels: int = 3) -> ResidualNet:
+    """The network `cifar_resnet`: three stages of 16, 32 and 64 channels.
+
+    Args:
+        depth: Layers along the main path: 6 x (blocks per stage) + 2, so 20, 32, 44, 56, 110 and so on.
+        num_classes: Outputs.
+        in_channels: Channels of an image.
+
+    Raises:
+        BadInputError: The depth is not of that form, or a size is not a positive whole number.
+    """
+    check_sizes("cifar_resnet", depth=depth, num_classes=num_classes, in_channels=in_channels)
+    if depth < 8 or depth % 6 != 2:
+        raise BadInputError(
+            f"network 'cifar_resnet': depth is {depth}; 6 x blocks + 2 is needed, for example 20, 32, 44, 56 or 110"
+        )
+    return ResidualNet(widths=(16, 32, 64), blocks=depth // 6, num_classes=num_classes, in_channels=in_channels)
+
+
+def cifar_resnet56(*, num_classes: int = 10, in_channels: int = 3) -> ResidualNet:
+    """The network `cifar_resnet56`: `cifar_resnet` with nine blocks per stage."""
+    return cifar_resnet(depth=56, num_classes=num_classes, in_channels=in_channels)
