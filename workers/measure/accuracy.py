@@ -65,7 +65,9 @@ def evaluate(
             logits = model(images)
             check_logits(logits, labels)
             if not bool(torch.isfinite(logits).all()):
-                raise BadNumericsError(f"evaluate: a logit is NaN or infinite, in samples {seen} to {seen + len(labels) - 1}")
+                raise BadNumericsError(
+                    f"evaluate: a logit is NaN or infinite, in samples {seen} to {seen + len(labels) - 1}"
+                )
             num_right += int((logits.argmax(dim=1) == labels).sum())
             loss += float(functional.cross_entropy(logits.float(), labels, reduction="sum"))
             seen += len(labels)
@@ -75,7 +77,9 @@ def evaluate(
 def check_logits(logits: Float[Tensor, "n num_classes"], labels: Int64[Tensor, " n"]) -> None:
     """Raise BadInputError unless `logits` can be compared with `labels`: one row each, an output for every label."""
     if not isinstance(logits, Tensor):
-        raise BadInputError(f"the network returned {type(logits).__name__}; a classifier must return one tensor of logits")
+        raise BadInputError(
+            f"the network returned {type(logits).__name__}; a classifier must return one tensor of logits"
+        )
     if logits.ndim != 2 or len(logits) != len(labels):
         raise BadInputError(
             f"the network returned shape {tuple(logits.shape)} for {len(labels)} images; "

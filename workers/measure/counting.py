@@ -45,5 +45,5 @@ def count_macs(model: nn.Module, input_shape: Sequence[int]) -> int:
 
 
 def size_bytes(state: Mapping[str, Tensor]) -> int:
-    """Bytes of a state's floating-point tensors in the types they have: what a file of them weighs without its header."""
+    """Bytes of a state's floating-point tensors in the types they have: a file of them, without its header."""
     return sum(each.numel() * each.element_size() for each in state.values() if each.is_floating_point())

@@ -23,5 +23,6 @@ def check_widths(network: str, widths: Sequence[int]) -> None:
     """Raise BadInputError unless `widths` lists at least one number of channels, each at least 1."""
     if not isinstance(widths, list | tuple) or not widths or not all(map(_is_size, widths)):
         raise BadInputError(
-            f"network '{network}': widths is {widths!r}; a list of channels per stage is needed, for example [32, 64, 128]"
+            f"network '{network}': widths is {widths!r}; "
+            "a list of channels per stage is needed, for example [32, 64, 128]"
         )

@@ -57,7 +57,9 @@ def _find(network: str, *, where: str) -> Factory:
         return import_factory(network, where=where)
     known = torchvision.models.list_models()
     if name not in known:
-        raise BadInputError(f"{where}: torchvision {torchvision.__version__} has no such network; {nearest(name, known)}")
+        raise BadInputError(
+            f"{where}: torchvision {torchvision.__version__} has no such network; {nearest(name, known)}"
+        )
     builder: Factory = torchvision.models.get_model_builder(name)
     return builder
 
@@ -67,5 +69,7 @@ def _without_downloads(builder: Factory, arguments: Mapping[str, Any], *, where:
     names = {"weights", "weights_backbone"} & set(inspect.signature(builder).parameters)
     given = sorted(name for name in names if arguments.get(name) is not None)
     if given:
-        raise BadInputError(f"{where}: argument '{given[0]}' is not accepted: weights are loaded from a file; leave it out")
+        raise BadInputError(
+            f"{where}: argument '{given[0]}' is not accepted: weights are loaded from a file; leave it out"
+        )
     return dict.fromkeys(names)

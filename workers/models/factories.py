@@ -42,7 +42,9 @@ def import_factory(name: str, *, where: str) -> Factory:
             raise BadInputError(f"{where}: nothing there is called '{attribute}'; {nearest(attribute, known)}")
         found = getattr(found, attribute)
     if not callable(found):
-        raise BadInputError(f"{where}: is of type {type(found).__name__}; a callable is needed: name a function or class")
+        raise BadInputError(
+            f"{where}: is of type {type(found).__name__}; a callable is needed: name a function or class"
+        )
     factory: Factory = found
     return factory
 
@@ -66,7 +68,9 @@ def check_arguments(factory: Factory, arguments: Mapping[str, Any], *, num_posit
     named = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
     allowed = {each.name for each in named}
     problems = [
-        f"argument '{each.name}' is missing" for each in named if each.default is each.empty and each.name not in arguments
+        f"argument '{each.name}' is missing"
+        for each in named
+        if each.default is each.empty and each.name not in arguments
     ]
     if not any(each.kind is each.VAR_KEYWORD for each in parameters):
         problems += [

@@ -67,7 +67,9 @@ def read_tensors(path: str) -> object:
             "Save model.state_dict() as safetensors where the file comes from."
         ) from error
     except (safetensors.SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        raise BadInputError(f"{path}: not a readable '{ending}' file ({error}); it may be cut off: copy it again") from error
+        raise BadInputError(
+            f"{path}: not a readable '{ending}' file ({error}); it may be cut off: copy it again"
+        ) from error
 
 
 def _unwrap(content: object, path: str) -> dict[str, Tensor]:
@@ -75,7 +77,9 @@ def _unwrap(content: object, path: str) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not content:
-        raise BadInputError(f"{path}: holds {type(content).__name__}; a non-empty mapping of names to tensors is needed")
+        raise BadInputError(
+            f"{path}: holds {type(content).__name__}; a non-empty mapping of names to tensors is needed"
+        )
     strangers = [
         Fault(path=str(name), problem=f"is of type {type(value).__name__}; a tensor is needed")
         for name, value in content.items()
@@ -98,6 +102,8 @@ def _compare(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> lis
         elif name not in state and name.rpartition(".")[2] != _OPTIONAL:
             faults.append(Fault(path=name, problem=f"missing from the file; the network has it with shape {wanted}"))
     faults += [
-        Fault(path=name, problem="not in the network; check its name and arguments") for name in state if name not in expected
+        Fault(path=name, problem="not in the network; check its name and arguments")
+        for name in state
+        if name not in expected
     ]
     return faults

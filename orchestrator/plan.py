@@ -1,0 +1,201 @@
+"""From a sweep to a DAG of tasks. Tasks with equal keys are one task.
+
+A pure function of the sweep, the fingerprints of what lies outside the store, and the environment. It imports
+neither torch, ray nor mlflow, and asks no disk, clock or cluster.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jobs.identity import Json
+from jobs.spec import CriterionMethod, DenseMethod, IntegralMethod, ModelSpec, ResourcesSpec, SweepSpec
+from jobs.task import ACCELERATED, Resources, StageKind, Task, make_task
+from orchestrator.results import PlannedCurve, PlannedPoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a plan depends on besides the sweep file.
+
+    Attributes:
+        device: Device class of the accelerated stages: `cpu` or `cuda`.
+        torch_version: Part of every key.
+        data: Fingerprint of the data set.
+        weights: Model name -> fingerprint of its checkpoint.
+        sources: Import path of the user's own code -> fingerprint of its module.
+    """
+
+    device: str
+    torch_version: str
+    data: str
+    weights: Mapping[str, str]
+    sources: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A sweep's DAG.
+
+    The `order` tasks are not in it: they follow from what `convert` finds (`jobs.task.order_tasks`).
+
+    Attributes:
+        tasks: Key -> task, inputs before the tasks that read them.
+        curves: The curves, whose points name their `evaluate` tasks.
+        asked: How many tasks of each stage the curves ask for, before equal ones are joined.
+        order_resources: What each `order` task will ask of the cluster.
+    """
+
+    tasks: Mapping[str, Task]
+    curves: tuple[PlannedCurve, ...]
+    asked: Mapping[StageKind, int]
+    order_resources: Resources
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Keys of the tasks that the curves want, each once, in plan order."""
+        return tuple(dict.fromkeys(point.key for curve in self.curves for point in curve.points))
+
+
+def plan_sweep(spec: SweepSpec, surroundings: Surroundings) -> Plan:
+    """Plan every model x method x seed x compression of a sweep."""
+    planner = _Planner(spec, surroundings)
+    curves = tuple(
+        planner.curve(model, method, seed) for model in spec.models for method in spec.methods for seed in spec.seeds
+    )
+    return Plan(
+        tasks=planner.tasks,
+        curves=curves,
+        asked=planner.asked,
+        order_resources=planner.resources(StageKind.ORDER),
+    )
+
+
+class _Planner:
+    """Collects tasks; each method returns the key of the task that it added."""
+
+    def __init__(self, spec: SweepSpec, surroundings: Surroundings) -> None:
+        self.spec = spec
+        self.tasks: dict[str, Task] = {}
+        self.asked: Counter[StageKind] = Counter()
+        self._surroundings = surroundings
+        self._environments = {
+            device: {"torch": surroundings.torch_version, "dtype": "float32", "device": device}
+            for device in ("cpu", surroundings.device)
+        }
+        self._resources = {stage: self.resources(stage) for stage in StageKind}
+        self._data_params = self._data()
+        self._data_location = {"data": spec.data.root} if spec.data.root is not None else {}
+
+    def resources(self, stage: StageKind) -> Resources:
+        """What a stage asks of the cluster: the sweep's word, else a default for the device class."""
+        asked: ResourcesSpec = getattr(self.spec.resources, stage.value)
+        num_gpus = asked.num_gpus
+        if num_gpus is None:
+            on_gpu = self._surroundings.device == "cuda" and stage in ACCELERATED
+            num_gpus = (1.0 if stage is StageKind.TRAIN else 0.25) if on_gpu else 0.0
+        return Resources(num_cpus=asked.num_cpus, num_gpus=num_gpus, memory_bytes=asked.memory_bytes)
+
+    def curve(self, model: str, method: str, seed: int) -> PlannedCurve:
+        """Plan one curve."""
+        spec = self.spec.methods[method]
+        points = tuple(
+            PlannedPoint(compression=compression, key=self._point(model, method, seed, compression))
+            for compression in self.spec.compressions_of(method)
+        )
+        protocol = "tune" if isinstance(spec, IntegralMethod) and spec.tune else "none"
+        return PlannedCurve(
+            model=model, dataset=self.spec.data.dataset, method=method, protocol=protocol, seed=seed, points=points
+        )
+
+    def _point(self, model: str, method: str, seed: int, compression: float) -> str:
+        label = f"{model}/{method}@{round(compression * 100)}%/seed{seed}"
+        spec = self.spec.methods[method]
+        trained = self._train(model, seed)
+        if isinstance(spec, DenseMethod):
+            return self._evaluate(trained, label)
+        converted = self._convert(trained, fold=isinstance(spec, IntegralMethod), label=f"{model}/seed{seed}")
+        if isinstance(spec, CriterionMethod):
+            pruned = self._remove(converted, spec, seed, compression, label)
+        else:
+            pruned = self._resample(converted, spec, seed, compression, label)
+        return self._evaluate(pruned, label)
+
+    def _train(self, name: str, seed: int) -> str:
+        model: ModelSpec = self.spec.models[name]
+        loaded = model.weights is not None
+        params: dict[str, Json] = {
+            "network": model.network,
+            "source": self._surroundings.sources.get(model.network),
+            "arguments": model.arguments,
+            "weights": self._surroundings.weights.get(name),
+            "train": model.train.model_dump(mode="json") if model.train else None,
+            "data": self._data_params,
+            "seed": None if loaded else seed,
+        }
+        locations = {**self._data_location, **({"weights": model.weights} if model.weights else {})}
+        label = name if loaded else f"{name}/seed{seed}"
+        return self._add(StageKind.TRAIN, params, {}, label, locations)
+
+    def _convert(self, trained: str, *, fold: bool, label: str) -> str:
+        return self._add(StageKind.CONVERT, {"fold_batchnorm": fold}, {"network": trained}, label)
+
+    def _remove(self, converted: str, spec: CriterionMethod, seed: int, compression: float, label: str) -> str:
+        params: dict[str, Json] = {"criterion": spec.criterion, "seed": seed if spec.criterion == "random" else None}
+        scored = self._add(StageKind.SCORE, params, {"network": converted}, label)
+        params = {"how": "remove", "allocation": "uniform", "compression": compression}
+        return self._add(StageKind.PRUNE, params, {"network": converted, "scores": scored}, label)
+
+    def _resample(self, converted: str, spec: IntegralMethod, seed: int, compression: float, label: str) -> str:
+        needs_seed = spec.ordering.method != "identity"
+        ordering: dict[str, Json] = {
+            "ordering": spec.ordering.model_dump(mode="json"),
+            "seed": seed if needs_seed else None,
+        }
+        permuted = self._add(StageKind.PERMUTE, ordering, {"network": converted}, label)
+        sampling: dict[str, Json] = {
+            "allocation": "uniform",
+            "compression": compression,
+            "reconstruction": spec.reconstruction,
+        }
+        inputs = {"network": permuted}
+        if spec.tune:
+            tuning = {**sampling, "tune": spec.tune.model_dump(mode="json"), "data": self._data_params, "seed": seed}
+            tuned = self._add(StageKind.TUNE, tuning, {"network": permuted}, label, self._data_location)
+            inputs = {"network": permuted, "partition": tuned}
+        return self._add(StageKind.PRUNE, {"how": "resample", **sampling}, inputs, label)
+
+    def _evaluate(self, network: str, label: str) -> str:
+        params = {"data": self._data_params, "split": "test", "batch_size": self.spec.data.batch_size}
+        return self._add(StageKind.EVALUATE, params, {"network": network}, label, self._data_location)
+
+    def _data(self) -> dict[str, Json]:
+        data = self.spec.data
+        return {
+            "dataset": data.dataset,
+            "source": self._surroundings.sources.get(data.dataset),
+            "arguments": data.arguments,
+            "normalize": data.normalize.model_dump(mode="json") if data.normalize else None,
+            "fingerprint": self._surroundings.data,
+        }
+
+    def _add(
+        self,
+        stage: StageKind,
+        params: Mapping[str, Json],
+        inputs: Mapping[str, str],
+        label: str,
+        locations: Mapping[str, str] | None = None,
+    ) -> str:
+        device = self._surroundings.device if stage in ACCELERATED else "cpu"
+        task = make_task(
+            stage,
+            params=params,
+            inputs=inputs,
+            environment=self._environments[device],
+            resources=self._resources[stage],
+            locations=locations,
+            label=label,
+        )
+        self.asked[stage] += 1
+        return self.tasks.setdefault(task.key, task).key

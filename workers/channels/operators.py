@@ -1,0 +1,135 @@
+"""What an operator rule works with: labelled tensors, one call, the book, and the table of rules.
+
+A rule is one small function per family of operators. It reads the labels of the arguments, writes into the book
+what belongs together, and returns the labels of the result. To teach the house a new operator, add a function
+with `@rule(...)` in one of the `*_rules` modules. A rule that does not understand a call raises `Unsupported`;
+everything that the call touches then stays whole. This module refuses to know any single operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from workers.channels.layout import NOT_A_CHANNEL, Labels, Role
+from workers.channels.union_find import Atoms, Obstacle
+
+
+class Unsupported(Exception):  # noqa: N818  # control flow between a rule and the interpreter, never seen outside
+    """A rule does not understand this call; the message says what it met."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traced:
+    """A tensor in the graph.
+
+    Attributes:
+        axes: one array of labels per axis; a label is an atom or -1.
+        tensor: name of the parameter or buffer that this is, or None for the result of an operator.
+    """
+
+    axes: tuple[Labels, ...]
+    tensor: str | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size of every axis."""
+        return tuple(len(axis) for axis in self.axes)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any index of any axis is a channel."""
+        return any(is_labelled(axis) for axis in self.axes)
+
+
+Value: TypeAlias = Traced | list[Traced]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of an operator.
+
+    Attributes:
+        operator: full name, such as `aten.conv2d.default`.
+        where: dotted path of the calling module.
+        arguments: by schema name, with `Traced` in place of tensors.
+        shape: shape of the result, or None where it is not one tensor.
+    """
+
+    operator: str
+    where: str
+    arguments: Mapping[str, Any]
+    shape: tuple[int, ...] | None
+
+    def tensor(self, *names: str) -> Traced:
+        """The tensor passed under the first of the names that exists."""
+        for name in names:
+            if name in self.arguments:
+                value = self.arguments[name]
+                if isinstance(value, Traced):
+                    return value
+        raise Unsupported(f"expects a tensor as {' or '.join(names)}")
+
+    def obstacle(self, reason: str) -> Obstacle:
+        """An obstacle that names this call."""
+        return Obstacle(operator=self.operator, where=self.where, reason=reason)
+
+
+@dataclass(slots=True, kw_only=True)
+class Book:
+    """Everything that rules write down.
+
+    Attributes:
+        atoms: what belongs together, and what has to stay.
+        roles: role of an axis of a parameter, by (name, axis), where it is not `output`.
+        produced: (layer, labels) for every layer that makes new channels, in order of execution.
+        sliced: labels of axes that an operator takes apart.
+    """
+
+    atoms: Atoms = field(default_factory=Atoms)
+    roles: dict[tuple[str, int], Role] = field(default_factory=dict)
+    produced: list[tuple[str, Labels]] = field(default_factory=list)
+    sliced: list[Labels] = field(default_factory=list)
+
+
+Rule: TypeAlias = Callable[[Book, Call], Value]
+RULES: dict[str, Rule] = {}
+"""Rule by operator name without namespace, overload and the underscore of in-place variants."""
+
+
+def rule(*operators: str) -> Callable[[Rule], Rule]:
+    """Registers a rule for operators such as `conv2d`; the in-place variant `conv2d_` is meant, too."""
+
+    def register(function: Rule) -> Rule:
+        for operator in operators:
+            if operator in RULES:
+                raise ValueError(f"operator {operator!r} has two rules")
+            RULES[operator] = function
+        return function
+
+    return register
+
+
+def is_labelled(axis: Labels) -> bool:
+    """Whether any index of an axis is a channel."""
+    return bool((axis >= 0).any())
+
+
+def unlabelled(size: int) -> Labels:
+    """Labels of an axis without channels."""
+    return np.full(size, NOT_A_CHANNEL, dtype=np.int64)
+
+
+def only_channels_on(tensor: Traced, axis: int) -> None:
+    """Refuses a tensor that has channels on another axis than the given one."""
+    for number, labels in enumerate(tensor.axes):
+        if number != axis and is_labelled(labels):
+            raise Unsupported(f"axis {number} carries channels, this operator expects them on axis {axis} only")
+
+
+def axis_number(axis: int, dimensions: int) -> int:
+    """An axis counted from the front."""
+    return axis + dimensions if axis < 0 else axis

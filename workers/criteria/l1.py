@@ -1,0 +1,26 @@
+"""Norm of the filters: sum of |W| (Rethinking, section 4.1; Li et al. 2017)."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from workers.channels import ChannelMap, unit_slices
+
+
+def l1(
+    state: Mapping[str, Tensor], channel_map: ChannelMap, generator: torch.Generator
+) -> dict[str, Float[Tensor, " n"]]:
+    """Sum of the absolute weights that produce a unit, over all layers of its group.
+
+    Biases, norms and the layers that read the unit do not count. See `Criterion` for the arguments.
+    """
+    scores = {group.name: torch.zeros(group.width, dtype=torch.float64) for group in channel_map.groups}
+    for name, layouts in channel_map.tensors.items():
+        if name not in channel_map.parameters or len(layouts) < 2 or layouts[0].role != "output":
+            continue
+        for index in layouts[0].members():
+            rows = unit_slices(state[name], layouts, 0, index)
+            scores[channel_map.groups[index].name] += rows.double().abs().sum(1)
+    return scores

@@ -1,0 +1,79 @@
+"""What the readers of data files share: finding a folder by its layout, and splitting off validation images.
+
+Knows no format.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from jobs.errors import BadInputError
+from workers.data.images import ImageData, Split
+
+
+def data_root(name: str, root: str | None) -> Path:
+    """The root as a path.
+
+    Raises:
+        BadInputError: No root was given, or it is no folder on this machine.
+    """
+    if root is None:
+        raise BadInputError(f"data '{name}': no root given; name the folder that holds the files")
+    if not Path(root).is_dir():
+        hint = "; data is read from a folder, not from a URI: mount it" if "://" in root else ""
+        raise BadInputError(f"data '{name}': root '{root}' is no folder on this machine{hint}")
+    return Path(root)
+
+
+def find_layout(name: str, root: Path, layouts: Mapping[str, Sequence[str]]) -> tuple[str, Path]:
+    """Find which of several layouts a root has, either below a folder of the layout's name or in the root itself.
+
+    Args:
+        name: The data set, for the error.
+        root: Where to look.
+        layouts: From a folder's name to the files that make it complete.
+
+    Returns:
+        The layout's name and the folder that holds its files.
+
+    Raises:
+        BadInputError: None is complete; says what each lacks.
+    """
+    for layout, files in layouts.items():
+        for folder in (root / layout, root):
+            if all((folder / file).is_file() for file in files):
+                return layout, folder
+    lacking = []
+    for layout, files in layouts.items():
+        folder = root / layout if (root / layout).is_dir() else root
+        missing = [file for file in files if not (folder / file).is_file()]
+        lacking.append(f"{layout}/ with {', '.join(files)} (missing in {folder}: {', '.join(missing)})")
+    raise BadInputError(
+        "\n  or ".join([f"data '{name}': files not found; expected under {root}:\n  {lacking[0]}", *lacking[1:]])
+    )
+
+
+def from_pixels(
+    *,
+    train: tuple[UInt8[Tensor, "n c h w"], UInt8[Tensor, " n"]],
+    test: tuple[UInt8[Tensor, "m c h w"], UInt8[Tensor, " m"]],
+    num_classes: int,
+) -> ImageData:
+    """Scale bytes to [0, 1] and keep the last tenth of the training images for validation (CIFAR: 5,000 of 50,000)."""
+    images, labels = train
+    num_train = len(labels) - len(labels) // 10
+    _, channels, height, width = images.shape
+    return ImageData(
+        train=_scaled(images[:num_train], labels[:num_train]),
+        validation=_scaled(images[num_train:], labels[num_train:]),
+        test=_scaled(*test),
+        num_classes=num_classes,
+        input_shape=(channels, height, width),
+    )
+
+
+def _scaled(pixels: UInt8[Tensor, "n c h w"], labels: UInt8[Tensor, " n"]) -> Split:
+    return Split(images=pixels.to(torch.float32).div_(255), labels=labels.to(torch.int64))

@@ -1,0 +1,101 @@
+"""Images in folders, one folder per class, as ImageNet is laid out. Read one at a time, when asked for.
+
+Knows no network; random crops belong to `augment`.
+"""
+
+from pathlib import Path
+
+import torch
+import torchvision
+from jaxtyping import Float32
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from jobs.errors import BadInputError
+from workers.data.files import data_root
+from workers.data.images import ImageData, Split
+
+_ENDINGS = {".png", ".jpg", ".jpeg"}
+_LAYOUT = "train/CLASS/*.png|jpg|jpeg, and the same below test/ or val/ or both"
+
+
+class ImageFiles:
+    """Image files as RGB in [0, 1]: the shorter side resized, the middle square kept.
+
+    Args:
+        paths: PNG or JPEG files.
+        size: Side of the square, in pixels.
+        resize: Length that the shorter side is scaled to first, in pixels; at least `size`.
+    """
+
+    def __init__(self, paths: list[Path], *, size: int, resize: int) -> None:
+        self._paths, self._size, self._resize = paths, size, resize
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int, /) -> Float32[Tensor, "3 size size"]:
+        """One image.
+
+        Raises:
+            BadInputError: The file cannot be read as an image.
+        """
+        path = self._paths[index]
+        try:
+            pixels = torchvision.io.decode_image(str(path), mode=torchvision.io.ImageReadMode.RGB)
+        except (RuntimeError, OSError) as error:
+            raise BadInputError(f"{path}: cannot be read as an image ({error}); replace or remove it") from error
+        square: Tensor = functional.center_crop(functional.resize(pixels, [self._resize]), [self._size, self._size])
+        return square.to(torch.float32) / 255
+
+
+def load_folder(root: str | None, size: int = 224, resize: int | None = None) -> ImageData:
+    """Images below `train`, `val` and `test`, a folder per class; classes are numbered by name.
+
+    Where only one of `val` and `test` is there, it is the test split (as with ImageNet's `val`) and every tenth
+    training image is kept for validation.
+
+    Args:
+        root: The folder with `train` in it.
+        size: Side of the square images that come out, in pixels.
+        resize: Length of the shorter side before the middle is cut out; `size` unless given. What torchvision's
+            ImageNet weights expect is size 224, resize 256.
+
+    Raises:
+        BadInputError: The layout is another one, or `resize` is smaller than `size`.
+    """
+    resize = size if resize is None else resize
+    if not 1 <= size <= resize:
+        raise BadInputError(f"data 'imagefolder': size is {size}, resize {resize}; 1 <= size <= resize is needed")
+    base = data_root("imagefolder", root)
+    held_out = [part for part in ("val", "test") if (base / part).is_dir()]
+    if not held_out or not (base / "train").is_dir():
+        raise BadInputError(f"data 'imagefolder': files not found; expected under {base}: {_LAYOUT}")
+    classes = _classes(base / "train")
+    train, *others = (_read_split(base / part, classes, size=size, resize=resize) for part in ("train", *held_out))
+    if len(others) == 1:
+        tenth = torch.arange(len(train)) % 10 == 9
+        others.insert(0, train.select(tenth.nonzero().flatten()))
+        train = train.select((~tenth).nonzero().flatten())
+    return ImageData(
+        train=train, validation=others[0], test=others[1], num_classes=len(classes), input_shape=(3, size, size)
+    )
+
+
+def _classes(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+
+
+def _read_split(folder: Path, classes: list[str], *, size: int, resize: int) -> Split:
+    strangers = sorted(set(_classes(folder)) - set(classes))
+    if strangers:
+        raise BadInputError(f"data 'imagefolder': {folder} has classes that train/ lacks: {', '.join(strangers)}")
+    paths: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        members = [path for path in (folder / name).glob("*") if path.suffix.lower() in _ENDINGS]
+        paths += sorted(members)
+        labels += [label] * len(members)
+    if not paths:
+        raise BadInputError(f"data 'imagefolder': no images below {folder}; expected: {_LAYOUT}")
+    return Split(images=ImageFiles(paths, size=size, resize=resize), labels=torch.tensor(labels, dtype=torch.int64))

@@ -1,0 +1,128 @@
+"""The door to data: a name, a root and arguments to an `ImageData`, kept for the next task of this process.
+
+Knows the names; knows no file format and no network.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from jobs.errors import BadInputError, nearest
+from workers.data.cifar import load_cifar10, load_cifar100
+from workers.data.digits import load_digits
+from workers.data.folder import load_folder
+from workers.data.idx import load_fashion_mnist, load_mnist
+from workers.data.images import ImageData, LazyImages, Split
+from workers.models.factories import check_arguments, import_factory
+
+# Two, so that a sweep over two data sets does not read both again at every task.
+_KEPT = 2
+
+# Each takes the root and its own arguments. To add a data set, write its file and add a line here.
+DATASETS: Mapping[str, Callable[..., ImageData]] = MappingProxyType(
+    {
+        "cifar10": load_cifar10,
+        "cifar100": load_cifar100,
+        "digits": load_digits,
+        "fashion-mnist": load_fashion_mnist,
+        "imagefolder": load_folder,
+        "mnist": load_mnist,
+    }
+)
+
+Normalize = tuple[Sequence[float], Sequence[float]]
+
+
+def load_dataset(
+    name: str,
+    root: str | None = None,
+    *,
+    normalize: Normalize | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> ImageData:
+    """Read a data set, or hand out the one read before: the last two are kept, and must not be written to.
+
+    Args:
+        name: A name from `DATASETS`, or a factory of the user's own as `package.module:callable`, which is called
+            with the root and the arguments and returns an `ImageData`.
+        root: The folder that holds the files; `digits` needs none.
+        normalize: Mean and standard deviation per channel, subtracted and divided by. Without it images stay in [0, 1].
+        arguments: Keyword arguments of the data set, for example `{"size": 224}`; plain YAML values.
+
+    Raises:
+        BadInputError: The name is unknown, files are missing or damaged, or the arguments do not fit.
+    """
+    statistics = None if normalize is None else (tuple(map(float, normalize[0])), tuple(map(float, normalize[1])))
+    try:
+        spelled = json.dumps(dict(arguments or {}), sort_keys=True)
+    except TypeError as error:
+        raise BadInputError(f"data '{name}': arguments are {arguments}; plain values are needed: {error}") from error
+    return _load(name, root, statistics, spelled)
+
+
+def forget_data() -> None:
+    """Drop the data sets that this process keeps."""
+    _load.cache_clear()
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _load(
+    name: str, root: str | None, normalize: tuple[tuple[float, ...], tuple[float, ...]] | None, arguments: str
+) -> ImageData:
+    where = f"data '{name}'"
+    keywords = json.loads(arguments)
+    if ":" in name:
+        factory = import_factory(name, where=where)
+    elif name in DATASETS:
+        factory = DATASETS[name]
+    else:
+        raise BadInputError(
+            f"{where}: unknown; {nearest(name, DATASETS)} Or name a factory of your own, 'package.module:callable'."
+        )
+    check_arguments(factory, keywords, num_positional=1, where=where)
+    data = factory(root, **keywords)
+    if not isinstance(data, ImageData):
+        raise BadInputError(f"{where}: returned {type(data).__name__}; it must return a workers.data.ImageData")
+    return data if normalize is None else _normalized(data, *normalize, where=where)
+
+
+def _normalized(data: ImageData, mean: tuple[float, ...], std: tuple[float, ...], *, where: str) -> ImageData:
+    channels = data.input_shape[0]
+    if len(mean) != channels or len(std) != channels or min(std) <= 0:
+        raise BadInputError(
+            f"{where}: normalize is {(mean, std)}; "
+            f"{channels} means and {channels} positive standard deviations are needed"
+        )
+    shift, scale = torch.tensor(mean).view(-1, 1, 1), torch.tensor(std).view(-1, 1, 1)
+
+    def normalized(split: Split) -> Split:
+        if isinstance(split.images, Tensor):
+            return Split(images=(split.images - shift) / scale, labels=split.labels)
+        return Split(images=_Normalized(split.images, shift, scale), labels=split.labels)
+
+    return ImageData(
+        train=normalized(data.train),
+        validation=normalized(data.validation),
+        test=normalized(data.test),
+        num_classes=data.num_classes,
+        input_shape=data.input_shape,
+    )
+
+
+class _Normalized:
+    """Lazy images, shifted and scaled as they are read."""
+
+    def __init__(self, images: LazyImages, shift: Tensor, scale: Tensor) -> None:
+        self._images, self._shift, self._scale = images, shift, scale
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int, /) -> Float32[Tensor, "c h w"]:
+        return (self._images[index] - self._shift) / self._scale

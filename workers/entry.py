@@ -1,0 +1,170 @@
+"""The only door to the stages: a task and a store in, an outcome out.
+
+Every failure becomes a value here; nothing is raised. Knows no cluster: whoever calls it decides where and when.
+"""
+
+import logging
+import os
+import platform
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+
+from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifactError, Store
+from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from jobs.outcome import Cause, Failed, Outcome, Succeeded
+from jobs.task import Resources, Task
+
+_log = logging.getLogger("orchard")
+
+LIBRARIES = ("torch", "torchvision", "numpy", "ortools")
+"""Libraries whose versions go into every manifest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What the driver knows of the code that runs; kept in manifests, no part of any key."""
+
+    git_commit: str = ""
+
+
+def run_task(
+    task: Task,
+    store: Store,
+    *,
+    provenance: Provenance | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Run one task and commit its artifact; a task whose artifact is there is not run.
+
+    Args:
+        task: What to run.
+        store: Where inputs are read and the result is committed.
+        provenance: Goes into the manifest.
+        should_stop: Polled by long stages per batch.
+    """
+    started = time.time()
+    host = socket.gethostname()
+    with _captured_log() as records:
+        try:
+            if store.has(task.key):
+                manifest = store.manifest(task.key)
+                return Succeeded(
+                    key=task.key, measurements=manifest.measurements, duration_s=0.0, host=host, reused=True
+                )
+            return _run(task, store, provenance or Provenance(), should_stop, started, host)
+        except Exception as error:
+            cause = cause_of(error)
+            trace = "" if cause in {Cause.BAD_INPUT, Cause.CANCELLED} else traceback.format_exc()
+            message = str(error) or type(error).__name__
+            text = "\n".join([f"{task.stage} {task.label} ({task.key})", *records, message, traceback.format_exc()])
+            return Failed(
+                key=task.key,
+                cause=cause,
+                message=message if cause is not Cause.BUG else f"{type(error).__name__}: {message}",
+                traceback=trace,
+                log=_write_log(store, task.key, text),
+                duration_s=time.time() - started,
+                host=host,
+            )
+
+
+def _run(
+    task: Task, store: Store, provenance: Provenance, should_stop: Callable[[], bool], started: float, host: str
+) -> Succeeded:
+    # Torch is imported with the first stage that runs, not with this module: a reused task needs none of it.
+    from workers.stages import Context, stage_function
+
+    context = Context(task=task, store=store, device=_device(task), should_stop=should_stop)
+    product = stage_function(task.stage)(context)
+    ended = time.time()
+    manifest = Manifest(
+        key=task.key,
+        stage=task.stage.value,
+        identity=task.identity(),
+        measurements=product.measurements,
+        timings=product.timings,
+        label=task.label,
+        created_s=ended,
+        duration_s=ended - started,
+        host=host,
+        versions=versions(),
+        git_commit=provenance.git_commit,
+    )
+    if store.commit(manifest, product.files) is Commit.DIFFERENT:
+        _log.warning("%s %s gave another result than the one committed first", task.stage, task.key)
+        manifest = store.manifest(task.key)
+    return Succeeded(key=task.key, measurements=manifest.measurements, duration_s=ended - started, host=host)
+
+
+def cause_of(error: BaseException) -> Cause:
+    """The cause that an exception stands for."""
+    match error:
+        case BadInputError():
+            return Cause.BAD_INPUT
+        case BadNumericsError():
+            return Cause.BAD_NUMERICS
+        case CancelledError():
+            return Cause.CANCELLED
+        case MemoryError():
+            return Cause.OUT_OF_MEMORY
+        case MissingArtifactError() | CorruptArtifactError() | OSError():
+            return Cause.TRANSIENT
+    # torch.OutOfMemoryError, named so that this module need not import torch.
+    return Cause.OUT_OF_MEMORY if type(error).__name__ == "OutOfMemoryError" else Cause.BUG
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that compute; nothing is imported."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+def _device(task: Task) -> "torch.device":  # type: ignore[name-defined]  # noqa: F821
+    import torch
+
+    limit_threads(task.resources)
+    name = task.environment["device"]
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadInputError(
+            f"{task.stage} {task.label}: planned for cuda, but this worker sees no GPU; "
+            "set device: cpu, or give the stage a GPU in `resources`"
+        )
+    return torch.device(name)
+
+
+def limit_threads(resources: Resources) -> None:
+    """Let torch use as many threads as the task has CPU slots."""
+    import torch
+
+    threads = max(1, int(resources.num_cpus))
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _captured_log() -> Iterator[list[str]]:
+    records: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(self.format(record))
+
+    handler = Handler()
+    _log.addHandler(handler)
+    try:
+        yield records
+    finally:
+        _log.removeHandler(handler)
+
+
+def _write_log(store: Store, key: str, text: str) -> str:
+    try:
+        return store.write_log(key, text)
+    except OSError as error:
+        return f"not written: {error} (process {os.getpid()})"

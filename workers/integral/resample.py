@@ -1,0 +1,52 @@
+"""From a permuted network's tensors to those of the same network at other sizes.
+
+W' = A_out W Q_in^T on the channel axes of every tensor: A samples the output axes, Q is the quadrature on the input
+axes (INN, equations 3 to 6). Knows no module and no data.
+"""
+
+from collections.abc import Mapping
+
+from jaxtyping import Float
+from torch import Tensor
+
+from workers.channels import ChannelMap, map_units
+from workers.integral.quadrature import Quadrature, sampling_matrix
+
+
+def resample(
+    state: Mapping[str, Tensor],
+    channel_map: ChannelMap,
+    nodes: Mapping[str, Float[Tensor, " m"]],
+    quadrature: Quadrature,
+) -> dict[str, Tensor]:
+    """The tensors of the network sampled at other partitions. Differentiable in the nodes and in the tensors.
+
+    Args:
+        state: Tensors of the network, its channels in the order in which they are samples of functions.
+        channel_map: Which channels of which tensors belong together.
+        nodes: Group name -> nodes of its partition in [0, 1], at most as many as the group has channels. Groups that
+            are not named stay as they are.
+        quadrature: For the input axes.
+
+    Returns:
+        All tensors of `state`; those with channels of the named groups are new, of the same dtype.
+    """
+    matrices = {}
+    for index, group in enumerate(channel_map.groups):
+        if group.name in nodes:
+            group_nodes = nodes[group.name]
+            matrices[index] = {
+                "output": sampling_matrix(group_nodes, group.width),
+                "input": quadrature(group_nodes, group.width),
+            }
+    resampled = dict(state)
+    for name, layouts in channel_map.tensors.items():
+        tensor = state[name]
+        for axis, layout in enumerate(layouts):
+            for index in layout.members():
+                if index in matrices:
+                    matrix = matrices[index][layout.role].to(tensor.dtype)
+                    tensor = map_units(tensor, layout, index, axis, matrix)
+        # A variance is a function like any other, but between two channels cubic interpolation can undershoot.
+        resampled[name] = tensor.clamp_min(0) if name.endswith("running_var") else tensor
+    return resampled

@@ -1,0 +1,95 @@
+"""Stage `prune`: the smaller network itself, by removing channels or by resampling functions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from safetensors.torch import load
+from torch import Tensor
+
+from jobs.errors import BadNumericsError
+from workers.allocation import Allocation, uniform_widths
+from workers.channels import ChannelMap, mask, select
+from workers.integral import QUADRATURES, resample, uniform_nodes
+from workers.network import Recipe, network_files, read_recipe, read_state, rebuild, sizes
+from workers.stages._base import Context, Product
+from workers.stages._channels import read_channels
+from workers.stages.score import SCORES_FILE
+from workers.stages.tune import BIAS_PREFIX, PARTITION_FILE
+
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """The network that is pruned."""
+
+    recipe: Recipe
+    state: Mapping[str, Tensor]
+    channel_map: ChannelMap
+
+
+def run(context: Context) -> Product:
+    """Make the smaller network.
+
+    Params: `how` (`remove` channels by score, or `resample` functions), `allocation`, `compression`, and for
+    `resample` the `reconstruction`. Measures the `compression` reached (with a `note` if it is not the one asked
+    for), `params`, `macs`, `size_bytes` and the `widths`.
+
+    Raises:
+        ValueError: The sliced network's output is not the masked one's, or the number of parameters is not the
+            predicted one: the channel analysis was wrong.
+        BadNumericsError: The resampled network's output is not finite.
+    """
+    source = _Source(recipe=read_recipe(context), state=read_state(context), channel_map=read_channels(context))
+    allocation = uniform_widths(source.channel_map, context.params["compression"])
+    images = torch.rand(2, *source.recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)
+    make = {"remove": _remove, "resample": _resample}[context.params["how"]]
+    state = make(context, source, allocation, images)
+    module = rebuild(source.recipe, state)
+    measured = sizes(module, source.recipe)
+    full = sizes(rebuild(source.recipe, source.state), source.recipe)["params"]
+    if abs(1 - measured["params"] / full - allocation.compression) > 1e-9:
+        raise ValueError(f"{measured['params']} of {full} parameters are left, not {1 - allocation.compression:.2%}")
+    return Product(
+        measurements={
+            "compression": allocation.compression,
+            "note": allocation.note,
+            "widths": dict(allocation.widths),
+            **measured,
+        },
+        files=network_files(source.recipe, state),
+    )
+
+
+def _remove(context: Context, source: _Source, allocation: Allocation, images: Tensor) -> dict[str, Tensor]:
+    scores = load(context.read("scores", SCORES_FILE))
+    kept = {
+        name: scores[name].argsort(descending=True, stable=True)[:width].sort().values
+        for name, width in allocation.widths.items()
+    }
+    sliced = select(source.state, source.channel_map, kept)
+    with torch.inference_mode():
+        expected = rebuild(source.recipe, mask(source.state, source.channel_map, kept)).double()(images)
+        found = rebuild(source.recipe, sliced).double()(images)
+    difference = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
+    if not difference <= _TOLERANCE:
+        raise ValueError(f"sliced and masked network differ by {difference:.1e} of the largest output")
+    return sliced
+
+
+def _resample(context: Context, source: _Source, allocation: Allocation, images: Tensor) -> dict[str, Tensor]:
+    nodes = {name: uniform_nodes(width) for name, width in allocation.widths.items()}
+    biases: dict[str, Tensor] = {}
+    if "partition" in context.task.inputs:
+        tuned = load(context.read("partition", PARTITION_FILE))
+        nodes = {name: tuned[name] for name in nodes}
+        biases = {
+            name.removeprefix(BIAS_PREFIX): tensor for name, tensor in tuned.items() if name.startswith(BIAS_PREFIX)
+        }
+    quadrature = QUADRATURES[context.params["reconstruction"]]
+    state = {**resample(source.state, source.channel_map, nodes, quadrature), **biases}
+    with torch.inference_mode():
+        if not rebuild(source.recipe, state).double()(images).isfinite().all():
+            raise BadNumericsError("the resampled network's output is not finite on random images")
+    return state

@@ -1,0 +1,44 @@
+"""Stage `tune`: move the nodes of a partition so that the smaller network does better; the weights stay."""
+
+from safetensors.torch import save
+
+from workers.allocation import uniform_widths
+from workers.integral import QUADRATURES
+from workers.integral.tuning import TuningRecipe, tune_partition
+from workers.network import read_network
+from workers.stages._base import Context, Product
+from workers.stages._channels import read_channels
+from workers.stages._data import read_data
+
+PARTITION_FILE = "partition.safetensors"
+BIAS_PREFIX = "bias:"
+
+
+def run(context: Context) -> Product:
+    """Tune the partition of every group at the widths that the target compression gives.
+
+    Params: `compression`, `allocation`, `reconstruction`, `tune` (recipe), `data`, `seed`. Measures the loss on the
+    held-out images before and after.
+    """
+    module, _ = read_network(context)
+    channel_map = read_channels(context)
+    allocation = uniform_widths(channel_map, context.params["compression"])
+    tuned = tune_partition(
+        module,
+        channel_map,
+        allocation.widths,
+        QUADRATURES[context.params["reconstruction"]],
+        read_data(context),
+        TuningRecipe(**context.params["tune"]),
+        generator=context.generator("batches"),
+        device=context.device,
+        should_stop=context.should_stop,
+    )
+    return Product(
+        measurements={
+            "loss_before": tuned.loss_before,
+            "loss_after": tuned.loss_after,
+            "best_step": tuned.best_step,
+        },
+        files={PARTITION_FILE: save({**tuned.nodes, **{f"{BIAS_PREFIX}{name}": bias for name, bias in tuned.biases.items()}})},
+    )

@@ -1,0 +1,10 @@
+"""How weights are learnt: recipes and the loop that follows them.
+
+Knows models and data; knows nothing of pruning, of tasks or of where a log is kept.
+"""
+
+from workers.training.log import EpochLog, TrainingLog
+from workers.training.loop import train, train_epoch
+from workers.training.recipe import Recipe, learning_rate_at
+
+__all__ = ["EpochLog", "Recipe", "TrainingLog", "learning_rate_at", "train", "train_epoch"]
