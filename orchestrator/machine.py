@@ -151,6 +151,14 @@ class Machine:
         node = self._nodes.get(key)
         return node.state if node else None
 
+    def task(self, key: str) -> Task:
+        """A task that some wanted result needs, `order` tasks included.
+
+        Raises:
+            KeyError: No wanted result needs it.
+        """
+        return self._nodes[key].task
+
     def _needed(self, present: frozenset[str]) -> list[str]:
         """Targets and all that must be there for the absent ones to be made, in plan order."""
         needed: set[str] = set()

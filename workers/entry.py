@@ -125,7 +125,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
-def _device(task: Task) -> "torch.device":  # type: ignore[name-defined]  # noqa: F821
+def _device(task: Task) -> "torch.device":  # type: ignore[name-defined]
     import torch
 
     limit_threads(task.resources)

@@ -66,6 +66,8 @@ def _note(channel_map: ChannelMap, widths: Mapping[str, int], target: float, rea
         reason = "every group that can be pruned is down to one channel"
     else:
         reason = "widths are whole numbers and no nearer ones exist at one fraction for all groups"
-    refused = "; ".join(f"{', '.join(group.layers)} ({group.operator}): {group.reason}" for group in channel_map.refused)
+    refused = "; ".join(
+        f"{', '.join(group.layers)} ({group.operator}): {group.reason}" for group in channel_map.refused
+    )
     kept = f"; kept whole: {refused}" if refused else ""
     return f"asked {target:.0%}, reached {reached:.1%}: {reason}{kept}"

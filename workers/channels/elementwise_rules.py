@@ -29,8 +29,12 @@ from workers.channels.operators import (
     *("zeros_like", "ones_like"),
 )
 def unary(book: Book, call: Call) -> Traced:
-    """Labels pass."""
-    return Traced(axes=call.tensor("self", "input").axes)
+    """Labels pass; a second tensor among the arguments (a bound to clamp to) may have none."""
+    source = call.tensor("self", "input")
+    others = [value for value in call.arguments.values() if isinstance(value, Traced) and value is not source]
+    if any(other.labelled for other in others):
+        raise Unsupported("a second argument with channels")
+    return Traced(axes=source.axes)
 
 
 @rule("add", "sub", "rsub", "mul", "maximum", "minimum")

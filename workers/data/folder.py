@@ -6,8 +6,8 @@ Knows no network; random crops belong to `augment`.
 from pathlib import Path
 
 import torch
-import torchvision
 from jaxtyping import Float32
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
@@ -42,8 +42,9 @@ class ImageFiles:
         """
         path = self._paths[index]
         try:
-            pixels = torchvision.io.decode_image(str(path), mode=torchvision.io.ImageReadMode.RGB)
-        except (RuntimeError, OSError) as error:
+            with Image.open(path) as image:
+                pixels = functional.pil_to_tensor(image.convert("RGB"))
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise BadInputError(f"{path}: cannot be read as an image ({error}); replace or remove it") from error
         square: Tensor = functional.center_crop(functional.resize(pixels, [self._resize]), [self._size, self._size])
         return square.to(torch.float32) / 255

@@ -101,8 +101,8 @@ def tune_partition(
     problem = _Problem(module.to(device).eval(), channel_map, widths, quadrature, recipe)
     chosen = torch.randperm(len(data.train), generator=generator)[: recipe.samples]
     held_out = torch.randperm(len(data.validation), generator=generator)[: recipe.holdout]
-    holdout = data.validation.take(held_out)
-    stream = _endless(data.train.take(chosen), recipe.batch_size, generator, device)
+    holdout = data.validation.select(held_out)
+    stream = _endless(data.train.select(chosen), recipe.batch_size, generator, device)
     optimizer = torch.optim.Adam(problem.free, lr=recipe.learning_rate)
     before = problem.mean_loss(holdout, device)
     best, best_step, state = before, 0, problem.snapshot()
@@ -165,9 +165,7 @@ class _Problem:
         """The tensors that the optimizer moves."""
         return [*self._delta.values(), *self._biases.values()]
 
-    def loss(
-        self, images: Float[Tensor, "b c h w"], labels: Int64[Tensor, " b"]
-    ) -> Float[Tensor, ""]:
+    def loss(self, images: Float[Tensor, "b c h w"], labels: Int64[Tensor, " b"]) -> Float[Tensor, ""]:
         """Mean loss of a batch."""
         logits = functional_call(self._small, self._resampled(), (images,))
         if self._target == "labels":

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -74,8 +74,8 @@ def evaluate(
     return Scores(accuracy=num_right / num_samples, loss=loss / num_samples, num_samples=num_samples)
 
 
-def check_logits(logits: Float[Tensor, "n num_classes"], labels: Int64[Tensor, " n"]) -> None:
-    """Raise BadInputError unless `logits` can be compared with `labels`: one row each, an output for every label."""
+def check_logits(logits: object, labels: Int64[Tensor, " n"]) -> None:
+    """Raise BadInputError unless `logits` is a tensor (n, num_classes) with an output for every label."""
     if not isinstance(logits, Tensor):
         raise BadInputError(
             f"the network returned {type(logits).__name__}; a classifier must return one tensor of logits"

@@ -77,7 +77,7 @@ def shortest_on_graph(
             model.add_at_most_one(there, back)
 
     for i, j in edges:
-        add_pair(i, j, round(float(distances[i, j]) * scale))
+        add_pair(i, j, round(min(float(distances[i, j]), 2 * length) * scale))  # a longer edge is in no better path
     for end in ends:
         add_pair(n, end, 0)
     model.add_circuit(arcs)

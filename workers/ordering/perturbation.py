@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from workers.ordering.local_search import LocalSearch
 from workers.ordering.path import Matrix
 
-_LONGEST_SEGMENT = 50  # positions; local kicks are repaired locally (Johnson & McGeoch 1997, "segment lengths")
+_LONGEST_SEGMENT = 30  # positions; local kicks have local repairs (Johnson & McGeoch 1997, section 3.3)
 
 
 def iterated_local_search(

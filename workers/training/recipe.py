@@ -46,13 +46,14 @@ class Recipe:
     nesterov: bool = False
 
     def __post_init__(self) -> None:
+        schedules = get_args(Schedule)
         checks = [
             (self.epochs >= 1, f"epochs is {self.epochs}; at least 1 is needed"),
             (self.batch_size >= 2, f"batch_size is {self.batch_size}; at least 2 is needed"),
             (self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be above 0"),
             (0 <= self.momentum < 1, f"momentum: {self.momentum} is outside [0, 1)"),
             (self.weight_decay >= 0, f"weight_decay is {self.weight_decay}; it must not be below 0"),
-            (self.schedule in get_args(Schedule), f"schedule '{self.schedule}': unknown; known: {get_args(Schedule)}"),
+            (self.schedule in schedules, f"schedule '{self.schedule}': unknown; {nearest(self.schedule, schedules)}"),
             (
                 0 <= self.warmup_epochs <= self.epochs,
                 f"warmup_epochs: {self.warmup_epochs} is outside [0, {self.epochs}]",

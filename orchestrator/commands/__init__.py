@@ -1,0 +1,1 @@
+"""What each command does. `orchestrator.cli` parses, these work and print."""

@@ -1,0 +1,96 @@
+"""`orchard run`: compute what is missing, log it, print the table of curves."""
+
+import logging
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from jobs.load import load_sweep
+from jobs.outcome import Outcome, Succeeded
+from jobs.spec import SweepSpec
+from jobs.task import StageKind, Task
+from orchestrator.backends import Backend, InlineBackend, SimulatedBackend, Slots
+from orchestrator.plan import plan_sweep
+from orchestrator.progress import Progress
+from orchestrator.run import Summary, run_sweep, simulate
+from orchestrator.store import open_store
+from orchestrator.surroundings import git_commit, read_surroundings
+from workers.entry import Provenance
+
+_SIMULATED_SLOTS = Slots(cpus=64, gpus=8)
+_SIMULATED_GROUPS = 16
+
+
+def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
+    """Run a sweep file; returns the exit code."""
+    spec = load_sweep(sweep, overrides)
+    console = Console()
+    if backend == "simulated":
+        return _simulate(spec, console)
+    store = open_store(spec.storage)
+    provenance = Provenance(git_commit=git_commit())
+    runner = _backend(backend, spec, provenance)
+    try:
+        device = spec.device if spec.device != "auto" else "cuda" if runner.slots().gpus > 0 else "cpu"
+        plan = plan_sweep(spec, read_surroundings(spec, device=device))
+        with Progress(console) as progress:
+            summary, publisher = run_sweep(spec, plan, store, runner, progress, provenance)
+    finally:
+        runner.close()
+    curves, tracked = publisher.finish()
+    from orchestrator.report import summary_table
+    from orchestrator.tracking import ui_command
+
+    if any(curve.points for curve in curves):
+        console.print(summary_table(curves))
+    _print_end(console, summary)
+    if tracked:
+        console.print(f"MLflow: {tracked.address}", soft_wrap=True, highlight=False)
+        console.print(f"  shown by: {ui_command(spec.tracking)}", soft_wrap=True, highlight=False)
+    else:
+        console.print(f"MLflow was not reached; once it is back: orchard sync {sweep}", soft_wrap=True)
+    return 0 if summary.complete else 1
+
+
+def _backend(name: str, spec: SweepSpec, provenance: Provenance) -> Backend:
+    if name == "inline":
+        return InlineBackend(open_store(spec.storage), provenance)
+    from orchestrator.backends.ray_cluster import RayBackend
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    return RayBackend(open_store(spec.storage).uri, provenance)
+
+
+def _print_end(console: Console, summary: Summary) -> None:
+    if summary.computed == 0 and summary.complete:
+        console.print("Nothing to compute: every result was in the store.")
+    else:
+        console.print(f"{summary.computed} tasks computed in {summary.duration_s:.1f} s.", highlight=False)
+    for failure in summary.failures:
+        text = f"failed ({failure.cause}): {failure.message}\n  log: {failure.log or 'none was written'}"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    blocked = summary.blocked
+    if blocked:
+        console.print(f"{blocked} tasks could not run because they depend on a failed one.", highlight=False)
+
+
+def _simulate(spec: SweepSpec, console: Console) -> int:
+    """Drive the whole plan on a virtual clock: nothing is computed, stored or logged."""
+    device = spec.device if spec.device != "auto" else "cuda"
+    plan = plan_sweep(spec, read_surroundings(spec, device=device))
+
+    def outcome(task: Task) -> Outcome:
+        groups = [{"name": f"group{index}", "width": 64} for index in range(_SIMULATED_GROUPS)]
+        measurements = {"groups": groups} if task.stage is StageKind.CONVERT else {}
+        return Succeeded(key=task.key, measurements=measurements, duration_s=1.0, host="simulated")
+
+    backend = SimulatedBackend(_SIMULATED_SLOTS, duration_s=lambda task: 1.0, outcome=outcome)
+    with Progress(console) as progress:
+        summary = simulate(plan, backend, progress)
+    console.print(
+        f"Simulated: {summary.computed} tasks of 1 s each on {_SIMULATED_SLOTS.cpus:.0f} CPUs and "
+        f"{_SIMULATED_SLOTS.gpus:.0f} GPUs take {backend.now_s:.0f} virtual seconds. Nothing was computed or stored.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0

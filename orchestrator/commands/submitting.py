@@ -1,0 +1,73 @@
+"""`orchard submit`: a sweep as a Ray job."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from jobs.errors import BadInputError
+from jobs.load import load_sweep
+from jobs.spec import SweepSpec
+from orchestrator.surroundings import git_commit
+
+EXCLUDES = (".git", ".venv", ".orchard", "**/__pycache__", "mlruns", "*.ckpt", "*.pt", "*.pth", "*.safetensors")
+"""What is left out of the upload: Ray refuses over 100 MiB, and weights and data go by URI."""
+
+
+def submit(sweep: str, overrides: Sequence[str], *, address: str, working_dir: str, wait: bool) -> int:
+    """Submit a sweep; returns the exit code: of the job where it is waited for, else 0.
+
+    Raises:
+        BadInputError: The sweep is not below the working directory, or no cluster answers.
+    """
+    spec = load_sweep(sweep, overrides)
+    root, file = Path(working_dir).resolve(), Path(sweep).resolve()
+    if not file.is_relative_to(root):
+        raise BadInputError(f"{sweep}: is not below the working directory {root}, which is all that is uploaded")
+    from ray.job_submission import JobSubmissionClient
+
+    try:
+        client = JobSubmissionClient(address)
+        job = client.submit_job(
+            entrypoint=shlex.join(["orchard", "run", str(file.relative_to(root)), *overrides]),
+            submission_id=_submission_id(spec, [str(known.submission_id) for known in client.list_jobs()]),
+            runtime_env={
+                "working_dir": str(root),
+                "excludes": list(EXCLUDES),
+                "env_vars": {"RAY_USAGE_STATS_ENABLED": "0", "MLFLOW_DISABLE_TELEMETRY": "true"},
+            },
+            metadata={"orchard_sweep": spec.name, "git_commit": git_commit()},
+        )
+    except (ConnectionError, RuntimeError) as error:
+        raise BadInputError(f"{address}: {error}; is this the address of a Ray dashboard?") from error
+    click.echo(f"submitted {job} to {address}")
+    if not wait:
+        click.echo(f"follow it: ray job logs --follow --address {address} {job}")
+        return 0
+    return _follow(client, job)
+
+
+def _submission_id(spec: SweepSpec, taken: Sequence[str]) -> str:
+    """`<sweep>-a<n>` with the first n that is free: Ray refuses an id that was used before."""
+    attempt = 1
+    while f"{spec.name}-a{attempt}" in taken:
+        attempt += 1
+    return f"{spec.name}-a{attempt}"
+
+
+def _follow(client: "JobSubmissionClient", job: str) -> int:  # type: ignore[name-defined]
+    from ray.job_submission import JobStatus
+
+    shown = 0
+    while True:
+        status = client.get_job_status(job)
+        logs = client.get_job_logs(job)
+        click.echo(logs[shown:], nl=False)
+        shown = len(logs)
+        if status.is_terminal():
+            code = client.get_job_info(job).driver_exit_code
+            click.echo(f"job {job}: {status.value.lower()}")
+            return 0 if status == JobStatus.SUCCEEDED else code or 1
+        time.sleep(1)

@@ -1,0 +1,120 @@
+"""Shows a running sweep: a table that redraws itself on a terminal, plain lines elsewhere.
+
+Reads the machine's counts; decides nothing.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from jobs.outcome import Failed, Outcome, Succeeded
+from jobs.task import StageKind
+from orchestrator.machine import Machine, TaskState
+
+_PLAIN_INTERVAL_S = 10.0
+_LIVE_INTERVAL_S = 0.25
+_OPEN = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING)
+
+
+class Progress:
+    """An observer of `orchestrator.run`; use it as a context.
+
+    Args:
+        console: Where to write.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._last = 0.0
+        self._started = time.monotonic()
+        self._durations: defaultdict[StageKind, list[float]] = defaultdict(lambda: [0.0, 0.0])
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def update(self, machine: Machine, outcomes: Sequence[Outcome]) -> None:
+        """Take in outcomes and show, not too often, where the sweep stands."""
+        for outcome in outcomes:
+            task = machine.task(outcome.key)
+            if isinstance(outcome, Failed) and machine.state_of(outcome.key) is TaskState.FAILED:
+                where = f"; log: {outcome.log}" if outcome.log else ""
+                text = f"failed ({outcome.cause}): {task.stage} {task.label}: {outcome.message}{where}"
+                self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+            if isinstance(outcome, Succeeded) and not outcome.reused:
+                total = self._durations[task.stage]
+                total[0] += outcome.duration_s
+                total[1] += 1
+        now = time.monotonic()
+        interval = _LIVE_INTERVAL_S if self._live else _PLAIN_INTERVAL_S
+        if now - self._last < interval and not machine.finished:
+            return
+        self._last = now
+        if self._live:
+            self._live.update(self._table(machine), refresh=True)
+        elif machine.counts.total():
+            self._console.print(self._line(machine), markup=False, highlight=False, soft_wrap=True)
+
+    def _table(self, machine: Machine) -> Table:
+        table = Table(title=self._time_line(machine), title_justify="left")
+        table.add_column("stage")
+        for heading in ("done", "running", "waiting", "reused", "failed", "blocked"):
+            table.add_column(heading, justify="right")
+        for stage in StageKind:
+            counts = {state: machine.counts[stage, state] for state in TaskState}
+            if not any(counts.values()):
+                continue
+            waiting = counts[TaskState.WAITING] + counts[TaskState.READY]
+            shown = (counts[TaskState.DONE], counts[TaskState.RUNNING], waiting, counts[TaskState.REUSED])
+            ended = (counts[TaskState.FAILED], counts[TaskState.BLOCKED])
+            table.add_row(stage.value, *(str(count) if count else "·" for count in (*shown, *ended)))
+        return table
+
+    def _line(self, machine: Machine) -> str:
+        parts = []
+        for stage in StageKind:
+            counts = {state: machine.counts[stage, state] for state in TaskState}
+            total = sum(counts.values())
+            if total:
+                finished = counts[TaskState.DONE] + counts[TaskState.REUSED]
+                reused = f" ({counts[TaskState.REUSED]} reused)" if counts[TaskState.REUSED] else ""
+                parts.append(f"{stage} {finished}/{total}{reused}")
+        return f"{self._time_line(machine)}: {', '.join(parts)}"
+
+    def _time_line(self, machine: Machine) -> str:
+        elapsed = time.monotonic() - self._started
+        left = self._left_s(machine, elapsed)
+        return f"{_clock(elapsed)} elapsed" + (f", about {_clock(left)} left" if left is not None else "")
+
+    def _left_s(self, machine: Machine, elapsed: float) -> float | None:
+        """Work left over the pace of work so far; None before anything is known."""
+        worked = sum(total for total, _ in self._durations.values())
+        runs = sum(count for _, count in self._durations.values())
+        if not runs or worked <= 0 or elapsed <= 0:
+            return None
+        work_left = 0.0
+        for stage in StageKind:
+            total, count = self._durations[stage]
+            mean = total / count if count else worked / runs
+            work_left += mean * sum(machine.counts[stage, state] for state in _OPEN)
+        return work_left / (worked / elapsed)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

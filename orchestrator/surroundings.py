@@ -1,0 +1,68 @@
+"""Reads off this machine what a plan depends on: versions, fingerprints of data, checkpoints and code.
+
+Imports none of what it names.
+"""
+
+import os
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from jobs import names
+from jobs.errors import BadInputError, Fault, InvalidFileError
+from jobs.fingerprint import fingerprint, source_fingerprint
+from jobs.spec import SweepSpec
+from orchestrator.plan import Surroundings
+
+
+def read_surroundings(spec: SweepSpec, *, device: str) -> Surroundings:
+    """The surroundings of a sweep on this machine.
+
+    Args:
+        spec: The sweep.
+        device: Device class of the accelerated stages: `cpu` or `cuda`.
+
+    Raises:
+        InvalidFileError: Data, checkpoints or modules cannot be found; it lists all of them.
+    """
+    faults: list[Fault] = []
+
+    def read(path: str, location: str) -> str:
+        try:
+            return fingerprint(location)
+        except BadInputError as error:
+            faults.append(Fault(path=path, problem=str(error)))
+            return ""
+
+    data = spec.data.fingerprint
+    if data is None:
+        data = read("data.root", spec.data.root) if spec.data.root else f"scikit-learn {version('scikit-learn')}"
+    weights = {
+        name: read(f"models.{name}.weights", model.weights) for name, model in spec.models.items() if model.weights
+    }
+    sources = {}
+    own = {f"models.{name}.network": model.network for name, model in spec.models.items()}
+    for path, import_path in {**own, "data.dataset": spec.data.dataset}.items():
+        if ":" not in import_path or import_path.startswith(names.TORCHVISION_PREFIX):
+            continue
+        try:
+            sources[import_path] = source_fingerprint(import_path)
+        except BadInputError as error:
+            faults.append(Fault(path=path, problem=str(error)))
+    if faults:
+        raise InvalidFileError(f"sweep {spec.name}", faults)
+    return Surroundings(device=device, torch_version=version("torch"), data=data, weights=weights, sources=sources)
+
+
+def this_machine_has_gpu() -> bool:
+    """Whether a CUDA device is visible here, without importing torch."""
+    return Path("/dev/nvidia0").exists() and os.environ.get("CUDA_VISIBLE_DEVICES") != ""
+
+
+def git_commit() -> str:
+    """The commit that is checked out where the command was given; empty outside a repository."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

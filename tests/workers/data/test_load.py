@@ -1,0 +1,97 @@
+import os
+import sys
+import types
+
+import pytest
+import torch
+
+from jobs.errors import BadInputError
+from workers.data import ImageData, Split, forget_data, load_dataset
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    forget_data()
+    yield
+    forget_data()
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The calls of a user's factory `orchard_test_lab:ones`."""
+    made = []
+
+    def ones(root, count=2):
+        made.append((root, count))
+        split = Split(images=torch.ones(count, 1, 2, 2), labels=torch.zeros(count, dtype=torch.int64))
+        return ImageData(train=split, validation=split, test=split, num_classes=1, input_shape=(1, 2, 2))
+
+    module = types.ModuleType("orchard_test_lab")
+    module.ones = ones
+    module.wrong = lambda root: 3
+    monkeypatch.setitem(sys.modules, "orchard_test_lab", module)
+    return made
+
+
+def test_a_users_factory_gets_root_and_arguments(calls):
+    assert len(load_dataset("orchard_test_lab:ones", "here", arguments={"count": 5}).train) == 5
+    assert calls == [("here", 5)]
+
+
+def test_the_same_data_is_read_once(calls):
+    first = load_dataset("orchard_test_lab:ones", arguments={"count": 1})
+    assert load_dataset("orchard_test_lab:ones", arguments={"count": 1}) is first
+    assert len(calls) == 1
+
+
+def test_root_arguments_and_normalisation_tell_data_apart(calls):
+    load_dataset("orchard_test_lab:ones", "a")
+    load_dataset("orchard_test_lab:ones", "b")
+    load_dataset("orchard_test_lab:ones", "a", arguments={"count": 3})
+    load_dataset("orchard_test_lab:ones", "a", normalize=([0.0], [1.0]))
+    assert len(calls) == 4
+
+
+def test_only_the_last_two_are_kept(calls):
+    for count in (1, 2, 3, 1):
+        load_dataset("orchard_test_lab:ones", arguments={"count": count})
+    assert len(calls) == 4  # the third pushed the first out
+
+
+@pytest.mark.usefixtures("calls")
+def test_normalising_subtracts_the_mean_and_divides_by_the_deviation():
+    data = load_dataset("orchard_test_lab:ones", normalize=([0.5], [0.25]))
+    assert data.train.images.unique().tolist() == [2]  # (1 - 0.5) / 0.25
+
+
+@pytest.mark.usefixtures("calls")
+@pytest.mark.parametrize(
+    ("name", "keywords", "said"),
+    [
+        ("digit", {}, "data 'digit': unknown; did you mean 'digits'"),
+        ("cifar10", {}, "no root given"),
+        ("cifar10", {"root": "/no/such/folder"}, "is no folder on this machine"),
+        ("cifar10", {"root": "s3://bucket/data"}, "not from a URI: mount it"),
+        ("digits", {"arguments": {"size": 3}}, "argument 'size' is not accepted"),
+        ("digits", {"arguments": {"size": object()}}, "plain values are needed"),
+        ("digits", {"normalize": ([0.1, 0.2], [1.0, 1.0])}, "1 means and 1 positive standard deviations"),
+        ("digits", {"normalize": ([0.1], [0.0])}, "positive standard deviations"),
+        ("orchard_test_lab:one", {}, "did you mean 'ones'"),
+        ("orchard_test_lab:wrong", {}, "returned int; it must return a workers.data.ImageData"),
+    ],
+)
+def test_what_cannot_be_loaded_is_said(name, keywords, said):
+    with pytest.raises(BadInputError, match=said):
+        load_dataset(name, **keywords)
+
+
+@pytest.mark.slow
+def test_the_real_cifar10_has_its_published_sizes():
+    root = os.environ.get("ORCHARD_DATA")
+    if not root:
+        pytest.skip("ORCHARD_DATA is unset: no CIFAR-10 here")
+    data = load_dataset("cifar10", root)
+    assert [len(data.train), len(data.validation), len(data.test)] == [45_000, 5_000, 10_000]
+    assert torch.bincount(data.test.labels).tolist() == [1_000] * 10
+    # The published channel means of the training images; the last 5,000 move them by less than 0.001.
+    assert data.train.images.mean(dim=(0, 2, 3)).tolist() == pytest.approx([0.4914, 0.4822, 0.4465], abs=1e-3)

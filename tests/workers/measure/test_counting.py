@@ -1,0 +1,59 @@
+import pytest
+import torch
+from torch import nn
+
+from jobs.errors import BadInputError
+from workers.measure import count_macs, num_parameters, size_bytes
+from workers.models import build
+
+
+def test_macs_of_a_convolution():
+    # 4 outputs at 6 x 6 places, each from 3 x 3 x 3 inputs; the bias is not counted.
+    assert count_macs(nn.Conv2d(3, 4, 3), (3, 8, 8)) == 4 * 6 * 6 * 27
+
+
+def test_macs_of_a_grouped_strided_convolution():
+    # 4 outputs at 4 x 4 places, each from 3 x 3 of its own channel only.
+    assert count_macs(nn.Conv2d(4, 4, 3, stride=2, padding=1, groups=4), (4, 8, 8)) == 4 * 4 * 4 * 9
+
+
+def test_macs_of_a_linear_layer():
+    assert count_macs(nn.Linear(5, 7), (5,)) == 35
+
+
+def test_macs_of_a_network_are_those_of_its_layers():
+    # Convolutions at 8 x 8 and 4 x 4: 2*9 * 64 + 2*3*9 * 16; linear 3 * 5. Batch norm, ReLU and pooling are free.
+    model = build("plain", {"widths": [2, 3], "num_classes": 5, "in_channels": 1})
+    assert count_macs(model, (1, 8, 8)) == 18 * 64 + 54 * 16 + 15
+
+
+def test_macs_of_resnet56_are_the_published_ones():
+    # 125.49 M with identity shortcuts, as in HRank (arXiv:2002.10179) and others; the two projections add
+    # 16*32*16*16 + 32*64*8*8 = 0.26 M.
+    assert count_macs(build("cifar_resnet56", {}), (3, 32, 32)) == 125_485_696 + 262_144
+
+
+def test_counting_leaves_the_model_as_it_was():
+    model = build("plain", {"widths": [2]})
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    count_macs(model, (3, 8, 8))
+    assert model.training
+    assert all(torch.equal(each, before[name]) for name, each in model.state_dict().items())
+
+
+def test_a_shape_that_does_not_fit_is_said():
+    with pytest.raises(BadInputError, match=r"one sample of shape \(1, 8, 8\)"):
+        count_macs(build("plain", {}), (1, 8, 8))
+
+
+def test_parameters_are_counted_once_and_buffers_not():
+    first = nn.Linear(3, 3, bias=False)  # 9
+    shared = nn.Linear(3, 3, bias=False)
+    shared.weight = first.weight
+    first.weight.requires_grad_(False)
+    assert num_parameters(nn.Sequential(first, shared, nn.BatchNorm1d(3))) == 9 + 3 + 3
+
+
+def test_bytes_are_those_of_the_types_stored():
+    state = {"half": torch.zeros(3, dtype=torch.float16), "float": torch.zeros(2), "steps": torch.tensor(7)}
+    assert size_bytes(state) == 3 * 2 + 2 * 4  # the integer counter is not a weight

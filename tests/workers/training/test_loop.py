@@ -1,0 +1,148 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from workers.data import ImageData, Split, load_dataset
+from workers.measure import evaluate
+from workers.models import build
+from workers.training import EpochLog, Recipe, TrainingLog, train
+
+
+def never():
+    return False
+
+
+def silent(_epoch, _metrics):
+    return None
+
+
+def follow(model, data, recipe, *, seed=0, should_stop=never, report=silent):
+    generator = torch.Generator().manual_seed(seed)
+    return train(model, data, recipe, generator=generator, device="cpu", should_stop=should_stop, report=report)
+
+
+def two_stripes(count=10):
+    """Images of 1 x 1 pixel, -1 for class 0 and 1 for class 1."""
+    labels = torch.arange(count) % 2
+    split = Split(images=(2.0 * labels - 1).view(-1, 1, 1, 1), labels=labels)
+    return ImageData(train=split, validation=split, test=split, num_classes=2, input_shape=(1, 1, 1))
+
+
+def linear(*, dropout=0.0):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Dropout(dropout), nn.Linear(1, 2))
+
+
+def test_one_step_is_gradient_descent_by_hand():
+    model = linear()
+    nn.init.zeros_(model[2].weight)
+    nn.init.zeros_(model[2].bias)
+    recipe = Recipe(epochs=1, batch_size=10, learning_rate=0.5, momentum=0.0, weight_decay=0.0, schedule="constant")
+    log = follow(model, two_stripes(), recipe)
+    # At zero both classes have 1/2, so the loss is log 2. The gradient of weight 0 is the mean of
+    # (p0 - [label is 0]) x: (1/2 - 1)(-1) and (1/2)(1), so 1/2; a rate of 1/2 moves it to -1/4, and weight 1 to 1/4.
+    assert log.last.train_loss == pytest.approx(math.log(2))
+    assert model[2].weight.flatten().tolist() == pytest.approx([-0.25, 0.25])
+    assert model[2].bias.tolist() == pytest.approx([0, 0], abs=1e-7)
+
+
+def test_the_log_and_the_reports_say_the_same():
+    reported = []
+    log = follow(
+        linear(), two_stripes(), Recipe(epochs=3), report=lambda epoch, metrics: reported.append((epoch, metrics))
+    )
+    assert [epoch for epoch, _ in reported] == [1, 2, 3]
+    assert [EpochLog(epoch=epoch, **metrics) for epoch, metrics in reported] == list(log.epochs)
+    assert log.last.epoch == 3
+
+
+def test_best_is_the_highest_validation_accuracy_then_the_lowest_loss():
+    def epoch(number, accuracy, loss):
+        return EpochLog(
+            epoch=number, learning_rate=0.1, train_loss=1.0, validation_loss=loss, validation_accuracy=accuracy
+        )
+
+    log = TrainingLog(epochs=(epoch(1, 0.5, 0.1), epoch(2, 0.9, 0.4), epoch(3, 0.9, 0.3), epoch(4, 0.9, 0.3)))
+    assert log.best.epoch == 3
+
+
+def test_the_same_generator_gives_the_same_weights_with_dropout_and_augmentation():
+    recipe = Recipe(epochs=2, batch_size=4, augment="crop-flip")
+    weights = []
+    for disturbance in (1, 2):
+        model = linear(dropout=0.5)
+        torch.manual_seed(disturbance)
+        follow(model, two_stripes(), recipe)
+        weights.append(model[2].weight)
+    assert torch.equal(*weights)
+
+
+def test_another_generator_gives_other_weights():
+    weights = []
+    for seed in (1, 2):
+        model = linear(dropout=0.5)
+        follow(model, two_stripes(), Recipe(epochs=1, batch_size=4), seed=seed)
+        weights.append(model[2].weight)
+    assert not torch.equal(*weights)
+
+
+def test_the_global_generator_and_the_flags_are_left_as_found():
+    model = linear(dropout=0.5)
+    model[1].eval()
+    before = torch.get_rng_state()
+    follow(model, two_stripes(), Recipe(epochs=1))
+    assert torch.equal(before, torch.get_rng_state())
+    assert [each.training for each in model.modules()] == [True, True, False, True]
+
+
+def test_a_last_batch_of_one_is_left_out():
+    # 9 images in batches of 4 leave one, which BatchNorm1d would refuse.
+    model = nn.Sequential(nn.Flatten(), nn.Linear(1, 2), nn.BatchNorm1d(2))
+    follow(model, two_stripes(9), Recipe(epochs=1, batch_size=4))
+    assert model[2].num_batches_tracked == 2
+
+
+def test_a_loss_that_is_not_finite_says_where():
+    model = linear()
+    nn.init.constant_(model[2].weight, math.nan)
+    with pytest.raises(BadNumericsError, match="the loss is nan at epoch 1, step 1 of 5; lower learning_rate"):
+        follow(model, two_stripes(), Recipe(epochs=1, batch_size=2))
+
+
+def test_it_stops_between_batches_when_asked():
+    asked = iter([False, False, True])
+    with pytest.raises(CancelledError, match="at epoch 1, step 3 of 5"):
+        follow(linear(), two_stripes(), Recipe(epochs=1, batch_size=2), should_stop=lambda: next(asked))
+
+
+def test_frozen_parameters_stay():
+    model = linear()
+    model[2].bias.requires_grad_(False)
+    before = model[2].bias.clone()
+    follow(model, two_stripes(), Recipe(epochs=1))
+    assert torch.equal(before, model[2].bias)
+
+
+def test_a_network_without_trainable_parameters_is_refused():
+    with pytest.raises(BadInputError, match="no trainable parameter; set requires_grad"):
+        follow(linear().requires_grad_(False), two_stripes(), Recipe(epochs=1))
+
+
+def test_a_network_with_too_few_outputs_is_refused():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(1, 1))
+    with pytest.raises(BadInputError, match="has 1 outputs, but the data has label 1"):
+        follow(model, two_stripes(), Recipe(epochs=1))
+
+
+@pytest.mark.slow
+def test_resnet_learns_digits_in_seconds():
+    torch.manual_seed(0)
+    model = build("resnet", {"in_channels": 1})
+    data = load_dataset("digits")
+    log = follow(model, data, Recipe(epochs=8, batch_size=32, learning_rate=0.05, schedule="cosine"))
+    # 98.7, 98.7 and 98.8 % with seeds 0, 1 and 2; 597 images have a standard error of 0.5 %.
+    assert evaluate(model, data.test, device="cpu", should_stop=never).accuracy >= 0.97
+    assert log.last.validation_accuracy >= 0.95

@@ -1,0 +1,48 @@
+"""Which channels of which tensors of a network belong together; removing, reordering and mixing them.
+
+    channel_map = find_groups(model, (3, 32, 32))
+    smaller = select(model.state_dict(), channel_map, {"layer1.0.conv1": kept})
+    load_resized(model, smaller)
+
+Refuses to know what a channel is worth (`criteria`), how many should go (`allocation`) and in which order they
+should stand (`ordering`).
+"""
+
+from workers.channels.analysis import find_groups
+from workers.channels.counting import ParameterCount, count_parameters
+from workers.channels.folding import apply_folding_structure, fold_batchnorm, fold_model, fold_state, norm_eps
+from workers.channels.layout import (
+    NOT_A_CHANNEL,
+    AxisLayout,
+    ChannelGroup,
+    ChannelMap,
+    RefusedGroup,
+    Role,
+    restrict,
+)
+from workers.channels.rebuild import load_resized
+from workers.channels.slicing import map_units, mask, replace_units, select, unit_slices
+
+__all__ = [
+    "NOT_A_CHANNEL",
+    "AxisLayout",
+    "ChannelGroup",
+    "ChannelMap",
+    "ParameterCount",
+    "RefusedGroup",
+    "Role",
+    "apply_folding_structure",
+    "count_parameters",
+    "find_groups",
+    "fold_batchnorm",
+    "fold_model",
+    "fold_state",
+    "load_resized",
+    "map_units",
+    "mask",
+    "norm_eps",
+    "replace_units",
+    "restrict",
+    "select",
+    "unit_slices",
+]

@@ -1,0 +1,148 @@
+"""Folds batch norm into the convolution or linear layer before it.
+
+The numbers (`fold_state`) and the structure (`apply_folding_structure`) are apart, so that a folded network can be
+rebuilt from its factory, the list of pairs and a state alone. Refuses to fold where anything else reads the layer's
+output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from workers.channels.rebuild import load_resized
+from workers.channels.trace import TracedGraph, arguments_of, layer_name, meta_copy, trace
+
+_LAYERS = ("aten::conv1d", "aten::conv2d", "aten::conv3d", "aten::linear")
+
+
+def fold_batchnorm(model: nn.Module, input_shape: Sequence[int]) -> list[tuple[str, str]]:
+    """Pairs (layer, norm) of dotted names that may be folded, in order of execution. The model stays as it is.
+
+    A pair needs a norm with running statistics that is the only reader of the layer's output, and both must be
+    called once and be plain `nn` modules.
+
+    Args:
+        model: the network, in whatever mode.
+        input_shape: shape of one sample without the batch.
+
+    Raises:
+        ValueError: the network cannot be traced.
+    """
+    copied = meta_copy(model)
+    modules = dict(copied.named_modules(remove_duplicate=False))
+    shared = _shared(copied)
+    traced = trace(copied, tuple(input_shape))
+    pairs = []
+    for node in traced.graph.nodes:
+        pair = _pair(traced, node)
+        if pair is None:
+            continue
+        layer, norm = (modules.get(name) for name in pair)
+        plain = isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)) and isinstance(norm, _BatchNorm)
+        if plain and not shared & {f"{pair[0]}.weight", f"{pair[0]}.bias", *(f"{pair[1]}.{n}" for n in _NORM)}:
+            pairs.append(pair)
+    return pairs
+
+
+_NORM = ("weight", "bias", "running_mean", "running_var")
+
+
+def _pair(traced: TracedGraph, node: fx.Node) -> tuple[str, str] | None:
+    if _schema(node) != "aten::batch_norm":
+        return None
+    norm = arguments_of(node)
+    source = norm["input"]
+    if norm["training"] or norm["running_mean"] is None or norm["running_var"] is None:
+        return None
+    if _schema(source) not in _LAYERS or len(source.users) != 1:
+        return None
+    if _schema(source) == "aten::linear" and source.meta["val"].ndim != 2:
+        return None  # the norm runs along another axis than the layer's outputs
+    layer = arguments_of(source)
+    owned = [layer["weight"], layer["bias"], *(norm[name] for name in _NORM)]
+    if any(tensor is not None and (tensor.name not in traced.tensors or len(tensor.users) != 1) for tensor in owned):
+        return None
+    return layer_name(traced.tensors[layer["weight"].name]), traced.tensors[norm["running_mean"].name].rpartition(".")[
+        0
+    ]
+
+
+def _schema(node: fx.Node) -> str:
+    return str(node.target._schema.name) if isinstance(node.target, torch._ops.OpOverload) else ""
+
+
+def _shared(model: nn.Module) -> set[str]:
+    """All names of tensors that have more than one."""
+    names: dict[int, list[str]] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        names.setdefault(id(tensor), []).append(name)
+    return {name for group in names.values() if len(group) > 1 for name in group}
+
+
+def norm_eps(model: nn.Module, pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
+    """The `eps` of every norm in the pairs, by the norm's name; `fold_state` needs it."""
+    result = {}
+    for _, name in pairs:
+        norm = model.get_submodule(name)
+        if not isinstance(norm, _BatchNorm):
+            raise ValueError(f"{name}: expected a batch norm, found {type(norm).__name__}; was it folded already?")
+        result[name] = norm.eps
+    return result
+
+
+def apply_folding_structure(model: nn.Module, pairs: Sequence[tuple[str, str]]) -> None:
+    """Puts `nn.Identity` in the place of each norm and gives each layer a bias (of zeros, if it had none).
+
+    Changes the model in place, on any device; the numbers come from `fold_state` through `load_resized`.
+    """
+    for layer_path, norm_path in pairs:
+        layer = model.get_submodule(layer_path)
+        weight = layer.get_parameter("weight")
+        if layer._parameters.get("bias") is None:
+            outputs = torch.zeros(weight.shape[0], dtype=weight.dtype, device=weight.device)
+            layer.register_parameter("bias", nn.Parameter(outputs, requires_grad=weight.requires_grad))
+        parent, _, name = norm_path.rpartition(".")
+        identity = nn.Identity()
+        identity.train(model.get_submodule(norm_path).training)
+        setattr(model.get_submodule(parent), name, identity)
+
+
+def fold_state(
+    state: Mapping[str, Tensor], pairs: Sequence[tuple[str, str]], eps: float | Mapping[str, float] = 1e-5
+) -> dict[str, Tensor]:
+    """The state of the folded network, computed in float64 and cast back.
+
+    With s = gamma / sqrt(var + eps): weight' = s weight along the output axis, bias' = s (bias - mean) + beta.
+
+    Args:
+        state: the state before folding.
+        pairs: (layer, norm) as found by `fold_batchnorm`.
+        eps: of all norms, or by the norm's name (see `norm_eps`).
+    """
+    result = dict(state)
+    for layer, norm in pairs:
+        weight, mean = state[f"{layer}.weight"], state[f"{norm}.running_mean"].double()
+        gamma = state[f"{norm}.weight"].double() if f"{norm}.weight" in state else torch.ones_like(mean)
+        beta = state[f"{norm}.bias"].double() if f"{norm}.bias" in state else torch.zeros_like(mean)
+        bias = state[f"{layer}.bias"].double() if f"{layer}.bias" in state else torch.zeros_like(mean)
+        small = eps if isinstance(eps, float) else eps[norm]
+        scale = gamma / torch.sqrt(state[f"{norm}.running_var"].double() + small)
+        spread = scale.reshape(-1, *[1] * (weight.ndim - 1))
+        result[f"{layer}.weight"] = (weight.double() * spread).to(weight.dtype)
+        result[f"{layer}.bias"] = (scale * (bias - mean) + beta).to(weight.dtype)
+        for name in (*_NORM, "num_batches_tracked"):
+            result.pop(f"{norm}.{name}", None)
+    return result
+
+
+def fold_model(model: nn.Module, input_shape: Sequence[int]) -> list[tuple[str, str]]:
+    """Folds all that may be folded, in place, and returns the pairs; pass a copy to keep the original."""
+    pairs = fold_batchnorm(model, input_shape)
+    state = fold_state(model.state_dict(), pairs, norm_eps(model, pairs))
+    apply_folding_structure(model, pairs)
+    load_resized(model, state)
+    return pairs

@@ -1,0 +1,173 @@
+"""Walks a traced graph and lets the rules label every tensor in it.
+
+Fails closed: a call without a rule, or one that its rule does not understand, makes everything that it touches stay
+whole. This module refuses to know what a group is (see `analysis`).
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from workers.channels import elementwise_rules, layer_rules, shape_rules
+from workers.channels.layout import Labels
+from workers.channels.operators import RULES, Book, Call, Traced, Unsupported, Value, unlabelled
+from workers.channels.trace import TracedGraph, arguments_of, module_of
+from workers.channels.union_find import Obstacle
+
+RULE_MODULES = (layer_rules, elementwise_rules, shape_rules)
+"""Importing these fills the table of rules."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelling:
+    """Labels of a network, gathered over one or two of its graphs.
+
+    Attributes:
+        book: what the rules wrote down.
+        tensors: labels of every parameter and buffer, by dotted name.
+        results: labels of every axis of every operator's result.
+    """
+
+    book: Book = field(default_factory=Book)
+    tensors: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
+    results: list[Labels] = field(default_factory=list)
+
+
+def new_labelling(shapes: Mapping[str, tuple[int, ...]]) -> Labelling:
+    """Every index of every parameter and buffer starts as an atom of its own."""
+    labelling = Labelling()
+    for name, shape in shapes.items():
+        labelling.tensors[name] = tuple(labelling.book.atoms.fresh(size) for size in shape)
+    return labelling
+
+
+def label(labelling: Labelling, traced: TracedGraph) -> None:
+    """Adds what one graph says."""
+    values: dict[fx.Node, Value | None] = {}
+    for node in traced.graph.nodes:
+        if node.op == "placeholder":
+            values[node] = _placeholder(labelling, traced, node)
+        elif node.op == "output":
+            for tensor in _tensors(_resolve(node.args, values)):
+                quiet = Obstacle(operator="output", where="", reason="the network's output", quiet=True)
+                _fix(labelling, tensor, quiet)
+        else:
+            values[node] = _call(labelling, node, values)
+            for tensor in _tensors(values[node]):
+                labelling.results.extend(tensor.axes)
+    _fix_shared(labelling, traced)
+
+
+def unread_tensors(traced: TracedGraph) -> set[str]:
+    """Parameters and buffers that the graph never uses."""
+    nodes = [node for node in traced.graph.nodes if node.op == "placeholder" and not node.users]
+    return {traced.tensors[node.name] for node in nodes if node.name in traced.tensors}
+
+
+def _placeholder(labelling: Labelling, traced: TracedGraph, node: fx.Node) -> Value | None:
+    name = traced.tensors.get(node.name)
+    if name is not None and name in labelling.tensors:
+        return Traced(axes=labelling.tensors[name], tensor=name)
+    return _unlabelled_like(node.meta.get("val"))
+
+
+def _call(labelling: Labelling, node: fx.Node, values: Mapping[fx.Node, Value | None]) -> Value | None:
+    arguments = {name: _resolve(value, values) for name, value in arguments_of(node).items()}
+    if node.target is operator.getitem:
+        parts, index = arguments["0"], arguments["1"]
+        if isinstance(parts, list) and isinstance(index, int):
+            return parts[index] if isinstance(parts[index], Traced) else None
+    shapes = _shapes(node.meta.get("val"))
+    if isinstance(shapes, list):
+        arguments["result_shapes"] = shapes
+    shape = shapes if isinstance(shapes, tuple) else None
+    call = Call(operator=str(node.target), where=module_of(node), arguments=arguments, shape=shape)
+    touched = list(_tensors(arguments))
+    reason = "no rule for this operator"
+    function = RULES.get(_rule_name(node))
+    if function is not None:
+        try:
+            return function(labelling.book, call)
+        except Unsupported as unsupported:
+            reason = str(unsupported)
+    for tensor in touched:
+        _fix(labelling, tensor, call.obstacle(reason))
+    return _unlabelled_like(node.meta.get("val"))
+
+
+def _rule_name(node: fx.Node) -> str:
+    if not isinstance(node.target, torch._ops.OpOverload) or node.target.namespace != "aten":
+        return ""
+    name = node.target._schema.name.split("::")[1]
+    return name if name in RULES else name.removesuffix("_")
+
+
+def _resolve(value: Any, values: Mapping[fx.Node, Value | None]) -> Any:
+    if isinstance(value, fx.Node):
+        return values[value]
+    if isinstance(value, Mapping):
+        return {key: _resolve(part, values) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_resolve(part, values) for part in value]
+    return value
+
+
+def _tensors(value: Any) -> Iterator[Traced]:
+    if isinstance(value, Traced):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _tensors(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _tensors(part)
+
+
+def _fix(labelling: Labelling, tensor: Traced, obstacle: Obstacle) -> None:
+    for axis in tensor.axes:
+        labelling.book.atoms.fix(axis, obstacle)
+
+
+def _fix_shared(labelling: Labelling, traced: TracedGraph) -> None:
+    """A parameter that two calls use stays whole, and so does all that it meets."""
+    for node in traced.graph.nodes:
+        name = traced.tensors.get(node.name) if node.op == "placeholder" else None
+        if name in labelling.tensors and len(node.users) > 1 and node.meta["val"].ndim:
+            tensor = Traced(axes=labelling.tensors[name], tensor=name)
+            reason = f"{name} is used by {len(node.users)} operators"
+            _fix(labelling, tensor, Obstacle(operator="shared parameter", where="", reason=reason))
+
+
+def fix_aliases(labelling: Labelling, names: Mapping[str, list[str]]) -> None:
+    """A parameter or buffer with several names stays whole, and so does all that it meets."""
+    counts = Counter({first: 1 + len(others) for first, others in names.items()})
+    for first, count in counts.items():
+        for name in (first, *names[first]):
+            if count > 1 and name in labelling.tensors:
+                reason = f"one tensor has {count} names: {', '.join((first, *names[first]))}"
+                tensor = Traced(axes=labelling.tensors[name], tensor=name)
+                _fix(labelling, tensor, Obstacle(operator="shared parameter", where="", reason=reason))
+
+
+def _shapes(value: Any) -> tuple[int, ...] | list[tuple[int, ...]] | None:
+    if isinstance(value, Tensor):
+        return tuple(int(size) for size in value.shape)
+    if isinstance(value, (list, tuple)):
+        return [tuple(int(size) for size in part.shape) for part in value if isinstance(part, Tensor)]
+    return None
+
+
+def _unlabelled_like(value: Any) -> Value | None:
+    shapes = _shapes(value)
+    if isinstance(shapes, tuple):
+        return Traced(axes=tuple(unlabelled(size) for size in shapes))
+    if isinstance(shapes, list):
+        return [Traced(axes=tuple(unlabelled(size) for size in shape)) for shape in shapes]
+    return None

@@ -1,0 +1,71 @@
+"""Gives a module tensors of other sizes: how a cut network comes back to life from a plain factory.
+
+    model = factory(); apply_folding_structure(model, pairs); load_resized(model, state)
+
+Refuses to know where the sizes come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+
+def load_resized(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Gives each module the tensors of a state, whatever their shape. Changes the model in place.
+
+    Afterwards `model.state_dict()` equals the state bit for bit, and channel counts kept as attributes (`in_channels`,
+    `num_features` ...) follow. Tensors are copied, so that training the model leaves the state alone. A parameter
+    keeps its `requires_grad` and its device (one on the meta device moves to the state's), and stays shared where it was;
+    an optimizer made before knows nothing of the new parameters.
+
+    Args:
+        model: a network of the right structure.
+        state: a tensor for every name in `model.state_dict()`.
+
+    Raises:
+        ValueError: names are missing from the state or unexpected; lists all of them. The model is then unchanged.
+    """
+    expected = model.state_dict(keep_vars=True)
+    missing = sorted(expected.keys() - state.keys())
+    unexpected = sorted(state.keys() - expected.keys())
+    if missing or unexpected:
+        raise ValueError(f"state does not fit {type(model).__name__}: missing {missing}, unexpected {unexpected}")
+    fresh: dict[int, Tensor] = {}
+    for path, module in model.named_modules():
+        prefix = f"{path}." if path else ""
+        for slots in (module._parameters, module._buffers):
+            for name, old in slots.items():
+                if old is not None and prefix + name in expected:
+                    slots[name] = fresh.setdefault(id(old), _like(old, state[prefix + name]))  # type: ignore[assignment]
+        _follow(module)
+
+
+def _like(old: Tensor, new: Tensor) -> Tensor:
+    device = new.device if old.is_meta else old.device
+    copied = new.detach().to(device).clone()
+    if isinstance(old, nn.Parameter):
+        return nn.Parameter(copied, requires_grad=old.requires_grad)
+    return copied
+
+
+def _follow(module: nn.Module) -> None:
+    """Sets the attributes that follow from the shapes of a module's tensors."""
+    if isinstance(module, _ConvTransposeNd):
+        module.in_channels = module.weight.shape[0]
+        module.out_channels = module.weight.shape[1] * module.groups
+    elif isinstance(module, _ConvNd):
+        if module.groups > 1 and module.groups == module.in_channels:  # depthwise: one group per channel
+            module.groups = module.weight.shape[0] // (module.out_channels // module.in_channels)
+        module.out_channels = module.weight.shape[0]
+        module.in_channels = module.weight.shape[1] * module.groups
+    elif isinstance(module, nn.Linear):
+        module.out_features, module.in_features = module.weight.shape
+    elif isinstance(module, _NormBase):
+        sized = module.weight if module.affine else module.running_mean
+        module.num_features = module.num_features if sized is None else sized.shape[0]
+    elif isinstance(module, nn.PReLU):
+        module.num_parameters = module.weight.shape[0]
