@@ -5,7 +5,7 @@ nothing is read: only whether a package of that name can be found.
 """
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import TypeVar
 
 from pydantic_core import PydanticCustomError
@@ -13,12 +13,20 @@ from pydantic_core import PydanticCustomError
 from jobs import names
 from jobs.errors import nearest
 
+S = TypeVar("S", bound=Sized)
 T = TypeVar("T")
 
 
 def fault(problem: str) -> PydanticCustomError:
     """An error that `jobs.load` reports in these words."""
     return PydanticCustomError("orchard", "{problem}", {"problem": problem})
+
+
+def not_empty(values: S) -> S:
+    """Refuse a list or mapping without entries."""
+    if not values:
+        raise fault("is empty; give at least one")
+    return values
 
 
 def no_repeats(values: Sequence[T]) -> Sequence[T]:

@@ -88,8 +88,13 @@ def _plain(location: Location) -> Location:
     return tuple(
         part
         for position, part in enumerate(location)
-        if part != "[key]" and not (position == 2 and location[0] == "methods" and part in METHOD_KINDS)
+        if part != "[key]" and not _is_kind(location, position)
     )
+
+
+def _is_kind(location: Location, position: int) -> bool:
+    """Whether pydantic put the method's kind here: methods, name, *kind*, field."""
+    return position == 2 and location[0] == "methods" and location[position] in METHOD_KINDS
 
 
 def _dotted(location: Location) -> str:
@@ -112,8 +117,6 @@ def _fault(details: ErrorDetails) -> Fault:
             problem = f"has no kind; say kind: {', '.join(METHOD_KINDS)}"
         case "union_tag_invalid":
             problem = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), METHOD_KINDS)}"
-        case "too_short":
-            problem = "is empty; give at least one"
         case "literal_error":
             problem = f"{found} is not allowed; allowed: {context['expected']}"
         case "string_pattern_mismatch":
@@ -140,8 +143,8 @@ def _keys_at(location: Location) -> list[str]:
         return [variant for choice in choices for variant in variants(choice)] if choices else [node]
 
     nodes = [schema]
-    for part in location:
-        if part in METHOD_KINDS:
+    for position, part in enumerate(location):
+        if _is_kind(location, position):
             nodes = [node for node in nodes if node["properties"]["kind"].get("const") == part]
             continue
         # A mapping of named records (models, methods) appears as a pattern that its names match.

@@ -11,7 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from jobs import checks, names
 
 Compression = Annotated[float, Field(ge=0.0, lt=1.0), AfterValidator(checks.whole_percent)]
-Compressions = Annotated[tuple[Compression, ...], Field(min_length=1), AfterValidator(checks.no_repeats)]
+Compressions = Annotated[
+    tuple[Compression, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)
+]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)]
 
@@ -185,7 +187,7 @@ class SweepSpec(Record):
     name: Name = Field(description="Also the MLflow experiment.")
     storage: str = Field(default="~/.orchard/store", description="URI of the store, as every worker sees it.")
     tracking: str = Field(default="sqlite:///~/.orchard/mlflow.db", description="MLflow's tracking URI.")
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(checks.no_repeats)] = Field(
+    seeds: Annotated[tuple[Seed, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)] = Field(
         default=(0,), description="One curve for each."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -195,8 +197,8 @@ class SweepSpec(Record):
     compressions: Compressions | None = Field(
         default=None, description="Fractions of all parameters to remove, in steps of 0.01, for every method."
     )
-    models: Annotated[dict[Name, ModelSpec], Field(min_length=1)]
-    methods: Annotated[dict[Name, MethodSpec], Field(min_length=1)]
+    models: Annotated[dict[Name, ModelSpec], AfterValidator(checks.not_empty)]
+    methods: Annotated[dict[Name, MethodSpec], AfterValidator(checks.not_empty)]
     resources: StagesSpec = StagesSpec()
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
 """Rules of operators that treat every channel alike: element by element, or over space only.
 
-The lists are explicit. An operator stands here only if a channel of zeros stays finite (so that masking equals removal):
-no logarithm, no division by a labelled tensor. Refuses to guess: what is not listed has no rule.
+The lists are explicit. An operator stands here only if a channel of zeros stays finite (so that masking equals
+removal): no logarithm, no division by a labelled tensor. Refuses to guess: what is not listed has no rule.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -100,10 +100,13 @@ RULES: dict[str, Rule] = {}
 """Rule by operator name without namespace, overload and the underscore of in-place variants."""
 
 
-def rule(*operators: str) -> Callable[[Rule], Rule]:
+SomeRule = TypeVar("SomeRule", bound=Rule)
+
+
+def rule(*operators: str) -> Callable[[SomeRule], SomeRule]:
     """Registers a rule for operators such as `conv2d`; the in-place variant `conv2d_` is meant, too."""
 
-    def register(function: Rule) -> Rule:
+    def register(function: SomeRule) -> SomeRule:
         for operator in operators:
             if operator in RULES:
                 raise ValueError(f"operator {operator!r} has two rules")

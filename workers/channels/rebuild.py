@@ -19,8 +19,8 @@ def load_resized(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
     Afterwards `model.state_dict()` equals the state bit for bit, and channel counts kept as attributes (`in_channels`,
     `num_features` ...) follow. Tensors are copied, so that training the model leaves the state alone. A parameter
-    keeps its `requires_grad` and its device (one on the meta device moves to the state's), and stays shared where it was;
-    an optimizer made before knows nothing of the new parameters.
+    keeps its `requires_grad` and its device (one on the meta device moves to the state's), and stays shared where it
+    was; an optimizer made before knows nothing of the new parameters.
 
     Args:
         model: a network of the right structure.
@@ -40,7 +40,7 @@ def load_resized(model: nn.Module, state: Mapping[str, Tensor]) -> None:
         for slots in (module._parameters, module._buffers):
             for name, old in slots.items():
                 if old is not None and prefix + name in expected:
-                    slots[name] = fresh.setdefault(id(old), _like(old, state[prefix + name]))  # type: ignore[assignment]
+                    slots[name] = fresh.setdefault(id(old), _like(old, state[prefix + name]))
         _follow(module)
 
 

@@ -75,7 +75,7 @@ def mask(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[st
 
 
 def unit_slices(
-    tensor: Shaped[Tensor, "..."], layouts: Sequence[AxisLayout], axis: int, group_index: int
+    tensor: Shaped[Tensor, " *shape"], layouts: Sequence[AxisLayout], axis: int, group_index: int
 ) -> Shaped[Tensor, "width features"]:
     """Row u holds everything of a tensor that unit u owns on one axis.
 
@@ -94,12 +94,12 @@ def unit_slices(
 
 
 def replace_units(
-    tensor: Shaped[Tensor, "..."],
+    tensor: Shaped[Tensor, " *old"],
     layouts: Sequence[AxisLayout],
     axis: int,
     group_index: int,
     rows: Shaped[Tensor, "m features"],
-) -> Shaped[Tensor, "..."]:
+) -> Shaped[Tensor, " *new"]:
     """Puts m rows in the place of the units on one axis; the result has the layout of m units.
 
     With `rows = unit_slices(...)` the tensor comes back unchanged. Differentiable in `tensor` and `rows`.
@@ -131,12 +131,12 @@ def replace_units(
 
 
 def map_units(
-    tensor: Float[Tensor, "..."],
+    tensor: Float[Tensor, " *old"],
     layouts: Sequence[AxisLayout],
     axis: int,
     group_index: int,
     matrix: Float[Tensor, "m n"],
-) -> Float[Tensor, "..."]:
+) -> Float[Tensor, " *new"]:
     """Makes m new units out of the n old ones on one axis: new[u] = sum_v matrix[u, v] old[v].
 
     Works occurrence by occurrence; the result has the layout of m units. Differentiable in `tensor` and `matrix`.

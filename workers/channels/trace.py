@@ -10,6 +10,7 @@ observer's hands. A hook that *changes* an output is not seen.
 from __future__ import annotations
 
 import copy
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,6 +73,8 @@ def trace(meta_model: nn.Module, input_shape: tuple[int, ...], *, training: bool
     meta_model.train(training)
     dtype = next((p.dtype for p in meta_model.parameters() if p.is_floating_point()), torch.get_default_dtype())
     example = torch.empty(BATCH, *input_shape, device="meta", dtype=dtype)
+    logger = logging.getLogger("torch._subclasses.fake_tensor")  # prints a stack for an error that we pass on
+    silent, logger.disabled = logger.disabled, True
     try:
         program = torch.export.export(meta_model, (example,), strict=False)
     except Exception as error:  # the exporter raises whatever the network's own code raises
@@ -80,6 +83,8 @@ def trace(meta_model: nn.Module, input_shape: tuple[int, ...], *, training: bool
             f"{type(meta_model).__name__} cannot be traced on an input of shape {(BATCH, *input_shape)}: "
             f"{type(error).__name__}: {message[0] if message else ''}"
         ) from error
+    finally:
+        logger.disabled = silent
     tensors = {
         spec.arg.name: str(spec.target)
         for spec in program.graph_signature.input_specs

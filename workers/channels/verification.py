@@ -31,14 +31,17 @@ def verified(meta_model: nn.Module, found: ChannelMap, sliced: Collection[str], 
         analyse: finds the map of a network on the meta device.
     """
     faults: dict[str, str] = {}
-    for name in sliced:
-        fault = _fault(meta_model, found, {name: found.widths()[name] - 1}, analyse)
-        if fault:
-            faults[name] = fault
+    for name in sorted(sliced):
+        width = found.widths()[name]
+        for smaller in sorted({width - 1, width - 2, width // 2} - {width}, reverse=True):  # one could fit by rounding
+            fault = _fault(meta_model, found, {name: smaller}, analyse) if smaller >= 1 else ""
+            if fault:
+                faults[name] = fault
+                break
     while True:
         good = without_groups(found, _refusals(found, faults))
         cuts = _cuts(good)
-        fault = _fault(meta_model, found, cuts, analyse)
+        fault = _fault(meta_model, found, cuts, analyse) if cuts else ""
         if not fault:
             return good
         culprits = _culprits(meta_model, found, cuts, analyse)
@@ -70,8 +73,6 @@ def _culprits(meta_model: nn.Module, found: ChannelMap, cuts: Mapping[str, int],
 
 def _fault(meta_model: nn.Module, found: ChannelMap, widths: Mapping[str, int], analyse: Analyse) -> str:
     """What goes wrong at these widths, in words; empty if nothing does."""
-    if any(width < 1 for width in widths.values()):
-        return ""
     cut = meta_copy(meta_model)
     load_resized(cut, select(cut.state_dict(), found, {name: range(width) for name, width in widths.items()}))
     try:

@@ -20,7 +20,7 @@ def l1(
     for name, layouts in channel_map.tensors.items():
         if name not in channel_map.parameters or len(layouts) < 2 or layouts[0].role != "output":
             continue
-        for index in layouts[0].members():
+        for index in layouts[0].present():
             rows = unit_slices(state[name], layouts, 0, index)
             scores[channel_map.groups[index].name] += rows.double().abs().sum(1)
     return scores

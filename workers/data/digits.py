@@ -4,7 +4,6 @@ Knows no network.
 """
 
 import numpy as np
-import sklearn.datasets
 import torch
 
 from workers.data.images import ImageData, Split
@@ -22,6 +21,8 @@ def load_digits(root: str | None = None) -> ImageData:
 
     Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998 (its test part).
     """
+    import sklearn.datasets  # takes seconds, and no other data set needs it
+
     del root
     bunch = sklearn.datasets.load_digits()
     images = torch.from_numpy(bunch.images.astype(np.float32) / 16).unsqueeze(1)

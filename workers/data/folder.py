@@ -5,11 +5,11 @@ Knows no network; random crops belong to `augment`.
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float32
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import functional
 
 from jobs.errors import BadInputError
 from workers.data.files import data_root
@@ -43,11 +43,18 @@ class ImageFiles:
         path = self._paths[index]
         try:
             with Image.open(path) as image:
-                pixels = functional.pil_to_tensor(image.convert("RGB"))
+                square = _middle(image.convert("RGB"), size=self._size, resize=self._resize)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise BadInputError(f"{path}: cannot be read as an image ({error}); replace or remove it") from error
-        square: Tensor = functional.center_crop(functional.resize(pixels, [self._resize]), [self._size, self._size])
-        return square.to(torch.float32) / 255
+        return torch.from_numpy(np.asarray(square, dtype=np.float32) / 255).permute(2, 0, 1)
+
+
+def _middle(image: Image.Image, *, size: int, resize: int) -> Image.Image:
+    """Resize and CenterCrop as torchvision does them on PIL images, rounding included: its weights are rated so."""
+    shorter = min(image.size)
+    width, height = (side * resize // shorter for side in image.size)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    return image.resize((width, height), Image.Resampling.BILINEAR).crop((left, top, left + size, top + size))
 
 
 def load_folder(root: str | None, size: int = 224, resize: int | None = None) -> ImageData:

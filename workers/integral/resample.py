@@ -41,12 +41,14 @@ def resample(
             }
     resampled = dict(state)
     for name, layouts in channel_map.tensors.items():
-        tensor = state[name]
+        tensor, current = state[name], list(layouts)
         for axis, layout in enumerate(layouts):
-            for index in layout.members():
-                if index in matrices:
-                    matrix = matrices[index][layout.role].to(tensor.dtype)
-                    tensor = map_units(tensor, layout, index, axis, matrix)
+            for index in layout.present():
+                if index not in matrices:
+                    continue
+                matrix = matrices[index][layout.role].to(tensor.dtype)
+                tensor = map_units(tensor, current, axis, index, matrix)
+                current[axis] = current[axis].cut({index: len(matrix)})
         # A variance is a function like any other, but between two channels cubic interpolation can undershoot.
         resampled[name] = tensor.clamp_min(0) if name.endswith("running_var") else tensor
     return resampled

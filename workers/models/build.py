@@ -7,7 +7,6 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-import torchvision
 from torch import nn
 
 from jobs.errors import BadInputError, nearest
@@ -55,6 +54,8 @@ def _find(network: str, *, where: str) -> Factory:
         return ZOO[network]
     if prefix != "torchvision":
         return import_factory(network, where=where)
+    import torchvision  # takes seconds, and our own networks do without
+
     known = torchvision.models.list_models()
     if name not in known:
         raise BadInputError(

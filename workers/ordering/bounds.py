@@ -103,11 +103,11 @@ def _one_tree(distances: Matrix, prices: Float64[np.ndarray, " n"]) -> tuple[flo
 def _spanning_tree(
     distances: Matrix, prices: Float64[np.ndarray, " n"]
 ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Prim's algorithm on priced distances: channels in the order they join, and each one's parent (itself at first)."""
+    """Prim's algorithm on priced distances: channels as they join, and the parent of each (the first has none)."""
     n = len(prices)
     joined, parents = np.zeros(n, dtype=np.intp), np.zeros(n, dtype=np.intp)
-    cheapest = np.full(n, np.inf)  # edge into the tree, without the tree side's share being repeated below
-    outside = prices.copy()  # the channel's own price; infinite once it has joined
+    cheapest = np.full(n, np.inf)  # priced edge into the tree
+    outside = prices.copy()  # infinite once the channel has joined
     channel = 0
     for k in range(1, n):
         outside[channel] = np.inf

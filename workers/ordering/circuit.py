@@ -16,6 +16,7 @@ from workers.ordering.path import Matrix, path_length
 _UNITS = 10**10  # the known path's length in integer units
 
 Edge = tuple[int, int]
+Arc = tuple[int, int, cp_model.IntVar]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,29 +60,8 @@ def shortest_on_graph(
     """
     n, length = len(distances), path_length(distances, hint)
     scale = _UNITS / length
-    following = {a: b for a, b in zip([n, *hint], [*hint, n], strict=True)}
-    together = {frozenset(pair) for pair in fixed}
-    model = cp_model.CpModel()
-    arcs: list[tuple[int, int, cp_model.IntVar]] = []
-    costs: list[int] = []
-
-    def add_pair(a: int, b: int, cost: int) -> None:
-        there, back = model.new_bool_var(""), model.new_bool_var("")
-        arcs.extend([(a, b, there), (b, a, back)])
-        costs.extend([cost, cost])
-        model.add_hint(there, following[a] == b)
-        model.add_hint(back, following[b] == a)
-        if frozenset((a, b)) in together:
-            model.add_exactly_one(there, back)
-        elif n > 2:
-            model.add_at_most_one(there, back)
-
-    for i, j in edges:
-        add_pair(i, j, round(min(float(distances[i, j]), 2 * length) * scale))  # a longer edge is in no better path
-    for end in ends:
-        add_pair(n, end, 0)
-    model.add_circuit(arcs)
-    model.minimize(cp_model.LinearExpr.weighted_sum([literal for _, _, literal in arcs], costs))
+    pairs = [(i, j, round(min(float(distances[i, j]), 2 * length) * scale)) for i, j in edges]  # longer is never better
+    model, arcs = _model(n, [*pairs, *((n, end, 0) for end in ends)], hint, fixed)
     solver = _solver(seed, max_deterministic_time)
     status = solver.solve(model)
     order = list(hint)
@@ -94,6 +74,28 @@ def shortest_on_graph(
         bound=max(0.0, (solver.best_objective_bound - rounding) / scale),
         proven=status == cp_model.OPTIMAL,
     )
+
+
+def _model(
+    n: int, pairs: Sequence[tuple[int, int, int]], hint: Sequence[int], fixed: Collection[Edge]
+) -> tuple[cp_model.CpModel, list[Arc]]:
+    """The circuit over (a, b, cost) in both directions, hinted with the path; n is the virtual city."""
+    following = dict(zip([n, *hint], [*hint, n], strict=True))
+    together = {frozenset(pair) for pair in fixed}
+    model, arcs, costs = cp_model.CpModel(), list[Arc](), list[int]()
+    for a, b, cost in pairs:
+        there, back = model.new_bool_var(""), model.new_bool_var("")
+        arcs.extend([(a, b, there), (b, a, back)])
+        costs.extend([cost, cost])
+        model.add_hint(there, following[a] == b)
+        model.add_hint(back, following[b] == a)
+        if frozenset((a, b)) in together:
+            model.add_exactly_one(there, back)
+        else:
+            model.add_at_most_one(there, back)
+    model.add_circuit(arcs)
+    model.minimize(cp_model.LinearExpr.weighted_sum([literal for _, _, literal in arcs], costs))
+    return model, arcs
 
 
 def _solver(seed: int, max_deterministic_time: float) -> cp_model.CpSolver:

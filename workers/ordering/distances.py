@@ -71,7 +71,9 @@ def _checked_rows(slices: Sequence[Tensor]) -> list[Float[Tensor, "n d"]]:
     rows, faults = [], []
     for index, tensor in enumerate(slices):
         if tensor.ndim == 0 or tensor.shape[0] != num_channels or num_channels == 0:
-            faults.append(f"  slices[{index}]: shape {tuple(tensor.shape)}; every slice needs {num_channels or '>= 1'} rows")
+            faults.append(
+                f"  slices[{index}]: shape {tuple(tensor.shape)}; every slice needs {num_channels or '>= 1'} rows"
+            )
             continue
         matrix = tensor.detach().to(torch.float32).reshape(num_channels, tensor[0].numel())
         num_bad = int((~torch.isfinite(matrix)).sum())
@@ -79,5 +81,7 @@ def _checked_rows(slices: Sequence[Tensor]) -> list[Float[Tensor, "n d"]]:
             faults.append(f"  slices[{index}]: {num_bad} of {matrix.numel()} values are not finite in float32")
         rows.append(matrix)
     if faults:
-        raise ValueError(f"slices: {len(faults)} problem{'s' * (len(faults) > 1)}; repair the weights\n" + "\n".join(faults))
+        raise ValueError(
+            f"slices: {len(faults)} problem{'s' * (len(faults) > 1)}; repair the weights\n" + "\n".join(faults)
+        )
     return rows

@@ -25,7 +25,7 @@ class Limits:
         ascent_iterations: Steps of the Held-Karp bound.
         merge_time: CP-SAT's deterministic time for recombining the paths.
         exact_time: CP-SAT's deterministic time for the proof.
-        exact_edges_per_channel: The proof is not tried with more useful edges than this times n.
+        exact_edges: The proof is not tried with more useful edges than this (a quarter of it, before paths are merged).
     """
 
     num_starts: int
@@ -36,7 +36,7 @@ class Limits:
     ascent_iterations: int
     merge_time: float
     exact_time: float
-    exact_edges_per_channel: int
+    exact_edges: int
 
     def kicks(self, n: int) -> int:
         """Kicks of one start on n channels."""
@@ -60,18 +60,18 @@ _LIMITS: dict[str, Limits] = {
         ascent_iterations=60,
         merge_time=0.1,
         exact_time=0.2,
-        exact_edges_per_channel=4,
+        exact_edges=1_200,
     ),
     "standard": Limits(
-        num_starts=4,
+        num_starts=6,
         kicks_per_channel=5,
-        max_kicks=1500,
-        routing_work=16_000,
-        max_solutions=100,
+        max_kicks=1000,
+        routing_work=8_000,
+        max_solutions=60,
         ascent_iterations=200,
         merge_time=1.0,
-        exact_time=1.0,
-        exact_edges_per_channel=16,
+        exact_time=0.5,
+        exact_edges=2_500,
     ),
     "thorough": Limits(
         num_starts=10,
@@ -82,7 +82,7 @@ _LIMITS: dict[str, Limits] = {
         ascent_iterations=400,
         merge_time=8.0,
         exact_time=20.0,
-        exact_edges_per_channel=40,
+        exact_edges=20_000,
     ),
 }
 

@@ -104,10 +104,10 @@ class LocalSearch:
             channel = queue.pop()
             waiting.discard(channel)
             while (move := self.two_opt(channel) or self.or_opt(channel)) is not None:
-                for touched in self._ends(move):
-                    if touched not in waiting:
-                        waiting.add(touched)
-                        queue.append(touched)
+                for other in self.touched_by(move):
+                    if other not in waiting:
+                        waiting.add(other)
+                        queue.append(other)
                 self.apply(move)
 
     def segment_swap(self, i: int, j: int, k: int) -> Move:
@@ -170,7 +170,7 @@ class LocalSearch:
                     return gain, _insertion(i, j, min(x, y), (a == t[i]) == (x < y))
         return None
 
-    def _ends(self, move: Move) -> set[int]:
+    def touched_by(self, move: Move) -> set[int]:
         """The channels whose neighbours a move changes."""
         t, n = self._tour, len(self._near)
         return {t[p] for i, j in move[1] for p in (i - 1, i, j, j + 1)} - {n}

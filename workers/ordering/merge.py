@@ -7,6 +7,7 @@ refuses to know where the paths came from.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from workers.ordering.circuit import Edge, shortest_on_graph
 from workers.ordering.path import Matrix, path_length
@@ -26,7 +27,7 @@ def merge_paths(
     Returns:
         A permutation of 0..n-1.
     """
-    best = list(min(paths, key=lambda path: path_length(distances, path)))
+    best = min((list(path) for path in paths), key=lambda path: path_length(distances, path))
     edge_sets = [_edges(path) for path in paths]
     union, shared = set[Edge]().union(*edge_sets), edge_sets[0].intersection(*edge_sets[1:])
     if union == shared or path_length(distances, best) <= 0:
@@ -53,13 +54,13 @@ def merge_paths(
 
 def _edges(path: Sequence[int]) -> set[Edge]:
     """Neighbours on a path, the smaller channel first."""
-    return {(min(a, b), max(a, b)) for a, b in zip(path, path[1:], strict=False)}
+    return {(min(a, b), max(a, b)) for a, b in pairwise(path)}
 
 
 def _chains(path: Sequence[int], shared: set[Edge]) -> list[list[int]]:
     """The path, cut wherever an edge is not shared."""
     chains = [[path[0]]]
-    for a, b in zip(path, path[1:], strict=False):
+    for a, b in pairwise(path):
         if (min(a, b), max(a, b)) in shared:
             chains[-1].append(b)
         else:

@@ -14,6 +14,8 @@ from jaxtyping import Float64
 
 Matrix = Float64[np.ndarray, "n n"]
 
+_PROVEN = 2e-8  # relative gap that the solvers' rounding alone leaves
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordering:
@@ -69,6 +71,33 @@ def canonical(order: Sequence[int]) -> tuple[int, ...]:
     return forward[::-1] if forward and forward[-1] < forward[0] else forward
 
 
+def is_proven(length: float, lower_bound: float) -> bool:
+    """Whether a bound meets a length, up to the solvers' rounding."""
+    return length - lower_bound <= _PROVEN * length
+
+
+def described(distances: Matrix, order: Sequence[int], lower_bound: float) -> Ordering:
+    """The record of an order, in its canonical direction.
+
+    Args:
+        distances: Symmetric distances, n x n.
+        order: A permutation of 0..n-1.
+        lower_bound: A proven bound on all paths; what rounding puts above the order's length is cut off.
+
+    Returns:
+        The order with its lengths, bound and status.
+    """
+    final = canonical(order)
+    length = path_length(distances, final)
+    return Ordering(
+        order=final,
+        length=length,
+        identity_length=path_length(distances, range(len(distances))),
+        lower_bound=min(lower_bound, length),
+        status="optimal" if is_proven(length, lower_bound) else "feasible",
+    )
+
+
 def checked(distances: Matrix) -> Matrix:
     """The matrix as the solvers want it: float64, contiguous, symmetric, zero on the diagonal.
 
@@ -89,7 +118,9 @@ def checked(distances: Matrix) -> Matrix:
         raise ValueError("distances: found negative, infinite or NaN entries; distances are finite and >= 0")
     skew = float(np.abs(matrix - matrix.T).max())
     if skew > 1e-6 * float(matrix.max()):
-        raise ValueError(f"distances: entries differ from their mirror image by up to {skew:g}; pass a symmetric matrix")
+        raise ValueError(
+            f"distances: entries differ from their mirror image by up to {skew:g}; pass a symmetric matrix"
+        )
     matrix = (matrix + matrix.T) / 2
     np.fill_diagonal(matrix, 0.0)
     return matrix

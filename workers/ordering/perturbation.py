@@ -41,7 +41,7 @@ def iterated_local_search(
         first, second = 1 + int(rng.random() * longest), 1 + int(rng.random() * longest)
         i = 1 + int(rng.random() * (n + 1 - first - second))
         kick = search.segment_swap(i, i + first, i + first + second)
-        dirty = sorted(search._ends(kick))
+        dirty = sorted(search.touched_by(kick))
         search.apply(kick)
         search.descend(dirty)
         if search.length > before:

@@ -15,11 +15,10 @@ from workers.ordering.effort import Effort, Limits, limits
 from workers.ordering.exact import exact_path
 from workers.ordering.local_search import nearest_neighbour
 from workers.ordering.merge import merge_paths
-from workers.ordering.path import Matrix, Ordering, canonical, checked, path_length
+from workers.ordering.path import Matrix, Ordering, checked, described, is_proven, path_length
 from workers.ordering.perturbation import iterated_local_search
 from workers.ordering.routing import guided_local_search
 
-_PROVEN = 2e-8  # relative gap that rounding alone leaves
 _ENUMERATED = 3  # channels up to which all paths are tried
 
 
@@ -46,24 +45,10 @@ def solve_path(distances: Matrix, *, seed: int, effort: Effort = "standard") -> 
     if n <= _ENUMERATED or peak == 0:
         candidates = permutations(identity) if n <= _ENUMERATED else [tuple(identity)]
         best: Sequence[int] = min(candidates, key=lambda path: path_length(matrix, path))
-        return _ordering(matrix, best, path_length(matrix, best))
+        return described(matrix, best, path_length(matrix, best))
     best, bound = _portfolio(matrix / peak, seed, budget)
     best = min(identity, best, key=lambda path: path_length(matrix, path))
-    return _ordering(matrix, best, bound * peak)
-
-
-def _ordering(distances: Matrix, order: Sequence[int], bound: float) -> Ordering:
-    """The record of an order, with what is proven about it."""
-    final = canonical(order)
-    length = path_length(distances, final)
-    lower_bound = min(bound, length)
-    return Ordering(
-        order=final,
-        length=length,
-        identity_length=path_length(distances, range(len(distances))),
-        lower_bound=lower_bound,
-        status="optimal" if length - lower_bound <= _PROVEN * length else "feasible",
-    )
+    return described(matrix, best, bound * peak)
 
 
 def _portfolio(distances: Matrix, seed: int, budget: Limits) -> tuple[list[int], float]:
@@ -71,8 +56,12 @@ def _portfolio(distances: Matrix, seed: int, budget: Limits) -> tuple[list[int],
     n = len(distances)
     starts = _starts(distances, seed, budget.num_starts + 1)
     best = _improved(distances, starts[0], seed, budget)
-    best, held_karp, bound = _prove(distances, best, seed, budget)
-    if path_length(distances, best) - bound <= _PROVEN * path_length(distances, best):
+    length = path_length(distances, best)
+    if length <= 0:
+        return best, 0.0
+    one_tree = held_karp_bound(distances, length=length, num_iterations=budget.ascent_iterations)
+    best, bound = _prove(distances, best, one_tree, seed, budget, budget.exact_edges // 4)
+    if is_proven(path_length(distances, best), bound):
         return best, bound
     paths = [best]
     if budget.solutions(n):
@@ -81,10 +70,8 @@ def _portfolio(distances: Matrix, seed: int, budget: Limits) -> tuple[list[int],
     for index, start in enumerate(starts[1:-1], 1):
         paths.append(_improved(distances, start, seed + index, budget))
     merged = _merged(distances, paths, seed, budget)
-    if path_length(distances, merged) < path_length(distances, best):
-        best, _, tighter = _prove(distances, merged, seed, budget, held_karp)
-        bound = max(bound, tighter)
-    return best, bound
+    best, tighter = _prove(distances, merged, one_tree, seed, budget, budget.exact_edges)
+    return best, max(bound, tighter)
 
 
 def _starts(distances: Matrix, seed: int, count: int) -> list[list[int]]:
@@ -110,26 +97,20 @@ def _merged(distances: Matrix, paths: Sequence[list[int]], seed: int, budget: Li
 
 
 def _prove(
-    distances: Matrix, path: list[int], seed: int, budget: Limits, known: HeldKarpBound | None = None
-) -> tuple[list[int], HeldKarpBound, float]:
-    """Bound all paths, and let CP-SAT finish when few edges are left: path, 1-tree bound, best bound."""
+    distances: Matrix, path: list[int], bound: HeldKarpBound, seed: int, budget: Limits, max_edges: int
+) -> tuple[list[int], float]:
+    """Let CP-SAT finish when few edges are left: a path, and the better of the two bounds."""
     length = path_length(distances, path)
-    if length <= 0:
-        return path, known or HeldKarpBound(value=0.0, prices=distances[0]), 0.0
-    bound = known or held_karp_bound(distances, length=length, num_iterations=budget.ascent_iterations)
-    if length - bound.value <= _PROVEN * length:
-        return path, bound, bound.value
+    if length <= 0 or is_proven(length, bound.value):
+        return path, min(bound.value, length)
     answer = exact_path(
         distances,
         path,
         bound,
         seed=seed,
         max_deterministic_time=budget.exact_time,
-        max_edges=max(budget.exact_edges_per_channel * len(distances), _ALWAYS_EDGES),
+        max_edges=max_edges,
     )
     if answer is None:
-        return path, bound, bound.value
-    return answer.order, bound, max(bound.value, answer.bound)
-
-
-_ALWAYS_EDGES = 300  # so few edges are always worth a proof: 24 channels with all their pairs
+        return path, bound.value
+    return answer.order, max(bound.value, answer.bound)

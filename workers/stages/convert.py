@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 
-from workers.channels import find_groups, fold_batchnorm
+from workers.channels import find_groups, fold_model
 from workers.network import network_files, read_network, sizes
 from workers.stages._base import Context, Product
 
@@ -21,7 +21,7 @@ def run(context: Context) -> Product:
     module, recipe = read_network(context)
     module = module.cpu()
     if context.params["fold_batchnorm"]:
-        pairs = fold_batchnorm(module, recipe.input_shape)
+        pairs = fold_model(module, recipe.input_shape)
         recipe = replace(recipe, folded=tuple(pairs))
     with torch.no_grad():
         channel_map = find_groups(module, recipe.input_shape)

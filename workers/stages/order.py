@@ -27,7 +27,7 @@ def run(context: Context) -> Product:
         for name, layouts in channel_map.tensors.items()
         if name in channel_map.parameters
         for axis, layout in enumerate(layouts)
-        if index in layout.members()
+        if index in layout.present()
     ]
     asked = context.params["ordering"]
     started = time.perf_counter()

@@ -1,5 +1,8 @@
+import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torchvision import transforms
 
 from jobs.errors import BadInputError
 from workers.data import batches, load_dataset
@@ -79,3 +82,13 @@ def test_a_folder_of_another_layout_is_told_the_right_one(tmp_path):
 def test_a_size_above_the_resized_side_is_refused(root):
     with pytest.raises(BadInputError, match="1 <= size <= resize"):
         load_dataset("imagefolder", str(root), arguments={"size": 8, "resize": 4})
+
+
+@pytest.mark.parametrize(("width", "height"), [(31, 20), (20, 31), (9, 9)])
+def test_images_come_out_as_torchvision_prepares_them(root, width, height):
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    image.save(root / "val" / "bee" / "0.jpg", format="png")
+    ours = load_dataset("imagefolder", str(root), arguments={"size": 11, "resize": 14}).test.images[0]
+    theirs = transforms.Compose([transforms.Resize(14), transforms.CenterCrop(11), transforms.ToTensor()])(image)
+    assert torch.equal(ours, theirs)

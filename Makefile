@@ -1,0 +1,42 @@
+# Everything that a fresh machine with Python >= 3.11, git and make needs. `make demo` and `make test` set up by
+# themselves; `make setup` alone makes the environment in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
+
+.PHONY: setup demo test check format clean
+
+setup: $(READY)
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet uv
+
+$(READY): pyproject.toml $(filter .uv/bin/uv,$(UV))
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --editable . --group dev
+	touch $@
+
+DEMO := storage=.orchard/store tracking=sqlite:///.orchard/mlflow.db
+
+demo: $(READY)
+	$(BIN)/orchard run jobs/sweeps/quickstart.yaml $(DEMO)
+	$(BIN)/orchard report quickstart --storage .orchard/store --out .orchard/report
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv .uv .orchard

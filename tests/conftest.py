@@ -1,0 +1,43 @@
+"""Shared ground of all tests: one thread, shapes checked, and sweeps small enough for seconds."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("RAY_ADDRESS", None)
+
+
+@pytest.fixture
+def tiny_sweep() -> dict:
+    """A sweep of two curves on digits: a small residual network, dense and l1, one epoch."""
+    return {
+        "name": "tiny",
+        "data": {"dataset": "digits"},
+        "compressions": [0.2, 0.4],
+        "models": {
+            "net": {
+                "network": "resnet",
+                "arguments": {"widths": [8, 12], "in_channels": 1},
+                "train": {"epochs": 1},
+            }
+        },
+        "methods": {"dense": {"kind": "dense"}, "l1": {"kind": "criterion", "criterion": "l1"}},
+    }
+
+
+@pytest.fixture
+def write_sweep(tmp_path: Path):
+    """Writes a sweep to a file, its store and MLflow database beside it."""
+
+    def write(sweep: dict, name: str = "sweep.yaml") -> Path:
+        path = tmp_path / name
+        ground = {"storage": str(tmp_path / "store"), "tracking": f"sqlite:///{tmp_path}/mlflow.db"}
+        path.write_text(yaml.safe_dump({**ground, **sweep}))
+        return path
+
+    return write

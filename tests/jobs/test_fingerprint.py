@@ -1,0 +1,49 @@
+import pytest
+
+from jobs.errors import BadInputError
+from jobs.fingerprint import fingerprint, source_fingerprint
+
+
+def test_a_changed_byte_changes_a_files_fingerprint(tmp_path):
+    file = tmp_path / "weights"
+    file.write_bytes(b"abc")
+    before = fingerprint(str(file))
+    file.write_bytes(b"abd")
+    assert fingerprint(str(file)) != before
+
+
+def test_a_folder_counts_names_and_contents(tmp_path):
+    (tmp_path / "a").write_bytes(b"1")
+    first = fingerprint(str(tmp_path))
+    (tmp_path / "a").rename(tmp_path / "b")
+    second = fingerprint(str(tmp_path))
+    (tmp_path / "b").write_bytes(b"2")
+    assert len({first, second, fingerprint(str(tmp_path))}) == 3
+
+
+def test_a_large_file_in_a_folder_counts_by_size_head_and_tail(tmp_path):
+    file = tmp_path / "large"
+    file.write_bytes(bytes(3 * 2**20))
+    before = fingerprint(str(tmp_path))
+    file.write_bytes(bytes(3 * 2**20 - 1) + b"1")
+    assert fingerprint(str(tmp_path)) != before
+
+
+def test_what_is_not_there_is_bad_input(tmp_path):
+    with pytest.raises(BadInputError, match="no such file or folder"):
+        fingerprint(str(tmp_path / "none"))
+
+
+def test_a_users_module_counts_without_being_imported(tmp_path, monkeypatch):
+    (tmp_path / "their_package").mkdir()
+    module = tmp_path / "their_package" / "nets.py"
+    module.write_text("raise RuntimeError('imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = source_fingerprint("their_package.nets:build")
+    module.write_text("raise RuntimeError('imported again')")
+    assert source_fingerprint("their_package.nets:build") != before
+
+
+def test_a_missing_module_is_bad_input():
+    with pytest.raises(BadInputError, match="no module"):
+        source_fingerprint("jobs.no_such_module:build")

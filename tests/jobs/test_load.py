@@ -1,0 +1,183 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jobs.errors import InvalidFileError
+from jobs.load import load_sweep
+
+SWEEPS = Path(__file__).parents[2] / "jobs" / "sweeps"
+
+
+def faults_of(path: Path, *overrides: str) -> dict[str, str]:
+    with pytest.raises(InvalidFileError) as caught:
+        load_sweep(path, overrides)
+    return {fault.path: fault.problem for fault in caught.value.faults}
+
+
+def changed(sweep: dict, path: str, value: object) -> dict:
+    sweep = copy.deepcopy(sweep)
+    *parents, last = path.split(".")
+    node = sweep
+    for parent in parents:
+        node = node[parent]
+    if value is ...:
+        del node[last]
+    else:
+        node[last] = value
+    return sweep
+
+
+# (what is changed, to what, path of the fault, words of its problem)
+MALFORMED = [
+    ("name", ..., "name", "is missing"),
+    ("name", "two words", "name", "no name"),
+    ("name", "", "name", "no name"),
+    ("name", 3, "name", "string"),
+    ("name", "../escape", "name", "no name"),
+    ("storge", "x", "storge", "did you mean 'storage'?"),
+    ("storage", 5, "storage", "string"),
+    ("seeds", [], "seeds", "is empty"),
+    ("seeds", 3, "seeds", "array"),
+    ("seeds", ["0"], "seeds[0]", "integer"),
+    ("seeds", [True], "seeds[0]", "integer"),
+    ("seeds", [0.5], "seeds[0]", "integer"),
+    ("seeds", [-1], "seeds[0]", "greater than or equal to 0"),
+    ("seeds", [4, 4], "seeds", "4 stands there twice"),
+    ("device", "gpu", "device", "'auto', 'cpu' or 'cuda'"),
+    ("data", ..., "data", "is missing"),
+    ("data.dataset", "digts", "data.dataset", "did you mean 'digits'?"),
+    ("data.dataset", "cifar10", "data", "data.root=FOLDER"),
+    ("data.dataset", "no_such_package.data:load", "data.dataset", "no package 'no_such_package'"),
+    ("data.dataset", "my data:load", "data.dataset", "no import path"),
+    ("data.batch_size", 0, "data.batch_size", "greater than or equal to 1"),
+    ("data.batchsize", 8, "data.batchsize", "did you mean 'batch_size'?"),
+    ("data.normalize", {"mean": [0.5], "std": [0.0]}, "data.normalize.std[0]", "greater than 0"),
+    ("data.normalize", {"mean": [0.5], "std": [1.0, 1.0]}, "data.normalize", "different lengths"),
+    ("compressions", [], "compressions", "is empty"),
+    ("compressions", [1.4], "compressions[0]", "less than 1"),
+    ("compressions", [0.2, 1.0], "compressions[1]", "less than 1"),
+    ("compressions", [-0.1], "compressions[0]", "greater than or equal to 0"),
+    ("compressions", [0.205], "compressions[0]", "steps of 0.01"),
+    ("compressions", [0.2, 0.2], "compressions", "0.2 stands there twice"),
+    ("compressions", ["0.2"], "compressions[0]", "number"),
+    ("compressions", [float("nan")], "compressions[0]", "finite"),
+    ("compressions", ..., "", "no compressions for l1"),
+    ("models", ..., "models", "is missing"),
+    ("models", {}, "models", "is empty"),
+    ("models", ["resnet"], "models", "object"),
+    ("models.net.network", "resnt", "models.net.network", "did you mean 'resnet'?"),
+    ("models.net.network", "torchvision:resnet19", "models.net.network", "did you mean 'resnet18'?"),
+    ("models.net.network", "no_such_package:Net", "models.net.network", "no package 'no_such_package'"),
+    ("models.net.train", ..., "models.net", "has no weights"),
+    ("models.net.weights", "net.pt", "models.net", "has both `weights` and `train`"),
+    ("models.net.train.epochs", ..., "models.net.train.epochs", "is missing"),
+    ("models.net.train.epochs", 0, "models.net.train.epochs", "greater than or equal to 1"),
+    ("models.net.train.epoch", 1, "models.net.train.epoch", "did you mean 'epochs'?"),
+    ("models.net.train.learning_rate", 0, "models.net.train.learning_rate", "greater than 0"),
+    ("models.net.train.momentum", 1.0, "models.net.train.momentum", "less than 1"),
+    ("models.net.train.schedule", "linear", "models.net.train.schedule", "'step', 'cosine' or 'constant'"),
+    ("models.net.train.warmup_epochs", 1, "models.net.train", "must be less than epochs (1)"),
+    ("models.bad name", {"network": "resnet", "weights": "w"}, "models.bad name", "no name"),
+    ("methods", {}, "methods", "is empty"),
+    ("methods.l1", {}, "methods.l1", "has no kind"),
+    ("methods.l1.kind", "criterium", "methods.l1", "did you mean 'criterion'?"),
+    ("methods.l1.criterion", "l2", "methods.l1.criterion", "known: l1, random"),
+    ("methods.l1.criterion", ..., "methods.l1.criterion", "is missing"),
+    ("methods.l1.tune", {"steps": 3}, "methods.l1.tune", "unknown key"),
+    ("methods.l1.compressions", [], "methods.l1.compressions", "is empty"),
+    ("methods.dense.compressions", [0.1], "methods.dense.compressions", "unknown key"),
+    ("methods.i", {"kind": "integral", "tune": {"step": 3}}, "methods.i.tune.step", "did you mean 'steps'?"),
+    ("methods.i", {"kind": "integral", "ordering": {"metric": "l3"}}, "methods.i.ordering.metric", "'l1' or 'l2'"),
+    ("resources", {"train": {"num_cpus": 0}}, "resources.train.num_cpus", "greater than 0"),
+    ("resources", {"tain": {}}, "resources.tain", "did you mean 'train'?"),
+]
+
+
+@pytest.mark.parametrize(("change", "value", "path", "words"), MALFORMED)
+def test_a_fault_names_its_path_and_its_remedy(tiny_sweep, write_sweep, change, value, path, words):
+    faults = faults_of(write_sweep(changed(tiny_sweep, change, value)))
+    assert words in faults.get(path, "")
+    assert len(faults) == 1  # and nothing else is blamed
+
+
+TEXTS = [
+    ("", "the file is empty"),
+    ("# nothing\n", "the file is empty"),
+    ("- a\n- b\n", "holds a list"),
+    ("just words", "holds a str"),
+    ("a: [1, 2\nb: 3\n", "not YAML"),
+    ("a: 1\n\tb: 2\n", "not YAML"),
+    ("a: !!python/object/apply:os.system ['true']\n", "not YAML"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), TEXTS)
+def test_what_is_no_mapping_is_refused(tmp_path, text, words):
+    path = tmp_path / "sweep.yaml"
+    path.write_text(text)
+    assert words in faults_of(path)[""]
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    assert "cannot be read" in faults_of(tmp_path / "none.yaml")[""]
+
+
+def test_a_binary_file_is_refused(tmp_path):
+    (tmp_path / "sweep.yaml").write_bytes(b"\xff\xfe\x00")
+    assert "cannot be read" in faults_of(tmp_path / "sweep.yaml")[""]
+
+
+def test_a_name_that_stands_twice_is_named_with_both_lines(tmp_path):
+    path = tmp_path / "sweep.yaml"
+    path.write_text("name: a\nmethods:\n  l1: {kind: dense}\n  l1: {kind: dense}\n")
+    assert "lines 3 and 4" in faults_of(path)["methods.l1"]
+
+
+def test_all_faults_come_at_once(tiny_sweep, write_sweep):
+    sweep = changed(changed(tiny_sweep, "compressions", [1.4]), "models.net.network", "resnt")
+    faults = faults_of(write_sweep({**sweep, "seeds": [0, 0]}), "methods.l1.criterion=l7", "noise")
+    assert faults.keys() == {"compressions[0]", "models.net.network", "seeds", "methods.l1.criterion", "noise"}
+
+
+def test_the_message_counts_the_faults_and_names_the_file(tiny_sweep, write_sweep):
+    path = write_sweep(changed(tiny_sweep, "compressions", [1.4]))
+    with pytest.raises(InvalidFileError, match=r"sweep\.yaml: 1 problem\n  compressions\[0\]: "):
+        load_sweep(path)
+
+
+def test_overrides_change_single_values(tiny_sweep, write_sweep):
+    spec = load_sweep(write_sweep(tiny_sweep), ["seeds=[0,1]", "methods.l1.compressions=[0.3]", "name=other"])
+    assert (spec.seeds, spec.compressions_of("l1"), spec.name) == ((0, 1), (0.3,), "other")
+
+
+def test_an_override_may_add_a_method(tiny_sweep, write_sweep):
+    spec = load_sweep(write_sweep(tiny_sweep), ["methods.integral={kind: integral}"])
+    assert spec.methods["integral"].kind == "integral"
+
+
+def test_an_override_of_what_holds_no_keys_is_refused(tiny_sweep, write_sweep):
+    assert "holds a value" in faults_of(write_sweep(tiny_sweep), "compressions.first=1")["compressions.first"]
+
+
+def test_an_override_that_is_not_yaml_is_refused(tiny_sweep, write_sweep):
+    assert "cannot be read" in faults_of(write_sweep(tiny_sweep), "seeds=[1")["seeds"]
+
+
+def test_numbers_in_scientific_notation_are_numbers(tiny_sweep, write_sweep):
+    spec = load_sweep(write_sweep(tiny_sweep), ["models.net.train.weight_decay=5e-4"])
+    assert spec.models["net"].train.weight_decay == 0.0005
+
+
+def test_the_methods_own_compressions_win_over_those_of_the_sweep(tiny_sweep, write_sweep):
+    spec = load_sweep(write_sweep(changed(tiny_sweep, "methods.l1.compressions", [0.5])))
+    assert (spec.compressions_of("l1"), spec.compressions_of("dense")) == ((0.5,), (0.0,))
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_sweeps_that_we_ship_load(path):
+    document = yaml.safe_load(path.read_text())
+    missing = [] if document["data"]["dataset"] == "digits" else ["data.root=/data"]
+    missing += [f"models.{name}.weights=/w" for name, model in document["models"].items() if "train" not in model]
+    assert load_sweep(path, missing).name == path.stem

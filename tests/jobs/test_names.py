@@ -1,0 +1,25 @@
+import torchvision
+
+from jobs import names
+from workers.criteria import CRITERIA
+from workers.data.load import DATASETS
+from workers.integral import QUADRATURES
+from workers.models.build import NETWORKS
+from workers.ordering import METHODS
+
+
+def test_the_names_of_networks_are_those_of_the_zoo():
+    assert set(names.NETWORKS) == set(NETWORKS)
+
+
+def test_the_names_of_data_sets_are_those_that_can_be_read():
+    assert set(names.DATASETS) == set(DATASETS)
+
+
+def test_the_names_of_criteria_are_those_that_score():
+    assert set(names.CRITERIA) == set(CRITERIA)
+
+
+def test_the_names_of_torchvision_are_its_own():
+    listed = torchvision.models.list_models(module=torchvision.models)
+    assert set(names.TORCHVISION_NETWORKS) == set(listed)

@@ -1,0 +1,105 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from workers.channels import (
+    apply_folding_structure,
+    find_groups,
+    fold_batchnorm,
+    fold_model,
+    fold_state,
+    load_resized,
+    norm_eps,
+)
+
+SHAPE = (3, 8, 8)
+
+
+def test_the_folded_network_computes_the_same(network, image):
+    expected = network(image)
+    fold_model(network, SHAPE)
+    torch.testing.assert_close(network(image), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_float32_agrees_to_1e_5(residual, image):
+    residual.float()
+    expected = residual(image.float())
+    fold_model(residual, SHAPE)
+    assert (residual(image.float()) - expected).norm() < 1e-5 * expected.norm()
+
+
+def test_pairs_are_layers_with_the_norm_that_follows(plain):
+    assert fold_batchnorm(plain, SHAPE) == [("conv1", "bn1"), ("conv2", "bn2")]
+
+
+def test_a_norm_that_is_not_the_only_reader_stays(dense):
+    # `stem` and `conv1` are concatenated before a norm reads them
+    assert fold_batchnorm(dense, SHAPE) == []
+
+
+def test_folding_leaves_the_groups_as_they_were(network):
+    before = find_groups(network, SHAPE).widths()
+    fold_model(network, SHAPE)
+    assert find_groups(network, SHAPE).widths() == before
+
+
+def test_folding_from_structure_and_state(plain, image):
+    plain.bn1.eps, plain.train(True).conv2.weight.requires_grad = 0.1, False
+    pairs = fold_batchnorm(plain, SHAPE)
+    assert plain.bn1.training
+    state = fold_state(plain.state_dict(), pairs, norm_eps(plain, pairs))
+    with torch.device("meta"):
+        rebuilt = type(plain)()
+    apply_folding_structure(rebuilt, pairs)
+    assert isinstance(rebuilt.bn1, nn.Identity)
+    load_resized(rebuilt, state)
+    torch.testing.assert_close(rebuilt.eval()(image), plain.eval()(image))
+
+
+def test_a_new_bias_is_as_trainable_as_its_weight(plain):
+    plain.conv2.weight.requires_grad_(False)
+    fold_model(plain, SHAPE)
+    assert plain.conv2.bias.requires_grad is False
+    assert plain.conv1.bias.requires_grad is True
+
+
+@pytest.mark.parametrize(
+    ("norm", "pairs"),
+    [
+        (nn.BatchNorm1d(5, affine=False), [("0", "1")]),
+        (nn.BatchNorm1d(5, track_running_stats=False), []),  # computes with the batch, even in eval
+    ],
+)
+def test_linear_layers(norm, pairs):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 5, bias=False), norm, nn.Linear(5, 2)).double().eval()
+    if norm.running_var is not None:
+        norm.running_var.uniform_(1, 2)
+        norm.running_mean.normal_()
+    x = torch.randn(4, 3, dtype=torch.float64)
+    expected = model(x)
+    assert fold_model(model, (3,)) == pairs
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_a_norm_along_another_axis_stays():
+    assert fold_batchnorm(nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5)), (5, 3)) == []
+
+
+def test_a_weight_used_twice_stays():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+        def forward(self, x):
+            return self.norm(self.conv(x)) + functional.conv2d(x, self.conv.weight)
+
+    assert fold_batchnorm(Twice(), SHAPE) == []
+
+
+def test_folding_twice_is_an_error_that_says_so(plain):
+    pairs = fold_model(plain, SHAPE)
+    with pytest.raises(ValueError, match="bn1: expected a batch norm, found Identity"):
+        norm_eps(plain, pairs)
