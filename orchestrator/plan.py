@@ -21,6 +21,7 @@ class Surroundings:
     Attributes:
         device: Device class of the accelerated stages: `cpu` or `cuda`.
         torch_version: Part of every key.
+        ortools_version: Part of the keys of orderings.
         data: Fingerprint of the data set.
         weights: Model name -> fingerprint of its checkpoint.
         sources: Import path of the user's own code -> fingerprint of its module.
@@ -28,6 +29,7 @@ class Surroundings:
 
     device: str
     torch_version: str
+    ortools_version: str
     data: str
     weights: Mapping[str, str]
     sources: Mapping[str, str]
@@ -188,11 +190,14 @@ class _Planner:
         locations: Mapping[str, str] | None = None,
     ) -> str:
         device = self._surroundings.device if stage in ACCELERATED else "cpu"
+        environment = self._environments[device]
+        if stage is StageKind.PERMUTE:  # its order tasks have the same
+            environment = {**environment, "ortools": self._surroundings.ortools_version}
         task = make_task(
             stage,
             params=params,
             inputs=inputs,
-            environment=self._environments[device],
+            environment=environment,
             resources=self._resources[stage],
             locations=locations,
             label=label,

@@ -86,7 +86,7 @@ def run_sweep(
     with Journal(_journal_path(store, spec.name)) as journal:
         journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, tasks=len(plan.tasks))
         submissions = machine.start(*resume_point(plan, store))
-        summary = drive(machine, submissions, backend, [_JournalKeeper(journal), progress, publisher])
+        summary = drive(machine, submissions, backend, [JournalKeeper(journal), progress, publisher])
         journal.append("end", complete=summary.complete, computed=summary.computed)
     return summary, publisher
 
@@ -133,13 +133,14 @@ def _journal_path(store: LocalStore, sweep: str) -> Path:
     return store.root / "journal" / sweep / f"{driver}.jsonl"
 
 
-class _JournalKeeper:
+class JournalKeeper:
     """Writes every outcome to the journal."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     def update(self, machine: Machine, outcomes: Sequence[Outcome]) -> None:
+        """Append the outcomes and bring them to disk."""
         for outcome in outcomes:
             common = {"key": outcome.key, "duration_s": round(outcome.duration_s, 4), "host": outcome.host}
             if isinstance(outcome, Succeeded):

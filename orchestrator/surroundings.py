@@ -51,7 +51,14 @@ def read_surroundings(spec: SweepSpec, *, device: str) -> Surroundings:
             faults.append(Fault(path=path, problem=str(error)))
     if faults:
         raise InvalidFileError(f"sweep {spec.name}", faults)
-    return Surroundings(device=device, torch_version=version("torch"), data=data, weights=weights, sources=sources)
+    return Surroundings(
+        device=device,
+        torch_version=version("torch"),
+        ortools_version=version("ortools"),
+        data=data,
+        weights=weights,
+        sources=sources,
+    )
 
 
 def this_machine_has_gpu() -> bool:

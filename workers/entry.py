@@ -3,6 +3,8 @@
 Every failure becomes a value here; nothing is raised. Knows no cluster: whoever calls it decides where and when.
 """
 
+from __future__ import annotations
+
 import logging
 import os
 import platform
@@ -14,11 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifactError, Store
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
-from jobs.task import Resources, Task
+from jobs.task import Resources, StageKind, Task
+
+if TYPE_CHECKING:
+    import torch
+
+    from workers.stages import Context, Product
+
+    StageFunction = Callable[[Context], Product]
 
 _log = logging.getLogger("orchard")
 
@@ -39,6 +49,7 @@ def run_task(
     *,
     provenance: Provenance | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    stage_of: Callable[[StageKind], StageFunction] | None = None,
 ) -> Outcome:
     """Run one task and commit its artifact; a task whose artifact is there is not run.
 
@@ -47,6 +58,7 @@ def run_task(
         store: Where inputs are read and the result is committed.
         provenance: Goes into the manifest.
         should_stop: Polled by long stages per batch.
+        stage_of: Which function runs a stage; default: those of `workers.stages`.
     """
     started = time.time()
     host = socket.gethostname()
@@ -57,7 +69,8 @@ def run_task(
                 return Succeeded(
                     key=task.key, measurements=manifest.measurements, duration_s=0.0, host=host, reused=True
                 )
-            return _run(task, store, provenance or Provenance(), should_stop, started, host)
+            product = _product(task, store, should_stop, stage_of)
+            return _commit(task, store, product, provenance or Provenance(), started, host)
         except Exception as error:
             cause = cause_of(error)
             trace = "" if cause in {Cause.BAD_INPUT, Cause.CANCELLED} else traceback.format_exc()
@@ -74,14 +87,20 @@ def run_task(
             )
 
 
-def _run(
-    task: Task, store: Store, provenance: Provenance, should_stop: Callable[[], bool], started: float, host: str
-) -> Succeeded:
+def _product(
+    task: Task,
+    store: Store,
+    should_stop: Callable[[], bool],
+    stage_of: Callable[[StageKind], StageFunction] | None,
+) -> Product:
     # Torch is imported with the first stage that runs, not with this module: a reused task needs none of it.
     from workers.stages import Context, stage_function
 
     context = Context(task=task, store=store, device=_device(task), should_stop=should_stop)
-    product = stage_function(task.stage)(context)
+    return (stage_of or stage_function)(task.stage)(context)
+
+
+def _commit(task: Task, store: Store, product: Product, provenance: Provenance, started: float, host: str) -> Succeeded:
     ended = time.time()
     manifest = Manifest(
         key=task.key,
@@ -125,7 +144,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
-def _device(task: Task) -> "torch.device":  # type: ignore[name-defined]
+def _device(task: Task) -> torch.device:
     import torch
 
     limit_threads(task.resources)

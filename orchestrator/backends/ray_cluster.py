@@ -6,23 +6,33 @@ machine decides. `RAY_ADDRESS` names the cluster to join; without it a local one
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from jobs.outcome import Cause, Failed, Outcome
 from jobs.task import Resources, Task
 from orchestrator.backends.base import Slots
-from orchestrator.store import open_store
+from orchestrator.store import LocalStore, open_store
 from workers.entry import Provenance, run_task
 
 _GPU_TASKS_PER_PROCESS = 100
 """After so many tasks a worker process with a GPU ends, and with it all memory that it holds."""
 
 
-def _execute(task: Task, storage: str, provenance: Provenance) -> Outcome:
-    """What a Ray worker does."""
+@cache
+def cached_store(storage: str) -> LocalStore:
+    """The store at a URI, opened once per process."""
+    return open_store(storage)
+
+
+Execute = Callable[[Task, str, Provenance], Outcome]
+
+
+def execute(task: Task, storage: str, provenance: Provenance) -> Outcome:
+    """What a Ray worker does with a task."""
     if task.resources.num_gpus == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it unset, which would show every GPU of the machine
-    return run_task(task, open_store(storage), provenance=provenance)
+    return run_task(task, cached_store(storage), provenance=provenance)
 
 
 class RayBackend:
@@ -31,9 +41,10 @@ class RayBackend:
     Args:
         storage: URI of the store, opened by each worker.
         provenance: Goes into the manifests.
+        execute: What a worker does with a task.
     """
 
-    def __init__(self, storage: str, provenance: Provenance) -> None:
+    def __init__(self, storage: str, provenance: Provenance, execute: Execute = execute) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
@@ -50,6 +61,7 @@ class RayBackend:
         )
         self._storage = storage
         self._provenance = provenance
+        self._execute = execute
         self._functions: dict[Resources, Callable[..., Any]] = {}
         self._tasks: dict[Any, Task] = {}
 
@@ -88,7 +100,7 @@ class RayBackend:
                 options |= {"num_gpus": resources.num_gpus, "max_calls": _GPU_TASKS_PER_PROCESS}
             if resources.memory_bytes:
                 options["memory"] = resources.memory_bytes
-            self._functions[resources] = self._ray.remote(**options)(_execute).remote
+            self._functions[resources] = self._ray.remote(**options)(self._execute).remote
         return self._functions[resources]
 
     def _outcome(self, reference: Any) -> Outcome:

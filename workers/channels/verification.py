@@ -40,21 +40,27 @@ def verified(meta_model: nn.Module, found: ChannelMap, sliced: Collection[str], 
                 break
     while True:
         good = without_groups(found, _refusals(found, faults))
-        cuts = _cuts(good)
-        fault = _fault(meta_model, found, cuts, analyse) if cuts else ""
-        if not fault:
+        for cuts in filter(None, (_cuts(good), _cuts_to_one(good))):
+            fault = _fault(meta_model, found, cuts, analyse)
+            if fault:
+                faults.update(_culprits(meta_model, found, cuts, analyse) or dict.fromkeys(cuts, fault))
+                break
+        else:
             return good
-        culprits = _culprits(meta_model, found, cuts, analyse)
-        faults.update(culprits or dict.fromkeys(cuts, fault))
 
 
 def _cuts(channel_map: ChannelMap) -> dict[str, int]:
-    """A smaller width for every group, by amounts that differ from one group to the next."""
-    cuts = {}
-    for number, group in enumerate(channel_map.groups):
-        floor = min(2, group.width - 1)  # a single channel would look like one that is spread over several
-        cuts[group.name] = max(floor, group.width - 1 - 3 * number % 7)
-    return {name: width for name, width in cuts.items() if width >= 1}
+    """A smaller width of at least 2 for every group, by amounts that differ from one group to the next."""
+    return {
+        group.name: max(2, group.width - 1 - 3 * number % 7)
+        for number, group in enumerate(channel_map.groups)
+        if group.width > 2
+    }
+
+
+def _cuts_to_one(channel_map: ChannelMap) -> dict[str, int]:
+    """Width 1 for the groups that have no other smaller width."""
+    return {group.name: 1 for group in channel_map.groups if group.width == 2}
 
 
 def _culprits(meta_model: nn.Module, found: ChannelMap, cuts: Mapping[str, int], analyse: Analyse) -> dict[str, str]:
@@ -72,13 +78,18 @@ def _culprits(meta_model: nn.Module, found: ChannelMap, cuts: Mapping[str, int],
 
 
 def _fault(meta_model: nn.Module, found: ChannelMap, widths: Mapping[str, int], analyse: Analyse) -> str:
-    """What goes wrong at these widths, in words; empty if nothing does."""
+    """What goes wrong at these widths, in words; empty if nothing does.
+
+    At width 1 the network has to run, no more: a depthwise convolution of one channel looks like an ordinary one.
+    """
     cut = meta_copy(meta_model)
     load_resized(cut, select(cut.state_dict(), found, {name: range(width) for name, width in widths.items()}))
     try:
         again = analyse(cut)
     except ValueError as error:
         return f"the network does not run with fewer of these channels: {error}"
+    if min(widths.values()) == 1:
+        return ""
     expected = restrict(found, widths)
     if again.groups != expected.groups or again.tensors != expected.tensors:
         return "with fewer of these channels the network puts other channels together"

@@ -16,6 +16,7 @@ from torch import Tensor
 from workers.ordering.bounds import held_karp_bound
 from workers.ordering.distances import Metric, pairwise_distances
 from workers.ordering.effort import Effort, limits
+from workers.ordering.local_search import nearest_neighbour
 from workers.ordering.path import Matrix, Ordering, checked, described, path_length
 from workers.ordering.solve import solve_path
 
@@ -67,11 +68,12 @@ def _random(distances: Matrix, seed: int, effort: Effort) -> Ordering:
 
 
 def _bounded(distances: Matrix, order: Sequence[int], effort: Effort) -> Ordering:
-    """An order that nobody optimised, with the Held-Karp bound."""
-    iterations, length = limits(effort).ascent_iterations, path_length(distances, order)
+    """An order that nobody optimised, with the Held-Karp bound, whose steps are scaled by a reasonable path."""
     if len(distances) == 1:
-        return described(distances, order, length)
-    return described(distances, order, held_karp_bound(distances, length=length, num_iterations=iterations).value)
+        return described(distances, order, 0.0)
+    known = min(path_length(distances, path) for path in (order, nearest_neighbour(distances, 0)))
+    bound = held_karp_bound(distances, length=known, num_iterations=limits(effort).ascent_iterations)
+    return described(distances, order, bound.value)
 
 
 METHODS: Mapping[str, Orderer] = MappingProxyType({"tsp": _tsp, "identity": _identity, "random": _random})

@@ -1,11 +1,14 @@
 """Tiny networks, one per way in which channels are tied together, and what every test does to them."""
 
+import functools
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from workers.channels import ChannelMap, find_groups
 
 SHAPE = (3, 8, 8)
 
@@ -186,6 +189,17 @@ def factory(request) -> type[nn.Module]:
 @pytest.fixture
 def network(factory) -> nn.Module:
     return make(factory)
+
+
+@functools.cache
+def _map_of(name: str) -> ChannelMap:
+    return find_groups(make(NETWORKS[name]), SHAPE)
+
+
+@pytest.fixture
+def known_map() -> Callable[[nn.Module], ChannelMap]:
+    """The map of one of these networks, found once per session."""
+    return lambda model: _map_of(type(model).__name__)
 
 
 @pytest.fixture

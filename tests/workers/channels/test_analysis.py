@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import nn
@@ -8,8 +10,8 @@ from workers.channels import find_groups, load_resized, mask, select
 SHAPE = (3, 8, 8)
 
 
-def widths(model, **options):
-    return find_groups(model, SHAPE, **options).widths()
+def widths(model):
+    return find_groups(model, SHAPE).widths()
 
 
 class Network(nn.Module):
@@ -25,7 +27,7 @@ class Network(nn.Module):
 
 
 class TestGroups:
-    EXPECTED = {
+    EXPECTED: ClassVar = {
         "Plain": {"conv1": 6, "conv2": 5, "fc1": 7},
         # outer1, shortcut and outer2 end in one sum
         "Residual": {"stem.0": 4, "inner1.0": 5, "outer1.0": 8, "inner2.0": 6},
@@ -82,14 +84,11 @@ class TestModelIsLeftAsFound:
         assert not seen  # the hook was not called on the trace
         assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
-    def test_frozen_parameters_are_prunable(self, network):
-        expected = widths(network)
-        assert widths(network.requires_grad_(False)) == expected
+    def test_frozen_parameters_are_prunable(self, residual):
+        assert widths(residual.requires_grad_(False)) == TestGroups.EXPECTED["Residual"]
 
-    def test_works_on_the_meta_device(self, factory):
-        with torch.device("meta"):
-            model = factory()
-        assert widths(model) == TestGroups.EXPECTED[factory.__name__]
+    def test_works_on_the_meta_device(self, separable):
+        assert widths(separable.to("meta")) == TestGroups.EXPECTED["Separable"]
 
 
 class TestRefused:
@@ -195,15 +194,16 @@ class TestCodeThatCountsChannels:
         [
             (lambda self, x: self.middle(x).view(2, 8, 8, 8), {"stem"}),
             (lambda self, x: self.middle(x).view(2, -1, 8, 8), {"stem", "middle"}),
-            (lambda self, x: self.middle(x).view(x.shape[0], x.shape[1], 64)[..., None], {"stem", "middle"}),
-            # no shape is wrong when this is cut, only the numbers are
-            (lambda self, x: torch.cat([x[:, :4].relu(), x[:, 4:].sigmoid()], 1), set()),
+            # as many channels as another tensor that is independent of this one
+            (lambda self, x: self.middle(x).view(*x.shape[:2], 64)[..., None], set()),
+            # no shape is wrong when the first half is cut, only the numbers are
+            (lambda self, x: torch.cat([x[:, :4].relu(), x[:, 4:].sigmoid()], 1), {"stem#2"}),
             (lambda self, x: torch.cat([x[:, : x.shape[1] // 2].relu(), x[:, x.shape[1] // 2 :].sigmoid()], 1), set()),
             (lambda self, x: torch.cat([part * part for part in x.chunk(2, 1)], 1), set()),
             # nothing reads the second half of `middle`
             (lambda self, x: torch.cat([x[:, :4] + x[:, 4:], self.middle(x)[:, :4]], 1), {"middle#2"}),
         ],
-        ids=["view-8", "view--1", "view-pixels", "slice-4", "unequal-halves", "equal-halves", "mixed"],
+        ids=["view-8", "view--1", "view-other-tensor", "slice-4", "unequal-halves", "equal-halves", "mixed"],
     )
     def test_only_what_follows_its_input_is_prunable(self, body, prunable):
         assert set(find_groups(Network(body), SHAPE).widths()) == prunable
@@ -212,6 +212,49 @@ class TestCodeThatCountsChannels:
         found = find_groups(Network(lambda self, x: self.middle(x).view(2, 8, 8, 8)), SHAPE)
         assert found.widths() == {"stem": 8}
         assert (found.refused[0].layers, found.refused[0].operator) == (("middle",), "second trace")
+
+
+def write_to_a_slice(self, x):
+    y = x.clone()
+    y[:, :4].mul_(2)
+    return y
+
+
+def fill_a_buffer(self, x):
+    y = torch.zeros_like(x)
+    y[:, ::2] = x[:, ::2]
+    return y
+
+
+class TestNeverWrong:
+    """Whatever is found in code off the beaten track: the sliced network equals the masked one."""
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            write_to_a_slice,
+            fill_a_buffer,
+            lambda self, x: torch.cat([x[:, 1:], x[:, :1]], 1),
+            lambda self, x: torch.stack([x, self.middle(x)], 1).sum(1),
+            lambda self, x: torch.where(x > 0, x, self.middle(x)),
+            lambda self, x: torch.clamp(x, max=self.middle(x)),
+            lambda self, x: self.middle(x) + x.mean((2, 3), keepdim=True),
+            lambda self, x: x + self.middle.bias[:, None, None],
+            lambda self, x: x.reshape(2, 8, 64).permute(1, 0, 2).reshape(8, 2, 8, 8).transpose(0, 1),
+            lambda self, x: functional.glu(torch.cat([x, self.middle(x)], 1), 1),
+        ],
+        ids=["write", "fill", "rotate", "stack", "where", "clamp", "mean", "bias", "reshape", "glu"],
+    )
+    def test_sliced_equals_masked(self, body, image):
+        model = Network(body).double().eval()
+        found = find_groups(model, SHAPE)
+        state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        for count in (1, 3, 6):
+            index = {group.name: range(min(count, group.width)) for group in found.groups}
+            load_resized(model, mask(state, found, index))
+            expected = model(image)
+            load_resized(model, select(state, found, index))
+            torch.testing.assert_close(model(image), expected)
 
 
 class TestAuxiliaryHeads:

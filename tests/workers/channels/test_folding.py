@@ -38,8 +38,8 @@ def test_a_norm_that_is_not_the_only_reader_stays(dense):
     assert fold_batchnorm(dense, SHAPE) == []
 
 
-def test_folding_leaves_the_groups_as_they_were(network):
-    before = find_groups(network, SHAPE).widths()
+def test_folding_leaves_the_groups_as_they_were(network, known_map):
+    before = known_map(network).widths()
     fold_model(network, SHAPE)
     assert find_groups(network, SHAPE).widths() == before
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.channels import AxisLayout, ChannelMap, find_groups, restrict
+from workers.channels import AxisLayout, ChannelMap, restrict
 from workers.channels.layout import RefusedGroup, without_groups
 from workers.channels.layout_json import _array, _runs
 
@@ -18,8 +18,8 @@ def layout(units, groups=None):
 
 
 class TestJson:
-    def test_round_trip(self, network):
-        channel_map = find_groups(network, SHAPE)
+    def test_round_trip(self, network, known_map):
+        channel_map = known_map(network)
         assert ChannelMap.from_json(json.loads(json.dumps(channel_map.to_json()))) == channel_map
 
     @given(st.lists(st.integers(-1, 3), max_size=30))
@@ -49,21 +49,21 @@ class TestPositions:
 
 
 class TestRestrict:
-    def test_keeps_units_below_the_width_in_place(self, channels_last):
-        smaller = restrict(find_groups(channels_last, SHAPE), {"mix": 2})
+    def test_keeps_units_below_the_width_in_place(self, channels_last, known_map):
+        smaller = restrict(known_map(channels_last), {"mix": 2})
         assert smaller.tensors["fc.weight"][1].units.tolist() == [0, 1] * 4
         assert smaller.shapes["fc.weight"] == (4, 8)
         assert smaller.widths() == {"conv": 6, "mix": 2}
 
     @pytest.mark.parametrize("width", [0, 7])
-    def test_widths_out_of_range_are_errors(self, plain, width):
+    def test_widths_out_of_range_are_errors(self, plain, width, known_map):
         with pytest.raises(ValueError, match=rf"group 'conv1': width {width} is outside 1\.\.6"):
-            restrict(find_groups(plain, SHAPE), {"conv1": width})
+            restrict(known_map(plain), {"conv1": width})
 
 
-def test_a_group_that_is_refused_leaves_the_axes(plain):
+def test_a_group_that_is_refused_leaves_the_axes(plain, known_map):
     refusal = RefusedGroup(layers=("conv1",), operator="test", where="", reason="")
-    found = without_groups(find_groups(plain, SHAPE), {"conv1": refusal})
+    found = without_groups(known_map(plain), {"conv1": refusal})
     assert found.widths() == {"conv2": 5, "fc1": 7}
     assert "bn1.weight" not in found.tensors
     assert not found.tensors["conv2.weight"][1].labelled

@@ -74,12 +74,16 @@ def test_tiny_networks(network, image):
     [
         # 4 sums (one per stage) and one inner convolution in each of 8 blocks
         ("resnet18", {}, 12),
-        # the stem and 2 convolutions in each of 6 + 12 + 24 + 16 layers, 3 transitions
-        ("densenet121", {}, 1 + 2 * 58 + 3),
+        # the stem, 2 convolutions in each of 2 + 3 + 2 layers, 2 transitions
+        (
+            "DenseNet",
+            {"growth_rate": 8, "block_config": (2, 3, 2), "num_init_features": 12, "bn_size": 2},
+            1 + 2 * 7 + 2,
+        ),
         ("squeezenet1_1", {}, 25),
         ("mobilenet_v2", {}, 25),
         # with two auxiliary classifiers that only the training pass calls: a convolution and a linear layer each
-        ("googlenet", {"init_weights": False, "aux_logits": True}, 57 + 4),
+        pytest.param("googlenet", {"init_weights": False, "aux_logits": True}, 57 + 4, marks=pytest.mark.slow),
     ],
 )
 def test_torchvision(name, options, num_groups, randomise):
@@ -106,27 +110,27 @@ class TestSelect:
             ({"conv7": [0]}, r"no channel group 'conv7'; groups: conv1, conv2, fc1"),
         ],
     )
-    def test_bad_selections_name_the_group(self, plain, index, message):
-        channel_map = find_groups(plain, SHAPE)
+    def test_bad_selections_name_the_group(self, plain, index, message, known_map):
+        channel_map = known_map(plain)
         for function in (select, mask):
             with pytest.raises(ValueError, match=message):
                 function(plain.state_dict(), channel_map, index)
 
-    def test_a_state_of_another_shape_is_an_error(self, plain):
-        channel_map = find_groups(plain, SHAPE)
+    def test_a_state_of_another_shape_is_an_error(self, plain, known_map):
+        channel_map = known_map(plain)
         state = select(plain.state_dict(), channel_map, {"conv1": [0]})
         with pytest.raises(ValueError, match=r"conv1.weight: shape \(1, 3, 3, 3\), the map says \(6, 3, 3, 3\)"):
             select(state, channel_map, {"conv1": [0]})
 
-    def test_takes_tensors_arrays_and_lists_in_their_order(self, plain):
-        channel_map, state = find_groups(plain, SHAPE), plain.state_dict()
+    def test_takes_tensors_arrays_and_lists_in_their_order(self, plain, known_map):
+        channel_map, state = known_map(plain), plain.state_dict()
         for units in ([4, 0], np.array([4, 0]), torch.tensor([4, 0])):
             chosen = select(state, channel_map, {"conv2": units})
             assert torch.equal(chosen["bn2.bias"], state["bn2.bias"][[4, 0]])
             assert torch.equal(chosen["fc1.weight"], state["fc1.weight"].view(7, 5, 4)[:, [4, 0]].reshape(7, 8))
 
-    def test_leaves_the_given_state_alone(self, plain):
-        channel_map, state = find_groups(plain, SHAPE), plain.state_dict()
+    def test_leaves_the_given_state_alone(self, plain, known_map):
+        channel_map, state = known_map(plain), plain.state_dict()
         before = {name: tensor.clone() for name, tensor in state.items()}
         select(state, channel_map, {"conv1": [0]})
         mask(state, channel_map, {"conv1": [0]})
@@ -135,9 +139,9 @@ class TestSelect:
 
 class TestUnits:
     @pytest.fixture
-    def axes(self, network):
+    def axes(self, network, known_map):
         """Every (tensor, layouts, axis, group) of a network."""
-        channel_map = find_groups(network, SHAPE)
+        channel_map = known_map(network)
         return [
             (network.state_dict()[name], layouts, axis, group, channel_map)
             for name, layouts in channel_map.tensors.items()
@@ -150,34 +154,34 @@ class TestUnits:
             rows = unit_slices(tensor, layouts, axis, group)
             assert torch.equal(replace_units(tensor, layouts, axis, group, rows), tensor)
 
-    def test_a_row_selection_equals_select(self, network):
-        channel_map, state = find_groups(network, SHAPE), network.state_dict()
+    def test_a_row_selection_equals_select(self, network, known_map):
+        channel_map, state = known_map(network), network.state_dict()
         index = some_units(channel_map)
         selected = select(state, channel_map, index)
         for name, layouts in channel_map.tensors.items():
-            tensor, layouts = state[name], list(layouts)
+            tensor, current = state[name], list(layouts)
             for axis in range(len(layouts)):
                 for group in layouts[axis].present():
                     units = index[channel_map.groups[group].name]
                     matrix = torch.eye(channel_map.groups[group].width, dtype=torch.float64)[units]
-                    tensor = map_units(tensor, layouts, axis, group, matrix)
-                    layouts[axis] = layouts[axis].cut({group: len(units)})
+                    tensor = map_units(tensor, current, axis, group, matrix)
+                    current[axis] = current[axis].cut({group: len(units)})
             torch.testing.assert_close(tensor, selected[name], rtol=0, atol=0)
 
-    def test_a_row_holds_all_that_a_unit_owns(self, plain):
-        layouts = find_groups(plain, SHAPE).tensors["fc1.weight"]
+    def test_a_row_holds_all_that_a_unit_owns(self, plain, known_map):
+        layouts = known_map(plain).tensors["fc1.weight"]
         rows = unit_slices(plain.fc1.weight, layouts, 1, 1)
         assert rows.shape == (5, 4 * 7)
         assert torch.equal(rows[3], plain.fc1.weight[:, 12:16].T.reshape(-1))
 
-    def test_mapping_is_differentiable_in_tensor_and_matrix(self, channels_last):
-        layouts = find_groups(channels_last, SHAPE).tensors["fc.weight"]
+    def test_mapping_is_differentiable_in_tensor_and_matrix(self, channels_last, known_map):
+        layouts = known_map(channels_last).tensors["fc.weight"]
         weight = torch.randn(4, 20, dtype=torch.float64, requires_grad=True)
         matrix = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
         assert torch.autograd.gradcheck(lambda w, m: map_units(w, layouts, 1, 1, m), (weight, matrix))
 
-    def test_more_rows_than_units_are_an_error(self, plain):
-        layouts = find_groups(plain, SHAPE).tensors["conv1.bias"]
+    def test_more_rows_than_units_are_an_error(self, plain, known_map):
+        layouts = known_map(plain).tensors["conv1.bias"]
         with pytest.raises(ValueError, match=r"axis 0: 7 rows for a group of 6 units"):
             replace_units(plain.conv1.bias, layouts, 0, 0, torch.zeros(7, 1))
         with pytest.raises(ValueError, match=r"axis 0: a matrix of shape \(3, 5\) for 6 units"):

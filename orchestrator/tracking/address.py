@@ -1,0 +1,142 @@
+"""What a tracking URI means, whether it answers, and how to look at what is there.
+
+A server that is away is found out in seconds, not after MLflow's minutes of retries; a new SQLite database is made
+by one process, with a write-ahead log. This module refuses to know what is logged.
+"""
+
+import fcntl
+import logging
+import os
+import re
+import shlex
+import socket
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.parse import quote, urlsplit
+from urllib.request import urlopen
+
+from jobs.errors import OrchardError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_SQLITE = "sqlite:///"
+_TIMEOUT_S = 5.0
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_MLFLOW_DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the next `log_sweep` is the retry; MLflow's own take minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+_NOISY = ("alembic", "mlflow.store.db.utils")
+
+
+class TrackingUnavailableError(OrchardError):
+    """MLflow cannot be reached, or refuses what is sent. Nothing is lost: the store has it."""
+
+
+def unavailable(uri: str, problem: object) -> TrackingUnavailableError:
+    """The error that says where, what was found and what to do."""
+    shown = re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", uri)
+    if problem_lines := str(problem).strip().splitlines():
+        problem = problem_lines[0]
+    return TrackingUnavailableError(
+        f"MLflow at {shown}: {problem}; nothing is lost, the store has the results. Start the server or correct "
+        f"`tracking` in the sweep file, then log them with `orchard sync`"
+    )
+
+
+def resolved(tracking_uri: str) -> str:
+    """The URI with the home folder and the working folder of an SQLite file written out."""
+    path = sqlite_path(tracking_uri)
+    return f"{_SQLITE}{path}" if path else tracking_uri.rstrip("/")
+
+
+def sqlite_path(tracking_uri: str) -> Path | None:
+    """The database file, for an SQLite URI (`sqlite:///~/mlflow.db`)."""
+    if not tracking_uri.startswith(_SQLITE):
+        return None
+    return Path(tracking_uri.removeprefix(_SQLITE)).expanduser().absolute()
+
+
+def artifact_location(uri: str, experiment: str) -> str | None:
+    """Where an experiment's files go: beside an SQLite database, else where the server wants them."""
+    path = sqlite_path(uri)
+    return (path.parent / "mlflow-artifacts" / quote(experiment, safe="")).as_uri() if path else None
+
+
+def ui_address(uri: str, experiment_id: str) -> str:
+    """The page with an experiment's charts; for a database, where `ui_command` shows it."""
+    server = uri if _is_server(uri) else "http://127.0.0.1:5000"
+    return f"{server}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
+
+
+def ui_command(tracking_uri: str) -> str:
+    """What to type to see MLflow's pages; for a server, its address."""
+    uri = resolved(tracking_uri)
+    if _is_server(uri):
+        return uri
+    mlflow = Path(sys.executable).with_name("mlflow")
+    if mlflow.is_relative_to(Path.cwd()):
+        mlflow = mlflow.relative_to(Path.cwd())
+    return shlex.join([str(mlflow) if mlflow.exists() else "mlflow", "ui", "--backend-store-uri", uri])
+
+
+@contextmanager
+def opened(uri: str) -> Iterator["MlflowClient"]:
+    """A client of the store at a resolved URI; what goes wrong inside the block is named too.
+
+    Raises:
+        TrackingUnavailableError: It does not answer within seconds, or MLflow refuses.
+    """
+    try:
+        _check_answers(uri)
+        for name, value in _MLFLOW_DEFAULTS.items():
+            os.environ.setdefault(name, value)
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+    except (OSError, HTTPException, ValueError, ImportError) as error:
+        raise unavailable(uri, error) from error
+    try:
+        path = sqlite_path(uri)
+        yield _sqlite_client(MlflowClient, uri, path) if path else MlflowClient(uri)
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise unavailable(uri, error) from error
+
+
+def _is_server(uri: str) -> bool:
+    return urlsplit(uri).scheme in ("http", "https")
+
+
+def _check_answers(uri: str) -> None:
+    parts = urlsplit(uri)
+    if _is_server(uri):
+        try:
+            urlopen(f"{uri}/health", timeout=_TIMEOUT_S).close()
+        except HTTPError as error:
+            if error.code >= 500:  # below that it is there; whether it lets us in is found out by logging
+                raise
+    elif parts.hostname:
+        port = parts.port or _PORTS.get(parts.scheme.partition("+")[0], 0)
+        socket.create_connection((parts.hostname, port), timeout=_TIMEOUT_S).close()
+
+
+def _sqlite_client(client: "type[MlflowClient]", uri: str, path: Path) -> "MlflowClient":
+    """A client whose database exists, with all its tables, whoever else wanted to make it at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for name in _NOISY:  # forty lines of migration on the first sweep
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with path.with_name(f"{path.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with closing(sqlite3.connect(path, timeout=_TIMEOUT_S)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")  # kept in the file; four times as many runs a second
+        opened = client(uri)
+        opened.search_experiments(max_results=1)  # makes the tables
+    return opened

@@ -1,0 +1,157 @@
+"""A sweep's curves in MLflow: a projection of the store that can be deleted and rebuilt.
+
+One experiment per sweep name, in it one parent run and a child run per curve. The parent is found by the sweep's
+name alone, so that a compression, a seed, a method or a model added to a sweep goes on in the same place. Whether a
+child run goes on is decided by what it has: see `_continues`.
+
+No state is kept here: what MLflow has is read from MLflow. This module refuses to know how results come about, when
+they are due and what they mean.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TypeVar
+
+from jobs.identity import Json, content_key
+from orchestrator.results import Curve, PlannedCurve, SweepRecord
+from orchestrator.tracking.address import artifact_location, opened, resolved, ui_address
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Run
+
+T = TypeVar("T")
+
+_METRICS_PER_BATCH, _PARAMS_PER_BATCH = 700, 100  # a request may hold 1,000 values of all kinds
+_VALUE_LENGTH, _KEY_LENGTH = 500, 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedSweep:
+    """Where a sweep is in MLflow.
+
+    Attributes:
+        experiment_id: The experiment named like the sweep.
+        parent_run_id: The run that has the figure, the table and the report.
+        address: The page of the experiment's charts; for a database, where `ui_command` shows it.
+    """
+
+    experiment_id: str
+    parent_run_id: str
+    address: str
+
+
+def log_sweep(
+    record: SweepRecord,
+    curves: Sequence[Curve],
+    *,
+    tracking_uri: str,
+    artifacts: Mapping[str, bytes] | None = None,
+    ended: bool = False,
+) -> TrackedSweep:
+    """Bring MLflow up to what is measured. Doing it again changes nothing. One writer at a time per sweep.
+
+    Args:
+        record: What the sweep asked for.
+        curves: What it has measured so far.
+        tracking_uri: A server's address or a database; `~` is the home folder.
+        artifacts: Files for the parent run, by name.
+        ended: No point will follow for now: a curve with points missing is then FAILED, not RUNNING.
+
+    Raises:
+        TrackingUnavailableError: MLflow does not answer or refuses; the store keeps everything.
+    """
+    uri = resolved(tracking_uri)
+    provenance = {f"orchard.version.{name}": version for name, version in record.versions.items()}
+    if record.git_commit:
+        provenance[COMMIT_TAG] = record.git_commit
+    with opened(uri) as client:
+        experiment_id = experiment(client, record.name, artifact_location(uri, record.name))
+        runs = runs(client, experiment_id)
+        parent = parent(client, experiment_id, runs.get((SWEEP_TAG, record.name), []), record.name)
+        for curve in curves:
+            candidates = runs.get((CURVE_TAG, curve_name(curve.plan)), [])
+            params = params(record, curve.plan)
+            run = child(client, parent, candidates, curve.plan, params)
+            _log_curve(client, run, curve, params, {**provenance, PARENT_TAG: parent.info.run_id})
+            _set_status(client, run, complete=_is_complete(curve), ended=ended)
+        _log_files(client, parent, artifacts or {})
+        _log(client, parent, tags=provenance)
+        _set_status(client, parent, complete=all(map(_is_complete, curves)), ended=ended)
+    return TrackedSweep(
+        experiment_id=experiment_id, parent_run_id=parent.info.run_id, address=ui_address(uri, experiment_id)
+    )
+
+
+def _log_curve(
+    client: "MlflowClient", run: "Run", curve: Curve, params: Mapping[str, str], provenance: Mapping[str, str]
+) -> None:
+    from mlflow.entities import Metric
+
+    recorded = recorded(run)
+    new = [point for point in curve.points if str(point.step) not in recorded]
+    metrics = [
+        Metric(name, value, round(point.created_s * 1000), point.step)
+        for point in new
+        for name, value in point.metrics.items()
+    ]
+    tags = {CURRENT_TAG: "yes", PARENT_TAG: provenance[PARENT_TAG]}
+    if new:  # the code that measured nothing here leaves no trace here
+        recorded |= {str(point.step): point.key[:_KEY_LENGTH] for point in new}
+        tags |= {**provenance, RECORDED_TAG: json.dumps(recorded)}
+    _log(client, run, metrics=metrics, params=params, tags=tags)
+
+
+def _log(
+    client: "MlflowClient",
+    run: "Run",
+    *,
+    metrics: Sequence["Metric"] = (),
+    params: Mapping[str, str] | None = None,
+    tags: Mapping[str, str],
+) -> None:
+    """Log what the run does not have; parameters that it has with another value stay as they are."""
+    from mlflow.entities import Param, RunTag
+
+    new_params = [Param(name, value) for name, value in (params or {}).items() if name not in run.data.params]
+    new_tags = [RunTag(name, value) for name, value in tags.items() if run.data.tags.get(name) != value]
+    batches = zip_longest(_chunks(metrics, _METRICS_PER_BATCH), _chunks(new_params, _PARAMS_PER_BATCH), fillvalue=())
+    for some_metrics, some_params in batches:
+        client.log_batch(run.info.run_id, metrics=some_metrics, params=some_params)
+    if new_tags:  # after the rows that they tell of
+        client.log_batch(run.info.run_id, tags=new_tags)
+
+
+def _log_files(client: "MlflowClient", parent: "Run", files: Mapping[str, bytes]) -> None:
+    digest = content_key({name: sha256(content).hexdigest() for name, content in files.items()})
+    if not files or parent.data.tags.get(ARTIFACTS_TAG) == digest:
+        return
+    with TemporaryDirectory(prefix="orchard-") as folder:
+        for name, content in files.items():
+            Path(folder, name).write_bytes(content)
+        client.log_artifacts(parent.info.run_id, folder)
+    _log(client, parent, tags={ARTIFACTS_TAG: digest})
+
+
+def _set_status(client: "MlflowClient", run: "Run", *, complete: bool, ended: bool) -> None:
+    status = "FINISHED" if complete else "FAILED" if ended else "RUNNING"
+    if run.info.status == status:
+        return
+    if status == "RUNNING":
+        client.update_run(run.info.run_id, status=status)
+    else:
+        client.set_terminated(run.info.run_id, status)
+
+
+def _is_complete(curve: Curve) -> bool:
+    return len(curve.points) == len(curve.plan.points)
+
+
+def _chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -1,0 +1,256 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.outcome import Cause, Failed, Succeeded
+from jobs.task import GroupSize, Resources, StageKind, make_task, order_tasks
+from orchestrator.machine import RETRIES, Lane, Machine, TaskState
+
+GROUPS = [{"name": "a", "width": 8}, {"name": "b", "width": 32}, {"name": "c", "width": 16}]
+
+
+def task(stage, number=0, inputs=None, num_gpus=0.0):
+    return make_task(
+        stage,
+        params={"number": number, "ordering": {"method": "tsp"}, "seed": 0},
+        inputs=inputs or {},
+        environment={},
+        resources=Resources(num_gpus=num_gpus),
+        label=f"{stage}{number}",
+    )
+
+
+def chain(numbers=(0,)):
+    """train -> convert -> permute -> one prune and evaluate per number."""
+    train = task(StageKind.TRAIN)
+    convert = task(StageKind.CONVERT, inputs={"network": train.key})
+    permute = task(StageKind.PERMUTE, inputs={"network": convert.key})
+    tasks, targets = [train, convert, permute], []
+    for number in numbers:
+        prune = task(StageKind.PRUNE, number, {"network": permute.key})
+        evaluate = task(StageKind.EVALUATE, number, {"network": prune.key})
+        tasks += [prune, evaluate]
+        targets.append(evaluate.key)
+    return {each.key: each for each in tasks}, targets
+
+
+def machine(tasks, targets, limit=100):
+    limits = dict.fromkeys(Lane, limit)
+    return Machine(tasks, targets, order_resources=Resources(), limits=limits)
+
+
+def succeeded(each, **changes):
+    measurements = {"groups": GROUPS} if each.stage is StageKind.CONVERT else {}
+    return Succeeded(key=each.key, measurements=measurements, duration_s=1.0, **changes)
+
+
+def failed(each, cause):
+    return Failed(key=each.key, cause=cause, message="it did not work")
+
+
+def run_all(state, submissions, outcome=succeeded):
+    """Runs to the end in order of submission; returns the stages in that order."""
+    ran, queue = [], [command.task for command in submissions]
+    while queue:
+        each = queue.pop(0)
+        ran.append(each)
+        queue += [command.task for command in state.step(outcome(each))]
+    return ran
+
+
+def test_a_task_runs_when_its_inputs_are_there():
+    tasks, targets = chain()
+    ran = run_all(state := machine(tasks, targets), state.start(frozenset(), {}))
+    assert [each.stage.value for each in ran] == ["train", "convert", *["order"] * 3, "permute", "prune", "evaluate"]
+    assert state.finished
+    assert not state.failures
+
+
+def test_order_tasks_start_largest_first():
+    tasks, targets = chain()
+    ran = run_all(state := machine(tasks, targets), state.start(frozenset(), {}))
+    assert [each.params["group"] for each in ran if each.stage is StageKind.ORDER] == ["b", "c", "a"]
+
+
+def test_two_permutations_with_equal_order_tasks_share_them():
+    tasks, targets = chain()
+    first = next(each for each in tasks.values() if each.stage is StageKind.PERMUTE)
+    second = task(StageKind.PERMUTE, 1, first.inputs)  # another key, but the same ordering and seed
+    tasks[second.key] = second
+    state = machine(tasks, [*targets, second.key])
+    ran = run_all(state, state.start(frozenset(), {}))
+    assert sum(each.stage is StageKind.ORDER for each in ran) == 3
+    assert state.state_of(second.key) is TaskState.DONE
+
+
+def test_no_more_is_in_flight_than_the_limit():
+    tasks, targets = chain(range(20))
+    state = machine(tasks, targets, limit=3)
+    queue, most = [command.task for command in state.start(frozenset(), {})], 0
+    while queue:
+        most = max(most, state.in_flight)
+        queue += [command.task for command in state.step(succeeded(queue.pop(0)))]
+    assert (most, state.finished) == (3, True)
+
+
+def test_cpu_work_goes_on_while_all_gpus_are_busy():
+    gpu = [task(StageKind.TRAIN, number, num_gpus=1.0) for number in range(5)]
+    cpu = [task(StageKind.SCORE, number) for number in range(5)]
+    tasks = {each.key: each for each in gpu + cpu}
+    state = Machine(tasks, list(tasks), order_resources=Resources(), limits={Lane.GPU: 2, Lane.CPU: 3})
+    submitted = [command.task.resources.num_gpus for command in state.start(frozenset(), {})]
+    assert sorted(submitted) == [0.0, 0.0, 0.0, 1.0, 1.0]
+
+
+def test_nothing_runs_when_every_target_is_present():
+    tasks, targets = chain([0, 1])
+    state = machine(tasks, targets)
+    assert state.start(frozenset(targets), {}) == []
+    assert state.finished
+    assert state.counts[StageKind.EVALUATE, TaskState.REUSED] == 2
+
+
+def test_what_no_missing_result_needs_is_not_run():
+    tasks, targets = chain([0, 1])
+    prune = tasks[targets[1]].inputs["network"]
+    state = machine(tasks, targets)
+    ran = run_all(state, state.start(frozenset({targets[0], prune}), {}))
+    assert [each.key for each in ran] == [targets[1]]
+
+
+def test_committed_orders_are_not_run_again():
+    tasks, targets = chain()
+    convert = next(each for each in tasks.values() if each.stage is StageKind.CONVERT)
+    permute = next(each for each in tasks.values() if each.stage is StageKind.PERMUTE)
+    groups = [GroupSize(**group) for group in GROUPS]
+    orders = order_tasks(permute, groups)
+    state = machine(tasks, targets)
+    present = frozenset({convert.key, orders[0].key, orders[1].key})
+    ran = run_all(state, state.start(present, {convert.key: groups}))
+    assert [each.key for each in ran[:2]] == [orders[2].key, permute.key]
+
+
+def test_a_network_without_groups_is_permuted_at_once():
+    tasks, targets = chain()
+
+    def without_groups(each):
+        measurements = {"groups": []} if each.stage is StageKind.CONVERT else {}
+        return Succeeded(key=each.key, measurements=measurements, duration_s=1.0)
+
+    state = machine(tasks, targets)
+    run_all(state, state.start(frozenset(), {}), without_groups)
+    assert state.state_of(targets[0]) is TaskState.DONE
+
+
+@pytest.mark.parametrize("cause", [Cause.BUG, Cause.BAD_INPUT, Cause.BAD_NUMERICS, Cause.CANCELLED])
+def test_a_deterministic_fault_fails_once_and_blocks_only_its_dependants(cause):
+    tasks, targets = chain([0, 1])
+    broken = tasks[targets[0]].inputs["network"]
+    state = machine(tasks, targets)
+    ran = run_all(
+        state,
+        state.start(frozenset(), {}),
+        lambda each: failed(each, cause) if each.key == broken else succeeded(each),
+    )
+    assert [each.key for each in ran].count(broken) == 1
+    assert [state.state_of(key) for key in (broken, *targets)] == [
+        TaskState.FAILED,
+        TaskState.BLOCKED,
+        TaskState.DONE,
+    ]
+    assert [failure.key for failure in state.failures] == [broken]
+
+
+@pytest.mark.parametrize("cause", list(RETRIES))
+def test_a_fault_that_may_pass_is_retried_within_its_budget(cause):
+    each = task(StageKind.SCORE)
+    state = machine({each.key: each}, [each.key])
+    commands = state.start(frozenset(), {})
+    attempts = []
+    while commands:
+        attempts.append(commands[0].attempt)
+        commands = state.step(failed(each, cause))
+    assert attempts == list(range(1, RETRIES[cause] + 2))
+    assert state.state_of(each.key) is TaskState.FAILED
+
+
+def test_a_loss_then_a_success_is_a_success():
+    each = task(StageKind.SCORE)
+    state = machine({each.key: each}, [each.key])
+    state.start(frozenset(), {})
+    state.step(failed(each, Cause.PREEMPTED))
+    state.step(succeeded(each))
+    assert (state.state_of(each.key), state.failures) == (TaskState.DONE, [])
+
+
+def test_a_failed_order_task_blocks_the_permutation():
+    tasks, targets = chain()
+    state = machine(tasks, targets)
+    run_all(
+        state,
+        state.start(frozenset(), {}),
+        lambda each: failed(each, Cause.BUG) if each.params.get("group") == "b" else succeeded(each),
+    )
+    assert (state.state_of(targets[0]), state.finished) == (TaskState.BLOCKED, True)
+
+
+def test_a_stopped_machine_waits_for_what_runs_and_submits_nothing():
+    tasks, targets = chain()
+    state = machine(tasks, targets)
+    (first,) = state.start(frozenset(), {})
+    state.stop()
+    assert not state.finished
+    assert state.step(succeeded(first.task)) == []
+    assert state.finished
+
+
+def test_an_outcome_that_comes_twice_changes_nothing():
+    tasks, targets = chain()
+    state = machine(tasks, targets)
+    (first,) = state.start(frozenset(), {})
+    state.step(succeeded(first.task))
+    counts = dict(state.counts)
+    assert state.step(succeeded(first.task)) == []
+    assert state.step(failed(first.task, Cause.BUG)) == []
+    assert dict(state.counts) == counts
+
+
+def test_groups_of_a_committed_convert_must_be_told():
+    tasks, targets = chain()
+    convert = next(each for each in tasks.values() if each.stage is StageKind.CONVERT)
+    with pytest.raises(KeyError):
+        machine(tasks, targets).start(frozenset({convert.key}), {})
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), numbers=st.integers(1, 4), limit=st.integers(1, 4))
+def test_whatever_happens_in_whatever_order_the_sweep_ends_true_to_what_happened(data, numbers, limit):
+    """Interleavings of success, failure and loss: each task ends once, and blocked exactly where an input failed."""
+    tasks, targets = chain(range(numbers))
+    state = machine(tasks, targets, limit=limit)
+    running = [command.task for command in state.start(frozenset(), {})]
+    done, broken, all_tasks = set(), set(), dict(tasks)
+    while running:
+        assert state.in_flight == len(running) <= limit
+        each = running.pop(data.draw(st.integers(0, len(running) - 1)))
+        all_tasks[each.key] = each
+        assert set(each.inputs.values()) <= done  # nothing starts before its inputs
+        assert each.key not in done | broken  # nothing runs after it has ended
+        fate = data.draw(st.sampled_from(["success"] * 6 + ["loss", "bug"]))
+        if fate == "success":
+            outcome = succeeded(each)
+        else:
+            outcome = failed(each, Cause.PREEMPTED if fate == "loss" else Cause.BUG)
+        running += [command.task for command in state.step(outcome)]
+        if state.state_of(each.key) is TaskState.DONE:
+            done.add(each.key)
+        elif state.state_of(each.key) is TaskState.FAILED:
+            broken.add(each.key)
+    assert state.finished
+    assert {failure.key for failure in state.failures} == broken
+    for key in targets:
+        assert state.state_of(key) in {TaskState.DONE, TaskState.FAILED, TaskState.BLOCKED}
+        if not broken:
+            assert state.state_of(key) is TaskState.DONE
+    open_states = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING)
+    assert all(state.counts[stage, each] == 0 for stage in StageKind for each in open_states)

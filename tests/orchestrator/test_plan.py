@@ -1,0 +1,130 @@
+import copy
+from collections import Counter
+
+import pytest
+
+from jobs.load import load_sweep
+from jobs.task import StageKind
+from orchestrator.plan import Surroundings, plan_sweep
+
+SURROUNDINGS = Surroundings(device="cpu", torch_version="2.0", ortools_version="9", data="d", weights={}, sources={})
+METHODS = {
+    "dense": {"kind": "dense"},
+    "random": {"kind": "criterion", "criterion": "random"},
+    "l1": {"kind": "criterion", "criterion": "l1"},
+    "integral": {"kind": "integral"},
+    "tuned": {"kind": "integral", "tune": {"steps": 5}},
+}
+
+
+@pytest.fixture
+def plan(tiny_sweep, write_sweep):
+    def make(*overrides, surroundings=SURROUNDINGS):
+        sweep = {**copy.deepcopy(tiny_sweep), "methods": METHODS}
+        return plan_sweep(load_sweep(write_sweep(sweep), overrides), surroundings)
+
+    return make
+
+
+def by_stage(plan) -> dict[str, int]:
+    return {stage.value: count for stage, count in Counter(task.stage for task in plan.tasks.values()).items()}
+
+
+def test_equal_tasks_are_one(plan):
+    # One network; converted unfolded for the criteria and folded for the integral methods, which share the
+    # permutation; 4 methods x 2 compressions are pruned and evaluated, and the dense network is evaluated.
+    expected = {"train": 1, "convert": 2, "score": 2, "permute": 1, "tune": 2, "prune": 8, "evaluate": 9}
+    assert by_stage(plan()) == expected
+
+
+def test_what_is_asked_counts_shared_tasks_every_time(plan):
+    asked = plan().asked
+    assert (asked[StageKind.TRAIN], asked[StageKind.CONVERT], asked[StageKind.PERMUTE]) == (9, 8, 4)
+
+
+def test_inputs_come_before_the_tasks_that_read_them(plan):
+    seen: set[str] = set()
+    for key, task in plan("seeds=[0,1]").tasks.items():
+        assert set(task.inputs.values()) <= seen
+        seen.add(key)
+
+
+def test_a_second_compression_adds_only_what_is_new(plan):
+    before, after = plan("compressions=[0.2]").tasks, plan("compressions=[0.2,0.4]").tasks
+    assert before.keys() < after.keys()
+    added = Counter(after[key].stage for key in after.keys() - before.keys())
+    assert added == {StageKind.PRUNE: 4, StageKind.TUNE: 1, StageKind.EVALUATE: 4}
+
+
+def test_a_seed_changes_what_draws_randomness(plan):
+    # Trained anew per seed, everything after it is new too.
+    assert not plan("seeds=[0]").tasks.keys() & plan("seeds=[1]").tasks.keys()
+
+
+def test_with_a_checkpoint_seeds_share_what_draws_nothing(plan):
+    override = ("models.net={network: resnet, weights: w.safetensors}", "seeds=[0,1]")
+    surroundings = Surroundings(
+        device="cpu", torch_version="2.0", ortools_version="9", data="d", weights={"net": "f"}, sources={}
+    )
+    counts = by_stage(plan(*override, surroundings=surroundings))
+    # l1 and the dense network draw nothing; random, the ordering and the tuning draw once per seed.
+    assert (counts["train"], counts["convert"], counts["score"], counts["permute"]) == (1, 2, 1 + 2, 2)
+    assert counts["evaluate"] == 1 + 2 + 3 * 2 * 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"torch_version": "2.1"},
+        {"data": "changed"},
+        {"device": "cuda"},
+    ],
+)
+def test_surroundings_that_change_numbers_change_every_result(plan, other):
+    fields = {
+        "device": "cpu",
+        "torch_version": "2.0",
+        "ortools_version": "9",
+        "data": "d",
+        "weights": {},
+        "sources": {},
+    }
+    changed = plan(surroundings=Surroundings(**{**fields, **other}))
+    assert not set(plan().targets) & set(changed.targets)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["models.net.train.momentum=0.8", "models.net.arguments.widths=[8,16]", "data.normalize={mean: [0.5], std: [0.5]}"],
+)
+def test_a_changed_parameter_changes_every_result(plan, override):
+    assert not set(plan().targets) & set(plan(override).targets)
+
+
+def test_a_default_written_out_changes_nothing(plan):
+    assert plan().tasks.keys() == plan("models.net.train.momentum=0.9").tasks.keys()
+
+
+def test_resources_and_places_change_nothing(plan):
+    changed = plan("resources.train={num_cpus: 2}", "data.root=/elsewhere", "tracking=sqlite:///other.db")
+    assert plan().tasks.keys() == changed.tasks.keys()
+
+
+def test_on_cpu_nothing_asks_for_a_gpu(plan):
+    assert all(task.resources.num_gpus == 0 for task in plan().tasks.values())
+
+
+def test_on_cuda_the_accelerated_stages_ask_for_shares_of_gpus(plan):
+    surroundings = Surroundings(
+        device="cuda", torch_version="2.0", ortools_version="9", data="d", weights={}, sources={}
+    )
+    asked = {task.stage.value: task.resources.num_gpus for task in plan(surroundings=surroundings).tasks.values()}
+    expected = {"train": 1, "convert": 0.25, "tune": 0.25, "evaluate": 0.25, "score": 0, "permute": 0, "prune": 0}
+    assert asked == expected
+
+
+def test_a_curve_names_its_points(plan):
+    curves = plan("seeds=[0,1]").curves
+    assert len(curves) == 5 * 2
+    tuned = next(curve for curve in curves if curve.method == "tuned")
+    assert (tuned.protocol, [point.compression for point in tuned.points]) == ("tune", [0.2, 0.4])
