@@ -85,11 +85,7 @@ Location = tuple[int | str, ...]
 
 def _plain(location: Location) -> Location:
     """The location as it stands in the file: without what pydantic adds for mapping keys and method kinds."""
-    return tuple(
-        part
-        for position, part in enumerate(location)
-        if part != "[key]" and not _is_kind(location, position)
-    )
+    return tuple(part for position, part in enumerate(location) if part != "[key]" and not _is_kind(location, position))
 
 
 def _is_kind(location: Location, position: int) -> bool:

@@ -11,9 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from jobs import checks, names
 
 Compression = Annotated[float, Field(ge=0.0, lt=1.0), AfterValidator(checks.whole_percent)]
-Compressions = Annotated[
-    tuple[Compression, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)
-]
+Compressions = Annotated[tuple[Compression, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)]
 
@@ -106,7 +104,7 @@ class OrderingSpec(Record):
     method: Literal["tsp", "identity", "random"] = Field(
         default="tsp", description="`tsp`: the shortest path through the channels; the others are its controls."
     )
-    metric: Literal["l1", "l2"] = Field(default="l2", description="Distance between the slices of two channels.")
+    metric: Literal["l1", "l2"] = Field(default="l1", description="Distance between the slices of two channels.")
     effort: Literal["fast", "standard", "thorough"] = Field(
         default="standard", description="How much work the solver may do."
     )
@@ -147,8 +145,11 @@ class IntegralMethod(Record):
 
     kind: Literal["integral"]
     ordering: OrderingSpec = OrderingSpec()
-    reconstruction: Literal["product", "midpoint"] = Field(
-        default="product", description="The quadrature on the input axis; see `workers.integral.quadrature`."
+    partition: Literal["adaptive", "uniform"] = Field(
+        default="adaptive", description="`adaptive`: like neighbours share a cell; `uniform`: cells of equal width."
+    )
+    quadrature: Literal["product", "midpoint"] = Field(
+        default="product", description="On the input axes; `midpoint` is the better one for a uniform partition."
     )
     tune: TuneSpec | None = Field(default=None, description="Tune the partition on a few batches.")
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")

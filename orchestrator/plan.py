@@ -158,7 +158,8 @@ class _Planner:
         sampling: dict[str, Json] = {
             "allocation": "uniform",
             "compression": compression,
-            "reconstruction": spec.reconstruction,
+            "partition": spec.partition,
+            "quadrature": spec.quadrature,
         }
         inputs = {"network": permuted}
         if spec.tune:

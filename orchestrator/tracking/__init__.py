@@ -1,6 +1,6 @@
 """From the store's curves to MLflow: the one package that knows mlflow. Importing it does not import mlflow.
 
-`sweep` decides what goes where in MLflow, `address` what a tracking URI means and whether it answers.
+`sweep` decides what is logged, `runs` which run it goes to, `address` what a tracking URI means and whether it answers.
 """
 
 from orchestrator.tracking.address import TrackingUnavailableError, ui_command

@@ -32,7 +32,7 @@ _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _MLFLOW_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the next `log_sweep` is the retry; MLflow's own take minutes
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
 _NOISY = ("alembic", "mlflow.store.db.utils")
 

@@ -32,6 +32,7 @@ _VALUE_LENGTH, _KEY_LENGTH = 500, 12
 
 
 def find_experiment(client: "MlflowClient", name: str, location: str | None) -> str:
+    """The id of the experiment of this name; `location` is for its files where it has to be made."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         return client.create_experiment(name, artifact_location=location)
@@ -57,28 +58,36 @@ def runs_by_tag(client: "MlflowClient", experiment_id: str) -> dict[tuple[str, s
 
 
 def find_parent(client: "MlflowClient", experiment_id: str, candidates: Sequence["Run"], name: str) -> "Run":
+    """The parent run: the earliest, where a crash or a second writer left several."""
     if not candidates:
         return client.create_run(experiment_id, run_name=name, tags={SWEEP_TAG: name})
-    _delete(client, candidates[1:])
+    for copy in candidates[1:]:
+        client.delete_run(copy.info.run_id)
     return candidates[0]
 
 
 def find_child(
-    client: "MlflowClient", parent: "Run", candidates: Sequence["Run"], plan: PlannedCurve, params: Mapping[str, str]
+    client: "MlflowClient", parent: "Run", candidates: Sequence["Run"], plan: PlannedCurve, settings: Mapping[str, str]
 ) -> "Run":
-    """The run of a curve: the earliest that the curve continues, else a new one. Later copies of it are deleted."""
-    fitting = [run for run in candidates if continues(run, plan, params)]
+    """The run that a curve continues (the earliest of those that stand for it), else a new one.
+
+    Copies of it, as a crash or a second writer leaves them, are deleted; runs with other results are marked.
+    """
+    fitting = [run for run in candidates if continues(run, plan, settings)]
+    fitting.sort(key=lambda run: run.data.tags.get(CURRENT_TAG) != "yes")
+    chosen = fitting[0] if fitting else None
     for run in candidates:
-        if run not in fitting:
-            _log(client, run, tags={CURRENT_TAG: "no"})
-    if fitting:
-        _delete(client, fitting[1:])
-        return fitting[0]
+        if run in fitting[1:] and _agree(recorded_rows(run), recorded_rows(fitting[0])):
+            client.delete_run(run.info.run_id)
+        elif run is not chosen and run.data.tags.get(CURRENT_TAG) != "no":
+            client.set_tag(run.info.run_id, CURRENT_TAG, "no")
+    if chosen:
+        return chosen
     tags = {CURVE_TAG: curve_name(plan), CURRENT_TAG: "yes", PARENT_TAG: parent.info.run_id}
     return client.create_run(parent.info.experiment_id, run_name=plan.label, tags=tags)
 
 
-def continues(run: "Run", plan: PlannedCurve, params: Mapping[str, str]) -> bool:
+def continues(run: "Run", plan: PlannedCurve, settings: Mapping[str, str]) -> bool:
     """Whether a curve goes on in a run.
 
     Where they share a step, it must have been measured by the same task: the task's key covers all that can change
@@ -86,25 +95,29 @@ def continues(run: "Run", plan: PlannedCurve, params: Mapping[str, str]) -> bool
     new run, and a moved checkpoint does not.
     """
     recorded = recorded_rows(run)
-    planned = {str(round(point.compression * 100)): point.key[:_KEY_LENGTH] for point in plan.points}
-    shared = recorded.keys() & planned.keys()
-    if shared:
-        return all(recorded[step] == planned[step] for step in shared)
-    return all(run.data.params.get(name, value) == value for name, value in params.items())
+    planned = {str(round(point.compression * 100)): short(point.key) for point in plan.points}
+    if recorded.keys() & planned.keys():
+        return _agree(recorded, planned)
+    return all(run.data.params.get(name, value) == value for name, value in settings.items())
 
 
-def _delete(client: "MlflowClient", runs: Sequence["Run"]) -> None:
-    """Put away what two writers at once, or a crash between them, made twice. MLflow can restore it."""
-    for run in runs:
-        client.delete_run(run.info.run_id)
+def _agree(some: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    return all(some[step] == other[step] for step in some.keys() & other.keys())
 
 
 def curve_name(plan: PlannedCurve) -> str:
+    """What names a curve within its sweep."""
     return "/".join([plan.model, plan.dataset, plan.method, plan.protocol, str(plan.seed)])
 
 
 def recorded_rows(run: "Run") -> dict[str, str]:
+    """The rows that a run has: step -> short key of the task that measured it."""
     return dict(json.loads(run.data.tags.get(RECORDED_TAG, "{}")))
+
+
+def short(key: str) -> str:
+    """Enough of a task key to tell it from others at the same step."""
+    return key[:_KEY_LENGTH]
 
 
 def settings_of(record: SweepRecord, plan: PlannedCurve) -> dict[str, str]:
@@ -122,5 +135,3 @@ def _flat(prefix: str, value: Json) -> dict[str, str]:
         return {name: text for part in parts for name, text in part.items()}
     text = value if isinstance(value, str) else json.dumps(value)
     return {} if value is None or text == "" else {prefix: text[:_VALUE_LENGTH]}
-
-

@@ -1,11 +1,8 @@
 """A sweep's curves in MLflow: a projection of the store that can be deleted and rebuilt.
 
-One experiment per sweep name, in it one parent run and a child run per curve. The parent is found by the sweep's
-name alone, so that a compression, a seed, a method or a model added to a sweep goes on in the same place. Whether a
-child run goes on is decided by what it has: see `_continues`.
-
-No state is kept here: what MLflow has is read from MLflow. This module refuses to know how results come about, when
-they are due and what they mean.
+One experiment per sweep name, in it one parent run and a child run per curve, whose metric rows stand at the
+compression asked for. No state is kept here: what MLflow has is read from MLflow. This module refuses to know how
+results come about, when they are due and what they mean.
 """
 
 import json
@@ -17,9 +14,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
-from jobs.identity import Json, content_key
-from orchestrator.results import Curve, PlannedCurve, SweepRecord
+from jobs.identity import content_key
+from orchestrator.results import Curve, SweepRecord
 from orchestrator.tracking.address import artifact_location, opened, resolved, ui_address
+from orchestrator.tracking.runs import (
+    ARTIFACTS_TAG,
+    COMMIT_TAG,
+    CURRENT_TAG,
+    CURVE_TAG,
+    PARENT_TAG,
+    RECORDED_TAG,
+    SWEEP_TAG,
+    curve_name,
+    find_child,
+    find_experiment,
+    find_parent,
+    recorded_rows,
+    runs_by_tag,
+    settings_of,
+    short,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,7 +42,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _METRICS_PER_BATCH, _PARAMS_PER_BATCH = 700, 100  # a request may hold 1,000 values of all kinds
-_VALUE_LENGTH, _KEY_LENGTH = 500, 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +84,14 @@ def log_sweep(
     if record.git_commit:
         provenance[COMMIT_TAG] = record.git_commit
     with opened(uri) as client:
-        experiment_id = experiment(client, record.name, artifact_location(uri, record.name))
-        runs = runs(client, experiment_id)
-        parent = parent(client, experiment_id, runs.get((SWEEP_TAG, record.name), []), record.name)
+        experiment_id = find_experiment(client, record.name, artifact_location(uri, record.name))
+        runs = runs_by_tag(client, experiment_id)
+        parent = find_parent(client, experiment_id, runs.get((SWEEP_TAG, record.name), []), record.name)
         for curve in curves:
             candidates = runs.get((CURVE_TAG, curve_name(curve.plan)), [])
-            params = params(record, curve.plan)
-            run = child(client, parent, candidates, curve.plan, params)
-            _log_curve(client, run, curve, params, {**provenance, PARENT_TAG: parent.info.run_id})
+            settings = settings_of(record, curve.plan)
+            run = find_child(client, parent, candidates, curve.plan, settings)
+            _log_curve(client, run, curve, settings, {**provenance, PARENT_TAG: parent.info.run_id})
             _set_status(client, run, complete=_is_complete(curve), ended=ended)
         _log_files(client, parent, artifacts or {})
         _log(client, parent, tags=provenance)
@@ -89,11 +102,11 @@ def log_sweep(
 
 
 def _log_curve(
-    client: "MlflowClient", run: "Run", curve: Curve, params: Mapping[str, str], provenance: Mapping[str, str]
+    client: "MlflowClient", run: "Run", curve: Curve, settings: Mapping[str, str], provenance: Mapping[str, str]
 ) -> None:
     from mlflow.entities import Metric
 
-    recorded = recorded(run)
+    recorded = recorded_rows(run)
     new = [point for point in curve.points if str(point.step) not in recorded]
     metrics = [
         Metric(name, value, round(point.created_s * 1000), point.step)
@@ -102,9 +115,9 @@ def _log_curve(
     ]
     tags = {CURRENT_TAG: "yes", PARENT_TAG: provenance[PARENT_TAG]}
     if new:  # the code that measured nothing here leaves no trace here
-        recorded |= {str(point.step): point.key[:_KEY_LENGTH] for point in new}
+        recorded |= {str(point.step): short(point.key) for point in new}
         tags |= {**provenance, RECORDED_TAG: json.dumps(recorded)}
-    _log(client, run, metrics=metrics, params=params, tags=tags)
+    _log(client, run, metrics=metrics, params=settings, tags=tags)
 
 
 def _log(

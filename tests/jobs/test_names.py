@@ -3,9 +3,7 @@ import torchvision
 from jobs import names
 from workers.criteria import CRITERIA
 from workers.data.load import DATASETS
-from workers.integral import QUADRATURES
 from workers.models.build import NETWORKS
-from workers.ordering import METHODS
 
 
 def test_the_names_of_networks_are_those_of_the_zoo():

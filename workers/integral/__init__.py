@@ -4,16 +4,19 @@ Knows matrices along channel axes; knows no stage, no training recipe and no clu
 """
 
 from workers.integral.interpolation import cubic_convolution, interpolation_matrix
-from workers.integral.partition import nodes_from_delta, uniform_nodes
+from workers.integral.partition import PARTITIONS, Partition, cells_of, nodes_of
 from workers.integral.quadrature import QUADRATURES, Quadrature
-from workers.integral.resample import resample
+from workers.integral.resample import choose_cells, resample
 
 __all__ = [
+    "PARTITIONS",
     "QUADRATURES",
+    "Partition",
     "Quadrature",
+    "cells_of",
+    "choose_cells",
     "cubic_convolution",
     "interpolation_matrix",
-    "nodes_from_delta",
+    "nodes_of",
     "resample",
-    "uniform_nodes",
 ]

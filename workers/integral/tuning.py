@@ -18,7 +18,7 @@ from torch.nn import functional
 from jobs.errors import BadNumericsError, CancelledError
 from workers.channels import ChannelMap, load_resized
 from workers.data import ImageData, Split, batches
-from workers.integral.partition import nodes_from_delta
+from workers.integral.partition import cells_of, nodes_of
 from workers.integral.quadrature import Quadrature
 from workers.integral.resample import resample
 
@@ -51,14 +51,14 @@ class TunedPartition:
     """The best state that was seen; the start counts, so it is never worse than that on the held-out images.
 
     Attributes:
-        nodes: Group name -> nodes in [0, 1], double precision, on the CPU.
+        cells: Group name -> widths of the cells, double precision, on the CPU.
         biases: Name of the tensor -> bias of the smaller network, where biases were tuned.
-        loss_before: Loss on the held-out images with the uniform partition.
+        loss_before: Loss on the held-out images with the partition that it started from.
         loss_after: The same at the best state.
-        best_step: After how many steps the best state was; 0 is the uniform partition.
+        best_step: After how many steps the best state was; 0 is the start.
     """
 
-    nodes: Mapping[str, Float[Tensor, " m"]]
+    cells: Mapping[str, Float[Tensor, " m"]]
     biases: Mapping[str, Float[Tensor, " m"]]
     loss_before: float
     loss_after: float
@@ -72,7 +72,7 @@ _CHECKS = 6
 def tune_partition(
     module: nn.Module,
     channel_map: ChannelMap,
-    widths: Mapping[str, int],
+    start: Mapping[str, Float[Tensor, " m"]],
     quadrature: Quadrature,
     data: ImageData,
     recipe: TuningRecipe,
@@ -81,12 +81,12 @@ def tune_partition(
     device: torch.device,
     should_stop: Callable[[], bool],
 ) -> TunedPartition:
-    """Tune the partition of every group that `widths` names.
+    """Tune the partition of every group that `start` names.
 
     Args:
         module: The permuted network; left as it is.
         channel_map: Its channel groups.
-        widths: Group name -> number of nodes.
+        start: Group name -> widths of the cells to start from.
         quadrature: For the input axes.
         data: Its training split is learnt from, its validation split chooses.
         recipe: How.
@@ -98,7 +98,7 @@ def tune_partition(
         BadNumericsError: The loss became NaN or infinite.
         CancelledError: `should_stop` became true.
     """
-    problem = _Problem(module.to(device).eval(), channel_map, widths, quadrature, recipe)
+    problem = _Problem(module.to(device).eval(), channel_map, start, quadrature, recipe)
     chosen = torch.randperm(len(data.train), generator=generator)[: recipe.samples]
     held_out = torch.randperm(len(data.validation), generator=generator)[: recipe.holdout]
     holdout = data.validation.select(held_out)
@@ -123,8 +123,8 @@ def tune_partition(
             held = problem.mean_loss(holdout, device)
             if held < best:
                 best, best_step, state = held, step, problem.snapshot()
-    nodes, biases = state
-    return TunedPartition(nodes=nodes, biases=biases, loss_before=before, loss_after=best, best_step=best_step)
+    cells, biases = state
+    return TunedPartition(cells=cells, biases=biases, loss_before=before, loss_after=best, best_step=best_step)
 
 
 class _Problem:
@@ -134,7 +134,7 @@ class _Problem:
         self,
         module: nn.Module,
         channel_map: ChannelMap,
-        widths: Mapping[str, int],
+        start: Mapping[str, Tensor],
         quadrature: Quadrature,
         recipe: TuningRecipe,
     ) -> None:
@@ -145,18 +145,19 @@ class _Problem:
         self._state = {name: tensor.detach() for name, tensor in module.state_dict().items()}
         device = next(iter(self._state.values())).device
         self._delta = {
-            name: torch.ones(width, dtype=torch.float64, device=device, requires_grad=True)
-            for name, width in widths.items()
+            # Of mean square 1, so that a learning rate means the same for every group.
+            name: (cells * len(cells)).sqrt().to(device).requires_grad_()
+            for name, cells in start.items()
         }
         self._biases: dict[str, Tensor] = {}
         with torch.no_grad():
-            start = self._resampled()
+            resampled = self._resampled()
         self._small = copy.deepcopy(module)
-        load_resized(self._small, start)
+        load_resized(self._small, resampled)
         if recipe.biases:
             self._biases = {
                 name: tensor.clone().requires_grad_()
-                for name, tensor in start.items()
+                for name, tensor in resampled.items()
                 if name in channel_map.parameters and name.endswith("bias")
             }
 
@@ -183,15 +184,13 @@ class _Problem:
         return total / len(split)
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Nodes and biases as they are now, on the CPU."""
-        nodes = {name: node.detach().cpu().clone() for name, node in self._nodes().items()}
-        return nodes, {name: bias.detach().cpu().clone() for name, bias in self._biases.items()}
-
-    def _nodes(self) -> dict[str, Tensor]:
-        return {name: nodes_from_delta(delta) for name, delta in self._delta.items()}
+        """Cells and biases as they are now, on the CPU."""
+        cells = {name: cells_of(delta).detach().cpu() for name, delta in self._delta.items()}
+        return cells, {name: bias.detach().cpu().clone() for name, bias in self._biases.items()}
 
     def _resampled(self) -> dict[str, Tensor]:
-        state = resample(self._state, self._channel_map, self._nodes(), self._quadrature)
+        nodes = {name: nodes_of(cells_of(delta)) for name, delta in self._delta.items()}
+        state = resample(self._state, self._channel_map, nodes, self._quadrature)
         return {**state, **self._biases}
 
 

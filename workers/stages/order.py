@@ -5,7 +5,7 @@ import time
 
 import torch
 
-from workers.channels import unit_slices
+from workers.integral.resample import group_slices
 from workers.network import read_state
 from workers.ordering import order_channels
 from workers.stages._base import Context, Product
@@ -22,13 +22,7 @@ def run(context: Context) -> Product:
     """
     channel_map, state = read_channels(context), read_state(context)
     index = next(i for i, group in enumerate(channel_map.groups) if group.name == context.params["group"])
-    slices = [
-        unit_slices(state[name], layouts, axis, index).detach()
-        for name, layouts in channel_map.tensors.items()
-        if name in channel_map.parameters
-        for axis, layout in enumerate(layouts)
-        if index in layout.present()
-    ]
+    slices = group_slices(state, channel_map, index)
     asked = context.params["ordering"]
     started = time.perf_counter()
     with torch.no_grad():

@@ -10,7 +10,7 @@ from torch import Tensor
 from jobs.errors import BadNumericsError
 from workers.allocation import Allocation, uniform_widths
 from workers.channels import ChannelMap, mask, select
-from workers.integral import QUADRATURES, resample, uniform_nodes
+from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
 from workers.network import Recipe, network_files, read_recipe, read_state, rebuild, sizes
 from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
@@ -32,8 +32,8 @@ class _Source:
 def run(context: Context) -> Product:
     """Make the smaller network.
 
-    Params: `how` (`remove` channels by score, or `resample` functions), `allocation`, `compression`, and for
-    `resample` the `reconstruction`. Measures the `compression` reached (with a `note` if it is not the one asked
+    Params: `how` (`remove` channels by score, or `resample` functions), `allocation`, `compression`, and for `resample`
+    the `partition` and `quadrature`. Measures the `compression` reached (with a `note` if it is not the one asked
     for), `params`, `macs`, `size_bytes` and the `widths`.
 
     Raises:
@@ -79,15 +79,18 @@ def _remove(context: Context, source: _Source, allocation: Allocation, images: T
 
 
 def _resample(context: Context, source: _Source, allocation: Allocation, images: Tensor) -> dict[str, Tensor]:
-    nodes = {name: uniform_nodes(width) for name, width in allocation.widths.items()}
     biases: dict[str, Tensor] = {}
     if "partition" in context.task.inputs:
         tuned = load(context.read("partition", PARTITION_FILE))
-        nodes = {name: tuned[name] for name in nodes}
+        cells = {name: tuned[name] for name in allocation.widths}
         biases = {
             name.removeprefix(BIAS_PREFIX): tensor for name, tensor in tuned.items() if name.startswith(BIAS_PREFIX)
         }
-    quadrature = QUADRATURES[context.params["reconstruction"]]
+    else:
+        partition = PARTITIONS[context.params["partition"]]
+        cells = choose_cells(source.state, source.channel_map, allocation.widths, partition)
+    nodes = {name: nodes_of(widths) for name, widths in cells.items()}
+    quadrature = QUADRATURES[context.params["quadrature"]]
     state = {**resample(source.state, source.channel_map, nodes, quadrature), **biases}
     with torch.inference_mode():
         if not rebuild(source.recipe, state).double()(images).isfinite().all():

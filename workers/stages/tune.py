@@ -3,7 +3,7 @@
 from safetensors.torch import save
 
 from workers.allocation import uniform_widths
-from workers.integral import QUADRATURES
+from workers.integral import PARTITIONS, QUADRATURES, choose_cells
 from workers.integral.tuning import TuningRecipe, tune_partition
 from workers.network import read_network
 from workers.stages._base import Context, Product
@@ -17,8 +17,8 @@ BIAS_PREFIX = "bias:"
 def run(context: Context) -> Product:
     """Tune the partition of every group at the widths that the target compression gives.
 
-    Params: `compression`, `allocation`, `reconstruction`, `tune` (recipe), `data`, `seed`. Measures the loss on the
-    held-out images before and after.
+    Params: `compression`, `allocation`, `partition` (where it starts), `quadrature`, `tune` (recipe), `data`, `seed`.
+    Measures the loss on the held-out images before and after.
     """
     module, _ = read_network(context)
     channel_map = read_channels(context)
@@ -26,14 +26,15 @@ def run(context: Context) -> Product:
     tuned = tune_partition(
         module,
         channel_map,
-        allocation.widths,
-        QUADRATURES[context.params["reconstruction"]],
+        choose_cells(module.state_dict(), channel_map, allocation.widths, PARTITIONS[context.params["partition"]]),
+        QUADRATURES[context.params["quadrature"]],
         read_data(context),
         TuningRecipe(**context.params["tune"]),
         generator=context.generator("batches"),
         device=context.device,
         should_stop=context.should_stop,
     )
+    biases = {f"{BIAS_PREFIX}{name}": bias for name, bias in tuned.biases.items()}
     return Product(
         measurements={
             "loss_before": tuned.loss_before,
@@ -42,7 +43,7 @@ def run(context: Context) -> Product:
         },
         files={
             PARTITION_FILE: save(
-                {**tuned.nodes, **{f"{BIAS_PREFIX}{name}": bias for name, bias in tuned.biases.items()}}
+                {**tuned.cells, **{f"{BIAS_PREFIX}{name}": bias for name, bias in tuned.biases.items()}}
             )
         },
     )

@@ -64,7 +64,7 @@ def test_a_blob_that_lost_its_end_is_written_again(store):
 def test_no_temporary_file_stays(store):
     store.commit(manifest(), {"a": b"1"})
     store.commit(manifest(), {"a": b"1"})
-    assert not [path for path in store.root.rglob(".*")]
+    assert not list(store.root.rglob(".*"))
 
 
 def test_keys_are_found_by_their_beginning(store):

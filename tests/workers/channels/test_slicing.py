@@ -106,7 +106,7 @@ class TestSelect:
             ({"conv1": [0, 6]}, r"'conv1': units 0\.\.6 are outside 0\.\.5"),
             ({"conv1": [-1]}, r"'conv1': units -1\.\.-1 are outside 0\.\.5"),
             ({"conv1": [2, 1, 2]}, r"'conv1': 1 units are given twice"),
-            ({"conv1": [0.5]}, r"'conv1': unit numbers are integers"),
+            ({"conv1": np.array([0.5])}, r"'conv1': unit numbers are integers"),
             ({"conv7": [0]}, r"no channel group 'conv7'; groups: conv1, conv2, fc1"),
         ],
     )

@@ -1,0 +1,155 @@
+"""Accuracy against compression as a figure: one panel per model, one colour per method, seeds as a band.
+
+This module refuses to know where the numbers come from and keeps no state in matplotlib: no pyplot, no global style.
+"""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.report.table import SummaryRow, row_name, summarize
+from orchestrator.results import Curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_INK, _MUTED, _GRID = "#1f2328", "#667079", "#e3e6e9"
+_KNOWN_COLORS = {"integral-tuned": "#D55E00", "integral": "#0072B2", "l1": "#009E73", "random": "#8c8c8c"}
+_OTHER_COLORS = ("#CC79A7", "#E69F00", "#56B4E9", "#7B4FA3", "#B0A000", "#8C3B1B")
+"""Both after Okabe and Ito: told apart by colour-blind readers."""
+_MARKERS = "osD^vPX*"
+_DPI = 200
+_MAX_COLUMNS = 3
+
+
+def draw_curves(curves: Sequence[Curve], title: str) -> bytes:
+    """Draw accuracy (percent) against compression reached (percent).
+
+    A line is the mean over the seeds, its band the sample standard deviation on both sides; what was asked to
+    remove nothing is a dashed horizontal line. Our methods have the same colours in every figure.
+
+    Args:
+        curves: The curves; those without points are left out.
+        title: Above the panels.
+
+    Returns:
+        A PNG.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = [row for row in summarize(curves).rows if row.measured]
+    panels: dict[tuple[str, str], list[SummaryRow]] = {}
+    for row in rows:
+        panels.setdefault((row.model, row.dataset), []).append(row)
+    num_columns = 2 if len(panels) == 4 else min(max(len(panels), 1), _MAX_COLUMNS)
+    num_lines = -(-max(len(panels), 1) // num_columns)
+    figure = Figure(figsize=(4.6 * num_columns + 2.6, 4.2 * num_lines + 0.5), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=15, weight="bold", color=_INK)
+    grid = figure.subplots(num_lines, num_columns, sharex=True, sharey=True, squeeze=False)
+    if rows:
+        _draw_panels(list(grid.flat), num_columns, panels, rows)
+        num_seeds = len({curve.plan.seed for curve in curves if curve.points})
+        _add_legend(grid[0, -1], grid.flat, rows, num_seeds)
+    else:
+        grid[0, 0].set_axis_off()
+        grid[0, 0].text(0.5, 0.5, "No point is measured yet", ha="center", va="center", color=_MUTED, fontsize=13)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _draw_panels(
+    axes: Sequence["Axes"], num_columns: int, panels: Mapping[tuple[str, str], list[SummaryRow]], rows: list[SummaryRow]
+) -> None:
+    styles = _styles(rows)
+    for index, ((model, dataset), members) in enumerate(panels.items()):
+        _draw_panel(axes[index], f"{model} on {dataset}", members, rows, styles)
+        if index % num_columns == 0:
+            axes[index].set_ylabel("Test accuracy (%)", fontsize=12, color=_INK)
+        if index + num_columns >= len(panels):
+            axes[index].set_xlabel("Parameters removed (%)", fontsize=12, color=_INK)
+    for unused in axes[len(panels) :]:
+        unused.set_visible(False)
+    _set_range(axes[0], rows)
+
+
+def _styles(rows: Sequence[SummaryRow]) -> dict[str, tuple[str, str]]:
+    """Colour and marker by label: a fixed colour for our methods, else one from the name, moved on where taken."""
+    styles: dict[str, tuple[str, str]] = {}
+    labels = sorted({row_name(row, rows) for row in rows if not row.is_dense})
+    for label in labels:
+        start = int(sha256(label.encode()).hexdigest(), 16)
+        taken = {color for color, _ in styles.values()}
+        offered = [_OTHER_COLORS[(start + shift) % len(_OTHER_COLORS)] for shift in range(len(_OTHER_COLORS))]
+        color = _KNOWN_COLORS.get(label) or next((color for color in offered if color not in taken), offered[0])
+        known = list(_KNOWN_COLORS)
+        marker = _MARKERS[known.index(label) if label in known else 4 + start % (len(_MARKERS) - 4)]
+        styles[label] = (color, marker)
+    return styles
+
+
+def _draw_panel(
+    axes: "Axes",
+    title: str,
+    members: Sequence[SummaryRow],
+    rows: Sequence[SummaryRow],
+    styles: dict[str, tuple[str, str]],
+) -> None:
+    for row in members:
+        cells, label = row.measured, row_name(row, rows)
+        middle = [cell.accuracy * 100 for cell in cells]
+        if row.is_dense:
+            axes.axhline(middle[0], color=_INK, linestyle=(0, (5, 3)), linewidth=1.4, label=label, zorder=2)
+            continue
+        color, marker = styles[label]
+        reached = [cell.reached * 100 for cell in cells]
+        low = [max(cell.accuracy - cell.deviation, 0) * 100 for cell in cells]
+        high = [min(cell.accuracy + cell.deviation, 1) * 100 for cell in cells]
+        axes.fill_between(reached, low, high, color=color, alpha=0.16, linewidth=0, zorder=3)
+        axes.plot(
+            reached, middle, color=color, marker=marker, markersize=6, linewidth=2.2, label=label, zorder=4,
+            markeredgecolor="white", markeredgewidth=0.9,
+        )  # fmt: skip
+    axes.set_title(title, loc="left", fontsize=12, color=_INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(_MUTED)
+    axes.tick_params(colors=_MUTED, labelsize=10.5, labelbottom=True)
+    axes.grid(color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _set_range(axes: "Axes", rows: Sequence[SummaryRow]) -> None:
+    """From what was measured, with room; panels share it."""
+    cells = [cell for row in rows for cell in row.measured]
+    low = min(cell.accuracy - cell.deviation for cell in cells) * 100
+    high = max(cell.accuracy for cell in cells) * 100
+    room = max((high - low) * 0.06, 0.5)
+    axes.set_ylim(max(low - room, -room), min(high + room, 100 + room))
+    axes.set_xlim(0, max([cell.reached * 100 for cell in cells] + [9.0]) * 1.04)
+
+
+def _add_legend(place: "Axes", panels: Iterable["Axes"], rows: Sequence[SummaryRow], num_seeds: int) -> None:
+    """One legend for all panels, right of the first line of them, in the order in which the curves lie."""
+    from matplotlib.patches import Patch
+
+    handles: dict[str, Any] = {}
+    for panel in panels:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    height = {label: max(_height(row) for row in rows if row_name(row, rows) == label) for label in handles}
+    handles = {label: handles[label] for label in sorted(handles, key=lambda label: -height[label])}
+    if num_seeds > 1:
+        handles[f"± standard deviation\nover {num_seeds} seeds"] = Patch(facecolor=_MUTED, alpha=0.22)
+    place.legend(
+        handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1.02, 1.02), frameon=False, fontsize=11,
+        labelcolor=_INK, handlelength=2.4, labelspacing=0.7,
+    )  # fmt: skip
+
+
+def _height(row: SummaryRow) -> float:
+    """Where a curve lies on the whole; the legend lists curves as they lie."""
+    return sum(cell.accuracy for cell in row.measured) / len(row.measured)

@@ -1,0 +1,181 @@
+"""The numbers of a sweep in rows: every point as CSV, and the mean and standard deviation over the seeds.
+
+This module refuses to know how a figure or a page looks; the one table that it renders is the terminal's.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+from orchestrator.results import METRICS, Curve, SweepRecord
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+MISSING = "—"
+"""Stands for a point that was asked for and is not measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One compression of one method, over the seeds.
+
+    Attributes:
+        asked: The compression asked for, in [0, 1).
+        reached: The compression reached, mean over the seeds measured; NaN where there is none.
+        accuracy: Mean over the seeds measured; NaN where there is none.
+        deviation: Sample standard deviation (n - 1) of the accuracy; 0 for a single seed.
+        num_measured: Seeds that have measured it.
+        num_planned: Seeds that were to measure it.
+    """
+
+    asked: float
+    reached: float
+    accuracy: float
+    deviation: float
+    num_measured: int
+    num_planned: int
+
+    def __str__(self) -> str:
+        if not self.num_measured:
+            return MISSING
+        mean = f"{self.accuracy * 100:.1f}"
+        text = f"{mean} ± {self.deviation * 100:.1f}" if self.num_measured > 1 else mean
+        partly = self.num_measured < self.num_planned
+        return f"{text} ({self.num_measured}/{self.num_planned})" if partly else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryRow:
+    """One method on one model, over the seeds; `cells` by rising compression asked for."""
+
+    model: str
+    dataset: str
+    method: str
+    protocol: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether it stands for the network as it is: nothing was to be removed."""
+        return all(cell.asked == 0.0 for cell in self.cells)
+
+    @property
+    def measured(self) -> tuple[Cell, ...]:
+        """The cells that have an accuracy."""
+        return tuple(cell for cell in self.cells if cell.num_measured)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """All curves with the seeds taken together, in the order of the sweep.
+
+    Attributes:
+        asked: Every compression that some method was asked for, rising.
+        rows: One for each model and method.
+    """
+
+    asked: tuple[float, ...]
+    rows: tuple[SummaryRow, ...]
+
+    def texts(self, row: SummaryRow) -> list[str]:
+        """A row's cells under `asked`; empty where the method was not asked for that compression."""
+        cells = {cell.asked: str(cell) for cell in row.cells}
+        return [cells.get(asked, "") for asked in self.asked]
+
+
+def summarize(curves: Sequence[Curve]) -> Summary:
+    """Take the seeds of each method together."""
+    groups: dict[tuple[str, str, str, str], list[Curve]] = {}
+    for curve in curves:
+        plan = curve.plan
+        groups.setdefault((plan.model, plan.dataset, plan.method, plan.protocol), []).append(curve)
+    rows = tuple(
+        SummaryRow(model=model, dataset=dataset, method=method, protocol=protocol, cells=_cells(group))
+        for (model, dataset, method, protocol), group in groups.items()
+    )
+    return Summary(asked=tuple(sorted({cell.asked for row in rows for cell in row.cells})), rows=rows)
+
+
+def _cells(curves: Sequence[Curve]) -> tuple[Cell, ...]:
+    planned = [point.compression for curve in curves for point in curve.plan.points]
+    measured = [point for curve in curves for point in curve.points]
+    cells = []
+    for asked in sorted(set(planned)):
+        metrics = [point.metrics for point in measured if point.asked == asked]
+        accuracies = [metric["accuracy"] for metric in metrics]
+        cells.append(
+            Cell(
+                asked=asked,
+                reached=fmean(metric["compression"] for metric in metrics) if metrics else float("nan"),
+                accuracy=fmean(accuracies) if accuracies else float("nan"),
+                deviation=stdev(accuracies) if len(accuracies) > 1 else 0.0,
+                num_measured=len(metrics),
+                num_planned=planned.count(asked),
+            )
+        )
+    return tuple(cells)
+
+
+def percent(fraction: float) -> str:
+    """A compression asked for, in whole percent."""
+    return f"{round(fraction * 100)} %"
+
+
+def row_name(row: SummaryRow, rows: Sequence[SummaryRow]) -> str:
+    """A method's name, with its protocol where the same method stands with another one too."""
+    protocols = {other.protocol for other in rows if other.method == row.method}
+    return f"{row.method} · {row.protocol}" if len(protocols) > 1 else row.method
+
+
+def summary_table(curves: Sequence[Curve]) -> "Table":
+    """Accuracy in percent as a table for the terminal: compressions go down, where there is room, methods across."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    summary = summarize(curves)
+    methods = list(dict.fromkeys(row_name(row, summary.rows) for row in summary.rows))
+    models = list(dict.fromkeys((row.model, row.dataset) for row in summary.rows))
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="Accuracy (%), mean ± standard deviation",
+        title_justify="left",
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("model", overflow="fold")
+    table.add_column("removed", justify="right", no_wrap=True)
+    for method in methods:
+        table.add_column(
+            Text(method), justify="right", overflow="fold"
+        )  # as text: names may hold what rich takes for markup
+    for model, dataset in models:
+        rows = {
+            row_name(row, summary.rows): row for row in summary.rows if (row.model, row.dataset) == (model, dataset)
+        }
+        columns = [summary.texts(rows[method]) if method in rows else [""] * len(summary.asked) for method in methods]
+        lines = [line for line in zip(summary.asked, *columns, strict=True) if any(line[1:])]
+        for number, (asked, *cells) in enumerate(lines):
+            table.add_row(
+                Text("" if number else model), percent(asked), *(Text(cell.replace(" ± ", "±")) for cell in cells)
+            )
+        table.add_section()
+    return table
+
+
+def points_csv(record: SweepRecord, curves: Sequence[Curve]) -> str:
+    """Every measured point as one row; numbers are written so that they read back exactly."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["sweep", "model", "dataset", "method", "protocol", "seed", "asked", *METRICS, "key", "note"])
+    for curve in curves:
+        plan = curve.plan
+        for point in curve.points:
+            names = [record.name, plan.model, plan.dataset, plan.method, plan.protocol, plan.seed]
+            values = [point.metrics[name] for name in METRICS]
+            writer.writerow([*names, point.asked, *values, point.key, point.note])
+    return text.getvalue()
