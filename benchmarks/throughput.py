@@ -66,7 +66,7 @@ def _nothing() -> None:
 def through_ray(count: int) -> float:
     """Tasks per second of plain Ray with the same number in flight."""
     started = time.perf_counter()
-    pending: Sequence[ray.ObjectRef] = []
+    pending: Sequence[ray.ObjectRef[None]] = []
     submitted = 0
     while submitted < count or pending:
         room = min(IN_FLIGHT - len(pending), count - submitted)

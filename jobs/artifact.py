@@ -5,7 +5,7 @@ passes the suite in `tests/contracts`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Protocol
 
@@ -63,7 +63,9 @@ class Manifest:
 
     def to_json(self) -> dict[str, Json]:
         """The manifest as JSON."""
-        return asdict(self)
+        # Not asdict, which copies every leaf: that is a third of what committing an empty task costs.
+        value = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**value, "files": {name: asdict(entry) for name, entry in self.files.items()}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Json]) -> "Manifest":

@@ -166,20 +166,25 @@ def limit_threads(resources: Resources) -> None:
         torch.set_num_threads(threads)
 
 
+class _Collector(logging.Handler):
+    """Keeps the formatted records of one task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(self.format(record))
+
+
 @contextmanager
 def _captured_log() -> Iterator[list[str]]:
-    records: list[str] = []
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            records.append(self.format(record))
-
-    handler = Handler()
-    _log.addHandler(handler)
+    collector = _Collector()
+    _log.addHandler(collector)
     try:
-        yield records
+        yield collector.records
     finally:
-        _log.removeHandler(handler)
+        _log.removeHandler(collector)
 
 
 def _write_log(store: Store, key: str, text: str) -> str:

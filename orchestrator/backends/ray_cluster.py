@@ -4,6 +4,7 @@ Flat: no task waits for another. Ray retries nothing; every loss comes back as a
 machine decides. `RAY_ADDRESS` names the cluster to join; without it a local one is started and stopped again.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from functools import cache
@@ -56,12 +57,15 @@ class RayBackend:
         ray.init(
             address=address or "local",
             log_to_driver=False,
-            logging_level="warning",
+            logging_level=logging.ERROR,
             include_dashboard=None if address else False,
         )
-        self._storage = storage
-        self._provenance = provenance
-        self._execute = execute
+
+        # Store and provenance travel with the function, once, and not with every task.
+        def work(task: Task) -> Outcome:
+            return execute(task, storage, provenance)
+
+        self._work = work
         self._functions: dict[Resources, Callable[..., Any]] = {}
         self._tasks: dict[Any, Task] = {}
 
@@ -72,8 +76,7 @@ class RayBackend:
 
     def submit(self, task: Task) -> None:
         """Hand a task to Ray."""
-        reference = self._function(task.resources)(task, self._storage, self._provenance)
-        self._tasks[reference] = task
+        self._tasks[self._function(task.resources)(task)] = task
 
     def wait(self, timeout_s: float) -> list[Outcome]:
         """What has finished; waits for the first, then takes all that are there."""
@@ -83,7 +86,12 @@ class RayBackend:
         done, _ = self._ray.wait(references, num_returns=1, timeout=timeout_s, fetch_local=True)
         if done:
             done, _ = self._ray.wait(references, num_returns=len(references), timeout=0, fetch_local=True)
-        return [self._outcome(reference) for reference in done]
+        tasks = [self._tasks.pop(reference) for reference in done]
+        try:
+            outcomes: list[Outcome] = self._ray.get(done)
+        except self._ray.exceptions.RayError:
+            return [self._outcome(task, reference) for task, reference in zip(tasks, done, strict=True)]
+        return outcomes
 
     def close(self) -> None:
         """Stop what runs and leave the cluster; a local one ends."""
@@ -100,11 +108,10 @@ class RayBackend:
                 options |= {"num_gpus": resources.num_gpus, "max_calls": _GPU_TASKS_PER_PROCESS}
             if resources.memory_bytes:
                 options["memory"] = resources.memory_bytes
-            self._functions[resources] = self._ray.remote(**options)(self._execute).remote
+            self._functions[resources] = self._ray.remote(**options)(self._work).remote
         return self._functions[resources]
 
-    def _outcome(self, reference: Any) -> Outcome:
-        task = self._tasks.pop(reference)
+    def _outcome(self, task: Task, reference: Any) -> Outcome:
         try:
             outcome: Outcome = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:

@@ -72,7 +72,7 @@ class SimulatedBackend:
         self._running.clear()
 
     def _start_what_fits(self) -> None:
-        later = deque()
+        later: deque[Task] = deque()
         while self._waiting:
             task = self._waiting.popleft()
             cpus, gpus = task.resources.num_cpus, task.resources.num_gpus

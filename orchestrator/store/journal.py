@@ -14,9 +14,11 @@ from typing import Self
 
 from jobs.identity import Json
 
+_SYNC_INTERVAL_S = 1.0
+
 
 class Journal:
-    """Appends entries to one file; what was appended is on disk after `flush`.
+    """Appends entries to one file. After `flush` they survive this process, within a second this machine.
 
     Args:
         path: The file; its folder is made.
@@ -26,6 +28,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
         self._stream = path.open("a", encoding="utf-8")
+        self._synced_s = time.monotonic()
         if torn:
             self._stream.write("\n")
 
@@ -34,14 +37,20 @@ class Journal:
         self._stream.write(json.dumps({"kind": kind, "at_s": round(time.time(), 3), **fields}) + "\n")
 
     def flush(self) -> None:
-        """Bring everything appended so far to disk."""
+        """Hand everything appended so far to the operating system, and once a second to the disk."""
         self._stream.flush()
-        os.fsync(self._stream.fileno())
+        if time.monotonic() - self._synced_s >= _SYNC_INTERVAL_S:
+            self._sync()
 
     def close(self) -> None:
-        """Flush and close."""
-        self.flush()
+        """Bring everything to disk and close."""
+        self._stream.flush()
+        self._sync()
         self._stream.close()
+
+    def _sync(self) -> None:
+        os.fsync(self._stream.fileno())
+        self._synced_s = time.monotonic()
 
     def __enter__(self) -> Self:
         return self

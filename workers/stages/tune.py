@@ -41,9 +41,5 @@ def run(context: Context) -> Product:
             "loss_after": tuned.loss_after,
             "best_step": tuned.best_step,
         },
-        files={
-            PARTITION_FILE: save(
-                {**tuned.cells, **{f"{BIAS_PREFIX}{name}": bias for name, bias in tuned.biases.items()}}
-            )
-        },
+        files={PARTITION_FILE: save({**tuned.cells, **biases})},
     )

@@ -1,0 +1,124 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.integral.partition import cells_of, nodes_of
+from workers.integral.quadrature import QUADRATURES, midpoint, product, sampling_matrix
+
+DOUBLE = torch.float64
+both = pytest.mark.parametrize("quadrature", QUADRATURES.values(), ids=list(QUADRATURES))
+
+
+def uniform_nodes(size):
+    return (torch.arange(size, dtype=DOUBLE) + 0.5) / size
+
+
+def uneven_nodes(size, seed=0):
+    return nodes_of(cells_of(torch.rand(size, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE) + 0.3))
+
+
+@both
+@pytest.mark.parametrize("num_channels", [1, 2, 3, 10, 64])
+def test_at_full_size_it_is_the_identity(quadrature, num_channels):
+    matrix = quadrature(uniform_nodes(num_channels), num_channels)
+    torch.testing.assert_close(matrix, torch.eye(num_channels, dtype=DOUBLE), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("num_channels", [1, 2, 3, 10, 64])
+def test_sampling_at_full_size_is_the_identity(quadrature, num_channels):
+    matrix = sampling_matrix(uniform_nodes(num_channels), num_channels)
+    torch.testing.assert_close(matrix, torch.eye(num_channels, dtype=DOUBLE), rtol=0, atol=1e-12)
+
+
+@both
+@given(n=st.integers(1, 20), data=st.data(), seed=st.integers(0, 99))
+def test_mass_is_conserved(quadrature, n, data, seed):
+    # A layer of ones on an input of ones gives the sum over n channels: n.
+    nodes = uneven_nodes(data.draw(st.integers(1, n)), seed)
+    assert quadrature(nodes, n).sum().item() == pytest.approx(n, rel=1e-12)
+
+
+@given(n=st.integers(1, 20), data=st.data(), seed=st.integers(0, 99))
+def test_product_spends_each_channels_weight_once(n, data, seed):
+    # Columns sum to 1, so constant inputs give the exact output for any weights.
+    nodes = uneven_nodes(data.draw(st.integers(1, n)), seed)
+    torch.testing.assert_close(product(nodes, n).sum(0), torch.ones(n, dtype=DOUBLE), rtol=0, atol=1e-12)
+
+
+def test_midpoint_rows_sum_to_their_cells():
+    # Nodes at 0.1, 0.3, 0.8 have cells that meet at 0.2 and 0.55; of ten channels they stand for 2, 3.5 and 4.5.
+    rows = midpoint(torch.tensor([0.1, 0.3, 0.8], dtype=DOUBLE), 10).sum(1)
+    torch.testing.assert_close(rows, torch.tensor([2, 3.5, 4.5], dtype=DOUBLE), rtol=0, atol=1e-12)
+
+
+def test_midpoint_is_the_weight_sampled_times_the_cell():
+    # Six channels, three nodes half-way between two each; a cell is two channels wide.
+    rows = midpoint(uniform_nodes(3), 6)
+    expected = torch.tensor([0, -3 / 32, 19 / 32, 19 / 32, -3 / 32, 0], dtype=DOUBLE) * 2
+    torch.testing.assert_close(rows[1], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 9])
+def test_midpoint_integrates_a_linear_function_exactly(size):
+    # Constant weights, x_i = 3 i: the sum over ten channels is 3 * 45. The middle of a cell stands for its mean.
+    nodes = uniform_nodes(size)
+    inputs = 3 * (nodes * 10 - 0.5)
+    found = midpoint(nodes, 10) @ torch.ones(10, dtype=DOUBLE) @ inputs
+    assert found.item() == pytest.approx(135, abs=1e-10)
+
+
+def test_product_by_hand():
+    # Six channels at 1/12, 3/12 ... stand, seen from nodes at 1/6, 3/6, 5/6, at -1/4, 1/4, 3/4 ...
+    # Channel 2 is at 3/4: u(7/4), u(3/4) = -9/256, 67/256 for nodes before, u(1/4), u(5/4) = 225/256, -27/256 from it on.
+    # The node before the first one repeats it.
+    column = product(uniform_nodes(3), 6)[:, 2]
+    expected = torch.tensor([-27 + 67, 225, -9], dtype=DOUBLE) / 256
+    torch.testing.assert_close(column, expected, rtol=0, atol=1e-12)
+
+
+def test_product_with_one_node_adds_all_weights():
+    assert product(torch.tensor([0.3], dtype=DOUBLE), 4).tolist() == [[1, 1, 1, 1]]
+
+
+def test_product_is_exact_for_a_linear_input_and_even_weights():
+    # Channels at a quarter and at three quarters between two nodes err alike in opposite directions.
+    nodes, weights = uniform_nodes(10), torch.zeros(20, dtype=DOUBLE)
+    weights[5:15] = 1  # the interior: no tap beyond an end
+    found = product(nodes, 20) @ weights @ (nodes * 20 - 0.5)
+    assert found.item() == pytest.approx(sum(range(5, 15)), abs=1e-10)
+
+
+@given(st.integers(0, 999))
+def test_product_misses_a_linear_input_by_a_twentieth_of_a_node_distance(seed):
+    # The error of the kernel (test_interpolation) on each channel: sqrt(3) / 36 of two channels, times its weight.
+    weights = torch.zeros(20, dtype=DOUBLE)
+    weights[5:15] = torch.randn(10, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE)
+    nodes = uniform_nodes(10)
+    found = product(nodes, 20) @ weights @ (nodes * 20 - 0.5)
+    exact = weights @ torch.arange(20, dtype=DOUBLE)
+    assert abs(found - exact) <= 2 * math.sqrt(3) / 36 * weights.abs().sum()
+
+
+@both
+def test_smooth_functions_converge_with_the_number_of_nodes(quadrature):
+    # Sum over 64 channels of w_i x_i with smooth w and x; the error falls with every doubling of the nodes.
+    channels = uniform_nodes(64)
+    weights = 1 + torch.cos(math.pi * channels)
+    errors = []
+    for size in (8, 16, 32):
+        nodes = uniform_nodes(size)
+        found = quadrature(nodes, 64) @ weights @ torch.cos(2 * math.pi * nodes).add(2)
+        errors.append(abs(float(found - weights @ torch.cos(2 * math.pi * channels).add(2))) / 128)
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 1e-2
+
+
+@both
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_gradients_with_respect_to_the_nodes(quadrature, size):
+    nodes = torch.tensor([0.13, 0.37, 0.68, 0.91], dtype=DOUBLE)[:size].requires_grad_()
+    # The one node of `product` may lie anywhere: nothing depends on it.
+    assert torch.autograd.gradcheck(lambda at: quadrature(at, 7) + 0 * at.sum(), (nodes,))
