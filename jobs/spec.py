@@ -48,6 +48,9 @@ class DataSpec(Record):
         default=None, description="Names the content where the driver cannot read `root`; default: read off the files."
     )
     batch_size: int = Field(default=256, ge=1, description="Images per batch in evaluation.")
+    test_images: int | None = Field(
+        default=None, ge=1, description="Evaluate on the first so many images of the test split; default: all."
+    )
 
     @model_validator(mode="after")
     def _has_root(self) -> Self:

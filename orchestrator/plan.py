@@ -169,7 +169,13 @@ class _Planner:
         return self._add(StageKind.PRUNE, {"how": "resample", **sampling}, inputs, label)
 
     def _evaluate(self, network: str, label: str) -> str:
-        params = {"data": self._data_params, "split": "test", "batch_size": self.spec.data.batch_size}
+        data = self.spec.data
+        params = {
+            "data": self._data_params,
+            "split": "test",
+            "num_images": data.test_images,
+            "batch_size": data.batch_size,
+        }
         return self._add(StageKind.EVALUATE, params, {"network": network}, label, self._data_location)
 
     def _data(self) -> dict[str, Json]:

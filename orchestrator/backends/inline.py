@@ -7,6 +7,7 @@ from jobs.artifact import Store
 from jobs.outcome import Outcome
 from jobs.task import Task
 from orchestrator.backends.base import Slots
+from orchestrator.surroundings import this_machine_has_gpu
 from workers.entry import Provenance, run_task
 
 
@@ -24,10 +25,8 @@ class InlineBackend:
         self._waiting: deque[Task] = deque()
 
     def slots(self) -> Slots:
-        """This machine's processors, and the GPUs that torch sees."""
-        import torch
-
-        return Slots(cpus=float(os.cpu_count() or 1), gpus=float(torch.cuda.device_count()))
+        """One task at a time, on whatever this machine has."""
+        return Slots(cpus=float(os.cpu_count() or 1), gpus=float(this_machine_has_gpu()))
 
     def submit(self, task: Task) -> None:
         """Take a task."""

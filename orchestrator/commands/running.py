@@ -1,6 +1,6 @@
 """`orchard run`: compute what is missing, log it, print the table of curves."""
 
-import logging
+import os
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from orchestrator.plan import plan_sweep
 from orchestrator.progress import Progress
 from orchestrator.run import Summary, run_sweep, simulate
 from orchestrator.store import open_store
-from orchestrator.surroundings import git_commit, read_surroundings
+from orchestrator.surroundings import git_commit, read_surroundings, this_machine_has_gpu
 from workers.entry import Provenance
 
 _SIMULATED_SLOTS = Slots(cpus=64, gpus=8)
@@ -29,14 +29,24 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
         return _simulate(spec, console)
     store = open_store(spec.storage)
     provenance = Provenance(git_commit=git_commit())
-    runner = _backend(backend, spec, provenance)
+    runner: Backend | None = None
     try:
-        device = spec.device if spec.device != "auto" else "cuda" if runner.slots().gpus > 0 else "cpu"
+        if spec.device != "auto":
+            device = spec.device
+        elif backend == "ray" and "RAY_ADDRESS" in os.environ:
+            runner = _backend(backend, spec, provenance)
+            device = "cuda" if runner.slots().gpus > 0 else "cpu"
+        else:
+            device = "cuda" if this_machine_has_gpu() else "cpu"
         plan = plan_sweep(spec, read_surroundings(spec, device=device))
+        if store.present(plan.targets) == set(plan.targets):
+            backend = "inline"  # nothing will run: no cluster is started for it
+        runner = runner or _backend(backend, spec, provenance)
         with Progress(console) as progress:
             summary, publisher = run_sweep(spec, plan, store, runner, progress, provenance)
     finally:
-        runner.close()
+        if runner is not None:
+            runner.close()
     curves, tracked = publisher.finish()
     from orchestrator.report import summary_table
     from orchestrator.tracking import ui_command
@@ -57,7 +67,6 @@ def _backend(name: str, spec: SweepSpec, provenance: Provenance) -> Backend:
         return InlineBackend(open_store(spec.storage), provenance)
     from orchestrator.backends.ray_cluster import RayBackend
 
-    logging.getLogger("ray").setLevel(logging.ERROR)
     return RayBackend(open_store(spec.storage).uri, provenance)
 
 

@@ -28,7 +28,7 @@ def test_at_full_size_it_is_the_identity(quadrature, num_channels):
 
 
 @pytest.mark.parametrize("num_channels", [1, 2, 3, 10, 64])
-def test_sampling_at_full_size_is_the_identity(quadrature, num_channels):
+def test_sampling_at_full_size_is_the_identity(num_channels):
     matrix = sampling_matrix(uniform_nodes(num_channels), num_channels)
     torch.testing.assert_close(matrix, torch.eye(num_channels, dtype=DOUBLE), rtol=0, atol=1e-12)
 
@@ -71,11 +71,11 @@ def test_midpoint_integrates_a_linear_function_exactly(size):
 
 
 def test_product_by_hand():
-    # Six channels at 1/12, 3/12 ... stand, seen from nodes at 1/6, 3/6, 5/6, at -1/4, 1/4, 3/4 ...
-    # Channel 2 is at 3/4: u(7/4), u(3/4) = -9/256, 67/256 for nodes before, u(1/4), u(5/4) = 225/256, -27/256 from it on.
-    # The node before the first one repeats it.
+    # Where the nodes 1/6, 3/6, 5/6 are the whole numbers, six channels stand at -1/4, 1/4, 3/4 ...
+    # The third is at 3/4: u(7/4) = -9/256 (before the ends: the first node again), u(3/4) = 67/256, u(1/4) = 225/256,
+    # u(5/4) = -27/256.
     column = product(uniform_nodes(3), 6)[:, 2]
-    expected = torch.tensor([-27 + 67, 225, -9], dtype=DOUBLE) / 256
+    expected = torch.tensor([-9 + 67, 225, -27], dtype=DOUBLE) / 256
     torch.testing.assert_close(column, expected, rtol=0, atol=1e-12)
 
 

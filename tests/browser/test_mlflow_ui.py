@@ -1,0 +1,112 @@
+"""The curves of a sweep as MLflow's own pages show them: overlaid in one chart, compression along the x axis.
+
+`ORCHARD_SCREENSHOTS=FOLDER` keeps a picture of the page.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from orchestrator.results import METRICS, Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
+from orchestrator.tracking import log_sweep
+from orchestrator.tracking.address import ui_address
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+ACCURACIES = {"l1": (0.9, 0.6, 0.2), "integral": (0.95, 0.9, 0.7)}
+COMPRESSIONS = (0.2, 0.4, 0.6)
+NAMES = {f"net/{method}/seed{seed}" for method in ACCURACIES for seed in (0, 1)}
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH; apt-get install chromium"),
+]
+
+
+def make_curve(method: str, seed: int) -> Curve:
+    planned = tuple(PlannedPoint(compression=asked, key=f"{method}-{seed}-{asked}") for asked in COMPRESSIONS)
+    points = tuple(
+        Point(
+            asked=point.compression,
+            key=point.key,
+            metrics=dict.fromkeys(METRICS, 1.0) | {"accuracy": accuracy - seed / 50, "compression": point.compression},
+            created_s=1_700_000_000.0,
+        )
+        for point, accuracy in zip(planned, ACCURACIES[method], strict=True)
+    )
+    plan = PlannedCurve(model="net", dataset="digits", method=method, protocol="none", seed=seed, points=planned)
+    return Curve(plan=plan, points=points)
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A database with one sweep of four curves, and MLflow's server on it: the address of the sweep's charts."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    curves = [make_curve(method, seed) for method in ACCURACIES for seed in (0, 1)]
+    record = SweepRecord(name="browsed", spec={}, curves=tuple(curve.plan for curve in curves))
+    tracked = log_sweep(record, curves, tracking_uri=uri)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    process = subprocess.Popen([*command, "--backend-store-uri", uri], env=os.environ)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_until_up(address)
+        yield ui_address(address, tracked.experiment_id)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_until_up(address: str) -> None:
+    for _ in range(300):
+        try:
+            urlopen(f"{address}/health", timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"no server at {address} after a minute")
+
+
+@pytest.fixture
+def page():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1700, "height": 900})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+def test_all_curves_lie_in_one_chart_of_accuracy_against_compression(server, page):
+    page.goto(server)
+    page.locator(".ag-row", has_text="browsed").locator("button").first.click()  # the plus sign: open the sweep
+    page.get_by_placeholder("Search metric charts").fill("accuracy")
+    card = page.get_by_test_id("experiment-view-compare-runs-card")
+    card.locator(".scatterlayer .trace path.js-line").nth(len(NAMES) - 1).wait_for()
+    if folder := os.environ.get("ORCHARD_SCREENSHOTS"):
+        page.wait_for_timeout(1000)  # until the chart has settled
+        page.screenshot(path=Path(folder) / "mlflow-curves.png")
+
+    assert card.count() == 1
+    chart = card.locator(".js-plotly-plot")
+    traces = chart.evaluate("plot => plot.data.map(trace => [trace.name, Array.from(trace.x), Array.from(trace.y)])")
+    lines = {name: (steps, values) for name, steps, values in traces}
+    assert set(lines) == NAMES
+    assert all(steps == [20, 40, 60] for steps, _ in lines.values())  # the compression asked for, in percent
+    assert lines["net/integral/seed1"][1] == pytest.approx([0.93, 0.88, 0.68])
+    assert chart.evaluate("plot => plot.layout.xaxis.title.text") == "Step"

@@ -1,0 +1,195 @@
+import copy
+import dataclasses
+
+import pytest
+import torch
+from torch.nn import functional
+
+from jobs.errors import BadNumericsError, CancelledError
+from workers.data import ImageData, Split
+from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
+from workers.integral.tuning import TuningRecipe, tune_partition
+
+QUADRATURE = QUADRATURES["midpoint"]
+RECIPE = TuningRecipe(
+    steps=12, batch_size=16, learning_rate=0.01, samples=64, holdout=40, biases=False, target="labels"
+)
+
+
+def never():
+    return False
+
+
+@pytest.fixture
+def problem(make):
+    """A network, its map, and images labelled by the network itself: the dense network is always right."""
+    module, channel_map = make("flattened")
+    images = torch.rand(104, 1, 8, 8, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        logits = module(images)
+        labels = (logits - logits.mean(0)).argmax(1)
+    train = Split(images=images[:64], labels=labels[:64])
+    validation = Split(images=images[64:], labels=labels[64:])
+    data = ImageData(train=train, validation=validation, test=validation, num_classes=4, input_shape=(1, 8, 8))
+    return module, channel_map, data
+
+
+def start_of(module, channel_map):
+    widths = {name: width // 2 for name, width in channel_map.widths().items()}
+    return choose_cells(module.state_dict(), channel_map, widths, PARTITIONS["uniform"])
+
+
+def tune(problem, *, seed=0, should_stop=never, **changes):
+    module, channel_map, data = problem
+    return tune_partition(
+        module,
+        channel_map,
+        start_of(module, channel_map),
+        QUADRATURE,
+        data,
+        dataclasses.replace(RECIPE, **changes),
+        generator=torch.Generator().manual_seed(seed),
+        device=torch.device("cpu"),
+        should_stop=should_stop,
+    )
+
+
+def with_labels(problem, labels):
+    module, channel_map, data = problem
+    train, validation = (
+        Split(images=each.images, labels=torch.full_like(each.labels, labels)) for each in (data.train, data.validation)
+    )
+    return module, channel_map, dataclasses.replace(data, train=train, validation=validation)
+
+
+def same(left, right):
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+@pytest.mark.parametrize("learning_rate", [0.01, 30.0])
+def test_it_is_never_worse_than_its_start_on_the_held_out_images(problem, learning_rate):
+    tuned = tune(problem, learning_rate=learning_rate)
+    assert tuned.loss_after <= tuned.loss_before
+
+
+def test_where_nothing_helps_the_start_comes_back(problem):
+    module, channel_map, _ = problem
+    tuned = tune(problem, steps=1, learning_rate=1e-30)  # too small to move anything
+    assert (tuned.best_step, tuned.loss_after) == (0, tuned.loss_before)
+    for name, cells in start_of(module, channel_map).items():
+        torch.testing.assert_close(tuned.cells[name], cells, rtol=0, atol=1e-12)
+
+
+def test_it_learns(problem):
+    # The dense network as the target: the loss is how far the small one is from it.
+    tuned = tune(problem, steps=40, learning_rate=0.02, target="dense")
+    assert tuned.best_step > 0
+    assert tuned.loss_after < 0.9 * tuned.loss_before
+
+
+@pytest.mark.parametrize("biases", [False, True])
+def test_the_loss_it_reports_is_that_of_what_it_returns(problem, rebuilt, biases):
+    module, channel_map, data = problem
+    tuned = tune(problem, biases=biases)
+    nodes = {name: nodes_of(cells) for name, cells in tuned.cells.items()}
+    state = {**resample(module.state_dict(), channel_map, nodes, QUADRATURE), **tuned.biases}
+    with torch.no_grad():
+        loss = functional.cross_entropy(rebuilt(module, state)(data.validation.images), data.validation.labels)
+    assert loss.item() == pytest.approx(tuned.loss_after, rel=1e-5)
+
+
+def test_cells_keep_their_number_and_fill_the_unit_interval(problem):
+    tuned = tune(problem)
+    assert {name: len(cells) for name, cells in tuned.cells.items()} == {"0": 2, "2": 3, "6": 3}
+    for cells in tuned.cells.values():
+        assert (cells.dtype, cells.device.type) == (torch.float64, "cpu")
+        assert (cells > 0).all()
+        assert cells.sum().item() == pytest.approx(1, abs=1e-12)
+
+
+def test_the_same_generator_gives_the_same_partition(problem):
+    first, second, other = tune(problem), tune(problem), tune(problem, seed=1)
+    assert first.best_step > 0
+    assert same(first.cells, second.cells)
+    assert (first.loss_before, first.loss_after) == (second.loss_before, second.loss_after)
+    assert not same(first.cells, other.cells)
+
+
+def test_the_module_is_left_as_it_is(problem):
+    module, *_ = problem
+    module[0].train()
+    module[3].weight_is_not_mine = True
+    before, flags = copy.deepcopy(module.state_dict()), [each.training for each in module.modules()]
+    tune(problem, biases=True)
+    assert same(module.state_dict(), before)
+    assert [each.training for each in module.modules()] == flags
+    assert all(each.grad is None and each.requires_grad for each in module.parameters())
+
+
+def test_the_global_generator_is_not_drawn_on(problem):
+    before = torch.get_rng_state()
+    tune(problem)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_biases_stay_unless_asked_for(problem):
+    assert tune(problem).biases == {}
+
+
+def test_biases_are_tuned_at_the_smaller_size(problem):
+    tuned = tune(problem, biases=True)
+    assert {name: len(bias) for name, bias in tuned.biases.items()} == {
+        "0.bias": 2,
+        "2.bias": 3,
+        "6.bias": 3,
+        "8.bias": 4,
+    }
+
+
+def test_biases_bring_more_than_the_partition_alone(problem):
+    assert tune(problem, biases=True, steps=40).loss_after < tune(problem, steps=40).loss_after
+
+
+def test_the_dense_target_needs_no_labels(problem):
+    # -1 is no class: cross-entropy would refuse it.
+    unlabelled = tune(with_labels(problem, -1), target="dense")
+    assert same(unlabelled.cells, tune(problem, target="dense").cells)
+
+
+def test_at_full_size_the_dense_target_is_met_from_the_start(problem):
+    module, channel_map, data = problem
+    tuned = tune_partition(
+        module,
+        channel_map,
+        choose_cells(module.state_dict(), channel_map, channel_map.widths(), PARTITIONS["uniform"]),
+        QUADRATURE,
+        data,
+        dataclasses.replace(RECIPE, target="dense"),
+        generator=torch.Generator().manual_seed(0),
+        device=torch.device("cpu"),
+        should_stop=never,
+    )
+    assert tuned.loss_before == pytest.approx(0, abs=1e-6)
+
+
+def test_only_the_samples_allowed_are_seen(problem):
+    # NaN images beyond the first eight of the shuffled order are never read.
+    module, channel_map, data = problem
+    seen = torch.randperm(64, generator=torch.Generator().manual_seed(0))[:8]
+    images = torch.full_like(data.train.images, float("nan"))
+    images[seen] = data.train.images[seen]
+    data = dataclasses.replace(data, train=Split(images=images, labels=data.train.labels))
+    tune((module, channel_map, data), samples=8)
+
+
+def test_cancellation_is_polled_per_step(problem):
+    answers = iter([False, False, True])
+    with pytest.raises(CancelledError, match="step 3 of 12"):
+        tune(problem, should_stop=lambda: next(answers))
+
+
+def test_nan_is_an_error_that_says_what_to_do(problem):
+    module, *_ = problem
+    module.state_dict()["2.weight"].fill_(float("nan"))
+    with pytest.raises(BadNumericsError, match=r"nan at tuning step 1; lower tune\.learning_rate"):
+        tune(problem)
