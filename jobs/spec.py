@@ -195,7 +195,7 @@ class SweepSpec(Record):
         default=(0,), description="One curve for each."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="`auto`: cuda where the cluster has or can start GPUs."
+        default="auto", description="`auto`: cuda where the cluster has GPUs when the sweep starts."
     )
     data: DataSpec
     compressions: Compressions | None = Field(

@@ -31,8 +31,6 @@ Execute = Callable[[Task, str, Provenance], Outcome]
 
 def execute(task: Task, storage: str, provenance: Provenance) -> Outcome:
     """What a Ray worker does with a task."""
-    if task.resources.num_gpus == 0:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it unset, which would show every GPU of the machine
     return run_task(task, cached_store(storage), provenance=provenance)
 
 
@@ -63,6 +61,8 @@ class RayBackend:
 
         # Store and provenance travel with the function, once, and not with every task.
         def work(task: Task) -> Outcome:
+            if task.resources.num_gpus == 0:
+                os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it unset, which would show every GPU there is
             return execute(task, storage, provenance)
 
         self._work = work

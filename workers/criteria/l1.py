@@ -18,9 +18,10 @@ def l1(
     """
     scores = {group.name: torch.zeros(group.width, dtype=torch.float64) for group in channel_map.groups}
     for name, layouts in channel_map.tensors.items():
-        if name not in channel_map.parameters or len(layouts) < 2 or layouts[0].role != "output":
+        if name not in channel_map.parameters or len(layouts) < 2:
             continue
-        for index in layouts[0].present():
-            rows = unit_slices(state[name], layouts, 0, index)
-            scores[channel_map.groups[index].name] += rows.double().abs().sum(1)
+        for axis, layout in enumerate(layouts):  # of a transposed convolution the output axis is the second one
+            for index in layout.present() if layout.role == "output" else []:
+                rows = unit_slices(state[name], layouts, axis, index)
+                scores[channel_map.groups[index].name] += rows.double().abs().sum(1)
     return scores

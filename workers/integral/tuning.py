@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from jobs.errors import BadNumericsError, CancelledError
 from workers.channels import ChannelMap, load_resized
@@ -98,7 +99,7 @@ def tune_partition(
         BadNumericsError: The loss became NaN or infinite.
         CancelledError: `should_stop` became true.
     """
-    problem = _Problem(module.to(device).eval(), channel_map, start, quadrature, recipe)
+    problem = _Problem(copy.deepcopy(module).to(device).eval(), channel_map, start, quadrature, recipe)
     chosen = torch.randperm(len(data.train), generator=generator)[: recipe.samples]
     held_out = torch.randperm(len(data.validation), generator=generator)[: recipe.holdout]
     holdout = data.validation.select(held_out)
@@ -154,6 +155,9 @@ class _Problem:
             resampled = self._resampled()
         self._small = copy.deepcopy(module)
         load_resized(self._small, resampled)
+        for name, norm in list(self._small.named_modules()):
+            if isinstance(norm, _BatchNorm) and norm.running_mean is not None:
+                self._small.set_submodule(name, _DifferentiableNorm(norm))
         if recipe.biases:
             self._biases = {
                 name: tensor.clone().requires_grad_()
@@ -192,6 +196,36 @@ class _Problem:
         nodes = {name: nodes_of(cells_of(delta)) for name, delta in self._delta.items()}
         state = resample(self._state, self._channel_map, nodes, self._quadrature)
         return {**state, **self._biases}
+
+
+class _DifferentiableNorm(nn.Module):
+    """A batch norm in evaluation mode with gradients for its statistics too, which move with the nodes.
+
+    Torch's own refuses them. The tensors keep their names.
+    """
+
+    weight: Tensor | None
+    bias: Tensor | None
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, norm: _BatchNorm) -> None:
+        super().__init__()
+        self.eps = norm.eps
+        self.register_parameter("weight", norm.weight)
+        self.register_parameter("bias", norm.bias)
+        self.register_buffer("running_mean", norm.running_mean)
+        self.register_buffer("running_var", norm.running_var)
+        self.register_buffer("num_batches_tracked", norm.num_batches_tracked)
+
+    def forward(self, features: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
+        """Features, shifted and scaled."""
+        shape = (-1, *[1] * (features.ndim - 2))
+        scale = (self.running_var + self.eps).rsqrt()
+        features = (features - self.running_mean.view(shape)) * scale.view(shape)
+        if self.weight is not None:
+            features = features * self.weight.view(shape)
+        return features if self.bias is None else features + self.bias.view(shape)
 
 
 def _endless(

@@ -11,8 +11,8 @@ from workers.stages._data import read_data
 def run(context: Context) -> Product:
     """Measure a network on one split of the data.
 
-    Params: `data`, `split`, `num_images` (the first so many; None for all), `batch_size`. Measures `accuracy`, `loss`, and what the network's own task measured of
-    its size: `compression`, `params`, `macs`, `size_bytes`, `note`.
+    Params: `data`, `split`, `num_images` (the first so many; None for all), `batch_size`. Measures `accuracy`, `loss`,
+    and what the network's own task measured of its size: `compression`, `params`, `macs`, `size_bytes`, `note`.
     """
     module, _ = read_network(context)
     split = getattr(read_data(context), context.params["split"])

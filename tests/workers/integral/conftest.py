@@ -1,11 +1,12 @@
 """Tiny networks, one per way in which channels meet (sum, concatenation, flattening), and clones of channels."""
 
+import copy
+import functools
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from workers.channels import ChannelMap, find_groups, load_resized
 from workers.models import build
@@ -43,19 +44,25 @@ FACTORIES: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+@functools.cache
+def _analysed(name: str) -> tuple[nn.Module, ChannelMap]:
+    torch.manual_seed(0)
+    module = FACTORIES[name]().eval()
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 2)
+            nn.init.uniform_(layer.weight, 0.5, 1.5)
+    return module, find_groups(module, SHAPE)
+
+
 @pytest.fixture
 def make() -> Callable[[str], tuple[nn.Module, ChannelMap]]:
     """A network in eval mode whose norms are not trivial, and its channel map."""
 
     def make(name: str) -> tuple[nn.Module, ChannelMap]:
-        torch.manual_seed(0)
-        module = FACTORIES[name]().eval()
-        for layer in module.modules():
-            if isinstance(layer, nn.BatchNorm2d):
-                layer.running_mean.normal_()
-                layer.running_var.uniform_(0.5, 2)
-                nn.init.uniform_(layer.weight, 0.5, 1.5)
-        return module, find_groups(module, SHAPE)
+        module, channel_map = _analysed(name)
+        return copy.deepcopy(module), channel_map
 
     return make
 
@@ -73,7 +80,6 @@ def images() -> Tensor:
 @pytest.fixture
 def rebuilt() -> Callable[[nn.Module, dict[str, Tensor]], nn.Module]:
     """A copy of a network with other tensors."""
-    import copy
 
     def rebuilt(module: nn.Module, state: dict[str, Tensor]) -> nn.Module:
         smaller = copy.deepcopy(module)
@@ -106,9 +112,3 @@ def cloned() -> Callable[[int], nn.Module]:
         return module.eval()
 
     return cloned
-
-
-@pytest.fixture
-def run_with() -> Callable[[nn.Module, dict[str, Tensor], Tensor], Tensor]:
-    """A network's output with other tensors, gradients kept."""
-    return lambda module, state, images: functional_call(module, state, (images,))

@@ -2,13 +2,14 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
 from workers.integral.interpolation import CUBIC_A, cubic_convolution, interpolation_matrix
 
 DOUBLE = torch.float64
+some = settings(max_examples=25, deadline=None)
 
 
 def kernel(*distances, **options):
@@ -36,6 +37,7 @@ def test_the_slope_at_distance_1_is_a_from_both_sides(distance):
     assert at.grad.item() == pytest.approx(CUBIC_A, abs=1e-7)
 
 
+@some
 @given(st.floats(0, 1), st.sampled_from([-1.0, -0.75, -0.5]))
 def test_the_four_kernels_around_a_point_sum_to_1(s, a):
     assert sum(kernel(1 + s, s, 1 - s, 2 - s, a=a)) == pytest.approx(1, abs=1e-12)
@@ -59,6 +61,7 @@ def test_samples_beyond_the_ends_repeat_the_end():
     torch.testing.assert_close(rows, expected, rtol=0, atol=1e-12)
 
 
+@some
 @given(st.lists(st.floats(-3, 12), min_size=1, max_size=6), st.integers(1, 9))
 def test_rows_sum_to_1_so_that_constants_come_back(coordinates, num_samples):
     matrix = interpolation_matrix(torch.tensor(coordinates, dtype=DOUBLE), num_samples)
@@ -72,6 +75,7 @@ def test_linear_functions_come_back_at_samples_and_half_way():
     torch.testing.assert_close(found, coordinates, rtol=0, atol=1e-12)
 
 
+@some
 @given(st.floats(0, 1))
 def test_elsewhere_a_linear_function_is_missed_by_at_most_a_twentieth_of_a_step(s):
     # (2a + 1) s (1-s) (2s-1): only a = -1/2 reproduces linear functions; torch's a = -3/4 misses by 0.048 at most.
@@ -81,6 +85,7 @@ def test_elsewhere_a_linear_function_is_missed_by_at_most_a_twentieth_of_a_step(
     assert abs(error) <= math.sqrt(3) / 36 + 1e-12
 
 
+@some
 @given(st.floats(0, 1))
 def test_the_kernel_of_keys_reproduces_linear_functions(s):
     weights = kernel(1 + s, s, 1 - s, 2 - s, a=-0.5)

@@ -2,12 +2,13 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workers.integral.partition import PARTITIONS, adaptive, cells_of, nodes_of, uniform
 
 DOUBLE = torch.float64
+some = settings(max_examples=25, deadline=None)
 
 
 def column(*values):
@@ -24,6 +25,7 @@ def counts(cells, n):
 
 
 @pytest.mark.parametrize("partition", PARTITIONS.values(), ids=list(PARTITIONS))
+@some
 @given(n=st.integers(1, 12), data=st.data(), seed=st.integers(0, 99))
 def test_cells_are_positive_and_fill_the_unit_interval(partition, n, data, seed):
     size = data.draw(st.integers(1, n))
@@ -69,6 +71,7 @@ def test_a_group_of_one_channel():
     assert adaptive(column(3), 1).tolist() == [1]
 
 
+@some
 @given(st.integers(2, 9), st.integers(0, 999))
 def test_the_first_two_to_share_are_the_nearest_neighbours(n, seed):
     channels = random_channels(n, seed)
@@ -78,6 +81,7 @@ def test_the_first_two_to_share_are_the_nearest_neighbours(n, seed):
     assert counts(adaptive(channels, n - 1), n) == expected
 
 
+@some
 @given(st.integers(3, 8), st.integers(0, 99), st.data())
 def test_every_step_is_the_cheapest(n, seed, data):
     size = data.draw(st.integers(1, n))
@@ -119,6 +123,7 @@ deltas = st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=8).flatmap(
 )
 
 
+@some
 @given(deltas)
 def test_any_delta_gives_ordered_nodes_within_the_unit_interval(delta):
     cells = cells_of(torch.tensor(delta, dtype=DOUBLE))
@@ -130,6 +135,7 @@ def test_any_delta_gives_ordered_nodes_within_the_unit_interval(delta):
     assert nodes.max() <= 1 + 1e-12
 
 
+@some
 @given(deltas, st.floats(0.1, 10))
 def test_the_scale_of_delta_does_not_matter(delta, factor):
     delta = torch.tensor(delta, dtype=DOUBLE)

@@ -2,13 +2,14 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workers.integral.partition import cells_of, nodes_of
 from workers.integral.quadrature import QUADRATURES, midpoint, product, sampling_matrix
 
 DOUBLE = torch.float64
+some = settings(max_examples=25, deadline=None)
 both = pytest.mark.parametrize("quadrature", QUADRATURES.values(), ids=list(QUADRATURES))
 
 
@@ -34,6 +35,7 @@ def test_sampling_at_full_size_is_the_identity(num_channels):
 
 
 @both
+@some
 @given(n=st.integers(1, 20), data=st.data(), seed=st.integers(0, 99))
 def test_mass_is_conserved(quadrature, n, data, seed):
     # A layer of ones on an input of ones gives the sum over n channels: n.
@@ -41,6 +43,7 @@ def test_mass_is_conserved(quadrature, n, data, seed):
     assert quadrature(nodes, n).sum().item() == pytest.approx(n, rel=1e-12)
 
 
+@some
 @given(n=st.integers(1, 20), data=st.data(), seed=st.integers(0, 99))
 def test_product_spends_each_channels_weight_once(n, data, seed):
     # Columns sum to 1, so constant inputs give the exact output for any weights.
@@ -91,6 +94,7 @@ def test_product_is_exact_for_a_linear_input_and_even_weights():
     assert found.item() == pytest.approx(sum(range(5, 15)), abs=1e-10)
 
 
+@some
 @given(st.integers(0, 999))
 def test_product_misses_a_linear_input_by_a_twentieth_of_a_node_distance(seed):
     # The error of the kernel (test_interpolation) on each channel: sqrt(3) / 36 of two channels, times its weight.

@@ -79,14 +79,14 @@ def test_variances_stay_variances(make):
 
 
 @both
-def test_the_output_is_differentiable_in_the_nodes(network, images, run_with, rebuilt, quadrature):
+def test_the_tensors_are_differentiable_in_the_nodes(network, quadrature):
     module, channel_map = network
     state = module.state_dict()
     nodes = nodes_at(state, channel_map, share(channel_map, 0.6), PARTITIONS["uniform"])
-    result = rebuilt(module, resample(state, channel_map, nodes, quadrature))
     for each in nodes.values():
         each.requires_grad_()
-    run_with(result, resample(state, channel_map, nodes, quadrature), images).square().sum().backward()
+    result = resample(state, channel_map, nodes, quadrature)
+    sum(tensor.square().sum() for tensor in result.values() if tensor.is_floating_point()).backward()
     assert all(each.grad.isfinite().all() and each.grad.abs().max() > 0 for each in nodes.values())
 
 
@@ -143,12 +143,11 @@ def test_slices_of_a_group_are_all_that_its_units_own(make):
 
 
 def test_an_adaptive_partition_joins_channels_that_are_alike_in_every_tensor(cloned, images):
+    # Filters come in pairs, but the next layer reads every channel in another way, except 4 and 5.
     module = cloned(2)
     channel_map = find_groups(module, images.shape[1:])
-    widths = {"0": 7, "2": 10}
-    module.state_dict()["2.weight"][:, 2] += 1  # channel 2 is now read otherwise than channel 3, and 1 is its old twin
-    cells = choose_cells(module.state_dict(), channel_map, widths, PARTITIONS["adaptive"])
-    joined = (cells["0"] * 8).round().tolist()
-    assert joined[1:3] == [1, 1] or joined[0] == 2
-    assert sum(joined) == 8
+    for channel in (0, 1, 2, 3, 6, 7):
+        module.state_dict()["2.weight"][:, channel] += channel
+    cells = choose_cells(module.state_dict(), channel_map, {"0": 7, "2": 10}, PARTITIONS["adaptive"])
+    assert (cells["0"] * 8).round().tolist() == [1, 1, 1, 1, 2, 1, 1]
     assert (cells["2"] * 10).round().tolist() == [1] * 10

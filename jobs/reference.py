@@ -1,0 +1,66 @@
+"""The reference of the sweep file, from its field descriptions: `python -m jobs.reference > docs/sweep-file.md`."""
+
+from typing import Any
+
+from jobs.spec import SweepSpec
+
+_HEAD = """# The sweep file
+
+One YAML file. Single values can be changed on the command line: `orchard run sweep.yaml seeds=[0,1]`. Unknown keys,
+wrong types and values out of range are refused, all at once. This page is made from the code (`jobs/reference.py`).
+"""
+
+
+def sweep_reference() -> str:
+    """The page, in Markdown: a table per record."""
+    schema = SweepSpec.model_json_schema()
+    parts = [_HEAD, _section("SweepSpec", schema)]
+    parts += [_section(name, record) for name, record in schema["$defs"].items()]
+    return "\n".join(parts)
+
+
+def _section(name: str, record: dict[str, Any]) -> str:
+    rows = [
+        f"| `{key}` | {_type(field)} | {_default(key, field, record)} | {field.get('description', '')} |"
+        for key, field in record["properties"].items()
+    ]
+    summary = " ".join(record.get("description", "").split())
+    return "\n".join([f"## {name}\n", summary, "", "| key | type | default | |", "|---|---|---|---|", *rows, ""])
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    choices = field.get("anyOf") or field.get("oneOf")
+    if choices:
+        return " or ".join(_type(choice) for choice in choices if choice.get("type") != "null")
+    if field.get("type") == "array":
+        return f"list of {_type(field['items'])}"
+    if field.get("type") == "object":
+        inner = next(iter(field.get("patternProperties", {}).values()), None)
+        return f"name -> {_type(inner)}" if inner else "mapping"
+    return f"{field.get('type', 'any')}{_bounds(field)}"
+
+
+def _bounds(field: dict[str, Any]) -> str:
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {field[key]:.10g}" for key, sign in signs.items() if key in field]
+    return f" {', '.join(bounds)}" if bounds else ""
+
+
+def _default(key: str, field: dict[str, Any], record: dict[str, Any]) -> str:
+    if key in record.get("required", []):
+        return "required"
+    default = field.get("default")
+    if default is None or isinstance(default, dict):
+        return ""
+    return f"`{default}`"
+
+
+if __name__ == "__main__":
+    print(sweep_reference(), end="")

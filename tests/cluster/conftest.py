@@ -1,0 +1,80 @@
+"""Ray of a test's own: own ports, own HOME and temporary folder, no authentication, loopback only."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def ray_environment(tmp_path) -> dict[str, str]:
+    """The environment of a Ray that nobody else uses."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    return {
+        **inherited,
+        "HOME": str(tmp_path),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+@pytest.fixture
+def head(ray_environment) -> Iterator[dict[str, str]]:
+    """A real head with two CPUs and a dashboard; ended by its own process group."""
+    ports = {"gcs": free_port(), "dashboard": free_port()}
+    with tempfile.TemporaryDirectory(prefix="orchard-ray-", dir="/tmp") as folder:  # socket paths must stay short
+        command = [
+            *(str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=2", "--num-gpus=0"),
+            *("--node-ip-address=127.0.0.1", f"--port={ports['gcs']}", f"--temp-dir={folder}"),
+            *("--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={ports['dashboard']}"),
+            *(f"--ray-client-server-port={free_port()}", f"--dashboard-agent-listen-port={free_port()}"),
+        ]
+        log = Path(folder) / "head.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, env=ray_environment, stdout=output, stderr=output, start_new_session=True
+            )
+        address = f"http://127.0.0.1:{ports['dashboard']}"
+        try:
+            _await_jobs_api(address, process, log)
+            yield {"dashboard": address, "gcs": f"127.0.0.1:{ports['gcs']}"}
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _await_jobs_api(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(240):
+        if process.poll() is not None:
+            raise RuntimeError(f"the head ended: {log.read_text()}")
+        try:
+            with urllib.request.urlopen(f"{address}/api/jobs/", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            pass
+        time.sleep(0.5)
+    raise RuntimeError(f"the head did not answer within two minutes: {log.read_text()}")

@@ -1,0 +1,178 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from orchestrator.cli import main
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def orchard(capsys, tmp_path, monkeypatch):
+    """Runs the command in a folder of its own; gives exit code, output and error output."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_plan_counts_the_tasks_by_stage(orchard, tiny_sweep, write_sweep):
+    code, out, _ = orchard("plan", write_sweep(tiny_sweep), "--json", "--device", "cpu")
+    stages = json.loads(out)["stages"]
+    assert code == 0
+    # Two compressions by l1 and the dense network: three points, all from one trained network.
+    assert stages["train"] == {"asked": 3, "tasks": 1, "shared": 2, "stored": 0}
+    assert stages["evaluate"] == {"asked": 3, "tasks": 3, "shared": 0, "stored": 0}
+
+
+def test_plan_says_that_orders_come_later(orchard, tiny_sweep, write_sweep):
+    path = write_sweep({**tiny_sweep, "methods": {"integral": {"kind": "integral"}}})
+    assert "once convert has listed the groups" in orchard("plan", path)[1]
+
+
+def test_plan_imports_nothing_heavy(tiny_sweep, write_sweep):
+    script = (
+        "import sys; from orchestrator.cli import main\n"
+        f"try: main(['plan', {str(write_sweep(tiny_sweep))!r}])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('torch', 'ray', 'mlflow', 'ortools', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_malformed_file_gives_exit_code_2_and_no_traceback(orchard, tiny_sweep, write_sweep):
+    path = write_sweep({**tiny_sweep, "compressions": [1.4], "seeds": []})
+    for command in (["plan"], ["run", "--backend", "inline"], ["submit"]):
+        code, out, err = orchard(*command, path)
+        assert (code, out) == (2, "")
+        assert "2 problems" in err
+        assert "Traceback" not in err
+
+
+def test_data_that_is_not_there_gives_exit_code_2(orchard, tiny_sweep, write_sweep):
+    path = write_sweep({**tiny_sweep, "data": {"dataset": "cifar10", "root": "/no/such/folder"}})
+    code, _, err = orchard("plan", path)
+    assert code == 2
+    assert "data.root: /no/such/folder: no such file or folder" in err
+
+
+def test_an_unknown_command_gives_exit_code_2(orchard):
+    assert orchard("prune")[0] == 2
+
+
+@pytest.mark.slow
+class TestASweep:
+    """One sweep, run inline, seen from all sides."""
+
+    def test_it_runs_once_and_then_has_nothing_to_compute(self, orchard, tiny_sweep, write_sweep):
+        path = write_sweep(tiny_sweep)
+        code, out, _ = orchard("run", path, "--backend", "inline")
+        assert code == 0
+        # train, convert, score, two prunings, three evaluations
+        assert "8 tasks computed" in out
+        code, out, _ = orchard("run", path, "--backend", "inline")
+        assert code == 0
+        assert "Nothing to compute" in out
+
+    def test_another_compression_computes_only_what_is_new(self, orchard, tiny_sweep, write_sweep):
+        path = write_sweep(tiny_sweep)
+        orchard("run", path, "--backend", "inline")
+        code, out, _ = orchard("run", path, "compressions=[0.2,0.4,0.5]", "--backend", "inline")
+        assert code == 0
+        assert "2 tasks computed" in out  # one pruning, one evaluation
+
+    def test_plan_knows_what_is_stored(self, orchard, tiny_sweep, write_sweep):
+        path = write_sweep({**tiny_sweep, "methods": {"integral": {"kind": "integral"}}})
+        orchard("run", path, "--backend", "inline")
+        stages = json.loads(orchard("plan", path, "--json")[1])["stages"]
+        assert all(count["tasks"] == count["stored"] for count in stages.values())
+        assert (
+            stages["order"]["tasks"] == 4
+        )  # stem with the first block's sum, its inner conv, and the same for stage 2
+
+    def test_explain_tells_what_a_task_is_and_what_differs(self, orchard, tiny_sweep, write_sweep, tmp_path):
+        path = write_sweep(tiny_sweep)
+        orchard("run", path, "--backend", "inline")
+        tasks = json.loads(orchard("plan", path, "--json")[1])["tasks"]
+        first, second = (task["key"] for task in tasks if task["stage"] == "prune")
+        code, out, _ = orchard("explain", first[:10], "--storage", tmp_path / "store")
+        assert code == 0
+        assert "prune" in out
+        assert "params.compression: 0.2" in out
+        assert "weights.safetensors" in out
+        code, out, _ = orchard("explain", first, second, "--storage", tmp_path / "store")
+        assert (code, out) == (0, "params.compression: 0.2 -> 0.4\n")
+
+    def test_explain_reads_a_plan_too(self, orchard, tiny_sweep, write_sweep):
+        path = write_sweep(tiny_sweep)
+        task = json.loads(orchard("plan", path, "--json")[1])["tasks"][0]
+        code, out, _ = orchard("explain", task["key"], "--sweep", path)
+        assert code == 0
+        assert out.endswith("not stored\n")
+
+    def test_an_unknown_key_is_bad_input(self, orchard, tmp_path):
+        code, _, err = orchard("explain", "abcdef", "--storage", tmp_path / "store")
+        assert code == 2
+        assert "no task abcdef" in err
+
+    def test_report_and_sync_work_from_the_store_alone(self, orchard, tiny_sweep, write_sweep, tmp_path):
+        path = write_sweep(tiny_sweep)
+        orchard("run", path, "--backend", "inline")
+        code, out, _ = orchard("report", "tiny", "--storage", tmp_path / "store", "--out", tmp_path / "report")
+        assert code == 0
+        assert {Path(line).name for line in out.split()} >= {"curves.png", "points.csv", "report.html"}
+        (tmp_path / "mlflow.db").unlink()
+        code, out, _ = orchard("sync", path)
+        assert code == 0
+        assert "3 points of 2 curves" in out
+
+    def test_a_failed_task_names_its_log_and_the_rest_finishes(self, orchard, tiny_sweep, write_sweep, tmp_path):
+        (tmp_path / "their_nets.py").write_text(
+            "from workers.models import build as ours\n"
+            "def broken():\n    raise RuntimeError('this network has a bug')\n"
+            "def good():\n    return ours('resnet', {'widths': [8], 'in_channels': 1})\n"
+        )
+        train = {"train": {"epochs": 1}}
+        models = {name: {"network": f"their_nets:{name}", **train} for name in ("broken", "good")}
+        path = write_sweep({**tiny_sweep, "models": models})
+        code, out, _ = orchard("run", path, "--backend", "inline")
+        assert code == 1
+        assert "this network has a bug" in out
+        assert "8 tasks computed" in out  # all of the good network's
+        assert "tasks could not run" in out
+        log = next(line.split("log: ")[1].strip() for line in out.splitlines() if "log: " in line)
+        assert "RuntimeError: this network has a bug" in Path(log).read_text()
+
+    def test_mlflow_being_away_costs_no_result(self, orchard, tiny_sweep, write_sweep):
+        path = write_sweep({**tiny_sweep, "tracking": "http://127.0.0.1:9"})
+        code, out, _ = orchard("run", path, "--backend", "inline")
+        assert code == 0
+        assert "orchard sync" in out
+
+
+def test_a_simulated_run_computes_nothing(orchard, tiny_sweep, write_sweep, tmp_path):
+    path = write_sweep({**tiny_sweep, "methods": {"integral": {"kind": "integral"}}, "device": "cuda"})
+    code, out, _ = orchard("run", path, "--backend", "simulated")
+    assert code == 0
+    # train, convert, order, permute, prune, evaluate: six stages of one virtual second, one after the other.
+    assert "take 6 virtual seconds" in out
+    assert not (tmp_path / "store").exists()

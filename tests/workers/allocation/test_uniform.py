@@ -1,0 +1,119 @@
+import functools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from workers.allocation import uniform_widths
+from workers.channels import count_parameters, find_groups, load_resized, select
+from workers.models import build
+
+NETWORKS = {
+    "resnet": {"widths": [16, 32, 64], "in_channels": 1},
+    "densenet": {"growth": 12, "layers": 2, "in_channels": 1},
+    "plain": {"widths": [32, 64, 128], "in_channels": 1},
+}
+targets = st.integers(0, 90).map(lambda percent: percent / 100)
+
+
+class Softmax(nn.Module):
+    """The first layer's channels compete with each other; the second one's are free."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.linear = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 3, 3), nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.linear(self.second(self.first(x).softmax(1)).relu().mean((2, 3)))
+
+
+@functools.cache
+def analysed(name):
+    torch.manual_seed(0)
+    module = build(name, NETWORKS[name]).eval()
+    return module, find_groups(module, (1, 8, 8))
+
+
+def map_of(module):
+    return find_groups(module.eval(), (1, 8, 8))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@settings(max_examples=20, deadline=None)
+@given(target=targets)
+def test_the_target_is_reached_within_a_point(name, target):
+    _, channel_map = analysed(name)
+    allocation = uniform_widths(channel_map, target)
+    assert allocation.compression == pytest.approx(target, abs=0.01)
+    assert allocation.note == ""
+    assert all(1 <= allocation.widths[name] <= width for name, width in channel_map.widths().items())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("target", [0.13, 0.5, 0.87])
+def test_the_compression_it_predicts_is_the_real_one(name, target):
+    module, channel_map = analysed(name)
+    allocation = uniform_widths(channel_map, target)
+    smaller = build(name, NETWORKS[name])
+    load_resized(
+        smaller, select(module.state_dict(), channel_map, {k: range(v) for k, v in allocation.widths.items()})
+    )
+    left, full = (sum(each.numel() for each in net.parameters()) for net in (smaller, module))
+    assert left == count_parameters(channel_map, allocation.widths)
+    assert 1 - left / full == pytest.approx(allocation.compression, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_compression_0_keeps_all(name):
+    _, channel_map = analysed(name)
+    allocation = uniform_widths(channel_map, 0.0)
+    assert (dict(allocation.widths), allocation.compression, allocation.note) == (channel_map.widths(), 0.0, "")
+
+
+@settings(max_examples=20, deadline=None)
+@given(target=targets)
+def test_every_group_keeps_about_the_same_fraction(target):
+    # One channel away from the common fraction at most: rounding, and the step between two roundings.
+    _, channel_map = analysed("resnet")
+    allocation = uniform_widths(channel_map, target)
+    full = channel_map.widths()
+    lowest = max((width - 1) / full[name] for name, width in allocation.widths.items())
+    highest = min((width + 1) / full[name] for name, width in allocation.widths.items())
+    assert lowest <= highest
+
+
+def test_by_hand():
+    # 1 -> 10 -> 1 channels, kernel 1 x 1: 10 + 10 + 10 + 1 = 31 parameters, 3 of them per channel.
+    # 40 % of 31 is 12.4; four channels take 12 away.
+    module = nn.Sequential(nn.Conv2d(1, 10, 1), nn.ReLU(), nn.Conv2d(10, 1, 1))
+    allocation = uniform_widths(map_of(module), 0.4)
+    assert (dict(allocation.widths), allocation.compression) == ({"0": 6}, pytest.approx(12 / 31))
+    assert allocation.note == "asked 40%, reached 38.7%: widths are whole numbers and no nearer ones exist at one " + (
+        "fraction for all groups"
+    )
+
+
+def test_a_target_that_is_out_of_reach_says_why():
+    # Of 31 parameters one channel keeps 4: 87.1 % is the most.
+    module = nn.Sequential(nn.Conv2d(1, 10, 1), nn.ReLU(), nn.Conv2d(10, 1, 1))
+    allocation = uniform_widths(map_of(module), 0.95)
+    assert dict(allocation.widths) == {"0": 1}
+    assert allocation.note == "asked 95%, reached 87.1%: every group that can be pruned is down to one channel"
+
+
+def test_what_is_kept_whole_is_named():
+    channel_map = map_of(Softmax())
+    allocation = uniform_widths(channel_map, 0.9)
+    assert dict(allocation.widths) == {"second": 1}
+    assert "every group that can be pruned is down to one channel; kept whole: first (aten.softmax" in allocation.note
+    assert channel_map.refused[0].reason in allocation.note
+
+
+def test_a_network_without_groups_says_so():
+    allocation = uniform_widths(map_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 3))), 0.3)
+    assert (dict(allocation.widths), allocation.compression) == ({}, 0.0)
+    assert allocation.note.startswith(
+        "asked 30%, reached 0.0%: the network has no channel group that can be pruned"
+    )

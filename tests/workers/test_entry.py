@@ -1,0 +1,282 @@
+import json
+import logging
+import platform
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifactError
+from jobs.errors import BadInputError, BadNumericsError, CancelledError, InvalidFileError
+from jobs.outcome import Cause, Failed, Succeeded
+from jobs.task import Resources, StageKind, make_task
+from orchestrator.store import LocalStore
+from workers.entry import LIBRARIES, Provenance, cause_of, run_task
+from workers.stages import Product, stage_function
+
+CAUSES = [
+    (BadInputError("no such layer"), Cause.BAD_INPUT),
+    (InvalidFileError("net.pt", []), Cause.BAD_INPUT),
+    (BadNumericsError("the loss is nan"), Cause.BAD_NUMERICS),
+    (CancelledError("stopped"), Cause.CANCELLED),
+    (MemoryError(), Cause.OUT_OF_MEMORY),
+    (torch.OutOfMemoryError("CUDA out of memory"), Cause.OUT_OF_MEMORY),
+    (MissingArtifactError("no artifact"), Cause.TRANSIENT),
+    (CorruptArtifactError("another digest"), Cause.TRANSIENT),
+    (ConnectionResetError("peer"), Cause.TRANSIENT),
+    (TimeoutError("slow disk"), Cause.TRANSIENT),
+    (RuntimeError("shapes"), Cause.BUG),
+    (KeyError("role"), Cause.BUG),
+    (AssertionError(), Cause.BUG),
+]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return LocalStore(tmp_path / "store")
+
+
+def a_task(**changes):
+    values = {
+        "params": {"seed": 3},
+        "inputs": {},
+        "environment": {"torch": "any", "dtype": "float32", "device": "cpu"},
+        "label": "net/l1@40%/seed3",
+        **changes,
+    }
+    return make_task(StageKind.SCORE, **values)
+
+
+def returning(product):
+    """A stage that gives this product."""
+    return lambda stage: lambda context: product
+
+
+def raising(error):
+    """A stage that fails in this way."""
+
+    def run(context):
+        raise error
+
+    return lambda stage: run
+
+
+PRODUCT = Product(measurements={"accuracy": 0.5}, files={"a.json": b"[1]"}, timings={"solve_s": 1.5})
+
+
+def test_a_task_leaves_its_artifact_and_says_what_it_measured(store):
+    task = a_task()
+    outcome = run_task(task, store, stage_of=returning(PRODUCT))
+    assert isinstance(outcome, Succeeded)
+    assert (outcome.key, outcome.measurements, outcome.reused) == (task.key, {"accuracy": 0.5}, False)
+    assert outcome.host
+    assert store.read(task.key, "a.json") == b"[1]"
+
+
+def test_the_manifest_says_where_the_artifact_came_from(store):
+    task, before = a_task(), time.time()
+    run_task(task, store, provenance=Provenance(git_commit="abc123"), stage_of=returning(PRODUCT))
+    manifest = store.manifest(task.key)
+    assert (manifest.key, manifest.stage, manifest.label) == (task.key, "score", "net/l1@40%/seed3")
+    assert manifest.identity == task.identity()
+    assert (manifest.measurements, manifest.timings) == ({"accuracy": 0.5}, {"solve_s": 1.5})
+    assert manifest.files.keys() == {"a.json"}
+    assert manifest.git_commit == "abc123"
+    assert before <= manifest.created_s <= time.time()
+    assert 0 <= manifest.duration_s <= time.time() - before
+    assert manifest.host
+    assert manifest.versions.keys() == {"python", *LIBRARIES}
+    assert (manifest.versions["python"], manifest.versions["torch"].partition("+")[0]) == (
+        platform.python_version(),
+        torch.__version__.partition("+")[0],
+    )
+
+
+def test_without_provenance_no_commit_is_named(store):
+    run_task(a_task(), store, stage_of=returning(PRODUCT))
+    assert store.manifest(a_task().key).git_commit == ""
+
+
+def test_the_stage_sees_the_task_the_store_and_the_device(store):
+    task, seen = a_task(), []
+
+    def run(context):
+        seen.append((context.task, context.store, context.device, context.should_stop()))
+        return PRODUCT
+
+    run_task(task, store, should_stop=lambda: True, stage_of=lambda stage: run)
+    assert seen == [(task, store, torch.device("cpu"), True)]
+
+
+def test_the_stage_of_the_task_is_asked_for(store):
+    asked = []
+    run_task(a_task(), store, stage_of=lambda stage: asked.append(stage) or (lambda context: PRODUCT))
+    assert asked == [StageKind.SCORE]
+
+
+@pytest.mark.parametrize("stage", StageKind)
+def test_every_stage_has_a_function(stage):
+    assert stage_function(stage).__module__ == f"workers.stages.{stage.value}"
+
+
+def test_a_task_whose_artifact_is_there_does_not_run(store):
+    run_task(a_task(), store, stage_of=returning(PRODUCT))
+    outcome = run_task(a_task(), store, stage_of=raising(AssertionError("it ran")))
+    assert isinstance(outcome, Succeeded)
+    assert (outcome.reused, outcome.duration_s, outcome.measurements) == (True, 0.0, {"accuracy": 0.5})
+
+
+def test_what_is_no_part_of_the_key_does_not_make_it_run_again(store):
+    run_task(a_task(), store, stage_of=returning(PRODUCT))
+    moved = a_task(label="other", resources=Resources(num_cpus=2), locations={"data": "/elsewhere"})
+    assert run_task(moved, store, stage_of=raising(AssertionError("it ran"))).reused
+
+
+def test_threads_are_as_many_as_cpu_slots(store):
+    counts = []
+
+    def run(context):
+        counts.append(torch.get_num_threads())
+        return PRODUCT
+
+    try:
+        for number, num_cpus in enumerate((2.0, 0.5)):
+            task = a_task(params={"number": number}, resources=Resources(num_cpus=num_cpus))
+            run_task(task, store, stage_of=lambda stage: run)
+    finally:
+        torch.set_num_threads(1)
+    assert counts == [2, 1]
+
+
+@pytest.mark.parametrize(("error", "cause"), CAUSES, ids=[type(error).__name__ for error, _ in CAUSES])
+def test_an_exception_becomes_a_failure_with_its_cause(store, error, cause):
+    assert cause_of(error) is cause
+    outcome = run_task(a_task(), store, stage_of=raising(error))
+    assert isinstance(outcome, Failed)
+    assert (outcome.key, outcome.cause) == (a_task().key, cause)
+    assert outcome.message
+    assert outcome.host
+    assert not store.has(a_task().key)
+
+
+@pytest.mark.parametrize(("error", "cause"), CAUSES, ids=[type(error).__name__ for error, _ in CAUSES])
+def test_a_traceback_comes_along_unless_the_message_says_all(store, error, cause):
+    outcome = run_task(a_task(), store, stage_of=raising(error))
+    assert bool(outcome.traceback) == (cause not in {Cause.BAD_INPUT, Cause.CANCELLED})
+
+
+def test_the_message_of_a_bug_names_the_exception(store):
+    assert run_task(a_task(), store, stage_of=raising(KeyError("role"))).message == "KeyError: 'role'"
+    assert run_task(a_task(), store, stage_of=raising(BadInputError("no such layer"))).message == "no such layer"
+
+
+@pytest.mark.parametrize("error", [error for error, _ in CAUSES], ids=[type(error).__name__ for error, _ in CAUSES])
+def test_every_failure_names_a_log_that_tells_its_story(store, error):
+    task = a_task()
+    outcome = run_task(task, store, stage_of=raising(error))
+    text = Path(outcome.log).read_text()
+    for part in ("score net/l1@40%/seed3", task.key, str(error), "Traceback", type(error).__name__):
+        assert part in text
+
+
+def test_what_the_stage_logged_stands_in_the_log(store):
+    def run(context):
+        logging.getLogger("orchard").warning("epoch %d: loss %.1f", 7, 2.5)
+        raise BadNumericsError("the loss is nan")
+
+    outcome = run_task(a_task(), store, stage_of=lambda stage: run)
+    assert "epoch 7: loss 2.5" in Path(outcome.log).read_text()
+
+
+def test_no_log_handler_is_left_behind(store):
+    before = list(logging.getLogger("orchard").handlers)
+    run_task(a_task(), store, stage_of=raising(RuntimeError("bug")))
+    run_task(a_task(), store, stage_of=returning(PRODUCT))
+    assert logging.getLogger("orchard").handlers == before
+
+
+def test_two_attempts_have_two_logs(store):
+    first, second = (run_task(a_task(), store, stage_of=raising(RuntimeError("bug"))) for _ in range(2))
+    assert first.log != second.log
+
+
+def test_a_log_that_cannot_be_written_does_not_hide_the_failure(store, monkeypatch):
+    def full(key, text):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(store, "write_log", full)
+    outcome = run_task(a_task(), store, stage_of=raising(RuntimeError("bug")))
+    assert (outcome.cause, outcome.message) == (Cause.BUG, "RuntimeError: bug")
+    assert outcome.log.startswith("not written: no space left on device")
+
+
+def test_a_store_that_fails_is_a_transient_fault(store, monkeypatch):
+    def lost(*_):
+        raise OSError("stale file handle")
+
+    monkeypatch.setattr(store, "commit", lost)
+    assert run_task(a_task(), store, stage_of=returning(PRODUCT)).cause is Cause.TRANSIENT
+
+
+def test_a_measurement_that_is_not_a_number_is_never_committed(store):
+    outcome = run_task(a_task(), store, stage_of=returning(Product(measurements={"loss": float("nan")})))
+    assert isinstance(outcome, Failed)
+    assert not store.has(a_task().key)
+
+
+def test_an_input_that_is_not_there_is_a_transient_fault(store):
+    task = a_task(params={"criterion": "l1", "seed": None}, inputs={"network": "ab" + "0" * 30})
+    outcome = run_task(task, store)
+    assert (outcome.cause, outcome.message.endswith("no artifact ab" + "0" * 30)) == (Cause.TRANSIENT, True)
+
+
+def test_a_keyboard_interrupt_passes_through(store):
+    with pytest.raises(KeyboardInterrupt):
+        run_task(a_task(), store, stage_of=raising(KeyboardInterrupt()))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without GPU")
+def test_a_task_planned_for_a_gpu_says_what_to_do_without_one(store):
+    task = a_task(environment={"torch": "any", "dtype": "float32", "device": "cuda"})
+    outcome = run_task(task, store, stage_of=returning(PRODUCT))
+    assert outcome.cause is Cause.BAD_INPUT
+    assert "this worker sees no GPU; set device: cpu" in outcome.message
+
+
+def rival(store, product):
+    """A stage that another worker outruns: when it ends, an artifact is there."""
+
+    def run(context):
+        manifest = Manifest(
+            key=context.task.key, stage="score", identity={}, measurements=product.measurements, host="rival"
+        )
+        assert store.commit(manifest, product.files) is Commit.FIRST
+        return PRODUCT
+
+    return lambda stage: run
+
+
+def test_the_same_result_from_two_workers_is_no_event(store, caplog):
+    outcome = run_task(a_task(), store, stage_of=rival(store, PRODUCT))
+    assert isinstance(outcome, Succeeded)
+    assert caplog.records == []
+    assert store.manifest(a_task().key).host == "rival"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        Product(measurements={"accuracy": 0.4}, files=PRODUCT.files),
+        Product(measurements=PRODUCT.measurements, files={"a.json": json.dumps([2]).encode()}),
+    ],
+    ids=["measurements", "files"],
+)
+def test_another_result_is_flagged_and_the_first_one_stands(store, caplog, first):
+    outcome = run_task(a_task(), store, stage_of=rival(store, first))
+    assert isinstance(outcome, Succeeded)
+    assert outcome.measurements == first.measurements
+    assert store.read(a_task().key, "a.json") == first.files["a.json"]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert f"score {a_task().key} gave another result" in record.getMessage()

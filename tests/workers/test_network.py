@@ -1,0 +1,174 @@
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from jobs.artifact import Manifest
+from jobs.errors import BadInputError
+from jobs.task import StageKind, make_task
+from orchestrator.store import LocalStore
+from workers.channels import find_groups, fold_model, select
+from workers.models import build
+from workers.network import (
+    RECIPE_FILE,
+    WEIGHTS_FILE,
+    Recipe,
+    network_files,
+    read_network,
+    read_recipe,
+    read_state,
+    rebuild,
+    sizes,
+)
+from workers.stages import Context
+
+ROOT = Path(__file__).parents[2]
+KEY = "ab" + "0" * 30
+SHAPE = (1, 8, 8)
+
+DIGEST = """
+import hashlib, sys, torch
+from jobs.task import StageKind, make_task
+from orchestrator.store import LocalStore
+from workers.network import read_network
+from workers.stages import Context
+
+torch.set_num_threads(1)
+task = make_task(StageKind.EVALUATE, params={}, inputs={"network": sys.argv[2]}, environment={})
+context = Context(task=task, store=LocalStore(sys.argv[1]), device=torch.device("cpu"), should_stop=lambda: False)
+module, recipe = read_network(context)
+images = torch.linspace(0, 1, 128).reshape(2, *recipe.input_shape)
+with torch.inference_mode():
+    print(hashlib.sha256(module(images).numpy().tobytes()).hexdigest())
+    for name, tensor in sorted(module.state_dict().items()):
+        print(name, hashlib.sha256(tensor.numpy().tobytes()).hexdigest())
+"""
+
+
+def recipe_of(network, folded=(), **arguments):
+    arguments["in_channels"] = 1
+    return Recipe(network=network, arguments=arguments, input_shape=SHAPE, folded=tuple(folded))
+
+
+def trained(network, **arguments):
+    """A network whose norms have statistics, as after training."""
+    torch.manual_seed(0)
+    module = build(network, {**arguments, "in_channels": 1})
+    for _ in range(2):
+        module(torch.rand(8, *SHAPE))
+    return module.eval()
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """Commits a network and gives the context that reads it."""
+
+    def keep(recipe, state):
+        store = LocalStore(tmp_path / "store")
+        store.commit(Manifest(key=KEY, stage="train", identity={}, measurements={}), network_files(recipe, state))
+        task = make_task(StageKind.EVALUATE, params={}, inputs={"network": KEY}, environment={})
+        return Context(task=task, store=store, device=torch.device("cpu"), should_stop=lambda: False)
+
+    return keep
+
+
+def pruned_and_folded():
+    """A residual network, batch norms folded, of every group the even channels only."""
+    module = trained("resnet", widths=[6, 8])
+    pairs = fold_model(module, SHAPE)
+    channel_map = find_groups(module, SHAPE)
+    halves = {name: range(0, width, 2) for name, width in channel_map.widths().items()}
+    return recipe_of("resnet", pairs, widths=[6, 8]), select(module.state_dict(), channel_map, halves)
+
+
+def test_recipe_and_tensors_come_back_as_they_were(kept):
+    recipe, state = pruned_and_folded()
+    context = kept(recipe, state)
+    assert read_recipe(context) == recipe
+    found = read_state(context)
+    assert found.keys() == state.keys()
+    assert all(torch.equal(found[name], tensor) and found[name].dtype == tensor.dtype for name, tensor in state.items())
+
+
+def test_there_is_no_pickle_in_it():
+    files = network_files(*pruned_and_folded())
+    assert files.keys() == {RECIPE_FILE, WEIGHTS_FILE}
+    assert json.loads(files[RECIPE_FILE])["network"] == "resnet"
+    length = int.from_bytes(files[WEIGHTS_FILE][:8], "little")  # safetensors: a JSON header, then numbers
+    assert "conv1.weight" in json.loads(files[WEIGHTS_FILE][8 : 8 + length])
+
+
+def test_equal_networks_have_equal_bytes():
+    assert network_files(*pruned_and_folded()) == network_files(*pruned_and_folded())
+
+
+def test_views_and_shared_memory_are_written_whole():
+    weight = torch.arange(12.0)
+    recipe = recipe_of("plain")
+    files = network_files(recipe, {"a": weight[::2], "b": weight.view(3, 4).T, "c": weight, "d": weight})
+    copies = {"a": weight[::2].clone(), "b": weight.view(3, 4).T.contiguous(), "c": weight.clone(), "d": weight.clone()}
+    assert files == network_files(recipe, copies)
+
+
+def test_the_network_is_rebuilt_in_evaluation_mode_with_the_sizes_that_pruning_left():
+    recipe, state = pruned_and_folded()
+    module = rebuild(recipe, state)
+    assert not any(each.training for each in module.modules())
+    assert (module.conv1.out_channels, module.linear.in_features) == (3, 4)
+    assert not any(isinstance(each, nn.BatchNorm2d) for each in module.modules())
+    assert module(torch.rand(2, *SHAPE)).shape == (2, 10)
+
+
+def test_rebuilding_draws_nothing_from_the_global_generator():
+    recipe, state = pruned_and_folded()
+    before = torch.get_rng_state()
+    rebuild(recipe, state)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_network_that_cannot_be_built_is_bad_input():
+    with pytest.raises(BadInputError, match="did you mean 'resnet'"):
+        rebuild(recipe_of("resnett"), {})
+
+
+def test_sizes_by_hand():
+    # 8 x 8 images: 3 filters of 3 x 3 with their norm, and 10 x 3 + 10 for the linear layer.
+    module = trained("plain", widths=[3])
+    assert sizes(module, recipe_of("plain", widths=[3])) == {
+        "params": 27 + 2 * 3 + 40,
+        "macs": 64 * 27 + 30,
+        "size_bytes": 4 * (27 + 4 * 3 + 40),  # running mean and variance too
+    }
+
+
+@pytest.mark.parametrize("kind", ["dense", "pruned and folded"])
+def test_a_fresh_process_rebuilds_it_bit_for_bit(kept, kind):
+    if kind == "dense":
+        recipe, state = recipe_of("plain", widths=[4, 6]), trained("plain", widths=[4, 6]).state_dict()
+    else:
+        recipe, state = pruned_and_folded()
+    context = kept(recipe, state)
+    module, _ = read_network(context)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        output = module(torch.linspace(0, 1, 128).reshape(2, *SHAPE))
+    torch.set_num_threads(before)
+    expected = [hashlib.sha256(output.numpy().tobytes()).hexdigest()]
+    for name, tensor in sorted(state.items()):
+        expected.append(f"{name} {hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()}")
+    fresh = subprocess.run(
+        [sys.executable, "-c", DIGEST, context.store.uri, KEY],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert fresh.stdout.splitlines() == expected, fresh.stderr
