@@ -1,4 +1,3 @@
-import hashlib
 import json
 import os
 import subprocess
@@ -29,25 +28,25 @@ from workers.network import (
 from workers.stages import Context
 
 ROOT = Path(__file__).parents[2]
-KEY = "ab" + "0" * 30
+KEY, OTHER_KEY = "ab" + "0" * 30, "cd" + "0" * 30
 SHAPE = (1, 8, 8)
 
-DIGEST = """
-import hashlib, sys, torch
+PROGRAM = """
+import json, sys, torch
 from jobs.task import StageKind, make_task
 from orchestrator.store import LocalStore
 from workers.network import read_network
 from workers.stages import Context
 
 torch.set_num_threads(1)
-task = make_task(StageKind.EVALUATE, params={}, inputs={"network": sys.argv[2]}, environment={})
-context = Context(task=task, store=LocalStore(sys.argv[1]), device=torch.device("cpu"), should_stop=lambda: False)
-module, recipe = read_network(context)
-images = torch.linspace(0, 1, 128).reshape(2, *recipe.input_shape)
-with torch.inference_mode():
-    print(hashlib.sha256(module(images).numpy().tobytes()).hexdigest())
-    for name, tensor in sorted(module.state_dict().items()):
-        print(name, hashlib.sha256(tensor.numpy().tobytes()).hexdigest())
+for key in sys.argv[2:]:
+    task = make_task(StageKind.EVALUATE, params={}, inputs={"network": key}, environment={})
+    context = Context(task=task, store=LocalStore(sys.argv[1]), device=torch.device("cpu"), should_stop=lambda: False)
+    module, recipe = read_network(context)
+    with torch.inference_mode():
+        output = module(torch.linspace(0, 1, 128).reshape(2, *recipe.input_shape))
+    tensors = {"output": output, **module.state_dict()}
+    print(json.dumps({name: tensor.numpy().tobytes().hex() for name, tensor in tensors.items()}))
 """
 
 
@@ -66,13 +65,21 @@ def trained(network, **arguments):
 
 
 @pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def kept(tmp_path):
     """Commits a network and gives the context that reads it."""
 
-    def keep(recipe, state):
+    def keep(recipe, state, key=KEY):
         store = LocalStore(tmp_path / "store")
-        store.commit(Manifest(key=KEY, stage="train", identity={}, measurements={}), network_files(recipe, state))
-        task = make_task(StageKind.EVALUATE, params={}, inputs={"network": KEY}, environment={})
+        store.commit(Manifest(key=key, stage="train", identity={}, measurements={}), network_files(recipe, state))
+        task = make_task(StageKind.EVALUATE, params={}, inputs={"network": key}, environment={})
         return Context(task=task, store=store, device=torch.device("cpu"), should_stop=lambda: False)
 
     return keep
@@ -147,28 +154,23 @@ def test_sizes_by_hand():
     }
 
 
-@pytest.mark.parametrize("kind", ["dense", "pruned and folded"])
-def test_a_fresh_process_rebuilds_it_bit_for_bit(kept, kind):
-    if kind == "dense":
-        recipe, state = recipe_of("plain", widths=[4, 6]), trained("plain", widths=[4, 6]).state_dict()
-    else:
-        recipe, state = pruned_and_folded()
-    context = kept(recipe, state)
-    module, _ = read_network(context)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.inference_mode():
-        output = module(torch.linspace(0, 1, 128).reshape(2, *SHAPE))
-    torch.set_num_threads(before)
-    expected = [hashlib.sha256(output.numpy().tobytes()).hexdigest()]
-    for name, tensor in sorted(state.items()):
-        expected.append(f"{name} {hashlib.sha256(tensor.contiguous().numpy().tobytes()).hexdigest()}")
+def test_a_fresh_process_rebuilds_it_bit_for_bit(kept, one_thread):
+    dense = recipe_of("plain", widths=[4, 6]), trained("plain", widths=[4, 6]).state_dict()
+    expected = []
+    for key, (recipe, state) in {KEY: dense, OTHER_KEY: pruned_and_folded()}.items():
+        context = kept(recipe, state, key)
+        module, _ = read_network(context)
+        with torch.inference_mode():
+            output = module(torch.linspace(0, 1, 128).reshape(2, *SHAPE))
+        tensors = {"output": output, **state}
+        expected.append({name: tensor.contiguous().numpy().tobytes().hex() for name, tensor in tensors.items()})
     fresh = subprocess.run(
-        [sys.executable, "-c", DIGEST, context.store.uri, KEY],
+        [sys.executable, "-c", PROGRAM, context.store.uri, KEY, OTHER_KEY],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert fresh.stdout.splitlines() == expected, fresh.stderr
+    assert fresh.returncode == 0, fresh.stderr
+    assert [json.loads(line) for line in fresh.stdout.splitlines()] == expected

@@ -1,0 +1,45 @@
+import pytest
+import torch
+
+from workers.channels import ChannelMap
+
+
+@pytest.mark.parametrize("fold", [True, False])
+def test_it_measures_groups_refusals_and_sizes(bench, fold):
+    measured = bench.measured(bench.convert(fold=fold))
+    assert measured.keys() == {"groups", "refused", "params", "macs", "size_bytes"}
+    # The stem and both second convolutions of 8 channels are one sum; projection and last convolution another.
+    widths = [group["width"] for group in measured["groups"]]
+    assert (sorted(widths), measured["refused"]) == ([8, 8, 12, 12], [])
+
+
+@pytest.mark.parametrize("fold", [True, False])
+def test_the_network_computes_the_same(bench, images, fold):
+    with torch.inference_mode():
+        found = bench.network(bench.convert(fold=fold)).double()(images.double())
+        expected = bench.network(bench.train()).double()(images.double())
+    # Folded weights are stored in single precision.
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_folding_leaves_no_batch_norm(bench):
+    measured, before = bench.measured(bench.convert()), bench.measured(bench.train())
+    assert not any("running" in name for name in bench.tensors(bench.convert()))
+    # A norm has two numbers per channel, the bias in its place one: 8 + 2 * 8 + 3 * 12 fewer.
+    assert before["params"] - measured["params"] == 8 + 2 * 8 + 3 * 12
+    assert measured["macs"] == before["macs"]
+
+
+def test_without_folding_not_a_bit_changes(bench):
+    assert (
+        bench.digests(bench.convert(fold=False))["weights.safetensors"]
+        == bench.digests(bench.train())["weights.safetensors"]
+    )
+
+
+def test_the_channel_map_can_be_read(bench):
+    key = bench.convert()
+    channel_map = ChannelMap.from_json(bench.json(key, "channels.json"))
+    assert [{"name": name, "width": width} for name, width in channel_map.widths().items()] == bench.measured(key)[
+        "groups"
+    ]

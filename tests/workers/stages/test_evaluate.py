@@ -1,0 +1,60 @@
+import pytest
+
+from jobs.outcome import Cause
+from jobs.task import StageKind
+
+KEYS = {"accuracy", "loss", "num_samples", "compression", "params", "macs", "size_bytes", "note"}
+SIZES = ("params", "macs", "size_bytes")
+
+
+def test_the_dense_network(bench):
+    trained = bench.train()
+    measured = bench.measured(bench.evaluate(trained))
+    assert measured.keys() == KEYS
+    assert (measured["num_samples"], measured["compression"], measured["note"]) == (597, 0.0, "")
+    assert all(measured[name] == bench.measured(trained)[name] for name in SIZES)
+    assert measured["accuracy"] > 0.3  # ten classes
+    assert measured["loss"] > 0
+
+
+def test_of_a_pruned_network_it_repeats_what_pruning_measured(bench):
+    pruned = bench.remove(bench.convert(fold=False), 0.99)
+    measured = bench.measured(bench.evaluate(pruned))
+    assert measured.keys() == KEYS
+    assert all(measured[name] == bench.measured(pruned)[name] for name in (*SIZES, "compression", "note"))
+
+
+def test_folding_and_permuting_cost_no_accuracy(bench):
+    dense, permuted = (bench.measured(bench.evaluate(key)) for key in (bench.train(), bench.permute()))
+    assert permuted["accuracy"] == pytest.approx(dense["accuracy"], abs=1 / 597)
+    assert permuted["loss"] == pytest.approx(dense["loss"], rel=1e-4)
+
+
+def test_the_batch_size_changes_nothing_but_rounding(bench):
+    trained = bench.train()
+    params = {**bench.tasks[bench.evaluate(trained)].params, "batch_size": 100}
+    other = bench.measured(bench.key(StageKind.EVALUATE, params, network=trained))
+    assert other["loss"] == pytest.approx(bench.measured(bench.evaluate(trained))["loss"], rel=1e-5)
+
+
+def test_another_split_is_another_number(bench):
+    trained = bench.train()
+    params = {**bench.tasks[bench.evaluate(trained)].params, "split": "validation"}
+    measured = bench.measured(bench.key(StageKind.EVALUATE, params, network=trained))
+    assert measured["num_samples"] == 200
+    # The stage and training agree about the last epoch.
+    assert measured["accuracy"] == bench.measured(trained)["last"]["validation_accuracy"]
+
+
+@pytest.mark.parametrize(("asked", "seen"), [(50, 50), (1000, 597)])
+def test_a_number_of_images_can_be_asked_for(bench, asked, seen):
+    trained = bench.train()
+    params = {**bench.tasks[bench.evaluate(trained)].params, "num_images": asked}
+    assert bench.measured(bench.key(StageKind.EVALUATE, params, network=trained))["num_samples"] == seen
+
+
+def test_it_stops_when_asked_to(bench, failure):
+    trained = bench.train()
+    params = {**bench.tasks[bench.evaluate(trained)].params, "batch_size": 99}
+    outcome = bench.run(StageKind.EVALUATE, params, should_stop=lambda: True, network=trained)
+    assert failure(outcome).cause is Cause.CANCELLED

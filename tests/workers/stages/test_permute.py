@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from jobs.outcome import Cause
+from jobs.task import StageKind
+
+
+def test_it_measures_the_total_variation(bench):
+    key = bench.permute()
+    measured = bench.measured(key)
+    assert measured.keys() == {"total_variation_before", "total_variation_after"}
+    orders = bench.orders(bench.convert(), bench.tasks[key].params)
+    for name, summed in [("total_variation_before", "identity_length"), ("total_variation_after", "length")]:
+        assert measured[name] == pytest.approx(sum(bench.measured(order)[summed] for order in orders))
+    assert measured["total_variation_after"] < measured["total_variation_before"]
+
+
+@pytest.mark.parametrize("fold", [True, False])
+@pytest.mark.parametrize("method", ["tsp", "random"])
+def test_the_network_computes_the_same(bench, images, method, fold):
+    converted = bench.convert(fold=fold)
+    permuted = bench.permute(converted, method)
+    with torch.inference_mode():
+        expected = bench.network(converted).double()(images.double())
+        found = bench.network(permuted).double()(images.double())
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)  # only the order of sums differs
+    assert bench.digests(permuted)["weights.safetensors"] != bench.digests(converted)["weights.safetensors"]
+
+
+def test_channels_stand_in_the_order_that_was_found(bench):
+    converted, permuted = bench.convert(), bench.permute()
+    order = next(
+        bench.json(key, "order.json")
+        for key in bench.orders(converted, bench.tasks[permuted].params)
+        if bench.tasks[key].params["group"] == "layer1.0.conv1"
+    )
+    before, after = bench.tensors(converted), bench.tensors(permuted)
+    assert torch.equal(after["layer1.0.conv1.bias"], before["layer1.0.conv1.bias"][order])
+
+
+def test_the_channel_map_stays(bench):
+    converted = bench.digests(bench.convert())
+    assert bench.digests(bench.permute())["channels.json"] == converted["channels.json"]
+
+
+def test_the_identity_changes_nothing(bench):
+    assert bench.digests(bench.permute(method="identity")) == bench.digests(bench.convert())
+
+
+def test_orders_that_are_not_there_are_a_transient_fault(own_bench, failure):
+    params = {"ordering": {"method": "tsp", "metric": "l2", "effort": "fast"}, "seed": 0}
+    outcome = own_bench.run(StageKind.PERMUTE, params, network=own_bench.convert())
+    assert failure(outcome).cause is Cause.TRANSIENT

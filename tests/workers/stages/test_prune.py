@@ -1,0 +1,131 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+import workers.stages.prune
+from jobs.outcome import Cause
+from jobs.task import StageKind
+from workers.channels import ChannelMap
+from workers.integral import QUADRATURES, nodes_of, resample
+
+KEYS = {"compression", "note", "widths", "params", "macs", "size_bytes"}
+HOWS = ["l1", "random", "adaptive", "uniform", "tuned", "tuned biases"]
+
+
+@pytest.fixture
+def pruned(bench):
+    """The key of the network pruned in one of the ways to about 30 %."""
+
+    def pruned(how):
+        if how in {"l1", "random"}:
+            return bench.remove(bench.convert(fold=False), criterion=how)
+        if how == "uniform":
+            return bench.resample(bench.permute(), sampling=("uniform", "midpoint"))
+        inputs = {}
+        if how != "adaptive":
+            inputs = {"partition": bench.tune(bench.permute(), biases=how == "tuned biases")}
+        return bench.resample(bench.permute(), **inputs)
+
+    return pruned
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_it_measures_what_was_reached(bench, pruned, how):
+    key = pruned(how)
+    measured = bench.measured(key)
+    assert measured.keys() == KEYS
+    assert measured["widths"].keys() == {"conv1", "layer1.0.conv1", "layer2.0.conv1", "layer2.0.conv2"}
+    source = bench.measured(bench.tasks[key].inputs["network"] if how in {"l1", "random"} else bench.convert())
+    assert measured["compression"] == pytest.approx(1 - measured["params"] / source["params"], abs=1e-12)
+    assert abs(measured["compression"] - 0.3) <= 0.01 or "asked 30%" in measured["note"]
+    assert measured["macs"] < source["macs"]
+    assert measured["size_bytes"] < source["size_bytes"]
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_the_network_is_really_that_small_and_runs(bench, pruned, images, how):
+    key = pruned(how)
+    module = bench.network(key)
+    assert sum(each.numel() for each in module.parameters()) == bench.measured(key)["params"]
+    assert module.conv1.out_channels == bench.measured(key)["widths"]["conv1"]
+    assert module(images).isfinite().all()
+
+
+def test_the_channels_with_the_highest_scores_stay_in_their_order(bench, pruned):
+    key = pruned("l1")
+    converted, name = bench.convert(fold=False), "layer1.0.conv1"
+    width = bench.measured(key)["widths"][name]
+    scores = bench.tensors(bench.score(converted), "scores.safetensors")[name]
+    kept = sorted(range(len(scores)), key=lambda channel: -scores[channel])[:width]
+    found, source = bench.tensors(key), bench.tensors(converted)
+    assert torch.equal(found["layer1.0.bn1.running_mean"], source["layer1.0.bn1.running_mean"][sorted(kept)])
+
+
+@pytest.mark.parametrize("sampling", [("adaptive", "product"), ("uniform", "midpoint")], ids=["adaptive", "uniform"])
+def test_at_compression_0_resampling_gives_the_network_back(bench, images, sampling):
+    permuted = bench.permute()
+    key = bench.resample(permuted, 0.0, sampling=sampling)
+    assert (bench.measured(key)["compression"], bench.measured(key)["note"]) == (0, "")
+    with torch.inference_mode():
+        expected = bench.network(permuted)(images)
+        torch.testing.assert_close(bench.network(key)(images), expected, rtol=0, atol=1e-6 * expected.abs().max().item())
+
+
+def test_at_compression_0_removing_changes_not_a_bit(bench):
+    converted = bench.convert(fold=False)
+    assert bench.digests(bench.remove(converted, 0.0)) == {
+        name: digest for name, digest in bench.digests(converted).items() if name != "channels.json"
+    }
+
+
+def test_a_tuned_partition_is_the_one_that_is_used(bench, pruned):
+    permuted, key = bench.permute(), pruned("tuned biases")
+    tuned = bench.tensors(bench.tasks[key].inputs["partition"], "partition.safetensors")
+    channel_map = ChannelMap.from_json(bench.json(permuted, "channels.json"))
+    nodes = {name: nodes_of(tuned[name]) for name in channel_map.widths()}
+    expected = resample(bench.tensors(permuted), channel_map, nodes, QUADRATURES["product"])
+    expected |= {name.removeprefix("bias:"): each for name, each in tuned.items() if name.startswith("bias:")}
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in bench.tensors(key).items())
+
+
+def test_a_target_that_is_out_of_reach_is_reached_as_far_as_it_goes(bench):
+    measured = bench.measured(bench.remove(bench.convert(fold=False), 0.99))
+    assert set(measured["widths"].values()) == {1}
+    assert measured["note"].startswith("asked 99%, reached 98")
+    assert "down to one channel" in measured["note"]
+
+
+def test_a_channel_map_that_is_wrong_is_a_bug(own_bench, failure, monkeypatch):
+    # Masking that leaves everything in place stands for a slice that takes too much away.
+    monkeypatch.setattr(workers.stages.prune, "mask", lambda state, channel_map, kept: state)
+    converted = own_bench.convert(fold=False)
+    params = {"how": "remove", "allocation": "uniform", "compression": 0.3}
+    outcome = own_bench.run(StageKind.PRUNE, params, network=converted, scores=own_bench.score(converted))
+    assert failure(outcome).cause is Cause.BUG
+    assert "sliced and masked network differ by" in outcome.message
+
+
+@pytest.mark.parametrize("network", ["Competing", "Shuffling", "Attending", "Shared", "Unprunable"])
+@pytest.mark.parametrize("how", ["remove", "resample"])
+def test_a_network_with_obstacles_still_gives_a_valid_one(own_bench, monkeypatch, images, network, how):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    import networks
+
+    torch.manual_seed(0)
+    trained = own_bench.put(f"networks:{network}", getattr(networks, network)().state_dict())
+    converted = own_bench.convert(trained)
+    if how == "remove":
+        key = own_bench.remove(converted, 0.4)
+    else:
+        key = own_bench.resample(own_bench.permute(converted), 0.4)
+    measured, before = own_bench.measured(key), own_bench.measured(converted)
+    assert measured["params"] == round((1 - measured["compression"]) * before["params"])
+    assert own_bench.network(key)(images).isfinite().all()
+    # What could not be touched is named where the target was missed for it.
+    if abs(measured["compression"] - 0.4) > 0.01:
+        assert measured["note"].startswith("asked 40%")
+        assert all(layer in measured["note"] for each in before["refused"] for layer in each["layers"])
+    assert (measured["compression"] > 0) == (network != "Unprunable")
+    scored = own_bench.measured(own_bench.evaluate(key))
+    assert (scored["num_samples"], scored["params"]) == (597, measured["params"])

@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from jobs.artifact import Manifest
+from jobs.outcome import Cause
+from jobs.task import StageKind
+from workers.criteria import CRITERIA
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_every_channel_is_scored(bench, criterion):
+    converted = bench.convert(fold=False)
+    key = bench.score(converted, criterion)
+    assert bench.measured(key) == {"groups_scored": 4}
+    scores = bench.tensors(key, "scores.safetensors")
+    assert {name: len(values) for name, values in scores.items()} == {
+        group["name"]: group["width"] for group in bench.measured(converted)["groups"]
+    }
+
+
+def test_random_scores_follow_the_seed(bench):
+    converted = bench.convert(fold=False)
+    keys = [bench.key(StageKind.SCORE, {"criterion": "random", "seed": seed}, network=converted) for seed in (0, 1)]
+    first, second = (bench.tensors(key, "scores.safetensors") for key in keys)
+    assert not any(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_weights_that_are_not_numbers_are_bad_numerics(own_bench, failure):
+    from safetensors.torch import save
+
+    converted = own_bench.convert(fold=False)
+    state = own_bench.tensors(converted)
+    state["layer1.0.conv1.weight"][0] = float("nan")
+    files = {name: own_bench.store.read(converted, name) for name in own_bench.digests(converted)}
+    broken = Manifest(key="e" * 32, stage="convert", identity={}, measurements={})
+    own_bench.store.commit(broken, {**files, "weights.safetensors": save(state)})
+    outcome = own_bench.run(StageKind.SCORE, {"criterion": "l1", "seed": None}, network="e" * 32)
+    assert failure(outcome).cause is Cause.BAD_NUMERICS
+    assert "layer1.0.conv1" in outcome.message

@@ -1,0 +1,105 @@
+"""What holds for all stages."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from jobs.artifact import Commit
+from jobs.task import StageKind, make_task
+from workers.stages import Context, stage_function
+
+
+@pytest.fixture(scope="module")
+def line(bench):
+    """Name -> key of everything that a sweep with a criterion and an integral method leaves."""
+    trained, folded, unfolded = bench.train(), bench.convert(), bench.convert(fold=False)
+    permuted = bench.permute(folded)
+    tuned = bench.tune(permuted, biases=True)
+    keys = {
+        "train": trained,
+        "convert folded": folded,
+        "convert": unfolded,
+        "score l1": bench.score(unfolded),
+        "score random": bench.score(unfolded, "random"),
+        "order": bench.orders(folded, bench.tasks[permuted].params)[0],
+        "permute": permuted,
+        "tune": tuned,
+        "prune remove": bench.remove(unfolded),
+        "prune resample": bench.resample(permuted),
+        "prune tuned": bench.resample(permuted, partition=tuned),
+    }
+    for name in ("train", "prune remove", "prune resample", "prune tuned"):
+        keys[f"evaluate {name}"] = bench.evaluate(keys[name])
+    return keys
+
+
+NAMES = [
+    "train",
+    "convert folded",
+    "convert",
+    "score l1",
+    "score random",
+    "order",
+    "permute",
+    "tune",
+    "prune remove",
+    "prune resample",
+    "prune tuned",
+    "evaluate train",
+    "evaluate prune remove",
+    "evaluate prune resample",
+    "evaluate prune tuned",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_running_it_again_gives_the_same_bits(bench, line, name):
+    torch.manual_seed(987)  # which no stage may ask
+    assert bench.run_again(line[name]) is Commit.REPEATED
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_left_behind_in_the_process(bench, line, name):
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    bench.run_again(line[name])
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+    assert torch.is_grad_enabled()
+
+
+def test_the_dense_network_is_untouched_by_all_that_came_of_it(bench, line, tmp_path):
+    alone = type(bench)(tmp_path / "alone")
+    assert alone.digests(alone.train()) == bench.digests(line["train"])
+
+
+@pytest.fixture
+def context(bench):
+    def context(**params):
+        task = make_task(StageKind.SCORE, params=params, inputs={}, environment={})
+        return Context(task=task, store=bench.store, device=torch.device("cpu"), should_stop=lambda: False)
+
+    return context
+
+
+def draw(context, purpose):
+    return torch.rand(3, generator=context.generator(purpose)).tolist()
+
+
+def test_randomness_comes_from_the_seed_and_the_purpose(context):
+    assert draw(context(seed=0), "batches") == draw(context(seed=0, other=1), "batches")
+    assert draw(context(seed=0), "batches") != draw(context(seed=1), "batches")
+    assert draw(context(seed=0), "batches") != draw(context(seed=0), "images")
+
+
+def test_a_stage_without_a_seed_draws_all_the_same(context):
+    assert draw(context(), "images") == draw(context(seed=None), "images")
+
+
+def test_records_are_frozen(context):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        context().device = torch.device("meta")
+
+
+def test_stages_are_imported_when_they_are_asked_for():
+    assert stage_function(StageKind.SCORE) is stage_function(StageKind.SCORE)

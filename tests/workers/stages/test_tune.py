@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from jobs.outcome import Cause
+from jobs.task import StageKind
+from workers.allocation import uniform_widths
+from workers.channels import ChannelMap
+
+PARTITION = "partition.safetensors"
+
+
+def test_it_measures_the_loss_before_and_after(bench):
+    measured = bench.measured(bench.tune(bench.permute()))
+    assert measured.keys() == {"loss_before", "loss_after", "best_step"}
+    assert measured["loss_after"] <= measured["loss_before"]
+    assert 0 <= measured["best_step"] <= 6
+
+
+def test_its_file_holds_the_cells_of_every_group(bench):
+    permuted = bench.permute()
+    channel_map = ChannelMap.from_json(bench.json(permuted, "channels.json"))
+    cells = bench.tensors(bench.tune(permuted), PARTITION)
+    assert {name: len(each) for name, each in cells.items()} == uniform_widths(channel_map, 0.3).widths
+    for each in cells.values():
+        assert each.sum().item() == pytest.approx(1, abs=1e-12)
+
+
+def test_biases_come_along_where_asked(bench):
+    permuted = bench.permute()
+    names = bench.tensors(bench.tune(permuted, biases=True), PARTITION).keys()
+    biases = {name for name in bench.tensors(permuted) if name.endswith("bias")}
+    assert {name.removeprefix("bias:") for name in names if name.startswith("bias:")} == biases
+
+
+def test_batch_norms_that_were_not_folded_are_no_obstacle(bench):
+    measured = bench.measured(bench.tune(bench.permute(bench.convert(fold=False))))
+    assert measured["loss_after"] <= measured["loss_before"]
+
+
+def test_the_dense_target_gives_another_partition(bench):
+    permuted = bench.permute()
+    labels = bench.tensors(bench.tune(permuted), PARTITION)
+    dense = bench.tensors(bench.tune(permuted, target="dense"), PARTITION)
+    assert any(not torch.equal(labels[name], dense[name]) for name in labels)
+
+
+def test_it_stops_when_asked_to(bench, failure):
+    permuted = bench.permute()
+    params = {**bench.tasks[bench.tune(permuted)].params, "seed": 9}
+    outcome = bench.run(StageKind.TUNE, params, should_stop=lambda: True, network=permuted)
+    assert failure(outcome).cause is Cause.CANCELLED
