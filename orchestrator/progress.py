@@ -3,9 +3,10 @@
 Reads the machine's counts; decides nothing.
 """
 
+import math
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -27,13 +28,15 @@ class Progress:
 
     Args:
         console: Where to write.
+        clock: Tells the seconds.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
+        self._clock = clock
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
-        self._last = 0.0
-        self._started = time.monotonic()
+        self._last = -math.inf
+        self._started = clock()
         self._durations: defaultdict[StageKind, list[float]] = defaultdict(lambda: [0.0, 0.0])
 
     def __enter__(self) -> Self:
@@ -59,7 +62,7 @@ class Progress:
                 total = self._durations[task.stage]
                 total[0] += outcome.duration_s
                 total[1] += 1
-        now = time.monotonic()
+        now = self._clock()
         interval = _LIVE_INTERVAL_S if self._live else _PLAIN_INTERVAL_S
         if now - self._last < interval and not machine.finished:
             return
@@ -96,7 +99,7 @@ class Progress:
         return f"{self._time_line(machine)}: {', '.join(parts)}"
 
     def _time_line(self, machine: Machine) -> str:
-        elapsed = time.monotonic() - self._started
+        elapsed = self._clock() - self._started
         left = self._left_s(machine, elapsed)
         return f"{_clock(elapsed)} elapsed" + (f", about {_clock(left)} left" if left is not None else "")
 

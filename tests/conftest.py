@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jaxtyping import install_import_hook
+
+# Every shape that a signature in these rooms states is checked in every call that a test makes.
+ROOMS = ("allocation", "channels", "criteria", "data", "integral", "measure", "models", "ordering", "training")
+install_import_hook([f"workers.{room}" for room in ROOMS], "beartype.beartype")
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"

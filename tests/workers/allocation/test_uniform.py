@@ -41,7 +41,7 @@ def map_of(module):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(target=targets)
 def test_the_target_is_reached_within_a_point(name, target):
     _, channel_map = analysed(name)
@@ -57,9 +57,7 @@ def test_the_compression_it_predicts_is_the_real_one(name, target):
     module, channel_map = analysed(name)
     allocation = uniform_widths(channel_map, target)
     smaller = build(name, NETWORKS[name])
-    load_resized(
-        smaller, select(module.state_dict(), channel_map, {k: range(v) for k, v in allocation.widths.items()})
-    )
+    load_resized(smaller, select(module.state_dict(), channel_map, {k: range(v) for k, v in allocation.widths.items()}))
     left, full = (sum(each.numel() for each in net.parameters()) for net in (smaller, module))
     assert left == count_parameters(channel_map, allocation.widths)
     assert 1 - left / full == pytest.approx(allocation.compression, abs=1e-12)
@@ -72,7 +70,7 @@ def test_compression_0_keeps_all(name):
     assert (dict(allocation.widths), allocation.compression, allocation.note) == (channel_map.widths(), 0.0, "")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(target=targets)
 def test_every_group_keeps_about_the_same_fraction(target):
     # One channel away from the common fraction at most: rounding, and the step between two roundings.
@@ -114,6 +112,4 @@ def test_what_is_kept_whole_is_named():
 def test_a_network_without_groups_says_so():
     allocation = uniform_widths(map_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 3))), 0.3)
     assert (dict(allocation.widths), allocation.compression) == ({}, 0.0)
-    assert allocation.note.startswith(
-        "asked 30%, reached 0.0%: the network has no channel group that can be pruned"
-    )
+    assert allocation.note.startswith("asked 30%, reached 0.0%: the network has no channel group that can be pruned")

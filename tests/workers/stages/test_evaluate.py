@@ -24,10 +24,10 @@ def test_of_a_pruned_network_it_repeats_what_pruning_measured(bench):
     assert all(measured[name] == bench.measured(pruned)[name] for name in (*SIZES, "compression", "note"))
 
 
-def test_folding_and_permuting_cost_no_accuracy(bench):
-    dense, permuted = (bench.measured(bench.evaluate(key)) for key in (bench.train(), bench.permute()))
-    assert permuted["accuracy"] == pytest.approx(dense["accuracy"], abs=1 / 597)
-    assert permuted["loss"] == pytest.approx(dense["loss"], rel=1e-4)
+def test_folding_costs_no_accuracy(bench):
+    dense, folded = (bench.measured(bench.evaluate(key)) for key in (bench.train(), bench.convert()))
+    assert folded["accuracy"] == pytest.approx(dense["accuracy"], abs=1 / 597)
+    assert folded["loss"] == pytest.approx(dense["loss"], rel=1e-4)
 
 
 def test_the_batch_size_changes_nothing_but_rounding(bench):

@@ -69,7 +69,9 @@ def test_at_compression_0_resampling_gives_the_network_back(bench, images, sampl
     assert (bench.measured(key)["compression"], bench.measured(key)["note"]) == (0, "")
     with torch.inference_mode():
         expected = bench.network(permuted)(images)
-        torch.testing.assert_close(bench.network(key)(images), expected, rtol=0, atol=1e-6 * expected.abs().max().item())
+        torch.testing.assert_close(
+            bench.network(key)(images), expected, rtol=0, atol=1e-6 * expected.abs().max().item()
+        )
 
 
 def test_at_compression_0_removing_changes_not_a_bit(bench):
@@ -90,10 +92,10 @@ def test_a_tuned_partition_is_the_one_that_is_used(bench, pruned):
 
 
 def test_a_target_that_is_out_of_reach_is_reached_as_far_as_it_goes(bench):
+    # One channel everywhere: stem 11, blocks 22 and 25, linear 20 of 3,730 parameters.
     measured = bench.measured(bench.remove(bench.convert(fold=False), 0.99))
-    assert set(measured["widths"].values()) == {1}
-    assert measured["note"].startswith("asked 99%, reached 98")
-    assert "down to one channel" in measured["note"]
+    assert (set(measured["widths"].values()), measured["params"]) == ({1}, 78)
+    assert measured["note"] == "asked 99%, reached 97.9%: every group that can be pruned is down to one channel"
 
 
 def test_a_channel_map_that_is_wrong_is_a_bug(own_bench, failure, monkeypatch):
@@ -110,15 +112,13 @@ def test_a_channel_map_that_is_wrong_is_a_bug(own_bench, failure, monkeypatch):
 @pytest.mark.parametrize("how", ["remove", "resample"])
 def test_a_network_with_obstacles_still_gives_a_valid_one(own_bench, monkeypatch, images, network, how):
     monkeypatch.syspath_prepend(Path(__file__).parent)
-    import networks
+    import obstacle_networks
 
     torch.manual_seed(0)
-    trained = own_bench.put(f"networks:{network}", getattr(networks, network)().state_dict())
+    trained = own_bench.put(f"obstacle_networks:{network}", getattr(obstacle_networks, network)().state_dict())
     converted = own_bench.convert(trained)
-    if how == "remove":
-        key = own_bench.remove(converted, 0.4)
-    else:
-        key = own_bench.resample(own_bench.permute(converted), 0.4)
+    removed = how == "remove"
+    key = own_bench.remove(converted, 0.4) if removed else own_bench.resample(own_bench.permute(converted), 0.4)
     measured, before = own_bench.measured(key), own_bench.measured(converted)
     assert measured["params"] == round((1 - measured["compression"]) * before["params"])
     assert own_bench.network(key)(images).isfinite().all()

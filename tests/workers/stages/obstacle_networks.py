@@ -1,4 +1,4 @@
-"""Networks with something in them that stands in pruning's way; named in a recipe as `networks:NAME`."""
+"""Networks with something in them that stands in pruning's way; named in a recipe as `obstacle_networks:NAME`."""
 
 import torch
 from torch import Tensor, nn

@@ -1,0 +1,69 @@
+import mlflow
+import pytest
+
+from jobs.artifact import Manifest
+from jobs.outcome import Succeeded
+from jobs.task import Resources, StageKind, make_task
+from orchestrator import publishing
+from orchestrator.machine import Lane, Machine
+from orchestrator.publishing import Publisher
+from orchestrator.results import METRICS, PlannedCurve, PlannedPoint, SweepRecord
+from orchestrator.store import LocalStore
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def evaluate():
+    return make_task(StageKind.EVALUATE, params={}, inputs={}, environment={})
+
+
+@pytest.fixture
+def store(tmp_path, evaluate) -> LocalStore:
+    store = LocalStore(tmp_path / "store")
+    measured = dict.fromkeys(METRICS, 0.5)
+    store.commit(Manifest(key=evaluate.key, stage="evaluate", identity={}, measurements=measured, created_s=1.0), {})
+    return store
+
+
+@pytest.fixture
+def record(evaluate) -> SweepRecord:
+    point = PlannedPoint(compression=0.2, key=evaluate.key)
+    curve = PlannedCurve(model="net", dataset="digits", method="l1", protocol="none", seed=0, points=(point,))
+    return SweepRecord(name="published", spec={"name": "published"}, curves=(curve,))
+
+
+def accuracies(tracking_uri: str) -> list[float]:
+    client = mlflow.MlflowClient(tracking_uri)
+    experiment = client.get_experiment_by_name("published")
+    if experiment is None:
+        return []
+    runs = client.search_runs([experiment.experiment_id])
+    return [run.data.metrics["accuracy"] for run in runs if "accuracy" in run.data.metrics]
+
+
+def test_at_the_end_everything_is_in_mlflow_with_the_figure(store, record, tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    curves, tracked = Publisher(record, store, uri).finish()
+    assert [point.asked for curve in curves for point in curve.points] == [0.2]
+    assert accuracies(uri) == [0.5]
+    artifacts = mlflow.MlflowClient(uri).list_artifacts(tracked.parent_run_id)
+    assert {"curves.png", "points.csv", "report.html"} <= {artifact.path for artifact in artifacts}
+
+
+def test_points_are_logged_while_the_sweep_runs(store, record, evaluate, tmp_path, monkeypatch):
+    monkeypatch.setattr(publishing, "_INTERVAL_S", 0.0)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    limits = dict.fromkeys(Lane, 1)
+    machine = Machine({evaluate.key: evaluate}, [evaluate.key], order_resources=Resources(), limits=limits)
+    machine.start(frozenset(), {})
+    publisher = Publisher(record, store, uri)
+    publisher.update(machine, [Succeeded(key=evaluate.key, measurements={}, duration_s=1.0)])
+    publisher._pending.result(timeout=60)
+    assert accuracies(uri) == [0.5]
+
+
+def test_without_mlflow_the_curves_are_there_all_the_same(store, record):
+    curves, tracked = Publisher(record, store, "http://127.0.0.1:9").finish()
+    assert len(curves) == 1
+    assert tracked is None

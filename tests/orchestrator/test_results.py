@@ -1,0 +1,63 @@
+import pytest
+
+from jobs.artifact import Manifest
+from orchestrator.results import METRICS, PlannedCurve, PlannedPoint, SweepRecord, collect, point_of
+from orchestrator.store import LocalStore
+
+MEASURED = {
+    "accuracy": 0.9,
+    "loss": 0.3,
+    "compression": 0.199,
+    "params": 80,
+    "macs": 900,
+    "size_bytes": 320,
+    "num_samples": 10,
+    "note": "",
+}
+
+
+def manifest(key: str, **changes) -> Manifest:
+    measurements = {**MEASURED, **changes}
+    return Manifest(key=key, stage="evaluate", identity={}, measurements=measurements, created_s=5.0, duration_s=2.0)
+
+
+def curve(*points: tuple[float, str]) -> PlannedCurve:
+    planned = tuple(PlannedPoint(compression=compression, key=key) for compression, key in points)
+    return PlannedCurve(model="net", dataset="digits", method="l1", protocol="none", seed=0, points=planned)
+
+
+def test_a_point_has_every_metric_and_no_other():
+    assert point_of(0.2, manifest("aa")).metrics.keys() == set(METRICS)
+
+
+def test_a_points_step_is_the_asked_compression_in_percent():
+    # 0.29 * 100 is 28.999999999999996 in floating point.
+    assert point_of(0.29, manifest("aa")).step == 29
+
+
+def test_a_points_note_is_the_reason_that_was_measured():
+    assert point_of(0.2, manifest("aa", note="asked 20 %, reached 12 %")).note == "asked 20 %, reached 12 %"
+
+
+def test_a_record_comes_back_from_json():
+    record = SweepRecord(name="s", spec={"name": "s"}, curves=(curve((0.2, "aa"), (0.4, "bb")),), git_commit="c")
+    assert SweepRecord.from_json(record.to_json()) == record
+
+
+@pytest.fixture
+def store(tmp_path) -> LocalStore:
+    store = LocalStore(tmp_path)
+    for key in ("aa" * 16, "bb" * 16):
+        store.commit(manifest(key), {})
+    return store
+
+
+def test_curves_are_collected_by_rising_compression(store):
+    record = SweepRecord(name="s", spec={}, curves=(curve((0.4, "bb" * 16), (0.2, "aa" * 16)),))
+    (collected,) = collect(record, store)
+    assert [point.asked for point in collected.points] == [0.2, 0.4]
+
+
+def test_a_point_that_is_not_measured_yet_is_absent(store):
+    record = SweepRecord(name="s", spec={}, curves=(curve((0.2, "aa" * 16), (0.4, "cc" * 16)),))
+    assert [point.asked for point in collect(record, store)[0].points] == [0.2]

@@ -1,0 +1,54 @@
+from importlib.metadata import version
+
+import pytest
+
+from jobs.errors import InvalidFileError
+from jobs.load import load_sweep
+from orchestrator.surroundings import git_commit, read_surroundings, this_machine_has_gpu
+
+
+def test_versions_are_those_that_are_installed(tiny_sweep, write_sweep):
+    surroundings = read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+    assert surroundings.torch_version == version("torch")
+    assert surroundings.ortools_version == version("ortools")
+
+
+def test_digits_are_named_by_the_package_that_brings_them(tiny_sweep, write_sweep):
+    surroundings = read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+    assert surroundings.data == f"scikit-learn {version('scikit-learn')}"
+
+
+def test_a_checkpoint_is_named_by_its_content(tiny_sweep, write_sweep, tmp_path):
+    weights = tmp_path / "net.safetensors"
+    tiny_sweep["models"]["net"] = {"network": "resnet", "weights": str(weights)}
+    spec = load_sweep(write_sweep(tiny_sweep))
+    weights.write_bytes(b"1")
+    before = read_surroundings(spec, device="cpu").weights["net"]
+    weights.write_bytes(b"2")
+    assert read_surroundings(spec, device="cpu").weights["net"] != before
+
+
+def test_the_users_own_fingerprint_stands_for_data_that_the_driver_cannot_read(tiny_sweep, write_sweep):
+    tiny_sweep["data"] = {"dataset": "cifar10", "root": "/only/on/workers", "fingerprint": "v1"}
+    assert read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu").data == "v1"
+
+
+def test_everything_that_is_missing_is_named_at_once(tiny_sweep, write_sweep):
+    tiny_sweep["data"] = {"dataset": "cifar10", "root": "/no/data"}
+    tiny_sweep["models"] = {
+        "a": {"network": "resnet", "weights": "/no/weights"},
+        "b": {"network": "jobs.no_such_module:net", "train": {"epochs": 1}},
+    }
+    with pytest.raises(InvalidFileError) as caught:
+        read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+    assert {fault.path for fault in caught.value.faults} == {"data.root", "models.a.weights", "models.b.network"}
+
+
+def test_outside_of_a_repository_there_is_no_commit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert git_commit() == ""
+
+
+def test_hidden_gpus_do_not_count(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert not this_machine_has_gpu()
