@@ -37,6 +37,7 @@ class Succeeded:
         duration_s: Time the stage ran.
         host: Where it ran.
         reused: The artifact was there already and the stage did not run.
+        nondeterministic: The stage ran, and gave another result than an artifact that was committed meanwhile.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Succeeded:
     duration_s: float
     host: str = ""
     reused: bool = False
+    nondeterministic: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,7 +110,9 @@ def submit(sweep: str, overrides: tuple[str, ...], address: str, working_dir: st
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `orchard` command."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    logging.basicConfig(format="%(message)s", handlers=[handler])
     sys.path.insert(0, os.getcwd())  # a user's own networks are found where the command is given
     try:
         cli.main(args=arguments, prog_name="orchard", standalone_mode=False)

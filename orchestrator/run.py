@@ -144,7 +144,8 @@ class JournalKeeper:
         for outcome in outcomes:
             common = {"key": outcome.key, "duration_s": round(outcome.duration_s, 4), "host": outcome.host}
             if isinstance(outcome, Succeeded):
-                self._journal.append("succeeded", reused=outcome.reused, **common)
+                how = {"reused": outcome.reused, "nondeterministic": outcome.nondeterministic}
+                self._journal.append("succeeded", **how, **common)
             else:
                 retried = machine.state_of(outcome.key) is not TaskState.FAILED
                 failure = {"cause": outcome.cause.value, "message": outcome.message, "log": outcome.log}

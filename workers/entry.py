@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifactError, Store
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from jobs.identity import canonical
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
 from jobs.task import Resources, StageKind, Task
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     StageFunction = Callable[[Context], Product]
 
 _log = logging.getLogger("orchard")
+_log.setLevel(logging.INFO)  # for the logs of failed tasks; what a terminal shows is its handler's choice
 
 LIBRARIES = ("torch", "torchvision", "numpy", "ortools")
 """Libraries whose versions go into every manifest."""
@@ -97,7 +99,12 @@ def _product(
     from workers.stages import Context, stage_function
 
     context = Context(task=task, store=store, device=_device(task), should_stop=should_stop)
-    return (stage_of or stage_function)(task.stage)(context)
+    product = (stage_of or stage_function)(task.stage)(context)
+    try:
+        canonical([product.measurements, product.timings])
+    except ValueError:
+        raise BadNumericsError(f"{task.stage} measured NaN or infinity: {dict(product.measurements)}") from None
+    return product
 
 
 def _commit(task: Task, store: Store, product: Product, provenance: Provenance, started: float, host: str) -> Succeeded:
@@ -115,10 +122,17 @@ def _commit(task: Task, store: Store, product: Product, provenance: Provenance, 
         versions=versions(),
         git_commit=provenance.git_commit,
     )
-    if store.commit(manifest, product.files) is Commit.DIFFERENT:
+    commit = store.commit(manifest, product.files)
+    if commit is Commit.DIFFERENT:
         _log.warning("%s %s gave another result than the one committed first", task.stage, task.key)
         manifest = store.manifest(task.key)
-    return Succeeded(key=task.key, measurements=manifest.measurements, duration_s=ended - started, host=host)
+    return Succeeded(
+        key=task.key,
+        measurements=manifest.measurements,
+        duration_s=ended - started,
+        host=host,
+        nondeterministic=commit is Commit.DIFFERENT,
+    )
 
 
 def cause_of(error: BaseException) -> Cause:
@@ -134,8 +148,9 @@ def cause_of(error: BaseException) -> Cause:
             return Cause.OUT_OF_MEMORY
         case MissingArtifactError() | CorruptArtifactError() | OSError():
             return Cause.TRANSIENT
-    # torch.OutOfMemoryError, named so that this module need not import torch.
-    return Cause.OUT_OF_MEMORY if type(error).__name__ == "OutOfMemoryError" else Cause.BUG
+    # torch's own error on a GPU, by name so that this module need not import torch; on a CPU it is told by its words.
+    out_of_memory = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return Cause.OUT_OF_MEMORY if out_of_memory else Cause.BUG
 
 
 @cache

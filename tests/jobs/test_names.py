@@ -3,11 +3,11 @@ import torchvision
 from jobs import names
 from workers.criteria import CRITERIA
 from workers.data.load import DATASETS
-from workers.models.build import NETWORKS
+from workers.models._registry import ZOO
 
 
 def test_the_names_of_networks_are_those_of_the_zoo():
-    assert set(names.NETWORKS) == set(NETWORKS)
+    assert set(names.NETWORKS) == set(ZOO)
 
 
 def test_the_names_of_data_sets_are_those_that_can_be_read():

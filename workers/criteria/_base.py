@@ -1,7 +1,7 @@
 """The signature of a data-free criterion."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -10,6 +10,7 @@ from torch import Tensor
 from workers.channels import ChannelMap
 
 
+@runtime_checkable
 class Criterion(Protocol):
     """Scores channels; the lowest go first."""
 

@@ -6,13 +6,14 @@ size gives the channels back. A partition is given by the widths of its cells. K
 
 import heapq
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 
+@runtime_checkable
 class Partition(Protocol):
     """Chooses the cells of one channel group without data."""
 

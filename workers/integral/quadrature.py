@@ -6,7 +6,7 @@ every Q here is the identity, so that a converted network reproduces the origina
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from torch import Tensor
 from workers.integral.interpolation import interpolation_matrix
 
 
+@runtime_checkable
 class Quadrature(Protocol):
     """From nodes to the matrix that acts on the input axis."""
 
