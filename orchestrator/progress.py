@@ -100,21 +100,22 @@ class Progress:
 
     def _time_line(self, machine: Machine) -> str:
         elapsed = self._clock() - self._started
-        left = self._left_s(machine, elapsed)
-        return f"{_clock(elapsed)} elapsed" + (f", about {_clock(left)} left" if left is not None else "")
+        return f"{_clock(elapsed)} elapsed{self._time_left(machine, elapsed)}"
 
-    def _left_s(self, machine: Machine, elapsed: float) -> float | None:
-        """Work left over the pace of work so far; None before anything is known."""
+    def _time_left(self, machine: Machine, elapsed: float) -> str:
+        """Work left over the pace of work so far; a lower bound while some stage has not been seen yet."""
         worked = sum(total for total, _ in self._durations.values())
-        runs = sum(count for _, count in self._durations.values())
-        if not runs or worked <= 0 or elapsed <= 0:
-            return None
-        work_left = 0.0
+        if worked <= 0 or elapsed <= 0:
+            return ""
+        work_left, word = 0.0, "about"
         for stage in StageKind:
+            open_tasks = sum(machine.counts[stage, state] for state in _OPEN)
             total, count = self._durations[stage]
-            mean = total / count if count else worked / runs
-            work_left += mean * sum(machine.counts[stage, state] for state in _OPEN)
-        return work_left / (worked / elapsed)
+            if open_tasks and not count:
+                word = "at least"
+            elif open_tasks:
+                work_left += open_tasks * total / count
+        return f", {word} {_clock(work_left * elapsed / worked)} left"
 
 
 def _clock(seconds: float) -> str:

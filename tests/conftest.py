@@ -7,7 +7,8 @@ import pytest
 import yaml
 from jaxtyping import install_import_hook
 
-# Every shape that a signature in these rooms states (ordering judges its own arguments, and is tested for it) is checked in every call that a test makes.
+# Every shape that a signature in these rooms states is checked in every call that a test makes. Not in `ordering`: it
+# judges its own arguments, and is tested for that.
 ROOMS = ("allocation", "channels", "criteria", "data", "integral", "measure", "models", "training")
 install_import_hook([f"workers.{room}" for room in ROOMS], "beartype.beartype")
 

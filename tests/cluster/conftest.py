@@ -22,13 +22,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def ray_environment(tmp_path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def ray_environment(tmp_path_factory) -> dict[str, str]:
     """The environment of a Ray that nobody else uses."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     return {
         **inherited,
-        "HOME": str(tmp_path),
+        "HOME": str(tmp_path_factory.mktemp("home")),
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -37,7 +37,7 @@ def ray_environment(tmp_path) -> dict[str, str]:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def head(ray_environment) -> Iterator[dict[str, str]]:
     """A real head with two CPUs and a dashboard; ended by its own process group."""
     ports = {"gcs": free_port(), "dashboard": free_port()}
@@ -60,7 +60,7 @@ def head(ray_environment) -> Iterator[dict[str, str]]:
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             try:
-                process.wait(timeout=20)
+                process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

@@ -63,9 +63,10 @@ def test_a_sweep_by_ray_job_submit_and_again_by_orchard_submit(head, ray_environ
     assert "Nothing to compute" in out
 
 
-def test_a_job_that_fails_says_so(head, ray_environment, working_dir, tmp_path):
+def test_a_job_whose_sweep_fails_fails_and_names_the_log(head, ray_environment, working_dir, tmp_path):
     sweep = working_dir / "jobs" / "sweeps" / "quickstart.yaml"
     document = yaml.safe_load(sweep.read_text())
+    document["name"] = "failing"
     document["models"]["resnet"]["arguments"]["in_channels"] = 3  # digits have one
     sweep.write_text(yaml.safe_dump(document))
     done = subprocess.run(

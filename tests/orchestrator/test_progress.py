@@ -81,3 +81,9 @@ def test_the_time_left_follows_from_the_pace_so_far():
         progress.update(machine, [outcome])
     # 60 s of work took 30 s, two at a time; two tasks like it are 120 s of work, so 60 s are left.
     assert "0:30 elapsed, about 1:00 left" in text.getvalue()
+
+
+def test_while_a_stage_is_unseen_the_time_left_is_a_lower_bound(machine, tasks):
+    machine.start(frozenset(), {})
+    text = shown(machine, [Succeeded(key=next(iter(tasks)), measurements={}, duration_s=1.0)], terminal=False)
+    assert "at least 0:00 left" in text  # evaluate has not run yet
