@@ -19,6 +19,8 @@ from workers.entry import Provenance, run_task
 _GPU_TASKS_PER_PROCESS = 100
 """After so many tasks a worker process with a GPU ends, and with it all memory that it holds."""
 
+_GATHER_S = 0.003
+
 
 @cache
 def cached_store(storage: str) -> LocalStore:
@@ -79,13 +81,13 @@ class RayBackend:
         self._tasks[self._function(task.resources)(task)] = task
 
     def wait(self, timeout_s: float) -> list[Outcome]:
-        """What has finished; waits for the first, then takes all that are there."""
+        """What has finished; waits for the first, then a moment for others: many short tasks come in few calls."""
         references = list(self._tasks)
         if not references:
             return []
         done, _ = self._ray.wait(references, num_returns=1, timeout=timeout_s, fetch_local=True)
         if done:
-            done, _ = self._ray.wait(references, num_returns=len(references), timeout=0, fetch_local=True)
+            done, _ = self._ray.wait(references, num_returns=len(references), timeout=_GATHER_S, fetch_local=True)
         tasks = [self._tasks.pop(reference) for reference in done]
         try:
             outcomes: list[Outcome] = self._ray.get(done)
