@@ -104,6 +104,7 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # torch, before it refuses the pickle
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
