@@ -1,6 +1,7 @@
 """`orchard run`: compute what is missing, log it, print the table of curves."""
 
 import os
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -24,7 +25,7 @@ _SIMULATED_GROUPS = 16
 def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
     """Run a sweep file; returns the exit code."""
     spec = load_sweep(sweep, overrides)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 200)  # a log has no width: the table is not squeezed
     if backend == "simulated":
         return _simulate(spec, console)
     store = open_store(spec.storage)
