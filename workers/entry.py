@@ -63,7 +63,7 @@ def run_task(
         stage_of: Which function runs a stage; default: those of `workers.stages`.
     """
     started = time.time()
-    host = socket.gethostname()
+    host = _host()
     with _captured_log() as records:
         try:
             if store.has(task.key):
@@ -151,6 +151,11 @@ def cause_of(error: BaseException) -> Cause:
     # torch's own error on a GPU, by name so that this module need not import torch; on a CPU it is told by its words.
     out_of_memory = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     return Cause.OUT_OF_MEMORY if out_of_memory else Cause.BUG
+
+
+@cache
+def _host() -> str:
+    return socket.gethostname()
 
 
 @cache

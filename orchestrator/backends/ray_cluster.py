@@ -6,6 +6,7 @@ machine decides. `RAY_ADDRESS` names the cluster to join; without it a local one
 
 import logging
 import os
+import pickle
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -19,7 +20,7 @@ from workers.entry import Provenance, run_task
 _GPU_TASKS_PER_PROCESS = 100
 """After so many tasks a worker process with a GPU ends, and with it all memory that it holds."""
 
-_GATHER_S = 0.003
+_GATHER_S = 0.01
 
 
 @cache
@@ -61,11 +62,13 @@ class RayBackend:
             include_dashboard=None if address else False,
         )
 
-        # Store and provenance travel with the function, once, and not with every task.
-        def work(task: Task) -> Outcome:
+        # Store and provenance travel with the function, once. Task and outcome travel as bytes, which Ray passes on as
+        # they are: its own pickler, made for closures, costs more than an empty task.
+        def work(pickled: bytes) -> bytes:
+            task: Task = pickle.loads(pickled)
             if task.resources.num_gpus == 0:
                 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it unset, which would show every GPU there is
-            return execute(task, storage, provenance)
+            return pickle.dumps(execute(task, storage, provenance))
 
         self._work = work
         self._functions: dict[Resources, Callable[..., Any]] = {}
@@ -78,7 +81,7 @@ class RayBackend:
 
     def submit(self, task: Task) -> None:
         """Hand a task to Ray."""
-        self._tasks[self._function(task.resources)(task)] = task
+        self._tasks[self._function(task.resources)(pickle.dumps(task))] = task
 
     def wait(self, timeout_s: float) -> list[Outcome]:
         """What has finished; waits for the first, then a moment for others: many short tasks come in few calls."""
@@ -90,10 +93,9 @@ class RayBackend:
             done, _ = self._ray.wait(references, num_returns=len(references), timeout=_GATHER_S, fetch_local=True)
         tasks = [self._tasks.pop(reference) for reference in done]
         try:
-            outcomes: list[Outcome] = self._ray.get(done)
+            return [pickle.loads(outcome) for outcome in self._ray.get(done)]
         except self._ray.exceptions.RayError:
             return [self._outcome(task, reference) for task, reference in zip(tasks, done, strict=True)]
-        return outcomes
 
     def close(self) -> None:
         """Stop what runs and leave the cluster; a local one ends."""
@@ -115,7 +117,7 @@ class RayBackend:
 
     def _outcome(self, task: Task, reference: Any) -> Outcome:
         try:
-            outcome: Outcome = self._ray.get(reference)
+            outcome: Outcome = pickle.loads(self._ray.get(reference))
         except self._ray.exceptions.RayError as error:
             return Failed(key=task.key, cause=self._cause(error), message=_first_line(error), traceback=str(error))
         return outcome

@@ -48,7 +48,7 @@ def test_a_writer_that_dies_before_its_manifest_leaves_no_artifact(store, monkey
 
 def test_a_truncated_manifest_is_corrupt(store):
     store.commit(manifest(), {})
-    path = store._manifest_path(KEY)
+    path = Path(store._manifest_path(KEY))
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(CorruptArtifactError, match="not a manifest"):
         store.manifest(KEY)
@@ -90,7 +90,7 @@ def test_the_log_is_a_file(store):
 
 def test_manifests_are_plain_json(store):
     store.commit(manifest(width=3), {"a": b"1"})
-    assert json.loads(store._manifest_path(KEY).read_text())["measurements"] == {"width": 3}
+    assert json.loads(Path(store._manifest_path(KEY)).read_text())["measurements"] == {"width": 3}
 
 
 def test_an_unsupported_scheme_is_refused():
