@@ -11,8 +11,7 @@ import platform
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -64,29 +63,29 @@ def run_task(
     """
     started = time.time()
     host = _host()
-    with _captured_log() as records:
-        try:
-            if store.has(task.key):
-                manifest = store.manifest(task.key)
-                return Succeeded(
-                    key=task.key, measurements=manifest.measurements, duration_s=0.0, host=host, reused=True
-                )
-            product = _product(task, store, should_stop, stage_of)
-            return _commit(task, store, product, provenance or Provenance(), started, host)
-        except Exception as error:
-            cause = cause_of(error)
-            trace = "" if cause in {Cause.BAD_INPUT, Cause.CANCELLED} else traceback.format_exc()
-            message = str(error) or type(error).__name__
-            text = "\n".join([f"{task.stage} {task.label} ({task.key})", *records, message, traceback.format_exc()])
-            return Failed(
-                key=task.key,
-                cause=cause,
-                message=message if cause is not Cause.BUG else f"{type(error).__name__}: {message}",
-                traceback=trace,
-                log=_write_log(store, task.key, text),
-                duration_s=time.time() - started,
-                host=host,
-            )
+    _COLLECTOR.records = []
+    try:
+        if store.has(task.key):
+            manifest = store.manifest(task.key)
+            return Succeeded(key=task.key, measurements=manifest.measurements, duration_s=0.0, host=host, reused=True)
+        product = _product(task, store, should_stop, stage_of)
+        return _commit(task, store, product, provenance or Provenance(), started, host)
+    except Exception as error:
+        cause = cause_of(error)
+        trace = "" if cause in {Cause.BAD_INPUT, Cause.CANCELLED} else traceback.format_exc()
+        message = str(error) or type(error).__name__
+        text = "\n".join(
+            [f"{task.stage} {task.label} ({task.key})", *_COLLECTOR.records, message, traceback.format_exc()]
+        )
+        return Failed(
+            key=task.key,
+            cause=cause,
+            message=message if cause is not Cause.BUG else f"{type(error).__name__}: {message}",
+            traceback=trace,
+            log=_write_log(store, task.key, text),
+            duration_s=time.time() - started,
+            host=host,
+        )
 
 
 def _product(
@@ -187,7 +186,7 @@ def limit_threads(resources: Resources) -> None:
 
 
 class _Collector(logging.Handler):
-    """Keeps the formatted records of one task."""
+    """Keeps the formatted records of the task that runs; a process runs one at a time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,14 +196,8 @@ class _Collector(logging.Handler):
         self.records.append(self.format(record))
 
 
-@contextmanager
-def _captured_log() -> Iterator[list[str]]:
-    collector = _Collector()
-    _log.addHandler(collector)
-    try:
-        yield collector.records
-    finally:
-        _log.removeHandler(collector)
+_COLLECTOR = _Collector()
+_log.addHandler(_COLLECTOR)
 
 
 def _write_log(store: Store, key: str, text: str) -> str:

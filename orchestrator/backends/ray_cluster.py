@@ -20,7 +20,7 @@ from workers.entry import Provenance, run_task
 _GPU_TASKS_PER_PROCESS = 100
 """After so many tasks a worker process with a GPU ends, and with it all memory that it holds."""
 
-_GATHER_S = 0.01
+_GATHER_S = 0.02
 
 
 @cache
