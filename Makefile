@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 
 .PHONY: setup demo test check format clean
@@ -12,7 +13,7 @@ setup: $(READY)
 
 .uv/bin/uv:
 	$(PYTHON) -m venv .uv
-	.uv/bin/pip install --quiet uv
+	.uv/bin/pip install --quiet uv==$(UV_VERSION)
 
 $(READY): pyproject.toml $(filter .uv/bin/uv,$(UV))
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) .venv

@@ -120,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         sys.exit(2)
     except click.Abort:
+        click.echo("interrupted; what was finished is kept, the same command goes on from there", err=True)
         sys.exit(130)
     except BadInputError as error:
         click.echo(f"error: {error}", err=True)

@@ -75,6 +75,16 @@ def test_data_that_is_not_there_gives_exit_code_2(orchard, tiny_sweep, write_swe
     assert "data.root: /no/such/folder: no such file or folder" in err
 
 
+def test_an_interrupted_command_says_that_nothing_is_lost(orchard, tiny_sweep, write_sweep, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestrator.commands.planning.show_plan", interrupt)
+    code, _, err = orchard("plan", write_sweep(tiny_sweep))
+    assert code == 130
+    assert "goes on from there" in err
+
+
 def test_an_unknown_command_gives_exit_code_2(orchard):
     assert orchard("prune")[0] == 2
 
