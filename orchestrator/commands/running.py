@@ -59,7 +59,8 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
         console.print(f"MLflow: {tracked.address}", soft_wrap=True, highlight=False)
         console.print(f"  shown by: {ui_command(spec.tracking)}", soft_wrap=True, highlight=False)
     else:
-        console.print(f"MLflow was not reached; once it is back: orchard sync {sweep}", soft_wrap=True)
+        again = f"orchard sync {spec.name} --storage {store.uri}"
+        console.print(f"MLflow was not reached; once it is back: {again}", soft_wrap=True, highlight=False)
     return 0 if summary.complete else 1
 
 

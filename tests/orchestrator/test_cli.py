@@ -172,11 +172,11 @@ class TestASweep:
         log = next(line.split("log: ")[1].strip() for line in out.splitlines() if "log: " in line)
         assert "RuntimeError: this network has a bug" in Path(log).read_text()
 
-    def test_mlflow_being_away_costs_no_result(self, orchard, tiny_sweep, write_sweep):
+    def test_mlflow_being_away_costs_no_result(self, orchard, tiny_sweep, write_sweep, tmp_path):
         path = write_sweep({**tiny_sweep, "tracking": "http://127.0.0.1:9"})
         code, out, _ = orchard("run", path, "--backend", "inline")
         assert code == 0
-        assert "orchard sync" in out
+        assert f"orchard sync tiny --storage {tmp_path / 'store'}" in out
 
 
 def test_a_simulated_run_computes_nothing(orchard, tiny_sweep, write_sweep, tmp_path):
