@@ -5,6 +5,7 @@ nothing is read: only whether a package of that name can be found.
 """
 
 import importlib.util
+import os
 from collections.abc import Callable, Sequence, Sized
 from typing import TypeVar
 
@@ -42,6 +43,11 @@ def whole_percent(compression: float) -> float:
     if abs(compression * 100 - round(compression * 100)) > 1e-9:
         raise fault(f"{compression} is no whole percent; ask in steps of 0.01")
     return compression
+
+
+def absolute(location: str) -> str:
+    """A path as every process of this machine understands it: `~` expanded, absolute; other URIs as they are."""
+    return location if "://" in location else os.path.abspath(os.path.expanduser(location))
 
 
 def known_or_own(known: Sequence[str]) -> Callable[[str], str]:

@@ -6,6 +6,7 @@ Cheap enough to be read off by `orchard plan`: small files are digested whole, l
 import hashlib
 import importlib.util
 from pathlib import Path
+from typing import BinaryIO
 
 from jobs.errors import BadInputError
 
@@ -13,39 +14,56 @@ _WHOLE_BYTES = 64 * 2**20
 _PROBE_BYTES = 2**20
 
 
-def fingerprint(path: str) -> str:
-    """Names the content of a local file or of all files below a folder.
+def fingerprint(location: str) -> str:
+    """Names the content of a file, or of all files below a folder.
 
     Files over 64 MiB count by size, first and last MiB; in a folder, so does every file over 1 MiB.
 
+    Args:
+        location: A path, or the URI of a file on any file system that fsspec knows.
+
     Raises:
-        BadInputError: There is no such file or folder on this machine.
+        BadInputError: There is no such file or folder, or it cannot be reached.
     """
-    root = Path(path.removeprefix("file://")).expanduser()
+    if "://" in location and not location.startswith("file://"):
+        return _remote_fingerprint(location)
+    root = Path(location.removeprefix("file://")).expanduser()
     if root.is_file():
-        return _digest_of(root, _WHOLE_BYTES)
+        with root.open("rb") as stream:
+            return _digest(stream, root.stat().st_size, _WHOLE_BYTES)
     if not root.is_dir():
         raise BadInputError(
-            f"{path}: no such file or folder on this machine; the driver reads it to name its content "
+            f"{location}: no such file or folder on this machine; the driver reads it to name its content "
             "(for data that only workers see, give data.fingerprint)"
         )
     digest = hashlib.sha256()
     for file in sorted(file for file in root.rglob("*") if file.is_file()):
-        digest.update(f"{file.relative_to(root)}\0{_digest_of(file, _PROBE_BYTES)}\0".encode())
+        with file.open("rb") as stream:
+            content = _digest(stream, file.stat().st_size, _PROBE_BYTES)
+        digest.update(f"{file.relative_to(root)}\0{content}\0".encode())
     return digest.hexdigest()[:32]
 
 
-def _digest_of(file: Path, whole_bytes: int) -> str:
-    size = file.stat().st_size
+def _remote_fingerprint(uri: str) -> str:
+    import fsspec
+
+    try:
+        files, path = fsspec.core.url_to_fs(uri)
+        with files.open(path, "rb") as stream:
+            return _digest(stream, files.size(path), _WHOLE_BYTES)
+    except (OSError, ValueError, ImportError) as error:
+        raise BadInputError(f"{uri}: cannot be read ({error}); the driver reads it to name its content") from error
+
+
+def _digest(stream: BinaryIO, size: int, whole_bytes: int) -> str:
     digest = hashlib.sha256(str(size).encode())
-    with file.open("rb") as stream:
-        if size <= whole_bytes:
-            while block := stream.read(_PROBE_BYTES):
-                digest.update(block)
-        else:
-            digest.update(stream.read(_PROBE_BYTES))
-            stream.seek(-_PROBE_BYTES, 2)
-            digest.update(stream.read(_PROBE_BYTES))
+    if size <= whole_bytes:
+        while block := stream.read(_PROBE_BYTES):
+            digest.update(block)
+    else:
+        digest.update(stream.read(_PROBE_BYTES))
+        stream.seek(size - _PROBE_BYTES)
+        digest.update(stream.read(_PROBE_BYTES))
     return digest.hexdigest()[:32]
 
 

@@ -12,6 +12,7 @@ from jobs import checks, names
 
 Compression = Annotated[float, Field(ge=0.0, lt=1.0), AfterValidator(checks.whole_percent)]
 Compressions = Annotated[tuple[Compression, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)]
+Location = Annotated[str, AfterValidator(checks.absolute)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)]
 
@@ -41,7 +42,7 @@ class DataSpec(Record):
     dataset: Annotated[str, AfterValidator(checks.known_or_own(names.DATASETS))] = Field(
         description="A data set of ours, or your own `package.module:callable`."
     )
-    root: str | None = Field(default=None, description="Folder that holds the data, as every worker sees it.")
+    root: Location | None = Field(default=None, description="Folder that holds the data, as every worker sees it.")
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the data set.")
     normalize: NormalizeSpec | None = Field(default=None, description="Default: none, pixels stay in [0, 1].")
     fingerprint: str | None = Field(
@@ -89,7 +90,7 @@ class ModelSpec(Record):
         description="A network of our zoo, `torchvision:NAME`, or your own `package.module:callable`."
     )
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the network.")
-    weights: str | None = Field(default=None, description="URI of a checkpoint (.safetensors, .pt, .pth).")
+    weights: Location | None = Field(default=None, description="URI of a checkpoint (.safetensors, .pt, .pth).")
     train: TrainSpec | None = Field(default=None, description="How to train it, where there is no checkpoint.")
 
     @model_validator(mode="after")

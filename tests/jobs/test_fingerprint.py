@@ -1,3 +1,4 @@
+import fsspec
 import pytest
 
 from jobs.errors import BadInputError
@@ -32,6 +33,20 @@ def test_a_large_file_in_a_folder_counts_by_size_head_and_tail(tmp_path):
 def test_what_is_not_there_is_bad_input(tmp_path):
     with pytest.raises(BadInputError, match="no such file or folder"):
         fingerprint(str(tmp_path / "none"))
+
+
+def test_a_checkpoint_may_be_on_any_file_system_that_fsspec_knows():
+    files = fsspec.filesystem("memory")
+    files.pipe("/checkpoints/net", b"1")
+    before = fingerprint("memory://checkpoints/net")
+    files.pipe("/checkpoints/net", b"2")
+    assert fingerprint("memory://checkpoints/net") != before
+
+
+@pytest.mark.parametrize("uri", ["memory://checkpoints/none", "no-such-protocol://bucket/net"])
+def test_a_checkpoint_that_cannot_be_reached_is_bad_input(uri):
+    with pytest.raises(BadInputError, match="cannot be read"):
+        fingerprint(uri)
 
 
 def test_a_users_module_counts_without_being_imported(tmp_path, monkeypatch):

@@ -165,6 +165,16 @@ def test_an_override_that_is_not_yaml_is_refused(tiny_sweep, write_sweep):
     assert "cannot be read" in faults_of(write_sweep(tiny_sweep), "seeds=[1")["seeds"]
 
 
+def test_paths_become_absolute_and_uris_stay(tiny_sweep, write_sweep, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/someone")
+    nets = "models={a: {network: resnet, weights: w.pt}, b: {network: resnet, weights: 's3://bucket/w.pt'}}"
+    spec = load_sweep(write_sweep(tiny_sweep), [nets, "data.root=~/data"])
+    assert spec.models["a"].weights == str(tmp_path / "w.pt")
+    assert spec.models["b"].weights == "s3://bucket/w.pt"
+    assert spec.data.root == "/home/someone/data"
+
+
 def test_numbers_in_scientific_notation_are_numbers(tiny_sweep, write_sweep):
     spec = load_sweep(write_sweep(tiny_sweep), ["models.net.train.weight_decay=5e-4"])
     assert spec.models["net"].train.weight_decay == 0.0005
