@@ -5,14 +5,10 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
+from servers import mlflow_server
 
 from orchestrator.results import METRICS, Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
 from orchestrator.tracking import log_sweep
@@ -56,29 +52,8 @@ def server(tmp_path):
     curves = [make_curve(method, seed) for method in ACCURACIES for seed in (0, 1)]
     record = SweepRecord(name="browsed", spec={}, curves=tuple(curve.plan for curve in curves))
     tracked = log_sweep(record, curves, tracking_uri=uri)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # its job runners take half a minute
-    process = subprocess.Popen([*command, "--backend-store-uri", uri], env=environment)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        wait_until_up(address)
+    with mlflow_server(uri) as address:
         yield ui_address(address, tracked.experiment_id)
-    finally:
-        process.terminate()
-        process.wait(90)
-
-
-def wait_until_up(address: str) -> None:
-    for _ in range(300):
-        try:
-            urlopen(f"{address}/health", timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"no server at {address} after a minute")
 
 
 @pytest.fixture
