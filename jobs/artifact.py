@@ -18,7 +18,16 @@ class MissingArtifactError(OrchardError):
 
 
 class CorruptArtifactError(OrchardError):
-    """What is stored does not have the digest that was committed."""
+    """What is stored does not have the digest that was committed.
+
+    Args:
+        message: Where and what.
+        key: The task whose artifact it is: computing it again mends the store.
+    """
+
+    def __init__(self, message: str, *, key: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +119,9 @@ class Store(Protocol):
             CorruptArtifactError: The manifest cannot be read.
         """
 
+    def manifests(self, keys: Iterable[str]) -> tuple[dict[str, Manifest], set[str]]:
+        """The manifests of those of `keys` that are committed, and the keys whose manifest is damaged; many at once."""
+
     def read(self, key: str, name: str) -> bytes:
         """One file of a committed artifact, its digest checked.
 
@@ -120,6 +132,21 @@ class Store(Protocol):
 
     def commit(self, manifest: Manifest, files: Mapping[str, bytes]) -> Commit:
         """Publish an artifact: all of it or nothing. `manifest.files` is filled in from `files`."""
+
+    def quarantine(self, key: str) -> None:
+        """Put a damaged artifact aside, so that its task can be run and committed again; no error if there is none.
+
+        Files of it that are whole stay, for other artifacts may name them.
+        """
+
+    def save_checkpoint(self, key: str, content: bytes) -> None:
+        """Keep how far a task has come; replaces its earlier checkpoint in one step."""
+
+    def load_checkpoint(self, key: str) -> bytes | None:
+        """The last checkpoint of a task; None where there is none or it is damaged."""
+
+    def drop_checkpoint(self, key: str) -> None:
+        """Forget the checkpoint of a task, if there is one."""
 
     def write_log(self, key: str, text: str) -> str:
         """Keep the log of one attempt; returns its address."""

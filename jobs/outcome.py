@@ -18,6 +18,8 @@ class Cause(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     TRANSIENT = "transient"
     """Input or output failed in a way that may pass."""
+    CORRUPT = "corrupt"
+    """An artifact that the task reads is damaged; that artifact has to be computed again first."""
     BAD_INPUT = "bad_input"
     """The user's network, data or file cannot be used."""
     BAD_NUMERICS = "bad_numerics"
@@ -25,6 +27,19 @@ class Cause(StrEnum):
     CANCELLED = "cancelled"
     BUG = "bug"
     """Anything else: an error in a stage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an attempt used of its machine.
+
+    Attributes:
+        memory_bytes: Peak resident memory of the worker process; 0 where unknown.
+        gpu_fraction: Peak of the GPU memory that the attempt reserved, as a fraction of the device's; 0 without a GPU.
+    """
+
+    memory_bytes: int = 0
+    gpu_fraction: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +51,8 @@ class Succeeded:
         measurements: What the manifest measured; the same on every machine.
         duration_s: Time the stage ran.
         host: Where it ran.
+        node: The cluster's name for that machine; filled in by the backend.
+        usage: What it took.
         reused: The artifact was there already and the stage did not run.
         nondeterministic: The stage ran, and gave another result than an artifact that was committed meanwhile.
     """
@@ -44,6 +61,8 @@ class Succeeded:
     measurements: Mapping[str, Json]
     duration_s: float
     host: str = ""
+    node: str = ""
+    usage: Usage = Usage()
     reused: bool = False
     nondeterministic: bool = False
 
@@ -60,6 +79,10 @@ class Failed:
         log: Address of the attempt's log; empty where the worker was lost before it could write one.
         duration_s: Time until the failure.
         host: Where it ran, as far as known.
+        node: The cluster's name for that machine; filled in by the backend.
+        usage: What it took, as far as known.
+        on_gpu: For OUT_OF_MEMORY: it was the GPU's memory.
+        damaged: For CORRUPT: the key of the artifact to compute again.
     """
 
     key: str
@@ -69,6 +92,10 @@ class Failed:
     log: str = ""
     duration_s: float = 0.0
     host: str = ""
+    node: str = ""
+    usage: Usage = Usage()
+    on_gpu: bool = False
+    damaged: str = ""
 
 
 Outcome = Succeeded | Failed

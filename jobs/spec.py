@@ -186,6 +186,15 @@ class StagesSpec(Record):
     evaluate: ResourcesSpec = ResourcesSpec()
 
 
+class BudgetSpec(Record):
+    """Where a sweep stops by itself: nothing more is submitted, what runs is awaited, what is done is kept."""
+
+    gpu_hours: float | None = Field(
+        default=None, gt=0, description="GPU-hours of the whole sweep, all its runs together; default: no cap."
+    )
+    wall_hours: float | None = Field(default=None, gt=0, description="Hours of one run; default: no cap.")
+
+
 class SweepSpec(Record):
     """One sweep: models x methods x compressions x seeds on one data set."""
 
@@ -205,6 +214,14 @@ class SweepSpec(Record):
     models: Annotated[dict[Name, ModelSpec], AfterValidator(checks.not_empty)]
     methods: Annotated[dict[Name, MethodSpec], AfterValidator(checks.not_empty)]
     resources: StagesSpec = StagesSpec()
+    priority: int = Field(
+        default=0,
+        ge=-100,
+        le=100,
+        description="Of sweeps that run on one cluster with one store, those of higher priority go first; "
+        "equal ones share it evenly.",
+    )
+    budget: BudgetSpec = BudgetSpec()
 
     @model_validator(mode="after")
     def _every_method_has_compressions(self) -> Self:

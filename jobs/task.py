@@ -48,11 +48,13 @@ class Resources:
         num_cpus: CPU slots; also the number of threads that the task uses.
         num_gpus: GPUs, fractions allowed.
         memory_bytes: Memory to reserve; 0 reserves none.
+        adaptive: `num_gpus` is a first guess, which the scheduler may replace by what it has learnt.
     """
 
     num_cpus: float = 1.0
     num_gpus: float = 0.0
     memory_bytes: int = 0
+    adaptive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,25 @@ def make_task(
         label=label,
         work=work,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One run of a task, as the scheduler hands it to a backend.
+
+    Attributes:
+        task: What runs.
+        number: From 1.
+        resources: What this attempt asks of the cluster; more than the task's own after it ran out of memory.
+        avoid: Nodes (the cluster's names) that it must not run on.
+        expected_s: How long it will take, as far as known; 0 where nothing is known.
+    """
+
+    task: Task
+    number: int = 1
+    resources: Resources
+    avoid: frozenset[str] = frozenset()
+    expected_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

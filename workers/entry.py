@@ -50,6 +50,7 @@ def run_task(
     *,
     provenance: Provenance | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    may_commit: Callable[[], bool] = lambda: True,
     stage_of: Callable[[StageKind], StageFunction] | None = None,
 ) -> Outcome:
     """Run one task and commit its artifact; a task whose artifact is there is not run.
@@ -58,7 +59,8 @@ def run_task(
         task: What to run.
         store: Where inputs are read and the result is committed.
         provenance: Goes into the manifest.
-        should_stop: Polled by long stages per batch.
+        should_stop: Asked before the stage runs, and polled by long stages per batch.
+        may_commit: Asked before the result is committed; false where another driver has taken the sweep over.
         stage_of: Which function runs a stage; default: those of `workers.stages`.
     """
     started = time.time()
@@ -68,7 +70,11 @@ def run_task(
         if store.has(task.key):
             manifest = store.manifest(task.key)
             return Succeeded(key=task.key, measurements=manifest.measurements, duration_s=0.0, host=host, reused=True)
+        if should_stop():
+            raise CancelledError("stopped on request before it started")
         product = _product(task, store, should_stop, stage_of)
+        if not may_commit():
+            raise CancelledError("another driver has taken this sweep over; its own attempt counts")
         return _commit(task, store, product, provenance or Provenance(), started, host)
     except Exception as error:
         cause = cause_of(error)

@@ -2,11 +2,12 @@
 
 import os
 from collections import deque
+from collections.abc import Callable, Sequence
 
 from jobs.artifact import Store
-from jobs.outcome import Outcome
-from jobs.task import Task
-from orchestrator.backends.base import Slots
+from jobs.outcome import Cause, Failed, Outcome
+from jobs.task import Attempt
+from orchestrator.backends.base import NodeKind, Slots
 from orchestrator.surroundings import this_machine_has_gpu
 from workers.entry import Provenance, run_task
 
@@ -17,26 +18,61 @@ class InlineBackend:
     Args:
         store: Where the tasks read and commit.
         provenance: Goes into the manifests.
+        should_stop: Polled by long stages.
+        may_commit: Asked before a result is committed.
     """
 
-    def __init__(self, store: Store, provenance: Provenance) -> None:
+    def __init__(
+        self,
+        store: Store,
+        provenance: Provenance,
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+        may_commit: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._store = store
         self._provenance = provenance
-        self._waiting: deque[Task] = deque()
+        self._should_stop = should_stop
+        self._may_commit = may_commit
+        self._waiting: deque[Attempt] = deque()
+        self._cancelled: list[Outcome] = []
 
     def slots(self) -> Slots:
         """One task at a time, on whatever this machine has."""
         return Slots(cpus=float(os.cpu_count() or 1), gpus=float(this_machine_has_gpu()))
 
-    def submit(self, task: Task) -> None:
-        """Take a task."""
-        self._waiting.append(task)
+    def node_kinds(self) -> tuple[NodeKind, ...]:
+        """This machine."""
+        slots = self.slots()
+        return (NodeKind(name="this machine", cpus=slots.cpus, gpus=slots.gpus),)
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        """Take attempts."""
+        self._waiting.extend(attempts)
 
     def wait(self, timeout_s: float) -> list[Outcome]:
         """Run the task that waits longest, however long it takes."""
-        if not self._waiting:
-            return []
-        return [run_task(self._waiting.popleft(), self._store, provenance=self._provenance)]
+        if self._cancelled or not self._waiting:
+            cancelled, self._cancelled = self._cancelled, []
+            return cancelled
+        task = self._waiting.popleft().task
+        return [
+            run_task(
+                task,
+                self._store,
+                provenance=self._provenance,
+                should_stop=self._should_stop,
+                may_commit=self._may_commit,
+            )
+        ]
+
+    def cancel(self) -> None:
+        """Cancel what waits; nothing runs outside `wait`."""
+        self._cancelled += [
+            Failed(key=attempt.task.key, cause=Cause.CANCELLED, message="cancelled before it started")
+            for attempt in self._waiting
+        ]
+        self._waiting.clear()
 
     def close(self) -> None:
         """Forget what waits."""
