@@ -70,6 +70,7 @@ class Task:
         resources: What it asks of the cluster.
         locations: Where inputs from outside lie (data root, checkpoint URI); their content is in `params`.
         label: For people: model, method, compression, seed of the first curve that asked for it.
+        family: Tasks of one stage and family are alike in what they take: the model's name in the sweep.
         work: Hint of its cost among its siblings; larger ones start first.
     """
 
@@ -81,6 +82,7 @@ class Task:
     resources: Resources = field(default_factory=Resources)
     locations: Mapping[str, str] = field(default_factory=dict)
     label: str = ""
+    family: str = ""
     work: float = 1.0
 
     def identity(self) -> dict[str, Json]:
@@ -109,6 +111,7 @@ def make_task(
     resources: Resources | None = None,
     locations: Mapping[str, str] | None = None,
     label: str = "",
+    family: str = "",
     work: float = 1.0,
 ) -> Task:
     """A task with the key that its identity gives it. See `Task` for the arguments."""
@@ -121,6 +124,7 @@ def make_task(
         resources=resources or Resources(),
         locations=locations or {},
         label=label,
+        family=family,
         work=work,
     )
 
@@ -172,6 +176,7 @@ def order_tasks(permute: Task, groups: Sequence[GroupSize], resources: Resources
             environment=permute.environment,
             resources=resources,
             label=f"{permute.label} {group.name}",
+            family=permute.family,
             work=float(group.width) ** 2,
         )
         for group in groups

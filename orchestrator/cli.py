@@ -1,7 +1,8 @@
 """The `orchard` command. Parses arguments, prints, and sets exit codes; all work is done elsewhere.
 
-Exit codes: 0 all wanted results are there; 1 some task failed; 2 the input cannot be used. Heavy modules are imported
-in the command that needs them, so that `orchard plan` answers at once.
+Exit codes: 0 all wanted results are there; 1 some task failed; 2 the input cannot be used; 3 a run was stopped before
+its end (cancelled, out of budget, told to end) and the same command goes on. Heavy modules are imported in the command
+that needs them, so that `orchard plan` answers at once.
 """
 
 import logging

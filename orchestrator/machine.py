@@ -1,69 +1,48 @@
-"""The scheduling decisions: events in, commands out.
+"""The scheduling decisions: events in, attempts out.
 
-No clock, no disk, no Ray: what happened is told by `start` and `step`, what to do is returned, and the same events
-give the same commands. The state is mutable because a copy per event would make a sweep of n tasks cost n^2.
+No clock, no disk, no Ray: what happened and when is told by `start` and `step`, what to run is returned, and the same
+events give the same attempts. The state is mutable because a copy per event would make a sweep of n tasks cost n^2.
+What is decided how stands in `orchestrator.scheduling`; here it is put together.
 """
 
 import heapq
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
-from jobs.task import GroupSize, Resources, StageKind, Task, order_tasks
-
-
-class TaskState(StrEnum):
-    """Where a task stands. A task that no wanted result needs has no state."""
-
-    WAITING = "waiting"
-    """For its inputs."""
-    READY = "ready"
-    RUNNING = "running"
-    DONE = "done"
-    REUSED = "reused"
-    """Its artifact was there already."""
-    FAILED = "failed"
-    BLOCKED = "blocked"
-    """Something that it depends on failed."""
+from jobs.task import Attempt, GroupSize, Resources, StageKind, Task
+from orchestrator.scheduling.experience import Experience
+from orchestrator.scheduling.graph import FINISHED, Graph, Node, TaskState
+from orchestrator.scheduling.nodes import NodeHealth
+from orchestrator.scheduling.retry import retry_after
+from orchestrator.scheduling.spending import Caps, Spending
 
 
 class Lane(StrEnum):
-    """Tasks in flight are bounded per lane, so that CPU work goes on while all GPUs are busy."""
+    """What is in flight is bounded per lane, so that CPU work goes on while all GPUs are busy."""
 
     CPU = "cpu"
     GPU = "gpu"
 
 
-def lane_of(task: Task) -> Lane:
-    """The lane that a task runs in."""
-    return Lane.GPU if task.resources.num_gpus > 0 else Lane.CPU
+def lane_of(resources: Resources) -> Lane:
+    """The lane of a request."""
+    return Lane.GPU if resources.num_gpus > 0 else Lane.CPU
 
 
-RETRIES: Mapping[Cause, int] = {Cause.PREEMPTED: 8, Cause.TRANSIENT: 3}
-"""How often a task is run again after a failure of each cause; causes that are absent fail at once."""
-
-_FINISHED = frozenset({TaskState.DONE, TaskState.REUSED})
-_STAGE_RANK = {stage: rank for rank, stage in enumerate(StageKind)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submit:
-    """Command: run this task now. `attempt` counts from 1."""
-
-    task: Task
-    attempt: int
+def slots_of(resources: Resources) -> float:
+    """How many slots of its lane a request fills: GPUs in one, CPUs in the other."""
+    return resources.num_gpus or resources.num_cpus
 
 
 @dataclass(slots=True)
-class _Node:
-    task: Task
-    state: TaskState = TaskState.WAITING
-    missing: int = 0
-    dependents: list[str] = field(default_factory=list)
+class _Trouble:
+    """What went wrong with a task so far, and what that means for its next attempt."""
+
     failures: Counter[Cause] = field(default_factory=Counter)
-    attempts: int = 0
+    resources: Resources | None = None
 
 
 class Machine:
@@ -73,7 +52,17 @@ class Machine:
         tasks: The plan's tasks, inputs before the tasks that read them.
         targets: Keys of the wanted tasks; what they do not need is not run.
         order_resources: What each `order` task asks of the cluster.
-        limits: How many tasks may be in flight in each lane.
+        limits: How many slots (`slots_of`) may be in flight in each lane.
+        experience: What earlier attempts took; it learns on.
+        spending: The sweep's caps and what earlier runs spent; default: no caps.
+        node_memory_bytes: Memory of the largest node; 0 where unknown.
+
+    Attributes:
+        limits: May be changed at any time.
+        ended: The attempts whose outcomes the last `step` took in, by key.
+        failures: The final ones.
+        retries: Attempts that were made again, by cause of the failure.
+        stopped: Why nothing more is submitted, in words; empty while that is not so.
     """
 
     def __init__(
@@ -82,73 +71,120 @@ class Machine:
         targets: Sequence[str],
         *,
         order_resources: Resources,
-        limits: Mapping[Lane, int],
+        limits: Mapping[Lane, float],
+        experience: Experience | None = None,
+        spending: Spending | None = None,
+        node_memory_bytes: int = 0,
     ) -> None:
-        self._planned = tasks
-        self._targets = targets
+        self._tasks, self._targets = tasks, targets
         self._order_resources = order_resources
-        self._limits = limits
-        self._nodes: dict[str, _Node] = {}
-        self._joins: defaultdict[str, list[str]] = defaultdict(list)
-        self._ready: dict[Lane, list[tuple[int, float, int, str]]] = {lane: [] for lane in Lane}
-        self._in_flight: Counter[Lane] = Counter()
+        self._experience = experience or Experience()
+        self._spending = spending or Spending(Caps())
+        self._node_memory_bytes = node_memory_bytes
+        self._health = NodeHealth()
+        self._graph: Graph
+        self._ready: dict[Lane, list[tuple[float, float, int, str]]] = {lane: [] for lane in Lane}
+        self._delayed: list[tuple[float, int, str]] = []
+        self._running: dict[str, Attempt] = {}
+        self._troubles: dict[str, _Trouble] = {}
+        self._demand = dict.fromkeys(Lane, 0.0)
+        self._in_flight = dict.fromkeys(Lane, 0.0)
         self._sequence = 0
-        self._stopped = False
-        self.counts: Counter[tuple[StageKind, TaskState]] = Counter()
+        self.limits = dict(limits)
+        self.ended: dict[str, Attempt] = {}
         self.failures: list[Failed] = []
+        self.retries: Counter[Cause] = Counter()
+        self.stopped = ""
 
-    def start(self, present: frozenset[str], groups: Mapping[str, Sequence[GroupSize]]) -> list[Submit]:
+    def start(
+        self, present: frozenset[str], groups: Mapping[str, Sequence[GroupSize]], now_s: float = 0.0
+    ) -> list[Attempt]:
         """Take in what the store has, and begin.
 
         Args:
             present: Committed keys, `order` tasks among them.
             groups: For each committed `convert` task, the channel groups that it listed.
+            now_s: The time.
 
         Raises:
             KeyError: The groups of a committed `convert` task are not given.
         """
-        for key in self._needed(present):
-            self._add(self._planned[key], TaskState.REUSED if key in present else TaskState.WAITING)
-        for node in list(self._nodes.values()):
-            if node.state is TaskState.WAITING:
-                self._connect(node)
-        for key in list(self._joins):
-            if self._nodes[key].state is TaskState.REUSED:
-                self._expand(key, groups[key], present)
-        for node in list(self._nodes.values()):
-            if node.state is TaskState.WAITING and node.missing == 0:
-                self._make_ready(node)
-        return list(self._submissions())
+        self._graph = Graph(
+            self._tasks,
+            self._targets,
+            order_resources=self._order_resources,
+            path_s=self._experience.path_s,
+            present=present,
+            groups=groups,
+        )
+        self._make_ready(self._graph.startable())
+        return list(self._submissions(now_s))
 
-    def step(self, outcome: Outcome) -> list[Submit]:
-        """Take in what came of a task in flight; an outcome of any other task changes nothing."""
-        node = self._nodes.get(outcome.key)
-        if node is None or node.state is not TaskState.RUNNING:
-            return []
-        self._in_flight[lane_of(node.task)] -= 1
-        if isinstance(outcome, Succeeded):
-            self._succeed(node, outcome)
-        else:
-            self._fail(node, outcome)
-        return list(self._submissions())
+    def step(self, outcomes: Sequence[Outcome], now_s: float = 0.0) -> list[Attempt]:
+        """Take in what came of attempts in flight, and the time; an outcome of anything else changes nothing."""
+        self.ended = {}
+        for outcome in outcomes:
+            attempt = self._running.pop(outcome.key, None)
+            if attempt is not None:
+                self.ended[outcome.key] = attempt
+                self._settle(attempt, outcome)
+                self._health.observe(outcome)
+                node = self._graph.nodes[outcome.key]
+                if isinstance(outcome, Succeeded):
+                    self._succeed(node, outcome)
+                else:
+                    self._fail(node, outcome, attempt, now_s)
+        while self._delayed and self._delayed[0][0] <= now_s:
+            self._enqueue(self._graph.nodes[heapq.heappop(self._delayed)[-1]])
+        return list(self._submissions(now_s))
 
-    def stop(self) -> None:
-        """Submit nothing more; what is in flight is awaited."""
-        self._stopped = True
+    def stop(self, reason: str) -> None:
+        """Submit nothing more; what is in flight is awaited, and what of it fails is not tried again."""
+        self.stopped = self.stopped or reason
 
     @property
     def in_flight(self) -> int:
         """How many tasks are submitted and not yet finished."""
-        return self._in_flight.total()
+        return len(self._running)
 
     @property
     def finished(self) -> bool:
         """Whether nothing is in flight and nothing more will be submitted."""
-        return self.in_flight == 0 and (self._stopped or not any(self._ready.values()))
+        return not self._running and (bool(self.stopped) or not (any(self._ready.values()) or self._delayed))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every wanted result is there."""
+        return all(self._graph.nodes[key].state in FINISHED for key in self._targets)
+
+    @property
+    def wake_s(self) -> float | None:
+        """When the next delayed attempt is due; None where there is none."""
+        return self._delayed[0][0] if self._delayed else None
+
+    @property
+    def counts(self) -> Counter[tuple[StageKind, TaskState]]:
+        """Tasks by stage and state."""
+        return self._graph.counts
+
+    @property
+    def demand(self) -> Mapping[Lane, float]:
+        """Slots that the ready and the running tasks would fill."""
+        return self._demand
+
+    @property
+    def avoided(self) -> frozenset[str]:
+        """Nodes that no attempt is sent to any more, because they killed one task after another."""
+        return self._health.avoided
+
+    @property
+    def gpu_s(self) -> float:
+        """GPU-seconds spent, by earlier runs too."""
+        return self._spending.gpu_s
 
     def state_of(self, key: str) -> TaskState | None:
         """Where a task stands; None if no wanted result needs it."""
-        node = self._nodes.get(key)
+        node = self._graph.nodes.get(key)
         return node.state if node else None
 
     def task(self, key: str) -> Task:
@@ -157,99 +193,105 @@ class Machine:
         Raises:
             KeyError: No wanted result needs it.
         """
-        return self._nodes[key].task
+        return self._graph.nodes[key].task
 
-    def _needed(self, present: frozenset[str]) -> list[str]:
-        """Targets and all that must be there for the absent ones to be made, in plan order."""
-        needed: set[str] = set()
-        pending = list(self._targets)
-        while pending:
-            key = pending.pop()
-            if key in needed:
-                continue
-            needed.add(key)
-            if key not in present:
-                pending.extend(self._planned[key].inputs.values())
-        return [key for key in self._planned if key in needed]
+    def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
+        lane, slots = lane_of(attempt.resources), slots_of(attempt.resources)
+        self._in_flight[lane] -= slots
+        self._demand[lane] -= slots
+        gpus = attempt.resources.num_gpus
+        if gpus:
+            self._spending.settle(reserved_gpu_s=gpus * attempt.expected_s, spent_gpu_s=gpus * outcome.duration_s)
 
-    def _add(self, task: Task, state: TaskState) -> _Node:
-        node = self._nodes[task.key] = _Node(task, state)
-        self.counts[task.stage, state] += 1
-        return node
+    def _succeed(self, node: Node, outcome: Succeeded) -> None:
+        task = node.task
+        self._troubles.pop(task.key, None)
+        if not outcome.reused:
+            self._experience.observe(
+                task.stage, task.family, duration_s=outcome.duration_s, work=task.work, usage=outcome.usage
+            )
+        if task.stage is StageKind.CONVERT:
+            self._make_ready(self._graph.list_groups(node, groups_listed(outcome.measurements)))
+        self._make_ready(self._graph.finish(node, TaskState.REUSED if outcome.reused else TaskState.DONE))
 
-    def _move(self, node: _Node, state: TaskState) -> None:
-        self.counts[node.task.stage, node.state] -= 1
-        self.counts[node.task.stage, state] += 1
-        node.state = state
-
-    def _connect(self, node: _Node) -> None:
-        for key in set(node.task.inputs.values()):
-            source = self._nodes[key]
-            if source.state not in _FINISHED:
-                source.dependents.append(node.task.key)
-                node.missing += 1
-        if node.task.stage is StageKind.PERMUTE:
-            self._joins[node.task.inputs["network"]].append(node.task.key)
-
-    def _expand(self, convert: str, groups: Sequence[GroupSize], present: frozenset[str] = frozenset()) -> None:
-        """Add the `order` tasks of every waiting `permute` task of a network, now that its groups are known."""
-        for permute_key in self._joins.pop(convert):
-            permute = self._nodes[permute_key]
-            for task in order_tasks(permute.task, groups, self._order_resources):
-                node = self._nodes.get(task.key)
-                if node is None:
-                    node = self._add(task, TaskState.REUSED if task.key in present else TaskState.WAITING)
-                    if node.state is TaskState.WAITING:
-                        self._make_ready(node)
-                if node.state in {TaskState.FAILED, TaskState.BLOCKED}:
-                    self._block(permute)
-                elif node.state not in _FINISHED:
-                    node.dependents.append(permute_key)
-                    permute.missing += 1
-
-    def _succeed(self, node: _Node, outcome: Succeeded) -> None:
-        self._move(node, TaskState.REUSED if outcome.reused else TaskState.DONE)
-        if node.task.key in self._joins:
-            self._expand(node.task.key, groups_listed(outcome.measurements))
-        for key in node.dependents:
-            dependent = self._nodes[key]
-            dependent.missing -= 1
-            if dependent.missing == 0 and dependent.state is TaskState.WAITING:
-                self._make_ready(dependent)
-
-    def _fail(self, node: _Node, outcome: Failed) -> None:
-        node.failures[outcome.cause] += 1
-        if not self._stopped and node.failures[outcome.cause] <= RETRIES.get(outcome.cause, 0):
-            self._make_ready(node)
+    def _fail(self, node: Node, failure: Failed, attempt: Attempt, now_s: float) -> None:
+        trouble = self._troubles.setdefault(failure.key, _Trouble())
+        trouble.failures[failure.cause] += 1
+        retry = retry_after(
+            failure,
+            count=trouble.failures[failure.cause],
+            asked=attempt.resources,
+            node_memory_bytes=self._node_memory_bytes,
+        )
+        if self.stopped and (retry or failure.cause is Cause.CANCELLED):
+            self._graph.move(node, TaskState.READY)  # cut short, not failed: the next run goes on with it
             return
-        self._move(node, TaskState.FAILED)
-        self.failures.append(outcome)
-        for key in node.dependents:
-            self._block(self._nodes[key])
+        if retry is None or (failure.cause is Cause.CORRUPT and self.state_of(failure.damaged) is None):
+            self.failures.append(failure)
+            self._graph.fail(node)
+            return
+        self.retries[failure.cause] += 1
+        if retry.resources != attempt.resources:
+            trouble.resources = retry.resources
+        if failure.cause is Cause.CORRUPT:
+            self._make_ready(self._graph.redo(node, failure.damaged))
+            return
+        self._graph.move(node, TaskState.READY)
+        if retry.delay_s:
+            self._sequence += 1
+            heapq.heappush(self._delayed, (now_s + retry.delay_s, self._sequence, failure.key))
+        else:
+            self._enqueue(node)
 
-    def _block(self, node: _Node) -> None:
-        pending = [node]
-        while pending:
-            blocked = pending.pop()
-            if blocked.state is TaskState.WAITING:
-                self._move(blocked, TaskState.BLOCKED)
-                pending.extend(self._nodes[key] for key in blocked.dependents)
+    def _make_ready(self, nodes: Iterable[Node]) -> None:
+        for node in nodes:
+            self._graph.move(node, TaskState.READY)
+            self._enqueue(node)
 
-    def _make_ready(self, node: _Node) -> None:
-        self._move(node, TaskState.READY)
+    def _enqueue(self, node: Node) -> None:
+        """Line up a task: the longest way before it first, then the largest, then plan order."""
         self._sequence += 1
-        # The earliest stage first: the longest way lies before it. Among siblings the largest, then plan order.
-        rank = (_STAGE_RANK[node.task.stage], -node.task.work, self._sequence, node.task.key)
-        heapq.heappush(self._ready[lane_of(node.task)], rank)
+        resources = self._request(node)
+        self._demand[lane_of(resources)] += slots_of(resources)
+        rank = (-node.path_s, -node.task.work, self._sequence, node.task.key)
+        heapq.heappush(self._ready[lane_of(resources)], rank)
 
-    def _submissions(self) -> Iterator[Submit]:
+    def _request(self, node: Node) -> Resources:
+        trouble = self._troubles.get(node.task.key)
+        return (trouble and trouble.resources) or node.task.resources
+
+    def _submissions(self, now_s: float) -> Iterator[Attempt]:
         for lane, heap in self._ready.items():
-            while heap and not self._stopped and self._in_flight[lane] < self._limits[lane]:
-                node = self._nodes[heapq.heappop(heap)[-1]]
-                self._move(node, TaskState.RUNNING)
-                self._in_flight[lane] += 1
-                node.attempts += 1
-                yield Submit(task=node.task, attempt=node.attempts)
+            while heap and not self.stopped and self._in_flight[lane] < self.limits[lane]:
+                attempt = self._attempt(self._graph.nodes[heap[0][-1]])
+                exceeded = self._spending.exceeded(now_s, attempt.resources.num_gpus * attempt.expected_s)
+                if exceeded:
+                    if not self._running:
+                        self.stop(exceeded)
+                    break
+                heapq.heappop(heap)
+                self._submit(attempt, lane)
+                yield attempt
+
+    def _attempt(self, node: Node) -> Attempt:
+        task = node.task
+        asked = self._request(node)
+        trouble = self._troubles.get(task.key)
+        return Attempt(
+            task=task,
+            number=trouble.failures.total() + 1 if trouble else 1,
+            resources=self._experience.resources(task) if asked is task.resources else asked,
+            avoid=self._health.avoided,
+            expected_s=self._experience.expected_s(task),
+        )
+
+    def _submit(self, attempt: Attempt, lane: Lane) -> None:
+        key, slots = attempt.task.key, slots_of(attempt.resources)
+        self._graph.move(self._graph.nodes[key], TaskState.RUNNING)
+        self._running[key] = attempt
+        self._in_flight[lane] += slots
+        self._demand[lane] += slots - slots_of(self._request(self._graph.nodes[key]))
+        self._spending.reserve(attempt.resources.num_gpus * attempt.expected_s)
 
 
 def groups_listed(measurements: Mapping[str, object]) -> tuple[GroupSize, ...]:

@@ -7,6 +7,7 @@ neither torch, ray nor mlflow, and asks no disk, clock or cluster.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import intern
 
 from jobs.identity import Json
 from jobs.spec import CriterionMethod, DenseMethod, IntegralMethod, ModelSpec, ResourcesSpec, SweepSpec
@@ -93,10 +94,16 @@ class _Planner:
         """What a stage asks of the cluster: the sweep's word, else a default for the device class."""
         asked: ResourcesSpec = getattr(self.spec.resources, stage.value)
         num_gpus = asked.num_gpus
+        adaptive = num_gpus is None and stage is not StageKind.TRAIN
         if num_gpus is None:
             on_gpu = self._surroundings.device == "cuda" and stage in ACCELERATED
             num_gpus = (1.0 if stage is StageKind.TRAIN else 0.25) if on_gpu else 0.0
-        return Resources(num_cpus=asked.num_cpus, num_gpus=num_gpus, memory_bytes=asked.memory_bytes)
+        return Resources(
+            num_cpus=asked.num_cpus,
+            num_gpus=num_gpus,
+            memory_bytes=asked.memory_bytes,
+            adaptive=adaptive and num_gpus > 0,
+        )
 
     def curve(self, model: str, method: str, seed: int) -> PlannedCurve:
         """Plan one curve."""
@@ -208,6 +215,7 @@ class _Planner:
             resources=self._resources[stage],
             locations=locations,
             label=label,
+            family=intern(label.partition("/")[0]),  # labels begin with the model
         )
         self.asked[stage] += 1
         return self.tasks.setdefault(task.key, task).key

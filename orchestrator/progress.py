@@ -16,7 +16,8 @@ from rich.table import Table
 
 from jobs.outcome import Failed, Outcome, Succeeded
 from jobs.task import StageKind
-from orchestrator.machine import Machine, TaskState
+from orchestrator.machine import Machine
+from orchestrator.scheduling.graph import TaskState
 
 _PLAIN_INTERVAL_S = 10.0
 _LIVE_INTERVAL_S = 0.25

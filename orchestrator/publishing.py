@@ -13,7 +13,7 @@ from jobs.task import StageKind
 from orchestrator.machine import Machine
 from orchestrator.report import report_files
 from orchestrator.results import Curve, SweepRecord, collect
-from orchestrator.store import LocalStore
+from orchestrator.store import ArtifactStore
 from orchestrator.tracking import TrackedSweep, TrackingUnavailableError, log_sweep
 
 _log = logging.getLogger("orchard")
@@ -29,7 +29,7 @@ class Publisher:
         tracking_uri: MLflow's address.
     """
 
-    def __init__(self, record: SweepRecord, store: LocalStore, tracking_uri: str) -> None:
+    def __init__(self, record: SweepRecord, store: ArtifactStore, tracking_uri: str) -> None:
         self._record = record
         self._store = store
         self._tracking_uri = tracking_uri

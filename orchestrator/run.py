@@ -1,29 +1,33 @@
-"""Runs a sweep: drives the machine with what a backend reports, and keeps journal, progress and tracking up to date.
+"""Runs a sweep: drives the machine with what a backend reports, and tells observers.
 
 All decisions are the machine's; everything here is an edge.
 """
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from jobs.outcome import Failed, Outcome, Succeeded
+from jobs.outcome import Cause, Failed, Outcome, Succeeded
 from jobs.spec import SweepSpec
-from jobs.task import StageKind
-from orchestrator.backends import Backend, Slots
-from orchestrator.machine import Lane, Machine, Submit, TaskState
+from jobs.task import Attempt, StageKind
+from orchestrator.backends import Backend
+from orchestrator.holding import Hold
+from orchestrator.journalling import JournalKeeper, experience_of
+from orchestrator.machine import Machine
 from orchestrator.plan import Plan
 from orchestrator.publishing import Publisher
 from orchestrator.results import SweepRecord
 from orchestrator.resume import resume_point
-from orchestrator.store import Journal, LocalStore
+from orchestrator.scheduling.feasibility import check_feasible
+from orchestrator.scheduling.graph import FINISHED, TaskState
+from orchestrator.scheduling.spending import Caps, Spending
+from orchestrator.steering import Steering, capacity, in_flight_limits
+from orchestrator.store import ArtifactStore
 from workers.entry import Provenance, versions
 
-_POLL_S = 0.5
-_LEAST_IN_FLIGHT = 8
+_POLL_S = 0.25
 
 
 class Observer(Protocol):
@@ -35,13 +39,15 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """How a sweep ended.
+    """How a run ended.
 
     Attributes:
         counts: Tasks by stage and state.
         failures: The failed tasks.
         computed: How many tasks ran to their end.
         complete: Every wanted result is there.
+        stopped: Why the run ended before the sweep did; empty where it did not.
+        retries: Attempts that were made again, by cause.
         duration_s: From start to end.
     """
 
@@ -49,6 +55,8 @@ class Summary:
     failures: tuple[Failed, ...]
     computed: int
     complete: bool
+    stopped: str
+    retries: Mapping[Cause, int]
     duration_s: float
 
     @property
@@ -57,22 +65,25 @@ class Summary:
         return sum(count for (_, state), count in self.counts.items() if state is TaskState.BLOCKED)
 
 
-def in_flight_limits(slots: Slots) -> dict[Lane, int]:
-    """Twice the slots, so that a worker never waits for the driver."""
-    return {
-        Lane.CPU: max(_LEAST_IN_FLIGHT, int(2 * slots.cpus)),
-        Lane.GPU: max(_LEAST_IN_FLIGHT, int(8 * slots.gpus)),
-    }
-
-
 def run_sweep(
-    spec: SweepSpec, plan: Plan, store: LocalStore, backend: Backend, progress: Observer, provenance: Provenance
+    spec: SweepSpec,
+    plan: Plan,
+    store: ArtifactStore,
+    backend: Backend,
+    progress: Observer,
+    provenance: Provenance,
+    hold: Hold,
 ) -> tuple[Summary, Publisher]:
     """Compute what is missing of a sweep.
 
     Returns:
         How it ended, and the publisher that logged its points as they came and can log the rest.
+
+    Raises:
+        BadInputError: Some task asks for more than any node has.
     """
+    kinds = backend.node_kinds()
+    check_feasible(plan.tasks.values(), plan.order_resources, kinds)
     record = SweepRecord(
         name=spec.name,
         spec=spec.model_dump(mode="json"),
@@ -82,73 +93,79 @@ def run_sweep(
     )
     store.write_sweep(spec.name, record.to_json())
     publisher = Publisher(record, store, spec.tracking)
-    machine = _machine(plan, backend)
-    with Journal(_journal_path(store, spec.name)) as journal:
-        journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, tasks=len(plan.tasks))
-        submissions = machine.start(*resume_point(plan, store))
-        summary = drive(machine, submissions, backend, [JournalKeeper(journal), progress, publisher])
-        journal.append("end", complete=summary.complete, computed=summary.computed)
+    experience, gpu_s = experience_of(store.read_journal(spec.name))
+    machine = Machine(
+        plan.tasks,
+        plan.targets,
+        order_resources=plan.order_resources,
+        limits=in_flight_limits(capacity(backend.slots(), kinds)),
+        experience=experience,
+        spending=Spending(_caps(spec), gpu_s=gpu_s, started_s=time.monotonic()),
+        node_memory_bytes=max((kind.memory_bytes for kind in kinds), default=0),
+    )
+    with store.open_journal(spec.name, _driver_name()) as journal:
+        journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, term=hold.term.number)
+        attempts = machine.start(*resume_point(plan, store), now_s=time.monotonic())
+        observers = [JournalKeeper(journal), progress, publisher, Steering(hold, backend)]
+        summary = drive(machine, attempts, backend, observers, put_aside=store.quarantine)
+        journal.append("end", complete=summary.complete, computed=summary.computed, stopped=summary.stopped)
     return summary, publisher
 
 
-def simulate(plan: Plan, backend: Backend, progress: Observer) -> Summary:
-    """Drive a whole plan as if the store were empty; nothing is written anywhere."""
-    machine = _machine(plan, backend)
-    return drive(machine, machine.start(frozenset(), {}), backend, [progress])
+def drive(
+    machine: Machine,
+    attempts: Sequence[Attempt],
+    backend: Backend,
+    observers: Sequence[Observer],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    put_aside: Callable[[str], None] = lambda key: None,
+) -> Summary:
+    """Feed a started machine with a backend's outcomes until it has finished.
 
-
-def drive(machine: Machine, submissions: Sequence[Submit], backend: Backend, observers: Sequence[Observer]) -> Summary:
-    """Feed a started machine with a backend's outcomes until it has finished."""
-    started = time.time()
+    Args:
+        machine: Started at `clock`'s time.
+        attempts: What its start submitted.
+        backend: Runs them.
+        observers: Told of all that happens.
+        clock: The time that the machine is told, in seconds.
+        put_aside: Takes a damaged artifact out of the way.
+    """
+    started = clock()
     computed = 0
-    for command in submissions:
-        backend.submit(command.task)
+    backend.submit(attempts)
     outcomes: list[Outcome] = []
     while True:
         for observer in observers:
             observer.update(machine, outcomes)
         if machine.finished:
             break
-        outcomes = backend.wait(_POLL_S)
+        wait_s = _POLL_S if machine.wake_s is None else min(_POLL_S, max(0.0, machine.wake_s - clock()))
+        outcomes = backend.wait(wait_s)
         for outcome in outcomes:
             computed += isinstance(outcome, Succeeded) and not outcome.reused
-            for command in machine.step(outcome):
-                backend.submit(command.task)
+            if isinstance(outcome, Failed) and outcome.damaged and machine.state_of(outcome.damaged) in FINISHED:
+                put_aside(outcome.damaged)
+        backend.submit(machine.step(outcomes, clock()))
     return Summary(
         counts=dict(machine.counts),
         failures=tuple(machine.failures),
         computed=computed,
-        complete=not machine.failures,
-        duration_s=time.time() - started,
+        complete=machine.complete,
+        stopped="" if machine.complete else machine.stopped,
+        retries=dict(machine.retries),
+        duration_s=clock() - started,
     )
 
 
-def _machine(plan: Plan, backend: Backend) -> Machine:
-    limits = in_flight_limits(backend.slots())
-    return Machine(plan.tasks, plan.targets, order_resources=plan.order_resources, limits=limits)
+def _caps(spec: SweepSpec) -> Caps:
+    gpu_hours, wall_hours = spec.budget.gpu_hours, spec.budget.wall_hours
+    return Caps(
+        gpu_s=None if gpu_hours is None else 3600 * gpu_hours,
+        wall_s=None if wall_hours is None else 3600 * wall_hours,
+    )
 
 
-def _journal_path(store: LocalStore, sweep: str) -> Path:
-    driver = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
-    return store.root / "journal" / sweep / f"{driver}.jsonl"
-
-
-class JournalKeeper:
-    """Writes every outcome to the journal."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    def update(self, machine: Machine, outcomes: Sequence[Outcome]) -> None:
-        """Append the outcomes and bring them to disk."""
-        for outcome in outcomes:
-            common = {"key": outcome.key, "duration_s": round(outcome.duration_s, 4), "host": outcome.host}
-            if isinstance(outcome, Succeeded):
-                how = {"reused": outcome.reused, "nondeterministic": outcome.nondeterministic}
-                self._journal.append("succeeded", **how, **common)
-            else:
-                retried = machine.state_of(outcome.key) is not TaskState.FAILED
-                failure = {"cause": outcome.cause.value, "message": outcome.message, "log": outcome.log}
-                self._journal.append("failed", retried=retried, **failure, **common)
-        if outcomes:
-            self._journal.flush()
+def _driver_name() -> str:
+    """A name that sorts by time and that no other driver has."""
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"

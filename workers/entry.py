@@ -5,8 +5,6 @@ Every failure becomes a value here; nothing is raised. Knows no cluster: whoever
 
 from __future__ import annotations
 
-import logging
-import os
 import platform
 import socket
 import time
@@ -15,26 +13,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifactError, Store
-from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from jobs.errors import BadNumericsError, CancelledError
 from jobs.identity import canonical
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
-from jobs.task import Resources, StageKind, Task
+from jobs.task import StageKind, Task
+from workers.attempt_log import keep_log, logger, start_log
+from workers.device import device_of
+from workers.failures import diagnose
+from workers.usage import measured, release_gpu, start_measuring, start_measuring_gpu
 
 if TYPE_CHECKING:
     import torch
 
+    from workers.checkpoints import Checkpoint
     from workers.stages import Context, Product
 
-    StageFunction = Callable[[Context], Product]
-
-_log = logging.getLogger("orchard")
-_log.setLevel(logging.INFO)  # for the logs of failed tasks; what a terminal shows is its handler's choice
+StageFunction: TypeAlias = "Callable[[Context], Product]"
+StageOf: TypeAlias = Callable[[StageKind], StageFunction]
+"""Which function runs a stage."""
 
 LIBRARIES = ("torch", "torchvision", "numpy", "ortools")
 """Libraries whose versions go into every manifest."""
+
+_FINAL = frozenset({Cause.BAD_INPUT, Cause.BAD_NUMERICS, Cause.BUG})
+"""Causes that another attempt would meet again: no checkpoint is left for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,8 @@ def run_task(
     provenance: Provenance | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     may_commit: Callable[[], bool] = lambda: True,
-    stage_of: Callable[[StageKind], StageFunction] | None = None,
+    stage_of: StageOf | None = None,
+    checkpoint_interval_s: float | None = None,
 ) -> Outcome:
     """Run one task and commit its artifact; a task whose artifact is there is not run.
 
@@ -62,100 +68,143 @@ def run_task(
         should_stop: Asked before the stage runs, and polled by long stages per batch.
         may_commit: Asked before the result is committed; false where another driver has taken the sweep over.
         stage_of: Which function runs a stage; default: those of `workers.stages`.
+        checkpoint_interval_s: How often long stages keep how far they have come; default: as `Checkpoint` says.
     """
-    started = time.time()
-    host = _host()
-    _COLLECTOR.records = []
+    attempt = _Attempt(task, store, provenance or Provenance())
+    start_log()
+    outcome: Outcome
     try:
-        if store.has(task.key):
-            manifest = store.manifest(task.key)
-            return Succeeded(key=task.key, measurements=manifest.measurements, duration_s=0.0, host=host, reused=True)
+        manifest = _committed(task.key, store)
+        if manifest:
+            return attempt.reused(manifest)
         if should_stop():
             raise CancelledError("stopped on request before it started")
-        product = _product(task, store, should_stop, stage_of)
+        start_measuring()
+        product = attempt.run(should_stop, stage_of, checkpoint_interval_s)
         if not may_commit():
             raise CancelledError("another driver has taken this sweep over; its own attempt counts")
-        return _commit(task, store, product, provenance or Provenance(), started, host)
+        outcome = attempt.commit(product)
     except Exception as error:
-        cause = cause_of(error)
-        trace = "" if cause in {Cause.BAD_INPUT, Cause.CANCELLED} else traceback.format_exc()
-        message = str(error) or type(error).__name__
-        text = "\n".join(
-            [f"{task.stage} {task.label} ({task.key})", *_COLLECTOR.records, message, traceback.format_exc()]
-        )
-        return Failed(
-            key=task.key,
-            cause=cause,
-            message=message if cause is not Cause.BUG else f"{type(error).__name__}: {message}",
-            traceback=trace,
-            log=_write_log(store, task.key, text),
-            duration_s=time.time() - started,
-            host=host,
-        )
+        outcome = attempt.failed(error)
+    # Only here the exception and what its frames hold are gone.
+    release_gpu(attempt.device)
+    return outcome
 
 
-def _product(
-    task: Task,
-    store: Store,
-    should_stop: Callable[[], bool],
-    stage_of: Callable[[StageKind], StageFunction] | None,
-) -> Product:
-    # Torch is imported with the first stage that runs, not with this module: a reused task needs none of it.
-    from workers.stages import Context, stage_function
-
-    context = Context(task=task, store=store, device=_device(task), should_stop=should_stop)
-    product = (stage_of or stage_function)(task.stage)(context)
+def _committed(key: str, store: Store) -> Manifest | None:
+    """The manifest of a task that has run before; one that is damaged is put aside, and the task runs again."""
+    if not store.has(key):
+        return None
     try:
-        canonical([product.measurements, product.timings])
-    except ValueError:
-        raise BadNumericsError(f"{task.stage} measured NaN or infinity: {dict(product.measurements)}") from None
-    return product
+        return store.manifest(key)
+    except CorruptArtifactError as error:
+        logger.warning("%s: put aside, and made again", error)
+        store.quarantine(key)
+    except MissingArtifactError:
+        logger.warning("%s was put aside meanwhile, and is made again", key)
+    return None
 
 
-def _commit(task: Task, store: Store, product: Product, provenance: Provenance, started: float, host: str) -> Succeeded:
-    ended = time.time()
-    manifest = Manifest(
-        key=task.key,
-        stage=task.stage.value,
-        identity=task.identity(),
-        measurements=product.measurements,
-        timings=product.timings,
-        label=task.label,
-        created_s=ended,
-        duration_s=ended - started,
-        host=host,
-        versions=versions(),
-        git_commit=provenance.git_commit,
-    )
-    commit = store.commit(manifest, product.files)
-    if commit is Commit.DIFFERENT:
-        _log.warning("%s %s gave another result than the one committed first", task.stage, task.key)
-        manifest = store.manifest(task.key)
-    return Succeeded(
-        key=task.key,
-        measurements=manifest.measurements,
-        duration_s=ended - started,
-        host=host,
-        nondeterministic=commit is Commit.DIFFERENT,
-    )
+class _Attempt:
+    """One run of a task, and the three ways in which it ends."""
 
+    def __init__(self, task: Task, store: Store, provenance: Provenance) -> None:
+        self.device: torch.device | None = None
+        self._task, self._store, self._provenance = task, store, provenance
+        self._started_s = time.time()
+        self._checkpoint: Checkpoint | None = None
 
-def cause_of(error: BaseException) -> Cause:
-    """The cause that an exception stands for."""
-    match error:
-        case BadInputError():
-            return Cause.BAD_INPUT
-        case BadNumericsError():
-            return Cause.BAD_NUMERICS
-        case CancelledError():
-            return Cause.CANCELLED
-        case MemoryError():
-            return Cause.OUT_OF_MEMORY
-        case MissingArtifactError() | CorruptArtifactError() | OSError():
-            return Cause.TRANSIENT
-    # torch's own error on a GPU, by name so that this module need not import torch; on a CPU it is told by its words.
-    out_of_memory = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
-    return Cause.OUT_OF_MEMORY if out_of_memory else Cause.BUG
+    def run(
+        self,
+        should_stop: Callable[[], bool],
+        stage_of: StageOf | None,
+        checkpoint_interval_s: float | None,
+    ) -> Product:
+        """What the stage gives."""
+        # Torch is imported with the first stage that runs, not with this module: a reused task needs none of it.
+        from workers.checkpoints import INTERVAL_S, Checkpoint
+        from workers.stages import Context, stage_function
+
+        task, store = self._task, self._store
+        self.device = device_of(task)
+        if self.device.type == "cuda":
+            start_measuring_gpu(self.device)
+        self._checkpoint = Checkpoint(
+            load=lambda: store.load_checkpoint(task.key),
+            save=lambda content: store.save_checkpoint(task.key, content),
+            interval_s=INTERVAL_S if checkpoint_interval_s is None else checkpoint_interval_s,
+        )
+        context = Context(
+            task=task, store=store, device=self.device, should_stop=should_stop, checkpoint=self._checkpoint
+        )
+        product = (stage_of or stage_function)(task.stage)(context)
+        try:
+            canonical([product.measurements, product.timings])
+        except ValueError:
+            raise BadNumericsError(f"{task.stage} measured NaN or infinity: {dict(product.measurements)}") from None
+        return product
+
+    def reused(self, manifest: Manifest) -> Succeeded:
+        """Its artifact was there."""
+        return Succeeded(
+            key=self._task.key, measurements=manifest.measurements, duration_s=0.0, host=_host(), reused=True
+        )
+
+    def commit(self, product: Product) -> Succeeded:
+        """Publish what the stage gave."""
+        task, store, ended_s = self._task, self._store, time.time()
+        manifest = Manifest(
+            key=task.key,
+            stage=task.stage.value,
+            identity=task.identity(),
+            measurements=product.measurements,
+            timings=product.timings,
+            label=task.label,
+            created_s=ended_s,
+            duration_s=ended_s - self._started_s,
+            host=_host(),
+            versions=versions(),
+            git_commit=self._provenance.git_commit,
+        )
+        commit = store.commit(manifest, product.files)
+        if commit is Commit.DIFFERENT:
+            logger.warning("%s %s gave another result than the one committed first", task.stage, task.key)
+            manifest = store.manifest(task.key)
+        self._drop_checkpoint()
+        keep_log(task, store)
+        return Succeeded(
+            key=task.key,
+            measurements=manifest.measurements,
+            duration_s=ended_s - self._started_s,
+            host=_host(),
+            usage=measured(self.device),
+            nondeterministic=commit is Commit.DIFFERENT,
+        )
+
+    def failed(self, error: Exception) -> Failed:
+        """It has no artifact."""
+        diagnosis, trace = diagnose(error), traceback.format_exc()
+        if diagnosis.cause in _FINAL:
+            self._drop_checkpoint()
+        return Failed(
+            key=self._task.key,
+            cause=diagnosis.cause,
+            message=diagnosis.message,
+            traceback="" if diagnosis.cause in {Cause.BAD_INPUT, Cause.CANCELLED} else trace,
+            log=keep_log(self._task, self._store, f"{diagnosis.message}\n{trace}"),
+            duration_s=time.time() - self._started_s,
+            host=_host(),
+            usage=measured(self.device),
+            on_gpu=diagnosis.on_gpu,
+            damaged=diagnosis.damaged,
+        )
+
+    def _drop_checkpoint(self) -> None:
+        if self._checkpoint and self._checkpoint.kept:
+            try:
+                self._store.drop_checkpoint(self._task.key)
+            except OSError as error:
+                logger.warning("the checkpoint stays behind: %s", error)
 
 
 @cache
@@ -167,47 +216,3 @@ def _host() -> str:
 def versions() -> dict[str, str]:
     """Of Python and of the libraries that compute; nothing is imported."""
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
-
-
-def _device(task: Task) -> torch.device:
-    import torch
-
-    limit_threads(task.resources)
-    name = task.environment["device"]
-    if name == "cuda" and not torch.cuda.is_available():
-        raise BadInputError(
-            f"{task.stage} {task.label}: planned for cuda, but this worker sees no GPU; "
-            "set device: cpu, or give the stage a GPU in `resources`"
-        )
-    return torch.device(name)
-
-
-def limit_threads(resources: Resources) -> None:
-    """Let torch use as many threads as the task has CPU slots."""
-    import torch
-
-    threads = max(1, int(resources.num_cpus))
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-
-
-class _Collector(logging.Handler):
-    """Keeps the formatted records of the task that runs; a process runs one at a time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(self.format(record))
-
-
-_COLLECTOR = _Collector()
-_log.addHandler(_COLLECTOR)
-
-
-def _write_log(store: Store, key: str, text: str) -> str:
-    try:
-        return store.write_log(key, text)
-    except OSError as error:
-        return f"not written: {error} (process {os.getpid()})"

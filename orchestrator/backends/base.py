@@ -13,10 +13,17 @@ from jobs.task import Attempt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    """What can run at once, over all machines."""
+    """What can run at once, over all machines.
+
+    Attributes:
+        cpus: CPU slots.
+        gpus: GPUs.
+        cluster: What tells this cluster from every other; empty where no other driver uses it.
+    """
 
     cpus: float
     gpus: float
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,10 @@ class Backend(Protocol):
         """Take attempts, in this order; returns at once."""
 
     def wait(self, timeout_s: float) -> list[Outcome]:
-        """What has finished since the last call; waits for the first, but no longer than `timeout_s`."""
+        """What has finished since the last call; waits for the first, but no longer than `timeout_s`.
+
+        Where nothing is in flight, nothing can come: it waits all that time.
+        """
 
     def cancel(self) -> None:
         """Stop everything by force: what waits never starts, what runs is killed; each comes back as CANCELLED.

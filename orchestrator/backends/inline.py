@@ -1,6 +1,7 @@
 """Tasks one after the other in this process, so that breakpoints and tracebacks work."""
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -53,6 +54,8 @@ class InlineBackend:
     def wait(self, timeout_s: float) -> list[Outcome]:
         """Run the task that waits longest, however long it takes."""
         if self._cancelled or not self._waiting:
+            if not self._cancelled:
+                time.sleep(timeout_s)
             cancelled, self._cancelled = self._cancelled, []
             return cancelled
         task = self._waiting.popleft().task

@@ -1,40 +1,56 @@
-"""Tasks as Ray tasks. The one module that imports ray for running.
+"""Attempts as Ray tasks.
 
 Flat: no task waits for another. Ray retries nothing; every loss comes back as an outcome with its cause, and the
 machine decides. `RAY_ADDRESS` names the cluster to join; without it a local one is started and stopped again.
 """
 
+import atexit
 import logging
 import os
 import pickle
-from collections.abc import Callable
-from functools import cache
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import ray
+from ray.exceptions import RayError
+
+from jobs.errors import OrchardError
 from jobs.outcome import Cause, Failed, Outcome
-from jobs.task import Resources, Task
-from orchestrator.backends.base import Slots
-from orchestrator.store import LocalStore, open_store
-from workers.entry import Provenance, run_task
+from jobs.task import Attempt, Resources
+from orchestrator.backends.base import NodeKind, Slots
+from orchestrator.backends.ray_bundles import Bundle, pack
+from orchestrator.backends.ray_link import PATIENCE_S, Link
+from orchestrator.backends.ray_losses import Reference, failures, means_lost_cluster, nodes_of
+from orchestrator.backends.ray_nodes import Nodes, node_kinds
+from orchestrator.backends.ray_worker import Execute, Workplace, execute, hide_gpus, work_through
+from orchestrator.store import Term
+from workers.entry import Provenance
 
 _GPU_TASKS_PER_PROCESS = 100
-"""After so many tasks a worker process with a GPU ends, and with it all memory that it holds."""
+"""After so many Ray tasks a worker process with a GPU ends, and with it all memory that it holds."""
 
 _GATHER_S = 0.02
+_REVIEW_S = 5.0
+_KILL_S = 5.0
+"""What was cancelled by force and is not heard of for so long is given up."""
 
 
-@cache
-def cached_store(storage: str) -> LocalStore:
-    """The store at a URI, opened once per process."""
-    return open_store(storage)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Flight:
+    """A Ray task that has not come back.
 
+    Attributes:
+        bundle: What it runs.
+        avoid: The nodes that it was told to avoid.
+        given_up_s: When it is given up, by the monotonic clock; None while nobody has cancelled it.
+    """
 
-Execute = Callable[[Task, str, Provenance], Outcome]
-
-
-def execute(task: Task, storage: str, provenance: Provenance) -> Outcome:
-    """What a Ray worker does with a task."""
-    return run_task(task, cached_store(storage), provenance=provenance)
+    bundle: Bundle
+    avoid: frozenset[str]
+    given_up_s: float | None = None
 
 
 class RayBackend:
@@ -43,68 +59,97 @@ class RayBackend:
     Args:
         storage: URI of the store, opened by each worker.
         provenance: Goes into the manifests.
+        term: The driver's hold on the sweep; without one, nothing stops and everything may be committed.
         execute: What a worker does with a task.
+        patience_s: How long the head of the cluster may be silent before the cluster is taken for lost.
+
+    Raises:
+        OrchardError: There is no cluster at RAY_ADDRESS.
     """
 
-    def __init__(self, storage: str, provenance: Provenance, execute: Execute = execute) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        import ray
+    def __init__(
+        self,
+        storage: str,
+        provenance: Provenance,
+        *,
+        term: Term | None = None,
+        execute: Execute = execute,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        _connect()
+        place = Workplace(storage=storage, provenance=provenance, term=term)
 
-        self._ray = ray
-        address = os.environ.get("RAY_ADDRESS")
-        if address is None:
-            # Local workers inherit this, so that a user's own networks are found where the command was given.
-            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
-        ray.init(
-            address=address or "local",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            include_dashboard=None if address else False,
-        )
-
-        # Store and provenance travel with the function, once. Task and outcome travel as bytes, which Ray passes on as
-        # they are: its own pickler, made for closures, costs more than an empty task.
-        def work(pickled: bytes) -> bytes:
-            task: Task = pickle.loads(pickled)
-            if task.resources.num_gpus == 0:
-                os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves it unset, which would show every GPU there is
-            return pickle.dumps(execute(task, storage, provenance))
+        def work(pickled: bytes, on_gpu: bool) -> bytes:
+            if not on_gpu:
+                hide_gpus()
+            return work_through(pickled, place, execute)
 
         self._work = work
-        self._functions: dict[Resources, Callable[..., Any]] = {}
-        self._tasks: dict[Any, Task] = {}
+        self._link = Link(ray.get_runtime_context().gcs_address, patience_s)
+        self._nodes = Nodes()
+        self._functions: dict[Resources, Any] = {}
+        self._flights: dict[Reference, _Flight] = {}
+        self._waiting: Counter[Resources] = Counter()
+        self._reviewed_s = time.monotonic()
 
     def slots(self) -> Slots:
         """What the cluster has now; nodes that an autoscaler could start do not count."""
-        resources = self._ray.cluster_resources()
-        return Slots(cpus=resources.get("CPU", 0.0), gpus=resources.get("GPU", 0.0))
+        nodes = self._nodes.alive().values()
+        return Slots(cpus=sum(node.cpus for node in nodes), gpus=sum(node.gpus for node in nodes))
 
-    def submit(self, task: Task) -> None:
-        """Hand a task to Ray."""
-        self._tasks[self._function(task.resources)(pickle.dumps(task))] = task
+    def node_kinds(self) -> tuple[NodeKind, ...]:
+        """What the cluster has, and what its autoscaler could start as far as that can be learnt."""
+        return node_kinds(self._nodes.alive())
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        """Hand attempts to Ray; tiny ones travel in bundles."""
+        for bundle in pack(attempts, slots=self._nodes.slots_for, waiting=self._waiting.__getitem__):
+            self._start(bundle)
 
     def wait(self, timeout_s: float) -> list[Outcome]:
-        """What has finished; waits for the first, then a moment for others: many short tasks come in few calls."""
-        references = list(self._tasks)
+        """What has finished; waits for the first, then a moment for others: many short tasks come in few calls.
+
+        Raises:
+            LostClusterError: The cluster is gone.
+        """
+        self._link.check()
+        self._review()
+        references = list(self._flights)
         if not references:
             return []
-        done, _ = self._ray.wait(references, num_returns=1, timeout=timeout_s, fetch_local=True)
+        done, _ = ray.wait(references, num_returns=1, timeout=timeout_s, fetch_local=True)
         if done:
-            done, _ = self._ray.wait(references, num_returns=len(references), timeout=_GATHER_S, fetch_local=True)
-        tasks = [self._tasks.pop(reference) for reference in done]
-        try:
-            return [pickle.loads(outcome) for outcome in self._ray.get(done)]
-        except self._ray.exceptions.RayError:
-            return [self._outcome(task, reference) for task, reference in zip(tasks, done, strict=True)]
+            done, _ = ray.wait(references, num_returns=len(references), timeout=_GATHER_S, fetch_local=True)
+        return [*self._outcomes(done), *self._given_up()]
+
+    def cancel(self) -> None:
+        """Stop everything by force; what Ray does not confirm within a few seconds is given up."""
+        given_up_s = time.monotonic() + _KILL_S
+        for reference, flight in self._flights.items():
+            ray.cancel(reference, force=True)
+            self._flights[reference] = replace(flight, given_up_s=given_up_s)
 
     def close(self) -> None:
         """Stop what runs and leave the cluster; a local one ends."""
-        for reference in self._tasks:
-            self._ray.cancel(reference, force=True)
-        self._tasks.clear()
-        self._ray.shutdown()
+        if self._link.lost:
+            atexit.unregister(ray.shutdown)  # it would wait for the head
+        else:
+            for reference in self._flights:
+                ray.cancel(reference, force=True)
+            ray.shutdown()
+        self._flights.clear()
 
-    def _function(self, resources: Resources) -> Callable[..., Any]:
+    def _start(self, bundle: Bundle) -> None:
+        resources = bundle[0].resources
+        avoid = self._nodes.to_avoid(resources, bundle[0].avoid) if bundle[0].avoid else frozenset()
+        function = self._function(resources)
+        if avoid:
+            function = function.options(label_selector={"ray.io/node-id": f"!in({','.join(sorted(avoid))})"})
+        reference = function.remote(pickle.dumps([attempt.task for attempt in bundle]), resources.num_gpus > 0)
+        self._flights[reference] = _Flight(bundle=bundle, avoid=avoid)
+        self._waiting[resources] += len(bundle)
+
+    def _function(self, resources: Resources) -> Any:
         """The remote function for a resource request; each is defined once."""
         if resources not in self._functions:
             options: dict[str, Any] = {"num_cpus": resources.num_cpus, "max_retries": 0}
@@ -112,29 +157,87 @@ class RayBackend:
                 options |= {"num_gpus": resources.num_gpus, "max_calls": _GPU_TASKS_PER_PROCESS}
             if resources.memory_bytes:
                 options["memory"] = resources.memory_bytes
-            self._functions[resources] = self._ray.remote(**options)(self._work).remote
+            self._functions[resources] = ray.remote(**options)(self._work)
         return self._functions[resources]
 
-    def _outcome(self, task: Task, reference: Any) -> Outcome:
-        try:
-            outcome: Outcome = pickle.loads(self._ray.get(reference))
-        except self._ray.exceptions.RayError as error:
-            return Failed(key=task.key, cause=self._cause(error), message=_first_line(error), traceback=str(error))
-        return outcome
+    def _land(self, reference: Reference) -> _Flight:
+        flight = self._flights.pop(reference)
+        self._waiting[flight.bundle[0].resources] -= len(flight.bundle)
+        return flight
 
-    def _cause(self, error: BaseException) -> Cause:
-        exceptions = self._ray.exceptions
-        if isinstance(error, exceptions.OutOfMemoryError):
-            return Cause.OUT_OF_MEMORY
-        if isinstance(error, exceptions.TaskCancelledError):
-            return Cause.CANCELLED
-        if isinstance(error, exceptions.RayTaskError):
-            return Cause.BUG  # `run_task` raises nothing: its own module could not be imported, or the like
-        if isinstance(error, exceptions.WorkerCrashedError | exceptions.NodeDiedError | exceptions.ObjectLostError):
-            return Cause.PREEMPTED
-        return Cause.TRANSIENT
+    def _outcomes(self, done: Sequence[Reference]) -> list[Outcome]:
+        results = _results(done)
+        errors = {
+            reference: result
+            for reference, result in zip(done, results, strict=True)
+            if not isinstance(result, bytes) and self._flights[reference].given_up_s is None
+        }
+        if any(means_lost_cluster(error) for error in errors.values()):
+            raise self._link.loss("the Ray process of this machine has ended")
+        nodes = nodes_of(errors)
+        outcomes: list[Outcome] = []
+        for reference, result in zip(done, results, strict=True):
+            bundle = self._land(reference).bundle
+            if isinstance(result, bytes):
+                outcomes += pickle.loads(result)
+            elif reference in errors:
+                node = nodes.get(reference, "")
+                outcomes += failures(bundle, result, node=node, host=self._nodes.host_of(node))
+            else:
+                outcomes += _cancelled(bundle)
+        return outcomes
+
+    def _given_up(self) -> list[Outcome]:
+        now = time.monotonic()
+        late = [each for each, flight in self._flights.items() if flight.given_up_s and flight.given_up_s < now]
+        return [outcome for reference in late for outcome in _cancelled(self._land(reference).bundle)]
+
+    def _review(self) -> None:
+        """Nodes come and go: what now waits for a node other than all that are left may go to any."""
+        if time.monotonic() - self._reviewed_s < _REVIEW_S:
+            return
+        self._reviewed_s = time.monotonic()
+        for reference, flight in list(self._flights.items()):
+            if flight.avoid and not self._nodes.to_avoid(flight.bundle[0].resources, flight.avoid):
+                ray.cancel(reference, force=True)
+                self._start(self._land(reference).bundle)
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+def _connect() -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = os.environ.get("RAY_ADDRESS")
+    if address is None:
+        # Local workers inherit this, so that a user's own networks are found where the command was given.
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
+    try:
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            include_dashboard=None if address else False,
+        )
+    except ConnectionError as error:
+        raise OrchardError(
+            f"RAY_ADDRESS={address}: no Ray cluster is found there ({error}); start one, correct the address, or unset "
+            "RAY_ADDRESS to run on this machine alone"
+        ) from None
+
+
+def _results(references: Sequence[Reference]) -> list[bytes | RayError]:
+    """What each Ray task gave back, or its error."""
+    try:
+        return list(ray.get(list(references)))  # one call for all where none of them failed
+    except RayError:
+        return [_result(reference) for reference in references]
+
+
+def _result(reference: Reference) -> bytes | RayError:
+    try:
+        result: bytes = ray.get(reference)
+    except RayError as error:
+        return error
+    return result
+
+
+def _cancelled(bundle: Bundle) -> list[Outcome]:
+    return [Failed(key=attempt.task.key, cause=Cause.CANCELLED, message="cancelled by force") for attempt in bundle]

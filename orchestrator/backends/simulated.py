@@ -5,66 +5,88 @@ For tests of scheduling, and to see how long a sweep would take on machines that
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from jobs.outcome import Outcome
-from jobs.task import Task
-from orchestrator.backends.base import Slots
+from jobs.outcome import Cause, Failed, Outcome
+from jobs.task import Attempt, Resources
+from orchestrator.backends.base import NodeKind, Slots
 
 
 class SimulatedBackend:
-    """See `Backend`. Tasks start in the order of submission as slots come free.
+    """See `Backend`. Attempts of equal requests start in the order of submission as slots come free.
 
     Args:
         slots: What the pretended cluster has.
-        duration_s: How long a task takes, in virtual seconds.
-        outcome: What comes of a task.
+        duration_s: How long an attempt takes, in virtual seconds.
+        outcome: What comes of an attempt.
 
     Attributes:
-        now_s: The virtual clock; `wait` moves it to the next end of a task.
+        now_s: The virtual clock; `wait` moves it to the next end of an attempt.
     """
 
     def __init__(
-        self, slots: Slots, *, duration_s: Callable[[Task], float], outcome: Callable[[Task], Outcome]
+        self, slots: Slots, *, duration_s: Callable[[Attempt], float], outcome: Callable[[Attempt], Outcome]
     ) -> None:
         self._slots = slots
         self._duration_s = duration_s
         self._outcome = outcome
         self._free_cpus, self._free_gpus = slots.cpus, slots.gpus
-        self._waiting: deque[Task] = deque()
-        self._running: list[tuple[float, int, Task]] = []
-        self._started = 0
+        # One queue per request: looking through all that waits at every end would make n attempts cost n^2.
+        self._waiting: dict[Resources, deque[tuple[int, Attempt]]] = {}
+        self._running: list[tuple[float, int, Attempt]] = []
+        self._cancelled: list[Outcome] = []
+        self._count = 0
         self.now_s = 0.0
 
     def slots(self) -> Slots:
         """What the pretended cluster has."""
         return self._slots
 
-    def submit(self, task: Task) -> None:
-        """Take a task.
+    def node_kinds(self) -> tuple[NodeKind, ...]:
+        """One machine that is the whole cluster."""
+        return (NodeKind(name="simulated", cpus=self._slots.cpus, gpus=self._slots.gpus),)
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        """Take attempts.
 
         Raises:
-            ValueError: It asks for more than the whole cluster has, and would wait for ever.
+            ValueError: One asks for more than the whole cluster has, and would wait for ever.
         """
-        if task.resources.num_cpus > self._slots.cpus or task.resources.num_gpus > self._slots.gpus:
-            raise ValueError(f"{task.label}: asks for {task.resources}, the simulated cluster has {self._slots}")
-        self._waiting.append(task)
+        for attempt in attempts:
+            asked = attempt.resources
+            if asked.num_cpus > self._slots.cpus or asked.num_gpus > self._slots.gpus:
+                raise ValueError(f"{attempt.task.label}: asks for {asked}, the simulated cluster has {self._slots}")
+            self._count += 1
+            self._waiting.setdefault(asked, deque()).append((self._count, attempt))
         self._start_what_fits()
 
     def wait(self, timeout_s: float) -> list[Outcome]:
-        """Move the clock to the next end of a task; gives everything that ends then."""
+        """Move the clock to the next end of an attempt; gives everything that ends then."""
+        if self._cancelled:
+            cancelled, self._cancelled = self._cancelled, []
+            return cancelled
         if not self._running or self._running[0][0] > self.now_s + timeout_s:
             self.now_s += timeout_s
             return []
         self.now_s = self._running[0][0]
         ended = []
         while self._running and self._running[0][0] == self.now_s:
-            task = heapq.heappop(self._running)[-1]
-            self._free_cpus += task.resources.num_cpus
-            self._free_gpus += task.resources.num_gpus
-            ended.append(self._outcome(task))
+            attempt = heapq.heappop(self._running)[-1]
+            self._free_cpus += attempt.resources.num_cpus
+            self._free_gpus += attempt.resources.num_gpus
+            ended.append(self._outcome(attempt))
         self._start_what_fits()
         return ended
+
+    def cancel(self) -> None:
+        """Stop what waits and runs."""
+        waiting = [attempt for queue in self._waiting.values() for _, attempt in queue]
+        stopped = [*waiting, *(attempt for *_, attempt in self._running)]
+        self._cancelled += [
+            Failed(key=attempt.task.key, cause=Cause.CANCELLED, message="cancelled") for attempt in stopped
+        ]
+        self.close()
+        self._free_cpus, self._free_gpus = self._slots.cpus, self._slots.gpus
 
     def close(self) -> None:
         """Forget what waits and runs."""
@@ -72,14 +94,12 @@ class SimulatedBackend:
         self._running.clear()
 
     def _start_what_fits(self) -> None:
-        later: deque[Task] = deque()
-        while self._waiting:
-            task = self._waiting.popleft()
-            cpus, gpus = task.resources.num_cpus, task.resources.num_gpus
-            if cpus > self._free_cpus or gpus > self._free_gpus:
-                later.append(task)
-                continue
-            self._free_cpus, self._free_gpus = self._free_cpus - cpus, self._free_gpus - gpus
-            self._started += 1
-            heapq.heappush(self._running, (self.now_s + self._duration_s(task), self._started, task))
-        self._waiting = later
+        while fitting := [queue for asked, queue in self._waiting.items() if queue and self._fits(asked)]:
+            _, attempt = min(fitting, key=lambda queue: queue[0][0]).popleft()
+            self._free_cpus -= attempt.resources.num_cpus
+            self._free_gpus -= attempt.resources.num_gpus
+            self._count += 1
+            heapq.heappush(self._running, (self.now_s + self._duration_s(attempt), self._count, attempt))
+
+    def _fits(self, asked: Resources) -> bool:
+        return asked.num_cpus <= self._free_cpus and asked.num_gpus <= self._free_gpus

@@ -10,7 +10,7 @@ from jobs.identity import Json
 from jobs.load import load_sweep
 from orchestrator.commands.planning import plan_for
 from orchestrator.explain import differences, flatten
-from orchestrator.store import LocalStore, open_store
+from orchestrator.store import ArtifactStore, open_store
 
 
 def explain(keys: Sequence[str], *, storage: str, sweep: str | None) -> None:
@@ -54,7 +54,7 @@ def _show_differences(first: tuple[str, Mapping[str, Json]], second: tuple[str, 
         click.echo(f"{path}: {left} -> {right}")
 
 
-def _find(prefix: str, store: LocalStore, planned: Mapping[str, Mapping[str, Json]]) -> tuple[str, Mapping[str, Json]]:
+def _find(prefix: str, store: ArtifactStore, planned: Mapping[str, Mapping[str, Json]]) -> tuple[str, Mapping[str, Json]]:
     if len(prefix) < 2:
         raise BadInputError(f"'{prefix}' is too short; give at least two characters of a key")
     found = sorted({*store.find(prefix), *(key for key in planned if key.startswith(prefix))})

@@ -12,7 +12,7 @@ from jobs.spec import SweepSpec
 from jobs.task import StageKind, order_tasks
 from orchestrator.plan import Plan, plan_sweep
 from orchestrator.resume import resume_point
-from orchestrator.store import LocalStore, open_store
+from orchestrator.store import ArtifactStore, open_store
 from orchestrator.surroundings import read_surroundings, this_machine_has_gpu
 
 
@@ -45,7 +45,7 @@ def plan_for(spec: SweepSpec, device: str | None) -> tuple[Plan, str]:
     return plan_sweep(spec, read_surroundings(spec, device=device)), device
 
 
-def count_stages(plan: Plan, store: LocalStore) -> tuple[list[StageCount], int]:
+def count_stages(plan: Plan, store: ArtifactStore) -> tuple[list[StageCount], int]:
     """The stages of a plan, and how many `permute` tasks wait for a `convert` that will list their groups."""
     present, groups = resume_point(plan, store)
     tasks, stored = Counter(task.stage for task in plan.tasks.values()), Counter[StageKind]()

@@ -6,10 +6,10 @@ import click
 
 from jobs.load import load_sweep
 from orchestrator.results import SweepRecord, collect
-from orchestrator.store import LocalStore, open_store
+from orchestrator.store import ArtifactStore, open_store
 
 
-def _find(name: str, storage: str) -> tuple[SweepRecord, LocalStore]:
+def _find(name: str, storage: str) -> tuple[SweepRecord, ArtifactStore]:
     """A sweep by name, or by its file, which also says where its store is."""
     if name.endswith((".yaml", ".yml")):
         spec = load_sweep(name)

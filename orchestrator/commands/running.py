@@ -9,12 +9,16 @@ from rich.console import Console
 from jobs.load import load_sweep
 from jobs.outcome import Outcome, Succeeded
 from jobs.spec import SweepSpec
-from jobs.task import StageKind, Task
+from jobs.task import Attempt, StageKind
 from orchestrator.backends import Backend, InlineBackend, SimulatedBackend, Slots
+from orchestrator.holding import Hold
+from orchestrator.machine import Machine
 from orchestrator.plan import plan_sweep
 from orchestrator.progress import Progress
-from orchestrator.run import Summary, run_sweep, simulate
-from orchestrator.store import open_store
+from orchestrator.publishing import Publisher
+from orchestrator.run import Summary, drive, run_sweep
+from orchestrator.steering import capacity, in_flight_limits
+from orchestrator.store import ArtifactStore, Lease, open_store
 from orchestrator.surroundings import git_commit, read_surroundings, this_machine_has_gpu
 from workers.entry import Provenance
 
@@ -29,47 +33,60 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
     if backend == "simulated":
         return _simulate(spec, console)
     store = open_store(spec.storage)
+    with Hold(store, Lease.acquire(store.files, spec.name), priority=spec.priority) as hold:
+        summary, publisher = _compute(spec, store, hold, backend, console)
+        if not hold.hurried:
+            _print_curves(spec, store, publisher, console)
+    _print_end(console, summary)
+    return 0 if summary.complete else 3 if summary.stopped else 1
+
+
+def _compute(
+    spec: SweepSpec, store: ArtifactStore, hold: Hold, backend: str, console: Console
+) -> tuple[Summary, Publisher]:
     provenance = Provenance(git_commit=git_commit())
     runner: Backend | None = None
     try:
         if spec.device != "auto":
             device = spec.device
         elif backend == "ray" and "RAY_ADDRESS" in os.environ:
-            runner = _backend(backend, spec, provenance)
-            device = "cuda" if runner.slots().gpus > 0 else "cpu"
+            runner = _backend(backend, store, provenance, hold)
+            device = "cuda" if any(kind.gpus for kind in runner.node_kinds()) else "cpu"
         else:
             device = "cuda" if this_machine_has_gpu() else "cpu"
         plan = plan_sweep(spec, read_surroundings(spec, device=device))
         if store.present(plan.targets) == set(plan.targets):
             backend = "inline"  # nothing will run: no cluster is started for it
-        runner = runner or _backend(backend, spec, provenance)
-        with Progress(console) as progress:
-            summary, publisher = run_sweep(spec, plan, store, runner, progress, provenance)
+        runner = runner or _backend(backend, store, provenance, hold)
+        with hold.hearing_sigterm(), Progress(console) as progress:
+            return run_sweep(spec, plan, store, runner, progress, provenance, hold)
     finally:
         if runner is not None:
             runner.close()
+
+
+def _backend(name: str, store: ArtifactStore, provenance: Provenance, hold: Hold) -> Backend:
+    if name == "inline":
+        return InlineBackend(store, provenance, should_stop=hold.should_stop, may_commit=hold.may_commit)
+    from orchestrator.backends.ray_cluster import RayBackend
+
+    return RayBackend(store.uri, provenance, term=hold.term)
+
+
+def _print_curves(spec: SweepSpec, store: ArtifactStore, publisher: Publisher, console: Console) -> None:
+    """Log everything to MLflow, and print the table of curves and where they are."""
     curves, tracked = publisher.finish()
     from orchestrator.report import summary_table
     from orchestrator.tracking import ui_command
 
     if any(curve.points for curve in curves):
         console.print(summary_table(curves))
-    _print_end(console, summary)
     if tracked:
         console.print(f"MLflow: {tracked.address}", soft_wrap=True, highlight=False)
         console.print(f"  shown by: {ui_command(spec.tracking)}", soft_wrap=True, highlight=False)
     else:
         again = f"orchard sync {spec.name} --storage {store.uri}"
         console.print(f"MLflow was not reached; once it is back: {again}", soft_wrap=True, highlight=False)
-    return 0 if summary.complete else 1
-
-
-def _backend(name: str, spec: SweepSpec, provenance: Provenance) -> Backend:
-    if name == "inline":
-        return InlineBackend(open_store(spec.storage), provenance)
-    from orchestrator.backends.ray_cluster import RayBackend
-
-    return RayBackend(open_store(spec.storage).uri, provenance)
 
 
 def _print_end(console: Console, summary: Summary) -> None:
@@ -83,6 +100,9 @@ def _print_end(console: Console, summary: Summary) -> None:
     blocked = summary.blocked
     if blocked:
         console.print(f"{blocked} tasks could not run because they depend on a failed one.", highlight=False)
+    if summary.stopped:
+        text = f"Stopped: {summary.stopped}. What was finished is kept; the same command goes on from there."
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _simulate(spec: SweepSpec, console: Console) -> int:
@@ -90,14 +110,17 @@ def _simulate(spec: SweepSpec, console: Console) -> int:
     device = spec.device if spec.device != "auto" else "cuda"
     plan = plan_sweep(spec, read_surroundings(spec, device=device))
 
-    def outcome(task: Task) -> Outcome:
+    def outcome(attempt: Attempt) -> Outcome:
         groups = [{"name": f"group{index}", "width": 64} for index in range(_SIMULATED_GROUPS)]
-        measurements = {"groups": groups} if task.stage is StageKind.CONVERT else {}
-        return Succeeded(key=task.key, measurements=measurements, duration_s=1.0, host="simulated")
+        measurements = {"groups": groups} if attempt.task.stage is StageKind.CONVERT else {}
+        return Succeeded(key=attempt.task.key, measurements=measurements, duration_s=1.0, host="simulated")
 
-    backend = SimulatedBackend(_SIMULATED_SLOTS, duration_s=lambda task: 1.0, outcome=outcome)
+    backend = SimulatedBackend(_SIMULATED_SLOTS, duration_s=lambda attempt: 1.0, outcome=outcome)
+    limits = in_flight_limits(capacity(_SIMULATED_SLOTS, backend.node_kinds()))
+    machine = Machine(plan.tasks, plan.targets, order_resources=plan.order_resources, limits=limits)
     with Progress(console) as progress:
-        summary = simulate(plan, backend, progress)
+        attempts = machine.start(frozenset(), {})
+        summary = drive(machine, attempts, backend, [progress], clock=lambda: backend.now_s)
     console.print(
         f"Simulated: {summary.computed} tasks of 1 s each on {_SIMULATED_SLOTS.cpus:.0f} CPUs and "
         f"{_SIMULATED_SLOTS.gpus:.0f} GPUs take {backend.now_s:.0f} virtual seconds. Nothing was computed or stored.",

@@ -1,7 +1,26 @@
-"""Where results are kept: content-addressed artifacts and an append-only journal."""
+"""Where results are kept: content-addressed artifacts, an append-only journal, and leases on sweeps."""
 
-from orchestrator.store.journal import Journal, read_journal
-from orchestrator.store.local import LocalStore
+from orchestrator.store.artifacts import ArtifactStore
+from orchestrator.store.files import Files
+from orchestrator.store.journal import Journal
+from orchestrator.store.lease import LEASE_TTL_S, Fence, Lease, LeaseHeldError, Standing, cancel
 from orchestrator.store.opening import open_store, resolve_storage
+from orchestrator.store.terms import Holding, Term, Watch, active_leases
 
-__all__ = ["Journal", "LocalStore", "open_store", "read_journal", "resolve_storage"]
+__all__ = [
+    "LEASE_TTL_S",
+    "ArtifactStore",
+    "Fence",
+    "Files",
+    "Holding",
+    "Journal",
+    "Lease",
+    "LeaseHeldError",
+    "Standing",
+    "Term",
+    "Watch",
+    "active_leases",
+    "cancel",
+    "open_store",
+    "resolve_storage",
+]

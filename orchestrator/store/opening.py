@@ -1,25 +1,45 @@
 """From a storage URI to a store."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from jobs.errors import BadInputError
-from orchestrator.store.local import LocalStore
+from orchestrator.store.artifacts import ArtifactStore
+from orchestrator.store.cache import cache_of_this_machine
+from orchestrator.store.files import FolderFiles, ObjectFiles
+
+OBJECT_STORES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+"""Scheme -> the package that fsspec needs for it. Only stores whose objects appear whole, and only if absent where that
+is asked: on other file systems that fsspec knows (ftp, hdfs, http, ...) a reader sees files that are half written."""
 
 
-def resolve_storage(uri: str) -> str:
-    """The storage URI as every process can use it: absolute, `~` expanded.
+def resolve_storage(uri: str | Path) -> str:
+    """The storage URI as every process can use it: a folder becomes absolute, `~` expanded.
 
     Raises:
-        BadInputError: The scheme is not supported.
+        BadInputError: The scheme is not supported, its package is missing, or no bucket is named.
     """
-    scheme, separator, rest = uri.partition("://")
-    if separator and scheme != "file":
+    scheme, separator, rest = str(uri).partition("://")
+    if not separator or scheme == "file":
+        return str(Path(rest if separator else uri).expanduser().resolve())
+    if scheme not in OBJECT_STORES:
+        known = ", ".join(f"{name}://" for name in OBJECT_STORES)
         raise BadInputError(
-            f"storage: '{scheme}://' is not supported; give a folder that every worker sees, or file://"
+            f"storage: '{scheme}://' is not supported; give a folder that every worker sees, file://, or one of {known}"
         )
-    return str(Path(rest if separator else uri).expanduser().resolve())
+    if find_spec(OBJECT_STORES[scheme]) is None:
+        raise BadInputError(
+            f"storage: {uri} needs the package {OBJECT_STORES[scheme]}; install it here and on every worker "
+            f"(pip install {OBJECT_STORES[scheme]})"
+        )
+    if not rest.strip("/"):
+        raise BadInputError(f"storage: {uri} names no bucket; give {scheme}://bucket/prefix")
+    return f"{scheme}://{rest.strip('/')}"
 
 
-def open_store(uri: str) -> LocalStore:
+def open_store(uri: str | Path) -> ArtifactStore:
     """The store at a URI. Nothing is written until something is committed."""
-    return LocalStore(resolve_storage(uri))
+    resolved = resolve_storage(uri)
+    if "://" not in resolved:
+        return ArtifactStore(FolderFiles(resolved))
+    return ArtifactStore(ObjectFiles(resolved), cache_of_this_machine())

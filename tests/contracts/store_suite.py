@@ -1,24 +1,39 @@
 """What every store must do. A test module of an implementation imports `StoreSuite` and gives it a `store` fixture."""
 
+import json
 import threading
 
 import pytest
 
 from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifactError
+from orchestrator.store import Fence, Lease, LeaseHeldError, Standing, active_leases, cancel
+from orchestrator.store.artifacts import ArtifactStore, blob_path, checkpoint_path, manifest_path
 
-KEY, OTHER = "ab" + "0" * 30, "cd" + "1" * 30
+KEY, OTHER, THIRD = "ab" + "0" * 30, "cd" + "1" * 30, "ab" + "2" * 30
 
 
 def manifest(key: str = KEY, **measurements: object) -> Manifest:
     return Manifest(key=key, stage="score", identity={"stage": "score"}, measurements=measurements)
 
 
+def flip(store: ArtifactStore, path: str, at: int = 0) -> None:
+    """One bit of a file changes behind the store's back."""
+    content = bytearray(store.files.read(path))
+    content[at] ^= 1
+    store.files.replace(path, bytes(content))
+
+
+def blob_of(store: ArtifactStore, key: str, name: str) -> str:
+    return blob_path(store.manifest(key).files[name].sha256)
+
+
 class StoreSuite:
-    """Subclasses define `store`, and `damage(store, key, name)`, which flips a bit of a file behind its back."""
+    """Subclasses define the fixture `store`, and `reopen(uri)`."""
 
     def test_nothing_is_there_at_first(self, store):
         assert not store.has(KEY)
         assert store.present([KEY, OTHER]) == set()
+        assert store.manifests([KEY]) == ({}, set())
 
     def test_a_commit_is_read_back(self, store):
         assert store.commit(manifest(width=3), {"a.bin": b"abc", "b.bin": b""}) is Commit.FIRST
@@ -26,9 +41,11 @@ class StoreSuite:
         assert store.manifest(KEY).measurements == {"width": 3}
         assert (store.read(KEY, "a.bin"), store.read(KEY, "b.bin")) == (b"abc", b"")
 
-    def test_present_tells_the_committed_keys_of_many(self, store):
-        store.commit(manifest(), {})
-        assert store.present([KEY, OTHER, "ab" + "2" * 30]) == {KEY}
+    def test_present_and_manifests_tell_the_committed_keys_of_many(self, store):
+        store.commit(manifest(), {"a": b"1"})
+        many = [f"{number:032x}" for number in range(300)]
+        assert store.present([KEY, OTHER, THIRD]) == store.present([KEY, OTHER, *many]) == {KEY}
+        assert store.manifests([KEY, OTHER]) == ({KEY: store.manifest(KEY)}, set())
 
     def test_the_first_writer_wins_and_the_same_result_is_a_repetition(self, store):
         store.commit(manifest(width=3), {"a": b"1"})
@@ -61,6 +78,18 @@ class StoreSuite:
             thread.join()
         assert sorted(results) == [Commit.FIRST] + [Commit.REPEATED] * 7
 
+    def test_a_half_written_artifact_is_never_seen(self, store, monkeypatch):
+        def die(path, content):
+            raise OSError("killed")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store.files, "create", die)
+            with pytest.raises(OSError, match="killed"):
+                store.commit(manifest(), {"a": b"1"})
+        assert not store.has(KEY)
+        assert store.present([KEY]) == set()
+        assert store.commit(manifest(), {"a": b"1"}) is Commit.FIRST
+
     def test_what_is_missing_is_an_error_that_names_it(self, store):
         with pytest.raises(MissingArtifactError, match=KEY):
             store.manifest(KEY)
@@ -70,13 +99,132 @@ class StoreSuite:
 
     def test_a_flipped_bit_is_detected_and_never_served(self, store):
         store.commit(manifest(), {"a": b"abc"})
-        self.damage(store, KEY, "a")
-        with pytest.raises(CorruptArtifactError, match=KEY):
+        flip(store, blob_of(store, KEY, "a"))
+        with pytest.raises(CorruptArtifactError, match=KEY) as caught:
             store.read(KEY, "a")
+        assert caught.value.key == KEY
+
+    def test_a_missing_file_is_damage(self, store):
+        store.commit(manifest(), {"a": b"abc"})
+        store.files.delete(blob_of(store, KEY, "a"))
+        with pytest.raises(CorruptArtifactError, match="names it as 'a'"):
+            store.read(KEY, "a")
+
+    def test_any_flipped_bit_in_a_manifest_is_detected(self, store):
+        store.commit(manifest(width=3), {})
+        store.commit(manifest(OTHER), {})
+        whole = store.files.read(manifest_path(KEY))
+        # Somewhere in the numbers, in the digest's name, in the digest, in the closing brace.
+        for at in (5, whole.index(b"width") + 1, len(whole) - 80, len(whole) - 9, len(whole) - 1):
+            store.files.replace(manifest_path(KEY), whole)
+            flip(store, manifest_path(KEY), at)
+            with pytest.raises(CorruptArtifactError, match=KEY) as caught:
+                store.manifest(KEY)
+            assert caught.value.key == KEY
+            assert store.manifests([KEY, OTHER]) == ({OTHER: store.manifest(OTHER)}, {KEY})
+
+    def test_a_manifest_that_lost_its_end_is_damaged(self, store):
+        store.commit(manifest(), {})
+        store.files.replace(manifest_path(KEY), store.files.read(manifest_path(KEY))[:-90])
+        with pytest.raises(CorruptArtifactError, match="its end is missing"):
+            store.manifest(KEY)
+
+    def test_manifests_are_plain_json(self, store):
+        store.commit(manifest(width=3), {"a": b"1"})
+        assert json.loads(store.files.read(manifest_path(KEY)))["measurements"] == {"width": 3}
+
+    @pytest.mark.parametrize("damaged", ["blob", "manifest"])
+    def test_after_quarantine_the_artifact_can_be_committed_again(self, store, damaged):
+        store.commit(manifest(), {"a": b"abc", "b": b"whole"})
+        flip(store, blob_of(store, KEY, "a") if damaged == "blob" else manifest_path(KEY))
+        store.quarantine(KEY)
+        assert not store.has(KEY)
+        assert store.commit(manifest(), {"a": b"abc", "b": b"whole"}) is Commit.FIRST
+        assert (store.read(KEY, "a"), store.read(KEY, "b")) == (b"abc", b"whole")
+
+    def test_quarantine_keeps_what_another_artifact_needs(self, store):
+        store.commit(manifest(), {"a": b"abc", "b": b"shared"})
+        store.commit(manifest(OTHER), {"b": b"shared"})
+        flip(store, blob_of(store, KEY, "a"))
+        store.quarantine(KEY)
+        assert store.read(OTHER, "b") == b"shared"
+
+    def test_a_whole_artifact_is_not_put_aside(self, store):
+        store.commit(manifest(), {"a": b"abc"})
+        store.quarantine(KEY)
+        store.quarantine(OTHER)
+        assert store.read(KEY, "a") == b"abc"
+
+    def test_nothing_is_published_on_top_of_a_damaged_file(self, store):
+        store.commit(manifest(), {"a": b"abc"})
+        flip(store, blob_of(store, KEY, "a"))
+        store.commit(manifest(OTHER), {"a": b"abc"})
+        assert (store.read(OTHER, "a"), store.read(KEY, "a")) == (b"abc", b"abc")
+
+    def test_a_checkpoint_is_replaced_and_dropped(self, store):
+        assert store.load_checkpoint(KEY) is None
+        store.save_checkpoint(KEY, b"epoch 1")
+        store.save_checkpoint(KEY, b"epoch 2")
+        assert store.load_checkpoint(KEY) == b"epoch 2"
+        store.drop_checkpoint(KEY)
+        store.drop_checkpoint(KEY)
+        assert store.load_checkpoint(KEY) is None
+
+    def test_a_damaged_checkpoint_is_none(self, store):
+        store.save_checkpoint(KEY, b"epoch 1")
+        flip(store, checkpoint_path(KEY), 40 - 4)
+        assert store.load_checkpoint(KEY) is None
+        store.files.replace(checkpoint_path(KEY), b"short")
+        assert store.load_checkpoint(KEY) is None
 
     def test_the_same_uri_opens_the_same_store(self, store):
         store.commit(manifest(), {"a": b"1"})
         assert self.reopen(store.uri).read(KEY, "a") == b"1"
 
     def test_a_log_is_kept_at_the_address_that_is_returned(self, store):
-        assert store.write_log(KEY, "first") != store.write_log(KEY, "second")
+        first = store.write_log(KEY, "first")
+        assert first != store.write_log(KEY, "second")
+        assert store.files.read(first.removeprefix(f"{store.uri}/")) == b"first"
+
+    def test_keys_are_found_by_their_beginning(self, store):
+        store.commit(manifest(), {})
+        assert (store.find("ab"), store.find(KEY[:9]), store.find("ac")) == ([KEY], [KEY], [])
+
+    def test_a_sweep_is_kept_and_replaced(self, store):
+        store.write_sweep("s", {"a": 1})
+        store.write_sweep("s", {"a": 2})
+        assert (store.read_sweep("s"), store.sweeps()) == ({"a": 2}, ["s"])
+
+    def test_a_missing_sweep_names_those_that_are_there(self, store):
+        store.write_sweep("here", {})
+        with pytest.raises(MissingArtifactError, match="sweeps here: here"):
+            store.read_sweep("there")
+
+    def test_a_journal_is_read_driver_by_driver(self, store):
+        for driver in ("1", "2"):
+            with store.open_journal("s", driver) as journal:
+                journal.append("start", driver=driver)
+                journal.flush()
+                journal.append("end")
+        entries = [(entry["kind"], entry.get("driver")) for entry in store.read_journal("s")]
+        assert entries == [("start", "1"), ("end", None), ("start", "2"), ("end", None)]
+        assert list(store.read_journal("another")) == []
+
+    def test_a_sweep_has_one_driver(self, store):
+        first = Lease.acquire(store.files, "s", ttl_s=0.4)
+        second = Lease.acquire(store.files, "s", ttl_s=0.4)  # the first is silent, and so it is followed
+        assert first.renew() is Standing.LOST
+        assert not Fence(store.files, first.term).may_commit()
+        assert Fence(store.files, second.term).may_commit()
+        assert second.renew(priority=2) is Standing.HELD
+        assert [(held.term, held.info) for held in active_leases(store.files)] == [(second.term, {"priority": 2})]
+
+    def test_a_driver_that_lives_keeps_its_sweep(self, store):
+        with Lease.acquire(store.files, "s", ttl_s=60) as lease:
+            with pytest.raises(LeaseHeldError, match="orchard cancel s"):
+                Lease.acquire(store.files, "s", sleep=lambda seconds: lease.renew())
+            cancel(store.files, "s")
+            assert lease.renew() is Standing.CANCELLED
+            assert Fence(store.files, lease.term).should_stop()
+        assert cancel(store.files, "s") is None
+        assert active_leases(store.files) == []

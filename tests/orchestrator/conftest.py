@@ -8,21 +8,21 @@ from safetensors.torch import save
 
 from jobs.artifact import Manifest
 from jobs.task import StageKind, make_task
-from orchestrator.store import LocalStore
+from orchestrator.store import ArtifactStore, open_store
 from workers.channels import find_groups
 
 SOURCE = "aa" + "0" * 30
 
 
 @pytest.fixture
-def probe_store(tmp_path) -> LocalStore:
+def probe_store(tmp_path) -> ArtifactStore:
     """A store with the artifact of one converted network."""
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 2, 3))
     files = {
         "weights.safetensors": save(network.state_dict()),
         "channels.json": json.dumps(find_groups(network, (1, 8, 8)).to_json()).encode(),
     }
-    store = LocalStore(tmp_path / "probe")
+    store = open_store(tmp_path / "probe")
     store.commit(Manifest(key=SOURCE, stage="convert", identity={}, measurements={}), files)
     return store
 

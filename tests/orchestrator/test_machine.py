@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.outcome import Cause, Failed, Succeeded
+from jobs.outcome import Cause, Failed, Succeeded, Usage
 from jobs.task import GroupSize, Resources, StageKind, make_task, order_tasks
-from orchestrator.machine import RETRIES, Lane, Machine, TaskState
+from orchestrator.machine import Lane, Machine
+from orchestrator.scheduling.graph import TaskState
+from orchestrator.scheduling.retry import RETRIES
+from orchestrator.scheduling.spending import Caps, Spending
 
 GROUPS = [{"name": "a", "width": 8}, {"name": "b", "width": 32}, {"name": "c", "width": 16}]
 
@@ -54,7 +59,7 @@ def run_all(state, submissions, outcome=succeeded):
     while queue:
         each = queue.pop(0)
         ran.append(each)
-        queue += [command.task for command in state.step(outcome(each))]
+        queue += [command.task for command in state.step([outcome(each)])]
     return ran
 
 
@@ -89,7 +94,7 @@ def test_no_more_is_in_flight_than_the_limit():
     queue, most = [command.task for command in state.start(frozenset(), {})], 0
     while queue:
         most = max(most, state.in_flight)
-        queue += [command.task for command in state.step(succeeded(queue.pop(0)))]
+        queue += [command.task for command in state.step([succeeded(queue.pop(0))])]
     assert (most, state.finished) == (3, True)
 
 
@@ -161,15 +166,15 @@ def test_a_deterministic_fault_fails_once_and_blocks_only_its_dependants(cause):
     assert [failure.key for failure in state.failures] == [broken]
 
 
-@pytest.mark.parametrize("cause", list(RETRIES))
+@pytest.mark.parametrize("cause", [Cause.PREEMPTED, Cause.TRANSIENT, Cause.OUT_OF_MEMORY])
 def test_a_fault_that_may_pass_is_retried_within_its_budget(cause):
     each = task(StageKind.SCORE)
     state = machine({each.key: each}, [each.key])
-    commands = state.start(frozenset(), {})
-    attempts = []
-    while commands:
-        attempts.append(commands[0].attempt)
-        commands = state.step(failed(each, cause))
+    submitted, attempts, now_s = state.start(frozenset(), {}), [], 0.0
+    while submitted:
+        attempts.append(submitted[0].number)
+        now_s += 100.0  # longer than any back-off
+        submitted = state.step([failed(each, cause)], now_s) or state.step([], now_s + 100.0)
     assert attempts == list(range(1, RETRIES[cause] + 2))
     assert state.state_of(each.key) is TaskState.FAILED
 
@@ -178,8 +183,8 @@ def test_a_loss_then_a_success_is_a_success():
     each = task(StageKind.SCORE)
     state = machine({each.key: each}, [each.key])
     state.start(frozenset(), {})
-    state.step(failed(each, Cause.PREEMPTED))
-    state.step(succeeded(each))
+    state.step([failed(each, Cause.PREEMPTED)])
+    state.step([succeeded(each)])
     assert (state.state_of(each.key), state.failures) == (TaskState.DONE, [])
 
 
@@ -198,9 +203,9 @@ def test_a_stopped_machine_waits_for_what_runs_and_submits_nothing():
     tasks, targets = chain()
     state = machine(tasks, targets)
     (first,) = state.start(frozenset(), {})
-    state.stop()
+    state.stop("enough")
     assert not state.finished
-    assert state.step(succeeded(first.task)) == []
+    assert state.step([succeeded(first.task)]) == []
     assert state.finished
 
 
@@ -208,10 +213,10 @@ def test_an_outcome_that_comes_twice_changes_nothing():
     tasks, targets = chain()
     state = machine(tasks, targets)
     (first,) = state.start(frozenset(), {})
-    state.step(succeeded(first.task))
+    state.step([succeeded(first.task)])
     counts = dict(state.counts)
-    assert state.step(succeeded(first.task)) == []
-    assert state.step(failed(first.task, Cause.BUG)) == []
+    assert state.step([succeeded(first.task)]) == []
+    assert state.step([failed(first.task, Cause.BUG)]) == []
     assert dict(state.counts) == counts
 
 
@@ -220,6 +225,132 @@ def test_groups_of_a_committed_convert_must_be_told():
     convert = next(each for each in tasks.values() if each.stage is StageKind.CONVERT)
     with pytest.raises(KeyError):
         machine(tasks, targets).start(frozenset({convert.key}), {})
+
+
+def only(stage=StageKind.SCORE, num_gpus=0.0, **changes):
+    """A machine with one running task, and that task."""
+    each = replace(task(stage, num_gpus=num_gpus), **changes)
+    state = machine({each.key: each}, [each.key])
+    state.start(frozenset(), {})
+    return state, each
+
+
+def test_a_transient_fault_waits_before_it_is_tried_again():
+    state, each = only()
+    assert state.step([failed(each, Cause.TRANSIENT)], now_s=10.0) == []
+    assert 10.5 <= state.wake_s <= 11.5  # one second, jittered by a half
+    assert not state.finished
+    assert [attempt.number for attempt in state.step([], now_s=state.wake_s)] == [2]
+
+
+def test_out_of_memory_asks_for_twice_of_what_was_used():
+    state, each = only()
+    failure = replace(failed(each, Cause.OUT_OF_MEMORY), usage=Usage(memory_bytes=3 * 2**30))
+    (again,) = state.step([failure])
+    assert again.resources.memory_bytes == 6 * 2**30
+
+
+def test_out_of_gpu_memory_asks_for_a_larger_part_up_to_the_whole_gpu_and_then_fails_alone():
+    state, each = only(StageKind.TUNE, num_gpus=0.25)
+    failure = replace(failed(each, Cause.OUT_OF_MEMORY), on_gpu=True)
+    asked = []
+    while again := state.step([failure]):
+        asked.append(again[0].resources.num_gpus)
+    assert asked == [0.5, 1.0]
+    assert state.state_of(each.key) is TaskState.FAILED
+
+
+def test_a_node_that_kills_one_task_after_another_is_avoided():
+    tasks = {each.key: each for each in (task(StageKind.SCORE, number) for number in range(4))}
+    state = machine(tasks, list(tasks))
+    state.start(frozenset(), {})
+    lost = [replace(failed(each, Cause.PREEMPTED), node="bad") for each in tasks.values()]
+    assert [attempt.avoid for attempt in state.step(lost[:2])] == [frozenset(), frozenset()]
+    assert [attempt.avoid for attempt in state.step(lost[2:3])] == [frozenset({"bad"})]
+
+
+def test_a_damaged_input_is_made_again_and_its_reader_waits_for_it():
+    tasks, targets = chain()
+    prune = tasks[targets[0]].inputs["network"]
+    state = machine(tasks, targets)
+    (evaluate,) = state.start(frozenset({prune}), {})
+    damaged = replace(failed(evaluate.task, Cause.CORRUPT), damaged=prune)
+    # The pruned network is gone, and nothing that it is made from was needed until now.
+    submitted = state.step([damaged])
+    assert [attempt.task.stage for attempt in submitted] == [StageKind.TRAIN]
+    ran = run_all(state, submitted)
+    assert [each.stage for each in ran][-3:] == [StageKind.PERMUTE, StageKind.PRUNE, StageKind.EVALUATE]
+    assert state.complete
+
+
+def test_a_damaged_input_whose_own_inputs_are_there_costs_one_task():
+    tasks, targets = chain()
+    permute = next(each for each in tasks.values() if each.stage is StageKind.PERMUTE)
+    convert = permute.inputs["network"]
+    groups = [GroupSize(**group) for group in GROUPS]
+    prune = tasks[targets[0]].inputs["network"]
+    present = frozenset({convert, permute.key, prune, *(each.key for each in order_tasks(permute, groups))})
+    state = machine(tasks, targets)
+    (evaluate,) = state.start(present, {convert: groups})
+    ran = run_all(state, state.step([replace(failed(evaluate.task, Cause.CORRUPT), damaged=prune)]))
+    assert [each.key for each in ran] == [prune, targets[0]]
+
+
+def test_a_damaged_artifact_of_nobody_is_a_failure():
+    state, each = only()
+    assert state.step([replace(failed(each, Cause.CORRUPT), damaged="ff")]) == []
+    assert state.state_of(each.key) is TaskState.FAILED
+
+
+def test_a_stopped_machine_leaves_what_was_cut_short_for_the_next_run():
+    state, each = only()
+    state.stop("cancelled")
+    state.step([failed(each, Cause.CANCELLED)])
+    assert (state.finished, state.failures, state.complete) == (True, [], False)
+    assert state.state_of(each.key) is TaskState.READY
+
+
+def test_the_longest_way_goes_first():
+    tasks, targets = chain()
+    loose = task(StageKind.TRAIN, 1)  # a training that nothing follows
+    tasks = {loose.key: loose, **tasks}
+    state = machine(tasks, [loose.key, *targets], limit=1)
+    (first,) = state.start(frozenset(), {})
+    assert first.task.key != loose.key
+
+
+def test_the_gpu_cap_stops_submitting_and_says_so():
+    tasks = {each.key: each for each in (task(StageKind.TRAIN, number, num_gpus=1.0) for number in range(9))}
+    spending = Spending(Caps(gpu_s=3600.0))
+    limits = dict.fromkeys(Lane, 1)
+    state = Machine(tasks, list(tasks), order_resources=Resources(), limits=limits, spending=spending)
+    ran, submitted = 0, state.start(frozenset(), {})
+    while submitted:
+        ran += 1
+        submitted = state.step([replace(succeeded(submitted[0].task), duration_s=1000.0)])
+    # After three of 1,000 s a fourth is expected to end beyond the 3,600 s.
+    assert (ran, state.finished, state.complete) == (3, True, False)
+    assert "gpu_hours" in state.stopped
+
+
+def test_the_wall_cap_stops_submitting():
+    tasks = {each.key: each for each in (task(StageKind.SCORE, number) for number in range(3))}
+    spending = Spending(Caps(wall_s=60.0))
+    limits = dict.fromkeys(Lane, 1)
+    state = Machine(tasks, list(tasks), order_resources=Resources(), limits=limits, spending=spending)
+    (first,) = state.start(frozenset(), {}, now_s=0.0)
+    assert state.step([succeeded(first.task)], now_s=61.0) == []
+    assert (state.finished, "wall_hours" in state.stopped) == (True, True)
+
+
+def test_what_like_tasks_needed_of_a_gpu_is_what_the_next_asks_for():
+    asked = Resources(num_gpus=0.25, adaptive=True)
+    both = [replace(task(StageKind.EVALUATE, number), resources=asked, family="net") for number in range(2)]
+    tasks = {each.key: each for each in both}
+    state = Machine(tasks, list(tasks), order_resources=Resources(), limits=dict.fromkeys(Lane, 0.25))
+    (first,) = state.start(frozenset(), {})
+    (second,) = state.step([replace(succeeded(first.task), usage=Usage(gpu_fraction=0.07))])
+    assert second.resources.num_gpus == 2 / 16  # 0.07 and a quarter more, in sixteenths
 
 
 @settings(max_examples=200, deadline=None)
@@ -241,7 +372,7 @@ def test_whatever_happens_in_whatever_order_the_sweep_ends_true_to_what_happened
             outcome = succeeded(each)
         else:
             outcome = failed(each, Cause.PREEMPTED if fate == "loss" else Cause.BUG)
-        running += [command.task for command in state.step(outcome)]
+        running += [command.task for command in state.step([outcome])]
         if state.state_of(each.key) is TaskState.DONE:
             done.add(each.key)
         elif state.state_of(each.key) is TaskState.FAILED:

@@ -8,7 +8,7 @@ from orchestrator import publishing
 from orchestrator.machine import Lane, Machine
 from orchestrator.publishing import Publisher
 from orchestrator.results import METRICS, PlannedCurve, PlannedPoint, SweepRecord
-from orchestrator.store import LocalStore
+from orchestrator.store import ArtifactStore, open_store
 
 pytestmark = pytest.mark.slow
 
@@ -19,8 +19,8 @@ def evaluate():
 
 
 @pytest.fixture
-def store(tmp_path, evaluate) -> LocalStore:
-    store = LocalStore(tmp_path / "store")
+def store(tmp_path, evaluate) -> ArtifactStore:
+    store = open_store(tmp_path / "store")
     measured = dict.fromkeys(METRICS, 0.5)
     store.commit(Manifest(key=evaluate.key, stage="evaluate", identity={}, measurements=measured, created_s=1.0), {})
     return store

@@ -2,7 +2,7 @@ import pytest
 
 from jobs.artifact import Manifest
 from orchestrator.results import METRICS, PlannedCurve, PlannedPoint, SweepRecord, collect, point_of
-from orchestrator.store import LocalStore
+from orchestrator.store import ArtifactStore, open_store
 
 MEASURED = {
     "accuracy": 0.9,
@@ -45,8 +45,8 @@ def test_a_record_comes_back_from_json():
 
 
 @pytest.fixture
-def store(tmp_path) -> LocalStore:
-    store = LocalStore(tmp_path)
+def store(tmp_path) -> ArtifactStore:
+    store = open_store(tmp_path)
     for key in ("aa" * 16, "bb" * 16):
         store.commit(manifest(key), {})
     return store

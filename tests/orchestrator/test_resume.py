@@ -5,7 +5,7 @@ from jobs.load import load_sweep
 from jobs.task import GroupSize, StageKind, order_tasks
 from orchestrator.plan import Surroundings, plan_sweep
 from orchestrator.resume import resume_point
-from orchestrator.store import LocalStore
+from orchestrator.store import open_store
 
 SURROUNDINGS = Surroundings(device="cpu", torch_version="2", ortools_version="9", data="d", weights={}, sources={})
 GROUPS = [{"name": "a", "width": 4}, {"name": "b", "width": 8}]
@@ -19,7 +19,7 @@ def plan(tiny_sweep, write_sweep):
 
 @pytest.fixture
 def store(tmp_path):
-    return LocalStore(tmp_path / "store")
+    return open_store(tmp_path / "store")
 
 
 def commit(store, key, **measurements):

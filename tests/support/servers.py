@@ -25,17 +25,52 @@ def mlflow_server(backend_store_uri: str, *arguments: str) -> Iterator[str]:
     process = subprocess.Popen([*command, "--backend-store-uri", backend_store_uri, *arguments], env=environment)
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait_until_up(address)
+        _wait_until_up(f"{address}/health")
         yield address
     finally:
         process.terminate()
         process.wait(90)
 
 
+# One request at a time: moto looks whether an object exists and then writes it, which S3 does in one step.
+_S3_SERVER = """
+import sys
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+run_simple("127.0.0.1", int(sys.argv[1]), DomainDispatcherApplication(create_backend_app), threaded=False)
+"""
+
+
+@contextmanager
+def s3_server(*buckets: str) -> Iterator[dict[str, str]]:
+    """An S3 server with empty buckets; the environment variables by which clients find it."""
+    import boto3
+
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-c", _S3_SERVER, str(port)], stderr=subprocess.DEVNULL)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait_until_up(f"{address}/moto-api/data.json")
+        access = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+        client = boto3.client(
+            "s3",
+            endpoint_url=address,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+        for bucket in buckets:
+            client.create_bucket(Bucket=bucket)
+        yield {"AWS_ENDPOINT_URL": address, **access}
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
 def _wait_until_up(address: str) -> None:
     for _ in range(300):
         try:
-            urlopen(f"{address}/health", timeout=1).close()
+            urlopen(address, timeout=1).close()
             return
         except OSError:
             time.sleep(0.2)

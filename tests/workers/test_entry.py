@@ -11,7 +11,7 @@ from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifac
 from jobs.errors import BadInputError, BadNumericsError, CancelledError, InvalidFileError
 from jobs.outcome import Cause, Failed, Succeeded
 from jobs.task import Resources, StageKind, make_task
-from orchestrator.store import LocalStore
+from orchestrator.store import open_store
 from workers.entry import LIBRARIES, Provenance, cause_of, run_task
 from workers.stages import Product, stage_function
 
@@ -34,7 +34,7 @@ CAUSES = [
 
 @pytest.fixture
 def store(tmp_path):
-    return LocalStore(tmp_path / "store")
+    return open_store(tmp_path / "store")
 
 
 def a_task(**changes):

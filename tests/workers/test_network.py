@@ -11,8 +11,9 @@ from torch import nn
 from jobs.artifact import Manifest
 from jobs.errors import BadInputError
 from jobs.task import StageKind, make_task
-from orchestrator.store import LocalStore
+from orchestrator.store import open_store
 from workers.channels import find_groups, fold_model, select
+from workers.checkpoints import Checkpoint
 from workers.models import build
 from workers.network import (
     RECIPE_FILE,
@@ -34,14 +35,21 @@ SHAPE = (1, 8, 8)
 PROGRAM = """
 import json, sys, torch
 from jobs.task import StageKind, make_task
-from orchestrator.store import LocalStore
+from orchestrator.store import open_store
+from workers.checkpoints import Checkpoint
 from workers.network import read_network
 from workers.stages import Context
 
 torch.set_num_threads(1)
 for key in sys.argv[2:]:
     task = make_task(StageKind.EVALUATE, params={}, inputs={"network": key}, environment={})
-    context = Context(task=task, store=LocalStore(sys.argv[1]), device=torch.device("cpu"), should_stop=lambda: False)
+    context = Context(
+        task=task,
+        store=open_store(sys.argv[1]),
+        device=torch.device("cpu"),
+        should_stop=lambda: False,
+        checkpoint=Checkpoint(load=lambda: None, save=lambda content: None),
+    )
     module, recipe = read_network(context)
     with torch.inference_mode():
         output = module(torch.linspace(0, 1, 128).reshape(2, *recipe.input_shape))
@@ -77,10 +85,16 @@ def kept(tmp_path):
     """Commits a network and gives the context that reads it."""
 
     def keep(recipe, state, key=KEY):
-        store = LocalStore(tmp_path / "store")
+        store = open_store(tmp_path / "store")
         store.commit(Manifest(key=key, stage="train", identity={}, measurements={}), network_files(recipe, state))
         task = make_task(StageKind.EVALUATE, params={}, inputs={"network": key}, environment={})
-        return Context(task=task, store=store, device=torch.device("cpu"), should_stop=lambda: False)
+        return Context(
+            task=task,
+            store=store,
+            device=torch.device("cpu"),
+            should_stop=lambda: False,
+            checkpoint=Checkpoint(load=lambda: None, save=lambda content: None),
+        )
 
     return keep
 

@@ -87,7 +87,9 @@ def _read_pickle(path: Path, *, labels: str) -> Pixels:
             content = _ArrayUnpickler(file, encoding="bytes").load()
         pixels = torch.from_numpy(np.array(content[b"data"], dtype=np.uint8)).view(-1, *_SHAPE)
         return pixels, torch.tensor(content[labels.encode()], dtype=torch.uint8)
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # a damaged pickle can raise anything
         raise BadInputError(
             f"{path}: is not a batch of CIFAR's Python version ({error}); fetch the file again"
         ) from error

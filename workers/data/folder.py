@@ -16,6 +16,7 @@ from workers.data.files import data_root
 from workers.data.images import ImageData, Split
 
 _ENDINGS = {".png", ".jpg", ".jpeg"}
+_FORMATS = ("PNG", "JPEG")  # whatever a file is called: Pillow would run Ghostscript on a PostScript file
 _LAYOUT = "train/CLASS/*.png|jpg|jpeg, and the same below test/ or val/ or both"
 
 
@@ -42,7 +43,7 @@ class ImageFiles:
         """
         path = self._paths[index]
         try:
-            with Image.open(path) as image:
+            with Image.open(path, formats=_FORMATS) as image:
                 square = _middle(image.convert("RGB"), size=self._size, resize=self._resize)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise BadInputError(f"{path}: cannot be read as an image ({error}); replace or remove it") from error

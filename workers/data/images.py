@@ -97,14 +97,18 @@ class _Selection:
 
 
 def batches(
-    split: Split, batch_size: int, *, generator: torch.Generator | None = None, device: torch.device | str = "cpu"
+    split: Split,
+    batch_size: int,
+    *,
+    order: Int64[Tensor, " m"] | None = None,
+    device: torch.device | str = "cpu",
 ) -> Iterator[tuple[Float32[Tensor, "k c h w"], Int64[Tensor, " k"]]]:
-    """Go once through a split.
+    """Go once through a split, or through some of it.
 
     Args:
         split: What to read.
         batch_size: Samples per batch, at least 1; the last batch holds what is left.
-        generator: A CPU generator to shuffle with, the only randomness drawn on; without one, the split's own order.
+        order: Indices of the samples to read, one after the other; without it, all in the split's own order.
         device: Where the batches are put.
 
     Yields:
@@ -115,6 +119,7 @@ def batches(
     """
     if batch_size < 1:
         raise BadInputError(f"batch_size is {batch_size}; at least 1 is needed")
-    order = torch.arange(len(split)) if generator is None else torch.randperm(len(split), generator=generator)
-    for indices in torch.split(order, batch_size):
+    chosen = torch.arange(len(split)) if order is None else order
+    for start in range(0, len(chosen), batch_size):
+        indices = chosen[start : start + batch_size]
         yield split.read(indices).to(device), split.labels[indices].to(device)

@@ -6,22 +6,25 @@ Knows a network, its channel groups and images; knows no store and no seed.
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call
-from torch.nn import functional
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from jobs.errors import BadNumericsError, CancelledError
-from workers.channels import ChannelMap, load_resized
+from workers.channels import ChannelMap
+from workers.checkpoints import (
+    Checkpoint,
+    Progress,
+    UnfitProgressError,
+    check_fit,
+    optimizer_tensors,
+    restore_optimizer,
+)
 from workers.data import ImageData, Split, batches
-from workers.integral.partition import cells_of, nodes_of
+from workers.integral.problem import Target, TuningProblem
 from workers.integral.quadrature import Quadrature
-from workers.integral.resample import resample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class TuningRecipe:
     samples: int
     holdout: int
     biases: bool
-    target: Literal["labels", "dense"]
+    target: Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,7 @@ def tune_partition(
     generator: torch.Generator,
     device: torch.device,
     should_stop: Callable[[], bool],
+    checkpoint: Checkpoint,
 ) -> TunedPartition:
     """Tune the partition of every group that `start` names.
 
@@ -94,142 +98,134 @@ def tune_partition(
         generator: On the CPU; chooses images and their order.
         device: Where to compute.
         should_stop: Polled per step.
+        checkpoint: Continued from, if it has anything; offered the moment after every step, and made before stopping
+            on request.
 
     Raises:
         BadNumericsError: The loss became NaN or infinite.
         CancelledError: `should_stop` became true.
     """
-    problem = _Problem(copy.deepcopy(module).to(device).eval(), channel_map, start, quadrature, recipe)
+    problem = TuningProblem(
+        copy.deepcopy(module).to(device).eval(),
+        channel_map,
+        start,
+        quadrature,
+        biases=recipe.biases,
+        target=recipe.target,
+    )
     chosen = torch.randperm(len(data.train), generator=generator)[: recipe.samples]
     held_out = torch.randperm(len(data.validation), generator=generator)[: recipe.holdout]
     holdout = data.validation.select(held_out)
-    stream = _endless(data.train.select(chosen), recipe.batch_size, generator, device)
-    optimizer = torch.optim.Adam(problem.free, lr=recipe.learning_rate)
-    before = problem.mean_loss(holdout, device)
-    best, best_step, state = before, 0, problem.snapshot()
+    course = _Course(problem, recipe)
+    checkpoint.resume(course.restore)
+    if course.step == 0:
+        course.judge(problem.mean_loss(holdout, device))
+    stream = _endless(data.train.select(chosen), recipe.batch_size, generator, device, skip=course.step)
     interval = max(1, recipe.steps // _CHECKS)
-    for step in range(1, recipe.steps + 1):
+    while course.step < recipe.steps:
         if should_stop():
-            raise CancelledError(f"stopped at tuning step {step} of {recipe.steps}")
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * (1 + math.cos(math.pi * (step - 1) / recipe.steps)) / 2
-        images, labels = next(stream)
-        loss = problem.loss(images, labels)
+            checkpoint.save(course.progress())
+            raise CancelledError(f"stopped at tuning step {course.step + 1} of {recipe.steps}")
+        course.take_step(*next(stream))
+        if course.step % interval == 0 or course.step == recipe.steps:
+            course.judge(problem.mean_loss(holdout, device))
+        checkpoint.offer(course.progress)
+    return course.result()
+
+
+class _Course:
+    """A tuning between two steps: all that its next step depends on but the images, whose order is drawn anew."""
+
+    def __init__(self, problem: TuningProblem, recipe: TuningRecipe) -> None:
+        self._problem, self._recipe = problem, recipe
+        self._optimizer = torch.optim.Adam(problem.free.values(), lr=recipe.learning_rate)
+        self.step = 0
+        self._loss_before = self._best = math.inf
+        self._best_step = 0
+        self._best_state = problem.snapshot()
+
+    def take_step(self, images: Tensor, labels: Tensor) -> None:
+        """Move what is free down the gradient of a batch."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._recipe.learning_rate * (1 + math.cos(math.pi * self.step / self._recipe.steps)) / 2
+        self.step += 1
+        loss = self._problem.loss(images, labels)
         if not math.isfinite(loss.item()):
-            raise BadNumericsError(f"the loss is {loss.item()} at tuning step {step}; lower tune.learning_rate")
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if step % interval == 0 or step == recipe.steps:
-            held = problem.mean_loss(holdout, device)
-            if held < best:
-                best, best_step, state = held, step, problem.snapshot()
-    cells, biases = state
-    return TunedPartition(cells=cells, biases=biases, loss_before=before, loss_after=best, best_step=best_step)
+            raise BadNumericsError(f"the loss is {loss.item()} at tuning step {self.step}; lower tune.learning_rate")
+        self._optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        self._optimizer.step()
 
+    def judge(self, held: float) -> None:
+        """Take note of the loss on the held-out images; the first is that of the start."""
+        if self.step == 0:
+            self._loss_before = self._best = held
+        elif held < self._best:
+            self._best, self._best_step, self._best_state = held, self.step, self._problem.snapshot()
 
-class _Problem:
-    """The smaller network as a function of what is free: a delta per group and, where asked, its biases."""
+    def result(self) -> TunedPartition:
+        """The best of what was judged."""
+        cells, biases = self._best_state
+        return TunedPartition(
+            cells=cells,
+            biases=biases,
+            loss_before=self._loss_before,
+            loss_after=self._best,
+            best_step=self._best_step,
+        )
 
-    def __init__(
-        self,
-        module: nn.Module,
-        channel_map: ChannelMap,
-        start: Mapping[str, Tensor],
-        quadrature: Quadrature,
-        recipe: TuningRecipe,
-    ) -> None:
-        self._dense = module
-        self._channel_map = channel_map
-        self._quadrature = quadrature
-        self._target = recipe.target
-        self._state = {name: tensor.detach() for name, tensor in module.state_dict().items()}
-        device = next(iter(self._state.values())).device
-        self._delta = {
-            # Of mean square 1, so that a learning rate means the same for every group.
-            name: (cells * len(cells)).sqrt().to(device).requires_grad_()
-            for name, cells in start.items()
-        }
-        self._biases: dict[str, Tensor] = {}
+    def progress(self) -> Progress:
+        """This moment."""
+        cells, biases = self._best_state
+        return Progress(
+            where=f"tuning step {self.step} of {self._recipe.steps}",
+            tensors={
+                "free": self._problem.free,
+                "optimizer": optimizer_tensors(self._optimizer),
+                "best cells": cells,
+                "best biases": biases,
+            },
+            record={
+                "recipe": asdict(self._recipe),
+                "step": self.step,
+                "loss_before": self._loss_before,
+                "best": self._best,
+                "best_step": self._best_step,
+            },
+        )
+
+    def restore(self, progress: Progress) -> None:
+        """Go back to a moment of the same tuning.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is of another one; nothing is changed.
+        """
+        tensors, record = progress.tensors, progress.record
+        if record["recipe"] != asdict(self._recipe):
+            raise UnfitProgressError(f"it is of another recipe: {record['recipe']}")
+        cells, biases = self._best_state
+        check_fit("free tensors", tensors["free"], self._problem.free)
+        check_fit("best cells", tensors["best cells"], cells)
+        check_fit("best biases", tensors["best biases"], biases)
+        step, losses = record["step"], (record["loss_before"], record["best"])
+        best_step = record["best_step"]
+        restore_optimizer(self._optimizer, tensors["optimizer"])  # checks before it changes anything
         with torch.no_grad():
-            resampled = self._resampled()
-        self._small = copy.deepcopy(module)
-        load_resized(self._small, resampled)
-        for name, norm in list(self._small.named_modules()):
-            if isinstance(norm, _BatchNorm) and norm.running_mean is not None:
-                self._small.set_submodule(name, _DifferentiableNorm(norm))
-        if recipe.biases:
-            self._biases = {
-                name: tensor.clone().requires_grad_()
-                for name, tensor in resampled.items()
-                if name in channel_map.parameters and name.endswith("bias")
-            }
-
-    @property
-    def free(self) -> list[Tensor]:
-        """The tensors that the optimizer moves."""
-        return [*self._delta.values(), *self._biases.values()]
-
-    def loss(self, images: Float[Tensor, "b c h w"], labels: Int64[Tensor, " b"]) -> Float[Tensor, ""]:
-        """Mean loss of a batch."""
-        logits = functional_call(self._small, self._resampled(), (images,))
-        if self._target == "labels":
-            return functional.cross_entropy(logits, labels)
-        with torch.no_grad():
-            wanted = self._dense(images).log_softmax(1)
-        return functional.kl_div(logits.log_softmax(1), wanted, reduction="batchmean", log_target=True)
-
-    @torch.no_grad()
-    def mean_loss(self, split: Split, device: torch.device) -> float:
-        """Mean loss over a split."""
-        total = 0.0
-        for images, labels in batches(split, 256, device=device):
-            total += self.loss(images, labels).item() * len(labels)
-        return total / len(split)
-
-    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Cells and biases as they are now, on the CPU."""
-        cells = {name: cells_of(delta).detach().cpu() for name, delta in self._delta.items()}
-        return cells, {name: bias.detach().cpu().clone() for name, bias in self._biases.items()}
-
-    def _resampled(self) -> dict[str, Tensor]:
-        nodes = {name: nodes_of(cells_of(delta)) for name, delta in self._delta.items()}
-        state = resample(self._state, self._channel_map, nodes, self._quadrature)
-        return {**state, **self._biases}
-
-
-class _DifferentiableNorm(nn.Module):
-    """A batch norm in evaluation mode with gradients for its statistics too, which move with the nodes.
-
-    Torch's own refuses them. The tensors keep their names.
-    """
-
-    weight: Tensor | None
-    bias: Tensor | None
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, norm: _BatchNorm) -> None:
-        super().__init__()
-        self.eps = norm.eps
-        self.register_parameter("weight", norm.weight)
-        self.register_parameter("bias", norm.bias)
-        self.register_buffer("running_mean", norm.running_mean)
-        self.register_buffer("running_var", norm.running_var)
-        self.register_buffer("num_batches_tracked", norm.num_batches_tracked)
-
-    def forward(self, features: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
-        """Features, shifted and scaled."""
-        shape = (-1, *[1] * (features.ndim - 2))
-        scale = (self.running_var + self.eps).rsqrt()
-        features = (features - self.running_mean.view(shape)) * scale.view(shape)
-        if self.weight is not None:
-            features = features * self.weight.view(shape)
-        return features if self.bias is None else features + self.bias.view(shape)
+            for name, tensor in self._problem.free.items():
+                tensor.copy_(tensors["free"][name])
+        self.step, (self._loss_before, self._best), self._best_step = step, losses, best_step
+        self._best_state = dict(tensors["best cells"]), dict(tensors["best biases"])
 
 
 def _endless(
-    split: Split, batch_size: int, generator: torch.Generator, device: torch.device
+    split: Split, batch_size: int, generator: torch.Generator, device: torch.device, *, skip: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches in ever new orders, without the first `skip` of them, which are not read."""
+    skipped = 0
     while True:
-        yield from batches(split, batch_size, generator=generator, device=device)
+        order = torch.randperm(len(split), generator=generator)
+        for indices in torch.split(order, batch_size):
+            if skipped < skip:
+                skipped += 1
+                continue
+            yield from batches(split, batch_size, order=indices, device=device)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from jobs.artifact import Store
+from jobs.artifact import CorruptArtifactError, Manifest, MissingArtifactError, Store
 from jobs.identity import Json, content_key
 from jobs.task import Task
+from workers.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +25,14 @@ class Context:
         store: Where input artifacts are read; stages write nothing to it.
         device: Where tensors go.
         should_stop: Polled per batch; true when the task was asked to stop.
+        checkpoint: Where a long stage keeps how far it has come.
     """
 
     task: Task
     store: Store
     device: torch.device
     should_stop: Callable[[], bool]
+    checkpoint: Checkpoint
 
     @property
     def params(self) -> Mapping[str, Json]:
@@ -37,16 +40,44 @@ class Context:
         return self.task.params
 
     def read(self, role: str, name: str) -> bytes:
-        """A file of the artifact in a role."""
-        return self.store.read(self.task.inputs[role], name)
+        """A file of the artifact in a role; raises as `read_from` does."""
+        return self.read_from(self.task.inputs[role], name)
 
     def read_json(self, role: str, name: str) -> Json:
         """The same, parsed."""
         return json.loads(self.read(role, name))
 
     def measured(self, role: str) -> Mapping[str, Json]:
-        """The measurements of the artifact in a role."""
-        return self.store.manifest(self.task.inputs[role]).measurements
+        """The measurements of the artifact in a role; raises as `manifest` does."""
+        return self.manifest(self.task.inputs[role]).measurements
+
+    def read_from(self, key: str, name: str) -> bytes:
+        """A file of an artifact that the task was promised.
+
+        Raises:
+            CorruptArtifactError: It is damaged, or the artifact is gone: it has to be made again.
+            MissingArtifactError: The artifact is there and has no such file.
+        """
+        try:
+            return self.store.read(key, name)
+        except MissingArtifactError:
+            if self.store.has(key):
+                raise
+            raise self._gone(key) from None
+
+    def manifest(self, key: str) -> Manifest:
+        """The manifest of an artifact that the task was promised.
+
+        Raises:
+            CorruptArtifactError: It is damaged or gone: the artifact has to be made again.
+        """
+        try:
+            return self.store.manifest(key)
+        except MissingArtifactError:
+            raise self._gone(key) from None
+
+    def _gone(self, key: str) -> CorruptArtifactError:
+        return CorruptArtifactError(f"{self.store.uri}: artifact {key}, which this task reads, is gone", key=key)
 
     def generator(self, purpose: str, device: str | torch.device = "cpu") -> torch.Generator:
         """A generator that the task's seed and the purpose give; two purposes draw independently.

@@ -28,8 +28,8 @@ def run(context: Context) -> Product:
     groups = [GroupSize(name=group.name, width=group.width) for group in channel_map.groups]
     orders, before, after = {}, 0.0, 0.0
     for group, task in zip(groups, order_tasks(context.task, groups), strict=True):
-        orders[group.name] = torch.tensor(json.loads(context.store.read(task.key, ORDER_FILE)))
-        measured = context.store.manifest(task.key).measurements
+        orders[group.name] = torch.tensor(json.loads(context.read_from(task.key, ORDER_FILE)))
+        measured = context.manifest(task.key).measurements
         before, after = before + measured["identity_length"], after + measured["length"]
     permuted = select(state, channel_map, orders)
     images = torch.rand(2, *recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)

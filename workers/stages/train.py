@@ -42,6 +42,7 @@ def run(context: Context) -> Product:
             device=context.device,
             should_stop=context.should_stop,
             report=lambda epoch, values: _log.info("epoch %d: %s", epoch, values),
+            checkpoint=context.checkpoint,
         )
         measurements = {"last": asdict(log.last), "best": asdict(log.best)}
     module = module.cpu().eval()

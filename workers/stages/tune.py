@@ -33,6 +33,7 @@ def run(context: Context) -> Product:
         generator=context.generator("batches"),
         device=context.device,
         should_stop=context.should_stop,
+        checkpoint=context.checkpoint,
     )
     biases = {f"{BIAS_PREFIX}{name}": bias for name, bias in tuned.biases.items()}
     return Product(

@@ -1,10 +1,10 @@
 """The training loop that every protocol shares: epochs of gradient steps, each judged on the validation split.
 
-It refuses to know seeds (a generator is handed in), checkpoints and where the log goes; the test split is not read.
+It refuses to know seeds (a generator is handed in), and where checkpoints and the log go; the test split is not read.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from workers.checkpoints import Checkpoint
 from workers.data.augment import augmentation
 from workers.data.images import ImageData, Split, batches
 from workers.measure.accuracy import check_logits, evaluate
 from workers.models.modes import in_mode
 from workers.training.log import EpochLog, TrainingLog
 from workers.training.recipe import Recipe, learning_rate_at
+from workers.training.state import TrainingState
 
 _ADVICE = "lower learning_rate or set warmup_epochs, and check that the data and the starting weights are finite"
 
@@ -32,10 +34,12 @@ def train(
     device: torch.device | str,
     should_stop: Callable[[], bool],
     report: Callable[[int, dict[str, float]], None],
+    checkpoint: Checkpoint,
 ) -> TrainingLog:
     """Train a classifier in place; its weights are the last epoch's.
 
-    The same generator state gives the same weights on a CPU with the same number of threads.
+    The same generator state gives the same weights on a CPU with the same number of threads, also where the training
+    was lost on the way and goes on from its checkpoint.
 
     Args:
         model: From images to logits; moved to `device`, where it stays. Train/eval flags are restored.
@@ -46,6 +50,8 @@ def train(
         should_stop: Asked before every batch.
         report: Called after each epoch with its number, from 1, and train_loss, validation_loss,
             validation_accuracy and learning_rate.
+        checkpoint: Continued from, if it has anything; offered every moment between two batches, and made before
+            stopping on request.
 
     Raises:
         BadInputError: Nothing can be trained, or the outputs are no logits for the data's labels.
@@ -54,29 +60,27 @@ def train(
     """
     model.to(device)
     optimizer = make_optimizer(model, recipe)
-    epochs: list[EpochLog] = []
-    with _global_draws_from(generator, device):
-        for epoch in range(1, recipe.epochs + 1):
-            train_loss = train_epoch(
-                model,
-                data.train,
-                recipe,
-                optimizer,
-                epoch=epoch,
-                generator=generator,
-                device=device,
-                should_stop=should_stop,
-            )
-            scores = evaluate(model, data.validation, device=device, should_stop=should_stop)
-            metrics = {
-                "learning_rate": float(optimizer.param_groups[0]["lr"]),
-                "train_loss": train_loss,
-                "validation_loss": scores.loss,
-                "validation_accuracy": scores.accuracy,
-            }
-            epochs.append(EpochLog(epoch=epoch, **metrics))
-            report(epoch, metrics)
-    return TrainingLog(epochs=tuple(epochs))
+    with _global_draws_from(generator, device) as drawn_from:
+        state = TrainingState(model, optimizer, recipe, {"batches": generator, **drawn_from}, len(data.train))
+        checkpoint.resume(state.restore)
+        try:
+            while state.epoch <= recipe.epochs:
+                train_loss = train_epoch(
+                    state, data.train, device=device, should_stop=should_stop, checkpoint=checkpoint
+                )
+                scores = evaluate(model, data.validation, device=device, should_stop=should_stop)
+                metrics = {
+                    "learning_rate": state.learning_rate,
+                    "train_loss": train_loss,
+                    "validation_loss": scores.loss,
+                    "validation_accuracy": scores.accuracy,
+                }
+                report(state.epoch, metrics)
+                state.finish_epoch(EpochLog(epoch=state.epoch, **metrics))
+        except CancelledError:
+            checkpoint.save(state.progress())
+            raise
+    return TrainingLog(epochs=tuple(state.finished))
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
@@ -98,55 +102,55 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
 
 
 def train_epoch(
-    model: nn.Module,
+    state: TrainingState,
     split: Split,
-    recipe: Recipe,
-    optimizer: torch.optim.Optimizer,
     *,
-    epoch: int,
-    generator: torch.Generator,
     device: torch.device | str,
     should_stop: Callable[[], bool],
+    checkpoint: Checkpoint,
 ) -> float:
-    """Pass once over a split, a gradient step per batch; arguments and errors are those of `train`.
+    """Take the batches that the state's epoch has left, a gradient step each; arguments and errors as of `train`.
 
     A last batch of one sample is left out: batch norm cannot learn from it.
 
     Args:
-        model: Already on `device`.
+        state: Its model is on `device`; it moves on with every batch.
         split: What is trained on, at least two samples.
-        recipe: Gives each step its learning rate.
-        optimizer: Of the model's parameters.
-        epoch: From 1: where in the recipe this pass is.
-        generator: On the CPU.
         device: Where to compute.
         should_stop: Asked before every batch.
+        checkpoint: Offered the moment after every batch.
 
     Returns:
-        The mean over the samples of what was minimised.
+        The mean over the epoch's samples of what was minimised.
     """
     if len(split) < 2:
         raise BadInputError(f"train: {len(split)} training images; at least two are needed")
-    num_steps = math.ceil(len(split) / recipe.batch_size)
-    total, seen = 0.0, 0
-    with in_mode(model, training=True):
-        for step, (images, labels) in enumerate(batches(split, recipe.batch_size, generator=generator, device=device)):
-            where = f"epoch {epoch}, step {step + 1} of {num_steps}"
+    batch_size = state.recipe.batch_size
+    num_steps = math.ceil(len(split) / batch_size)
+    rest = state.order()[state.step * batch_size :]
+    with in_mode(state.model, training=True):
+        for images, labels in batches(split, batch_size, order=rest, device=device):
+            where = f"epoch {state.epoch}, step {state.step + 1} of {num_steps}"
             if should_stop():
                 raise CancelledError(f"training stopped on request at {where}")
-            if len(labels) == 1:
-                continue
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate_at(recipe, epoch - 1 + step / num_steps)
-            loss = _training_loss(model, images, labels, recipe, generator)
-            if not math.isfinite(loss.item()):
-                raise BadNumericsError(f"training: the loss is {loss.item()} at {where}; {_ADVICE}")
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            optimizer.step()
-            total += loss.item() * len(labels)
-            seen += len(labels)
-    return total / seen
+            if len(labels) > 1:
+                state.set_learning_rate(learning_rate_at(state.recipe, state.epoch - 1 + state.step / num_steps))
+                _take_step(state, images, labels, where)
+            state.step += 1
+            checkpoint.offer(state.progress)
+    return state.total / state.seen
+
+
+def _take_step(state: TrainingState, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"], where: str) -> None:
+    loss = _training_loss(state.model, images, labels, state.recipe, state.generators["batches"])
+    value = loss.item()
+    if not math.isfinite(value):
+        raise BadNumericsError(f"training: the loss is {value} at {where}; {_ADVICE}")
+    state.optimizer.zero_grad()
+    torch.autograd.backward(loss)
+    state.optimizer.step()
+    state.total += value * len(labels)
+    state.seen += len(labels)
 
 
 def _training_loss(
@@ -162,14 +166,22 @@ def _training_loss(
 
 
 @contextmanager
-def _global_draws_from(generator: torch.Generator, device: torch.device | str) -> Iterator[None]:
-    """Seed torch's global generators, which dropout draws from, by `generator`; put them back at the end."""
+def _global_draws_from(
+    generator: torch.Generator, device: torch.device | str
+) -> Iterator[Mapping[str, torch.Generator]]:
+    """Seed torch's global generators, which dropout draws from, by `generator`; put them back at the end.
+
+    Yields:
+        Those generators, by the kind of their device.
+    """
     seed = int(torch.randint(2**63 - 1, (), generator=generator))
     used = torch.device(device)
     on_cuda = used.type == "cuda"
     index = used.index if used.index is not None else torch.cuda.current_device() if on_cuda else 0
     with torch.random.fork_rng(devices=[index] if on_cuda else []):
-        torch.default_generator.manual_seed(seed)
+        used_generators = {"cpu": torch.default_generator}
         if on_cuda:
-            torch.cuda.default_generators[index].manual_seed(seed)
-        yield
+            used_generators["cuda"] = torch.cuda.default_generators[index]
+        for each in used_generators.values():
+            each.manual_seed(seed)
+        yield used_generators

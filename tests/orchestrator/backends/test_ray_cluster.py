@@ -1,19 +1,22 @@
-"""The Ray backend on a real local Ray, one for all tests of this file."""
+"""The Ray backend on a real Ray of two machines, one for all tests of this file."""
 
 import os
+import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
-import ray.cloudpickle
-from backend_suite import BackendSuite, drain
+import ray
+from backend_suite import BackendSuite, attempt, drain
+from ray.cluster_utils import Cluster
 
 from jobs.outcome import Cause, Failed, Succeeded
-from jobs.task import StageKind, make_task
+from jobs.task import Resources, StageKind, make_task
 from orchestrator.backends.ray_cluster import RayBackend
-from orchestrator.store import open_store
-from workers.entry import Provenance, run_task
+from orchestrator.backends.ray_worker import execute
+from workers.entry import Provenance
 from workers.stages import Product
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
@@ -24,33 +27,79 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 ENVIRONMENT = {"torch": "any", "dtype": "float32", "device": "cpu"}
 
 
-def execute(task, storage, provenance):
+def do(task, place):
     """Runs a stage that does what its task's params say."""
 
     def stage(context):
-        if task.params.get("do") == "die":
-            os._exit(1)
-        if task.params.get("do") == "raise":
-            raise RuntimeError("a bug")
+        match task.params["do"]:
+            case "exit":
+                os._exit(1)
+            case "be killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "raise":
+                raise RuntimeError("a bug")
+            case "sleep":
+                Path(task.params["started"]).touch()
+                time.sleep(600)
         return Product(measurements={"pid": os.getpid(), "gpus": os.environ.get("CUDA_VISIBLE_DEVICES")})
 
-    if task.params.get("do") == "unpicklable":
+    if task.params["do"] == "raise outside":
         raise RuntimeError("outside of run_task")
-    return run_task(task, open_store(storage), provenance=provenance, stage_of=lambda kind: stage)
+    return execute(task, place, stage_of=lambda kind: stage)
 
 
 @pytest.fixture(scope="module")
-def backend():
+def cluster():
     with tempfile.TemporaryDirectory(prefix="orchard-") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("HOME", folder)
-        backend = RayBackend(f"{folder}/store", Provenance(git_commit="abc"), execute=execute)
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        cluster.add_node(num_cpus=2)
+        patch.setenv("RAY_ADDRESS", cluster.address)
+        yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def backend(cluster):
+    with tempfile.TemporaryDirectory(prefix="orchard-") as folder:
+        backend = RayBackend(f"{folder}/store", Provenance(git_commit="abc"), execute=do)
         yield backend
         backend.close()
 
 
-def doing(what: str, number: int = 0):
-    return make_task(StageKind.SCORE, params={"do": what, "n": number}, inputs={}, environment=ENVIRONMENT)
+@pytest.fixture
+def third_node(cluster):
+    """A machine that comes for one test."""
+    node = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    yield node
+    if node in cluster.worker_nodes:
+        cluster.remove_node(node, allow_graceful=False)
+
+
+def doing(what: str, number: int = 0, **params):
+    return make_task(StageKind.SCORE, params={"do": what, "n": number, **params}, inputs={}, environment=ENVIRONMENT)
+
+
+def sleeping(tmp_path, number: int = 0):
+    return doing("sleep", number, started=str(tmp_path / f"started-{number}"))
+
+
+def await_start(tmp_path, count: int):
+    for _ in range(600):
+        if len(list(tmp_path.glob("started-*"))) >= count:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the tasks did not start")
+
+
+def alive() -> set[str]:
+    return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+
+
+def tiny(tasks):
+    return [attempt(task, expected_s=0.001) for task in tasks]
 
 
 class TestRayBackend(BackendSuite):
@@ -63,32 +112,130 @@ class TestRayBackend(BackendSuite):
         return lambda index: doing("raise", index)
 
 
-def test_a_worker_that_dies_is_a_preemption_and_the_backend_goes_on(backend):
-    backend.submit(doing("die"))
-    (outcome,) = drain(backend, 1)
-    assert (type(outcome), outcome.cause) == (Failed, Cause.PREEMPTED)
-    backend.submit(doing("after the loss"))
-    assert isinstance(drain(backend, 1)[0], Succeeded)
+@pytest.mark.parametrize("death", ["exit", "be killed"])
+def test_a_worker_that_dies_is_a_preemption_on_its_node_and_others_go_on(backend, death):
+    others = [doing(f"beside {death}", number) for number in range(8)]
+    backend.submit([attempt(doing(death)), *map(attempt, others)])
+    outcomes = {outcome.key: outcome for outcome in drain(backend, 9)}
+    lost = outcomes.pop(doing(death).key)
+    assert (type(lost), lost.cause) == (Failed, Cause.PREEMPTED)
+    assert lost.node in alive()
+    assert lost.host
+    assert {type(each) for each in outcomes.values()} == {Succeeded}
+
+
+def test_an_outcome_names_its_node(backend):
+    backend.submit([attempt(doing("name the node"))])
+    assert drain(backend, 1)[0].node in alive()
+
+
+def test_tiny_attempts_share_a_process_and_each_comes_back(backend):
+    tasks = [doing("tiny", number) for number in range(80)]
+    backend.submit(tiny(tasks))
+    outcomes = drain(backend, 80)
+    assert sorted(outcome.key for outcome in outcomes) == sorted(task.key for task in tasks)
+    assert {type(outcome) for outcome in outcomes} == {Succeeded}
+
+
+def test_the_attempts_of_a_lost_bundle_are_preempted_and_then_found_committed(backend):
+    tasks = [doing("in one bundle", number) for number in range(16)]
+    backend.submit(tiny([*tasks[:8], doing("exit", 1), *tasks[8:]]))
+    outcomes = drain(backend, 17)
+    lost = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    assert {outcome.cause for outcome in lost} == {Cause.PREEMPTED}
+    again = [task for task in tasks if task.key in {outcome.key for outcome in lost}]
+    backend.submit([attempt(task, number=2) for task in again])
+    assert {type(outcome) for outcome in drain(backend, len(again))} <= {Succeeded}
+
+
+def test_a_bug_in_a_bundle_is_that_attempts_alone(backend):
+    tasks = [doing("beside a bug", number) for number in range(40)]
+    backend.submit(tiny([*tasks, doing("raise", 3), doing("raise outside", 3)]))
+    outcomes = {outcome.key: outcome for outcome in drain(backend, 42)}
+    failed = {key for key, outcome in outcomes.items() if isinstance(outcome, Failed)}
+    assert failed == {doing("raise", 3).key, doing("raise outside", 3).key}
 
 
 def test_a_bug_comes_back_with_its_log(backend):
-    backend.submit(doing("raise", 7))
+    backend.submit([attempt(doing("raise", 7))])
     (outcome,) = drain(backend, 1)
     assert outcome.cause is Cause.BUG
     assert "RuntimeError: a bug" in Path(outcome.log).read_text()
 
 
 def test_an_error_outside_of_the_task_is_an_outcome_too(backend):
-    backend.submit(doing("unpicklable"))
+    backend.submit([attempt(doing("raise outside"))])
     (outcome,) = drain(backend, 1)
     assert (type(outcome), outcome.cause) == (Failed, Cause.BUG)
 
 
 def test_a_cpu_task_sees_no_gpu(backend):
-    backend.submit(doing("look"))
+    backend.submit([attempt(doing("look"))])
     assert drain(backend, 1)[0].measurements["gpus"] == ""
 
 
 def test_the_work_is_done_in_another_process(backend):
-    backend.submit(doing("work"))
+    backend.submit([attempt(doing("work"))])
     assert drain(backend, 1)[0].measurements["pid"] != os.getpid()
+
+
+def test_attempts_keep_away_from_the_nodes_that_they_avoid(backend):
+    bad = min(alive())
+    backend.submit([attempt(doing("avoid", number), avoid=frozenset({bad})) for number in range(8)])
+    assert bad not in {outcome.node for outcome in drain(backend, 8)}
+
+
+def test_where_every_node_is_to_be_avoided_none_is(backend):
+    backend.submit([attempt(doing("avoid all", number), avoid=frozenset(alive())) for number in range(4)])
+    assert {type(outcome) for outcome in drain(backend, 4)} == {Succeeded}
+
+
+def test_a_lost_node_preempts_what_ran_on_it_and_the_others_go_on(backend, cluster, third_node, tmp_path):
+    others = alive() - {third_node.node_id}
+    backend.submit([attempt(sleeping(tmp_path), avoid=frozenset(others))])
+    await_start(tmp_path, 1)
+    rest = [doing("beside a lost node", number) for number in range(8)]
+    backend.submit([attempt(each) for each in rest])
+    cluster.remove_node(third_node, allow_graceful=False)
+    outcomes = {outcome.key: outcome for outcome in drain(backend, 9)}
+    lost = outcomes.pop(sleeping(tmp_path).key)
+    assert (lost.cause, lost.node) == (Cause.PREEMPTED, third_node.node_id)
+    assert {type(each) for each in outcomes.values()} == {Succeeded}
+
+
+def test_what_waits_for_a_node_that_is_gone_runs_on_one_to_avoid(backend, cluster, third_node, tmp_path):
+    others = alive() - {third_node.node_id}
+    waits = doing("wait for the third node")
+    backend.submit([attempt(sleeping(tmp_path), avoid=frozenset(others))])
+    await_start(tmp_path, 1)
+    backend.submit([attempt(waits, avoid=frozenset(others))])
+    cluster.remove_node(third_node, allow_graceful=False)
+    outcomes = {outcome.key: outcome for outcome in drain(backend, 2)}
+    assert isinstance(outcomes[waits.key], Succeeded)
+
+
+def test_cancel_kills_what_runs_and_what_waits_never_starts(backend, tmp_path):
+    slots = int(backend.slots().cpus)
+    tasks = [sleeping(tmp_path, number) for number in range(slots + 3)]
+    backend.submit([attempt(task) for task in tasks])
+    await_start(tmp_path, slots)
+    backend.cancel()
+    outcomes = drain(backend, len(tasks))
+    assert sorted(outcome.key for outcome in outcomes) == sorted(task.key for task in tasks)
+    assert {outcome.cause for outcome in outcomes} == {Cause.CANCELLED}
+    assert len(list(tmp_path.glob("started-*"))) == slots
+
+
+def test_the_kinds_of_nodes_are_those_that_are_there(backend):
+    (kind,) = backend.node_kinds()
+    assert (kind.cpus, kind.gpus, kind.count) == (2.0, 0.0, len(alive()))
+    assert kind.memory_bytes > 0
+
+
+def test_more_memory_than_any_node_has_waits(backend):
+    """The machine refuses such requests by `node_kinds`; here it is seen that the request arrives at Ray at all."""
+    greedy = attempt(doing("greedy"), resources=Resources(memory_bytes=1 << 50))
+    backend.submit([greedy])
+    assert backend.wait(1.0) == []
+    backend.cancel()
+    assert [outcome.cause for outcome in drain(backend, 1)] == [Cause.CANCELLED]

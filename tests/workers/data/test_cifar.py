@@ -66,13 +66,34 @@ class Hostile:
         return (Path.touch, (self.path,))
 
 
-def test_a_hostile_pickle_is_refused_and_not_run(tmp_path):
+def test_the_hostile_pickle_is_hostile(tmp_path):
+    pickle.loads(pickle.dumps(Hostile(tmp_path / "run"), protocol=2))
+    assert (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_a_hostile_pickle_is_refused_and_not_run(tmp_path, protocol):
     write_cifar10_python(tmp_path / "cifar-10-batches-py")
-    evil = pickle.dumps({b"data": Hostile(tmp_path / "run"), b"labels": []}, protocol=2)
+    evil = pickle.dumps({b"data": Hostile(tmp_path / "run"), b"labels": []}, protocol=protocol)
     (tmp_path / "cifar-10-batches-py" / "data_batch_3").write_bytes(evil)
     with pytest.raises(BadInputError, match=r"data_batch_3: .*refused: it names .*which could run code"):
         load_dataset("cifar10", str(tmp_path))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_hostile_pickle_of_cifar100_is_refused_and_not_run(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / part).write_bytes(pickle.dumps({b"data": Hostile(tmp_path / "run")}, protocol=2))
+    with pytest.raises(BadInputError, match=r"train: .*refused: it names"):
+        load_dataset("cifar100", str(tmp_path))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_pickle_is_the_users_whatever_it_raises(tmp_path):
+    write_cifar10_python(tmp_path / "cifar-10-batches-py")
+    (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"}K\x01a.")  # append to a dictionary
+    with pytest.raises(BadInputError, match="data_batch_1: is not a batch of CIFAR's Python version"):
+        load_dataset("cifar10", str(tmp_path))
 
 
 def test_a_codec_that_inflates_is_refused(tmp_path):

@@ -23,27 +23,22 @@ def five():
     return Split(images=torch.arange(5.0).view(5, 1, 1, 1), labels=torch.arange(5))
 
 
-def test_batches_come_in_order_without_a_generator_and_the_last_is_short():
+def test_batches_come_in_the_splits_own_order_and_the_last_is_short():
     assert [labels.tolist() for _, labels in batches(five(), 2)] == [[0, 1], [2, 3], [4]]
 
 
-def test_batches_are_shuffled_with_a_generator_and_images_keep_their_labels():
-    generator = torch.Generator().manual_seed(1)
-    pairs = list(batches(five(), 2, generator=generator))
-    order = torch.cat([labels for _, labels in pairs]).tolist()
-    assert sorted(order) == [0, 1, 2, 3, 4]
-    assert order != [0, 1, 2, 3, 4]
-    assert torch.cat([images for images, _ in pairs]).flatten().tolist() == order
+def test_batches_come_in_the_order_given_and_images_keep_their_labels():
+    pairs = list(batches(five(), 2, order=torch.tensor([3, 0, 4, 2, 1])))
+    assert [labels.tolist() for _, labels in pairs] == [[3, 0], [4, 2], [1]]
+    assert torch.cat([images for images, _ in pairs]).flatten().tolist() == [3, 0, 4, 2, 1]
 
 
-def test_shuffling_draws_from_the_generator_only():
-    before = torch.get_rng_state()
-    first, second = (
-        [labels.tolist() for _, labels in batches(five(), 5, generator=torch.Generator().manual_seed(7))]
-        for _ in range(2)
-    )
-    assert first == second
-    assert torch.equal(before, torch.get_rng_state())
+def test_only_what_the_order_names_is_read():
+    images = Squares()
+    split = Split(images=images, labels=torch.arange(5))
+    assert [labels.tolist() for _, labels in batches(split, 2, order=torch.tensor([4, 1, 2])[1:])] == [[1, 2]]
+    assert images.read == [1, 2]
+    assert list(batches(split, 2, order=torch.tensor([], dtype=torch.int64))) == []
 
 
 def test_lazy_images_are_read_when_their_batch_is_asked_for():

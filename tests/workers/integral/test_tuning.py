@@ -1,11 +1,13 @@
 import copy
 import dataclasses
+import logging
 
 import pytest
 import torch
 from torch.nn import functional
 
 from jobs.errors import BadNumericsError, CancelledError
+from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
 from workers.integral.tuning import TuningRecipe, tune_partition
@@ -47,7 +49,11 @@ def start_of(module, channel_map):
     return choose_cells(module.state_dict(), channel_map, widths, PARTITIONS["uniform"])
 
 
-def tune(problem, *, seed=0, should_stop=never, **changes):
+def no_checkpoint():
+    return Checkpoint(load=lambda: None, save=lambda content: None)
+
+
+def tune(problem, *, seed=0, should_stop=never, checkpoint=None, **changes):
     module, channel_map, data = problem
     return tune_partition(
         module,
@@ -59,6 +65,7 @@ def tune(problem, *, seed=0, should_stop=never, **changes):
         generator=torch.Generator().manual_seed(seed),
         device=torch.device("cpu"),
         should_stop=should_stop,
+        checkpoint=checkpoint or no_checkpoint(),
     )
 
 
@@ -183,6 +190,7 @@ def test_at_full_size_the_dense_target_is_met_from_the_start(problem):
         generator=torch.Generator().manual_seed(0),
         device=torch.device("cpu"),
         should_stop=never,
+        checkpoint=no_checkpoint(),
     )
     assert tuned.loss_before == pytest.approx(0, abs=1e-6)
 
@@ -208,3 +216,84 @@ def test_nan_is_an_error_that_says_what_to_do(problem):
     module.state_dict()["2.weight"].fill_(float("nan"))
     with pytest.raises(BadNumericsError, match=r"nan at tuning step 1; lower tune\.learning_rate"):
         tune(problem)
+
+
+# Batches of 24 of 64 images: three a pass, the last with 16, so that a loss falls into passes and between them.
+RESUMED = {"biases": True, "batch_size": 24, "learning_rate": 0.02}
+
+
+def assert_same(found, expected):
+    assert same(found.cells, expected.cells)
+    assert same(found.biases, expected.biases)
+    losses = [(each.loss_before, each.loss_after, each.best_step) for each in (found, expected)]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("number", range(1, 13))
+def test_lost_before_any_step_it_ends_with_the_same_bits(problem, slot, lost, lost_at, caplog, number):
+    caplog.set_level(logging.INFO, logger="orchard")
+    expected = tune(problem, **RESUMED)
+    with pytest.raises(lost):
+        tune(problem, checkpoint=slot.checkpoint(), should_stop=lost_at(number), **RESUMED)
+    assert_same(tune(problem, checkpoint=slot.checkpoint(), **RESUMED), expected)
+    assert (f"goes on from the checkpoint at tuning step {number - 1} of 12" in caplog.text) == (number > 1)
+
+
+def test_lost_after_its_last_step_nothing_is_repeated(problem, slot, lost_at):
+    expected = tune(problem, checkpoint=slot.checkpoint(), **RESUMED)
+    assert_same(tune(problem, checkpoint=slot.checkpoint(), should_stop=lost_at(1), **RESUMED), expected)
+
+
+def test_stopped_on_request_it_repeats_no_step(problem, slot):
+    expected, answers, asked = tune(problem, **RESUMED), iter([False] * 4 + [True]), []
+    with pytest.raises(CancelledError):
+        tune(problem, checkpoint=slot.checkpoint(interval_s=30), should_stop=lambda: next(answers), **RESUMED)
+    again = tune(problem, checkpoint=slot.checkpoint(), should_stop=lambda: bool(asked.append(1)), **RESUMED)
+    assert_same(again, expected)
+    assert len(asked) == 12 - 4
+
+
+@pytest.mark.parametrize("number", range(2, 13))
+def test_at_most_one_interval_is_repeated(problem, slot, lost, number):
+    asked = []
+
+    def stop():
+        asked.append(1)
+        if len(asked) == number:
+            raise lost
+        return False
+
+    interval = 5  # a step is a second
+    with pytest.raises(lost):
+        tune(problem, checkpoint=slot.checkpoint(interval_s=interval, clock=lambda: len(asked)), should_stop=stop)
+    done = number - 1
+    asked.clear()
+    number = None
+    tune(problem, checkpoint=slot.checkpoint(), should_stop=stop)
+    assert done + len(asked) - 12 == done % interval
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"), [({"steps": 11}, "of another recipe"), ({"biases": False}, "of another recipe")]
+)
+def test_a_checkpoint_of_another_tuning_is_ignored(problem, slot, lost, lost_at, caplog, changes, said):
+    with pytest.raises(lost):
+        tune(problem, checkpoint=slot.checkpoint(), should_stop=lost_at(9), **RESUMED)
+    found = tune(problem, checkpoint=slot.checkpoint(), **{**RESUMED, **changes})
+    assert said in caplog.text
+    assert_same(found, tune(problem, **{**RESUMED, **changes}))
+
+
+def test_a_checkpoint_of_another_network_is_ignored(problem, problem_of, slot, lost, lost_at, caplog):
+    with pytest.raises(lost):
+        tune(problem_of("residual"), checkpoint=slot.checkpoint(), should_stop=lost_at(9))
+    assert_same(tune(problem, checkpoint=slot.checkpoint()), tune(problem))
+    assert "its free tensors: it or the computation lacks" in caplog.text
+
+
+def test_a_torn_checkpoint_is_ignored(problem, slot, lost, lost_at, caplog):
+    with pytest.raises(lost):
+        tune(problem, checkpoint=slot.checkpoint(), should_stop=lost_at(9))
+    slot.content = slot.content[:-1]
+    assert_same(tune(problem, checkpoint=slot.checkpoint()), tune(problem))
+    assert "ignored: it is damaged" in caplog.text

@@ -1,5 +1,6 @@
 import os
 import pickle
+import random
 import uuid
 from pathlib import Path
 
@@ -97,11 +98,50 @@ class Hostile:
         return (Path.touch, (self.path,))
 
 
-def test_a_hostile_pickle_is_refused_and_not_run(tmp_path):
-    torch.save({"weight": Hostile(tmp_path / "run")}, tmp_path / "w.pt")
-    with pytest.raises(BadInputError, match=r"refused: .*could run code; only tensors are loaded"):
-        load_weights(small_net(), str(tmp_path / "w.pt"))
+def test_the_hostile_pickle_is_hostile(tmp_path):
+    pickle.loads(pickle.dumps(Hostile(tmp_path / "run")))
+    assert (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("ending", ["pt", "pth"])
+@pytest.mark.parametrize("kind", ["zip", "legacy", "bare"])
+def test_a_hostile_pickle_is_refused_and_not_run(tmp_path, ending, kind):
+    path, content = tmp_path / f"w.{ending}", {"weight": Hostile(tmp_path / "run")}
+    if kind == "bare":
+        path.write_bytes(pickle.dumps(content))
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=kind == "zip")
+    with pytest.raises(
+        BadInputError, match=r"refused: .*could run code; only tensors.*Save model.state_dict\(\) as safe"
+    ):
+        load_weights(small_net(), str(path))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_hostile_pickle_called_safetensors_is_refused_and_not_run(tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(pickle.dumps(Hostile(tmp_path / "run")))
+    with pytest.raises(BadInputError, match="not a readable '.safetensors' file"):
+        load_weights(small_net(), str(tmp_path / "w.safetensors"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_damaged_file_is_the_users_whatever_torch_makes_of_it(donor, tmp_path, zipped):
+    torch.save(donor.state_dict(), tmp_path / "whole.pt", _use_new_zipfile_serialization=zipped)
+    whole = bytearray((tmp_path / "whole.pt").read_bytes())
+    draw, num_refused = random.Random(0), 0
+    for _ in range(200):
+        content = whole.copy()
+        for _ in range(3):
+            content[draw.randrange(min(700, len(content)))] = draw.randrange(256)
+        (tmp_path / "w.pt").write_bytes(content)
+        try:
+            load_weights(small_net(), str(tmp_path / "w.pt"))
+        except BadInputError:
+            num_refused += 1
+    assert num_refused > 100
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")  # torch, before it refuses the pickle

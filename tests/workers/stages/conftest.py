@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from jobs.artifact import Commit, Manifest
 from jobs.outcome import Failed, Outcome, Succeeded
 from jobs.task import GroupSize, StageKind, Task, make_task, order_tasks
-from orchestrator.store import LocalStore
+from orchestrator.store import ArtifactStore, open_store
 from workers.entry import run_task
 from workers.network import Recipe, network_files, rebuild
 
@@ -43,7 +43,7 @@ class Workbench:
     """A store and what runs in it."""
 
     def __init__(self, root: Path) -> None:
-        self.store = LocalStore(root)
+        self.store = open_store(root)
         self.tasks: dict[str, Task] = {}
 
     def run(
@@ -53,10 +53,11 @@ class Workbench:
         *,
         should_stop: Callable[[], bool] = lambda: False,
         locations: Mapping[str, str] | None = None,
+        checkpoint_interval_s: float | None = None,
         **inputs: str,
     ) -> Outcome:
         task = make_task(stage, params=params, inputs=inputs, environment=ENVIRONMENT, locations=locations, label="a")
-        outcome = run_task(task, self.store, should_stop=should_stop)
+        outcome = run_task(task, self.store, should_stop=should_stop, checkpoint_interval_s=checkpoint_interval_s)
         if isinstance(outcome, Succeeded):
             self.tasks[task.key] = task
         return outcome
@@ -148,17 +149,17 @@ class Workbench:
 
     def run_again(self, key: str) -> Commit:
         """Runs a task although its artifact is there."""
-        store = _Forgetful(self.store.root)
+        store = _Forgetful(self.store)
         outcome = run_task(self.tasks[key], store)
         assert isinstance(outcome, Succeeded), outcome
         return store.commits[0]
 
 
-class _Forgetful(LocalStore):
+class _Forgetful(ArtifactStore):
     """Says that nothing is there, and keeps what came of each commit."""
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
+    def __init__(self, store: ArtifactStore) -> None:
+        super().__init__(store.files)
         self.commits: list[Commit] = []
 
     def has(self, key: str) -> bool:

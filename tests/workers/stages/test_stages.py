@@ -7,6 +7,7 @@ import torch
 
 from jobs.artifact import Commit
 from jobs.task import StageKind, make_task
+from workers.checkpoints import Checkpoint
 from workers.stages import Context, stage_function
 
 
@@ -77,7 +78,13 @@ def test_the_dense_network_is_untouched_by_all_that_came_of_it(bench, line, tmp_
 def context(bench):
     def context(**params):
         task = make_task(StageKind.SCORE, params=params, inputs={}, environment={})
-        return Context(task=task, store=bench.store, device=torch.device("cpu"), should_stop=lambda: False)
+        return Context(
+            task=task,
+            store=bench.store,
+            device=torch.device("cpu"),
+            should_stop=lambda: False,
+            checkpoint=Checkpoint(load=lambda: None, save=lambda content: None),
+        )
 
     return context
 

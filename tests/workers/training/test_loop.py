@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split, load_dataset
 from workers.measure import evaluate
 from workers.models import build
@@ -21,7 +22,16 @@ def silent(_epoch, _metrics):
 
 def follow(model, data, recipe, *, seed=0, should_stop=never, report=silent):
     generator = torch.Generator().manual_seed(seed)
-    return train(model, data, recipe, generator=generator, device="cpu", should_stop=should_stop, report=report)
+    return train(
+        model,
+        data,
+        recipe,
+        generator=generator,
+        device="cpu",
+        should_stop=should_stop,
+        report=report,
+        checkpoint=Checkpoint(load=lambda: None, save=lambda content: None),
+    )
 
 
 def two_stripes(count=10):

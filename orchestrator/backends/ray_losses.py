@@ -1,0 +1,123 @@
+"""What it means when Ray gives back an error instead of a result.
+
+Says which cause an error stands for and on which node it happened. What follows from that, the machine decides.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ray
+from ray import exceptions
+from ray._private.grpc_utils import init_grpc_channel
+from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
+
+from jobs.outcome import Cause, Failed
+from jobs.task import Attempt
+
+Reference = ray.ObjectRef[bytes]
+"""What stands for the outcomes of a bundle."""
+
+_messages: Any = gcs_service_pb2  # generated, without types
+_log = logging.getLogger("orchard")
+
+_CAUSES: tuple[tuple[tuple[type[BaseException], ...], Cause], ...] = (
+    ((exceptions.OutOfMemoryError,), Cause.OUT_OF_MEMORY),
+    ((exceptions.TaskCancelledError,), Cause.CANCELLED),
+    ((exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.ObjectLostError), Cause.PREEMPTED),
+    # The worker raises nothing: its own modules could not be imported there, or the like.
+    ((exceptions.RayTaskError, exceptions.UnserializableException), Cause.BUG),
+)
+"""What is not listed is TRANSIENT: a full disk or object store, an environment that could not be set up."""
+
+_NODE = re.compile(r"(?:[Nn]ode ID|IP: [^,]+, ID): ([0-9a-f]{56})")
+_ADDRESS = re.compile(r"IP(?: address)?: ([0-9A-Fa-f.:]*[0-9A-Fa-f])")
+
+_PATIENCE_S = 2.0
+"""Ray brings to its head once a second which task it gave to which node."""
+
+_POLL_S = 0.1
+
+
+def cause_of(error: BaseException) -> Cause:
+    """The cause that an error of Ray stands for."""
+    return next((cause for types, cause in _CAUSES if isinstance(error, types)), Cause.TRANSIENT)
+
+
+def means_lost_cluster(error: BaseException) -> bool:
+    """Whether no task of this driver can run any more: the Ray process that it talks to on its own machine is gone."""
+    return isinstance(error, exceptions.LocalRayletDiedError)
+
+
+def failures(bundle: Sequence[Attempt], error: BaseException, *, node: str, host: str) -> list[Failed]:
+    """What comes of the attempts of a bundle that gave an error.
+
+    Who of several used up the memory, nobody knows: they are PREEMPTED, and so run again, each alone.
+
+    Args:
+        bundle: The attempts that ran in one Ray task.
+        error: What Ray raised.
+        node: Where they ran; empty where unknown.
+        host: The same, for people; empty where unknown, for then the error may name an address.
+    """
+    cause = cause_of(error)
+    if cause is Cause.OUT_OF_MEMORY and len(bundle) > 1:
+        cause = Cause.PREEMPTED
+    address = _ADDRESS.search(str(error))
+    return [
+        Failed(
+            key=attempt.task.key,
+            cause=cause,
+            message=_first_line(error),
+            traceback=str(error),
+            node=node,
+            host=host or (address[1] if address else ""),
+        )
+        for attempt in bundle
+    ]
+
+
+def nodes_of(errors: Mapping[Reference, BaseException]) -> Mapping[Reference, str]:
+    """On which nodes tasks ran that gave errors.
+
+    Some errors name it. Where just the worker died the error does not, but Ray's head knows for a while.
+
+    Args:
+        errors: What Ray raised, by what the tasks were to give back.
+
+    Returns:
+        Node by reference, as far as it can be learnt within two seconds.
+    """
+    nodes = {reference: found[1] for reference, error in errors.items() if (found := _NODE.search(str(error)))}
+    crashed = [each for each, error in errors.items() if isinstance(error, exceptions.WorkerCrashedError)]
+    return {**_told_by_head(crashed), **nodes}
+
+
+def _told_by_head(references: Sequence[Reference]) -> dict[Reference, str]:
+    deadline = time.monotonic() + _PATIENCE_S
+    found: dict[Reference, str] = {}
+    missing = set(references)
+    try:
+        channel = init_grpc_channel(ray.get_runtime_context().gcs_address) if missing else None
+        while missing and time.monotonic() < deadline:
+            found |= {reference: node for reference in missing if (node := _ask(channel, reference))}
+            missing -= found.keys()
+            time.sleep(_POLL_S if missing else 0)
+    except Exception as error:  # an internal interface of Ray: without it the node is unknown, and that is all
+        _log.debug("Ray's head did not say where tasks ran: %s", error)
+    return found
+
+
+def _ask(channel: Any, reference: Reference) -> str:
+    request = _messages.GetTaskEventsRequest(limit=1)
+    request.filters.task_filters.add(task_id=reference.task_id().binary(), predicate=_messages.FilterPredicate.EQUAL)
+    head = gcs_service_pb2_grpc.TaskInfoGcsServiceStub(channel)
+    events = head.GetTaskEvents(request, timeout=_PATIENCE_S).events_by_task
+    return next((event.state_updates.node_id.hex() for event in events if event.state_updates.node_id), "")
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

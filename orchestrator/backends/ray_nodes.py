@@ -1,0 +1,178 @@
+"""The machines of a Ray cluster: which there are, which could be started, and which a request may go to.
+
+Counts and names only; starts and stops nothing.
+"""
+
+import logging
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+import yaml
+
+from jobs.task import Resources
+from orchestrator.backends.base import NodeKind
+
+_log = logging.getLogger("orchard")
+
+_FRESH_S = 2.0
+_UNLIMITED = NodeKind(name="whatever the autoscaler starts", cpus=math.inf, gpus=math.inf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A machine that is there.
+
+    Attributes:
+        id: Ray's name for it.
+        host: Its name on the network.
+        kind: The node type that it was started as, as far as its labels tell; else its host.
+        cpus: CPU slots.
+        gpus: GPUs.
+        memory_bytes: Memory that tasks may reserve.
+    """
+
+    id: str
+    host: str
+    kind: str
+    cpus: float
+    gpus: float
+    memory_bytes: int
+
+    def room_for(self, resources: Resources) -> int:
+        """How many tasks with this request it runs at once."""
+        shares = (
+            (self.cpus, resources.num_cpus),
+            (self.gpus, resources.num_gpus),
+            (self.memory_bytes, resources.memory_bytes),
+        )
+        return int(min((have / asked for have, asked in shares if asked), default=math.inf))
+
+
+class Nodes:
+    """The machines that are there, as Ray said at most two seconds ago."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, Node] = {}
+        self._read_s = -math.inf
+
+    def alive(self) -> Mapping[str, Node]:
+        """By their names."""
+        if time.monotonic() - self._read_s > _FRESH_S:
+            self._nodes = {each["NodeID"]: _node(each) for each in ray.nodes() if each["Alive"]}
+            self._read_s = time.monotonic()
+        return self._nodes
+
+    def slots_for(self, resources: Resources) -> int:
+        """How many tasks with this request run at once on all machines together."""
+        return sum(node.room_for(resources) for node in self.alive().values())
+
+    def host_of(self, node: str) -> str:
+        """The host of a machine; empty where it is not there any more."""
+        return self._nodes[node].host if node in self._nodes else ""
+
+    def to_avoid(self, resources: Resources, avoid: frozenset[str]) -> frozenset[str]:
+        """Those of the nodes to avoid that are there; none if a request would fit no other node and wait for ever."""
+        alive = self.alive()
+        others = (node for name, node in alive.items() if name not in avoid)
+        return avoid & alive.keys() if any(node.room_for(resources) for node in others) else frozenset()
+
+
+def node_kinds(alive: Mapping[str, Node]) -> tuple[NodeKind, ...]:
+    """The kinds of the machines that are there, and of those that an autoscaler could start.
+
+    Where an autoscaler is at work whose node types cannot be learnt, anything may come: a kind without limits stands
+    for that.
+    """
+    startable = _startable()
+    known = {(kind.cpus, kind.gpus) for kind in startable}
+    present: dict[tuple[str, float, float], NodeKind] = {}
+    for node in alive.values():
+        if (node.cpus, node.gpus) in known:
+            continue
+        # Ray measures the memory of each machine, and never finds quite the same.
+        same = present.get((node.kind, node.cpus, node.gpus))
+        present[node.kind, node.cpus, node.gpus] = NodeKind(
+            name=node.kind,
+            cpus=node.cpus,
+            gpus=node.gpus,
+            memory_bytes=max(node.memory_bytes, same.memory_bytes if same else 0),
+            count=1 + (same.count if same else 0),
+        )
+    return (*present.values(), *startable)
+
+
+def _node(described: Mapping[str, Any]) -> Node:
+    resources, labels = described["Resources"], described.get("Labels") or {}
+    host = described["NodeManagerHostname"]
+    return Node(
+        id=described["NodeID"],
+        host=host,
+        kind=labels.get("ray.io/node-group") or host,
+        cpus=resources.get("CPU", 0.0),
+        gpus=resources.get("GPU", 0.0),
+        memory_bytes=int(resources.get("memory", 0)),
+    )
+
+
+def _startable() -> tuple[NodeKind, ...]:
+    """What an autoscaler could start, from whoever knows: Ray's head, or the autoscaler's file on this machine."""
+    try:
+        reported = tuple(_reported())
+    except Exception as error:  # an internal interface of Ray
+        _log.debug("Ray's head did not say which nodes could be started: %s", error)
+        reported = ()
+    if reported:
+        return reported
+    file = _autoscaler_file()
+    if file is not None:
+        return tuple(_configured(yaml.safe_load(file.read_text())))
+    # KubeRay's autoscaler runs in a container of its own and tells Ray's head no node types.
+    return (_UNLIMITED,) if "RAY_USAGE_STATS_KUBERAY_IN_USE" in os.environ else ()
+
+
+def _reported() -> Iterator[NodeKind]:
+    config = ray._private.state.state.get_cluster_config()
+    for group in config.node_group_configs if config else ():
+        if group.max_count != 0:
+            yield _kind(group.name, group.resources, group.max_count)
+
+
+def _configured(config: Mapping[str, Any]) -> Iterator[NodeKind]:
+    most = config.get("max_workers", math.inf)
+    for name, kind in config.get("available_node_types", {}).items():
+        if not kind.get("resources"):
+            yield replace(_UNLIMITED, name=name)  # the cloud tells what it has once it runs
+        elif count := min(kind.get("max_workers", 0), most):
+            yield _kind(name, kind["resources"], count)
+
+
+def _kind(name: str, resources: Mapping[str, float], count: int) -> NodeKind:
+    return NodeKind(
+        name=name,
+        cpus=float(resources.get("CPU", 0)),
+        gpus=float(resources.get("GPU", 0)),
+        memory_bytes=int(resources.get("memory", 0)),
+        count=count,
+    )
+
+
+def _autoscaler_file() -> Path | None:
+    """The configuration of this cluster's autoscaler, where it runs on this machine: as its process was given it."""
+    own = f"--gcs-address={ray.get_runtime_context().gcs_address}"
+    flag = "--autoscaling-config="
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            arguments = command.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue  # it ended meanwhile, or is not ours to see
+        if own in arguments:
+            for argument in arguments:
+                if argument.startswith(flag):
+                    return Path(argument.removeprefix(flag)).expanduser()
+    return None

@@ -1,0 +1,86 @@
+"""What a driver writes down of a running sweep, and what a later one reads out of it.
+
+The journal is history, for people and for estimates; where a sweep stands is read from the store's artifacts.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from jobs.identity import Json
+from jobs.outcome import Outcome, Succeeded, Usage
+from jobs.task import StageKind
+from orchestrator.machine import Machine
+from orchestrator.scheduling.experience import Experience
+from orchestrator.scheduling.graph import TaskState
+from orchestrator.store import Journal
+
+
+class JournalKeeper:
+    """An observer that writes every attempt to the journal, with its cause, place, duration and cost."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._avoided: frozenset[str] = frozenset()
+        self._tasks = 0
+
+    def update(self, machine: Machine, outcomes: Sequence[Outcome]) -> None:
+        """Append the outcomes and bring them to disk."""
+        for outcome in outcomes:
+            kind, fields = _entry(machine, outcome)
+            self._journal.append(kind, **fields)
+        for node in machine.avoided - self._avoided:
+            self._journal.append("avoided", node=node)
+        self._avoided = machine.avoided
+        if machine.counts.total() != self._tasks:  # at the start, and where a `convert` has listed its groups
+            self._tasks = machine.counts.total()
+            self._journal.append("counts", **counts_json(machine))
+        if outcomes:
+            self._journal.flush()
+
+
+def counts_json(machine: Machine) -> dict[str, Json]:
+    """Tasks by stage and state, zeros left out."""
+    stages: dict[str, dict[str, int]] = {}
+    for (stage, state), count in machine.counts.items():
+        if count:
+            stages.setdefault(stage.value, {})[state.value] = count
+    return {"stages": stages}
+
+
+def _entry(machine: Machine, outcome: Outcome) -> tuple[str, dict[str, Json]]:
+    task, attempt = machine.task(outcome.key), machine.ended[outcome.key]
+    fields: dict[str, Json] = {
+        "key": outcome.key,
+        "stage": task.stage.value,
+        "label": task.label,
+        "family": task.family,
+        "attempt": attempt.number,
+        "duration_s": round(outcome.duration_s, 4),
+        "gpu_s": round(outcome.duration_s * attempt.resources.num_gpus, 4),
+        "host": outcome.host,
+        "node": outcome.node,
+        "memory_bytes": outcome.usage.memory_bytes,
+        "gpu_fraction": round(outcome.usage.gpu_fraction, 4),
+    }
+    if isinstance(outcome, Succeeded):
+        how = {"work": task.work, "reused": outcome.reused, "nondeterministic": outcome.nondeterministic}
+        return "succeeded", fields | how
+    final = machine.state_of(outcome.key) is TaskState.FAILED
+    failure = {"cause": outcome.cause.value, "message": outcome.message, "log": outcome.log, "final": final}
+    return "failed", fields | failure
+
+
+def experience_of(entries: Iterable[Mapping[str, Json]]) -> tuple[Experience, float]:
+    """What a sweep's journal tells a new driver: what tasks took, and the GPU-seconds spent so far."""
+    experience, gpu_s = Experience(), 0.0
+    for entry in entries:
+        gpu_s += entry.get("gpu_s", 0.0)
+        if entry.get("kind") == "succeeded" and not entry["reused"]:
+            usage = Usage(memory_bytes=entry["memory_bytes"], gpu_fraction=entry["gpu_fraction"])
+            experience.observe(
+                StageKind(entry["stage"]),
+                entry["family"],
+                duration_s=entry["duration_s"],
+                work=entry["work"],
+                usage=usage,
+            )
+    return experience, gpu_s

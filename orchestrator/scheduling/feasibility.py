@@ -1,0 +1,57 @@
+"""Requests that no machine can ever meet, found before anything runs.
+
+A cluster waits for ever, without a word, for a node that nobody can start. Knows kinds of nodes; knows no cluster.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from jobs.errors import BadInputError
+from jobs.task import Resources, StageKind, Task
+from orchestrator.backends import NodeKind
+
+
+def check_feasible(tasks: Iterable[Task], order_resources: Resources, kinds: Sequence[NodeKind]) -> None:
+    """Check that every request fits some kind of node.
+
+    Args:
+        tasks: What may run.
+        order_resources: What each `order` task will ask for.
+        kinds: The nodes that there are or that could be started.
+
+    Raises:
+        BadInputError: Some do not; it lists them all, and the nodes that were considered.
+    """
+    requests = {(task.stage, task.resources): None for task in tasks}
+    requests[StageKind.ORDER, order_resources] = None
+    unmet = [(stage, asked) for stage, asked in requests if not any(fits(asked, kind) for kind in kinds)]
+    if not unmet:
+        return
+    lines = [f"  resources.{stage}: asks for {_words(asked)}" for stage, asked in unmet]
+    nodes = [f"  {kind.name} ({kind.count} at most): {_offer(kind)}" for kind in kinds] or ["  none"]
+    raise BadInputError(
+        "\n".join(
+            [
+                "no node could ever run these tasks:",
+                *lines,
+                "nodes that are there or could be started:",
+                *nodes,
+                "ask for less in `resources`, or add such a node to the cluster",
+            ]
+        )
+    )
+
+
+def fits(asked: Resources, kind: NodeKind) -> bool:
+    """Whether one node of this kind can run one task that asks for this."""
+    enough_memory = not kind.memory_bytes or asked.memory_bytes <= kind.memory_bytes
+    return asked.num_cpus <= kind.cpus and asked.num_gpus <= kind.gpus and enough_memory
+
+
+def _words(asked: Resources) -> str:
+    memory = f", {asked.memory_bytes / 2**30:.1f} GiB" if asked.memory_bytes else ""
+    return f"{asked.num_cpus:g} CPUs, {asked.num_gpus:g} GPUs{memory}"
+
+
+def _offer(kind: NodeKind) -> str:
+    memory = f", {kind.memory_bytes / 2**30:.1f} GiB" if kind.memory_bytes else ""
+    return f"{kind.cpus:g} CPUs, {kind.gpus:g} GPUs{memory}"

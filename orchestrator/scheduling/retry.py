@@ -1,0 +1,74 @@
+"""What follows from a failure: whether an attempt is made again, when, and with how much.
+
+A pure function of the failure and of how often the task has failed for the same cause.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from jobs.outcome import Cause, Failed
+from jobs.task import Resources
+
+RETRIES: Mapping[Cause, int] = {
+    Cause.PREEMPTED: 8,  # not the task's fault, but a task that kills every worker has to end
+    Cause.TRANSIENT: 5,
+    Cause.OUT_OF_MEMORY: 3,
+    Cause.CORRUPT: 3,
+}
+"""How often a task is run again after a failure of each cause; a cause that is absent fails at once."""
+
+_FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 60.0
+_LEAST_MEMORY_BYTES = 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Run it again.
+
+    Attributes:
+        delay_s: Not before so many seconds.
+        resources: What to ask for.
+    """
+
+    delay_s: float
+    resources: Resources
+
+
+def retry_after(failure: Failed, *, count: int, asked: Resources, node_memory_bytes: int = 0) -> Retry | None:
+    """The retry that a failure deserves, or None where it is final.
+
+    Args:
+        failure: What happened.
+        count: How often the task has failed for this cause, this time included.
+        asked: What the failed attempt had asked for.
+        node_memory_bytes: Memory of the largest node; 0 where unknown.
+    """
+    if count > RETRIES.get(failure.cause, 0):
+        return None
+    if failure.cause is Cause.OUT_OF_MEMORY:
+        resources = _more_memory(failure, asked, node_memory_bytes)
+        return Retry(delay_s=0.0, resources=resources) if resources else None
+    delay_s = backoff_s(failure.key, count) if failure.cause is Cause.TRANSIENT else 0.0
+    return Retry(delay_s=delay_s, resources=asked)
+
+
+def backoff_s(key: str, count: int) -> float:
+    """Exponential back-off with jitter: between half and one and a half of 1, 2, 4, ... seconds, 60 at most.
+
+    The jitter comes from the key, so that the decision is the same whenever it is asked for.
+    """
+    jitter = int.from_bytes(sha256(f"{key}/{count}".encode()).digest()[:4]) / 2**32
+    return min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2 ** (count - 1)) * (0.5 + jitter)
+
+
+def _more_memory(failure: Failed, asked: Resources, node_memory_bytes: int) -> Resources | None:
+    """Twice what it had, up to one whole GPU or the largest node; None where it had all of that."""
+    if failure.on_gpu:
+        return replace(asked, num_gpus=min(1.0, 2 * asked.num_gpus)) if asked.num_gpus < 1 else None
+    more = 2 * max(asked.memory_bytes, failure.usage.memory_bytes, _LEAST_MEMORY_BYTES // 2)
+    if node_memory_bytes:
+        if asked.memory_bytes >= node_memory_bytes:
+            return None
+        more = min(more, node_memory_bytes)
+    return replace(asked, memory_bytes=more)

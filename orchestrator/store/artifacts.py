@@ -1,0 +1,254 @@
+"""The store: content-addressed artifacts on any `Files`.
+
+Layout below the root:
+
+    blobs/ab/<sha256>            file contents, named by their digest
+    manifests/ab/<key>.json      one per finished task; it appears last, in one step, and carries its own digest
+    quarantine/<key>.json        manifests of damaged artifacts, put aside so that their tasks run again
+    checkpoints/ab/<key>         how far long tasks have come
+    logs/<key>/*.log             logs of failed attempts
+    sweeps/<name>.json           what each sweep asked for
+    journal/<sweep>/*.jsonl      attempts, by driver (`journal`)
+    leases/<sweep>/*             which driver holds a sweep (`terms`, `lease`)
+
+Knows nothing of what the artifacts mean.
+"""
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from jobs.artifact import Commit, CorruptArtifactError, FileEntry, Manifest, MissingArtifactError
+from jobs.errors import OrchardError
+from jobs.identity import Json
+from orchestrator.store.cache import BlobCache
+from orchestrator.store.files import Files, each
+from orchestrator.store.journal import Journal, open_journal, read_journal
+from orchestrator.store.seals import seal, seal_json, unseal, unseal_json
+
+FRESH_S = 12 * 3600.0
+"""A blob that a commit finds there already is written again if it is older: cleaning up spares what is young."""
+
+_FEW = 256
+
+
+class ArtifactStore:
+    """See `jobs.artifact.Store` for the contract.
+
+    Args:
+        files: Where everything lies.
+        cache: Copies of blobs on this machine, where reading from `files` takes long.
+    """
+
+    def __init__(self, files: Files, cache: BlobCache | None = None) -> None:
+        self.files = files
+        self._cache = cache
+
+    @property
+    def uri(self) -> str:
+        """Where its files are."""
+        return self.files.uri
+
+    def has(self, key: str) -> bool:
+        """Whether an artifact is committed under this key."""
+        return self.files.exists(manifest_path(key))
+
+    def present(self, keys: Iterable[str]) -> set[str]:
+        """Those of `keys` that are committed; lists each shard once where there are many."""
+        wanted = set(keys)
+        if self.files.is_remote and len(wanted) <= _FEW:
+            few = list(wanted)
+            return {key for key, there in zip(few, each(self.files, self.has, few), strict=True) if there}
+        shards = {key[:2] for key in wanted}
+        listed = each(self.files, lambda shard: self.files.names(f"manifests/{shard}"), shards)
+        return wanted.intersection(name.removesuffix(".json") for names in listed for name in names)
+
+    def manifest(self, key: str) -> Manifest:
+        """The manifest of a committed artifact. Raises as the contract says."""
+        path = manifest_path(key)
+        try:
+            sealed = self.files.read(path)
+        except FileNotFoundError:
+            raise MissingArtifactError(f"{self.uri}: no artifact {key}") from None
+        try:
+            return Manifest.from_json(unseal_json(sealed))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptArtifactError(f"{self.files.address(path)}: not a manifest ({error})", key=key) from None
+
+    def manifests(self, keys: Iterable[str]) -> tuple[dict[str, Manifest], set[str]]:
+        """The manifests of those of `keys` that are committed, and the keys whose manifest is damaged."""
+        intact: dict[str, Manifest] = {}
+        damaged: set[str] = set()
+
+        def take(key: str) -> None:
+            try:
+                intact[key] = self.manifest(key)
+            except MissingArtifactError:
+                pass
+            except CorruptArtifactError:
+                damaged.add(key)
+
+        for _ in each(self.files, take, keys):
+            pass
+        return intact, damaged
+
+    def read(self, key: str, name: str) -> bytes:
+        """One file of a committed artifact, its digest checked. Raises as the contract says."""
+        files = self.manifest(key).files
+        if name not in files:
+            raise MissingArtifactError(f"{self.uri}: artifact {key} has no file '{name}'; it has {sorted(files)}")
+        digest = files[name].sha256
+        content = self._cache.get(digest) if self._cache else None
+        if content is not None:
+            return content
+        content = self.read_blob(digest)
+        if content is None:
+            address = self.files.address(blob_path(digest))
+            raise CorruptArtifactError(f"{address}: missing or changed; artifact {key} names it as '{name}'", key=key)
+        if self._cache:
+            self._cache.put(digest, content)
+        return content
+
+    def read_blob(self, digest: str) -> bytes | None:
+        """The content that has this digest; None where it is missing or has changed."""
+        try:
+            content = self.files.read(blob_path(digest))
+        except FileNotFoundError:
+            return None
+        return content if hashlib.sha256(content).hexdigest() == digest else None
+
+    def commit(self, manifest: Manifest, files: Mapping[str, bytes]) -> Commit:
+        """Publish an artifact: blobs first, then the manifest in one step."""
+        entries = {}
+        for name, content in files.items():
+            digest = hashlib.sha256(content).hexdigest()
+            entries[name] = FileEntry(sha256=digest, size_bytes=len(content))
+            self._keep_blob(digest, content)
+        sealed = seal_json(replace(manifest, files=entries).to_json())
+        if self.files.create(manifest_path(manifest.key), sealed):
+            return Commit.FIRST
+        first = self.manifest(manifest.key)
+        return Commit.REPEATED if first.same_result(Manifest.from_json(unseal_json(sealed))) else Commit.DIFFERENT
+
+    def damaged_files(self, manifest: Manifest) -> list[str]:
+        """Names of the files of an artifact that are missing or have changed; reads all of them."""
+        return [name for name, entry in manifest.files.items() if self.read_blob(entry.sha256) is None]
+
+    def quarantine(self, key: str) -> None:
+        """Put a damaged artifact aside, and remove what of it is damaged; a whole one stays where it is.
+
+        Where the manifest cannot be read, nothing is known of its files, and a later commit looks at each of them.
+        """
+        try:
+            manifest = self.manifest(key)
+            damaged = self.damaged_files(manifest)
+            if not damaged:
+                return  # another has mended it
+            for name in damaged:
+                self.files.delete(blob_path(manifest.files[name].sha256))
+        except MissingArtifactError:
+            return
+        except CorruptArtifactError:
+            pass
+        path = manifest_path(key)
+        self.files.replace(f"quarantine/{key}.json", self.files.read(path))
+        self.files.delete(path)
+
+    def save_checkpoint(self, key: str, content: bytes) -> None:
+        """Keep how far a task has come; replaces its earlier checkpoint in one step."""
+        self.files.replace(checkpoint_path(key), seal(content))
+
+    def load_checkpoint(self, key: str) -> bytes | None:
+        """The last checkpoint of a task; None where there is none or it is damaged."""
+        try:
+            return unseal(self.files.read(checkpoint_path(key)))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def drop_checkpoint(self, key: str) -> None:
+        """Forget the checkpoint of a task, if there is one."""
+        self.files.delete(checkpoint_path(key))
+
+    def write_log(self, key: str, text: str) -> str:
+        """Keep the log of one attempt; returns its address."""
+        path = f"logs/{key}/{uuid.uuid4().hex[:8]}.log"
+        self.files.replace(path, text.encode())
+        return self.files.address(path)
+
+    def write_sweep(self, name: str, record: Json) -> None:
+        """Keep what a sweep asked for; a later run of the same sweep replaces it."""
+        self.files.replace(sweep_path(name), json.dumps(record).encode())
+
+    def read_sweep(self, name: str) -> Json:
+        """What `write_sweep` kept.
+
+        Raises:
+            MissingArtifactError: No sweep of this name was run with this store.
+            OrchardError: The record is damaged.
+        """
+        try:
+            return json.loads(self.files.read(sweep_path(name)))
+        except FileNotFoundError:
+            known = ", ".join(self.sweeps()) or "none"
+            raise MissingArtifactError(f"{self.uri}: no sweep '{name}'; sweeps here: {known}") from None
+        except ValueError as error:
+            address = self.files.address(sweep_path(name))
+            raise OrchardError(f"{address}: damaged ({error}); `orchard run` of the sweep writes it again") from None
+
+    def sweeps(self) -> list[str]:
+        """Names of the sweeps that were run with this store."""
+        return sorted(name.removesuffix(".json") for name in self.files.names("sweeps"))
+
+    def find(self, prefix: str) -> list[str]:
+        """Committed keys that begin with `prefix` (two characters or more)."""
+        keys = (name.removesuffix(".json") for name in self.files.names(f"manifests/{prefix[:2]}"))
+        return sorted(key for key in keys if key.startswith(prefix))
+
+    def open_journal(self, sweep: str, driver: str) -> Journal:
+        """A new driver's journal of a sweep; its name must sort by the time it began."""
+        return open_journal(self.files, sweep, driver)
+
+    def read_journal(self, sweep: str) -> Iterator[dict[str, Json]]:
+        """What the drivers of a sweep wrote, in the order in which they began."""
+        return read_journal(self.files, sweep)
+
+    def _keep_blob(self, digest: str, content: bytes) -> None:
+        """Have a blob in the store, whole and young.
+
+        One that is there already is read and compared, not trusted: a recomputation may have been asked for because
+        this very blob is damaged. A read costs less than the write that it saves, and far less than the computation.
+        """
+        path = blob_path(digest)
+        known = self.files.stat(path)
+        if (
+            known is None
+            or known.size_bytes != len(content)
+            or time.time() - known.modified_s > FRESH_S
+            or self.read_blob(digest) is None
+        ):
+            self.files.replace(path, content)
+        if self._cache:
+            self._cache.put(digest, content)
+
+
+def manifest_path(key: str) -> str:
+    """Where a manifest lies."""
+    return f"manifests/{key[:2]}/{key}.json"
+
+
+def blob_path(digest: str) -> str:
+    """Where a blob lies."""
+    return f"blobs/{digest[:2]}/{digest}"
+
+
+def checkpoint_path(key: str) -> str:
+    """Where a task's checkpoint lies."""
+    return f"checkpoints/{key[:2]}/{key}"
+
+
+def sweep_path(name: str) -> str:
+    """Where a sweep's record lies."""
+    return f"sweeps/{name}.json"

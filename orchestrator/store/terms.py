@@ -1,0 +1,123 @@
+"""The terms in which drivers hold a sweep: numbered files, the newest of which counts.
+
+    leases/<sweep>/00000003.json     term 3: its holder, rewritten by that holder at every heartbeat
+    leases/<sweep>/00000003.cancel   a user asked the holder of term 3 to stop
+
+Numbers are never used twice, so the newest term is never removed. Reading only; who may write what is in `lease`.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from jobs.identity import Json
+from orchestrator.store.files import Files
+
+_ROOT = "leases"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One driver's hold on a sweep. It travels to the workers, who ask by it whether it still counts."""
+
+    sweep: str
+    number: int
+
+    @property
+    def path(self) -> str:
+        """Its file."""
+        return f"{_ROOT}/{self.sweep}/{self.number:08d}.json"
+
+    @property
+    def cancel_path(self) -> str:
+        """The file whose existence asks its holder to stop."""
+        return f"{_ROOT}/{self.sweep}/{self.number:08d}.cancel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """What the file of a term says.
+
+    Attributes:
+        term: Which.
+        owner: A random name that no other holder has; empty where the file cannot be read.
+        host: The machine, for people.
+        pid: The process on that machine.
+        process: What tells that process from every other one; empty where its system does not tell.
+        since_s: When the term began, seconds since the epoch of the holder's clock.
+        ttl_s: After so long without a heartbeat the holder gives up, and others may follow it.
+        beat: Heartbeats so far.
+        released: Its holder has ended.
+        info: What the holder tells the others (priority, demand, cluster).
+    """
+
+    term: Term
+    owner: str
+    host: str
+    pid: int
+    process: str
+    since_s: float
+    ttl_s: float
+    beat: int = 0
+    released: bool = False
+    info: Mapping[str, Json] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """The content of the term's file."""
+        names = ("owner", "host", "pid", "process", "since_s", "ttl_s", "beat", "released")
+        return json.dumps({**{name: getattr(self, name) for name in names}, "info": dict(self.info)}).encode()
+
+
+def newest_term(files: Files, sweep: str) -> tuple[Term | None, bool]:
+    """The newest term of a sweep, None where there was none yet, and whether a user asked its holder to stop."""
+    names = files.names(f"{_ROOT}/{sweep}")
+    numbers = [int(name[:8]) for name in names if name.endswith(".json") and name[:8].isdigit()]
+    if not numbers:
+        return None, False
+    term = Term(sweep=sweep, number=max(numbers))
+    return term, f"{term.number:08d}.cancel" in names
+
+
+def read_holding(files: Files, term: Term, *, ttl_s: float) -> Holding:
+    """What a term's file says; for a file that cannot be read, an unknown holder with the given time to live."""
+    try:
+        return Holding(term=term, **json.loads(files.read(term.path)))
+    except (FileNotFoundError, ValueError, TypeError):
+        return Holding(term=term, owner="", host="unknown", pid=0, process="", since_s=0.0, ttl_s=ttl_s)
+
+
+def active_leases(files: Files) -> list[Holding]:
+    """The newest terms of all sweeps that no holder has released, by sweep; a `Watch` tells which of them live."""
+    holdings = []
+    for sweep in sorted(files.names(_ROOT)):
+        term, _ = newest_term(files, sweep)
+        if term is not None:
+            holdings.append(read_holding(files, term, ttl_s=0.0))
+    return [holding for holding in holdings if not holding.released]
+
+
+class Watch:
+    """Judges by its own clock whether holders live: one whose file does not change any more is taken for dead.
+
+    Clocks of two machines are never compared.
+
+    Args:
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[Term, tuple[Holding, float]] = {}
+
+    def quiet_s(self, holding: Holding) -> float:
+        """For how long this watch has seen a holding as it is now; 0 at first sight."""
+        known, since_s = self._seen.get(holding.term, (None, 0.0))
+        if known != holding:
+            since_s = self._clock()
+            self._seen[holding.term] = (holding, since_s)
+        return self._clock() - since_s
+
+    def alive(self, holding: Holding) -> bool:
+        """Whether its holder may still be at work, as far as this watch has seen."""
+        return not holding.released and self.quiet_s(holding) < holding.ttl_s

@@ -1,0 +1,53 @@
+import pytest
+
+from jobs.outcome import Usage
+from jobs.task import Resources, StageKind, make_task
+from orchestrator.scheduling.experience import Experience
+
+
+def task(stage=StageKind.EVALUATE, family="net", work=1.0, **resources):
+    asked = Resources(**resources)
+    return make_task(stage, params={}, inputs={}, environment={}, resources=asked, family=family, work=work)
+
+
+def after(*seen, stage=StageKind.EVALUATE, family="net", work=1.0):
+    experience = Experience()
+    for duration_s, gpu_fraction in seen:
+        experience.observe(stage, family, duration_s=duration_s, work=work, usage=Usage(gpu_fraction=gpu_fraction))
+    return experience
+
+
+def test_nothing_is_expected_where_nothing_was_seen():
+    experience = after((3.0, 0.0))
+    assert experience.expected_s(task(family="other")) == 0.0
+    assert experience.expected_s(task(StageKind.TUNE)) == 0.0
+    assert experience.path_s(task(family="other")) > 0
+
+
+def test_the_mean_of_its_like_is_expected():
+    assert after((3.0, 0.0), (5.0, 0.0)).expected_s(task()) == 4.0
+
+
+def test_twice_the_work_is_expected_to_take_twice_the_time():
+    assert after((3.0, 0.0), work=10.0).expected_s(task(work=20.0)) == 6.0
+
+
+@pytest.mark.parametrize(
+    ("peak", "asked"),
+    [
+        (0.01, 1 / 16),  # never less than a sixteenth
+        (0.30, 6 / 16),  # 0.375 with a quarter more
+        (0.95, 1.0),
+    ],
+)
+def test_a_gpu_request_is_the_largest_peak_and_a_quarter_more(peak, asked):
+    experience = after((1.0, 0.005), (1.0, peak))
+    assert experience.resources(task(num_gpus=0.25, adaptive=True)).num_gpus == asked
+
+
+def test_what_the_user_asked_for_stays():
+    assert after((1.0, 0.01)).resources(task(num_gpus=0.5)) == Resources(num_gpus=0.5)
+
+
+def test_a_cpu_task_gets_no_gpu():
+    assert after((1.0, 0.5)).resources(task(adaptive=True)).num_gpus == 0.0

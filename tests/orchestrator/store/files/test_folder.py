@@ -1,0 +1,82 @@
+import os
+
+import pytest
+from files_suite import FilesSuite
+
+from orchestrator.store.files import FolderFiles
+
+
+@pytest.fixture
+def files(tmp_path):
+    return FolderFiles(tmp_path / "root")
+
+
+class TestFolderFiles(FilesSuite):
+    @pytest.fixture
+    def files(self, tmp_path):
+        return FolderFiles(tmp_path / "root")
+
+
+def test_no_temporary_file_stays(files, tmp_path):
+    files.create("a/b", b"1")
+    files.create("a/b", b"2")
+    files.replace("a/b", b"3")
+    assert [path.name for path in (tmp_path / "root" / "a").iterdir()] == ["b"]
+
+
+def test_a_writer_that_died_is_seen_by_a_walk_only(files):
+    files.create("a/b", b"1")
+    files.create("a/.b.0123", b"half")
+    assert files.names("a") == ["b"]
+    assert [entry.path for entry in files.walk("a") if entry.temporary] == ["a/.b.0123"]
+
+
+def test_a_link_whose_answer_was_lost_has_won(files, monkeypatch):
+    link = os.link
+
+    def answer_lost(source, target):
+        link(source, target)
+        link(source, target)  # the network file system repeats the request
+
+    monkeypatch.setattr("os.link", answer_lost)
+    assert files.create("a/b", b"1")
+
+
+def test_a_disk_that_fills_up_leaves_no_half_file(files, monkeypatch):
+    write = os.write
+
+    def full(descriptor, content):
+        if len(content) > 2:
+            return write(descriptor, content[:2])
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.write", full)
+    with pytest.raises(OSError, match="No space"):
+        files.create("a/b", b"1234")
+    assert list(files.walk("a")) == []
+
+
+def test_lines_that_could_not_be_written_leave_no_trace(files, monkeypatch):
+    appender = files.appender("log", "d")
+    appender.append(b"first\n")
+    write = os.write
+
+    def full(descriptor, content):
+        monkeypatch.setattr("os.write", write)
+        write(descriptor, content[:3])
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("os.write", full)
+    with pytest.raises(OSError, match="No space"):
+        appender.append(b"second\n")
+    appender.append(b"third\n")
+    appender.close()
+    assert files.read("log/d.jsonl") == b"first\nthird\n"
+
+
+def test_a_torn_line_is_ended_by_the_next_writer(files):
+    files.create("log/d.jsonl", b"first\nto")
+    appender = files.appender("log", "d")
+    appender.append(b"after\n")
+    appender.close()
+    assert files.read("log/d.jsonl") == b"first\nto\nafter\n"

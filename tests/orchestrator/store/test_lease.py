@@ -1,0 +1,348 @@
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from dict_files import DictFiles
+from files_suite import FilesSuite
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from orchestrator.store import Fence, Lease, LeaseHeldError, Standing, Term, Watch, active_leases, cancel
+from orchestrator.store import lease as lease_module
+from orchestrator.store.terms import newest_term, read_holding
+
+TTL_S = 30.0
+
+
+class TestDictFiles(FilesSuite):
+    @pytest.fixture
+    def files(self):
+        return DictFiles()
+
+
+class Clock:
+    """Time that passes when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def files():
+    return DictFiles()
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def acquire(files, clock):
+    def acquire(sweep: str = "s", sleep=None) -> Lease:
+        return Lease.acquire(files, sweep, ttl_s=TTL_S, clock=clock, sleep=sleep or clock.sleep)
+
+    return acquire
+
+
+def test_terms_are_numbered_from_one(acquire):
+    with acquire() as first:
+        assert first.term == Term(sweep="s", number=1)
+    assert acquire().term.number == 2
+
+
+def test_a_released_sweep_is_free_at_once(acquire, clock):
+    acquire().release()
+    acquire()
+    assert clock.now_s == 0
+
+
+def test_a_silent_holder_is_followed_after_its_time_to_live(acquire, clock):
+    first = acquire()
+    second = acquire()
+    assert TTL_S <= clock.now_s < TTL_S + 1
+    assert (first.renew(), second.renew()) == (Standing.LOST, Standing.HELD)
+
+
+def test_a_holder_that_gives_a_sign_is_not_waited_for(acquire, clock):
+    holder = acquire()
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if clock.now_s > 5:
+            holder.renew()
+
+    with pytest.raises(LeaseHeldError, match=f"process {os.getpid()} on .* since .* orchard cancel s "):
+        acquire(sleep=sleep)
+    assert clock.now_s < 10
+    assert holder.renew() is Standing.HELD
+
+
+def test_of_two_that_wait_for_a_dead_holder_one_gets_the_sweep(acquire, clock):
+    acquire()
+    others: list[Lease] = []
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if clock.now_s > TTL_S - 0.6 and not others:
+            others.append(acquire())
+
+    with pytest.raises(LeaseHeldError):
+        acquire(sleep=sleep)
+    assert others[0].renew() is Standing.HELD
+
+
+def test_a_holder_whose_process_is_gone_is_followed_at_once(files, clock, acquire):
+    script = (
+        "import sys; from orchestrator.store import Lease; from orchestrator.store.files import FolderFiles\n"
+        "lease = Lease.acquire(FolderFiles(sys.argv[1]), 's'); print(lease._holding.to_bytes().decode())"
+    )
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True, check=True)
+    term = Term(sweep="s", number=1)
+    files.create(term.path, done.stdout.encode())
+    if not read_holding(files, term, ttl_s=0).process:
+        pytest.skip("this system does not tell its processes apart")
+    assert acquire().term.number == 2
+    assert clock.now_s == 0
+
+
+def test_another_machine_with_the_same_process_number_is_not_taken_for_dead(files, clock, acquire):
+    holder = acquire()
+    elsewhere = replace(holder._holding, process="other-boot pid:[1] 1 1", pid=1)
+    files.replace(holder.term.path, elsewhere.to_bytes())
+    acquire()
+    assert clock.now_s >= TTL_S
+
+
+def test_the_waiting_time_is_the_holders_own(files, clock):
+    Lease.acquire(files, "s", ttl_s=100, clock=clock, sleep=clock.sleep)
+    Lease.acquire(files, "s", ttl_s=1, clock=clock, sleep=clock.sleep)
+    assert clock.now_s >= 100
+
+
+def test_a_create_whose_answer_was_lost_is_recognised(files, acquire, monkeypatch):
+    create = files.create
+    monkeypatch.setattr(files, "create", lambda path, content: create(path, content) and False)
+    assert acquire().renew() is Standing.HELD
+
+
+def test_a_damaged_term_counts_and_is_followed(files, clock, acquire):
+    files.create(Term(sweep="s", number=3).path, b"{torn")
+    assert acquire().term.number == 4
+    assert clock.now_s >= TTL_S
+
+
+def test_a_cancelled_driver_learns_it_and_the_next_is_not_cancelled(files, acquire):
+    lease = acquire()
+    assert cancel(files, "s").term == lease.term
+    assert lease.renew() is Standing.CANCELLED
+    lease.release()
+    assert acquire().renew() is Standing.HELD
+
+
+def test_there_may_be_nothing_to_cancel(files, acquire):
+    assert cancel(files, "s") is None
+    acquire().release()
+    assert cancel(files, "s") is None
+
+
+def test_a_store_that_is_away_for_too_long_ends_a_lease(files, clock, acquire, monkeypatch):
+    lease = acquire()
+
+    def away(*arguments):
+        raise OSError("no route to host")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "names", away)
+        clock.now_s = TTL_S
+        assert lease.renew() is Standing.HELD
+        clock.now_s = TTL_S + 1
+        assert lease.renew() is Standing.LOST
+    assert lease.renew() is Standing.LOST
+
+
+def test_a_driver_that_has_lost_releases_nothing(files, acquire):
+    first, second = acquire(), acquire()
+    first.release()
+    assert second.renew() is Standing.HELD
+    assert [held.term for held in active_leases(files)] == [second.term]
+
+
+def test_workers_ask_at_most_once_a_second_whether_to_stop(files, clock, acquire):
+    lease = acquire()
+    fence = Fence(files, lease.term, clock)
+    assert not fence.should_stop()
+    cancel(files, "s")
+    clock.now_s += 0.9
+    assert not fence.should_stop()
+    clock.now_s += 0.2
+    assert fence.should_stop()
+
+
+def test_a_cancelled_term_may_still_commit_what_is_done(files, acquire):
+    lease = acquire()
+    cancel(files, "s")
+    assert Fence(files, lease.term).may_commit()
+
+
+def test_a_store_that_is_away_stops_no_work_but_no_commit_is_allowed(files, acquire, monkeypatch):
+    fence = Fence(files, acquire().term)
+
+    def away(*arguments):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(files, "names", away)
+    assert not fence.should_stop()
+    with pytest.raises(OSError, match="no route"):
+        fence.may_commit()
+
+
+def test_a_watch_tells_who_lives(files, clock, acquire):
+    lease = acquire()
+    watch = Watch(clock)
+
+    def alive() -> bool:
+        (held,) = active_leases(files)
+        return watch.alive(held)
+
+    assert alive()
+    clock.now_s += TTL_S - 1
+    assert alive()
+    clock.now_s += 2
+    assert not alive()
+    lease.renew()
+    assert alive()
+
+
+def test_what_drivers_tell_each_other_is_read_back(files, acquire):
+    acquire("a").renew(priority=3, demand={"cpu": 8})
+    acquire("b")
+    assert [(held.term.sweep, held.info) for held in active_leases(files)] == [
+        ("a", {"priority": 3, "demand": {"cpu": 8}}),
+        ("b", {}),
+    ]
+
+
+class Drivers(RuleBasedStateMachine):
+    """Three drivers on hosts with clocks of their own, in any order of steps; some pause, some lose the store."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files = DictFiles()
+        self.clocks = [Clock() for _ in range(3)]
+        self.leases: list[Lease | None] = [None] * 3
+        self.terms: list[Term] = []
+        self.released: set[Term] = set()
+
+    @rule(who=st.integers(0, 2), fast=st.floats(0.1, 10))
+    def acquire(self, who: int, fast: float) -> None:
+        """Tries to take the sweep, with a clock that runs faster or slower than the holder's would."""
+        if self.leases[who] is not None:
+            return
+        clock = self.clocks[who]
+        try:
+            lease = Lease.acquire(self.files, "s", ttl_s=TTL_S, clock=clock, sleep=lambda s: clock.sleep(fast * s))
+        except LeaseHeldError:
+            return
+        self.leases[who] = lease
+        self.terms.append(lease.term)
+
+    @rule(who=st.integers(0, 2), passed_s=st.floats(0, 100))
+    def renew(self, who: int, passed_s: float) -> None:
+        self.clocks[who].now_s += passed_s
+        lease = self.leases[who]
+        if lease is not None:
+            standing = lease.renew(step=1)
+            newest, _ = newest_term(self.files, "s")
+            assert (standing is Standing.LOST) == (newest != lease.term)
+            if standing is Standing.LOST:
+                self.leases[who] = None
+
+    @rule(who=st.integers(0, 2))
+    def release(self, who: int) -> None:
+        lease = self.leases[who]
+        if lease is not None:
+            lease.release()
+            self.leases[who] = None
+
+    @rule(who=st.integers(0, 2))
+    def die(self, who: int) -> None:
+        self.leases[who] = None
+
+    @rule()
+    def ask_to_cancel(self) -> None:
+        cancel(self.files, "s")
+
+    @invariant()
+    def numbers_are_never_used_twice(self) -> None:
+        assert [term.number for term in self.terms] == list(range(1, len(self.terms) + 1))
+
+    @invariant()
+    def only_the_newest_term_may_commit(self) -> None:
+        allowed = [term for term in self.terms if Fence(self.files, term).may_commit()]
+        assert allowed == self.terms[-1:]
+
+
+TestDrivers = Drivers.TestCase
+TestDrivers.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_two_drivers_that_interleave_at_every_request_never_both_hold(data):
+    """Hypothesis chooses, before each request of the first to the store, whether the second takes all its steps."""
+    files, clock = DictFiles(), Clock()
+    winners: list[Lease] = []
+
+    def second() -> None:
+        try:
+            winners.append(Lease.acquire(files, "s", ttl_s=TTL_S, clock=clock, sleep=clock.sleep))
+        except LeaseHeldError:
+            pass
+
+    class Interrupted(DictFiles):
+        def names(self, folder):
+            self.maybe()
+            return files.names(folder)
+
+        def read(self, path):
+            self.maybe()
+            return files.read(path)
+
+        def create(self, path, content):
+            self.maybe()
+            return files.create(path, content)
+
+        def replace(self, path, content):
+            self.maybe()
+            files.replace(path, content)
+
+        def maybe(self):
+            if len(winners) < 3 and data.draw(st.booleans()):
+                second()
+
+    try:
+        first = Lease.acquire(Interrupted(), "s", ttl_s=TTL_S, clock=clock, sleep=clock.sleep)
+        first.renew()
+        winners.append(first)
+    except LeaseHeldError:
+        pass
+    assert len({lease.term for lease in winners}) == len(winners)
+    assert [lease for lease in winners if Fence(files, lease.term).may_commit()] != []
+    assert sum(lease.renew() is Standing.HELD for lease in winners) == 1
+
+
+def test_the_time_to_live_leaves_room_for_several_heartbeats():
+    assert lease_module.LEASE_TTL_S >= 20

@@ -1,0 +1,47 @@
+import subprocess
+import sys
+
+import pytest
+
+from jobs.errors import BadInputError
+from orchestrator.store import open_store, resolve_storage
+from orchestrator.store.files import FolderFiles
+
+
+def test_the_home_folder_and_relative_paths_become_absolute(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.chdir(tmp_path)
+    assert resolve_storage("~/store") == "/home/someone/store"
+    assert resolve_storage("file:///data/store") == "/data/store"
+    assert resolve_storage("store") == str(tmp_path / "store")
+    assert isinstance(open_store("store").files, FolderFiles)
+
+
+def test_an_object_store_keeps_its_uri():
+    assert resolve_storage("s3://bucket/a/b/") == "s3://bucket/a/b"
+
+
+@pytest.mark.parametrize("uri", ["ftp://host/x", "http://host/x", "memory://x"])
+def test_places_where_a_reader_may_see_half_a_file_are_refused(uri):
+    with pytest.raises(BadInputError, match=r"not supported; give a folder .* s3://"):
+        resolve_storage(uri)
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr("orchestrator.store.opening.find_spec", lambda name: None)
+    with pytest.raises(BadInputError, match="needs the package s3fs; install it here and on every worker"):
+        resolve_storage("s3://bucket/x")
+
+
+def test_a_bucket_has_to_be_named():
+    with pytest.raises(BadInputError, match="names no bucket"):
+        resolve_storage("s3:///")
+
+
+def test_a_folder_needs_no_object_store_client():
+    script = (
+        "import sys; from orchestrator.store import open_store; open_store('x').present(['ab'])\n"
+        "print([name for name in ('fsspec', 's3fs', 'botocore') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

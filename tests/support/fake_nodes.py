@@ -1,0 +1,179 @@
+"""The node types of cluster.yaml on one machine: Ray's autoscaler starts pretend nodes, and a node can be lost.
+
+A pretend node is a raylet of this machine that claims the resources of its type. `ray.cluster_utils.AutoscalingCluster`
+is of no use here: it reads a file that is not in Ray's wheel, and it ends every Ray of the machine.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from servers import free_port
+
+BIN = Path(sys.executable).parent
+HEAD_NODE = "f" * 51 + "00000"  # the provider numbers its nodes itself, beginning with the head
+HEAD_TYPE = "ray.head.default"  # the only name that the provider knows for a head
+PROVIDERS = {
+    "v1": {"type": "fake_multinode"},
+    "v2": {
+        "type": "external",
+        "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
+        "launch_multiple": True,
+        "head_node_id": HEAD_NODE,
+    },
+}
+COMMANDS = (  # a pretend machine needs none, but v1 wants to be told so
+    "initialization_commands",
+    "setup_commands",
+    "head_setup_commands",
+    "worker_setup_commands",
+    "head_start_ray_commands",
+    "worker_start_ray_commands",
+    "cluster_synced_files",
+)
+OBJECT_STORE_BYTES = 80_000_000
+WORKERS_AT_MOST = 2  # of each type
+CPUS_AT_MOST = 2
+IDLE_MINUTES = 0.1
+
+
+def scaled_down(cluster: dict[str, Any], *, autoscaler: str, gcs_address: str) -> dict[str, Any]:
+    """A cluster file's node types for pretend nodes: same names and GPUs, few nodes, few CPUs, short patience."""
+
+    def kind(given: dict[str, Any]) -> dict[str, Any]:
+        cpus = min(given["resources"].get("CPU", 0), CPUS_AT_MOST)
+        return {
+            "resources": {**given["resources"], "CPU": cpus, "object_store_memory": OBJECT_STORE_BYTES},
+            "min_workers": given["min_workers"],
+            "max_workers": min(given["max_workers"], WORKERS_AT_MOST),
+            "node_config": {},
+        }
+
+    types = cluster["available_node_types"]
+    workers = {name: kind(given) for name, given in types.items() if name != cluster["head_node_type"]}
+    head = {"resources": types[cluster["head_node_type"]]["resources"], "node_config": {}, "max_workers": 0}
+    provider = {
+        **PROVIDERS[autoscaler],
+        "gcs_address": gcs_address,
+        "use_node_id_as_ip": True,
+        "disable_node_updaters": True,
+        "disable_launch_config_check": True,
+    }
+    return {
+        "cluster_name": cluster["cluster_name"],
+        "max_workers": sum(worker["max_workers"] for worker in workers.values()),
+        "upscaling_speed": cluster["upscaling_speed"],
+        "idle_timeout_minutes": IDLE_MINUTES,
+        "provider": provider,
+        "auth": {"ssh_user": "nobody"},
+        "head_node_type": HEAD_TYPE,
+        "available_node_types": {HEAD_TYPE: head, **workers},
+        "file_mounts": {},
+        **{key: [] for key in COMMANDS},
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeCluster:
+    """A head whose autoscaler starts pretend nodes.
+
+    Attributes:
+        address: Of the GCS.
+        environment: For drivers.
+        group: The process group of everything that belongs to the cluster, its nodes included.
+    """
+
+    address: str
+    environment: dict[str, str]
+    group: int
+
+    def workers(self) -> dict[str, str]:
+        """Type by node id of the pretend nodes that are up."""
+        from ray.autoscaler.v2.sdk import get_cluster_status
+
+        status = get_cluster_status(self.address)
+        nodes = [*status.active_nodes, *status.idle_nodes]
+        return {node.node_id: node.ray_node_type_name for node in nodes if node.node_id != HEAD_NODE}
+
+    def worker_types(self) -> Counter[str]:
+        """How many pretend nodes of each type are up."""
+        return Counter(self.workers().values())
+
+    def lose(self, node: str) -> None:
+        """End a node without a word, as a spot machine is taken away: its raylet and all its workers at once."""
+        lost = [pid for pid in _group_members(self.group) if _environment(pid).get("RAY_CLOUD_INSTANCE_ID") == node]
+        assert lost, f"no process of node {node} in group {self.group}"
+        for pid in lost:
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def fake_cluster(cluster: dict[str, Any], environment: dict[str, str], *, autoscaler: str) -> Iterator[FakeCluster]:
+    """A head with an autoscaler (`v1` or `v2`) over a cluster file's node types; everything ends with the block.
+
+    Its configuration lies where `ray up` puts it: `~/ray_bootstrap_config.yaml` of the head.
+    """
+    address = f"127.0.0.1:{free_port()}"
+    bootstrap = Path(environment["HOME"]) / "ray_bootstrap_config.yaml"
+    bootstrap.write_text(json.dumps(scaled_down(cluster, autoscaler=autoscaler, gcs_address=address)))
+    command = [
+        *(str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=0", "--num-gpus=0"),
+        *("--node-ip-address=127.0.0.1", f"--port={address.partition(':')[2]}", f"--autoscaling-config={bootstrap}"),
+        *("--include-dashboard=false", f"--object-store-memory={OBJECT_STORE_BYTES}"),
+        *(f"--ray-client-server-port={free_port()}", f"--dashboard-agent-listen-port={free_port()}"),
+    ]
+    of_head = {
+        "RAY_FAKE_CLUSTER": "1",
+        "RAY_enable_autoscaler_v2": "1" if autoscaler == "v2" else "0",
+        "RAY_CLOUD_INSTANCE_ID": HEAD_NODE,
+        "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD_NODE,
+        "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+        "AUTOSCALER_HEARTBEAT_TIMEOUT_S": "5",  # v1 replaces a lost node after so long
+        "AUTOSCALER_METRIC_PORT": str(free_port()),
+    }
+    with tempfile.TemporaryDirectory(prefix="orchard-ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        log = Path(folder) / "head.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*command, f"--temp-dir={folder}"],
+                env=environment | of_head,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            yield FakeCluster(address=address, environment=environment | {"RAY_ADDRESS": address}, group=process.pid)
+        except BaseException as error:
+            error.add_note(f"the head said:\n{log.read_text()[-2000:]}")
+            raise
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)  # nothing here is worth a farewell
+            process.wait()
+
+
+def _group_members(group: int) -> list[int]:
+    members = []
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdecimal() and os.getpgid(int(folder.name)) == group:
+                members.append(int(folder.name))
+        except ProcessLookupError:
+            continue
+    return members
+
+
+def _environment(pid: int) -> dict[str, str]:
+    try:
+        entries = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    except (ProcessLookupError, FileNotFoundError):
+        return {}
+    return {name: value for name, _, value in (entry.partition("=") for entry in entries)}

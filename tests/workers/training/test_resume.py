@@ -1,0 +1,198 @@
+"""A training that is lost goes on as if nothing had happened."""
+
+import dataclasses
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+from jobs.errors import CancelledError
+from workers.checkpoints import Checkpoint
+from workers.data import ImageData, Split
+from workers.training import Recipe, train
+
+# 22 images in batches of 4: six batches, of which the last holds two; validation is one batch.
+RECIPE = Recipe(epochs=3, batch_size=4, learning_rate=0.05, schedule="cosine", augment="crop-flip", nesterov=True)
+NUM_STEPS, NUM_ASKED = 6, 3 * 7
+
+
+def images(count, seed):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(3, (count,), generator=generator)
+    return Split(images=torch.rand(count, 1, 6, 6, generator=generator), labels=labels)
+
+
+DATA = ImageData(train=images(22, 0), validation=images(9, 1), test=images(2, 2), num_classes=3, input_shape=(1, 6, 6))
+
+
+class Network(nn.Module):
+    """Dropout, batch norm, tied weights, a frozen bias and a buffer that its state leaves out."""
+
+    def __init__(self, width=5):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(1, width, 3)
+        self.norm = nn.BatchNorm2d(width)
+        self.dropout = nn.Dropout(0.3)
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+        self.second.weight = self.first.weight
+        self.first.bias.requires_grad_(False)
+        self.head = nn.Linear(width, 3)
+        self.register_buffer("mean", torch.zeros(width), persistent=False)
+
+    def forward(self, batch):
+        features = self.norm(self.conv(batch)).relu().mean((2, 3))
+        if self.training:
+            self.mean.mul_(0.9).add_(features.detach().mean(0), alpha=0.1)
+        features = self.dropout(features - self.mean)
+        return self.head(self.second(self.first(features).relu()))
+
+
+def follow(checkpoint, *, should_stop=lambda: False, recipe=RECIPE, model=None, data=DATA):
+    """A new process: a new network, a new generator, other global draws before it."""
+    model = model or Network()
+    torch.manual_seed(torch.seed())
+    log = train(
+        model,
+        data,
+        recipe,
+        generator=torch.Generator().manual_seed(5),
+        device="cpu",
+        should_stop=should_stop,
+        report=lambda epoch, metrics: None,
+        checkpoint=checkpoint,
+    )
+    return log, {**model.state_dict(), "mean": model.mean}
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return follow(Checkpoint(load=lambda: None, save=lambda content: None))
+
+
+def assert_same(found, expected):
+    assert found[0] == expected[0]
+    for name, tensor in expected[1].items():
+        assert torch.equal(found[1][name], tensor), name
+
+
+@pytest.mark.parametrize("number", range(1, NUM_ASKED + 1))
+def test_lost_before_any_batch_or_validation_it_ends_with_the_same_bits(
+    slot, lost, lost_at, undisturbed, number, caplog
+):
+    caplog.set_level(logging.INFO, logger="orchard")
+    with pytest.raises(lost):
+        follow(slot.checkpoint(), should_stop=lost_at(number))
+    assert_same(follow(slot.checkpoint()), undisturbed)
+    assert ("goes on from the checkpoint" in caplog.text) == (number > 1)
+
+
+def test_lost_again_and_again_it_ends_with_the_same_bits(slot, lost, lost_at, undisturbed):
+    num_lost = 0
+    while True:
+        try:
+            found = follow(slot.checkpoint(), should_stop=lost_at(3))  # a batch or two, or a validation and a batch
+        except lost:
+            num_lost += 1
+        else:
+            break
+    assert num_lost > NUM_STEPS
+    assert_same(found, undisturbed)
+
+
+@pytest.mark.parametrize("number", [1, 4, 7, 8, NUM_ASKED])
+def test_stopped_on_request_it_repeats_no_batch(slot, undisturbed, number):
+    answers = iter([False] * (number - 1) + [True])
+    with pytest.raises(CancelledError):
+        follow(slot.checkpoint(interval_s=30), should_stop=lambda: next(answers))
+    assert slot.num_saved == 1
+    asked = []
+    assert_same(follow(slot.checkpoint(), should_stop=lambda: bool(asked.append(1))), undisturbed)
+    assert len(asked) == NUM_ASKED - number + 1
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_without_momentum_or_with_a_lonely_last_sample_it_holds_too(slot, lost, lost_at, momentum):
+    recipe = dataclasses.replace(RECIPE, momentum=momentum, nesterov=False, batch_size=7)  # 22 = 3 * 7 + 1
+    expected = follow(slot.checkpoint(interval_s=30), recipe=recipe)
+    with pytest.raises(lost):
+        follow(slot.checkpoint(), recipe=recipe, should_stop=lost_at(5))  # after the lonely one, before validation
+    assert_same(follow(slot.checkpoint(), recipe=recipe), expected)
+
+
+@pytest.mark.parametrize("number", range(2, 3 * NUM_STEPS + 1))
+def test_at_most_one_interval_is_repeated(slot, lost, number):
+    taken = []
+
+    class Counting(Network):
+        def forward(self, batch):
+            if self.training:
+                taken.append(1)
+                if len(taken) == number:
+                    raise lost
+            return super().forward(batch)
+
+    interval = 4  # a batch is a second
+    with pytest.raises(lost):
+        follow(slot.checkpoint(interval_s=interval, clock=lambda: len(taken)), model=Counting())
+    done = len(taken) - 1  # the one in which it was lost was never finished
+    taken.clear()
+    number = None
+    follow(slot.checkpoint(interval_s=1e9), model=Counting())
+    repeated = done + len(taken) - 3 * NUM_STEPS
+    assert 0 <= repeated < interval
+    assert repeated == done % interval
+
+
+def test_a_short_training_saves_nothing(slot):
+    follow(slot.checkpoint(interval_s=30))
+    assert slot.num_saved == 0
+
+
+def fewer_images():
+    return dataclasses.replace(DATA, train=images(20, 0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (lambda: {"recipe": dataclasses.replace(RECIPE, epochs=2)}, "of another recipe"),
+        (lambda: {"model": Network(6)}, "its model has 'conv.weight'"),
+        (lambda: {"data": fewer_images()}, "it is of 22 samples; there are 20"),
+    ],
+    ids=["recipe", "network", "data"],
+)
+def test_a_checkpoint_of_another_training_is_ignored(slot, lost, lost_at, caplog, changes, said):
+    with pytest.raises(lost):
+        follow(slot.checkpoint(), should_stop=lost_at(9))
+    found = follow(slot.checkpoint(interval_s=30), **changes())
+    assert said in caplog.text
+    slot.content = None
+    assert_same(found, follow(slot.checkpoint(interval_s=30), **changes()))
+
+
+@pytest.mark.parametrize("length", [0, 9, 1000, -1])
+def test_a_torn_checkpoint_is_ignored(slot, lost, lost_at, caplog, undisturbed, length):
+    with pytest.raises(lost):
+        follow(slot.checkpoint(), should_stop=lost_at(9))
+    slot.content = slot.content[:length]
+    assert_same(follow(slot.checkpoint()), undisturbed)
+    assert "ignored: it is damaged" in caplog.text
+
+
+def test_the_global_generator_is_left_as_it_was(slot, lost, lost_at):
+    with pytest.raises(lost):
+        follow(slot.checkpoint(), should_stop=lost_at(9))
+    model, before = Network(), torch.manual_seed(11).get_state()
+    train(
+        model,
+        DATA,
+        RECIPE,
+        generator=torch.Generator(),
+        device="cpu",
+        should_stop=lambda: False,
+        report=lambda epoch, metrics: None,
+        checkpoint=slot.checkpoint(),
+    )
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,55 @@
+"""What an optimizer remembers between two steps, as named tensors.
+
+For optimizers whose memory is a mapping of tensors per parameter, as torch's own SGD and Adam have it. Knows no
+network and no schedule: hyperparameters such as the learning rate are the caller's.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from workers.checkpoints.progress import UnfitProgressError
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """`INDEX.NAME` -> tensor, e.g. `0.momentum_buffer`; the index counts through all parameter groups."""
+    return {
+        f"{index}.{name}": value
+        for index, parameter in enumerate(_parameters(optimizer))
+        for name, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give a fresh optimizer the memory that `optimizer_tensors` took from one like it.
+
+    Raises:
+        UnfitProgressError: It is of other parameters; the optimizer is as it was.
+    """
+    parameters = _parameters(optimizer)
+    memory: dict[Tensor, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        if not index.isdecimal() or int(index) >= len(parameters):
+            raise UnfitProgressError(f"its optimizer has '{key}'; there are {len(parameters)} parameters")
+        parameter = parameters[int(index)]
+        if tensor.ndim and tensor.shape != parameter.shape:
+            raise UnfitProgressError(
+                f"its optimizer has '{key}' as {tuple(tensor.shape)}; {tuple(parameter.shape)} fits"
+            )
+        memory.setdefault(parameter, {})[name] = _placed(tensor, parameter)
+    for parameter, entries in memory.items():
+        optimizer.state[parameter] = entries
+
+
+def _placed(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """A moment lies in memory as its parameter does, so that the same kernels run; a step counter is on the CPU."""
+    if tensor.shape != parameter.shape:
+        return tensor.clone()
+    return torch.empty_like(parameter, dtype=tensor.dtype, requires_grad=False).copy_(tensor)
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -1,0 +1,71 @@
+"""What an exception says of an attempt: a cause, and one line for people.
+
+Decides nothing: what follows from a cause is the scheduler's business.
+"""
+
+import errno
+from dataclasses import dataclass
+
+from jobs.artifact import CorruptArtifactError, MissingArtifactError
+from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from jobs.outcome import Cause
+
+_GPU_MEMORY = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+"""How libraries below torch say that a GPU's memory is full."""
+
+_HOST_MEMORY = "can't allocate memory"
+"""How torch says it of the CPU's, in a RuntimeError."""
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What an exception stands for.
+
+    Attributes:
+        cause: Why the attempt failed.
+        message: One line for people.
+        on_gpu: It was the GPU's memory that ran out.
+        damaged: Key of the artifact to compute again.
+    """
+
+    cause: Cause
+    message: str
+    on_gpu: bool = False
+    damaged: str = ""
+
+
+def diagnose(error: BaseException) -> Diagnosis:
+    """The cause that an exception stands for."""
+    message = str(error) or type(error).__name__
+    match error:
+        case BadInputError():
+            return Diagnosis(cause=Cause.BAD_INPUT, message=message)
+        case BadNumericsError():
+            return Diagnosis(cause=Cause.BAD_NUMERICS, message=message)
+        case CancelledError():
+            return Diagnosis(cause=Cause.CANCELLED, message=message)
+        case CorruptArtifactError():
+            return Diagnosis(cause=Cause.CORRUPT, message=message, damaged=error.key)
+        case MissingArtifactError():
+            return Diagnosis(cause=Cause.TRANSIENT, message=message)
+        case MemoryError():
+            return Diagnosis(cause=Cause.OUT_OF_MEMORY, message=message)
+        case OSError():
+            return _diagnose_system(error, message)
+    # torch's own error, by name so that this module need not import torch.
+    if type(error).__name__ == "OutOfMemoryError" or any(words in message for words in _GPU_MEMORY):
+        return Diagnosis(cause=Cause.OUT_OF_MEMORY, message=message, on_gpu=True)
+    if _HOST_MEMORY in message:
+        return Diagnosis(cause=Cause.OUT_OF_MEMORY, message=message)
+    return Diagnosis(cause=Cause.BUG, message=f"{type(error).__name__}: {message}")
+
+
+def _diagnose_system(error: OSError, message: str) -> Diagnosis:
+    if error.errno == errno.ENOMEM:
+        return Diagnosis(cause=Cause.OUT_OF_MEMORY, message=message)
+    if error.errno in _DISK_FULL:
+        place = error.filename or "the store or the worker's temporary folder (the system does not say which)"
+        return Diagnosis(cause=Cause.TRANSIENT, message=f"no space left in {place}: make room; it will be tried again")
+    return Diagnosis(cause=Cause.TRANSIENT, message=message)

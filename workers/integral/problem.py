@@ -1,0 +1,135 @@
+"""The smaller network as a function of its partition: what the tuning of a partition minimises.
+
+Knows a network, its channel groups and batches; knows no optimizer.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from workers.channels import ChannelMap, load_resized
+from workers.data import Split, batches
+from workers.integral.partition import cells_of, nodes_of
+from workers.integral.quadrature import Quadrature
+from workers.integral.resample import resample
+
+Target = Literal["labels", "dense"]
+
+
+class TuningProblem:
+    """The smaller network as a function of what is free: a delta per group and, where asked, its biases.
+
+    Args:
+        module: The permuted network in evaluation mode, on the device where to compute.
+        channel_map: Its channel groups.
+        start: Group name -> widths of the cells to start from.
+        quadrature: For the input axes.
+        biases: The biases are free too.
+        target: What its outputs are compared with.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        channel_map: ChannelMap,
+        start: Mapping[str, Tensor],
+        quadrature: Quadrature,
+        *,
+        biases: bool,
+        target: Target,
+    ) -> None:
+        self._dense = module
+        self._channel_map = channel_map
+        self._quadrature = quadrature
+        self._target = target
+        self._state = {name: tensor.detach() for name, tensor in module.state_dict().items()}
+        device = next(iter(self._state.values())).device
+        self._delta = {
+            # Of mean square 1, so that a learning rate means the same for every group.
+            name: (cells * len(cells)).sqrt().to(device).requires_grad_()
+            for name, cells in start.items()
+        }
+        self._biases: dict[str, Tensor] = {}
+        with torch.no_grad():
+            resampled = self._resampled()
+        self._small = copy.deepcopy(module)
+        load_resized(self._small, resampled)
+        for name, norm in list(self._small.named_modules()):
+            if isinstance(norm, _BatchNorm) and norm.running_mean is not None:
+                self._small.set_submodule(name, _DifferentiableNorm(norm))
+        if biases:
+            self._biases = {
+                name: tensor.clone().requires_grad_()
+                for name, tensor in resampled.items()
+                if name in channel_map.parameters and name.endswith("bias")
+            }
+
+    @property
+    def free(self) -> dict[str, Tensor]:
+        """The tensors that the optimizer moves, by name."""
+        deltas = {f"delta:{name}": delta for name, delta in self._delta.items()}
+        return {**deltas, **{f"bias:{name}": bias for name, bias in self._biases.items()}}
+
+    def loss(self, images: Float[Tensor, "b c h w"], labels: Int64[Tensor, " b"]) -> Float[Tensor, ""]:
+        """Mean loss of a batch."""
+        logits = functional_call(self._small, self._resampled(), (images,))
+        if self._target == "labels":
+            return functional.cross_entropy(logits, labels)
+        with torch.no_grad():
+            wanted = self._dense(images).log_softmax(1)
+        return functional.kl_div(logits.log_softmax(1), wanted, reduction="batchmean", log_target=True)
+
+    @torch.no_grad()
+    def mean_loss(self, split: Split, device: torch.device) -> float:
+        """Mean loss over a split."""
+        total = 0.0
+        for images, labels in batches(split, 256, device=device):
+            total += self.loss(images, labels).item() * len(labels)
+        return total / len(split)
+
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Cells and biases as they are now, on the CPU."""
+        cells = {name: cells_of(delta).detach().cpu() for name, delta in self._delta.items()}
+        return cells, {name: bias.detach().cpu().clone() for name, bias in self._biases.items()}
+
+    def _resampled(self) -> dict[str, Tensor]:
+        nodes = {name: nodes_of(cells_of(delta)) for name, delta in self._delta.items()}
+        state = resample(self._state, self._channel_map, nodes, self._quadrature)
+        return {**state, **self._biases}
+
+
+class _DifferentiableNorm(nn.Module):
+    """A batch norm in evaluation mode with gradients for its statistics too, which move with the nodes.
+
+    Torch's own refuses them. The tensors keep their names.
+    """
+
+    weight: Tensor | None
+    bias: Tensor | None
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, norm: _BatchNorm) -> None:
+        super().__init__()
+        self.eps = norm.eps
+        self.register_parameter("weight", norm.weight)
+        self.register_parameter("bias", norm.bias)
+        self.register_buffer("running_mean", norm.running_mean)
+        self.register_buffer("running_var", norm.running_var)
+        self.register_buffer("num_batches_tracked", norm.num_batches_tracked)
+
+    def forward(self, features: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
+        """Features, shifted and scaled."""
+        shape = (-1, *[1] * (features.ndim - 2))
+        scale = (self.running_var + self.eps).rsqrt()
+        features = (features - self.running_mean.view(shape)) * scale.view(shape)
+        if self.weight is not None:
+            features = features * self.weight.view(shape)
+        return features if self.bias is None else features + self.bias.view(shape)

@@ -1,0 +1,133 @@
+"""Where a training is: all that its next batch depends on, taken down and put back bit for bit.
+
+What a network keeps outside of its parameters and buffers is not seen. Knows no data and no place to keep anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from workers.checkpoints import Progress, UnfitProgressError, check_fit, optimizer_tensors, restore_optimizer
+from workers.training.log import EpochLog
+from workers.training.recipe import Recipe
+
+
+class TrainingState:
+    """A training between two batches; the loop moves it on.
+
+    Args:
+        model: What learns, already on its device.
+        optimizer: Of the model's parameters.
+        recipe: How.
+        generators: Name -> each generator that is drawn from; `batches` gives the order of the samples.
+        num_samples: How many an epoch has.
+
+    Attributes:
+        epoch: From 1: the one that runs.
+        step: How many of its batches were taken.
+        total: Sum over the samples of what was minimised in it.
+        seen: How many samples that are.
+        finished: The epochs before it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        recipe: Recipe,
+        generators: Mapping[str, torch.Generator],
+        num_samples: int,
+    ) -> None:
+        self.model, self.optimizer, self.recipe, self.generators = model, optimizer, recipe, generators
+        self._num_samples = num_samples
+        self.epoch, self.step, self.total, self.seen = 1, 0, 0.0, 0
+        self.finished: list[EpochLog] = []
+        self._order: Tensor | None = None
+
+    @property
+    def where(self) -> str:
+        """For people."""
+        return f"epoch {self.epoch}, after {self.step} steps"
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the step before."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def set_learning_rate(self, value: float) -> None:
+        """Of the steps that follow."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = value
+
+    def order(self) -> Int64[Tensor, " n"]:
+        """The order in which this epoch sees the samples; drawn when it is first asked for."""
+        if self._order is None:
+            self._order = torch.randperm(self._num_samples, generator=self.generators["batches"])
+        return self._order
+
+    def finish_epoch(self, log: EpochLog) -> None:
+        """Go on to the next epoch."""
+        self.finished.append(log)
+        self.epoch, self.step, self.total, self.seen, self._order = self.epoch + 1, 0, 0.0, 0, None
+
+    def progress(self) -> Progress:
+        """This moment."""
+        return Progress(
+            where=self.where,
+            tensors={
+                "model": _tensors(self.model),
+                "optimizer": optimizer_tensors(self.optimizer),
+                "generators": _states(self.generators),
+                "order": {} if self._order is None else {"epoch": self._order},
+            },
+            record={
+                "recipe": asdict(self.recipe),
+                "epoch": self.epoch,
+                "step": self.step,
+                "total": self.total,
+                "seen": self.seen,
+                "finished": [asdict(each) for each in self.finished],
+                "learning_rate": self.learning_rate,
+                "num_samples": self._num_samples,
+            },
+        )
+
+    def restore(self, progress: Progress) -> None:
+        """Go back to a moment of the same training.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is of another one; nothing is changed.
+        """
+        tensors, record = progress.tensors, progress.record
+        if record["recipe"] != asdict(self.recipe):
+            raise UnfitProgressError(f"it is of another recipe: {record['recipe']}")
+        if record["num_samples"] != self._num_samples:
+            raise UnfitProgressError(f"it is of {record['num_samples']} samples; there are {self._num_samples}")
+        model, generators = _tensors(self.model), _states(self.generators)
+        check_fit("model", tensors["model"], model)
+        check_fit("generators", tensors["generators"], generators)
+        order = tensors["order"].get("epoch")
+        finished = [EpochLog(**each) for each in record["finished"]]
+        position = record["epoch"], record["step"], record["total"], record["seen"]
+        learning_rate = record["learning_rate"]
+        restore_optimizer(self.optimizer, tensors["optimizer"])  # checks before it changes anything
+        with torch.no_grad():
+            for name, tensor in model.items():
+                tensor.copy_(tensors["model"][name])
+        for name, generator in self.generators.items():
+            generator.set_state(tensors["generators"][name])
+        self.set_learning_rate(learning_rate)
+        self.epoch, self.step, self.total, self.seen = position
+        self.finished, self._order = finished, order
+
+
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers, also those that `state_dict` leaves out."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+def _states(generators: Mapping[str, torch.Generator]) -> dict[str, Tensor]:
+    return {name: generator.get_state() for name, generator in generators.items()}
