@@ -1,8 +1,9 @@
 """How many empty tasks a second go through Orchard's Ray backend, against plain Ray.
 
-Both run on one Ray in alternation, with the same number of tasks in flight. Orchard's tasks pass the state machine,
-commit an artifact to a store (with fsync) and are noted in a journal; plain Ray's do nothing. The Ray has four slots
-whatever the machine has, so that on two cores a worker that waits for the disk leaves its core to another.
+Both run on one Ray in alternation, with the same number of tasks in flight. Orchard's tasks pass the state machine, ask
+the store whether their driver still holds the sweep, commit an artifact (with fsync) and are noted in a journal; plain
+Ray's do nothing. The Ray has four slots whatever the machine has, so that on two cores a worker that waits for the disk
+leaves its core to another. The machine learns from the first pass how long the tasks take, as it does in a sweep.
 Figures: ratio_to_ray (median over pairs), tasks_per_s, ray_tasks_per_s, peak_bytes (of the driver).
 """
 
@@ -14,18 +15,20 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import ray
 from ray.cluster_utils import Cluster
 
 from jobs.outcome import Outcome
 from jobs.task import Resources, StageKind, Task, make_task
-from orchestrator.backends.ray_cluster import RayBackend, cached_store
+from orchestrator.backends.ray_cluster import RayBackend
+from orchestrator.backends.ray_worker import Workplace, execute
+from orchestrator.journalling import JournalKeeper
 from orchestrator.machine import Lane, Machine
-from orchestrator.run import JournalKeeper, drive
-from orchestrator.store import Journal
-from workers.entry import Provenance, run_task
+from orchestrator.run import drive
+from orchestrator.scheduling.experience import Experience
+from orchestrator.store import Journal, Lease, open_store
+from workers.entry import Provenance
 from workers.stages import Context, Product
 
 IN_FLIGHT = 64
@@ -36,11 +39,12 @@ def _empty_stage(context: Context) -> Product:
     return Product(measurements={})
 
 
-def _execute_empty(task: Task, storage: str, provenance: Provenance) -> Outcome:
-    return run_task(task, cached_store(storage), provenance=provenance, stage_of=lambda stage: _empty_stage)
+def _execute_empty(task: Task, place: Workplace) -> Outcome:
+    return execute(task, place, stage_of=lambda stage: _empty_stage)
 
 
-def _tasks(count: int, salt: int) -> dict[str, Task]:
+def tasks_of(count: int, salt: int) -> dict[str, Task]:
+    """Tasks that differ in their keys only, those of other salts included."""
     environment = {"torch": "any", "dtype": "float32", "device": "cpu"}
     tasks = [
         make_task(StageKind.SCORE, params={"n": number, "salt": salt}, inputs={}, environment=environment)
@@ -49,13 +53,14 @@ def _tasks(count: int, salt: int) -> dict[str, Task]:
     return {task.key: task for task in tasks}
 
 
-def through_orchard(backend: RayBackend, journal: Journal, count: int, salt: int) -> float:
+def through_orchard(backend: RayBackend, journal: Journal, experience: Experience, count: int, salt: int) -> float:
     """Tasks per second through machine, backend, store and journal."""
-    tasks = _tasks(count, salt)
-    limits = dict.fromkeys(Lane, IN_FLIGHT)
+    tasks = tasks_of(count, salt)
+    limits = dict.fromkeys(Lane, float(IN_FLIGHT))
     started = time.perf_counter()
-    machine = Machine(tasks, list(tasks), order_resources=Resources(), limits=limits)
-    summary = drive(machine, machine.start(frozenset(), {}), backend, [JournalKeeper(journal)])
+    machine = Machine(tasks, list(tasks), order_resources=Resources(), limits=limits, experience=experience)
+    attempts = machine.start(frozenset(), {}, now_s=time.monotonic())
+    summary = drive(machine, attempts, backend, [JournalKeeper(journal)])
     seconds = time.perf_counter() - started
     if summary.computed != count:
         raise RuntimeError(f"{summary.computed} of {count} tasks were computed: {summary.failures[:1]}")
@@ -82,26 +87,37 @@ def through_ray(count: int) -> float:
     return count / (time.perf_counter() - started)
 
 
+def measure(folder: str, count: int, pairs: int) -> tuple[list[float], list[float]]:
+    """Rates through Orchard and through plain Ray, pair by pair."""
+    store = open_store(f"{folder}/store")
+    orchard, plain, experience = [], [], Experience()
+    with Lease.acquire(store.files, "throughput") as lease, store.open_journal("throughput", "driver") as journal:
+        backend = RayBackend(store.uri, Provenance(), term=lease.term, execute=_execute_empty)
+        try:
+            for warm_up in (-1, -2):  # workers start and import; then it is learnt how long a task takes
+                experience = Experience()
+                through_orchard(backend, journal, experience, 512, salt=warm_up)
+            through_ray(512)
+            for pair in range(pairs):
+                orchard.append(through_orchard(backend, journal, experience, count, salt=pair))
+                plain.append(through_ray(count))
+        finally:
+            backend.close()
+    return orchard, plain
+
+
 def main() -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="1,000 tasks, one pair.")
     quick = parser.parse_args().quick
-    count, pairs = (1000, 1) if quick else (5000, 5)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": SLOTS, "include_dashboard": False})
     os.environ["RAY_ADDRESS"] = cluster.address
-    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal.jsonl") as journal:
-        backend = RayBackend(f"{folder}/store", Provenance(), execute=_execute_empty)
-        try:
-            through_orchard(backend, journal, 512, salt=-1)  # workers start and import
-            through_ray(512)
-            orchard, plain = [], []
-            for pair in range(pairs):
-                orchard.append(through_orchard(backend, journal, count, salt=pair))
-                plain.append(through_ray(count))
-        finally:
-            backend.close()
-            cluster.shutdown()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            orchard, plain = measure(folder, count=1000 if quick else 5000, pairs=1 if quick else 5)
+    finally:
+        cluster.shutdown()
     ratio = statistics.median(first / second for first, second in zip(orchard, plain, strict=True))
     print(
         json.dumps(

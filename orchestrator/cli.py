@@ -65,11 +65,14 @@ def run(sweep: str, overrides: tuple[str, ...], backend: str) -> None:
 @click.argument("keys", nargs=-1, required=True)
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to look in.")
 @click.option("--sweep", type=click.Path(dir_okay=False), help="Look in this sweep's plan too.")
-def explain(keys: tuple[str, ...], storage: str, sweep: str | None) -> None:
+@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of that sweep.")
+def explain(keys: tuple[str, ...], storage: str, sweep: str | None, overrides: tuple[str, ...]) -> None:
     """Tell what the task KEY is; with two keys, in which fields they differ. A key's beginning will do."""
     from orchestrator.commands import explaining
 
-    explaining.explain(keys, storage=storage, sweep=sweep)
+    if overrides and sweep is None:
+        raise click.UsageError("--set changes a value of the sweep that --sweep names")
+    explaining.explain(keys, storage=storage, sweep=sweep, overrides=overrides)
 
 
 @cli.command()
@@ -89,11 +92,47 @@ def report(name: str, storage: str, out: str) -> None:
 @click.argument("name")
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
 @click.option("--tracking", help="MLflow's tracking URI; default: the sweep's.")
-def sync(name: str, storage: str, tracking: str | None) -> None:
+@click.option("--rebuild", is_flag=True, help="Delete the sweep's runs in MLflow and log everything anew.")
+def sync(name: str, storage: str, tracking: str | None, rebuild: bool) -> None:
     """Bring MLflow up to what the store has of the sweep NAME (or of a sweep file)."""
     from orchestrator.commands import reporting
 
-    reporting.sync(name, storage=storage, tracking=tracking)
+    reporting.sync(name, storage=storage, tracking=tracking, rebuild=rebuild)
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--watch", is_flag=True, help="Redraw until the sweep's driver has ended.")
+def status(name: str | None, storage: str, as_json: bool, watch: bool) -> None:
+    """Tell where the sweep NAME (or that of a sweep file) stands; without NAME, every sweep of the store."""
+    from orchestrator.commands import watching
+
+    if watch and (as_json or name is None):
+        raise click.UsageError("--watch takes the NAME of one sweep, and no --json")
+    watching.status(name, storage=storage, as_json=as_json, watch=watch)
+
+
+@cli.command()
+@click.argument("task")
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to look in.")
+def logs(task: str, storage: str) -> None:
+    """Print the logs of the task whose key begins with TASK, attempt by attempt, newest last."""
+    from orchestrator.commands import watching
+
+    watching.logs(task, storage=storage)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@click.option("--wait", is_flag=True, help="Until its driver has ended, but not for ever.")
+def cancel(name: str, storage: str, wait: bool) -> None:
+    """Ask the driver of the sweep NAME (or of a sweep file) to stop; what was finished is kept."""
+    from orchestrator.commands import watching
+
+    sys.exit(watching.cancel(name, storage=storage, wait=wait))
 
 
 @cli.command()
@@ -107,6 +146,51 @@ def submit(sweep: str, overrides: tuple[str, ...], address: str, working_dir: st
     from orchestrator.commands import submitting
 
     sys.exit(submitting.submit(sweep, overrides, address=address, working_dir=working_dir, wait=wait))
+
+
+@cli.command()
+@click.argument("sweep", type=click.Path(dir_okay=False), required=False)
+@_OVERRIDES
+@click.option(
+    "--address",
+    envvar="RAY_API_SERVER_ADDRESS",
+    help="Dashboard of the cluster to look into; default: the cluster at RAY_ADDRESS, else this machine only.",
+)
+@click.option("--working-dir", type=click.Path(exists=True, file_okay=False), default=".", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def doctor(sweep: str | None, overrides: tuple[str, ...], address: str | None, working_dir: str, as_json: bool) -> None:
+    """Check what usually goes wrong before a run, and name the remedy; exit code 1 where a run would fail."""
+    from orchestrator.commands import diagnosing
+
+    sys.exit(diagnosing.diagnose(sweep, overrides, address=address, working_dir=working_dir, as_json=as_json))
+
+
+@cli.command()
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to check.")
+@click.option("--repair", is_flag=True, help="Put damaged artifacts aside, so that they are computed again.")
+def verify(storage: str, repair: bool) -> None:
+    """Check every file of a store against its digest; exit code 1 where some artifact is damaged."""
+    from orchestrator.commands import keeping
+
+    sys.exit(keeping.verify(storage, repair=repair))
+
+
+@cli.command()
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to clear.")
+@click.option("--delete", is_flag=True, help="Remove it; without this, only say what would be removed.")
+@click.option(
+    "--older-than-hours",
+    type=click.FloatRange(min=0),
+    default=24.0,
+    show_default=True,
+    help="What is younger stays: it may belong to a task that has just ended.",
+)
+@click.option("--forget", multiple=True, metavar="SWEEP", help="A sweep that is needed no more; may be repeated.")
+def gc(storage: str, delete: bool, older_than_hours: float, forget: tuple[str, ...]) -> None:
+    """Find what no sweep needs that was run with a store: results of other settings, leftovers of what died."""
+    from orchestrator.commands import keeping
+
+    keeping.collect_garbage(storage, delete=delete, older_than_hours=older_than_hours, forget=forget)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,20 +4,22 @@ MLflow may be slow or away: the sweep does not wait for it, and what was not log
 """
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 from jobs.outcome import Outcome, Succeeded
 from jobs.task import StageKind
 from orchestrator.machine import Machine
 from orchestrator.report import report_files
-from orchestrator.results import Curve, SweepRecord, collect
+from orchestrator.results import Curve, PlannedPoint, Point, SweepRecord, collect
 from orchestrator.store import ArtifactStore
 from orchestrator.tracking import TrackedSweep, TrackingUnavailableError, log_sweep
 
 _log = logging.getLogger("orchard")
 _INTERVAL_S = 15.0
+_SHARE = 0.1
+"""Of the time that the background may log: it takes the processor from the driver."""
 
 
 class Publisher:
@@ -33,9 +35,9 @@ class Publisher:
         self._record = record
         self._store = store
         self._tracking_uri = tracking_uri
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
-        self._pending: Future[None] | None = None
-        self._last = time.monotonic()
+        self._points: dict[PlannedPoint, Point] = {}
+        self._background: threading.Thread | None = None
+        self._due_s = time.monotonic() + _INTERVAL_S
         self._new_points = False
 
     def update(self, machine: Machine, outcomes: Sequence[Outcome]) -> None:
@@ -44,16 +46,22 @@ class Publisher:
             isinstance(outcome, Succeeded) and machine.task(outcome.key).stage is StageKind.EVALUATE
             for outcome in outcomes
         )
-        busy = self._pending is not None and not self._pending.done()
-        if self._new_points and not busy and time.monotonic() - self._last >= _INTERVAL_S:
+        busy = self._background is not None and self._background.is_alive()
+        if self._new_points and not busy and time.monotonic() >= self._due_s:
             self._new_points = False
-            self._last = time.monotonic()
-            self._pending = self._thread.submit(self._log_points)
+            # A driver that is told to end does not wait for a daemon; `orchard sync` completes what it left.
+            self._background = threading.Thread(target=self._log_points, name="mlflow", daemon=True)
+            self._background.start()
+
+    def wait(self) -> None:
+        """Until nothing is logged in the background."""
+        if self._background is not None:
+            self._background.join()
 
     def finish(self) -> tuple[tuple[Curve, ...], TrackedSweep | None]:
         """Log everything that the store has, with figure, table and report; None where MLflow cannot be reached."""
-        self._thread.shutdown(wait=True)
-        curves = collect(self._record, self._store)
+        self.wait()
+        curves = collect(self._record, self._store, self._points)
         try:
             tracked = log_sweep(
                 self._record,
@@ -68,7 +76,12 @@ class Publisher:
         return curves, tracked
 
     def _log_points(self) -> None:
+        started_s = time.monotonic()
         try:
-            log_sweep(self._record, collect(self._record, self._store), tracking_uri=self._tracking_uri)
+            curves = collect(self._record, self._store, self._points)
+            log_sweep(self._record, curves, tracking_uri=self._tracking_uri)
         except TrackingUnavailableError as error:
             _log.info("%s", error)
+        finally:
+            ended_s = time.monotonic()
+            self._due_s = ended_s + max(_INTERVAL_S, (ended_s - started_s) * (1 - _SHARE) / _SHARE)

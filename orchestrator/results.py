@@ -4,11 +4,14 @@ A `SweepRecord` lies in the store beside the artifacts, so that the curves can b
 This module knows neither MLflow nor figures; both read what it gives.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from jobs.artifact import Manifest, Store
 from jobs.identity import Json
+
+_log = logging.getLogger("orchard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class SweepRecord:
         curves: The curves with the keys of their points.
         git_commit: Of the code that planned it, where known.
         versions: Of Python and of the libraries that compute.
+        surroundings: What the plan depended on besides the spec (`plan.Surroundings`), so that it can be made again.
     """
 
     name: str
@@ -58,6 +62,7 @@ class SweepRecord:
     curves: tuple[PlannedCurve, ...]
     git_commit: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    surroundings: Mapping[str, Json] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Json]:
         """The record as JSON."""
@@ -122,17 +127,32 @@ def point_of(asked: float, manifest: Manifest) -> Point:
     )
 
 
-def collect(record: SweepRecord, store: Store) -> tuple[Curve, ...]:
-    """The curves of a sweep as far as the store has their points."""
-    present = store.present(point.key for curve in record.curves for point in curve.points)
-    manifests = {key: store.manifest(key) for key in present}
+def collect(record: SweepRecord, store: Store, known: dict[PlannedPoint, Point] | None = None) -> tuple[Curve, ...]:
+    """The curves of a sweep as far as the store has their points; a damaged result is absent until it is made again.
+
+    Args:
+        record: The sweep.
+        store: Where its results are.
+        known: Points read before: they are not read again, and new ones are added.
+    """
+    known = {} if known is None else known
+    unread = [point for curve in record.curves for point in curve.points if point not in known]
+    manifests, damaged = store.manifests(store.present(point.key for point in unread))
+    if damaged:
+        _log.warning(
+            "%s: %d results are damaged and left out (%s); `orchard run` of the sweep makes them again",
+            store.uri,
+            len(damaged),
+            ", ".join(sorted(damaged)[:3]),
+        )
+    known |= {point: point_of(point.compression, manifests[point.key]) for point in unread if point.key in manifests}
     return tuple(
         Curve(
             plan=curve,
             points=tuple(
-                point_of(point.compression, manifests[point.key])
+                known[point]
                 for point in sorted(curve.points, key=lambda planned: planned.compression)
-                if point.key in manifests
+                if point in known
             ),
         )
         for curve in record.curves

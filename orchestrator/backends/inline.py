@@ -10,7 +10,7 @@ from jobs.outcome import Cause, Failed, Outcome
 from jobs.task import Attempt
 from orchestrator.backends.base import NodeKind, Slots
 from orchestrator.surroundings import this_machine_has_gpu
-from workers.entry import Provenance, run_task
+from workers.entry import Provenance, StageOf, run_task
 
 
 class InlineBackend:
@@ -21,6 +21,7 @@ class InlineBackend:
         provenance: Goes into the manifests.
         should_stop: Polled by long stages.
         may_commit: Asked before a result is committed.
+        stage_of: Which function runs a stage; default: those of `workers.stages`.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class InlineBackend:
         *,
         should_stop: Callable[[], bool] = lambda: False,
         may_commit: Callable[[], bool] = lambda: True,
+        stage_of: StageOf | None = None,
     ) -> None:
         self._store = store
         self._provenance = provenance
         self._should_stop = should_stop
         self._may_commit = may_commit
+        self._stage_of = stage_of
         self._waiting: deque[Attempt] = deque()
         self._cancelled: list[Outcome] = []
 
@@ -66,6 +69,7 @@ class InlineBackend:
                 provenance=self._provenance,
                 should_stop=self._should_stop,
                 may_commit=self._may_commit,
+                stage_of=self._stage_of,
             )
         ]
 

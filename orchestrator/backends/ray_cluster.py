@@ -4,7 +4,6 @@ Flat: no task waits for another. Ray retries nothing; every loss comes back as a
 machine decides. `RAY_ADDRESS` names the cluster to join; without it a local one is started and stopped again.
 """
 
-import atexit
 import logging
 import os
 import pickle
@@ -86,6 +85,7 @@ class RayBackend:
 
         self._work = work
         self._link = Link(ray.get_runtime_context().gcs_address, patience_s)
+        self._shared_cluster = ray.get_runtime_context().get_session_name() if "RAY_ADDRESS" in os.environ else ""
         self._nodes = Nodes()
         self._functions: dict[Resources, Any] = {}
         self._flights: dict[Reference, _Flight] = {}
@@ -95,7 +95,9 @@ class RayBackend:
     def slots(self) -> Slots:
         """What the cluster has now; nodes that an autoscaler could start do not count."""
         nodes = self._nodes.alive().values()
-        return Slots(cpus=sum(node.cpus for node in nodes), gpus=sum(node.gpus for node in nodes))
+        return Slots(
+            cpus=sum(node.cpus for node in nodes), gpus=sum(node.gpus for node in nodes), cluster=self._shared_cluster
+        )
 
     def node_kinds(self) -> tuple[NodeKind, ...]:
         """What the cluster has, and what its autoscaler could start as far as that can be learnt."""
@@ -116,6 +118,7 @@ class RayBackend:
         self._review()
         references = list(self._flights)
         if not references:
+            time.sleep(timeout_s)
             return []
         done, _ = ray.wait(references, num_returns=1, timeout=timeout_s, fetch_local=True)
         if done:
@@ -131,13 +134,10 @@ class RayBackend:
 
     def close(self) -> None:
         """Stop what runs and leave the cluster; a local one ends."""
-        if self._link.lost:
-            atexit.unregister(ray.shutdown)  # it would wait for the head
-        else:
-            for reference in self._flights:
-                ray.cancel(reference, force=True)
-            ray.shutdown()
+        for reference in self._flights:
+            ray.cancel(reference, force=True)
         self._flights.clear()
+        ray.shutdown()
 
     def _start(self, bundle: Bundle) -> None:
         resources = bundle[0].resources

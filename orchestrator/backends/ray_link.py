@@ -37,7 +37,6 @@ class Link:
 
     def __init__(self, address: str, patience_s: float) -> None:
         self.address = address
-        self.lost = False
         self._patience_s = patience_s
         self._asked_s = -math.inf
         self._answered_s = time.monotonic()
@@ -61,6 +60,5 @@ class Link:
             raise self.loss(f"its head has not answered for {silent_s:.0f} s")
 
     def loss(self, found: str) -> LostClusterError:
-        """The error to raise; from here on the cluster is taken for lost."""
-        self.lost = True
+        """The error that says so."""
         return LostClusterError(self.address, found)

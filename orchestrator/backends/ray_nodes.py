@@ -21,7 +21,8 @@ from orchestrator.backends.base import NodeKind
 _log = logging.getLogger("orchard")
 
 _FRESH_S = 2.0
-_UNLIMITED = NodeKind(name="whatever the autoscaler starts", cpus=math.inf, gpus=math.inf)
+_ANY = 1e6  # more than a machine has, and no infinity, so that others may multiply it by the count
+_UNKNOWN = NodeKind(name="whatever the autoscaler starts", cpus=_ANY, gpus=_ANY, count=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +87,8 @@ class Nodes:
 def node_kinds(alive: Mapping[str, Node]) -> tuple[NodeKind, ...]:
     """The kinds of the machines that are there, and of those that an autoscaler could start.
 
-    Where an autoscaler is at work whose node types cannot be learnt, anything may come: a kind without limits stands
-    for that.
+    Where an autoscaler is at work whose node types cannot be learnt, anything may come: a kind that every request fits
+    stands for that, with a count of 0.
     """
     startable = _startable()
     known = {(kind.cpus, kind.gpus) for kind in startable}
@@ -133,7 +134,7 @@ def _startable() -> tuple[NodeKind, ...]:
     if file is not None:
         return tuple(_configured(yaml.safe_load(file.read_text())))
     # KubeRay's autoscaler runs in a container of its own and tells Ray's head no node types.
-    return (_UNLIMITED,) if "RAY_USAGE_STATS_KUBERAY_IN_USE" in os.environ else ()
+    return (_UNKNOWN,) if "RAY_USAGE_STATS_KUBERAY_IN_USE" in os.environ else ()
 
 
 def _reported() -> Iterator[NodeKind]:
@@ -147,7 +148,7 @@ def _configured(config: Mapping[str, Any]) -> Iterator[NodeKind]:
     most = config.get("max_workers", math.inf)
     for name, kind in config.get("available_node_types", {}).items():
         if not kind.get("resources"):
-            yield replace(_UNLIMITED, name=name)  # the cloud tells what it has once it runs
+            yield replace(_UNKNOWN, name=name)  # the cloud tells what it has once it runs
         elif count := min(kind.get("max_workers", 0), most):
             yield _kind(name, kind["resources"], count)
 

@@ -4,37 +4,41 @@ from pathlib import Path
 
 import click
 
-from jobs.load import load_sweep
-from orchestrator.results import SweepRecord, collect
-from orchestrator.store import ArtifactStore, open_store
-
-
-def _find(name: str, storage: str) -> tuple[SweepRecord, ArtifactStore]:
-    """A sweep by name, or by its file, which also says where its store is."""
-    if name.endswith((".yaml", ".yml")):
-        spec = load_sweep(name)
-        name, storage = spec.name, spec.storage
-    store = open_store(storage)
-    return SweepRecord.from_json(store.read_sweep(name)), store
+from orchestrator.commands.locating import find_record
+from orchestrator.holding import Hold
+from orchestrator.results import collect
+from orchestrator.store import Lease
 
 
 def report(name: str, *, storage: str, out: str) -> None:
     """Write the report of a sweep and say where."""
     from orchestrator.report import write_report
 
-    record, store = _find(name, storage)
+    record, store = find_record(name, storage)
     for path in write_report(record, collect(record, store), Path(out)):
         click.echo(str(path))
 
 
-def sync(name: str, *, storage: str, tracking: str | None) -> None:
-    """Log what the store has of a sweep."""
+def sync(name: str, *, storage: str, tracking: str | None, rebuild: bool) -> None:
+    """Log what the store has of a sweep, as its driver: two never log at once.
+
+    Raises:
+        LeaseHeldError: A driver runs the sweep; it logs by itself.
+        TrackingUnavailableError: MLflow does not answer or refuses.
+    """
     from orchestrator.report import report_files
     from orchestrator.tracking import log_sweep
 
-    record, store = _find(name, storage)
-    curves = collect(record, store)
-    tracking_uri = tracking or str(record.spec["tracking"])
-    tracked = log_sweep(record, curves, tracking_uri=tracking_uri, artifacts=report_files(record, curves), ended=True)
+    record, store = find_record(name, storage)
+    with Hold(store, Lease.acquire(store.files, record.name)):
+        curves = collect(record, store)
+        tracked = log_sweep(
+            record,
+            curves,
+            tracking_uri=tracking or str(record.spec["tracking"]),
+            artifacts=report_files(record, curves),
+            ended=True,
+            rebuild=rebuild,
+        )
     points = sum(len(curve.points) for curve in curves)
     click.echo(f"{record.name}: {points} points of {len(curves)} curves are in MLflow: {tracked.address}")

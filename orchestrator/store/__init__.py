@@ -3,9 +3,9 @@
 from orchestrator.store.artifacts import ArtifactStore
 from orchestrator.store.files import Files
 from orchestrator.store.journal import Journal
-from orchestrator.store.lease import LEASE_TTL_S, Fence, Lease, LeaseHeldError, Standing, cancel
+from orchestrator.store.lease import Fence, Lease, LeaseHeldError, Standing, cancel
 from orchestrator.store.opening import open_store, resolve_storage
-from orchestrator.store.terms import Holding, Term, Watch, active_leases
+from orchestrator.store.terms import LEASE_TTL_S, Holding, Term, Watch, active_leases
 
 __all__ = [
     "LEASE_TTL_S",

@@ -19,7 +19,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from jobs.artifact import Commit, CorruptArtifactError, FileEntry, Manifest, MissingArtifactError
 from jobs.errors import OrchardError
@@ -29,10 +29,19 @@ from orchestrator.store.files import Files, each
 from orchestrator.store.journal import Journal, open_journal, read_journal
 from orchestrator.store.seals import seal, seal_json, unseal, unseal_json
 
-FRESH_S = 12 * 3600.0
+FRESH_S = 1800.0
 """A blob that a commit finds there already is written again if it is older: cleaning up spares what is young."""
 
 _FEW = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLog:
+    """What `write_log` kept of one attempt; `written_s` is in seconds since the epoch."""
+
+    address: str
+    written_s: float
+    text: str
 
 
 class ArtifactStore:
@@ -66,6 +75,12 @@ class ArtifactStore:
         listed = each(self.files, lambda shard: self.files.names(f"manifests/{shard}"), shards)
         return wanted.intersection(name.removesuffix(".json") for names in listed for name in names)
 
+    def keys(self) -> Iterator[str]:
+        """All committed keys."""
+        for entry in self.files.walk("manifests"):
+            if not entry.temporary:
+                yield entry.path.rpartition("/")[2].removesuffix(".json")
+
     def manifest(self, key: str) -> Manifest:
         """The manifest of a committed artifact. Raises as the contract says."""
         path = manifest_path(key)
@@ -74,9 +89,12 @@ class ArtifactStore:
         except FileNotFoundError:
             raise MissingArtifactError(f"{self.uri}: no artifact {key}") from None
         try:
-            return Manifest.from_json(unseal_json(sealed))
+            manifest = Manifest.from_json(unseal_json(sealed))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptArtifactError(f"{self.files.address(path)}: not a manifest ({error})", key=key) from None
+        if manifest.key != key:
+            raise CorruptArtifactError(f"{self.files.address(path)}: the manifest of {manifest.key}", key=key)
+        return manifest
 
     def manifests(self, keys: Iterable[str]) -> tuple[dict[str, Manifest], set[str]]:
         """The manifests of those of `keys` that are committed, and the keys whose manifest is damaged."""
@@ -177,6 +195,19 @@ class ArtifactStore:
         path = f"logs/{key}/{uuid.uuid4().hex[:8]}.log"
         self.files.replace(path, text.encode())
         return self.files.address(path)
+
+    def logs(self, key: str) -> list[AttemptLog]:
+        """The logs of a task's attempts, oldest first."""
+        paths = [f"logs/{key}/{name}" for name in self.files.names(f"logs/{key}")]
+        found = [(entry.modified_s, entry.path) for entry in map(self.files.stat, paths) if entry]
+        return [
+            AttemptLog(
+                address=self.files.address(path),
+                written_s=written_s,
+                text=self.files.read(path).decode(errors="replace"),
+            )
+            for written_s, path in sorted(found)
+        ]
 
     def write_sweep(self, name: str, record: Json) -> None:
         """Keep what a sweep asked for; a later run of the same sweep replaces it."""

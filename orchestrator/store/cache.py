@@ -56,7 +56,8 @@ class BlobCache:
         path = self._path(digest)
         temporary = f"{path}.{uuid.uuid4().hex}"
         try:
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(temporary, "xb") as stream:
                 stream.write(content)
             os.replace(temporary, path)

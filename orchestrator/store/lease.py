@@ -19,10 +19,7 @@ from typing import Self
 from jobs.errors import OrchardError
 from jobs.identity import Json
 from orchestrator.store.files import Files
-from orchestrator.store.terms import Holding, Term, Watch, newest_term, read_holding
-
-LEASE_TTL_S = 30.0
-"""A holder that is silent for so long may be followed. Heartbeats should come several times as often."""
+from orchestrator.store.terms import LEASE_TTL_S, Holding, Term, Watch, active_leases, newest_term, read_holding
 
 _POLL_S = 0.5
 _ASK_INTERVAL_S = 1.0
@@ -49,7 +46,7 @@ class Lease:
         self._files = files
         self._holding = holding
         self._clock = clock
-        self._renewed_s = clock()
+        self._answered_s = clock()
         self._lost = False
 
     @classmethod
@@ -67,21 +64,24 @@ class Lease:
         Args:
             files: Where the store keeps its files.
             sweep: The sweep's name.
-            ttl_s: After so long without `renew` this holder gives up.
+            ttl_s: After so long without a heartbeat others may follow, and without an answer of the store this holder
+                gives up.
             clock: Seconds that never go back.
             sleep: Waits.
 
         Raises:
             LeaseHeldError: Another driver holds it, and showed within its time to live that it is alive.
+            BadInputError: The store cannot be written, or does not let the first writer win.
         """
+        files.check()
         watch = Watch(clock)
         first: Holding | None = None
         while True:
             newest, _ = newest_term(files, sweep)
             if newest is not None:
-                held = read_holding(files, newest, ttl_s=ttl_s)
+                held = read_holding(files, newest)
                 first = first or held
-                if watch.alive(held) and not _has_ended(held):
+                if watch.alive(held) and not has_ended(held):
                     if held != first:
                         raise LeaseHeldError(_held_by(held, files))
                     sleep(min(_POLL_S, held.ttl_s / 4))
@@ -89,7 +89,7 @@ class Lease:
             term = Term(sweep=sweep, number=newest.number + 1 if newest else 1)
             holding = _new_holding(term, ttl_s)
             # The file may be there by a first request whose answer was lost: then it names this very holder.
-            if files.create(term.path, holding.to_bytes()) or read_holding(files, term, ttl_s=0.0) == holding:
+            if files.create(term.path, holding.to_bytes()) or read_holding(files, term) == holding:
                 return cls(files, holding, clock)
 
     @property
@@ -105,18 +105,19 @@ class Lease:
         """
         if self._lost:
             return Standing.LOST
+        cancelled = False
         try:
             newest, cancelled = newest_term(self._files, self.term.sweep)
+            self._answered_s = self._clock()
             self._lost = newest != self.term
-            if not self._lost:
-                self._holding = replace(self._holding, beat=self._holding.beat + 1, info=info)
-                self._files.replace(self.term.path, self._holding.to_bytes())
-                self._renewed_s = self._clock()
-        except OSError:
-            cancelled = False
-            self._lost = self._clock() - self._renewed_s > self._holding.ttl_s
+        except (OSError, OrchardError):
+            self._lost = self._clock() - self._answered_s > self._holding.ttl_s
         if self._lost:
             return Standing.LOST
+        self._holding = replace(self._holding, beat=self._holding.beat + 1, info=info)
+        # A full disk keeps the heartbeat from being seen; if that makes another follow, the next call tells.
+        with suppress(OSError, OrchardError):
+            self._files.replace(self.term.path, self._holding.to_bytes())
         return Standing.CANCELLED if cancelled else Standing.HELD
 
     def release(self) -> None:
@@ -174,11 +175,33 @@ def cancel(files: Files, sweep: str) -> Holding | None:
     newest, _ = newest_term(files, sweep)
     if newest is None:
         return None
-    holding = read_holding(files, newest, ttl_s=LEASE_TTL_S)
+    holding = read_holding(files, newest)
     if holding.released:
         return None
     files.replace(newest.cancel_path, b"")
     return holding
+
+
+def living(
+    files: Files, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+) -> list[Holding]:
+    """The holders that are alive, of all sweeps. A silent one is watched for its time to live.
+
+    Args:
+        files: Where the store keeps its files.
+        clock: Seconds that never go back.
+        sleep: Waits.
+    """
+    watch = Watch(clock)
+    alive = []
+    unknown = [holding for holding in active_leases(files) if not has_ended(holding)]
+    while unknown:
+        now = [(first, read_holding(files, first.term)) for first in unknown]
+        alive += [latest for first, latest in now if latest != first and not latest.released]
+        unknown = [first for first, latest in now if latest == first and watch.alive(latest)]
+        if unknown:
+            sleep(_POLL_S)
+    return alive
 
 
 def _new_holding(term: Term, ttl_s: float) -> Holding:
@@ -204,7 +227,7 @@ def _process(pid: int) -> str:
         return ""
 
 
-def _has_ended(holding: Holding) -> bool:
+def has_ended(holding: Holding) -> bool:
     """Whether its process ran on this machine and is gone; False where that cannot be known."""
     here = _process(os.getpid()).split()[:2]
     return bool(here) and holding.process.split()[:2] == here and _process(holding.pid) != holding.process

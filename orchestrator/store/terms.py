@@ -14,7 +14,11 @@ from dataclasses import dataclass, field
 from jobs.identity import Json
 from orchestrator.store.files import Files
 
-_ROOT = "leases"
+LEASE_TTL_S = 30.0
+"""A holder that is silent for so long may be followed. Heartbeats should come several times as often."""
+
+LEASES = "leases"
+"""The folder of all terms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +31,12 @@ class Term:
     @property
     def path(self) -> str:
         """Its file."""
-        return f"{_ROOT}/{self.sweep}/{self.number:08d}.json"
+        return f"{LEASES}/{self.sweep}/{self.number:08d}.json"
 
     @property
     def cancel_path(self) -> str:
         """The file whose existence asks its holder to stop."""
-        return f"{_ROOT}/{self.sweep}/{self.number:08d}.cancel"
+        return f"{LEASES}/{self.sweep}/{self.number:08d}.cancel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,7 @@ class Holding:
 
 def newest_term(files: Files, sweep: str) -> tuple[Term | None, bool]:
     """The newest term of a sweep, None where there was none yet, and whether a user asked its holder to stop."""
-    names = files.names(f"{_ROOT}/{sweep}")
+    names = files.names(f"{LEASES}/{sweep}")
     numbers = [int(name[:8]) for name in names if name.endswith(".json") and name[:8].isdigit()]
     if not numbers:
         return None, False
@@ -79,21 +83,21 @@ def newest_term(files: Files, sweep: str) -> tuple[Term | None, bool]:
     return term, f"{term.number:08d}.cancel" in names
 
 
-def read_holding(files: Files, term: Term, *, ttl_s: float) -> Holding:
-    """What a term's file says; for a file that cannot be read, an unknown holder with the given time to live."""
+def read_holding(files: Files, term: Term) -> Holding:
+    """What a term's file says; where it cannot be read, an unknown holder."""
     try:
         return Holding(term=term, **json.loads(files.read(term.path)))
     except (FileNotFoundError, ValueError, TypeError):
-        return Holding(term=term, owner="", host="unknown", pid=0, process="", since_s=0.0, ttl_s=ttl_s)
+        return Holding(term=term, owner="", host="unknown", pid=0, process="", since_s=0.0, ttl_s=LEASE_TTL_S)
 
 
 def active_leases(files: Files) -> list[Holding]:
     """The newest terms of all sweeps that no holder has released, by sweep; a `Watch` tells which of them live."""
     holdings = []
-    for sweep in sorted(files.names(_ROOT)):
+    for sweep in sorted(files.names(LEASES)):
         term, _ = newest_term(files, sweep)
         if term is not None:
-            holdings.append(read_holding(files, term, ttl_s=0.0))
+            holdings.append(read_holding(files, term))
     return [holding for holding in holdings if not holding.released]
 
 

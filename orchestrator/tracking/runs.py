@@ -57,6 +57,13 @@ def runs_by_tag(client: "MlflowClient", experiment_id: str) -> dict[tuple[str, s
     return named
 
 
+def delete_runs(client: "MlflowClient", experiment_id: str) -> None:
+    """Put all runs of a sweep into MLflow's bin; runs that its user made in the same experiment stay."""
+    for runs in runs_by_tag(client, experiment_id).values():
+        for run in runs:
+            client.delete_run(run.info.run_id)
+
+
 def find_parent(client: "MlflowClient", experiment_id: str, candidates: Sequence["Run"], name: str) -> "Run":
     """The parent run: the earliest, where a crash or a second writer left several."""
     if not candidates:
@@ -67,9 +74,9 @@ def find_parent(client: "MlflowClient", experiment_id: str, candidates: Sequence
 
 
 def find_child(
-    client: "MlflowClient", parent: "Run", candidates: Sequence["Run"], plan: PlannedCurve, settings: Mapping[str, str]
-) -> "Run":
-    """The run that a curve continues (the earliest of those that stand for it), else a new one.
+    client: "MlflowClient", candidates: Sequence["Run"], plan: PlannedCurve, settings: Mapping[str, str]
+) -> "Run | None":
+    """The run that a curve continues: the earliest of those that stand for it; None where there is none.
 
     Copies of it, as a crash or a second writer leaves them, are deleted; runs with other results are marked.
     """
@@ -81,10 +88,12 @@ def find_child(
             client.delete_run(run.info.run_id)
         elif run is not chosen and run.data.tags.get(CURRENT_TAG) != "no":
             client.set_tag(run.info.run_id, CURRENT_TAG, "no")
-    if chosen:
-        return chosen
-    tags = {CURVE_TAG: curve_name(plan), CURRENT_TAG: "yes", PARENT_TAG: parent.info.run_id}
-    return client.create_run(parent.info.experiment_id, run_name=plan.label, tags=tags)
+    return chosen
+
+
+def make_child(client: "MlflowClient", experiment_id: str, plan: PlannedCurve, tags: Mapping[str, str]) -> "Run":
+    """A new run for a curve."""
+    return client.create_run(experiment_id, run_name=plan.label, tags={CURVE_TAG: curve_name(plan), **tags})
 
 
 def continues(run: "Run", plan: PlannedCurve, settings: Mapping[str, str]) -> bool:

@@ -26,9 +26,11 @@ from orchestrator.tracking.runs import (
     RECORDED_TAG,
     SWEEP_TAG,
     curve_name,
+    delete_runs,
     find_child,
     find_experiment,
     find_parent,
+    make_child,
     recorded_rows,
     runs_by_tag,
     settings_of,
@@ -37,7 +39,7 @@ from orchestrator.tracking.runs import (
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, Run
+    from mlflow.entities import Metric, Param, Run
 
 T = TypeVar("T")
 
@@ -66,6 +68,7 @@ def log_sweep(
     tracking_uri: str,
     artifacts: Mapping[str, bytes] | None = None,
     ended: bool = False,
+    rebuild: bool = False,
 ) -> TrackedSweep:
     """Bring MLflow up to what is measured. Doing it again changes nothing. One writer at a time per sweep.
 
@@ -75,6 +78,7 @@ def log_sweep(
         tracking_uri: A server's address or a database; `~` is the home folder.
         artifacts: Files for the parent run, by name.
         ended: No point will follow for now: a curve with points missing is then FAILED, not RUNNING.
+        rebuild: Trust nothing that MLflow has of this sweep: delete its runs and log everything anew.
 
     Raises:
         TrackingUnavailableError: MLflow does not answer or refuses; the store keeps everything.
@@ -85,13 +89,15 @@ def log_sweep(
         provenance[COMMIT_TAG] = record.git_commit
     with opened(uri) as client:
         experiment_id = find_experiment(client, record.name, artifact_location(uri, record.name))
+        if rebuild:
+            delete_runs(client, experiment_id)
         runs = runs_by_tag(client, experiment_id)
         parent = find_parent(client, experiment_id, runs.get((SWEEP_TAG, record.name), []), record.name)
         for curve in curves:
             candidates = runs.get((CURVE_TAG, curve_name(curve.plan)), [])
             settings = settings_of(record, curve.plan)
-            run = find_child(client, parent, candidates, curve.plan, settings)
-            _log_curve(client, run, curve, settings, {**provenance, PARENT_TAG: parent.info.run_id})
+            child = find_child(client, candidates, curve.plan, settings)
+            run = _log_curve(client, parent, child, curve, settings, provenance)
             _set_status(client, run, complete=_is_complete(curve), ended=ended)
         _log_files(client, parent, artifacts or {})
         _log(client, parent, tags=provenance)
@@ -102,22 +108,31 @@ def log_sweep(
 
 
 def _log_curve(
-    client: "MlflowClient", run: "Run", curve: Curve, settings: Mapping[str, str], provenance: Mapping[str, str]
-) -> None:
+    client: "MlflowClient",
+    parent: "Run",
+    run: "Run | None",
+    curve: Curve,
+    settings: Mapping[str, str],
+    provenance: Mapping[str, str],
+) -> "Run":
+    """Log what the run of a curve does not have, to a new run where there is none; returns the run."""
     from mlflow.entities import Metric
 
-    recorded = recorded_rows(run)
+    recorded = recorded_rows(run) if run else {}
     new = [point for point in curve.points if str(point.step) not in recorded]
     metrics = [
         Metric(name, value, round(point.created_s * 1000), point.step)
         for point in new
         for name, value in point.metrics.items()
     ]
-    tags = {CURRENT_TAG: "yes", PARENT_TAG: provenance[PARENT_TAG]}
+    tags = {CURRENT_TAG: "yes", PARENT_TAG: parent.info.run_id}
     if new:  # the code that measured nothing here leaves no trace here
-        recorded |= {str(point.step): short(point.key) for point in new}
-        tags |= {**provenance, RECORDED_TAG: json.dumps(recorded)}
+        tags |= provenance
+    run = run or make_child(client, parent.info.experiment_id, curve.plan, tags)
+    if new:  # not before its rows are there
+        tags[RECORDED_TAG] = json.dumps(recorded | {str(point.step): short(point.key) for point in new})
     _log(client, run, metrics=metrics, params=settings, tags=tags)
+    return run
 
 
 def _log(
@@ -133,11 +148,19 @@ def _log(
 
     new_params = [Param(name, value) for name, value in (params or {}).items() if name not in run.data.params]
     new_tags = [RunTag(name, value) for name, value in tags.items() if run.data.tags.get(name) != value]
-    batches = zip_longest(_chunks(metrics, _METRICS_PER_BATCH), _chunks(new_params, _PARAMS_PER_BATCH), fillvalue=())
-    for some_metrics, some_params in batches:
+    *earlier, last = list(_requests(metrics, new_params)) or [((), ())]
+    for some_metrics, some_params in earlier:
         client.log_batch(run.info.run_id, metrics=some_metrics, params=some_params)
-    if new_tags:  # after the rows that they tell of
-        client.log_batch(run.info.run_id, tags=new_tags)
+    if any(last) or new_tags:
+        # MLflow writes the tags of a request after its rows, so what they say of the rows is true.
+        client.log_batch(run.info.run_id, metrics=last[0], params=last[1], tags=new_tags)
+
+
+def _requests(
+    metrics: Sequence["Metric"], params: Sequence["Param"]
+) -> Iterator[tuple[Sequence["Metric"], Sequence["Param"]]]:
+    """Parts that are small enough for one request each."""
+    yield from zip_longest(_chunks(metrics, _METRICS_PER_BATCH), _chunks(params, _PARAMS_PER_BATCH), fillvalue=())
 
 
 def _log_files(client: "MlflowClient", parent: "Run", files: Mapping[str, bytes]) -> None:

@@ -1,15 +1,18 @@
 """The node types of cluster.yaml under Ray's autoscaler, both versions, on pretend nodes."""
 
-import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from fake_nodes import BIN, FakeCluster, fake_cluster
+
+from orchestrator.store.files import FolderFiles
+from orchestrator.store.journal import read_journal
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -45,66 +48,62 @@ def until(what: str, holds: Callable[[], bool]) -> None:
     raise AssertionError(f"two minutes went by before {what}")
 
 
-SWEEP = [
-    str(REPOSITORY / "jobs" / "sweeps" / "quickstart.yaml"),
-    "seeds=[0]",
-    "compressions=[0.2,0.4]",
-    "device=cpu",
-    "models.resnet.arguments.widths=[8,12]",
-    "models.resnet.train.epochs=1",
-    "methods.integral-tuned.tune.steps=2",
-]
-
 GPU_TASKS = """
-import json, ray
+import os, sys, ray
 ray.init(log_to_driver=False, logging_level="ERROR")
 
-@ray.remote(num_cpus=1, num_gpus=1, max_retries=0)
+@ray.remote(num_cpus=1, num_gpus=1)
 def where():
-    return ray.get_runtime_context().get_node_id()
+    return os.environ["RAY_NODE_TYPE_NAME"]
 
-print(json.dumps(ray.get([where.remote(), where.remote()])))
-input()
+open(sys.argv[1], "w").write(" ".join(ray.get([where.remote(), where.remote()])))
+sys.stdin.read()
 """
 
 
-def test_waiting_gpu_tasks_start_gpu_nodes_and_an_idle_cluster_goes_back_to_its_head(cluster):
-    driver = subprocess.Popen(
-        [sys.executable, "-c", GPU_TASKS],
+def test_waiting_gpu_tasks_start_gpu_nodes_and_an_idle_cluster_goes_back_to_its_head(cluster, tmp_path):
+    answer = tmp_path / "where"
+    command = [sys.executable, "-c", GPU_TASKS, str(answer)]
+    with subprocess.Popen(command, env=cluster.environment, stdin=subprocess.PIPE) as driver:
+        until("both tasks ran", lambda: driver.poll() is not None or (answer.exists() and answer.read_text() != ""))
+        assert answer.read_text().split() == [GPU_TYPE, GPU_TYPE]
+        assert CPU_TYPE not in cluster.workers().values()  # nobody waited for CPUs alone
+        until("the cluster is back to its head", lambda: cluster.workers() == {})
+        assert driver.poll() is None  # a driver that waits keeps no node
+        driver.communicate()
+
+
+def test_a_sweep_survives_machines_that_are_taken_away_and_computes_nothing_twice(cluster, write_sweep, tiny_sweep):
+    net = tiny_sweep["models"]["net"]
+    models = {"quick": net, "long": {**net, "train": {"epochs": 40}}}
+    file = write_sweep(tiny_sweep | {"models": models, "compressions": [0.3], "device": "cpu"})
+    store = file.parent / "store"
+    sweep = subprocess.Popen(
+        [str(BIN / "orchard"), "run", str(file)],
         env=cluster.environment,
-        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
-    with driver:
-        nodes = json.loads(driver.stdout.readline())
-        types = cluster.workers()
-        assert {types[node] for node in nodes} == {GPU_TYPE}
-        assert set(types.values()) == {GPU_TYPE}  # nobody waited for CPUs alone
-        until("the cluster is back to its head", lambda: cluster.workers() == {})
-        driver.communicate("the driver was there all the time\n")
-
-
-def test_a_sweep_survives_a_machine_that_is_taken_away_and_computes_nothing_twice(cluster, tmp_path):
-    store = tmp_path / "store"
-    command = [*(str(BIN / "orchard"), "run"), *SWEEP, f"storage={store}", f"tracking=sqlite:///{tmp_path}/mlflow.db"]
-    sweep = subprocess.Popen(
-        command, env=cluster.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
     with sweep:
-        until("a result is in the store", lambda: sweep.poll() is not None or bool(committed(store)))
-        before = committed(store)
-        lost = next(iter(cluster.workers()))
-        cluster.lose(lost)
+        until("the quick network is committed", lambda: sweep.poll() is not None or succeeded(store) != [])
+        assert sweep.poll() is None, sweep.stdout.read()
+        assert [entry["label"] for entry in succeeded(store)] == ["quick/seed0"]
+        for node in cluster.workers():
+            cluster.lose(node)
         output, _ = sweep.communicate()
     assert sweep.returncode == 0, output
-    assert lost not in cluster.workers()
-    results = committed(store)
-    assert sum(m["stage"] == "evaluate" for m in results.values()) == 11  # dense, and five methods at two compressions
-    assert {key: results[key] for key in before} == before  # what was committed stayed as it was
+    assert ("train", "preempted") in {(e["stage"], e["cause"]) for e in journal(store) if e["kind"] == "failed"}
+    # For either network: train, convert and score, prune, evaluate it dense and pruned. Each was computed once.
+    computed = Counter(entry["stage"] for entry in succeeded(store))
+    assert computed == {"train": 2, "convert": 2, "score": 2, "prune": 2, "evaluate": 4}
 
 
-def committed(store: Path) -> dict[str, dict]:
-    """The manifests in a store, by key."""
-    manifests = [json.loads(path.read_text()) for path in store.glob("manifests/*/*.json")]
-    return {manifest["key"]: manifest for manifest in manifests}
+def journal(store: Path) -> list[dict]:
+    """What drivers wrote down so far."""
+    return list(read_journal(FolderFiles(str(store)), "tiny"))
+
+
+def succeeded(store: Path) -> list[dict]:
+    """The tasks that were computed and committed; what was found in the store is not counted."""
+    return [entry for entry in journal(store) if entry["kind"] == "succeeded" and not entry["reused"]]

@@ -129,6 +129,12 @@ class StoreSuite:
         with pytest.raises(CorruptArtifactError, match="its end is missing"):
             store.manifest(KEY)
 
+    def test_a_manifest_under_another_name_is_damage(self, store):
+        store.commit(manifest(), {})
+        store.files.create(manifest_path(OTHER), store.files.read(manifest_path(KEY)))
+        with pytest.raises(CorruptArtifactError, match=f"the manifest of {KEY}"):
+            store.manifest(OTHER)
+
     def test_manifests_are_plain_json(self, store):
         store.commit(manifest(width=3), {"a": b"1"})
         assert json.loads(store.files.read(manifest_path(KEY)))["measurements"] == {"width": 3}

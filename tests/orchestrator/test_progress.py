@@ -29,7 +29,7 @@ def shown(machine, outcomes, *, terminal: bool) -> str:
     with Progress(console, lambda: next(clock)) as progress:
         progress.update(machine, [])
         for outcome in outcomes:
-            machine.step(outcome)
+            machine.step([outcome])
             progress.update(machine, [outcome])
     return text.getvalue()
 
@@ -77,7 +77,7 @@ def test_the_time_left_follows_from_the_pace_so_far():
         progress.update(machine, [])
         seconds = 30.0
         outcome = Succeeded(key=tasks[0].key, measurements={}, duration_s=60.0)
-        machine.step(outcome)
+        machine.step([outcome])
         progress.update(machine, [outcome])
     # 60 s of work took 30 s, two at a time; two tasks like it are 120 s of work, so 60 s are left.
     assert "0:30 elapsed, about 1:00 left" in text.getvalue()

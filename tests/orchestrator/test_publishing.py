@@ -59,7 +59,7 @@ def test_points_are_logged_while_the_sweep_runs(store, record, evaluate, tmp_pat
     machine.start(frozenset(), {})
     publisher = Publisher(record, store, uri)
     publisher.update(machine, [Succeeded(key=evaluate.key, measurements={}, duration_s=1.0)])
-    publisher._pending.result(timeout=60)
+    publisher.wait()
     assert accuracies(uri) == [0.5]
 
 

@@ -1,13 +1,12 @@
-"""The loop, on the simulated backend: what is driven, observed and journalled."""
+"""The loop, on the simulated backend: what is driven, observed and waited for."""
 
-import pytest
+from dataclasses import replace
 
 from jobs.outcome import Cause, Failed, Succeeded
 from jobs.task import Resources, StageKind, make_task
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.machine import Lane, Machine
-from orchestrator.run import JournalKeeper, drive, in_flight_limits
-from orchestrator.store import Journal, read_journal
+from orchestrator.run import drive
 
 
 def scores(count: int) -> dict:
@@ -20,11 +19,17 @@ def machine_of(tasks) -> Machine:
 
 
 def backend_of(outcome) -> SimulatedBackend:
-    return SimulatedBackend(Slots(cpus=2.0, gpus=0.0), duration_s=lambda task: 0.1, outcome=outcome)
+    return SimulatedBackend(Slots(cpus=2.0, gpus=0.0), duration_s=lambda attempt: 0.1, outcome=outcome)
 
 
-def succeed(task):
-    return Succeeded(key=task.key, measurements={}, duration_s=0.1, reused=task.params["n"] == 0)
+def succeed(attempt):
+    reused = attempt.task.params["n"] == 0
+    return Succeeded(key=attempt.task.key, measurements={}, duration_s=0.1, reused=reused)
+
+
+def driven(machine, backend, *observers, **changes):
+    attempts = machine.start(frozenset(), {})
+    return drive(machine, attempts, backend, observers, clock=lambda: backend.now_s, **changes)
 
 
 class Recorder:
@@ -36,15 +41,14 @@ class Recorder:
 
 
 def test_it_runs_to_the_end_and_counts_what_was_computed():
-    machine = machine_of(scores(5))
-    summary = drive(machine, machine.start(frozenset(), {}), backend_of(succeed), [])
+    summary = driven(machine_of(scores(5)), backend_of(succeed))
     # One of the five came back as reused: another driver had committed it.
-    assert (summary.computed, summary.complete, summary.blocked) == (4, True, 0)
+    assert (summary.computed, summary.complete, summary.blocked, summary.stopped) == (4, True, 0, "")
 
 
 def test_observers_are_told_at_once_and_of_every_outcome():
-    machine, recorder = machine_of(scores(5)), Recorder()
-    drive(machine, machine.start(frozenset(), {}), backend_of(succeed), [recorder])
+    recorder = Recorder()
+    driven(machine_of(scores(5)), backend_of(succeed), recorder)
     assert recorder.batches == [0, 2, 2, 1]  # two slots
 
 
@@ -52,40 +56,51 @@ def test_a_failure_is_in_the_summary_and_the_sweep_is_not_complete():
     tasks = scores(3)
     bad = next(iter(tasks))
 
-    def outcome(task):
-        if task.key == bad:
+    def outcome(attempt):
+        if attempt.task.key == bad:
             return Failed(key=bad, cause=Cause.BUG, message="broken", log="/log")
-        return succeed(task)
+        return succeed(attempt)
 
-    machine = machine_of(tasks)
-    summary = drive(machine, machine.start(frozenset(), {}), backend_of(outcome), [])
+    summary = driven(machine_of(tasks), backend_of(outcome))
     assert not summary.complete
     assert [failure.message for failure in summary.failures] == ["broken"]
 
 
-def test_the_journal_has_every_attempt_with_its_cause(tmp_path):
-    tasks = scores(1)
-    losses = iter([Cause.PREEMPTED, Cause.PREEMPTED])
+def test_a_transient_fault_is_waited_out():
+    def outcome(attempt):
+        if attempt.number < 3:
+            return Failed(key=attempt.task.key, cause=Cause.TRANSIENT, message="the disk is full")
+        return succeed(replace(attempt, task=replace(attempt.task, params={"n": 1})))
 
-    def outcome(task):
-        cause = next(losses, None)
-        if cause is None:
-            return Succeeded(key=task.key, measurements={}, duration_s=0.1, host="b")
-        return Failed(key=task.key, cause=cause, message="the node went away", host="a")
-
-    machine = machine_of(tasks)
-    with Journal(tmp_path / "j.jsonl") as journal:
-        drive(machine, machine.start(frozenset(), {}), backend_of(outcome), [JournalKeeper(journal)])
-    entries = [(entry["kind"], entry["host"], entry.get("retried")) for entry in read_journal(tmp_path / "j.jsonl")]
-    assert entries == [("failed", "a", True), ("failed", "a", True), ("succeeded", "b", None)]
+    backend = backend_of(outcome)
+    summary = driven(machine_of(scores(1)), backend)
+    assert summary.complete
+    assert summary.retries == {Cause.TRANSIENT: 2}
+    assert backend.now_s >= 0.5 + 1.0  # the least that two back-offs take
 
 
-@pytest.mark.parametrize(
-    ("slots", "expected"),
-    [
-        (Slots(cpus=2, gpus=0), {Lane.CPU: 8, Lane.GPU: 8}),  # never fewer than 8, so that no worker waits
-        (Slots(cpus=64, gpus=16), {Lane.CPU: 128, Lane.GPU: 128}),  # twice the slots; a GPU task asks for a quarter
-    ],
-)
-def test_tasks_in_flight_are_about_twice_the_slots(slots, expected):
-    assert in_flight_limits(slots) == expected
+def test_a_damaged_artifact_is_put_aside_before_it_is_made_again():
+    source = make_task(StageKind.SCORE, params={"n": 1}, inputs={}, environment={})
+    reader = make_task(StageKind.PRUNE, params={"n": 2}, inputs={"scores": source.key}, environment={})
+    events = []
+
+    def outcome(attempt):
+        events.append(attempt.task.stage)
+        if attempt.task.stage is StageKind.PRUNE and events.count(StageKind.PRUNE) == 1:
+            return Failed(key=reader.key, cause=Cause.CORRUPT, message="damaged", damaged=source.key)
+        return succeed(attempt)
+
+    machine = machine_of({source.key: source, reader.key: reader})
+    summary = driven(machine, backend_of(outcome), put_aside=events.append)
+    assert events == [StageKind.SCORE, StageKind.PRUNE, source.key, StageKind.SCORE, StageKind.PRUNE]
+    assert summary.complete
+
+
+def test_a_machine_that_was_stopped_says_why():
+    class Stopper:
+        def update(self, machine, outcomes) -> None:
+            if outcomes:
+                machine.stop("enough")
+
+    summary = driven(machine_of(scores(9)), backend_of(succeed), Stopper())
+    assert (summary.complete, summary.stopped) == (False, "enough")

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
-from servers import free_port, mlflow_server
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from servers import free_port, mlflow_server, mortal_mlflow_server
 
 from orchestrator.results import METRICS, Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
 from orchestrator.tracking import TrackingUnavailableError, log_sweep, ui_command
@@ -207,6 +209,52 @@ def test_a_crash_before_the_first_row_leaves_no_second_run(uri):
     assert len(history(uri, run.info.run_id)) == 2
 
 
+def test_a_request_that_dies_half_way_is_made_good(uri, monkeypatch):
+    # MLflow writes parameters, rows and tags of one request in this order, each for itself: the tag that says which
+    # rows are there must never be there without them.
+    def fail(*arguments):
+        raise OSError("the server died")
+
+    monkeypatch.setattr(SqlAlchemyStore, "_log_metrics", fail)
+    with pytest.raises(TrackingUnavailableError, match="the server died"):
+        log(uri, make_curve())
+    monkeypatch.undo()
+    log(uri, make_curve())
+    (run,) = runs_of(uri)
+    assert history(uri, run.info.run_id).keys() == {20, 40}
+
+
+def test_rebuilding_mends_what_was_damaged(uri, tmp_path):
+    log(uri, make_curve(), make_curve(seed=1))
+    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+        connection.execute("DELETE FROM metrics WHERE step = 20")
+    log(uri, make_curve(), make_curve(seed=1))
+    assert [history(uri, run.info.run_id).keys() for run in runs_of(uri)] == [{40}, {40}]  # MLflow's word is taken
+    log(uri, make_curve(), make_curve(seed=1), rebuild=True)
+    assert [history(uri, run.info.run_id).keys() for run in runs_of(uri)] == [{20, 40}, {20, 40}]
+    assert len(runs_of(uri, "orchard.sweep")) == 1
+
+
+def test_rebuilding_in_an_empty_mlflow_is_logging(uri):
+    log(uri, make_curve(), rebuild=True)
+    assert len(runs_of(uri)) == 1
+
+
+def test_rebuilding_a_deleted_experiment_brings_no_old_run_back(uri):
+    tracked = log(uri, make_curve())
+    log(uri, make_curve(), rebuild=True)
+    MlflowClient(uri).delete_experiment(tracked.experiment_id)
+    log(uri, make_curve(), rebuild=True)
+    assert (len(runs_of(uri)), len(runs_of(uri, "orchard.sweep"))) == (1, 1)
+
+
+def test_rebuilding_leaves_a_users_own_runs(uri):
+    tracked = log(uri, make_curve())
+    MlflowClient(uri).create_run(tracked.experiment_id, tags={"mine": "yes"})
+    log(uri, make_curve(), rebuild=True)
+    assert len(runs_of(uri, "mine")) == 1
+
+
 def test_a_deleted_experiment_is_taken_out_of_the_bin(uri):
     tracked = log(uri, make_curve())
     MlflowClient(uri).delete_experiment(tracked.experiment_id)
@@ -297,6 +345,38 @@ def test_logging_twice_through_a_server_changes_nothing(tmp_path, empty_database
         assert [history(address, run.info.run_id).keys() for run in runs_of(address)] == [{20, 40}, {20}]
         logged = MlflowClient(address).list_artifacts(first.parent_run_id)
         assert [file.path for file in logged] == ["curves.png"]
+
+
+@pytest.mark.slow
+def test_a_server_killed_while_it_is_logged_to_loses_and_doubles_nothing(tmp_path, empty_database, monkeypatch):
+    (tmp_path / "mlflow.db").write_bytes(empty_database)
+    database, port = f"sqlite:///{tmp_path}/mlflow.db", free_port()
+    address = f"http://127.0.0.1:{port}"
+    curves = [make_curve(seed=seed) for seed in range(6)]
+    log_batch = MlflowClient.log_batch
+    for delay_s in (0.0, 0.02):  # between two requests; within one
+        with mortal_mlflow_server(port, database) as kill:
+            calls = count()
+
+            def fatal(self, *arguments, calls=calls, kill=kill, delay_s=delay_s, **options):
+                if next(calls) == 2:
+                    killer = threading.Timer(delay_s, kill)
+                    killer.start()
+                    if not delay_s:
+                        killer.join()
+                return log_batch(self, *arguments, **options)
+
+            monkeypatch.setattr(MlflowClient, "log_batch", fatal)
+            with pytest.raises(TrackingUnavailableError, match="orchard sync"):
+                log(address, *curves)
+            monkeypatch.undo()
+    with mortal_mlflow_server(port, database):
+        log(address, *curves, ended=True)
+    runs = runs_of(database)
+    assert sorted(run.data.params["seed"] for run in runs) == ["0", "1", "2", "3", "4", "5"]
+    assert all(history(database, run.info.run_id).keys() == {20, 40} for run in runs)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert len(runs_of(database, "orchard.sweep")) == 1
 
 
 def test_a_server_that_is_not_there_is_found_out_at_once():

@@ -10,14 +10,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from servers import free_port
+
+if TYPE_CHECKING:
+    from ray.autoscaler.v2.schema import NodeInfo
 
 BIN = Path(sys.executable).parent
 HEAD_NODE = "f" * 51 + "00000"  # the provider numbers its nodes itself, beginning with the head
@@ -97,23 +99,33 @@ class FakeCluster:
     group: int
 
     def workers(self) -> dict[str, str]:
-        """Type by node id of the pretend nodes that are up."""
-        from ray.autoscaler.v2.sdk import get_cluster_status
+        """Type by id of the pretend nodes that are up."""
+        return {node.node_id: node.ray_node_type_name for node in self._nodes()}
+
+    def at_work(self) -> list[str]:
+        """Ids of the pretend nodes on which something runs."""
+        return [
+            node.node_id
+            for node in self._nodes()
+            if any(usage.resource_name == "CPU" and usage.used for usage in node.resource_usage.usage)
+        ]
+
+    def _nodes(self) -> list["NodeInfo"]:
+        from ray.autoscaler.v2.sdk import get_cluster_status  # it reads the state of both autoscalers
 
         status = get_cluster_status(self.address)
-        nodes = [*status.active_nodes, *status.idle_nodes]
-        return {node.node_id: node.ray_node_type_name for node in nodes if node.node_id != HEAD_NODE}
-
-    def worker_types(self) -> Counter[str]:
-        """How many pretend nodes of each type are up."""
-        return Counter(self.workers().values())
+        return [node for node in (*status.active_nodes, *status.idle_nodes) if node.node_id != HEAD_NODE]
 
     def lose(self, node: str) -> None:
         """End a node without a word, as a spot machine is taken away: its raylet and all its workers at once."""
-        lost = [pid for pid in _group_members(self.group) if _environment(pid).get("RAY_CLOUD_INSTANCE_ID") == node]
-        assert lost, f"no process of node {node} in group {self.group}"
+        family = _processes(self.group)
+        lost = [pid for pid in family if _environment(pid).get("RAY_CLOUD_INSTANCE_ID") == node]
+        assert lost, f"{node} has no process"
+        for pid in lost:  # grows while it is read: children, and their children
+            lost += [child for child, parent in family.items() if parent == pid and child not in lost]
         for pid in lost:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -160,20 +172,21 @@ def fake_cluster(cluster: dict[str, Any], environment: dict[str, str], *, autosc
             process.wait()
 
 
-def _group_members(group: int) -> list[int]:
-    members = []
-    for folder in Path("/proc").iterdir():
-        try:
-            if folder.name.isdecimal() and os.getpgid(int(folder.name)) == group:
-                members.append(int(folder.name))
-        except ProcessLookupError:
-            continue
-    return members
+def _processes(group: int) -> dict[int, int]:
+    """The processes of a group, and the parent of each."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(ProcessLookupError, FileNotFoundError):
+            _state, parent, its_group, *_ = stat.read_text().rpartition(")")[2].split()
+            if int(its_group) == group:
+                parents[int(stat.parent.name)] = int(parent)
+    return parents
 
 
 def _environment(pid: int) -> dict[str, str]:
+    """What a process was started with. A raylet keeps it; Ray's workers write their title over it."""
     try:
         entries = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
-    except (ProcessLookupError, FileNotFoundError):
+    except (ProcessLookupError, FileNotFoundError, PermissionError):
         return {}
     return {name: value for name, _, value in (entry.partition("=") for entry in entries)}

@@ -1,11 +1,12 @@
 """Real servers for tests, on loopback and on ports of their own; each is ended by its own handle."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.request import urlopen
 
@@ -20,16 +21,38 @@ def free_port() -> int:
 def mlflow_server(backend_store_uri: str, *arguments: str) -> Iterator[str]:
     """An MLflow server; its address."""
     port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # its job runners take half a minute
-    process = subprocess.Popen([*command, "--backend-store-uri", backend_store_uri, *arguments], env=environment)
+    process = start_mlflow(port, backend_store_uri, *arguments)
     try:
-        address = f"http://127.0.0.1:{port}"
-        _wait_until_up(f"{address}/health")
-        yield address
+        _wait_until_up(f"http://127.0.0.1:{port}/health")
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(90)
+
+
+@contextmanager
+def mortal_mlflow_server(port: int, backend_store_uri: str) -> Iterator[Callable[[], None]]:
+    """An MLflow server on a given port; what kills it at once, with all its processes. It is killed at the end too."""
+    process = start_mlflow(port, backend_store_uri)
+
+    def kill() -> None:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+
+    try:
+        _wait_until_up(f"http://127.0.0.1:{port}/health")
+        yield kill
+    finally:
+        kill()
+
+
+def start_mlflow(port: int, backend_store_uri: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """An MLflow server that comes up, leader of a process group of its own."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # its job runners take half a minute
+    command += ["--backend-store-uri", backend_store_uri, *arguments]
+    return subprocess.Popen(command, env=environment, start_new_session=True)
 
 
 # One request at a time: moto looks whether an object exists and then writes it, which S3 does in one step.
@@ -45,6 +68,7 @@ run_simple("127.0.0.1", int(sys.argv[1]), DomainDispatcherApplication(create_bac
 def s3_server(*buckets: str) -> Iterator[dict[str, str]]:
     """An S3 server with empty buckets; the environment variables by which clients find it."""
     import boto3
+    from s3fs import S3FileSystem
 
     port = free_port()
     process = subprocess.Popen([sys.executable, "-c", _S3_SERVER, str(port)], stderr=subprocess.DEVNULL)
@@ -63,6 +87,7 @@ def s3_server(*buckets: str) -> Iterator[dict[str, str]]:
             client.create_bucket(Bucket=bucket)
         yield {"AWS_ENDPOINT_URL": address, **access}
     finally:
+        S3FileSystem.clear_instance_cache()  # they remember their server, and are found by bucket and options alone
         process.terminate()
         process.wait(30)
 

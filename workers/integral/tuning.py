@@ -214,7 +214,10 @@ class _Course:
             for name, tensor in self._problem.free.items():
                 tensor.copy_(tensors["free"][name])
         self.step, (self._loss_before, self._best), self._best_step = step, losses, best_step
-        self._best_state = dict(tensors["best cells"]), dict(tensors["best biases"])
+        self._best_state = (
+            {name: tensors["best cells"][name] for name in cells},
+            {name: tensors["best biases"][name] for name in biases},
+        )
 
 
 def _endless(

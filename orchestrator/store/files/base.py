@@ -95,6 +95,5 @@ class Files(Protocol):
         """Write here and see that a file which exists is not created again; leaves nothing.
 
         Raises:
-            OSError: Nothing can be written here.
-            BadInputError: This place does not keep the first writer's file.
+            BadInputError: Nothing can be written here, or a second writer would replace the first one's file.
         """

@@ -97,10 +97,15 @@ class FolderFiles:
         """Write a file twice. Raises as the contract says."""
         path = f"check-{uuid.uuid4().hex}"
         try:
-            if not self.create(path, b"first") or self.create(path, b"second") or self.read(path) != b"first":
-                raise BadInputError(f"storage: {self._root} lets a second writer replace a file; use another folder")
-        finally:
+            kept = self.create(path, b"first") and not self.create(path, b"second") and self.read(path) == b"first"
             self.delete(path)
+        except OSError as error:
+            raise BadInputError(
+                f"storage: {self._root} cannot be used ({error}); give a folder that may be written to, on a file "
+                "system with hard links"
+            ) from None
+        if not kept:
+            raise BadInputError(f"storage: {self._root} lets a second writer replace a file; give another folder")
 
     def _make(self, folder: str) -> None:
         if folder not in self._made:

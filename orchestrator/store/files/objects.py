@@ -44,7 +44,7 @@ class ObjectFiles:
         self._uri = uri.rstrip("/")
         scheme = uri.partition("://")[0]
         try:
-            options = {"use_listings_cache": False, "skip_instance_cache": True, **_OPTIONS.get(scheme, {})}
+            options = {"use_listings_cache": False, **_OPTIONS.get(scheme, {})}
             self._system, self._root = fsspec.core.url_to_fs(self._uri, **options)
         except ImportError as error:
             raise BadInputError(f"storage: {uri} needs a package that is not installed here: {error}") from None
@@ -132,13 +132,15 @@ class ObjectFiles:
         path = f"check-{uuid.uuid4().hex}"
         try:
             self.create(path, b"first")
-            if self.create(path, b"second") or self.read(path) != b"first":
-                raise BadInputError(
-                    f"storage: the server of {self._uri} ignores the condition 'only if absent' (If-None-Match), "
-                    "so two drivers could overwrite each other; use a server that honours it, or a folder"
-                )
-        finally:
+            kept = not self.create(path, b"second") and self.read(path) == b"first"
             self.delete(path)
+        except OSError as error:
+            raise BadInputError(f"storage: {self._uri} cannot be used: {error}") from None
+        if not kept:
+            raise BadInputError(
+                f"storage: the server of {self._uri} ignores the condition 'only if absent' (If-None-Match), so two "
+                "drivers could overwrite each other; use a server that honours it, or a folder"
+            )
 
     def _write(self, path: str, content: bytes, *, mode: str) -> None:
         try:

@@ -51,7 +51,7 @@ def test_a_second_read_from_an_object_store_comes_from_this_machine(s3_uri, monk
     store = open_store(s3_uri)
     store.commit(manifest(), {"a": b"abc"})
     asked = []
-    monkeypatch.setattr(store, "read_blob", lambda digest: asked.append(digest))
+    monkeypatch.setattr(store, "read_blob", asked.append)
     assert store.read(KEY, "a") == b"abc"
     assert not asked
 

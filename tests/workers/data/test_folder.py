@@ -68,6 +68,15 @@ def test_a_damaged_image_is_named_when_it_is_read(root):
         next(batches(data.test, 1))
 
 
+@pytest.mark.parametrize("content", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", b"BM"])
+def test_only_png_and_jpeg_are_decoded_whatever_a_file_is_called(root, content):
+    # Pillow hands PostScript to Ghostscript, a language that can do anything.
+    (root / "val" / "bee" / "0.jpg").write_bytes(content)
+    data = load_dataset("imagefolder", str(root), arguments={"size": 4})
+    with pytest.raises(BadInputError, match=r"0\.jpg: cannot be read as an image \(cannot identify"):
+        next(batches(data.test, 1))
+
+
 def test_a_class_that_train_lacks_is_named(root):
     write(root / "val" / "cat" / "0.png")
     with pytest.raises(BadInputError, match="classes that train/ lacks: cat"):

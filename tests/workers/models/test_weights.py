@@ -112,16 +112,14 @@ def test_a_hostile_pickle_is_refused_and_not_run(tmp_path, ending, kind):
         path.write_bytes(pickle.dumps(content))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=kind == "zip")
-    with pytest.raises(
-        BadInputError, match=r"refused: .*could run code; only tensors.*Save model.state_dict\(\) as safe"
-    ):
+    with pytest.raises(BadInputError, match=r"refused: .*could run code; only tensors.*Save model\.state_dict"):
         load_weights(small_net(), str(path))
     assert not (tmp_path / "run").exists()
 
 
 def test_a_hostile_pickle_called_safetensors_is_refused_and_not_run(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(pickle.dumps(Hostile(tmp_path / "run")))
-    with pytest.raises(BadInputError, match="not a readable '.safetensors' file"):
+    with pytest.raises(BadInputError, match=r"not a readable '\.safetensors' file"):
         load_weights(small_net(), str(tmp_path / "w.safetensors"))
     assert not (tmp_path / "run").exists()
 

@@ -47,7 +47,8 @@ def test_the_identity_changes_nothing(bench):
     assert bench.digests(bench.permute(method="identity")) == bench.digests(bench.convert())
 
 
-def test_orders_that_are_not_there_are_a_transient_fault(own_bench, failure):
+def test_orders_that_are_not_there_have_to_be_made_again(own_bench, failure):
     params = {"ordering": {"method": "tsp", "metric": "l2", "effort": "fast"}, "seed": 0}
     outcome = own_bench.run(StageKind.PERMUTE, params, network=own_bench.convert())
-    assert failure(outcome).cause is Cause.TRANSIENT
+    assert failure(outcome).cause is Cause.CORRUPT
+    assert not own_bench.store.has(outcome.damaged)

@@ -1,3 +1,6 @@
+import pickle
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -81,3 +84,51 @@ def test_it_stops_when_asked_to(own_bench, params, failure):
 def test_a_loss_that_explodes_is_bad_numerics(own_bench, params, failure):
     train = {"epochs": 2, "batch_size": 100, "learning_rate": 1e30}
     assert failure(own_bench.run(StageKind.TRAIN, params(**TINY, train=train))).cause is Cause.BAD_NUMERICS
+
+
+def test_lost_in_the_middle_it_ends_with_the_same_artifact(own_bench, params, lost, lost_at):
+    asked = params(**TINY, train={"epochs": 3, "batch_size": 100, "learning_rate": 0.05, "augment": "crop-flip"})
+    expected = type(own_bench)(Path(own_bench.store.uri) / "alone")
+    key = expected.key(StageKind.TRAIN, asked)
+    with pytest.raises(lost):
+        own_bench.run(StageKind.TRAIN, asked, should_stop=lost_at(18), checkpoint_interval_s=0)
+    assert own_bench.store.load_checkpoint(key)
+    counter = lost_at(10**9)
+    assert isinstance(own_bench.run(StageKind.TRAIN, asked, should_stop=counter), Succeeded)
+    assert counter.asked < 1 + 3 * 11  # before the stage, and at three epochs of ten batches and a validation
+    assert own_bench.digests(key) == expected.digests(key)
+    assert own_bench.measured(key) == expected.measured(key)
+    assert own_bench.store.load_checkpoint(key) is None
+
+
+def test_its_log_tells_the_epochs(own_bench, params):
+    key = own_bench.key(StageKind.TRAIN, params(**TINY, seed=4))
+    (log,) = Path(own_bench.store.uri, "logs", key).glob("*.log")
+    assert "epoch 1: {'learning_rate'" in log.read_text()
+
+
+class Hostile:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def test_a_hostile_checkpoint_of_the_users_is_bad_input_and_not_run(own_bench, params, failure, tmp_path):
+    (tmp_path / "net.pt").write_bytes(pickle.dumps(Hostile(tmp_path / "run"), protocol=2))
+    locations = {"weights": str(tmp_path / "net.pt")}
+    outcome = own_bench.run(StageKind.TRAIN, params(**TINY, weights="x", train=None), locations=locations)
+    assert failure(outcome).cause is Cause.BAD_INPUT
+    assert "could run code; only tensors are loaded" in outcome.message
+    assert not (tmp_path / "run").exists()
+
+
+def test_hostile_progress_in_the_store_is_ignored_and_not_run(own_bench, params, tmp_path):
+    asked = params(**TINY, seed=5)
+    key = own_bench.key(StageKind.TRAIN, asked)
+    other = type(own_bench)(tmp_path / "other")
+    other.store.save_checkpoint(key, pickle.dumps(Hostile(tmp_path / "run")))
+    assert other.key(StageKind.TRAIN, asked) == key
+    assert other.digests(key) == own_bench.digests(key)
+    assert not (tmp_path / "run").exists()

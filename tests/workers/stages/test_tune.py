@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from jobs.outcome import Cause
+from jobs.artifact import Commit
+from jobs.outcome import Cause, Succeeded
 from jobs.task import StageKind
 from workers.allocation import uniform_widths
 from workers.channels import ChannelMap
@@ -49,3 +50,15 @@ def test_it_stops_when_asked_to(bench, failure):
     params = {**bench.tasks[bench.tune(permuted)].params, "seed": 9}
     outcome = bench.run(StageKind.TUNE, params, should_stop=lambda: True, network=permuted)
     assert failure(outcome).cause is Cause.CANCELLED
+
+
+def test_lost_in_the_middle_it_ends_with_the_same_artifact(bench, lost, lost_at):
+    permuted = bench.permute()
+    asked = {**bench.tasks[bench.tune(permuted)].params, "seed": 21}
+    with pytest.raises(lost):
+        bench.run(StageKind.TUNE, asked, should_stop=lost_at(5), checkpoint_interval_s=0, network=permuted)
+    counter = lost_at(10**9)
+    outcome = bench.run(StageKind.TUNE, asked, should_stop=counter, network=permuted)
+    assert isinstance(outcome, Succeeded)
+    assert counter.asked < 1 + 6  # before the stage, and at each step
+    assert bench.run_again(outcome.key) is Commit.REPEATED

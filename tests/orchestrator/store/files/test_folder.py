@@ -3,6 +3,7 @@ import os
 import pytest
 from files_suite import FilesSuite
 
+from jobs.errors import BadInputError
 from orchestrator.store.files import FolderFiles
 
 
@@ -72,6 +73,21 @@ def test_lines_that_could_not_be_written_leave_no_trace(files, monkeypatch):
     appender.append(b"third\n")
     appender.close()
     assert files.read("log/d.jsonl") == b"first\nthird\n"
+
+
+def test_a_file_system_without_hard_links_is_refused(files, monkeypatch):
+    def unsupported(source, target):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", unsupported)
+    with pytest.raises(BadInputError, match=r"Operation not permitted.*hard links"):
+        files.check()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BadInputError, match=r"cannot be used .*Not a directory"):
+        FolderFiles(tmp_path / "file" / "store").check()
 
 
 def test_a_torn_line_is_ended_by_the_next_writer(files):

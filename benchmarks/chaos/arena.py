@@ -1,0 +1,151 @@
+"""Where faults happen: a sweep in a folder, drivers as processes of their own, and what can be done to them.
+
+Inline drivers are forked from this process, which has imported everything, so that one costs a second and not ten.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.chaos import world
+from benchmarks.chaos.audit import Findings, audit
+from benchmarks.chaos.driver import HELD, run_driver
+from orchestrator.plan import Plan
+
+_LIMIT_S = 120.0
+
+
+@dataclass(kw_only=True)
+class Arena:
+    """One sweep that is run under one fault.
+
+    Attributes:
+        root: Its folder.
+        database: MLflow's database.
+        draw: The moments come from here.
+        ray_address: Of the Ray cluster that drivers join; empty: inline drivers.
+        num_models: How large the sweep is.
+        environment: Of Ray drivers.
+        tracking: MLflow's address; default: the database itself.
+    """
+
+    root: Path
+    database: Path
+    draw: random.Random
+    num_models: int
+    ray_address: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    tracking: str = ""
+
+    def __post_init__(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def plan(self) -> Plan:
+        """The sweep's plan."""
+        return world.sweep(self.root, num_models=self.num_models, tracking=self._tracking)[1]
+
+    @property
+    def store(self) -> Path:
+        """The folder of the store."""
+        return self.root / "store"
+
+    @property
+    def _tracking(self) -> str:
+        return self.tracking or f"sqlite:///{self.database}"
+
+    def start(self, prepare: Callable[[], None] = lambda: None) -> int:
+        """Start a driver; its process id.
+
+        Args:
+            prepare: Called in the new process before anything else; inline drivers only.
+        """
+        if self.ray_address:
+            command = [sys.executable, "-m", "benchmarks.chaos.driver", str(self.root), self._tracking]
+            with (self.root / "driver.log").open("ab") as log:
+                return subprocess.Popen(
+                    [*command, "--num-models", str(self.num_models)],
+                    env={**self.environment, "RAY_ADDRESS": self.ray_address},
+                    stdout=log,
+                    stderr=log,
+                ).pid
+        pid = os.fork()
+        if pid:
+            return pid
+        code = 70
+        try:
+            log = os.open(self.root / "driver.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            prepare()
+            code = run_driver(self.root, self._tracking, on_ray=False, num_models=self.num_models)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(code)
+
+    def wait(self, pid: int, limit_s: float = _LIMIT_S) -> int:
+        """A driver's exit code, negative for the signal that ended it.
+
+        Raises:
+            TimeoutError: It did not end within the limit; it has been killed.
+        """
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.01)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise TimeoutError(f"driver {pid} did not end within {limit_s:.0f} s: {self.root / 'driver.log'}")
+
+    def run(self, prepare: Callable[[], None] = lambda: None) -> int:
+        """Run a driver to its end."""
+        return self.wait(self.start(prepare))
+
+    def finish(self) -> Findings:
+        """Run drivers without a fault until one completes the sweep, and look at what came of it.
+
+        Raises:
+            RuntimeError: It never completes.
+        """
+        for _ in range(5):
+            if self.run() == 0:
+                return audit(self.root, self.plan, self.database)
+            time.sleep(0.1)
+        raise RuntimeError(f"the sweep does not complete: {self.root / 'driver.log'}")
+
+    def await_progress(self, least: int) -> None:
+        """Wait until the stages have noted so many lines."""
+        record = self.root / "record.jsonl"
+        for _ in range(6000):
+            if len(world.notes(record)) >= least:
+                return
+            time.sleep(0.01)
+        raise TimeoutError(f"no progress: {self.root / 'driver.log'}")
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    """Send a signal to a process that may have ended."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def copy_database(template: Path, root: Path) -> Path:
+    """A fresh MLflow database in a folder: MLflow takes seconds to make one."""
+    root.mkdir(parents=True, exist_ok=True)
+    database = root / "mlflow.db"
+    shutil.copy(template, database)
+    return database
+
+
+__all__ = ["HELD", "Arena", "copy_database", "kill"]

@@ -1,0 +1,75 @@
+"""What became of a sweep: read from the store, from MLflow's database and from what the stages noted."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.chaos import world
+from jobs.artifact import CorruptArtifactError, MissingArtifactError
+from orchestrator.plan import Plan
+from orchestrator.results import METRICS
+from orchestrator.store import open_store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What is wrong with a sweep that has come to its end.
+
+    Attributes:
+        lost: Points without a readable result, or without their rows in MLflow.
+        duplicated: Rows or runs in MLflow beyond one per point and one per curve.
+        recomputed: Stages that began after their result was committed.
+        repeated_steps: Steps of long stages that ran more than once: what the checkpoints did not save.
+        computed: Stages that began.
+    """
+
+    lost: int
+    duplicated: int
+    recomputed: int
+    repeated_steps: int
+    computed: int
+
+    @property
+    def clean(self) -> bool:
+        """Nothing lost, nothing twice."""
+        return not (self.lost or self.duplicated or self.recomputed)
+
+
+def audit(root: Path, plan: Plan, database: Path) -> Findings:
+    """Look at a sweep after its last driver has ended."""
+    store = open_store(str(root / "store"))
+    noted = world.notes(root / "record.jsonl")
+    lost = recomputed = 0
+    committed: dict[str, float] = {}
+    for key in {str(entry["key"]) for entry in noted} | set(plan.targets):
+        try:
+            committed[key] = store.manifest(key).created_s
+        except (MissingArtifactError, CorruptArtifactError):
+            lost += key in plan.targets
+    began = [entry for entry in noted if entry["event"] == "began"]
+    for entry in began:
+        recomputed += float(str(entry["at_s"])) > committed.get(str(entry["key"]), float("inf"))
+    steps = [(entry["key"], entry["step"]) for entry in noted if entry["event"] == "step"]
+    rows_lost, duplicated = _rows(database, plan)
+    return Findings(
+        lost=lost + rows_lost,
+        duplicated=duplicated,
+        recomputed=recomputed,
+        repeated_steps=len(steps) - len(set(steps)),
+        computed=len(began),
+    )
+
+
+def _rows(database: Path, plan: Plan) -> tuple[int, int]:
+    """Points whose rows MLflow lacks, and rows and runs that it has too many of."""
+    points = sum(len(curve.points) for curve in plan.curves)
+    with closing(sqlite3.connect(database)) as connection:
+        (runs,) = connection.execute("select count(*) from runs where lifecycle_stage = 'active'").fetchone()
+        active = "run_uuid in (select run_uuid from runs where lifecycle_stage = 'active')"
+        (rows,) = connection.execute(f"select count(*) from metrics where {active}").fetchone()
+        (distinct,) = connection.execute(
+            f"select count(*) from (select distinct run_uuid, key, step from metrics where {active})"
+        ).fetchone()
+    missing = max(0, points * len(METRICS) - distinct)
+    return -(-missing // len(METRICS)), max(0, rows - distinct) + max(0, runs - len(plan.curves) - 1)

@@ -1,0 +1,95 @@
+"""A driver that runs the chaos sweep as `orchard run` does: lease, plan, backend, journal, MLflow.
+
+`python -m benchmarks.chaos.driver FOLDER TRACKING` runs it on the Ray cluster at RAY_ADDRESS. Exit codes are those of
+`orchard run`, and 4 where another driver holds the sweep.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import ray.cloudpickle
+
+from benchmarks.chaos import world
+from jobs.outcome import Outcome
+from jobs.task import StageKind, Task
+from orchestrator.backends import Backend, InlineBackend
+from orchestrator.backends.ray_cluster import RayBackend
+from orchestrator.backends.ray_worker import Workplace, execute
+from orchestrator.holding import Hold
+from orchestrator.machine import Machine
+from orchestrator.run import run_sweep
+from orchestrator.store import Lease, LeaseHeldError, open_store
+from workers.entry import Provenance
+
+HELD = 4
+TTL_S = 2.0
+_BEAT_S = 0.2
+_INLINE_S, _RAY_S = 0.01, 0.2
+
+
+class Quiet:
+    """An observer that shows nothing."""
+
+    def update(self, machine: Machine, outcomes: Sequence[Outcome]) -> None:
+        """See the class."""
+
+
+def run_driver(root: Path, tracking: str, *, on_ray: bool, num_models: int) -> int:
+    """Run the sweep in a folder to its end, or to the end of this driver."""
+    spec, plan = world.sweep(root, num_models=num_models, tracking=tracking)
+    store = open_store(spec.storage)
+    try:
+        lease = Lease.acquire(store.files, spec.name, ttl_s=TTL_S)
+    except LeaseHeldError:
+        return HELD
+    backend: Backend | None = None
+    with Hold(store, lease, beat_s=_BEAT_S) as hold:
+        try:
+            if on_ray:
+                execute = partial(_execute, record=root / "record.jsonl", seconds=_RAY_S)
+                backend = RayBackend(store.uri, Provenance(), term=hold.term, execute=execute)
+            else:
+                stage = partial(world.stage, record=root / "record.jsonl", seconds=_INLINE_S)
+                backend = InlineBackend(
+                    store,
+                    Provenance(),
+                    should_stop=hold.should_stop,
+                    may_commit=hold.may_commit,
+                    stage_of=lambda kind: stage,
+                )
+            with hold.hearing_sigterm():
+                summary, publisher = run_sweep(spec, plan, store, backend, Quiet(), Provenance(), hold)
+        finally:
+            if backend is not None:
+                backend.close()
+        if not hold.hurried:
+            publisher.finish()
+    return 0 if summary.complete else 3 if summary.stopped else 1
+
+
+def _execute(task: Task, place: Workplace, *, record: Path, seconds: float) -> Outcome:
+    stage = partial(world.stage, record=record, seconds=seconds)
+
+    def stage_of(kind: StageKind) -> partial[object]:
+        return stage
+
+    return execute(task, place, stage_of=stage_of)  # type: ignore[arg-type]  # partial hides the stage's signature
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("tracking")
+    parser.add_argument("--num-models", type=int, default=4)
+    arguments = parser.parse_args()
+    # Workers cannot import the benchmarks: what they are handed travels by value.
+    for module in (sys.modules["benchmarks.chaos.world"], sys.modules[__name__]):
+        ray.cloudpickle.register_pickle_by_value(module)
+    sys.exit(run_driver(arguments.root, arguments.tracking, on_ray=True, num_models=arguments.num_models))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Faults against a driver on a real Ray cluster: its workers, its nodes, itself. One call is one sweep with several faults."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ray.cluster_utils import Cluster
+
+from benchmarks.chaos import world
+from benchmarks.chaos.arena import Arena, kill
+
+NODES, CPUS_PER_NODE = 2, 2
+_GRACE_S = 3.0
+"""What `ray job stop` gives a driver between SIGTERM and SIGKILL."""
+
+
+class Field:
+    """A Ray cluster of this test's own: a head that runs no tasks, and nodes that can be lost."""
+
+    def __init__(self) -> None:
+        self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        self._nodes = [self._add() for _ in range(NODES)]
+
+    @property
+    def address(self) -> str:
+        """For RAY_ADDRESS."""
+        return str(self._cluster.address)
+
+    def lose_node(self, index: int) -> None:
+        """kill -9 of a raylet; after a moment another node comes."""
+        node = self._nodes[index]
+        for pid in _raylets(node):
+            kill(pid)
+        time.sleep(1.0)
+        self._cluster.remove_node(node, allow_graceful=False)
+        self._nodes[index] = self._add()
+
+    def workers(self) -> list[int]:
+        """Process ids of the workers that run tasks now."""
+        raylets = {pid for node in self._nodes for pid in _raylets(node)}
+        return [pid for pid, parent, command in _processes() if parent in raylets and command.startswith("ray::") and "IDLE" not in command]
+
+    def close(self) -> None:
+        """End it."""
+        self._cluster.shutdown()
+
+    def _add(self) -> Any:
+        return self._cluster.add_node(num_cpus=CPUS_PER_NODE, object_store_memory=80_000_000)
+
+
+@contextmanager
+def field() -> Iterator[Field]:
+    """A cluster, ended at the end."""
+    made = Field()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def workers_killed(arena: Arena, cluster: Field, count: int) -> int:
+    """kill -9 of a worker that runs a task, again and again."""
+    return _while_running(arena, count, lambda: _kill_one(arena, cluster))
+
+
+def raylets_killed(arena: Arena, cluster: Field, count: int) -> int:
+    """kill -9 of a node's raylet, as a spot machine goes; a new node comes after a moment."""
+
+    def strike() -> bool:
+        cluster.lose_node(arena.draw.randrange(NODES))
+        return True
+
+    return _while_running(arena, count, strike)
+
+
+def driver_killed(arena: Arena, cluster: Field, count: int) -> int:
+    """kill -9 of the driver, while its tasks run on."""
+    return _restarting(arena, count, signal.SIGKILL)
+
+
+def driver_terminated(arena: Arena, cluster: Field, count: int) -> int:
+    """SIGTERM: the driver ends within its grace, and no task of it runs on."""
+    done = _restarting(arena, count, signal.SIGTERM)
+    for _ in range(50):
+        if not cluster.workers():
+            return done
+        time.sleep(0.1)
+    raise RuntimeError(f"workers run on: {cluster.workers()}")
+
+
+RAY_FAULTS: dict[str, Callable[[Arena, Field, int], int]] = {
+    "workers killed": workers_killed,
+    "raylets killed": raylets_killed,
+    "driver killed": driver_killed,
+    "driver told to end (SIGTERM)": driver_terminated,
+}
+"""Each takes a number of faults and gives the number of those that met a running sweep."""
+
+
+def _while_running(arena: Arena, count: int, strike: Callable[[], bool]) -> int:
+    pid, done = arena.start(), 0
+    arena.await_progress(1)
+    while done < count and not _ended(pid):
+        time.sleep(arena.draw.uniform(0.2, 1.5))
+        if not _ended(pid):
+            done += strike()
+    arena.wait(pid)
+    return done
+
+
+def _restarting(arena: Arena, count: int, number: signal.Signals) -> int:
+    for done in range(count):
+        before = len(world.notes(arena.root / "record.jsonl"))
+        pid = arena.start()
+        arena.await_progress(before + 1)
+        time.sleep(arena.draw.uniform(0.0, 0.6))
+        if _ended(pid):
+            arena.wait(pid)
+            return done
+        kill(pid, number)
+        if number is signal.SIGTERM and arena.wait(pid, limit_s=_GRACE_S) not in (0, 3):
+            raise RuntimeError(f"the driver did not end well: {arena.root / 'driver.log'}")
+        if number is signal.SIGKILL:
+            arena.wait(pid)
+    return count
+
+
+def _kill_one(arena: Arena, cluster: Field) -> bool:
+    busy = cluster.workers()
+    if busy:
+        kill(arena.draw.choice(busy))
+    return bool(busy)
+
+
+def _ended(pid: int) -> bool:
+    """Whether a child has ended; it is still to be waited for."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _raylets(node: Any) -> list[int]:
+    return [info.process.pid for info in node.all_processes.get("raylet", ())]
+
+
+def _processes() -> Iterator[tuple[int, int, str]]:
+    """Process id, parent and command of every process of this machine."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            yield int(folder.name), parent, (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (OSError, ValueError):
+            continue

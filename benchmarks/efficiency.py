@@ -1,0 +1,124 @@
+"""How close a sweep comes to the time that its slots allow, and Ray Tune with the same trials.
+
+Tasks of one second (asleep, so that two cores can pretend to be eight) on a real Ray of eight one-CPU slots, through
+machine, backend, store and journal. Ideal is tasks / slots x 1 s. Ray Tune then runs as many trials of one second on
+the same Ray, eight at a time, its loggers off. Both have run a few empty tasks before, so that no process starts and
+imports in the time that is measured.
+Figures: ratio_to_ideal, tune_ratio_to_ideal, tasks, ideal_s.
+"""
+
+import argparse
+import json
+import logging
+import os
+import tempfile
+import time
+
+from ray import tune
+from ray.cluster_utils import Cluster
+
+from benchmarks.throughput import tasks_of
+from jobs.outcome import Outcome
+from jobs.task import Resources, Task
+from orchestrator.backends.ray_cluster import RayBackend
+from orchestrator.backends.ray_worker import Workplace, execute
+from orchestrator.journalling import JournalKeeper
+from orchestrator.machine import Machine
+from orchestrator.run import drive
+from orchestrator.steering import capacity, in_flight_limits
+from orchestrator.store import Journal, Lease, open_store
+from workers.entry import Provenance
+from workers.stages import Context, Product
+
+SLOTS = 8
+TASK_S = 1.0
+
+
+def _sleeping_stage(context: Context) -> Product:
+    time.sleep(TASK_S if context.params["salt"] else 0.0)
+    return Product(measurements={})
+
+
+def _execute_sleeping(task: Task, place: Workplace) -> Outcome:
+    return execute(task, place, stage_of=lambda stage: _sleeping_stage)
+
+
+def through_orchard(backend: RayBackend, journal: Journal, count: int, salt: int) -> float:
+    """Seconds that tasks take; those with salt 0 do nothing."""
+    tasks = tasks_of(count, salt)
+    limits = in_flight_limits(capacity(backend.slots(), backend.node_kinds()))
+    started = time.perf_counter()
+    machine = Machine(tasks, list(tasks), order_resources=Resources(), limits=limits)
+    attempts = machine.start(frozenset(), {}, now_s=time.monotonic())
+    summary = drive(machine, attempts, backend, [JournalKeeper(journal)])
+    seconds = time.perf_counter() - started
+    if summary.computed != count:
+        raise RuntimeError(f"{summary.computed} of {count} tasks were computed: {summary.failures[:1]}")
+    return seconds
+
+
+def _trial(config: dict[str, float]) -> None:
+    time.sleep(config["sleep_s"])
+    tune.report({"done": 1})
+
+
+def through_tune(folder: str, count: int, sleep_s: float) -> float:
+    """Seconds that Ray Tune takes for as many trials."""
+    tuner = tune.Tuner(
+        tune.with_resources(_trial, {"cpu": 1}),
+        param_space={"n": tune.grid_search(list(range(count))), "sleep_s": sleep_s},
+        tune_config=tune.TuneConfig(max_concurrent_trials=SLOTS, reuse_actors=True),
+        run_config=tune.RunConfig(storage_path=folder, verbose=0),
+    )
+    started = time.perf_counter()
+    results = tuner.fit()
+    seconds = time.perf_counter() - started
+    if len(results) != count or results.num_errors:
+        raise RuntimeError(f"Ray Tune ended {len(results)} of {count} trials, {results.num_errors} with errors")
+    return seconds
+
+
+def measure(folder: str, count: int) -> tuple[float, float]:
+    """Seconds through Orchard and through Ray Tune."""
+    store = open_store(f"{folder}/store")
+    with Lease.acquire(store.files, "efficiency") as lease, store.open_journal("efficiency", "driver") as journal:
+        backend = RayBackend(store.uri, Provenance(), term=lease.term, execute=_execute_sleeping)
+        try:
+            through_orchard(backend, journal, 4 * SLOTS, salt=0)
+            orchard_s = through_orchard(backend, journal, count, salt=1)
+            through_tune(f"{folder}/tune", SLOTS, sleep_s=0.0)
+            tune_s = through_tune(f"{folder}/tune", count, sleep_s=TASK_S)
+        finally:
+            backend.close()
+    return orchard_s, tune_s
+
+
+def main() -> None:
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="40 tasks.")
+    count = 40 if parser.parse_args().quick else 200
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": SLOTS, "include_dashboard": False})
+    os.environ["RAY_ADDRESS"] = cluster.address
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            orchard_s, tune_s = measure(folder, count)
+    finally:
+        cluster.shutdown()
+    ideal_s = count / SLOTS * TASK_S
+    print(
+        json.dumps(
+            {
+                "ratio_to_ideal": round(orchard_s / ideal_s, 3),
+                "tune_ratio_to_ideal": round(tune_s / ideal_s, 3),
+                "tasks": count,
+                "ideal_s": ideal_s,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""`orchard doctor`: print what may go wrong before a run, and what to do about it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from jobs.load import load_sweep
+from jobs.spec import SweepSpec
+from orchestrator.commands.submitting import EXCLUDES
+from orchestrator.doctor import Finding, Verdict, examine
+from orchestrator.doctor.facts import Question
+
+_COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
+
+
+def diagnose(
+    sweep: str | None, overrides: Sequence[str], *, address: str | None, working_dir: str, as_json: bool
+) -> int:
+    """Examine everything that a sweep needs; returns 1 if something will fail, else 0.
+
+    Args:
+        sweep: A sweep file; without one, the defaults of `storage`, `tracking` and `device` are examined.
+        overrides: Changes to it.
+        address: Of a cluster's dashboard.
+        working_dir: What `orchard submit` would upload.
+        as_json: Print for machines.
+    """
+    if sweep:
+        spec = load_sweep(sweep, overrides)
+        storage, tracking, device = spec.storage, spec.tracking, spec.device
+    else:
+        storage, tracking, device = (SweepSpec.model_fields[name].default for name in ("storage", "tracking", "device"))
+    question = Question(storage=storage, tracking=tracking, gpus=device != "cpu")
+    findings = examine(question, device=device, address=address, working_dir=working_dir, excludes=EXCLUDES)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            _print(finding)
+    return int(any(finding.verdict is Verdict.FAIL for finding in findings))
+
+
+def _print(finding: Finding) -> None:
+    verdict = click.style(f"{finding.verdict:<4}", fg=_COLOURS[finding.verdict])
+    click.echo(f"{verdict}  {finding.check:<14}  {finding.found}")
+    if finding.remedy:
+        click.echo(f"{'':<22}to do: {finding.remedy}")

@@ -1,0 +1,129 @@
+"""How a sweep's status and a task's attempts look to people. Records in, text out; reads nothing."""
+
+import time
+from collections.abc import Iterator, Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from jobs.identity import Json
+from orchestrator.pace import TimeLeft
+from orchestrator.status import FailedTask, State, SweepStatus
+from orchestrator.store.artifacts import AttemptLog
+
+_SHOWN = 20
+"""Failed tasks on a page; `--json` has all of them."""
+_COLUMNS = ("done", "running", "waiting", "reused", "failed", "blocked")
+
+
+def status_line(status: SweepStatus) -> str:
+    """A sweep in one line."""
+    finished = sum(stage.done + stage.reused for stage in status.stages)
+    total = sum(getattr(stage, column) for stage in status.stages for column in _COLUMNS)
+    failed = f", {len(status.failed_tasks)} failed" if status.failed_tasks else ""
+    left = f", {_left(status.time_left)}" if status.time_left else ""
+    reason = f": {status.reason}" if status.reason else ""
+    return f"{status.sweep}: {status.state}{reason}; {finished} of {total} tasks{failed}{left}"
+
+
+def status_page(status: SweepStatus) -> RenderableType:
+    """A sweep with its stages, its failures and what it cost."""
+    parts: list[RenderableType] = [Text(line) for line in _head(status)]
+    if status.stages:
+        parts.append(_table(status))
+    return Group(*parts, *(Text(line) for line in _foot(status)))
+
+
+def attempt_line(sweep: str, entry: Mapping[str, Json]) -> str:
+    """What the journal says of an attempt."""
+    place = f" on {entry['host']}" if entry["host"] else ""
+    if entry["kind"] == "succeeded":
+        how, message = "found its result there" if entry["reused"] else "succeeded", ""
+    else:
+        how, message = f"failed ({entry['cause']})", f": {entry['message']}"
+    head = f"attempt {entry['attempt']} of {entry['stage']} {entry['label']} in {sweep}: {how}{place}"
+    no_log = "; no log was written" if entry["kind"] == "failed" and not entry["log"] else ""
+    return f"{head} after {entry['duration_s']:.1f} s, {when(entry['at_s'])}{message}{no_log}"
+
+
+def log_line(log: AttemptLog) -> str:
+    """What is known of a log that no journal names."""
+    return f"{log.address}, {when(log.written_s)}"
+
+
+def when(seconds: float) -> str:
+    """A time since the epoch."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+
+
+def _head(status: SweepStatus) -> Iterator[str]:
+    yield f"{status.sweep}: {_meaning(status)}"
+    driver = status.driver
+    if driver is not None:
+        standing = f"alive, heard {driver.quiet_s:.0f} s ago" if driver.alive else "ended"
+        since = f"since {when(driver.since_s)} (term {driver.term})"
+        yield f"driver: process {driver.pid} on {driver.host} {since}, {standing}"
+    if status.started_s is not None:
+        left = f", {_left(status.time_left)}" if status.time_left else ""
+        yield f"run {status.runs}, begun {when(status.started_s)}: {_clock(status.duration_s)}{left}"
+
+
+def _meaning(status: SweepStatus) -> str:
+    again = "what was finished is kept, `orchard run` goes on from there"
+    match status.state:
+        case State.NEW:
+            return "no driver has begun to run it"
+        case State.HELD:
+            return "held by a driver that does not run tasks: it plans, or it logs to MLflow"
+        case State.STOPPED:
+            return f"stopped: {status.reason}; {again}"
+        case State.FAILED:
+            return f"ended with failed tasks; {again}"
+        case State.INTERRUPTED:
+            return f"interrupted: its driver ended without a word (killed, or its machine was lost); {again}"
+        case _:
+            return status.state.value
+
+
+def _table(status: SweepStatus) -> Table:
+    table = Table()
+    table.add_column("stage")
+    for heading in _COLUMNS:
+        table.add_column(heading, justify="right")
+    for stage in status.stages:
+        counts = [getattr(stage, column) for column in _COLUMNS]
+        table.add_row(stage.stage.value, *(str(count) if count else "·" for count in counts))
+    return table
+
+
+def _foot(status: SweepStatus) -> Iterator[str]:
+    retries = ", ".join(f"{count} {cause}" for cause, count in sorted(status.retries.items()))
+    yield f"attempts: {status.attempts}" + (
+        f"; failed and tried again or left to the next run: {retries}" if retries else ""
+    )
+    cap = "" if status.gpu_hours_cap is None else f" of {status.gpu_hours_cap:g}"
+    yield f"GPU-hours, all runs: {status.gpu_hours:.3g}{cap}"
+    if status.avoided_nodes:
+        yield f"nodes avoided because they killed tasks: {', '.join(status.avoided_nodes)}"
+    for task in status.failed_tasks[:_SHOWN]:
+        yield from _failed(task)
+    if len(status.failed_tasks) > _SHOWN:
+        yield f"and {len(status.failed_tasks) - _SHOWN} more failed tasks; --json lists all of them"
+    if status.lost_entries:
+        yield f"{status.lost_entries} entries could not be written to the journal and are missing here"
+
+
+def _failed(task: FailedTask) -> Iterator[str]:
+    yield f"failed ({task.cause}): {task.stage} {task.label} ({task.key[:12]}): {task.message}"
+    yield f"  log: {task.log or 'none was written'}"
+
+
+def _left(left: TimeLeft) -> str:
+    return f"{'at least' if left.at_least else 'about'} {_clock(left.seconds)} left"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

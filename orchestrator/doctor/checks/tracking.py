@@ -1,0 +1,31 @@
+"""Can the driver log to MLflow?"""
+
+from orchestrator.doctor.finding import Finding, ok, warn
+
+NAME = "mlflow"
+
+
+def judge(uri: str, problem: str, *, on_cluster: bool) -> Finding:
+    """Judge. MLflow being away is never fatal: the store has the results, and `orchard sync` logs them later.
+
+    Args:
+        uri: The sweep's `tracking`.
+        problem: Why the driver cannot log; empty where it can.
+        on_cluster: Whether the driver runs in a cluster.
+    """
+    if "403" in problem or "host header" in problem.lower():
+        return warn(
+            NAME,
+            problem,
+            "the server does not know itself by this name: start it with `mlflow server --allowed-hosts HOST:PORT`, "
+            "name and port as `tracking` has them",
+        )
+    if problem:
+        return warn(NAME, problem, "start the server or correct `tracking`; what is computed meanwhile: `orchard sync`")
+    if on_cluster and uri.startswith("sqlite:"):
+        return warn(
+            NAME,
+            f"{uri} is a file of the machine that the driver runs on, which goes away with the cluster",
+            "name a server in `tracking`, or log to a file here afterwards: `orchard sync --tracking`",
+        )
+    return ok(NAME, f"{uri} can be logged to")

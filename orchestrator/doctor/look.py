@@ -1,0 +1,83 @@
+"""Looks around on the machine that it runs on: versions, the store, MLflow, GPUs. Knows no cluster, judges nothing."""
+
+import os
+import platform
+import shutil
+import socket
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from jobs.errors import OrchardError
+from orchestrator.doctor.facts import Machine, Question
+from orchestrator.store import open_store, resolve_storage
+from orchestrator.tracking import address
+
+_PACKAGES = ("ray", "torch", "orchard")
+
+
+def look_around(question: Question) -> Machine:
+    """Everything that can be seen of this machine. Writes a probe to the store and removes it."""
+    gpus, gpu_problem = _gpus() if question.gpus else (None, "")
+    return Machine(
+        name=socket.gethostname(),
+        versions={"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        storage_problem=_storage_problem(question.storage),
+        free_bytes=_free_bytes(question.storage),
+        gpus=gpus,
+        gpu_problem=gpu_problem,
+    )
+
+
+def tracking_problem(uri: str) -> str:
+    """Why MLflow cannot be logged to from here; empty where it can. Makes no database."""
+    uri = address.resolved(uri)
+    if path := address.sqlite_path(uri):
+        folder = _nearest(path.parent)
+        return "" if os.access(folder, os.W_OK) else f"{folder} cannot be written to"
+    try:
+        with address.opened(uri) as client:
+            client.search_experiments(max_results=1)
+    except OrchardError as error:
+        return str(error)
+    return ""
+
+
+def _storage_problem(storage: str) -> str:
+    """What hinders a write of the store's own kind: a new file appears whole, and a second writer does not replace it.
+
+    Whatever an object store's client raises is the answer here, so nothing is let through.
+    """
+    try:
+        open_store(storage).files.check()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _free_bytes(storage: str) -> int | None:
+    try:
+        resolved = resolve_storage(storage)
+    except OrchardError:
+        return None
+    return None if "://" in resolved else shutil.disk_usage(_nearest(Path(resolved))).free
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, else the closest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _gpus() -> tuple[int | None, str]:
+    try:
+        import torch
+
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0, ""
+    except (ImportError, RuntimeError, OSError) as error:
+        return 0, str(error)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

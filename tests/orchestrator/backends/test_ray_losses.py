@@ -1,0 +1,59 @@
+"""Errors as Ray 2.60 words them; that it raises them is seen in `test_ray_cluster`."""
+
+import pytest
+from backend_suite import attempt
+from ray import exceptions
+
+from jobs.outcome import Cause
+from jobs.task import StageKind, make_task
+from orchestrator.backends.ray_losses import cause_of, failures, nodes_of
+
+NODE = "fd232c61c5d585f95a0b149224b8daafe509dbddc10c72e9e2fd0e43"
+NODE_DIED = exceptions.NodeDiedError(
+    f"Task failed because the node it was running on is dead or unavailable. Node IP: 192.0.2.7, node ID: {NODE}. "
+    "This can happen if the node was preempted, had a hardware failure, or its raylet crashed unexpectedly."
+)
+OUT_OF_MEMORY = exceptions.OutOfMemoryError(
+    f"Task was killed due to the node running low on memory.\nMemory on the node (IP: 192.0.2.7, ID: {NODE}) where "
+    "the lease (lease ID: 01ff, name=work, pid=7, memory used=0.05GB) was running was 7.3GB / 7.4GB (0.98)"
+)
+
+
+def bundle(size):
+    tasks = [make_task(StageKind.SCORE, params={"n": n}, inputs={}, environment={}) for n in range(size)]
+    return [attempt(task) for task in tasks]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (NODE_DIED, Cause.PREEMPTED),
+        (OUT_OF_MEMORY, Cause.OUT_OF_MEMORY),
+        (exceptions.WorkerCrashedError(), Cause.PREEMPTED),
+        (exceptions.ObjectLostError("00", None, ""), Cause.PREEMPTED),
+        (exceptions.TaskCancelledError(), Cause.CANCELLED),
+        (exceptions.ObjectStoreFullError("full"), Cause.TRANSIENT),
+        (exceptions.OutOfDiskError("full"), Cause.TRANSIENT),
+        (exceptions.RuntimeEnvSetupError("no such package"), Cause.TRANSIENT),
+        (exceptions.RayTaskError("work", "ModuleNotFoundError", ImportError()), Cause.BUG),
+    ],
+)
+def test_each_error_of_ray_has_its_cause(error, cause):
+    assert cause_of(error) is cause
+
+
+@pytest.mark.parametrize("error", [NODE_DIED, OUT_OF_MEMORY])
+def test_errors_name_the_node_and_the_host(error):
+    assert nodes_of({"reference": error}) == {"reference": NODE}
+    (failed,) = failures(bundle(1), error, node=NODE, host="")
+    assert (failed.node, failed.host) == (NODE, "192.0.2.7")
+    assert "\n" not in failed.message
+
+
+def test_of_a_bundle_that_ran_out_of_memory_nobody_is_accused():
+    assert {failed.cause for failed in failures(bundle(3), OUT_OF_MEMORY, node="", host="")} == {Cause.PREEMPTED}
+    assert [failed.cause for failed in failures(bundle(1), OUT_OF_MEMORY, node="", host="")] == [Cause.OUT_OF_MEMORY]
+
+
+def test_an_unknown_node_is_no_error():
+    assert nodes_of({}) == {}

@@ -1,0 +1,76 @@
+import pytest
+
+from jobs.task import Resources
+from orchestrator.backends import ray_nodes
+from orchestrator.backends.ray_nodes import Nodes, node_kinds
+from orchestrator.scheduling.feasibility import fits
+
+GPU_NODE = {"CPU": 8.0, "GPU": 2.0, "memory": 1000.0}
+
+
+def described(number, resources, labels=None, alive=True):
+    return {
+        "NodeID": f"n{number}",
+        "NodeManagerHostname": f"host{number}",
+        "Alive": alive,
+        "Resources": resources,
+        "Labels": labels or {},
+    }
+
+
+@pytest.fixture
+def nodes(monkeypatch):
+    """The machines that Ray describes, as the backend sees them."""
+
+    def describe(*descriptions):
+        monkeypatch.setattr(ray_nodes.ray, "nodes", lambda: list(descriptions))
+        monkeypatch.setattr(ray_nodes, "_reported", lambda: ())
+        monkeypatch.setattr(ray_nodes, "_autoscaler_file", lambda: None)
+        return Nodes()
+
+    return describe
+
+
+def test_slots_are_counted_per_machine_and_by_what_is_scarcest(nodes):
+    there = nodes(described(1, GPU_NODE), described(2, {"CPU": 3.0}), described(3, {"CPU": 64.0}, alive=False))
+    assert there.slots_for(Resources()) == 11
+    assert there.slots_for(Resources(num_cpus=2.0)) == 5
+    assert there.slots_for(Resources(num_gpus=0.5)) == 4
+    assert there.slots_for(Resources(memory_bytes=400)) == 2
+
+
+def test_nodes_to_avoid_are_avoided_while_another_fits(nodes):
+    there = nodes(described(1, GPU_NODE), described(2, {"CPU": 3.0}))
+    assert there.to_avoid(Resources(), frozenset({"n1", "gone"})) == {"n1"}
+    assert there.to_avoid(Resources(num_gpus=1.0), frozenset({"n1"})) == frozenset()
+    assert there.to_avoid(Resources(), frozenset({"n1", "n2"})) == frozenset()
+
+
+def test_kinds_are_what_is_there_grouped_whatever_memory_ray_measured(nodes):
+    label = {"ray.io/node-group": "gpu"}
+    there = nodes(described(1, GPU_NODE, label), described(2, {**GPU_NODE, "memory": 1001.0}, label))
+    (kind,) = node_kinds(there.alive())
+    assert (kind.name, kind.cpus, kind.gpus, kind.memory_bytes, kind.count) == ("gpu", 8.0, 2.0, 1001, 2)
+
+
+def test_kinds_that_an_autoscaler_could_start_count_too(nodes, monkeypatch, tmp_path):
+    config = tmp_path / "cluster.yaml"
+    config.write_text(
+        "max_workers: 3\n"
+        "available_node_types:\n"
+        "  head: {resources: {CPU: 2}, max_workers: 0}\n"
+        "  gpu: {resources: {CPU: 8, GPU: 1, memory: 64}, max_workers: 5}\n"
+        "  measured-by-the-cloud: {max_workers: 1}\n"
+    )
+    there = nodes(described(1, {"CPU": 2.0})).alive()
+    monkeypatch.setattr(ray_nodes, "_autoscaler_file", lambda: config)
+    here, gpu, unmeasured = node_kinds(there)
+    assert (here.name, here.count) == ("host1", 1)
+    assert (gpu.name, gpu.cpus, gpu.gpus, gpu.memory_bytes, gpu.count) == ("gpu", 8.0, 1.0, 64, 3)
+    assert (unmeasured.name, unmeasured.count) == ("measured-by-the-cloud", 0)
+    assert fits(Resources(num_cpus=96.0, num_gpus=8.0, memory_bytes=1 << 40), unmeasured)
+
+
+def test_on_kubernetes_anything_may_come(nodes, monkeypatch):
+    monkeypatch.setenv("RAY_USAGE_STATS_KUBERAY_IN_USE", "1")
+    assert fits(Resources(num_gpus=8.0), node_kinds(nodes(described(1, {"CPU": 2.0})).alive())[-1])
