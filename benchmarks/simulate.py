@@ -1,11 +1,11 @@
 """A sweep of a million tasks over ten thousand GPU slots, on a virtual clock, with failures and preemptions injected.
 
 The real planner, the real machine and the real loop drive the simulated backend. The sweep is that of a user who brings
-trained networks: every method, many models and seeds, one GPU per tuning and evaluation. Durations differ by stage and by
-task, drawn from the task's key; one attempt in a hundred is lost to a preemption or a transient fault somewhere on its way.
+trained networks: every method, many models and seeds, one GPU per tuning and evaluation. Durations differ by stage and
+by task, drawn from the task's key; one attempt in a hundred is lost to a preemption or a transient fault on its way.
 The bound is max(work / slots, critical path), where work counts all that ran on a GPU, lost attempts included: no
-scheduler could end before it. Figures: seconds (planning and simulating), plan_seconds, peak_bytes, tasks, makespan_ratio,
-makespan_s, retries, wasted (fraction of the work that was lost).
+scheduler could end before it. Figures: seconds (planning and simulating), plan_seconds, peak_bytes, tasks,
+makespan_ratio, makespan_s, retries, wasted (fraction of the work that was lost).
 """
 
 import argparse
@@ -97,7 +97,7 @@ def trained_networks(num_models: int) -> Plan:
 
 
 def critical_path_s(plan: Plan) -> float:
-    """Seconds of the longest chain of tasks, every attempt a success; `order` tasks left out, so it is a lower bound."""
+    """Seconds of the longest chain of tasks, every attempt a success; `order` tasks left out: it is a lower bound."""
     ends: dict[str, float] = {}
     for key, task in plan.tasks.items():
         ends[key] = max((ends[source] for source in task.inputs.values()), default=0.0) + _alone_s(task)

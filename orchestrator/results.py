@@ -140,7 +140,7 @@ def collect(record: SweepRecord, store: Store, known: dict[PlannedPoint, Point] 
     manifests, damaged = store.manifests(store.present(point.key for point in unread))
     if damaged:
         _log.warning(
-            "%s: %d results are damaged and left out (%s); `orchard run` of the sweep makes them again",
+            "%s: %d damaged results are left out (%s); `orchard run` of the sweep makes them again",
             store.uri,
             len(damaged),
             ", ".join(sorted(damaged)[:3]),

@@ -82,9 +82,9 @@ class Arena:
             return pid
         code = 70
         try:
-            log = os.open(self.root / "driver.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
+            output = os.open(self.root / "driver.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            os.dup2(output, 1)
+            os.dup2(output, 2)
             prepare()
             code = run_driver(self.root, self._tracking, on_ray=False, num_models=self.num_models)
         except BaseException:

@@ -22,7 +22,7 @@ from orchestrator.holding import Hold
 from orchestrator.machine import Machine
 from orchestrator.run import run_sweep
 from orchestrator.store import Lease, LeaseHeldError, open_store
-from workers.entry import Provenance
+from workers.entry import Provenance, StageFunction
 
 HELD = 4
 TTL_S = 2.0
@@ -71,12 +71,10 @@ def run_driver(root: Path, tracking: str, *, on_ray: bool, num_models: int) -> i
 
 
 def _execute(task: Task, place: Workplace, *, record: Path, seconds: float) -> Outcome:
-    stage = partial(world.stage, record=record, seconds=seconds)
+    def stage_of(kind: StageKind) -> StageFunction:
+        return partial(world.stage, record=record, seconds=seconds)
 
-    def stage_of(kind: StageKind) -> partial[object]:
-        return stage
-
-    return execute(task, place, stage_of=stage_of)  # type: ignore[arg-type]  # partial hides the stage's signature
+    return execute(task, place, stage_of=stage_of)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from benchmarks.chaos.driver import TTL_S
 from orchestrator.store import open_store
 
 _WRITES = frozenset({"os.link", "os.rename", "os.remove", "os.mkdir"})
-"""Audit events of file operations that change something, beside opening for writing. `os.replace` is `os.rename` here."""
+"""Audit events of operations that change something, beside opening for writing; `os.replace` is `os.rename` here."""
 
 
 def on_writes(folder: Path, act: Callable[[], None]) -> Callable[[], None]:
@@ -37,7 +37,7 @@ def _opens_for_writing(arguments: tuple[object, ...]) -> bool:
 
 
 def driver_killed_at_write(arena: Arena) -> None:
-    """kill -9 of the driver right before a file operation: the boundaries of commit, journal, lease and sweep record."""
+    """Kill -9 of the driver right before a file operation: the boundaries of commit, journal, lease, sweep record."""
     left = arena.draw.randrange(1, 250)
 
     def act() -> None:

@@ -1,4 +1,7 @@
-"""Faults against a driver on a real Ray cluster: its workers, its nodes, itself. One call is one sweep with several faults."""
+"""Faults against a driver on a real Ray cluster: its workers, its nodes, itself.
+
+One call is one sweep with several faults.
+"""
 
 import os
 import signal
@@ -31,7 +34,7 @@ class Field:
         return str(self._cluster.address)
 
     def lose_node(self, index: int) -> None:
-        """kill -9 of a raylet; after a moment another node comes."""
+        """Kill -9 of a raylet; after a moment another node comes."""
         node = self._nodes[index]
         for pid in _raylets(node):
             kill(pid)
@@ -42,7 +45,11 @@ class Field:
     def workers(self) -> list[int]:
         """Process ids of the workers that run tasks now."""
         raylets = {pid for node in self._nodes for pid in _raylets(node)}
-        return [pid for pid, parent, command in _processes() if parent in raylets and command.startswith("ray::") and "IDLE" not in command]
+        return [
+            pid
+            for pid, parent, command in _processes()
+            if parent in raylets and command.startswith("ray::") and "IDLE" not in command
+        ]
 
     def close(self) -> None:
         """End it."""
@@ -63,12 +70,12 @@ def field() -> Iterator[Field]:
 
 
 def workers_killed(arena: Arena, cluster: Field, count: int) -> int:
-    """kill -9 of a worker that runs a task, again and again."""
+    """Kill -9 of a worker that runs a task, again and again."""
     return _while_running(arena, count, lambda: _kill_one(arena, cluster))
 
 
 def raylets_killed(arena: Arena, cluster: Field, count: int) -> int:
-    """kill -9 of a node's raylet, as a spot machine goes; a new node comes after a moment."""
+    """Kill -9 of a node's raylet, as a spot machine goes; a new node comes after a moment."""
 
     def strike() -> bool:
         cluster.lose_node(arena.draw.randrange(NODES))
@@ -78,7 +85,7 @@ def raylets_killed(arena: Arena, cluster: Field, count: int) -> int:
 
 
 def driver_killed(arena: Arena, cluster: Field, count: int) -> int:
-    """kill -9 of the driver, while its tasks run on."""
+    """Kill -9 of the driver, while its tasks run on."""
     return _restarting(arena, count, signal.SIGKILL)
 
 

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,18 @@ class UnreachableError(OrchardError):
     """There is no looking into the cluster; the message is what it said."""
 
 
+class RefusedError(UnreachableError):
+    """The cluster is there and lets nobody in who does not authenticate."""
+
+
 def look_by_dashboard(address: str, question: Question) -> Cluster:
     """Have a job look around.
 
     Raises:
+        RefusedError: It wants a token.
         UnreachableError: No job could be run, or it failed.
     """
+    from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
     try:
@@ -47,6 +53,8 @@ def look_by_dashboard(address: str, question: Question) -> Cluster:
         )
         status = _ended(client, job)
         logs = client.get_job_logs(job)
+    except AuthenticationError as error:
+        raise RefusedError(_first_line(error)) from error
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UnreachableError(_first_line(error)) from error
     for line in logs.splitlines():
@@ -60,12 +68,15 @@ def look_as_driver(question: Question) -> Cluster:
     """Join the cluster at RAY_ADDRESS and look around.
 
     Raises:
+        RefusedError: It wants a token.
         UnreachableError: It cannot be joined.
     """
     import ray
 
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
+    except ray.exceptions.AuthenticationError as error:
+        raise RefusedError(_first_line(error)) from error
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UnreachableError(_first_line(error)) from error
     try:
@@ -137,7 +148,7 @@ def _machines(question: Question, nodes: Sequence[Mapping[str, Any]]) -> Iterato
     for node, looking, clock in asked:
         try:
             machine = ray.get(looking, timeout=_PATIENCE_S)
-            skew_s, error_s = _skew(lambda: ray.get(clock.remote(), timeout=_PATIENCE_S))  # noqa: B023, called at once
+            skew_s, error_s = _skew(clock)
         except ray.exceptions.RayError as error:
             yield _silent(node["NodeManagerHostname"], error)
             continue
@@ -145,10 +156,12 @@ def _machines(question: Question, nodes: Sequence[Mapping[str, Any]]) -> Iterato
         yield replace(machine, slot_gpus=gpus, clock_skew_s=skew_s, clock_error_s=error_s)
 
 
-def _skew(ask: Callable[[], float]) -> tuple[float, float]:
-    """By how much another clock is ahead of this one, and how wrong that may be, in seconds."""
+def _skew(clock: Any) -> tuple[float, float]:
+    """By how much a remote clock is ahead of this one, and how wrong that may be, in seconds."""
+    import ray
+
     before_s = time.time()
-    there_s = ask()
+    there_s = ray.get(clock.remote(), timeout=_PATIENCE_S)
     after_s = time.time()
     return there_s - (before_s + after_s) / 2, (after_s - before_s) / 2
 

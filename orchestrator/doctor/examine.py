@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 
 from orchestrator.doctor.checks import authentication, clocks, gpus, storage, tracking, upload, versions
-from orchestrator.doctor.cluster import UnreachableError, look_as_driver, look_by_dashboard, upload_sizes
+from orchestrator.doctor.cluster import RefusedError, UnreachableError, look_as_driver, look_by_dashboard, upload_sizes
 from orchestrator.doctor.facts import Cluster, Machine, Question
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 from orchestrator.doctor.look import look_around, tracking_problem
@@ -26,29 +26,33 @@ def examine(
     """
     here = look_around(question)
     cluster, problem = _look(address, question)
-    refused = problem if authentication.means_refused(problem) else ""
-    mode_here = os.environ.get("RAY_AUTH_MODE")
-    findings = [
-        authentication.judge(
-            mode_here, cluster.auth_mode if cluster else None, refusal=refused, reached=cluster is not None
-        )
-    ]
-    if problem and not refused:
-        remedy = "is this the address of a Ray dashboard, is the port forwarded, is orchard installed there?"
-        findings.append(fail(_CLUSTER, f"{address or os.environ.get('RAY_ADDRESS')}: {problem}", remedy))
+    findings = _of_entry(cluster, problem, address or os.environ.get("RAY_ADDRESS", ""))
     if address:
         findings.append(upload.judge(upload_sizes(working_dir, excludes), working_dir))
     return [*findings, *(_of_cluster(here, cluster, question, device) if cluster else _of_here(here, question, device))]
 
 
-def _look(address: str | None, question: Question) -> tuple[Cluster | None, str]:
+def _look(address: str | None, question: Question) -> tuple[Cluster | None, UnreachableError | None]:
     """The cluster, if there is one to look at, and what hindered looking."""
     if not address and "RAY_ADDRESS" not in os.environ:
-        return None, ""
+        return None, None
     try:
-        return look_by_dashboard(address, question) if address else look_as_driver(question), ""
+        return look_by_dashboard(address, question) if address else look_as_driver(question), None
     except UnreachableError as error:
-        return None, str(error)
+        return None, error
+
+
+def _of_entry(cluster: Cluster | None, problem: UnreachableError | None, address: str) -> list[Finding]:
+    """Whether the cluster lets us in."""
+    mode_here = os.environ.get("RAY_AUTH_MODE")
+    if cluster:
+        return [authentication.judge(mode_here, cluster.auth_mode)]
+    if problem is None:
+        return [authentication.judge_alone(mode_here)]
+    if isinstance(problem, RefusedError):
+        return [authentication.refused(mode_here, str(problem))]
+    remedy = "is this the address of a Ray dashboard, is the port forwarded, is orchard installed there?"
+    return [authentication.judge_alone(mode_here), fail(_CLUSTER, f"{address}: {problem}", remedy)]
 
 
 def _of_cluster(here: Machine, cluster: Cluster, question: Question, device: str) -> list[Finding]:

@@ -49,6 +49,8 @@ def _storage_problem(storage: str) -> str:
     """
     try:
         open_store(storage).files.check()
+    except OrchardError as error:
+        return str(error)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""

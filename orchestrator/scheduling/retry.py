@@ -59,7 +59,7 @@ def backoff_s(key: str, count: int) -> float:
     The jitter comes from the key, so that the decision is the same whenever it is asked for.
     """
     jitter = int.from_bytes(sha256(f"{key}/{count}".encode()).digest()[:4]) / 2**32
-    return min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2 ** (count - 1)) * (0.5 + jitter)
+    return min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** (count - 1)) * (0.5 + jitter)
 
 
 def _more_memory(failure: Failed, asked: Resources, node_memory_bytes: int) -> Resources | None:

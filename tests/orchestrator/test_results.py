@@ -61,3 +61,18 @@ def test_curves_are_collected_by_rising_compression(store):
 def test_a_point_that_is_not_measured_yet_is_absent(store):
     record = SweepRecord(name="s", spec={}, curves=(curve((0.2, "aa" * 16), (0.4, "cc" * 16)),))
     assert [point.asked for point in collect(record, store)[0].points] == [0.2]
+
+
+def test_a_damaged_result_is_absent_and_told(store, tmp_path, caplog):
+    damaged = "aa" * 16
+    (tmp_path / "manifests" / "aa" / f"{damaged}.json").write_text("not what was written")
+    record = SweepRecord(name="s", spec={}, curves=(curve((0.2, damaged), (0.4, "bb" * 16)),))
+    assert [point.asked for point in collect(record, store)[0].points] == [0.4]
+    assert "1 damaged results" in caplog.text
+
+
+def test_a_point_that_is_known_is_not_read_again(store):
+    record, known = SweepRecord(name="s", spec={}, curves=(curve((0.2, "aa" * 16)),)), {}
+    first = collect(record, store, known)
+    store.files.delete(f"manifests/aa/{'aa' * 16}.json")
+    assert collect(record, store, known) == first

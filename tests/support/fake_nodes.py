@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BIN = Path(sys.executable).parent
 HEAD_NODE = "f" * 51 + "00000"  # the provider numbers its nodes itself, beginning with the head
+_NODE_ID = "RAY_CLOUD_INSTANCE_ID"  # of every process of a pretend node
 HEAD_TYPE = "ray.head.default"  # the only name that the provider knows for a head
 PROVIDERS = {
     "v1": {"type": "fake_multinode"},
@@ -91,7 +92,7 @@ class FakeCluster:
     Attributes:
         address: Of the GCS.
         environment: For drivers.
-        group: The process group of everything that belongs to the cluster, its nodes included.
+        group: The process group of the head and of all raylets; workers end with their raylet.
     """
 
     address: str
@@ -118,11 +119,11 @@ class FakeCluster:
 
     def lose(self, node: str) -> None:
         """End a node without a word, as a spot machine is taken away: its raylet and all its workers at once."""
-        family = _processes(self.group)
-        lost = [pid for pid in family if _environment(pid).get("RAY_CLOUD_INSTANCE_ID") == node]
+        parents = _parents()
+        lost = [pid for pid in parents if _group(pid) == self.group and _environment(pid).get(_NODE_ID) == node]
         assert lost, f"{node} has no process"
-        for pid in lost:  # grows while it is read: children, and their children
-            lost += [child for child, parent in family.items() if parent == pid and child not in lost]
+        for pid in lost:  # grows while it is read: children, which may have groups of their own, and their children
+            lost += [child for child, parent in parents.items() if parent == pid and child not in lost]
         for pid in lost:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -146,7 +147,7 @@ def fake_cluster(cluster: dict[str, Any], environment: dict[str, str], *, autosc
     of_head = {
         "RAY_FAKE_CLUSTER": "1",
         "RAY_enable_autoscaler_v2": "1" if autoscaler == "v2" else "0",
-        "RAY_CLOUD_INSTANCE_ID": HEAD_NODE,
+        _NODE_ID: HEAD_NODE,
         "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD_NODE,
         "AUTOSCALER_UPDATE_INTERVAL_S": "1",
         "AUTOSCALER_HEARTBEAT_TIMEOUT_S": "5",  # v1 replaces a lost node after so long
@@ -172,15 +173,19 @@ def fake_cluster(cluster: dict[str, Any], environment: dict[str, str], *, autosc
             process.wait()
 
 
-def _processes(group: int) -> dict[int, int]:
-    """The processes of a group, and the parent of each."""
+def _parents() -> dict[int, int]:
+    """The parent of every process of this machine."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(ProcessLookupError, FileNotFoundError):
-            _state, parent, its_group, *_ = stat.read_text().rpartition(")")[2].split()
-            if int(its_group) == group:
-                parents[int(stat.parent.name)] = int(parent)
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
     return parents
+
+
+def _group(pid: int) -> int | None:
+    with suppress(ProcessLookupError):
+        return os.getpgid(pid)
+    return None
 
 
 def _environment(pid: int) -> dict[str, str]:

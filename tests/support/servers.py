@@ -93,10 +93,10 @@ def s3_server(*buckets: str) -> Iterator[dict[str, str]]:
 
 
 def _wait_until_up(address: str) -> None:
-    for _ in range(300):
+    for _ in range(600):
         try:
             urlopen(address, timeout=1).close()
             return
         except OSError:
             time.sleep(0.2)
-    raise AssertionError(f"no server at {address} after a minute")
+    raise AssertionError(f"no server at {address} after two minutes")

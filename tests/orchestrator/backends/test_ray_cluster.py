@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from ray.cluster_utils import Cluster
 from jobs.outcome import Cause, Failed, Succeeded
 from jobs.task import Resources, StageKind, make_task
 from orchestrator.backends.ray_cluster import RayBackend
-from orchestrator.backends.ray_worker import execute
+from orchestrator.backends.ray_worker import Workplace, execute
+from orchestrator.store import Lease, open_store
 from workers.entry import Provenance
 from workers.stages import Product
 
@@ -24,6 +26,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 # Workers cannot import this file: what it defines travels by value.
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
+HEAD = {"num_cpus": 2, "include_dashboard": False}
+QUICK_TO_NOTICE = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300}
+"""Lost nodes are struck off after a second, not after fifteen."""
 ENVIRONMENT = {"torch": "any", "dtype": "float32", "device": "cpu"}
 
 
@@ -53,7 +58,7 @@ def cluster():
     with tempfile.TemporaryDirectory(prefix="orchard-") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("HOME", folder)
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        cluster = Cluster(initialize_head=True, head_node_args={**HEAD, "_system_config": QUICK_TO_NOTICE})
         cluster.add_node(num_cpus=2)
         patch.setenv("RAY_ADDRESS", cluster.address)
         yield cluster
@@ -190,28 +195,33 @@ def test_where_every_node_is_to_be_avoided_none_is(backend):
     assert {type(outcome) for outcome in drain(backend, 4)} == {Succeeded}
 
 
-def test_a_lost_node_preempts_what_ran_on_it_and_the_others_go_on(backend, cluster, third_node, tmp_path):
-    others = alive() - {third_node.node_id}
-    backend.submit([attempt(sleeping(tmp_path), avoid=frozenset(others))])
+def test_a_lost_node_preempts_what_ran_on_it_and_all_else_goes_on(backend, cluster, third_node, tmp_path):
+    others = frozenset(alive() - {third_node.node_id})
+    runs, waits = sleeping(tmp_path), doing("wait for the third node")
+    backend.submit([attempt(runs, avoid=others)])
     await_start(tmp_path, 1)
     rest = [doing("beside a lost node", number) for number in range(8)]
-    backend.submit([attempt(each) for each in rest])
+    backend.submit([attempt(waits, avoid=others), *map(attempt, rest)])
     cluster.remove_node(third_node, allow_graceful=False)
-    outcomes = {outcome.key: outcome for outcome in drain(backend, 9)}
-    lost = outcomes.pop(sleeping(tmp_path).key)
+    outcomes = {outcome.key: outcome for outcome in drain(backend, 10)}
+    lost = outcomes.pop(runs.key)
     assert (lost.cause, lost.node) == (Cause.PREEMPTED, third_node.node_id)
-    assert {type(each) for each in outcomes.values()} == {Succeeded}
+    # Also what had to avoid every node that is left.
+    assert {key: type(each) for key, each in outcomes.items()} == dict.fromkeys(outcomes, Succeeded)
 
 
-def test_what_waits_for_a_node_that_is_gone_runs_on_one_to_avoid(backend, cluster, third_node, tmp_path):
-    others = alive() - {third_node.node_id}
-    waits = doing("wait for the third node")
-    backend.submit([attempt(sleeping(tmp_path), avoid=frozenset(others))])
-    await_start(tmp_path, 1)
-    backend.submit([attempt(waits, avoid=frozenset(others))])
-    cluster.remove_node(third_node, allow_graceful=False)
-    outcomes = {outcome.key: outcome for outcome in drain(backend, 2)}
-    assert isinstance(outcomes[waits.key], Succeeded)
+def test_the_workers_of_a_driver_that_lost_its_sweep_commit_nothing(backend, cluster, tmp_path):
+    store = open_store(tmp_path / "store")
+    place = Workplace(storage=store.uri, provenance=Provenance(), term=Lease.acquire(store.files, "sweep").term)
+    task = doing("commit late")
+    follow = ray.remote(lambda: store.files.create(replace(place.term, number=2).path, b"{}"))
+    before, after = (ray.remote(lambda: do(task, place)) for _ in range(2))
+    assert isinstance(ray.get(before.remote()), Succeeded)
+    store.files.delete(f"manifests/{task.key[:2]}/{task.key}.json")
+    ray.get(follow.remote())
+    outcome = ray.get(after.remote())
+    assert (type(outcome), outcome.cause) == (Failed, Cause.CANCELLED)
+    assert not store.has(task.key)
 
 
 def test_cancel_kills_what_runs_and_what_waits_never_starts(backend, tmp_path):

@@ -1,0 +1,94 @@
+"""What a process sees that uses the Ray backend on its own machine: each test runs one, with a Ray of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
+
+PROLOGUE = """
+import json, os, sys, time
+from jobs.task import Attempt, Resources, StageKind, make_task
+from orchestrator.backends.ray_cluster import RayBackend
+from workers.entry import Provenance
+
+def sleep(task, place):
+    time.sleep(600)
+
+def until(something):
+    for _ in range(600):
+        if found := something():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it did not happen")
+
+def children():
+    return open(f"/proc/self/task/{os.getpid()}/children").read().split()
+
+task = make_task(StageKind.SCORE, params={}, inputs={}, environment={})
+backend = RayBackend(sys.argv[1], Provenance(), execute=sleep, patience_s=2.0)
+backend.submit([Attempt(task=task, resources=Resources())])
+"""
+
+
+@pytest.fixture
+def run():
+    """Runs a program after the prologue; gives what it printed."""
+
+    def run(program: str, **environment: str):
+        with tempfile.TemporaryDirectory(prefix="orchard-") as folder:
+            inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+            done = subprocess.run(
+                [sys.executable, "-c", PROLOGUE + program, f"{folder}/store"],
+                env={**inherited, "HOME": folder, "RAY_USAGE_STATS_ENABLED": "0", **environment},
+                capture_output=True,
+                text=True,
+                timeout=240,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            return json.loads(done.stdout.splitlines()[-1])
+
+    return run
+
+
+def test_memory_that_runs_out_is_told_apart_from_a_lost_worker(run):
+    program = """
+(outcome,) = until(lambda: backend.wait(1.0))
+backend.close()
+print(json.dumps([outcome.cause, len(outcome.node), bool(outcome.host)]))
+"""
+    scarce = {"RAY_memory_usage_threshold": "0.0", "RAY_memory_monitor_refresh_ms": "100"}
+    assert run(program, **scarce) == ["out_of_memory", 56, True]
+
+
+def test_a_closed_backend_leaves_no_child_behind(run):
+    program = """
+backend.wait(3.0)
+before = children()
+backend.close()
+print(json.dumps([len(before) > 0, until(lambda: not children())]))
+"""
+    assert run(program) == [True, True]
+
+
+def test_a_lost_head_ends_the_driver_with_an_error_that_says_what_to_do(run):
+    program = """
+from jobs.errors import OrchardError
+from ray._private import worker
+backend.wait(3.0)
+worker._global_node.kill_gcs_server()
+try:
+    found = until(lambda: backend.wait(0.2))
+except OrchardError as error:
+    found = str(error)
+backend.close()
+print(json.dumps(str(found)))
+"""
+    message = run(program)
+    assert "has not answered" in message
+    assert "run the same command again" in message

@@ -1,0 +1,53 @@
+"""`explain` of tasks that are planned, stored, both or damaged."""
+
+import json
+
+import pytest
+
+from jobs.artifact import Manifest
+from jobs.load import load_sweep
+from jobs.task import StageKind
+from orchestrator.commands.explaining import explain
+from orchestrator.commands.planning import plan_for
+from orchestrator.store import open_store
+
+
+@pytest.fixture
+def path(tiny_sweep, write_sweep) -> str:
+    return str(write_sweep(tiny_sweep))
+
+
+def planned(path: str, stage: StageKind, *overrides: str):
+    plan, _ = plan_for(load_sweep(path, overrides), None)
+    return next(task for task in plan.tasks.values() if task.stage is stage)
+
+
+def commit(path: str, task):
+    store = open_store(load_sweep(path).storage)
+    store.commit(Manifest(key=task.key, stage=task.stage.value, identity=task.identity(), measurements={}), {})
+    return store
+
+
+def test_a_task_of_a_changed_sweep_is_found_by_the_same_change(path, capsys):
+    changed = planned(path, StageKind.TRAIN, "models.net.train.epochs=7")
+    explain([changed.key], storage="", sweep=path, overrides=["models.net.train.epochs=7"])
+    assert "epochs: 7" in capsys.readouterr().out
+
+
+def test_a_task_that_would_run_says_what_it_waits_for(path, capsys):
+    train, convert = planned(path, StageKind.TRAIN), planned(path, StageKind.CONVERT)
+    explain([convert.key], storage="", sweep=path)
+    out = capsys.readouterr().out
+    assert f"{train.key[:12]} (train {train.label}): not stored, comes first" in out
+    assert out.endswith("not stored\n")
+    commit(path, train)
+    explain([convert.key], storage="", sweep=path)
+    assert f"{train.key[:12]} (train {train.label}): stored" in capsys.readouterr().out
+
+
+def test_a_damaged_artifact_is_said_to_be_made_again(path, capsys):
+    train = planned(path, StageKind.TRAIN)
+    store = commit(path, train)
+    store.files.replace(f"manifests/{train.key[:2]}/{train.key}.json", json.dumps({"key": train.key}).encode())
+    explain([train.key], storage="", sweep=path)
+    assert "damaged: the next run computes it again" in capsys.readouterr().out
