@@ -33,8 +33,7 @@ class JournalKeeper:
         if machine.counts.total() != self._tasks:  # at the start, and where a `convert` has listed its groups
             self._tasks = machine.counts.total()
             self._journal.append("counts", **counts_json(machine))
-        if outcomes:
-            self._journal.flush()
+        self._journal.flush()  # in every round: what waits for its interval is written although nothing new came
 
 
 def counts_json(machine: Machine) -> dict[str, Json]:
@@ -74,7 +73,7 @@ def experience_of(entries: Iterable[Mapping[str, Json]]) -> tuple[Experience, fl
     experience, gpu_s = Experience(), 0.0
     for entry in entries:
         gpu_s += entry.get("gpu_s", 0.0)
-        if entry.get("kind") == "succeeded" and not entry["reused"]:
+        if entry.get("kind") == "succeeded" and "family" in entry and not entry["reused"]:
             usage = Usage(memory_bytes=entry["memory_bytes"], gpu_fraction=entry["gpu_fraction"])
             experience.observe(
                 StageKind(entry["stage"]),

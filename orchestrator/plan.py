@@ -47,12 +47,14 @@ class Plan:
         curves: The curves, whose points name their `evaluate` tasks.
         asked: How many tasks of each stage the curves ask for, before equal ones are joined.
         order_resources: What each `order` task will ask of the cluster.
+        surroundings: What it depends on besides the sweep file.
     """
 
     tasks: Mapping[str, Task]
     curves: tuple[PlannedCurve, ...]
     asked: Mapping[StageKind, int]
     order_resources: Resources
+    surroundings: Surroundings
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -71,6 +73,7 @@ def plan_sweep(spec: SweepSpec, surroundings: Surroundings) -> Plan:
         curves=curves,
         asked=planner.asked,
         order_resources=planner.resources(StageKind.ORDER),
+        surroundings=surroundings,
     )
 
 

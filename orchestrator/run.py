@@ -6,7 +6,7 @@ All decisions are the machine's; everything here is an edge.
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
@@ -88,6 +88,7 @@ def run_sweep(
         name=spec.name,
         spec=spec.model_dump(mode="json"),
         curves=plan.curves,
+        surroundings=asdict(plan.surroundings),
         git_commit=provenance.git_commit,
         versions=versions(),
     )

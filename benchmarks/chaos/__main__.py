@@ -49,24 +49,16 @@ def ray_runs(folder: Path, template: Path, times: int) -> Iterator[tuple[str, in
     """Each fault on a cluster, so many times, several on one sweep."""
     with field() as cluster:
         for name, fault in RAY_FAULTS.items():
-            yield from _until(
-                times,
-                lambda index, name=name, fault=fault: _on_ray(  # type: ignore[misc]
-                    folder / f"{name.replace(' ', '-')}-{index}", template, cluster, name, fault
-                ),
-            )
-
-
-def _until(times: int, sweep: Callable[[int], tuple[str, int, Findings]]) -> Iterator[tuple[str, int, Findings]]:
-    met = index = 0
-    while met < times:
-        result = sweep(index)
-        met, index = met + result[1], index + 1
-        yield result
+            met = index = 0
+            while met < times:
+                root = folder / f"{name.replace(' ', '-')}-{index}"
+                result = _on_ray(root, template, cluster, name, fault, min(_PER_SWEEP, times - met))
+                met, index = met + result[1], index + 1
+                yield result
 
 
 def _on_ray(
-    root: Path, template: Path, cluster: Field, name: str, fault: Callable[[Arena, Field, int], int]
+    root: Path, template: Path, cluster: Field, name: str, fault: Callable[[Arena, Field, int], int], count: int
 ) -> tuple[str, int, Findings]:
     arena = Arena(
         root=root,
@@ -76,13 +68,14 @@ def _on_ray(
         ray_address=cluster.address,
         environment=dict(os.environ),
     )
-    met = fault(arena, cluster, _PER_SWEEP)
+    met = fault(arena, cluster, count)
     return name, met, arena.finish()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--where", choices=["inline", "ray"], help="Only the faults there; default: both.")
     parser.add_argument("--times", type=int, default=20, help="How often each fault; default 20.")
     arguments = parser.parse_args()
     table: dict[str, dict[str, int]] = {}
@@ -91,10 +84,11 @@ def main() -> None:
         os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "HOME": str(folder)}
         template = folder / "template.db"
         _make_database(template)
-        runs = inline_runs(folder, template, 1 if arguments.quick else arguments.times)
-        _tally(runs, table)
-        if not arguments.quick:
-            _tally(ray_runs(folder, template, arguments.times), table)
+        times = 1 if arguments.quick else arguments.times
+        if arguments.where != "ray":
+            _tally(inline_runs(folder, template, times), table)
+        if arguments.where != "inline" and not arguments.quick:
+            _tally(ray_runs(folder, template, times), table)
     total = {key: sum(row[key] for row in table.values()) for key in ("runs", "lost", "duplicated", "recomputed")}
     print(json.dumps({**total, "faults": table}))
 

@@ -73,6 +73,17 @@ def test_waiting_gpu_tasks_start_gpu_nodes_and_an_idle_cluster_goes_back_to_its_
         driver.communicate()
 
 
+def test_a_request_that_no_node_could_meet_is_refused_with_the_node_types(cluster, write_sweep, tiny_sweep):
+    file = write_sweep(tiny_sweep | {"device": "cuda", "resources": {"train": {"num_gpus": 8}}})
+    command = [str(BIN / "orchard"), "run", str(file)]
+    done = subprocess.run(command, env=cluster.environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "resources.train: asks for 1 CPUs, 8 GPUs" in done.stderr
+    assert GPU_TYPE in done.stderr
+    assert CPU_TYPE in done.stderr
+    assert cluster.workers() == {}  # nothing was started for it
+
+
 def test_a_sweep_survives_machines_that_are_taken_away_and_computes_nothing_twice(cluster, write_sweep, tiny_sweep):
     net = tiny_sweep["models"]["net"]
     models = {"quick": net, "long": {**net, "train": {"epochs": 40}}}
