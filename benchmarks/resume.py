@@ -3,9 +3,10 @@
 `replan_s` is what `orchard run` does before it says that there is nothing to compute: plan the sweep, ask the store
 what it has, read the journal, build the state machine. The store is a local folder with an artifact for each of 10,000
 tasks. The lower bound in the same run is reading the manifests that it has to read, by plain `json`.
-`sync_s` is `orchard sync` of 1,000 curves of 10 points to an SQLite database that does not exist yet: its tables, the
-import of mlflow and the report included. Its peer is MLflow alone: one `create_run`, one `log_batch` with the same rows
-and one `set_terminated` for each curve, to a database of its own that it makes too, mlflow imported already.
+`sync_s` is `orchard sync` of 1,000 curves (10 models, 10 methods, 10 seeds) of 10 points to an SQLite database that
+does not exist yet: its tables, the import of mlflow and the report included. Its peer is MLflow alone: one `create_run`,
+one `log_batch` with the same rows and one `set_terminated` for each curve, to a database of its own that it makes too,
+mlflow imported already.
 Figures: replan_s, ratio_to_json, tasks, sync_s, ratio_to_mlflow, points, peak_bytes.
 """
 
@@ -99,9 +100,15 @@ def measured_sweep(store: ArtifactStore, num_curves: int, tracking_uri: str) -> 
             )
             store.commit(manifest, {})
         points = tuple(PlannedPoint(compression=(step + 1) / 100, key=key) for step, key in enumerate(keys))
-        model, method = f"net{number // 10}", f"method{number % 10}"
         curves.append(
-            PlannedCurve(model=model, dataset="digits", method=method, protocol="none", seed=0, points=points)
+            PlannedCurve(
+                model=f"net{number % 10}",
+                dataset="digits",
+                method=f"method{number // 10 % 10}",
+                protocol="none",
+                seed=number // 100,
+                points=points,
+            )
         )
     model_spec = {"network": "resnet", "arguments": {"widths": [8, 16, 32]}, "train": {"epochs": 10, "batch_size": 128}}
     spec = {
