@@ -34,9 +34,11 @@ class Field:
         return str(self._cluster.address)
 
     def lose_node(self, index: int) -> None:
-        """Kill -9 of a raylet; after a moment another node comes."""
+        """Kill -9 of a raylet and all its workers; after a moment another node comes."""
         node = self._nodes[index]
-        for pid in _raylets(node):
+        raylets = _raylets(node)
+        workers = [pid for pid, parent, _ in _processes() if parent in raylets]
+        for pid in [*raylets, *workers]:
             kill(pid)
         time.sleep(1.0)
         self._cluster.remove_node(node, allow_graceful=False)
@@ -74,8 +76,8 @@ def workers_killed(arena: Arena, cluster: Field, count: int) -> int:
     return _while_running(arena, count, lambda: _kill_one(arena, cluster))
 
 
-def raylets_killed(arena: Arena, cluster: Field, count: int) -> int:
-    """Kill -9 of a node's raylet, as a spot machine goes; a new node comes after a moment."""
+def nodes_killed(arena: Arena, cluster: Field, count: int) -> int:
+    """Kill -9 of a node's raylet and its workers, as a spot machine goes; a new node comes after a moment."""
 
     def strike() -> bool:
         cluster.lose_node(arena.draw.randrange(NODES))
@@ -101,7 +103,7 @@ def driver_terminated(arena: Arena, cluster: Field, count: int) -> int:
 
 RAY_FAULTS: dict[str, Callable[[Arena, Field, int], int]] = {
     "workers killed": workers_killed,
-    "raylets killed": raylets_killed,
+    "nodes killed": nodes_killed,
     "driver killed": driver_killed,
     "driver told to end (SIGTERM)": driver_terminated,
 }

@@ -26,6 +26,7 @@ def submit(sweep: str, overrides: Sequence[str], *, address: str, working_dir: s
     root, file = Path(working_dir).resolve(), Path(sweep).resolve()
     if not file.is_relative_to(root):
         raise BadInputError(f"{sweep}: is not below the working directory {root}, which is all that is uploaded")
+    from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
     try:
@@ -40,6 +41,10 @@ def submit(sweep: str, overrides: Sequence[str], *, address: str, working_dir: s
             },
             metadata={"orchard_sweep": spec.name, "git_commit": git_commit()},
         )
+    except AuthenticationError as error:
+        raise BadInputError(
+            f"{address}: refuses this client ({error}); set RAY_AUTH_MODE as on the head, and its token if it is `token`"
+        ) from error
     except (ConnectionError, RuntimeError) as error:
         raise BadInputError(f"{address}: {error}; is this the address of a Ray dashboard?") from error
     click.echo(f"submitted {job} to {address}")

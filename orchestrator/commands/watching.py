@@ -56,8 +56,10 @@ def logs(task: str, *, storage: str) -> None:
     kept = {log.address: log for log in store.logs(key)}
     parts = []
     for sweep, entry in attempts:
-        log = kept.pop(entry.get("log", ""), None)
-        parts.append((entry["at_s"], attempt_line(sweep, entry), log.text if log else ""))
+        address = entry.get("log", "")
+        log = kept.pop(address, None)
+        text = log.text if log else f"its log is not there: {address}" if address else ""
+        parts.append((entry["at_s"], attempt_line(sweep, entry), text))
     parts += [(log.written_s, log_line(log), log.text) for log in kept.values()]
     if not parts:
         click.echo(f"{key}: no attempt of it is in a journal of {store.uri}, and it left no log")

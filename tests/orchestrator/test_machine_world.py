@@ -54,7 +54,7 @@ class World:
         converts = [key for key, each in self.tasks.items() if each.stage is StageKind.CONVERT and key in listed]
         limits = dict.fromkeys(Lane, limit)
         machine = Machine(self.tasks, self.targets, order_resources=Resources(), limits=limits)
-        return machine, machine.start(listed, {key: GROUPS for key in converts})
+        return machine, machine.start(listed, dict.fromkeys(converts, GROUPS))
 
     def inputs(self, each):
         """What a task reads."""

@@ -132,6 +132,12 @@ def test_a_log_that_no_journal_names_is_shown_by_its_address(store, storage, cap
     assert "succeeded on host1" in out
 
 
+def test_a_log_that_is_gone_is_said_to_be(store, storage, capsys):
+    journalled(store, failed(1, "/gone.log"))
+    watching.logs(KEY, storage=storage)
+    assert "its log is not there: /gone.log" in capsys.readouterr().out
+
+
 def test_the_beginning_of_two_keys_names_both(store, storage):
     journalled(store, failed(1), failed(1, key=OTHER))
     with pytest.raises(BadInputError, match="the beginning of 2 keys"):

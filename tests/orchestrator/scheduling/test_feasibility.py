@@ -9,7 +9,10 @@ HEAD = NodeKind(name="head", cpus=0, gpus=0)
 GPU = NodeKind(name="gpu_spot", cpus=8, gpus=1, memory_bytes=32 * 2**30, count=64)
 
 
-def check(*, kinds=(HEAD, GPU), order=Resources(), **asked):
+SMALL = Resources()
+
+
+def check(*, kinds=(HEAD, GPU), order=SMALL, **asked):
     task = make_task(StageKind.TUNE, params={}, inputs={}, environment={}, resources=Resources(**asked))
     check_feasible([task], order, kinds)
 
@@ -20,14 +23,14 @@ def test_what_fits_a_node_that_could_be_started_is_feasible():
 
 @pytest.mark.parametrize("asked", [{"num_gpus": 2.0}, {"num_cpus": 9.0}, {"memory_bytes": 33 * 2**30}])
 def test_what_fits_no_node_is_refused_with_the_nodes_that_were_considered(asked):
-    with pytest.raises(BadInputError, match="resources.tune: asks for") as caught:
+    with pytest.raises(BadInputError, match=r"resources\.tune: asks for") as caught:
         check(**asked)
     assert "gpu_spot (64 at most): 8 CPUs, 1 GPUs, 32.0 GiB" in str(caught.value)
     assert "head" in str(caught.value)
 
 
 def test_the_order_tasks_that_will_come_are_checked_too():
-    with pytest.raises(BadInputError, match="resources.order"):
+    with pytest.raises(BadInputError, match=r"resources\.order"):
         check(order=Resources(num_cpus=64))
 
 
