@@ -4,8 +4,8 @@
 what it has, read the journal, build the state machine. The store is a local folder with an artifact for each of 10,000
 tasks. The lower bound in the same run is reading the manifests that it has to read, by plain `json`.
 `sync_s` is `orchard sync` of 1,000 curves (10 models, 10 methods, 10 seeds) of 10 points to an SQLite database that
-does not exist yet: its tables, the import of mlflow and the report included. Its peer is MLflow alone: a `create_run`, a
-`log_batch` with the same rows and a `set_terminated` for each curve, to a database of its own that it makes too, mlflow
+does not exist yet: its tables, the import of mlflow and the report included. Its peer is MLflow alone: `create_run`,
+`log_batch` with the same rows and `set_terminated` for each curve, to a database of its own that it makes too, mlflow
 imported already.
 Figures: replan_s, ratio_to_json, tasks, sync_s, ratio_to_mlflow, points, peak_bytes.
 """

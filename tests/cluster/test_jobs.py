@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,27 @@ def points(store: Path) -> dict[str, float]:
     """Accuracy by label of every evaluated task in a store."""
     manifests = [json.loads(path.read_text()) for path in store.glob("manifests/*/*.json")]
     return {m["label"]: m["measurements"]["accuracy"] for m in manifests if m["stage"] == "evaluate"}
+
+
+def busy_workers(head: int) -> list[int]:
+    """Process ids of the workers of a head that run a task now."""
+    processes = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            processes.append((int(folder.name), parent, (folder / "cmdline").read_text()))
+        except (OSError, ValueError):
+            continue
+    raylets = {pid for pid, parent, command in processes if parent == head and "raylet" in command}
+    return [pid for pid, parent, command in processes if parent in raylets and command.startswith("ray::work")]
+
+
+def until(condition) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come to be within a minute")
 
 
 def test_a_sweep_by_ray_job_submit_and_again_by_orchard_submit(head, ray_environment, working_dir, tmp_path):
@@ -84,3 +106,29 @@ def test_a_job_whose_sweep_fails_fails_and_names_the_log(head, ray_environment, 
     assert done.returncode == 1
     assert "failed (" in done.stdout
     assert "log: " in done.stdout
+
+
+def test_a_stopped_job_lets_go_of_its_sweep_and_goes_on_when_it_is_submitted_again(
+    head, ray_environment, working_dir, tmp_path
+):
+    ground = [f"storage={tmp_path}/store", f"tracking=sqlite:///{tmp_path}/mlflow.db"]
+    long = [*SMALL, "models.resnet.train.epochs=400", "methods={dense: {kind: dense}}"]
+
+    def call(*command: str) -> str:
+        done = subprocess.run(
+            command, cwd=working_dir, env=ray_environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    ray = [str(BIN / "ray"), "job"]
+    submit = [str(BIN / "orchard"), "submit", "jobs/sweeps/quickstart.yaml", *ground, "--address", head["dashboard"]]
+    job = call(*submit, *long, "name=stopped").split()[1]
+    lease = tmp_path / "store" / "leases" / "stopped" / "00000001.json"
+    until(lambda: busy_workers(int(head["pid"])))
+    call(*ray, "stop", "--address", head["dashboard"], job)
+    # Released, not left to expire: the driver ended by itself within the three seconds that Ray gives it.
+    until(lambda: json.loads(lease.read_text())["released"])
+    until(lambda: not busy_workers(int(head["pid"])))
+    out = call(*submit, *SMALL, "methods={dense: {kind: dense}}", "name=stopped", "--wait")
+    assert "tasks computed" in out
