@@ -53,6 +53,7 @@ class Succeeded:
         host: Where it ran.
         node: The cluster's name for that machine; filled in by the backend.
         usage: What it took.
+        log: Address of the attempt's log; empty where the stage had nothing to say.
         reused: The artifact was there already and the stage did not run.
         nondeterministic: The stage ran, and gave another result than an artifact that was committed meanwhile.
     """
@@ -63,6 +64,7 @@ class Succeeded:
     host: str = ""
     node: str = ""
     usage: Usage = Usage()
+    log: str = ""
     reused: bool = False
     nondeterministic: bool = False
 

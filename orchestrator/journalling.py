@@ -3,24 +3,34 @@
 The journal is history, for people and for estimates; where a sweep stands is read from the store's artifacts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from jobs.identity import Json
-from jobs.outcome import Outcome, Succeeded, Usage
+from jobs.outcome import Failed, Outcome, Succeeded, Usage
 from jobs.task import StageKind
 from orchestrator.machine import Machine
 from orchestrator.scheduling.experience import Experience
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.store import Journal
 
+_COUNT_INTERVAL_S = 10.0
+
 
 class JournalKeeper:
-    """An observer that writes every attempt to the journal, with its cause, place, duration and cost."""
+    """An observer that writes every attempt to the journal, with its cause, place, duration and cost.
 
-    def __init__(self, journal: Journal) -> None:
+    Args:
+        journal: Where to.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
         self._journal = journal
+        self._clock = clock
         self._avoided: frozenset[str] = frozenset()
         self._tasks = 0
+        self._counted_s = clock()
 
     def update(self, machine: Machine, outcomes: Sequence[Outcome]) -> None:
         """Append the outcomes and bring them to disk."""
@@ -30,10 +40,17 @@ class JournalKeeper:
         for node in machine.avoided - self._avoided:
             self._journal.append("avoided", node=node)
         self._avoided = machine.avoided
-        if machine.counts.total() != self._tasks:  # at the start, and where a `convert` has listed its groups
-            self._tasks = machine.counts.total()
-            self._journal.append("counts", **counts_json(machine))
+        self._count(machine, outcomes)
         self._journal.flush()  # in every round: what waits for its interval is written although nothing new came
+
+    def _count(self, machine: Machine, outcomes: Sequence[Outcome]) -> None:
+        """Note the counts now and then, and whenever more changed than the states of the tasks that ended."""
+        tasks, now_s = machine.counts.total(), self._clock()
+        failed = any(isinstance(outcome, Failed) for outcome in outcomes)
+        due = outcomes and now_s - self._counted_s >= _COUNT_INTERVAL_S
+        if tasks != self._tasks or failed or due or machine.finished:
+            self._tasks, self._counted_s = tasks, now_s
+            self._journal.append("counts", **counts_json(machine))
 
 
 def counts_json(machine: Machine) -> dict[str, Json]:
@@ -59,12 +76,13 @@ def _entry(machine: Machine, outcome: Outcome) -> tuple[str, dict[str, Json]]:
         "node": outcome.node,
         "memory_bytes": outcome.usage.memory_bytes,
         "gpu_fraction": round(outcome.usage.gpu_fraction, 4),
+        "log": outcome.log,
     }
     if isinstance(outcome, Succeeded):
         how = {"work": task.work, "reused": outcome.reused, "nondeterministic": outcome.nondeterministic}
         return "succeeded", fields | how
     final = machine.state_of(outcome.key) is TaskState.FAILED
-    failure = {"cause": outcome.cause.value, "message": outcome.message, "log": outcome.log, "final": final}
+    failure = {"cause": outcome.cause.value, "message": outcome.message, "final": final}
     return "failed", fields | failure
 
 

@@ -5,7 +5,6 @@ Reads the machine's counts; decides nothing.
 
 import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
@@ -17,6 +16,7 @@ from rich.table import Table
 from jobs.outcome import Failed, Outcome, Succeeded
 from jobs.task import StageKind
 from orchestrator.machine import Machine
+from orchestrator.pace import Pace
 from orchestrator.scheduling.graph import TaskState
 
 _PLAIN_INTERVAL_S = 10.0
@@ -38,7 +38,7 @@ class Progress:
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._last = -math.inf
         self._started = clock()
-        self._durations: defaultdict[StageKind, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self._pace = Pace()
 
     def __enter__(self) -> Self:
         if self._live:
@@ -60,9 +60,7 @@ class Progress:
                 text = f"failed ({outcome.cause}): {task.stage} {task.label}: {outcome.message}{where}"
                 self._console.print(text, markup=False, highlight=False, soft_wrap=True)
             if isinstance(outcome, Succeeded) and not outcome.reused:
-                total = self._durations[task.stage]
-                total[0] += outcome.duration_s
-                total[1] += 1
+                self._pace.observe(task.stage, outcome.duration_s)
         now = self._clock()
         interval = _LIVE_INTERVAL_S if self._live else _PLAIN_INTERVAL_S
         if now - self._last < interval and not machine.finished:
@@ -103,20 +101,10 @@ class Progress:
         elapsed = self._clock() - self._started
         return f"{_clock(elapsed)} elapsed{self._time_left(machine, elapsed)}"
 
-    def _time_left(self, machine: Machine, elapsed: float) -> str:
-        """Work left over the pace of work so far; a lower bound while some stage has not been seen yet."""
-        worked = sum(total for total, _ in self._durations.values())
-        if worked <= 0 or elapsed <= 0:
-            return ""
-        work_left, word = 0.0, "about"
-        for stage in StageKind:
-            open_tasks = sum(machine.counts[stage, state] for state in _OPEN)
-            total, count = self._durations[stage]
-            if open_tasks and not count:
-                word = "at least"
-            elif open_tasks:
-                work_left += open_tasks * total / count
-        return f", {word} {_clock(work_left * elapsed / worked)} left"
+    def _time_left(self, machine: Machine, elapsed_s: float) -> str:
+        open_tasks = {stage: sum(machine.counts[stage, state] for state in _OPEN) for stage in StageKind}
+        left = self._pace.left(open_tasks, elapsed_s)
+        return f", {'at least' if left.at_least else 'about'} {_clock(left.seconds)} left" if left else ""
 
 
 def _clock(seconds: float) -> str:

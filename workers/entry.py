@@ -171,13 +171,13 @@ class _Attempt:
             logger.warning("%s %s gave another result than the one committed first", task.stage, task.key)
             manifest = store.manifest(task.key)
         self._drop_checkpoint()
-        keep_log(task, store)
         return Succeeded(
             key=task.key,
             measurements=manifest.measurements,
             duration_s=ended_s - self._started_s,
             host=_host(),
             usage=measured(self.device),
+            log=keep_log(task, store),
             nondeterministic=commit is Commit.DIFFERENT,
         )
 

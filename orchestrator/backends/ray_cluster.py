@@ -32,6 +32,9 @@ _GPU_TASKS_PER_PROCESS = 100
 """After so many Ray tasks a worker process with a GPU ends, and with it all memory that it holds."""
 
 _GATHER_S = 0.02
+_GATHERED = 4
+"""For so long `wait` gathers outcomes, or until this part of what is in flight is there: no slot may run dry meanwhile."""
+
 _REVIEW_S = 5.0
 _KILL_S = 5.0
 """What was cancelled by force and is not heard of for so long is given up."""
@@ -122,7 +125,8 @@ class RayBackend:
             return []
         done, _ = ray.wait(references, num_returns=1, timeout=timeout_s, fetch_local=True)
         if done:
-            done, _ = ray.wait(references, num_returns=len(references), timeout=_GATHER_S, fetch_local=True)
+            some = max(1, len(references) // _GATHERED)
+            done, _ = ray.wait(references, num_returns=some, timeout=_GATHER_S, fetch_local=True)
         return [*self._outcomes(done), *self._given_up()]
 
     def cancel(self) -> None:

@@ -43,7 +43,7 @@ def submit(sweep: str, overrides: Sequence[str], *, address: str, working_dir: s
         )
     except AuthenticationError as error:
         raise BadInputError(
-            f"{address}: refuses this client ({error}); set RAY_AUTH_MODE as on the head, and its token if it is `token`"
+            f"{address}: refuses you ({error}); set RAY_AUTH_MODE as on the head, and the token if it is `token`"
         ) from error
     except (ConnectionError, RuntimeError) as error:
         raise BadInputError(f"{address}: {error}; is this the address of a Ray dashboard?") from error

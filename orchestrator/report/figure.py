@@ -99,6 +99,7 @@ def _draw_panel(
     rows: Sequence[SummaryRow],
     styles: dict[str, tuple[str, str]],
 ) -> None:
+    axes.autoscale(False)  # the range is set for all panels together; finding it for each curve takes most of the time
     for row in members:
         cells, label = row.measured, row_name(row, rows)
         middle = [cell.accuracy * 100 for cell in cells]

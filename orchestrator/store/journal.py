@@ -4,6 +4,7 @@ A torn last line (the driver died while writing it) is skipped by the reader and
 are never read from here; the store's manifests are the truth. So a journal that cannot be written stops no sweep.
 """
 
+import io
 import json
 import logging
 import time
@@ -111,7 +112,7 @@ def read_journal(files: Files, sweep: str) -> Iterator[dict[str, Json]]:
     """
     folder = f"journal/{sweep}"
     for content in each(files, lambda name: files.read(f"{folder}/{name}"), sorted(files.names(folder))):
-        for line in content.splitlines():
+        for line in io.BytesIO(content):
             try:
                 entry = json.loads(line)
             except ValueError:
