@@ -21,7 +21,7 @@ from benchmarks.throughput import tasks_of
 from jobs.outcome import Outcome
 from jobs.task import Resources, Task
 from orchestrator.backends.ray_cluster import RayBackend
-from orchestrator.backends.ray_worker import Workplace, execute
+from orchestrator.backends.ray_cluster.worker import Workplace, execute
 from orchestrator.journalling import JournalKeeper
 from orchestrator.machine import Machine
 from orchestrator.run import drive

@@ -22,7 +22,7 @@ from ray.cluster_utils import Cluster
 from jobs.outcome import Outcome
 from jobs.task import Resources, StageKind, Task, make_task
 from orchestrator.backends.ray_cluster import RayBackend
-from orchestrator.backends.ray_worker import Workplace, execute
+from orchestrator.backends.ray_cluster.worker import Workplace, execute
 from orchestrator.journalling import JournalKeeper
 from orchestrator.machine import Lane, Machine
 from orchestrator.run import drive

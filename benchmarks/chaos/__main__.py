@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def _tally(runs: Iterator[tuple[str, int, Findings]], table: dict[str, dict[str,
         row["sweeps"] += 1
         for key in ("lost", "duplicated", "recomputed", "repeated_steps"):
             row[key] += getattr(found, key)
-        print(f"{name}: {row}", file=sys.stderr, flush=True)
+        print(f"{time.strftime('%H:%M:%S')} {name}: {row}", file=sys.stderr, flush=True)
 
 
 def _make_database(path: Path) -> None:

@@ -17,7 +17,7 @@ from jobs.outcome import Outcome
 from jobs.task import StageKind, Task
 from orchestrator.backends import Backend, InlineBackend
 from orchestrator.backends.ray_cluster import RayBackend
-from orchestrator.backends.ray_worker import Workplace, execute
+from orchestrator.backends.ray_cluster.worker import Workplace, execute
 from orchestrator.holding import Hold
 from orchestrator.machine import Machine
 from orchestrator.run import run_sweep

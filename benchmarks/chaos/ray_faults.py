@@ -47,11 +47,7 @@ class Field:
     def workers(self) -> list[int]:
         """Process ids of the workers that run tasks now."""
         raylets = {pid for node in self._nodes for pid in _raylets(node)}
-        return [
-            pid
-            for pid, parent, command in _processes()
-            if parent in raylets and command.startswith("ray::") and "IDLE" not in command
-        ]
+        return [pid for pid, parent, command in _processes() if parent in raylets and command.startswith("ray::work")]
 
     def close(self) -> None:
         """End it."""

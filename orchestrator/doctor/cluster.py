@@ -114,7 +114,7 @@ def _ended(client: Any, job: str) -> str:
 def _look_inside(question: Question) -> Cluster:
     import ray
 
-    from orchestrator.backends.ray_nodes import Nodes, node_kinds
+    from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
 
     return Cluster(
         auth_mode=os.environ.get("RAY_AUTH_MODE"),

@@ -2,7 +2,7 @@ import pytest
 
 from jobs.task import Resources
 from orchestrator.backends import ray_nodes
-from orchestrator.backends.ray_nodes import Nodes, node_kinds
+from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
 from orchestrator.scheduling.feasibility import fits
 
 GPU_NODE = {"CPU": 8.0, "GPU": 2.0, "memory": 1000.0}

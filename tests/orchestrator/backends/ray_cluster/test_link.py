@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from jobs.errors import OrchardError
-from orchestrator.backends.ray_link import Link
+from orchestrator.backends.ray_cluster.link import Link
 
 
 def a_head():

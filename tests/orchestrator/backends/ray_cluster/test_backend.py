@@ -16,7 +16,7 @@ from ray.cluster_utils import Cluster
 from jobs.outcome import Cause, Failed, Succeeded
 from jobs.task import Resources, StageKind, make_task
 from orchestrator.backends.ray_cluster import RayBackend
-from orchestrator.backends.ray_worker import Workplace, execute
+from orchestrator.backends.ray_cluster.worker import Workplace, execute
 from orchestrator.store import Lease, open_store
 from workers.entry import Provenance
 from workers.stages import Product

@@ -6,7 +6,7 @@ from ray import exceptions
 
 from jobs.outcome import Cause
 from jobs.task import StageKind, make_task
-from orchestrator.backends.ray_losses import cause_of, failures, nodes_of
+from orchestrator.backends.ray_cluster.losses import cause_of, failures, nodes_of
 
 NODE = "fd232c61c5d585f95a0b149224b8daafe509dbddc10c72e9e2fd0e43"
 NODE_DIED = exceptions.NodeDiedError(

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.task import Attempt, Resources, StageKind, make_task
-from orchestrator.backends.ray_bundles import LONGEST_BUNDLE_S, MOST_IN_A_BUNDLE, TINY_S, pack
+from orchestrator.backends.ray_cluster.bundles import LONGEST_BUNDLE_S, MOST_IN_A_BUNDLE, TINY_S, pack
 
 ONE_CPU, A_GPU = Resources(), Resources(num_gpus=1.0)
 

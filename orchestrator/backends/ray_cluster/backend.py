@@ -20,11 +20,11 @@ from jobs.errors import OrchardError
 from jobs.outcome import Cause, Failed, Outcome
 from jobs.task import Attempt, Resources
 from orchestrator.backends.base import NodeKind, Slots
-from orchestrator.backends.ray_bundles import Bundle, pack
-from orchestrator.backends.ray_link import PATIENCE_S, Link
-from orchestrator.backends.ray_losses import Reference, failures, means_lost_cluster, nodes_of
-from orchestrator.backends.ray_nodes import Nodes, node_kinds
-from orchestrator.backends.ray_worker import Execute, Workplace, execute, hide_gpus, work_through
+from orchestrator.backends.ray_cluster.bundles import Bundle, pack
+from orchestrator.backends.ray_cluster.link import PATIENCE_S, Link
+from orchestrator.backends.ray_cluster.losses import Reference, failures, means_lost_cluster, nodes_of
+from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
+from orchestrator.backends.ray_cluster.worker import Execute, Workplace, execute, hide_gpus, work_through
 from orchestrator.store import Term
 from workers.entry import Provenance
 
@@ -33,7 +33,7 @@ _GPU_TASKS_PER_PROCESS = 100
 
 _GATHER_S = 0.02
 _GATHERED = 4
-"""For so long `wait` gathers outcomes, or until this part of what is in flight is there: no slot may run dry meanwhile."""
+"""For so long `wait` gathers outcomes, or until this part of what is in flight is there: no slot may run dry."""
 
 _REVIEW_S = 5.0
 _KILL_S = 5.0
