@@ -33,6 +33,7 @@ _CAUSES: tuple[tuple[tuple[type[BaseException], ...], Cause], ...] = (
 """What is not listed is TRANSIENT: a full disk or object store, an environment that could not be set up."""
 
 _NODE = re.compile(r"(?:[Nn]ode ID|IP: [^,]+, ID): ([0-9a-f]{56})")
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")
 _ADDRESS = re.compile(r"IP(?: address)?: ([0-9A-Fa-f.:]*[0-9A-Fa-f])")
 
 _PATIENCE_S = 2.0
@@ -65,13 +66,14 @@ def failures(bundle: Sequence[Attempt], error: BaseException, *, node: str, host
     cause = cause_of(error)
     if cause is Cause.OUT_OF_MEMORY and len(bundle) > 1:
         cause = Cause.PREEMPTED
-    address = _ADDRESS.search(str(error))
+    text = _text(error)
+    address = _ADDRESS.search(text)
     return [
         Failed(
             key=attempt.task.key,
             cause=cause,
-            message=_first_line(error),
-            traceback=str(error),
+            message=_line(error, text),
+            traceback=text,
             node=node,
             host=host or (address[1] if address else ""),
         )
@@ -118,6 +120,10 @@ def _ask(channel: Any, reference: Reference) -> str:
     return next((event.state_updates.node_id.hex() for event in events if event.state_updates.node_id), "")
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+def _text(error: BaseException) -> str:
+    return _COLOURS.sub("", str(error)).strip() or type(error).__name__
+
+
+def _line(error: BaseException, text: str) -> str:
+    """What a text says in short: of a traceback from a worker the last line, of all else the first."""
+    return text.splitlines()[-1 if isinstance(error, exceptions.RayTaskError) else 0]

@@ -57,3 +57,11 @@ def test_of_a_bundle_that_ran_out_of_memory_nobody_is_accused():
 
 def test_an_unknown_node_is_no_error():
     assert nodes_of({}) == {}
+
+
+def test_an_error_on_a_worker_is_told_by_its_last_line_and_without_colours():
+    text = "\x1b[36mray::work()\x1b[39m (pid=7)\nTraceback ...\nModuleNotFoundError: No module named 'nets'"
+    error = exceptions.RayTaskError("work", text, ImportError())
+    (failed,) = failures(bundle(1), error, node="", host="")
+    assert failed.message == "ModuleNotFoundError: No module named 'nets'"
+    assert failed.traceback.startswith("ray::work() (pid=7)")
