@@ -205,7 +205,8 @@ class SweepSpec(Record):
         default=(0,), description="One curve for each."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="`auto`: cuda where the cluster has GPUs when the sweep starts."
+        default="auto",
+        description="`auto`: cuda where the cluster has GPUs when the sweep starts, or is known to be able to start some.",
     )
     data: DataSpec
     compressions: Compressions | None = Field(

@@ -51,7 +51,7 @@ def _compute(
             device = spec.device
         elif backend == "ray" and "RAY_ADDRESS" in os.environ:
             runner = _backend(backend, store, provenance, hold)
-            device = "cuda" if any(kind.gpus for kind in runner.node_kinds()) else "cpu"
+            device = "cuda" if any(kind.gpus and kind.count for kind in runner.node_kinds()) else "cpu"
         else:
             device = "cuda" if this_machine_has_gpu() else "cpu"
         plan = plan_sweep(spec, read_surroundings(spec, device=device))
