@@ -206,7 +206,7 @@ class SweepSpec(Record):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto",
-        description="`auto`: cuda where the cluster has GPUs when the sweep starts, or is known to be able to start some.",
+        description="`auto`: cuda where the cluster has GPUs when the sweep starts, or is known to start some.",
     )
     data: DataSpec
     compressions: Compressions | None = Field(
