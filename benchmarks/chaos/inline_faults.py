@@ -25,7 +25,7 @@ def on_writes(folder: Path, act: Callable[[], None]) -> Callable[[], None]:
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         changes = event in _WRITES or (event == "open" and _opens_for_writing(arguments))
-        if changes and str(arguments[0]).startswith(inside):
+        if changes and any(str(argument).startswith(inside) for argument in arguments[:2]):
             act()
 
     return lambda: sys.addaudithook(hook)

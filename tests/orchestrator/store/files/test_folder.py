@@ -1,3 +1,4 @@
+import errno
 import os
 
 import pytest
@@ -16,6 +17,17 @@ class TestFolderFiles(FilesSuite):
     @pytest.fixture
     def files(self, tmp_path):
         return FolderFiles(tmp_path / "root")
+
+
+def without_unnamed_files(monkeypatch):
+    real_open = os.open
+
+    def refuse(path, flags, *arguments, **keywords):
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "no unnamed files here")
+        return real_open(path, flags, *arguments, **keywords)
+
+    monkeypatch.setattr(os, "open", refuse)
 
 
 def test_no_temporary_file_stays(files, tmp_path):
@@ -39,6 +51,7 @@ def test_a_link_whose_answer_was_lost_has_won(files, monkeypatch):
         link(source, target)
         link(source, target)  # the network file system repeats the request
 
+    without_unnamed_files(monkeypatch)  # network file systems have none
     monkeypatch.setattr("os.link", answer_lost)
     assert files.create("a/b", b"1")
 
@@ -76,7 +89,7 @@ def test_lines_that_could_not_be_written_leave_no_trace(files, monkeypatch):
 
 
 def test_a_file_system_without_hard_links_is_refused(files, monkeypatch):
-    def unsupported(source, target):
+    def unsupported(source, target, **more):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr("os.link", unsupported)
@@ -96,3 +109,12 @@ def test_a_torn_line_is_ended_by_the_next_writer(files):
     appender.append(b"after\n")
     appender.close()
     assert files.read("log/d.jsonl") == b"first\nto\nafter\n"
+
+
+def test_a_file_system_without_unnamed_files_keeps_the_first_writers_file_too(tmp_path, monkeypatch):
+    without_unnamed_files(monkeypatch)
+    files = FolderFiles(tmp_path)
+    assert files.create("a/b", b"first")
+    assert not files.create("a/b", b"second")
+    assert files.read("a/b") == b"first"
+    assert [entry.path for entry in files.walk("a")] == ["a/b"]
