@@ -18,8 +18,9 @@ from orchestrator.store import ArtifactStore, Lease, Standing, Term, Watch, acti
 _BEAT_S = 3.0
 TERMINATED, CANCELLED = "the driver was told to end (SIGTERM)", "cancelled by `orchard cancel`"
 LOST = "another driver has taken the sweep over, or the store could not be reached for too long"
-_GRACE_S: Mapping[str, float] = {TERMINATED: 1.0, CANCELLED: 20.0, LOST: 0.0}
-"""How long tasks may take to stop by themselves; Ray gives a driver three seconds between SIGTERM and SIGKILL."""
+_GRACE_S: Mapping[str, float] = {TERMINATED: 0.5, CANCELLED: 20.0, LOST: 0.0}
+"""How long tasks may take to stop by themselves; Ray gives a driver three seconds between SIGTERM and SIGKILL for all
+that it has to do."""
 
 
 class Hold:

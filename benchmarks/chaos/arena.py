@@ -35,6 +35,7 @@ class Arena:
         num_models: How large the sweep is.
         environment: Of Ray drivers.
         tracking: MLflow's address; default: the database itself.
+        longest_end_s: The longest that a driver took to end after it was told to.
     """
 
     root: Path
@@ -44,6 +45,7 @@ class Arena:
     ray_address: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     tracking: str = ""
+    longest_end_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)

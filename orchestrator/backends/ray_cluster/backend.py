@@ -36,8 +36,8 @@ _GATHERED = 4
 """For so long `wait` gathers outcomes, or until this part of what is in flight is there: no slot may run dry."""
 
 _REVIEW_S = 5.0
-_KILL_S = 5.0
-"""What was cancelled by force and is not heard of for so long is given up."""
+_KILL_S = 0.7
+"""What was cancelled by force and is not heard of for so long is given up: it ends with the driver at the latest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
