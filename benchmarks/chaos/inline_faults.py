@@ -121,7 +121,7 @@ def lease_lost(arena: Arena) -> None:
 
 def _kill_on_its_way(arena: Arena) -> None:
     pid = arena.start()
-    arena.await_progress(arena.draw.randrange(5, 40))
+    arena.await_progress(arena.draw.randrange(10, 40))  # the first result is committed after seven lines
     kill(pid)
     arena.wait(pid)
 
