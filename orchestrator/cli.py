@@ -213,6 +213,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OrchardError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except OSError as error:  # a full disk, a store that is away
+        click.echo(f"error: {error}; what was finished is kept, the same command goes on from there", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

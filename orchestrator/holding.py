@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from jobs.identity import Json
@@ -116,8 +116,9 @@ class Hold:
             signal.signal(signal.SIGTERM, before)
 
     def ask_tasks_to_stop(self) -> None:
-        """Raise the flag that long stages poll."""
-        cancel(self._store.files, self.term.sweep)
+        """Raise the flag that long stages poll; where that fails they are stopped by force, when they are overdue."""
+        with suppress(OSError):
+            cancel(self._store.files, self.term.sweep)
 
     def _beat(self) -> None:
         while True:

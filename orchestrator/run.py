@@ -3,6 +3,7 @@
 All decisions are the machine's; everything here is an edge.
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ from orchestrator.steering import Steering, capacity, in_flight_limits
 from orchestrator.store import ArtifactStore
 from workers.entry import Provenance, versions
 
+_log = logging.getLogger("orchard")
 _POLL_S = 0.25
 
 
@@ -130,7 +132,8 @@ def drive(
         backend: Runs them.
         observers: Told of all that happens.
         clock: The time that the machine is told, in seconds.
-        put_aside: Takes a damaged artifact out of the way.
+        put_aside: Takes a damaged artifact out of the way. Where it cannot, the artifact's readers fail: the next run
+            tries again.
     """
     started = clock()
     computed = 0
@@ -146,7 +149,10 @@ def drive(
         for outcome in outcomes:
             computed += isinstance(outcome, Succeeded) and not outcome.reused
             if isinstance(outcome, Failed) and outcome.damaged and machine.state_of(outcome.damaged) in FINISHED:
-                put_aside(outcome.damaged)
+                try:
+                    put_aside(outcome.damaged)
+                except OSError as error:
+                    _log.warning("the damaged artifact %s cannot be put aside: %s", outcome.damaged, error)
         backend.submit(machine.step(outcomes, clock()))
     return Summary(
         counts=dict(machine.counts),

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # A fork of this process has them too.
 import matplotlib.pyplot  # noqa: F401
@@ -50,36 +51,43 @@ class Run:
     longest_end_s: float = 0.0
 
 
-def inline_runs(folder: Path, template: Path, times: int, like: str) -> Iterator[Run]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Where sweeps are made.
+
+    Attributes:
+        folder: Each gets a folder below it.
+        template: An empty MLflow database, copied for each.
+    """
+
+    folder: Path
+    template: Path
+
+    def arena(self, fault: str, index: int, **more: Any) -> Arena:
+        """A sweep of its own; the same fault and number always draw the same moments."""
+        root = self.folder / f"{fault.replace(' ', '-')}-{index}"
+        return Arena(
+            root=root, database=copy_database(self.template, root), draw=random.Random(f"{fault} {index}"), **more
+        )
+
+
+def inline_runs(ground: Ground, times: int, like: str) -> Iterator[Run]:
     """Each fault that needs no cluster, so many times, each on a sweep of its own."""
     for name, fault in [*FAULTS.items(), ("MLflow killed", mlflow_killed)]:
         for index in range(times if like in name else 0):
-            root = folder / f"{name.replace(' ', '-')}-{index}"
-            arena = Arena(
-                root=root,
-                database=copy_database(template, root),
-                draw=random.Random(f"{name} {index}"),
-                num_models=_INLINE_MODELS,
-            )
+            arena = ground.arena(name, index, num_models=_INLINE_MODELS)
             fault(arena)
             yield Run(fault=name, met=1, found=arena.finish())
 
 
-def ray_runs(folder: Path, template: Path, times: int, like: str) -> Iterator[Run]:
+def ray_runs(ground: Ground, times: int, like: str) -> Iterator[Run]:
     """Each fault on a cluster, so many times, several on one sweep."""
     with field() as cluster:
+        on_ray = {"num_models": _RAY_MODELS, "ray_address": cluster.address, "environment": dict(os.environ)}
         for name, fault in RAY_FAULTS.items():
             met = index = 0
             while like in name and met < times:
-                root = folder / f"{name.replace(' ', '-')}-{index}"
-                arena = Arena(
-                    root=root,
-                    database=copy_database(template, root),
-                    draw=random.Random(f"{name} {index}"),
-                    num_models=_RAY_MODELS,
-                    ray_address=cluster.address,
-                    environment=dict(os.environ),
-                )
+                arena = ground.arena(name, index, **on_ray)
                 now_met = fault(arena, cluster, min(_PER_SWEEP, times - met))
                 met, index = met + now_met, index + 1
                 yield Run(fault=name, met=now_met, found=arena.finish(), longest_end_s=arena.longest_end_s)
@@ -96,13 +104,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="orchard-chaos-") as name:
         folder = Path(name)
         os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "HOME": str(folder)}
-        template = folder / "template.db"
-        _make_database(template)
+        ground = Ground(folder=folder, template=folder / "template.db")
+        _make_database(ground.template)
         times = 1 if arguments.quick else arguments.times
         if arguments.where != "ray":
-            _tally(inline_runs(folder, template, times, arguments.fault), table)
+            _tally(inline_runs(ground, times, arguments.fault), table)
         if arguments.where != "inline" and not arguments.quick:
-            _tally(ray_runs(folder, template, times, arguments.fault), table)
+            _tally(ray_runs(ground, times, arguments.fault), table)
     total = {key: sum(row[key] for row in table.values()) for key in ("runs", "lost", "duplicated", "recomputed")}
     print(json.dumps({**total, "faults": table}))
 

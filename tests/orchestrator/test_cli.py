@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -83,6 +84,18 @@ def test_an_interrupted_command_says_that_nothing_is_lost(orchard, tiny_sweep, w
     code, _, err = orchard("plan", write_sweep(tiny_sweep))
     assert code == 130
     assert "goes on from there" in err
+
+
+def test_a_full_disk_is_an_error_and_no_traceback(orchard, tiny_sweep, write_sweep, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("orchestrator.commands.planning.show_plan", full)
+    code, _, err = orchard("plan", write_sweep(tiny_sweep))
+    assert code == 1
+    assert "No space left on device" in err
+    assert "goes on from there" in err
+    assert "Traceback" not in err
 
 
 def test_an_unknown_command_gives_exit_code_2(orchard):

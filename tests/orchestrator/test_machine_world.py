@@ -114,7 +114,7 @@ def test_nothing_is_lost_and_nothing_whole_is_computed_twice(data, numbers, limi
             continue
         if fate == "rot" and world.whole:
             key = data.draw(st.sampled_from(sorted(world.whole)))
-            if machine.task(key).stage is not StageKind.EVALUATE if machine.state_of(key) else False:
+            if machine.state_of(key) and machine.task(key).stage is not StageKind.EVALUATE:
                 world.whole.discard(key)
                 world.rotten.add(key)
                 rotted += 1

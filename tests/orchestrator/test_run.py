@@ -7,6 +7,7 @@ from jobs.task import Resources, StageKind, make_task
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.machine import Lane, Machine
 from orchestrator.run import drive
+from orchestrator.scheduling.graph import TaskState
 
 
 def scores(count: int) -> dict:
@@ -104,3 +105,22 @@ def test_a_machine_that_was_stopped_says_why():
 
     summary = driven(machine_of(scores(9)), backend_of(succeed), Stopper())
     assert (summary.complete, summary.stopped) == (False, "enough")
+
+
+def test_a_damaged_artifact_that_cannot_be_put_aside_ends_no_sweep():
+    source = make_task(StageKind.SCORE, params={"n": 1}, inputs={}, environment={})
+    reader = make_task(StageKind.PRUNE, params={"n": 2}, inputs={"scores": source.key}, environment={})
+    other = make_task(StageKind.SCORE, params={"n": 3}, inputs={}, environment={})
+
+    def outcome(attempt):
+        if attempt.task is reader:
+            return Failed(key=reader.key, cause=Cause.CORRUPT, message="damaged", damaged=source.key)
+        return succeed(attempt)
+
+    def full(key):
+        raise OSError("No space left on device")
+
+    machine = machine_of({task.key: task for task in (source, reader, other)})
+    summary = driven(machine, backend_of(outcome), put_aside=full)
+    assert [failure.key for failure in summary.failures] == [reader.key]
+    assert machine.state_of(other.key) is TaskState.DONE
