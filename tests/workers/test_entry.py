@@ -1,16 +1,16 @@
 import json
-import logging
 import platform
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from attempts import PRODUCT, a_task, raising, returning
 
 from jobs.artifact import Commit, CorruptArtifactError, Manifest
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.outcome import Cause, Failed, Succeeded
-from jobs.task import Resources, StageKind, make_task
+from jobs.task import Resources, StageKind
 from orchestrator.store import open_store
 from workers.checkpoints import Progress
 from workers.entry import LIBRARIES, Provenance, run_task
@@ -30,34 +30,6 @@ CAUSES = [
 @pytest.fixture
 def store(tmp_path):
     return open_store(tmp_path / "store")
-
-
-def a_task(**changes):
-    values = {
-        "params": {"seed": 3},
-        "inputs": {},
-        "environment": {"torch": "any", "dtype": "float32", "device": "cpu"},
-        "label": "net/l1@40%/seed3",
-        **changes,
-    }
-    return make_task(StageKind.SCORE, **values)
-
-
-def returning(product):
-    """A stage that gives this product."""
-    return lambda stage: lambda context: product
-
-
-def raising(error):
-    """A stage that fails in this way."""
-
-    def run(context):
-        raise error
-
-    return lambda stage: run
-
-
-PRODUCT = Product(measurements={"accuracy": 0.5}, files={"a.json": b"[1]"}, timings={"solve_s": 1.5})
 
 
 def test_a_task_leaves_its_artifact_and_says_what_it_measured(store):
@@ -179,46 +151,6 @@ def test_what_a_failure_needs_beside_its_cause_comes_along(store):
     assert run_task(a_task(), store, stage_of=raising(CorruptArtifactError("x", key="ab"))).damaged == "ab"
 
 
-@pytest.mark.parametrize("error", [error for error, _ in CAUSES], ids=[type(error).__name__ for error, _ in CAUSES])
-def test_every_failure_names_a_log_that_tells_its_story(store, error):
-    task = a_task()
-    outcome = run_task(task, store, stage_of=raising(error))
-    text = Path(outcome.log).read_text()
-    for part in ("score net/l1@40%/seed3", task.key, str(error), "Traceback", type(error).__name__):
-        assert part in text
-
-
-def test_what_the_stage_logged_stands_in_the_log(store):
-    def run(context):
-        logging.getLogger("orchard").warning("epoch %d: loss %.1f", 7, 2.5)
-        raise BadNumericsError("the loss is nan")
-
-    outcome = run_task(a_task(), store, stage_of=lambda stage: run)
-    assert "epoch 7: loss 2.5" in Path(outcome.log).read_text()
-
-
-def test_no_log_handler_is_left_behind(store):
-    before = list(logging.getLogger("orchard").handlers)
-    run_task(a_task(), store, stage_of=raising(RuntimeError("bug")))
-    run_task(a_task(), store, stage_of=returning(PRODUCT))
-    assert logging.getLogger("orchard").handlers == before
-
-
-def test_two_attempts_have_two_logs(store):
-    first, second = (run_task(a_task(), store, stage_of=raising(RuntimeError("bug"))) for _ in range(2))
-    assert first.log != second.log
-
-
-def test_a_log_that_cannot_be_written_does_not_hide_the_failure(store, monkeypatch):
-    def full(key, text):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(store, "write_log", full)
-    outcome = run_task(a_task(), store, stage_of=raising(RuntimeError("bug")))
-    assert (outcome.cause, outcome.message) == (Cause.BUG, "RuntimeError: bug")
-    assert outcome.log.startswith("not written: no space left on device")
-
-
 def test_a_store_that_fails_is_a_transient_fault(store, monkeypatch):
     def lost(*_):
         raise OSError("stale file handle")
@@ -295,24 +227,6 @@ def test_the_attempt_says_what_it_used(store):
 def test_an_artifact_that_was_there_used_nothing(store):
     run_task(a_task(), store, stage_of=returning(PRODUCT))
     assert run_task(a_task(), store, stage_of=returning(PRODUCT)).usage.memory_bytes == 0
-
-
-def logs(store):
-    return [path.read_text() for path in Path(store.uri, "logs").rglob("*.log")]
-
-
-def test_a_success_leaves_a_log_where_its_stage_said_something(store):
-    def run(context):
-        logging.getLogger("orchard").info("epoch 1")
-        return PRODUCT
-
-    run_task(a_task(), store, stage_of=lambda stage: run)
-    assert logs(store) == [f"score net/l1@40%/seed3 ({a_task().key})\nepoch 1"]
-
-
-def test_a_silent_success_leaves_no_log(store):
-    run_task(a_task(), store, stage_of=returning(PRODUCT))
-    assert logs(store) == []
 
 
 def counting(ending):

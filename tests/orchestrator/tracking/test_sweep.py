@@ -1,75 +1,20 @@
 """Logging against real SQLite databases and a real MLflow server."""
 
 import json
-import socket
 import sqlite3
-import subprocess
-import sys
-import threading
 import time
 from itertools import count
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from servers import free_port, mlflow_server, mortal_mlflow_server
+from servers import mlflow_server, mortal_mlflow_server
+from tracked_curves import log, make_curve, make_record, runs_of
 
-from orchestrator.results import METRICS, Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
-from orchestrator.tracking import TrackingUnavailableError, log_sweep, ui_command
+from orchestrator.results import METRICS, Curve, Point
+from orchestrator.tracking import TrackingUnavailableError
 from orchestrator.tracking.runs import settings_of
-
-CREATED_S = 1_700_000_000.25
-
-
-def make_curve(method="l1", *, seed=0, compressions=(0.2, 0.4), measured=None, computation="a") -> Curve:
-    """A curve; `computation` stands for all that a task's key covers besides the compression."""
-    keys = {asked: f"{computation}{method}{seed}{round(asked * 100):02d}".ljust(32, "0") for asked in compressions}
-    planned = tuple(PlannedPoint(compression=asked, key=keys[asked]) for asked in compressions)
-    plan = PlannedCurve(model="net", dataset="digits", method=method, protocol="none", seed=seed, points=planned)
-    points = tuple(
-        Point(asked=asked, key=keys[asked], metrics=dict.fromkeys(METRICS, 1 - asked), created_s=CREATED_S + asked)
-        for asked in (compressions if measured is None else measured)
-    )
-    return Curve(plan=plan, points=points)
-
-
-def make_record(*curves: Curve, epochs=1, commit="c0ffee") -> SweepRecord:
-    methods = {curve.plan.method: {"kind": "criterion", "criterion": "l1", "compressions": [0.2]} for curve in curves}
-    model = {"network": "resnet", "weights": None, "train": {"epochs": epochs, "nesterov": False}}
-    return SweepRecord(
-        name="quick",
-        spec={"name": "quick", "models": {"net": model}, "methods": methods},
-        curves=tuple(curve.plan for curve in curves),
-        git_commit=commit,
-        versions={"torch": "2.15.0"},
-    )
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory) -> bytes:
-    """A migrated database: making one takes seconds, copying it does not."""
-    folder = tmp_path_factory.mktemp("database")
-    MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
-    return (folder / "mlflow.db").read_bytes()
-
-
-@pytest.fixture
-def uri(tmp_path, empty_database) -> str:
-    (tmp_path / "mlflow.db").write_bytes(empty_database)
-    return f"sqlite:///{tmp_path}/mlflow.db"
-
-
-def log(uri: str, *curves: Curve, epochs=1, commit="c0ffee", **options):
-    return log_sweep(make_record(*curves, epochs=epochs, commit=commit), curves, tracking_uri=uri, **options)
-
-
-def runs_of(uri: str, tag="orchard.curve", view=ViewType.ACTIVE_ONLY):
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("quick")
-    runs = client.search_runs([experiment.experiment_id], run_view_type=view, order_by=["attributes.start_time ASC"])
-    return [run for run in runs if tag in run.data.tags]
 
 
 def history(uri: str, run_id: str, key="accuracy") -> dict[int, float]:
@@ -304,33 +249,6 @@ def test_long_settings_are_cut_to_what_mlflow_takes():
     assert len(settings_of(record, curve.plan)["model.arguments.widths"]) == 500
 
 
-def test_a_fresh_database_has_a_write_ahead_log(tmp_path):
-    path = tmp_path / "new" / "mlflow.db"
-    log(f"sqlite:///{path}", make_curve())
-    assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
-
-
-def test_home_is_written_out(tmp_path, monkeypatch, empty_database):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "mlflow.db").write_bytes(empty_database)
-    log("sqlite:///~/mlflow.db", make_curve())
-    assert len(runs_of(f"sqlite:///{tmp_path}/mlflow.db")) == 1
-
-
-@pytest.mark.slow
-def test_two_processes_make_one_database(tmp_path):
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    code = (
-        "import sys; from orchestrator.results import SweepRecord; from orchestrator.tracking import log_sweep\n"
-        "log_sweep(SweepRecord(name=sys.argv[2], spec={}, curves=()), [], tracking_uri=sys.argv[1])"
-    )
-    root = Path(__file__).parents[2]
-    processes = [subprocess.Popen([sys.executable, "-c", code, uri, name], cwd=root) for name in ("one", "two")]
-    assert [process.wait(120) for process in processes] == [0, 0]
-    names = {experiment.name for experiment in MlflowClient(uri).search_experiments()}
-    assert {"one", "two"} <= names
-
-
 @pytest.mark.slow
 def test_logging_twice_through_a_server_changes_nothing(tmp_path, empty_database):
     (tmp_path / "mlflow.db").write_bytes(empty_database)
@@ -374,54 +292,3 @@ def test_a_server_killed_while_it_is_logged_to_loses_and_doubles_nothing(tmp_pat
     assert all(history(database, run.info.run_id).keys() == {20, 40} for run in runs)
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert len(runs_of(database, "orchard.sweep")) == 1
-
-
-def test_a_server_that_is_not_there_is_found_out_at_once():
-    start = time.monotonic()
-    with pytest.raises(TrackingUnavailableError) as caught:
-        log(f"http://127.0.0.1:{free_port()}", make_curve())
-    assert time.monotonic() - start < 30  # not the minutes of MLflow's own retries
-    for words in ("http://127.0.0.1:", "refused", "orchard sync"):  # where, what was found, what to do
-        assert words in str(caught.value)
-
-
-def test_a_server_that_says_nothing_is_given_up_in_seconds():
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        accepted = threading.Thread(target=mute.accept, daemon=True)
-        accepted.start()
-        start = time.monotonic()
-        with pytest.raises(TrackingUnavailableError):
-            log(f"http://127.0.0.1:{mute.getsockname()[1]}", make_curve())
-        assert time.monotonic() - start < 60
-
-
-def test_a_database_server_that_is_not_there_hides_its_password():
-    with pytest.raises(TrackingUnavailableError) as caught:
-        log(f"postgresql://me:secret@127.0.0.1:{free_port()}/mlflow", make_curve())
-    assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize("uri", ["sqlite:////proc/no/mlflow.db", "nonsense://here", "http://host:port"])
-def test_an_address_that_cannot_be_used_is_one_error(uri):
-    with pytest.raises(TrackingUnavailableError, match="orchard sync"):
-        log(uri, make_curve())
-
-
-def test_a_file_that_is_no_database_is_one_error(tmp_path):
-    (tmp_path / "mlflow.db").write_text("this is text, and more of it than a header would be: " * 20)
-    with pytest.raises(TrackingUnavailableError, match="not a database"):
-        log(f"sqlite:///{tmp_path}/mlflow.db", make_curve())
-
-
-def test_what_to_type_for_the_ui():
-    assert ui_command("http://host:5000/") == "http://host:5000"
-    command = ui_command("sqlite:///~/a folder/mlflow.db")
-    assert command.split()[0].endswith("mlflow")
-    assert command.endswith(f"ui --backend-store-uri 'sqlite:///{Path.home()}/a folder/mlflow.db'")
-
-
-def test_importing_the_package_imports_no_mlflow():
-    code = "import sys, orchestrator.tracking, orchestrator.report; print({'mlflow', 'matplotlib'} & set(sys.modules))"
-    command = [sys.executable, "-c", code]
-    shown = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == "set()"

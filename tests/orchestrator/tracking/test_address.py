@@ -1,0 +1,94 @@
+"""What a tracking URI means, against real databases and servers that are not there."""
+
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from servers import free_port
+from tracked_curves import log, make_curve, runs_of
+
+from orchestrator.tracking import TrackingUnavailableError, ui_command
+
+
+def test_a_fresh_database_has_a_write_ahead_log(tmp_path):
+    path = tmp_path / "new" / "mlflow.db"
+    log(f"sqlite:///{path}", make_curve())
+    assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_home_is_written_out(tmp_path, monkeypatch, empty_database):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mlflow.db").write_bytes(empty_database)
+    log("sqlite:///~/mlflow.db", make_curve())
+    assert len(runs_of(f"sqlite:///{tmp_path}/mlflow.db")) == 1
+
+
+@pytest.mark.slow
+def test_two_processes_make_one_database(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    code = (
+        "import sys; from orchestrator.results import SweepRecord; from orchestrator.tracking import log_sweep\n"
+        "log_sweep(SweepRecord(name=sys.argv[2], spec={}, curves=()), [], tracking_uri=sys.argv[1])"
+    )
+    root = Path(__file__).parents[3]
+    processes = [subprocess.Popen([sys.executable, "-c", code, uri, name], cwd=root) for name in ("one", "two")]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    names = {experiment.name for experiment in MlflowClient(uri).search_experiments()}
+    assert {"one", "two"} <= names
+
+
+def test_a_server_that_is_not_there_is_found_out_at_once():
+    start = time.monotonic()
+    with pytest.raises(TrackingUnavailableError) as caught:
+        log(f"http://127.0.0.1:{free_port()}", make_curve())
+    assert time.monotonic() - start < 30  # not the minutes of MLflow's own retries
+    for words in ("http://127.0.0.1:", "refused", "orchard sync"):  # where, what was found, what to do
+        assert words in str(caught.value)
+
+
+def test_a_server_that_says_nothing_is_given_up_in_seconds():
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        accepted = threading.Thread(target=mute.accept, daemon=True)
+        accepted.start()
+        start = time.monotonic()
+        with pytest.raises(TrackingUnavailableError):
+            log(f"http://127.0.0.1:{mute.getsockname()[1]}", make_curve())
+        assert time.monotonic() - start < 60
+
+
+def test_a_database_server_that_is_not_there_hides_its_password():
+    with pytest.raises(TrackingUnavailableError) as caught:
+        log(f"postgresql://me:secret@127.0.0.1:{free_port()}/mlflow", make_curve())
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", ["sqlite:////proc/no/mlflow.db", "nonsense://here", "http://host:port"])
+def test_an_address_that_cannot_be_used_is_one_error(uri):
+    with pytest.raises(TrackingUnavailableError, match="orchard sync"):
+        log(uri, make_curve())
+
+
+def test_a_file_that_is_no_database_is_one_error(tmp_path):
+    (tmp_path / "mlflow.db").write_text("this is text, and more of it than a header would be: " * 20)
+    with pytest.raises(TrackingUnavailableError, match="not a database"):
+        log(f"sqlite:///{tmp_path}/mlflow.db", make_curve())
+
+
+def test_what_to_type_for_the_ui():
+    assert ui_command("http://host:5000/") == "http://host:5000"
+    command = ui_command("sqlite:///~/a folder/mlflow.db")
+    assert command.split()[0].endswith("mlflow")
+    assert command.endswith(f"ui --backend-store-uri 'sqlite:///{Path.home()}/a folder/mlflow.db'")
+
+
+def test_importing_the_package_imports_no_mlflow():
+    code = "import sys, orchestrator.tracking, orchestrator.report; print({'mlflow', 'matplotlib'} & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    shown = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "set()"

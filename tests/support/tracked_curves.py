@@ -1,0 +1,44 @@
+"""Curves made up for tests, and what MLflow has of them."""
+
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+
+from orchestrator.results import METRICS, Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
+from orchestrator.tracking import log_sweep
+
+CREATED_S = 1_700_000_000.25
+
+
+def make_curve(method="l1", *, seed=0, compressions=(0.2, 0.4), measured=None, computation="a") -> Curve:
+    """A curve; `computation` stands for all that a task's key covers besides the compression."""
+    keys = {asked: f"{computation}{method}{seed}{round(asked * 100):02d}".ljust(32, "0") for asked in compressions}
+    planned = tuple(PlannedPoint(compression=asked, key=keys[asked]) for asked in compressions)
+    plan = PlannedCurve(model="net", dataset="digits", method=method, protocol="none", seed=seed, points=planned)
+    points = tuple(
+        Point(asked=asked, key=keys[asked], metrics=dict.fromkeys(METRICS, 1 - asked), created_s=CREATED_S + asked)
+        for asked in (compressions if measured is None else measured)
+    )
+    return Curve(plan=plan, points=points)
+
+
+def make_record(*curves: Curve, epochs=1, commit="c0ffee") -> SweepRecord:
+    methods = {curve.plan.method: {"kind": "criterion", "criterion": "l1", "compressions": [0.2]} for curve in curves}
+    model = {"network": "resnet", "weights": None, "train": {"epochs": epochs, "nesterov": False}}
+    return SweepRecord(
+        name="quick",
+        spec={"name": "quick", "models": {"net": model}, "methods": methods},
+        curves=tuple(curve.plan for curve in curves),
+        git_commit=commit,
+        versions={"torch": "2.15.0"},
+    )
+
+
+def log(uri: str, *curves: Curve, epochs=1, commit="c0ffee", **options):
+    return log_sweep(make_record(*curves, epochs=epochs, commit=commit), curves, tracking_uri=uri, **options)
+
+
+def runs_of(uri: str, tag="orchard.curve", view=ViewType.ACTIVE_ONLY):
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("quick")
+    runs = client.search_runs([experiment.experiment_id], run_view_type=view, order_by=["attributes.start_time ASC"])
+    return [run for run in runs if tag in run.data.tags]
