@@ -30,7 +30,6 @@ from orchestrator.store import Journal, Lease, open_store
 from workers.entry import Provenance
 from workers.stages import Context, Product
 
-SLOTS = 8
 TASK_S = 1.0
 
 
@@ -62,12 +61,12 @@ def _trial(config: dict[str, int]) -> None:
     tune.report({"done": 1})
 
 
-def through_tune(folder: str, count: int) -> float:
+def through_tune(folder: str, count: int, slots: int) -> float:
     """Seconds that Ray Tune takes for as many trials."""
     tuner = tune.Tuner(
         tune.with_resources(_trial, {"cpu": 1}),
         param_space={"n": tune.grid_search(list(range(count)))},
-        tune_config=tune.TuneConfig(max_concurrent_trials=SLOTS, reuse_actors=True),
+        tune_config=tune.TuneConfig(max_concurrent_trials=slots, reuse_actors=True),
         run_config=tune.RunConfig(storage_path=folder, verbose=0),
     )
     started = time.perf_counter()
@@ -78,15 +77,15 @@ def through_tune(folder: str, count: int) -> float:
     return seconds
 
 
-def measure(folder: str, count: int) -> tuple[float, float]:
+def measure(folder: str, count: int, slots: int) -> tuple[float, float]:
     """Seconds through Orchard and through Ray Tune."""
     store = open_store(f"{folder}/store")
     with Lease.acquire(store.files, "efficiency") as lease, store.open_journal("efficiency", "driver") as journal:
         backend = RayBackend(store.uri, Provenance(), term=lease.term, execute=_execute_sleeping)
         try:
-            through_orchard(backend, journal, 4 * SLOTS, salt=0)
+            through_orchard(backend, journal, 4 * slots, salt=0)
             orchard_s = through_orchard(backend, journal, count, salt=1)
-            tune_s = through_tune(f"{folder}/tune", count)
+            tune_s = through_tune(f"{folder}/tune", count, slots)
         finally:
             backend.close()
     return orchard_s, tune_s
@@ -97,16 +96,16 @@ def main() -> None:
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     logging.getLogger("ray").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="40 tasks.")
-    count = 40 if parser.parse_args().quick else 200
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": SLOTS, "include_dashboard": False})
+    parser.add_argument("--quick", action="store_true", help="16 tasks on 4 slots.")
+    count, slots = (16, 4) if parser.parse_args().quick else (200, 8)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": slots, "include_dashboard": False})
     os.environ["RAY_ADDRESS"] = cluster.address
     try:
         with tempfile.TemporaryDirectory() as folder:
-            orchard_s, tune_s = measure(folder, count)
+            orchard_s, tune_s = measure(folder, count, slots)
     finally:
         cluster.shutdown()
-    ideal_s = count / SLOTS * TASK_S
+    ideal_s = count / slots * TASK_S
     print(
         json.dumps(
             {
