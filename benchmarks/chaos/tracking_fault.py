@@ -38,6 +38,7 @@ def _server(arena: Arena) -> Iterator[tuple[int, str]]:
             env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
             stdout=log,
             stderr=log,
+            cwd=arena.root,
             start_new_session=True,
         )
     address = f"http://127.0.0.1:{port}"

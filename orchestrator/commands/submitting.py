@@ -4,6 +4,7 @@ import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from jobs.errors import BadInputError
 from jobs.load import load_sweep
 from jobs.spec import SweepSpec
 from orchestrator.surroundings import git_commit
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
 
 EXCLUDES = (".git", ".venv", ".orchard", "**/__pycache__", "mlruns", "*.ckpt", "*.pt", "*.pth", "*.safetensors")
 """What is left out of the upload: Ray refuses over 100 MiB, and weights and data go by URI."""
@@ -62,7 +66,7 @@ def _submission_id(spec: SweepSpec, taken: Sequence[str]) -> str:
     return f"{spec.name}-a{attempt}"
 
 
-def _follow(client: "JobSubmissionClient", job: str) -> int:  # type: ignore[name-defined]
+def _follow(client: "JobSubmissionClient", job: str) -> int:
     from ray.job_submission import JobStatus
 
     shown = 0

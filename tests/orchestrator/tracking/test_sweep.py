@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from servers import mlflow_server, mortal_mlflow_server
+from servers import free_port, mlflow_server, mortal_mlflow_server
 from tracked_curves import log, make_curve, make_record, runs_of
 
 from orchestrator.results import METRICS, Curve, Point
