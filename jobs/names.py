@@ -3,7 +3,23 @@
 A test holds each list against the registry that it mirrors.
 """
 
-NETWORKS = ("cifar_resnet", "cifar_resnet56", "cifar_vgg16_bn", "densenet", "plain", "resnet")
+NETWORKS = (
+    "cifar_resnet",
+    "cifar_resnet18",
+    "cifar_resnet20",
+    "cifar_resnet56",
+    "cifar_resnet110",
+    "cifar_vgg11_bn",
+    "cifar_vgg16_bn",
+    "cifar_vgg19_bn",
+    "densenet",
+    "densenet40",
+    "nin",
+    "plain",
+    "preresnet",
+    "preresnet164",
+    "resnet",
+)
 """Networks of our zoo (`workers.models`)."""
 
 DATASETS = ("cifar10", "cifar100", "digits", "fashion-mnist", "imagefolder", "mnist")

@@ -1,7 +1,9 @@
-"""The checks that the zoo's networks share: sizes are positive whole numbers.
+"""The checks that the zoo's networks share: sizes are positive whole numbers, depths and words are of a kind.
 
 Knows no network.
 """
+
+from collections.abc import Collection
 
 from jobs.errors import BadInputError
 
@@ -24,3 +26,30 @@ def check_widths(network: str, widths: object) -> None:
             f"network '{network}': widths is {widths!r}; "
             "a list of channels per stage is needed, for example [32, 64, 128]"
         )
+
+
+def blocks_of(network: str, depth: int, *, per_block: int) -> int:
+    """The blocks per stage of a network whose depth is (layers per block over all stages) x blocks + 2.
+
+    Args:
+        network: Its name.
+        depth: Layers along the main path: a stem, the blocks, a linear layer.
+        per_block: Layers that a further block in every stage adds.
+
+    Raises:
+        BadInputError: The depth is no whole number of that form with at least one block.
+    """
+    check_sizes(network, depth=depth)
+    blocks, rest = divmod(depth - 2, per_block)
+    if blocks < 1 or rest:
+        allowed = ", ".join(str(per_block * blocks + 2) for blocks in (1, 2, 3, 18))
+        raise BadInputError(
+            f"network '{network}': depth is {depth}; {per_block} x blocks + 2 is needed, for example {allowed}"
+        )
+    return blocks
+
+
+def check_choice(network: str, name: str, value: object, allowed: Collection[str]) -> None:
+    """Raise BadInputError unless the argument `name` is one of the words that are allowed."""
+    if value not in allowed:
+        raise BadInputError(f"network '{network}': {name} is {value!r}; one of {', '.join(allowed)} is needed")

@@ -8,18 +8,36 @@ from types import MappingProxyType
 
 from torch import nn
 
-from workers.models.densenet import densenet
+from workers.models.densenet import densenet, densenet40
+from workers.models.nin import nin
 from workers.models.plain import plain
-from workers.models.resnet import cifar_resnet, cifar_resnet56, resnet
-from workers.models.vgg import cifar_vgg16_bn
+from workers.models.preresnet import preresnet, preresnet164
+from workers.models.resnet import (
+    cifar_resnet,
+    cifar_resnet18,
+    cifar_resnet20,
+    cifar_resnet56,
+    cifar_resnet110,
+    resnet,
+)
+from workers.models.vgg import cifar_vgg11_bn, cifar_vgg16_bn, cifar_vgg19_bn
 
 ZOO: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
     {
         "cifar_resnet": cifar_resnet,
+        "cifar_resnet18": cifar_resnet18,
+        "cifar_resnet20": cifar_resnet20,
         "cifar_resnet56": cifar_resnet56,
+        "cifar_resnet110": cifar_resnet110,
+        "cifar_vgg11_bn": cifar_vgg11_bn,
         "cifar_vgg16_bn": cifar_vgg16_bn,
+        "cifar_vgg19_bn": cifar_vgg19_bn,
         "densenet": densenet,
+        "densenet40": densenet40,
+        "nin": nin,
         "plain": plain,
+        "preresnet": preresnet,
+        "preresnet164": preresnet164,
         "resnet": resnet,
     }
 )

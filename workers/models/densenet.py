@@ -1,7 +1,7 @@
-"""A tiny concatenating network for small images (Huang et al. 2017, arXiv:1608.06993, section 3).
+"""Concatenating networks for small images (Huang et al. 2017, arXiv:1608.06993, section 3).
 
-It is here because its channels are hard on pruning: every layer reads a concatenation of all earlier ones.
-Knows no data.
+Their channels are hard on pruning: every layer reads a concatenation of all earlier ones. Convolutions start as He et
+al. 2015 draw them. Knows no data.
 """
 
 import torch
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from workers.models._arguments import check_sizes
+from workers.models._initialise import initialise
 
 
 class DenseLayer(nn.Module):
@@ -26,37 +27,63 @@ class DenseLayer(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """A 3x3 stem, a dense block, a transition to half the channels and side, a dense block, average, linear."""
+    """A 3x3 stem; dense blocks with transitions to half the side between them; batch norm, average, linear.
 
-    def __init__(self, *, growth: int, layers: int, num_classes: int, in_channels: int) -> None:
+    Args:
+        stem: Channels of the stem.
+        growth: Channels that each layer adds.
+        blocks: Dense blocks.
+        layers: Layers in each of them.
+        compression: Share of its channels that a transition passes on, rounded down.
+        num_classes: Outputs.
+        in_channels: Channels of an image.
+    """
+
+    def __init__(
+        self,
+        *,
+        stem: int,
+        growth: int,
+        blocks: int,
+        layers: int,
+        compression: float,
+        num_classes: int,
+        in_channels: int,
+    ) -> None:
         super().__init__()
-        channels = 2 * growth
-        self.stem = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
-        self.block1, channels = _dense_block(channels, growth, layers)
-        self.transition = nn.Sequential(
-            nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, channels // 2, 1, bias=False), nn.AvgPool2d(2)
-        )
-        self.block2, channels = _dense_block(channels // 2, growth, layers)
+        self.stem = nn.Conv2d(in_channels, stem, 3, padding=1, bias=False)
+        self.features = nn.Sequential()
+        channels = stem
+        for block in range(1, blocks + 1):
+            if block > 1:
+                passed = int(compression * channels)
+                self.features.add_module(f"transition{block - 1}", _transition(channels, passed))
+                channels = passed
+            members = [DenseLayer(in_channels=channels + layer * growth, growth=growth) for layer in range(layers)]
+            self.features.add_module(f"block{block}", nn.Sequential(*members))
+            channels += layers * growth
         self.bn = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.linear = nn.Linear(channels, num_classes)
+        initialise(self)
 
     def forward(self, images: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n num_classes"]:
         """Images to logits."""
-        features: Tensor = self.block2(self.transition(self.block1(self.stem(images))))
-        logits: Tensor = self.linear(self.pool(self.relu(self.bn(features))).flatten(1))
+        features: Tensor = self.relu(self.bn(self.features(self.stem(images))))
+        logits: Tensor = self.linear(self.pool(features).flatten(1))
         return logits
 
 
-def _dense_block(channels: int, growth: int, layers: int) -> tuple[nn.Sequential, int]:
-    """A block and the number of channels that leave it."""
-    members = [DenseLayer(in_channels=channels + layer * growth, growth=growth) for layer in range(layers)]
-    return nn.Sequential(*members), channels + layers * growth
+def _transition(in_channels: int, width: int) -> nn.Sequential:
+    """Batch norm, ReLU and a 1x1 convolution, averaged over 2 x 2 pixels."""
+    return nn.Sequential(
+        nn.BatchNorm2d(in_channels), nn.ReLU(), nn.Conv2d(in_channels, width, 1, bias=False), nn.AvgPool2d(2)
+    )
 
 
 def densenet(*, growth: int = 12, layers: int = 3, num_classes: int = 10, in_channels: int = 3) -> DenseNet:
-    """The network `densenet`.
+    """The network `densenet`: a tiny one of two blocks, with a transition that passes on half of the channels.
 
     Args:
         growth: Channels that each layer adds.
@@ -68,4 +95,36 @@ def densenet(*, growth: int = 12, layers: int = 3, num_classes: int = 10, in_cha
         BadInputError: A size is not a positive whole number.
     """
     check_sizes("densenet", growth=growth, layers=layers, num_classes=num_classes, in_channels=in_channels)
-    return DenseNet(growth=growth, layers=layers, num_classes=num_classes, in_channels=in_channels)
+    return DenseNet(
+        stem=2 * growth,
+        growth=growth,
+        blocks=2,
+        layers=layers,
+        compression=0.5,
+        num_classes=num_classes,
+        in_channels=in_channels,
+    )
+
+
+def densenet40(*, num_classes: int = 10, in_channels: int = 3) -> DenseNet:
+    """The network `densenet40`: three blocks of twelve layers that add 12 channels each, a stem of 16.
+
+    That is the paper's DenseNet of 40 layers with k = 12, without bottlenecks and without compression.
+
+    Args:
+        num_classes: Outputs.
+        in_channels: Channels of an image.
+
+    Raises:
+        BadInputError: A size is not a positive whole number.
+    """
+    check_sizes("densenet40", num_classes=num_classes, in_channels=in_channels)
+    return DenseNet(
+        stem=16,
+        growth=12,
+        blocks=3,
+        layers=12,
+        compression=1.0,
+        num_classes=num_classes,
+        in_channels=in_channels,
+    )

@@ -1,23 +1,50 @@
 """Residual networks of basic blocks for small images (He et al. 2016, arXiv:1512.03385, section 4.2).
 
-Where the shape changes, the shortcut is a 1x1 convolution with batch norm (their option B). The tensors are
-named as in the published CIFAR checkpoints: conv1, bn1, layerS.B.{conv1,bn1,conv2,bn2,shortcut.0,shortcut.1},
-linear. Knows no data and no checkpoint file.
+The tensors are named as in the published CIFAR checkpoints: conv1, bn1,
+layerS.B.{conv1,bn1,conv2,bn2,shortcut.0,shortcut.1}, linear. Convolutions start as He et al. 2015 draw them. Knows no
+data and no checkpoint file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from jobs.errors import BadInputError
-from workers.models._arguments import check_sizes, check_widths
+from workers.models._arguments import blocks_of, check_choice, check_sizes, check_widths
+from workers.models._initialise import initialise
+
+
+class PaddedShortcut(nn.Module):
+    """Every `stride`-th pixel, with channels of zeros put before and behind, equally many or one more behind."""
+
+    def __init__(self, *, in_channels: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.front = (width - in_channels) // 2
+        self.back = width - in_channels - self.front
+
+    def forward(self, features: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n width h2 w2"]:
+        """Features to features; the side is divided by the stride, rounded up."""
+        return pad(features[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.front, self.back))
+
+
+def _projection(*, in_channels: int, width: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(in_channels, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width))
+
+
+def _padding(*, in_channels: int, width: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(PaddedShortcut(in_channels=in_channels, width=width, stride=stride))
+
+
+_SHORTCUTS: Mapping[str, Callable[..., nn.Sequential]] = {"projection": _projection, "padding": _padding}
+"""What leads past a block that changes the shape; the paper's options B and A, the latter without parameters."""
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm, added to the input or to its projection."""
+    """Two 3x3 convolutions with batch norm, added to the input or, where the shape changes, to its shortcut."""
 
-    def __init__(self, *, in_channels: int, width: int, stride: int) -> None:
+    def __init__(self, *, in_channels: int, width: int, stride: int, shortcut: str) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, width, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -26,8 +53,7 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.shortcut = nn.Sequential()
         if stride != 1 or in_channels != width:
-            self.shortcut.append(nn.Conv2d(in_channels, width, 1, stride=stride, bias=False))
-            self.shortcut.append(nn.BatchNorm2d(width))
+            self.shortcut = _SHORTCUTS[shortcut](in_channels=in_channels, width=width, stride=stride)
         self.relu2 = nn.ReLU()
 
     def forward(self, features: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n width h2 w2"]:
@@ -40,7 +66,15 @@ class BasicBlock(nn.Module):
 class ResidualNet(nn.Module):
     """A 3x3 stem, stages of basic blocks (the second stage and later halve the side), global average, linear."""
 
-    def __init__(self, *, widths: Sequence[int], blocks: int, num_classes: int, in_channels: int) -> None:
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int],
+        blocks: int,
+        num_classes: int,
+        in_channels: int,
+        shortcut: str = "projection",
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
@@ -51,11 +85,12 @@ class ResidualNet(nn.Module):
             members = nn.Sequential()
             for block in range(blocks):
                 stride = 2 if stage > 1 and block == 0 else 1
-                members.append(BasicBlock(in_channels=channels, width=width, stride=stride))
+                members.append(BasicBlock(in_channels=channels, width=width, stride=stride, shortcut=shortcut))
                 channels = width
             self.add_module(f"layer{stage}", members)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.linear = nn.Linear(channels, num_classes)
+        initialise(self)
 
     def forward(self, images: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n num_classes"]:
         """Images to logits."""
@@ -85,25 +120,53 @@ def resnet(
     return ResidualNet(widths=widths, blocks=blocks, num_classes=num_classes, in_channels=in_channels)
 
 
-def cifar_resnet(*, depth: int, num_classes: int = 10, in_channels: int = 3) -> ResidualNet:
+def cifar_resnet(
+    *, depth: int, shortcut: str = "projection", num_classes: int = 10, in_channels: int = 3
+) -> ResidualNet:
     """The network `cifar_resnet`: three stages of 16, 32 and 64 channels.
 
     Args:
         depth: Layers along the main path: 6 x (blocks per stage) + 2, so 20, 32, 44, 56, 110 and so on.
+        shortcut: What leads past a block that changes the shape: `projection`, a 1x1 convolution with batch norm, or
+            `padding`, every second pixel and channels of zeros, as the paper has it on CIFAR.
         num_classes: Outputs.
         in_channels: Channels of an image.
 
     Raises:
-        BadInputError: The depth is not of that form, or a size is not a positive whole number.
+        BadInputError: The depth is not of that form, the shortcut is unknown, or a size is not a positive whole number.
     """
-    check_sizes("cifar_resnet", depth=depth, num_classes=num_classes, in_channels=in_channels)
-    if depth < 8 or depth % 6 != 2:
-        raise BadInputError(
-            f"network 'cifar_resnet': depth is {depth}; 6 x blocks + 2 is needed, for example 20, 32, 44, 56 or 110"
-        )
-    return ResidualNet(widths=(16, 32, 64), blocks=depth // 6, num_classes=num_classes, in_channels=in_channels)
+    check_sizes("cifar_resnet", num_classes=num_classes, in_channels=in_channels)
+    check_choice("cifar_resnet", "shortcut", shortcut, _SHORTCUTS)
+    blocks = blocks_of("cifar_resnet", depth, per_block=6)
+    return ResidualNet(
+        widths=(16, 32, 64), blocks=blocks, num_classes=num_classes, in_channels=in_channels, shortcut=shortcut
+    )
 
 
-def cifar_resnet56(*, num_classes: int = 10, in_channels: int = 3) -> ResidualNet:
+def cifar_resnet20(*, shortcut: str = "projection", num_classes: int = 10, in_channels: int = 3) -> ResidualNet:
+    """The network `cifar_resnet20`: `cifar_resnet` with three blocks per stage."""
+    return cifar_resnet(depth=20, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels)
+
+
+def cifar_resnet56(*, shortcut: str = "projection", num_classes: int = 10, in_channels: int = 3) -> ResidualNet:
     """The network `cifar_resnet56`: `cifar_resnet` with nine blocks per stage."""
-    return cifar_resnet(depth=56, num_classes=num_classes, in_channels=in_channels)
+    return cifar_resnet(depth=56, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels)
+
+
+def cifar_resnet110(*, shortcut: str = "projection", num_classes: int = 10, in_channels: int = 3) -> ResidualNet:
+    """The network `cifar_resnet110`: `cifar_resnet` with eighteen blocks per stage."""
+    return cifar_resnet(depth=110, shortcut=shortcut, num_classes=num_classes, in_channels=in_channels)
+
+
+def cifar_resnet18(*, num_classes: int = 10, in_channels: int = 3) -> ResidualNet:
+    """The network `cifar_resnet18`: ImageNet's ResNet-18 (He et al. 2016, table 1) on a 3x3 stem without pooling.
+
+    Args:
+        num_classes: Outputs.
+        in_channels: Channels of an image.
+
+    Raises:
+        BadInputError: A size is not a positive whole number.
+    """
+    check_sizes("cifar_resnet18", num_classes=num_classes, in_channels=in_channels)
+    return ResidualNet(widths=(64, 128, 256, 512), blocks=2, num_classes=num_classes, in_channels=in_channels)

@@ -3,73 +3,16 @@ import types
 
 import pytest
 import torch
-import torchvision
 from torch import nn
 
 from jobs.errors import BadInputError
 from workers.models import build
 
 
-def num_parameters(model):
-    return sum(each.numel() for each in model.parameters())
-
-
-def test_plain_has_the_parameters_counted_by_hand():
+def test_plain_has_the_parameters_counted_by_hand(num_parameters):
     # Convolutions 1*2*9 + 2*3*9 = 72; batch norms 2*2 + 2*3 = 10; linear 3*5 + 5 = 20.
     model = build("plain", {"widths": [2, 3], "num_classes": 5, "in_channels": 1})
     assert num_parameters(model) == 72 + 10 + 20
-
-
-def test_resnet_has_the_parameters_counted_by_hand():
-    # Stem 3*2*9 + 4 = 58. Stage 1: two of 2*2*9 + 4 = 80. Stage 2: 2*4*9 + 8, 4*4*9 + 8 and the shortcut
-    # 2*4 + 8: 80 + 152 + 16 = 248. Linear 4*10 + 10 = 50.
-    model = build("resnet", {"widths": [2, 4], "blocks": 1})
-    assert num_parameters(model) == 58 + 80 + 248 + 50
-
-
-def test_resnet_halves_the_side_at_stages_two_and_three():
-    model = build("resnet", {})
-    sides = {}
-    for name in ("layer1", "layer2", "layer3"):
-        model.get_submodule(name).register_forward_hook(
-            lambda _m, _i, out, name=name: sides.update({name: out.shape[1:]})
-        )
-    model(torch.zeros(2, 3, 32, 32))
-    assert sides == {"layer1": (32, 32, 32), "layer2": (64, 16, 16), "layer3": (128, 8, 8)}
-
-
-def test_densenet_concatenates_growing_channels():
-    # 2*4 into block 1, two layers of 4: 16; the transition halves them: 8; block 2: 16 into the linear layer.
-    model = build("densenet", {"growth": 4, "layers": 2})
-    assert [layer.conv.in_channels for layer in model.block1] == [8, 12]
-    assert [layer.conv.in_channels for layer in model.block2] == [8, 12]
-    assert model.linear.in_features == 16
-
-
-def test_cifar_resnet56_has_the_published_number_of_parameters():
-    # 0.856 M with 1x1-conv shortcuts: He et al. (2016), Table 6 gives 0.85 M.
-    assert num_parameters(build("cifar_resnet56", {})) == 855_770
-
-
-def test_cifar_resnet_counts_its_depth_along_the_main_path():
-    # 20 = 1 stem + 3 stages of 3 blocks of 2 convolutions + 1 linear.
-    model = build("cifar_resnet", {"depth": 20})
-    convolutions = [
-        name for name, each in model.named_modules() if isinstance(each, nn.Conv2d) and "shortcut" not in name
-    ]
-    assert len(convolutions) + 1 == 20
-
-
-def test_cifar_vgg16_bn_numbers_its_features_as_torchvision_does():
-    ours = build("cifar_vgg16_bn", {}).features.state_dict()
-    theirs = torchvision.models.vgg16_bn(weights=None, init_weights=False).features.state_dict()
-    assert {name: each.shape for name, each in ours.items()} == {name: each.shape for name, each in theirs.items()}
-
-
-@pytest.mark.parametrize("name", ["plain", "resnet", "densenet", "cifar_vgg16_bn"])
-def test_zoo_takes_the_images_it_is_told_of(name):
-    model = build(name, {"num_classes": 7, "in_channels": 1}).eval()
-    assert model(torch.zeros(2, 1, 32, 32)).shape == (2, 7)
 
 
 def test_same_seed_gives_the_same_weights():
@@ -130,7 +73,13 @@ def test_user_factory_is_called_with_the_arguments():
         ("plain", {"num_classes": 0}, "num_classes is 0; a whole number of at least 1"),
         ("resnet", {"blocks": 0}, "blocks is 0"),
         ("densenet", {"growth": True}, "growth is True"),
-        ("cifar_resnet", {"depth": 54}, "depth is 54; 6 x blocks \\+ 2"),
+        ("cifar_resnet", {"depth": 54}, "depth is 54; 6 x blocks \\+ 2 is needed, for example 8, 14, 20, 110"),
+        ("cifar_resnet", {"depth": 2}, "depth is 2; 6 x blocks"),
+        ("preresnet", {"depth": 165}, "depth is 165; 9 x blocks \\+ 2 is needed, for example 11, 20, 29, 164"),
+        ("preresnet", {"depth": True}, "depth is True; a whole number"),
+        ("cifar_resnet20", {"shortcut": "conv"}, "shortcut is 'conv'; one of projection, padding is needed"),
+        ("nin", {"num_classes": 0}, "num_classes is 0"),
+        ("cifar_vgg19_bn", {"in_channels": 0}, "in_channels is 0"),
     ],
 )
 def test_what_cannot_be_built_is_said(network, arguments, said):

@@ -1,0 +1,52 @@
+"""What holds for every network of the zoo: it runs, its channels are understood, and it can be cut."""
+
+import pytest
+import torch
+
+from workers.channels import find_groups, load_resized, mask, select
+from workers.models import build
+from workers.models._registry import ZOO
+
+SMALLEST = {"cifar_resnet": {"depth": 8}, "preresnet": {"depth": 11}}
+DEEP = ("cifar_resnet110", "cifar_resnet56", "densenet40", "preresnet164")
+IMAGE = (1, 32, 32)
+
+
+def make(name, seed=0):
+    torch.manual_seed(seed)
+    return build(name, {"num_classes": 7, "in_channels": 1} | SMALLEST.get(name, {})).double().eval()
+
+
+def make_all_channels_differ(model):
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.running_mean.normal_(std=0.1)
+            module.running_var.uniform_(0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.1)
+
+
+@pytest.mark.parametrize("name", sorted(ZOO))
+def test_two_images_give_two_rows_of_finite_logits(name):
+    logits = make(name)(torch.rand(2, *IMAGE, dtype=torch.float64))
+    assert logits.shape == (2, 7)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in DEEP)) for name in sorted(ZOO)]
+)
+def test_a_network_cut_at_random_computes_what_the_masked_one_does(name):
+    model = make(name)
+    make_all_channels_differ(model)
+    channel_map = find_groups(model, IMAGE)
+    assert not channel_map.refused
+    state = model.state_dict()
+    kept = {group.name: torch.randperm(group.width)[: max(1, group.width // 2)] for group in channel_map.groups}
+    cut, masked = make(name, seed=1), make(name, seed=1)
+    load_resized(cut, select(state, channel_map, kept))
+    load_resized(masked, mask(state, channel_map, kept))
+    images = torch.rand(2, *IMAGE, dtype=torch.float64)
+    assert sum(each.numel() for each in cut.parameters()) < sum(each.numel() for each in model.parameters())
+    torch.testing.assert_close(cut(images), masked(images), rtol=1e-9, atol=1e-9)
+    assert not torch.allclose(cut(images), model(images), rtol=1e-3)
