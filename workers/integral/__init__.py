@@ -3,7 +3,8 @@
 Knows matrices along channel axes; knows no stage, no training recipe and no cluster.
 """
 
-from workers.integral.interpolation import cubic_convolution, interpolation_matrix
+from workers.integral.interpolation import interpolation_matrix
+from workers.integral.kernels import cubic_convolution
 from workers.integral.partition import PARTITIONS, Partition, cells_of, nodes_of
 from workers.integral.quadrature import QUADRATURES, Quadrature
 from workers.integral.resample import choose_cells, resample

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from workers.integral.curvature import curvature
+
 
 @runtime_checkable
 class Partition(Protocol):
@@ -90,7 +92,11 @@ class _Cells:
         return [count for count in self._counts if count]
 
 
-PARTITIONS: Mapping[str, Partition] = {"adaptive": adaptive, "uniform": uniform}
+PARTITIONS: Mapping[str, Partition] = {
+    "adaptive": adaptive,
+    "uniform": uniform,
+    "curvature": curvature,
+}
 """The data-free partitions that a sweep can name."""
 
 

@@ -6,6 +6,7 @@ every Q here is the identity, so that a converted network reproduces the origina
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -13,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workers.integral.interpolation import interpolation_matrix
+from workers.integral.kernels import CUBIC, Kernel
+from workers.integral.rules import QuadratureRule, midpoint_rule, simpson_rule, trapezoid_rule
 
 
 @runtime_checkable
@@ -23,19 +26,34 @@ class Quadrature(Protocol):
         """The matrix Q for a partition with these nodes in [0, 1], in rising order."""
 
 
-def sampling_matrix(nodes: Float[Tensor, " m"], num_channels: int) -> Float[Tensor, "m n"]:
+def sampling_matrix(nodes: Float[Tensor, " m"], num_channels: int, kernel: Kernel = CUBIC) -> Float[Tensor, "m n"]:
     """The matrix that samples a function of n channels at nodes: the output axis of a layer."""
-    return interpolation_matrix(nodes * num_channels - 0.5, num_channels)
+    return interpolation_matrix(nodes * num_channels - 0.5, num_channels, kernel)
 
 
-def midpoint(nodes: Float[Tensor, " m"], num_channels: int) -> Float[Tensor, "m n"]:
-    """Midpoint rule: the weight function is sampled and multiplied by the width of the node's cell.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """The weight function is sampled at the nodes and multiplied by a rule's weights. See `Quadrature`.
 
-    Cells meet half-way between nodes and fill [0, 1]; the weights sum to 1, so that mass is conserved.
+    Attributes:
+        rule: From nodes to weights.
+        kernel: Of the weight function.
+        balanced: The weight function is the channels' weights divided by what the rule gives n channels, so that Q is
+            the identity at full size for rules that do not give all of them 1 / n. It bends the function where these
+            differ: a trapezoid's ends are doubled.
     """
-    half_way = (nodes[1:] + nodes[:-1]) / 2
-    bounds = torch.cat([torch.zeros_like(nodes[:1]), half_way, torch.ones_like(nodes[:1])])
-    return bounds.diff()[:, None] * num_channels * sampling_matrix(nodes, num_channels)
+
+    rule: QuadratureRule
+    kernel: Kernel = CUBIC
+    balanced: bool = False
+
+    def __call__(self, nodes: Float[Tensor, " m"], num_channels: int) -> Float[Tensor, "m n"]:
+        """The matrix Q = diag(n q) A, and divided by diag(n q) of the full size where the rule is balanced."""
+        matrix = self.rule(nodes)[:, None] * num_channels * sampling_matrix(nodes, num_channels, self.kernel)
+        if not self.balanced:
+            return matrix
+        channels = (torch.arange(num_channels, dtype=nodes.dtype, device=nodes.device) + 0.5) / num_channels
+        return matrix / (num_channels * self.rule(channels))
 
 
 def product(nodes: Float[Tensor, " m"], num_channels: int) -> Float[Tensor, "m n"]:
@@ -53,5 +71,19 @@ def product(nodes: Float[Tensor, " m"], num_channels: int) -> Float[Tensor, "m n
     return interpolation_matrix(left + fraction, size).T
 
 
-QUADRATURES: Mapping[str, Quadrature] = {"product": product, "midpoint": midpoint}
+midpoint = Sampled(rule=midpoint_rule)
+"""The midpoint rule; cells fill [0, 1], so that mass is conserved."""
+
+trapezoid = Sampled(rule=trapezoid_rule, balanced=True)
+"""The trapezoid rule of the paper, with the ends divided by their half weights."""
+
+simpson = Sampled(rule=simpson_rule, balanced=True)
+"""Simpson's rule, with every channel divided by its weight, which alternate between 2/3 and 4/3."""
+
+QUADRATURES: Mapping[str, Quadrature] = {
+    "product": product,
+    "midpoint": midpoint,
+    "trapezoid": trapezoid,
+    "simpson": simpson,
+}
 """The quadratures that a sweep can name."""

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workers.channels import ChannelMap, map_units, unit_slices
+from workers.integral.kernels import CUBIC, Kernel
 from workers.integral.partition import Partition
 from workers.integral.quadrature import Quadrature, sampling_matrix
 
@@ -20,6 +21,7 @@ def resample(
     channel_map: ChannelMap,
     nodes: Mapping[str, Float[Tensor, " m"]],
     quadrature: Quadrature,
+    kernel: Kernel = CUBIC,
 ) -> dict[str, Tensor]:
     """The tensors of the network sampled at other partitions. Differentiable in the nodes and in the tensors.
 
@@ -29,6 +31,7 @@ def resample(
         nodes: Group name -> nodes of its partition in [0, 1], at most as many as the group has channels. Groups that
             are not named stay as they are.
         quadrature: For the input axes.
+        kernel: For the output axes.
 
     Returns:
         All tensors of `state`; those with channels of the named groups are new, of the same dtype.
@@ -38,7 +41,7 @@ def resample(
         if group.name in nodes:
             group_nodes = nodes[group.name]
             matrices[index] = {
-                "output": sampling_matrix(group_nodes, group.width),
+                "output": sampling_matrix(group_nodes, group.width, kernel),
                 "input": quadrature(group_nodes, group.width),
             }
     resampled = dict(state)

@@ -6,47 +6,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from workers.integral.interpolation import CUBIC_A, cubic_convolution, interpolation_matrix
+from workers.integral.interpolation import interpolation_matrix
+from workers.integral.kernels import CUBIC_A, KERNELS
 
 DOUBLE = torch.float64
 some = settings(max_examples=25, deadline=None)
+every_kernel = pytest.mark.parametrize("kernel", KERNELS.values(), ids=list(KERNELS))
 
 
-def kernel(*distances, **options):
-    return cubic_convolution(torch.tensor(distances, dtype=DOUBLE), **options).tolist()
-
-
-def test_the_kernel_is_1_at_its_sample_and_0_at_the_others():
-    assert kernel(0.0, 1.0, -1.0, 2.0, -2.0, 2.5, 100.0) == [1, 0, 0, 0, 0, 0, 0]
-
-
-def test_the_kernel_half_way():
-    # (a+2)/8 - (a+3)/4 + 1 = 19/32 and a (27/8 - 45/4 + 12 - 4) = a/8 = -3/32 at a = -3/4.
-    assert kernel(0.5, -0.5, 1.5, -1.5) == pytest.approx([19 / 32, 19 / 32, -3 / 32, -3 / 32], abs=1e-15)
-
-
-def test_the_kernel_of_keys():
-    # a = -1/2: 3/16 - 5/8 + 1 = 9/16 and -1/16.
-    assert kernel(0.5, 1.5, a=-0.5) == pytest.approx([9 / 16, -1 / 16], abs=1e-15)
-
-
-@pytest.mark.parametrize("distance", [1.0, 1 + 1e-9])
-def test_the_slope_at_distance_1_is_a_from_both_sides(distance):
-    at = torch.tensor([distance], dtype=DOUBLE, requires_grad=True)
-    cubic_convolution(at).sum().backward()
-    assert at.grad.item() == pytest.approx(CUBIC_A, abs=1e-7)
-
-
-@some
-@given(st.floats(0, 1), st.sampled_from([-1.0, -0.75, -0.5]))
-def test_the_four_kernels_around_a_point_sum_to_1(s, a):
-    assert sum(kernel(1 + s, s, 1 - s, 2 - s, a=a)) == pytest.approx(1, abs=1e-12)
+def interior(num_samples, margin):
+    """Coordinates that are no whole numbers, far enough from both ends."""
+    return torch.linspace(margin, num_samples - 1 - margin, 23, dtype=DOUBLE) + 0.0123
 
 
 @pytest.mark.parametrize("num_samples", [1, 2, 3, 7])
 def test_at_the_samples_it_gives_the_samples(num_samples):
     matrix = interpolation_matrix(torch.arange(num_samples, dtype=DOUBLE), num_samples)
     assert torch.equal(matrix, torch.eye(num_samples, dtype=DOUBLE))
+
+
+@every_kernel
+@pytest.mark.parametrize("num_samples", [1, 2, 3, 9])
+def test_every_kernel_interpolates(kernel, num_samples):
+    matrix = interpolation_matrix(torch.arange(num_samples, dtype=DOUBLE), num_samples, kernel)
+    torch.testing.assert_close(matrix, torch.eye(num_samples, dtype=DOUBLE), rtol=0, atol=1e-14)
 
 
 def test_half_way_four_samples_count():
@@ -61,12 +44,54 @@ def test_samples_beyond_the_ends_repeat_the_end():
     torch.testing.assert_close(rows, expected, rtol=0, atol=1e-12)
 
 
+@every_kernel
 @some
 @given(st.lists(st.floats(-3, 12), min_size=1, max_size=6), st.integers(1, 9))
-def test_rows_sum_to_1_so_that_constants_come_back(coordinates, num_samples):
-    matrix = interpolation_matrix(torch.tensor(coordinates, dtype=DOUBLE), num_samples)
+def test_rows_sum_to_1_so_that_constants_come_back(kernel, coordinates, num_samples):
+    matrix = interpolation_matrix(torch.tensor(coordinates, dtype=DOUBLE), num_samples, kernel)
     torch.testing.assert_close(matrix.sum(1), torch.ones(len(coordinates), dtype=DOUBLE), rtol=0, atol=1e-12)
-    assert ((matrix != 0).sum(1) <= 4).all()
+
+
+@pytest.mark.parametrize(("name", "entries"), [("linear", 2), ("cubic", 4), ("lanczos2", 4), ("lanczos3", 6)])
+def test_a_row_has_two_entries_per_half_width(name, entries):
+    matrix = interpolation_matrix(interior(12, 3), 12, KERNELS[name])
+    assert ((matrix != 0).sum(1) == entries).all()
+
+
+@pytest.mark.parametrize(("name", "degree", "margin"), [("linear", 1, 0.5), ("keys", 2, 1.5), ("bspline", 3, 25)])
+def test_polynomials_up_to_a_degree_come_back(name, degree, margin):
+    # The prefilter of the spline forgets what lies beyond the ends like 0.268^distance: after 25 samples 5e-15.
+    coordinates = interior(60, margin)
+    at, samples = (coordinates - 30) / 30, (torch.arange(60, dtype=DOUBLE) - 30) / 30
+    found = interpolation_matrix(coordinates, 60, KERNELS[name]) @ samples**degree
+    torch.testing.assert_close(found, at**degree, rtol=0, atol=1e-12)
+    higher = interpolation_matrix(coordinates, 60, KERNELS[name]) @ samples ** (degree + 1)
+    assert (higher - at ** (degree + 1)).abs().max() > 1e-8
+
+
+@pytest.mark.parametrize(("name", "order"), [("linear", 2), ("keys", 3), ("bspline", 4)])
+def test_the_error_on_a_smooth_function_falls_with_the_order_of_the_kernel(name, order):
+    def error(num_samples):
+        at = torch.linspace(0.3, 0.7, 401, dtype=DOUBLE)
+        samples = torch.exp(torch.sin(5 * torch.linspace(0, 1, num_samples, dtype=DOUBLE)))
+        matrix = interpolation_matrix(at * (num_samples - 1), num_samples, KERNELS[name])
+        return float((matrix @ samples - torch.exp(torch.sin(5 * at))).abs().max())
+
+    assert math.log2(error(81) / error(161)) == pytest.approx(order, abs=0.2)
+
+
+def test_the_spline_is_the_one_with_continuous_second_derivatives():
+    # Second differences across a sample agree from both sides; those of cubic convolution jump.
+    samples = torch.rand(15, generator=torch.Generator().manual_seed(0), dtype=DOUBLE)
+
+    def jump(name):
+        step = 1e-3
+        at = torch.tensor([7 - 2 * step, 7 - step, 7, 7 + step, 7 + 2 * step], dtype=DOUBLE)
+        values = interpolation_matrix(at, 15, KERNELS[name]) @ samples
+        seconds = values.unfold(0, 3, 1) @ torch.tensor([1, -2, 1], dtype=DOUBLE) / step**2
+        return abs(float(seconds[2] - seconds[0]))
+
+    assert jump("bspline") < 0.05 < jump("keys")
 
 
 def test_linear_functions_come_back_at_samples_and_half_way():
@@ -85,14 +110,6 @@ def test_elsewhere_a_linear_function_is_missed_by_at_most_a_twentieth_of_a_step(
     assert abs(error) <= math.sqrt(3) / 36 + 1e-12
 
 
-@some
-@given(st.floats(0, 1))
-def test_the_kernel_of_keys_reproduces_linear_functions(s):
-    weights = kernel(1 + s, s, 1 - s, 2 - s, a=-0.5)
-    positions = (-1, 0, 1, 2)
-    assert sum(weight * at for weight, at in zip(weights, positions, strict=True)) == pytest.approx(s, abs=1e-12)
-
-
 @pytest.mark.parametrize(("num_samples", "size"), [(12, 5), (16, 8), (16, 3), (7, 7), (5, 1)])
 def test_uniform_sampling_is_that_of_torchs_bicubic(num_samples, size):
     samples = torch.rand(1, 1, num_samples, 1, generator=torch.Generator().manual_seed(0), dtype=DOUBLE)
@@ -102,9 +119,10 @@ def test_uniform_sampling_is_that_of_torchs_bicubic(num_samples, size):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
-def test_gradients_with_respect_to_the_coordinates():
+@every_kernel
+def test_gradients_with_respect_to_the_coordinates(kernel):
     coordinates = torch.tensor([-0.3, 0.4, 1.5, 3.25, 4.8], dtype=DOUBLE, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda at: interpolation_matrix(at, 5), (coordinates,))
+    assert torch.autograd.gradcheck(lambda at: interpolation_matrix(at, 5, kernel), (coordinates,))
 
 
 def test_the_matrix_has_the_type_of_the_coordinates():

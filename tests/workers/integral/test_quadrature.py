@@ -5,12 +5,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workers.integral.kernels import KERNELS
 from workers.integral.partition import cells_of, nodes_of
-from workers.integral.quadrature import QUADRATURES, midpoint, product, sampling_matrix
+from workers.integral.quadrature import QUADRATURES, Sampled, midpoint, product, sampling_matrix, simpson, trapezoid
+from workers.integral.rules import gauss_legendre, midpoint_rule, trapezoid_rule
 
 DOUBLE = torch.float64
 some = settings(max_examples=25, deadline=None)
-both = pytest.mark.parametrize("quadrature", QUADRATURES.values(), ids=list(QUADRATURES))
+every_quadrature = pytest.mark.parametrize("quadrature", QUADRATURES.values(), ids=list(QUADRATURES))
+both = pytest.mark.parametrize("quadrature", [product, midpoint], ids=["product", "midpoint"])
 
 
 def uniform_nodes(size):
@@ -21,7 +24,7 @@ def uneven_nodes(size, seed=0):
     return nodes_of(cells_of(torch.rand(size, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE) + 0.3))
 
 
-@both
+@every_quadrature
 @pytest.mark.parametrize("num_channels", [1, 2, 3, 10, 64])
 def test_at_full_size_it_is_the_identity(quadrature, num_channels):
     matrix = quadrature(uniform_nodes(num_channels), num_channels)
@@ -120,9 +123,49 @@ def test_smooth_functions_converge_with_the_number_of_nodes(quadrature):
     assert errors[-1] < 1e-2
 
 
-@both
+@every_quadrature
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_gradients_with_respect_to_the_nodes(quadrature, size):
     nodes = torch.tensor([0.13, 0.37, 0.68, 0.91], dtype=DOUBLE)[:size].requires_grad_()
     # The one node of `product` may lie anywhere: nothing depends on it.
     assert torch.autograd.gradcheck(lambda at: quadrature(at, 7) + 0 * at.sum(), (nodes,))
+
+
+def test_the_trapezoid_doubles_what_the_ends_own():
+    # Six channels, nodes on the first, half-way between the third and the fourth, and on the last. They stand for 1.25,
+    # 2.5 and 1.25 channels, but at the ends the weight function is twice the channel: 2.5 each.
+    nodes = torch.tensor([0.5, 3, 5.5], dtype=DOUBLE) / 6
+    rows = trapezoid(nodes, 6).sum(1)
+    torch.testing.assert_close(rows, torch.full((3,), 2.5, dtype=DOUBLE), rtol=0, atol=1e-12)
+
+
+def test_unbalanced_the_trapezoid_halves_the_ends():
+    matrix = Sampled(rule=trapezoid_rule)(uniform_nodes(5), 5)
+    torch.testing.assert_close(matrix.diagonal(), torch.tensor([0.5, 1, 1, 1, 0.5], dtype=DOUBLE), rtol=0, atol=1e-12)
+
+
+def test_simpson_bends_the_weight_function():
+    # Balanced at five channels: divided by 1/3, 4/3, 2/3, 4/3, 1/3.
+    weights = simpson(torch.tensor([0.3], dtype=DOUBLE), 5)
+    torch.testing.assert_close(weights, torch.tensor([[0, 5 * 3 / 4, 0, 0, 0]], dtype=DOUBLE), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=list(KERNELS))
+def test_with_every_kernel_the_midpoint_rule_is_exact_at_full_size(kernel):
+    matrix = Sampled(rule=midpoint_rule, kernel=kernel)(uniform_nodes(12), 12)
+    torch.testing.assert_close(matrix, torch.eye(12, dtype=DOUBLE), rtol=0, atol=1e-12)
+    assert Sampled(rule=midpoint_rule, kernel=kernel)(uneven_nodes(7), 12).sum().item() == pytest.approx(12)
+
+
+def test_the_kernel_is_that_of_the_weight_function():
+    nodes = uniform_nodes(3)
+    linear = Sampled(rule=midpoint_rule, kernel=KERNELS["linear"])(nodes, 6)
+    torch.testing.assert_close(linear[1], torch.tensor([0, 0, 1, 1, 0, 0], dtype=DOUBLE), rtol=0, atol=1e-12)
+
+
+def test_a_rule_of_ones_own():
+    # Gauss-Legendre brings its own nodes; the sum of smooth weights over 64 channels is known from six of them.
+    nodes, weights = gauss_legendre(6)
+    smooth = torch.cos(uniform_nodes(64))
+    found = Sampled(rule=lambda at: weights)(nodes, 64) @ smooth
+    assert found.sum().item() == pytest.approx(smooth.sum().item(), rel=1e-4)

@@ -4,9 +4,15 @@ from torch import nn
 
 from workers.channels import count_parameters, find_groups
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
+from workers.integral.kernels import KERNELS
 from workers.integral.resample import group_slices
 
-both = pytest.mark.parametrize("quadrature", QUADRATURES.values(), ids=list(QUADRATURES))
+MASS = ("product", "midpoint")
+both = pytest.mark.parametrize("quadrature", [QUADRATURES[name] for name in MASS], ids=MASS)
+every_quadrature = pytest.mark.parametrize("quadrature", QUADRATURES.values(), ids=list(QUADRATURES))
+whole_cells = pytest.mark.parametrize(
+    "partition", [PARTITIONS["uniform"], PARTITIONS["adaptive"]], ids=["uniform", "adaptive"]
+)
 every_partition = pytest.mark.parametrize("partition", PARTITIONS.values(), ids=list(PARTITIONS))
 
 
@@ -24,7 +30,7 @@ def share(channel_map, fraction):
     return {name: max(1, round(width * fraction)) for name, width in channel_map.widths().items()}
 
 
-@both
+@every_quadrature
 @every_partition
 def test_at_full_size_the_network_comes_back(network, images, rebuilt, partition, quadrature):
     module, channel_map = network
@@ -90,7 +96,7 @@ def test_the_tensors_are_differentiable_in_the_nodes(network, quadrature):
     assert all(each.grad.isfinite().all() and each.grad.abs().max() > 0 for each in nodes.values())
 
 
-@every_partition
+@whole_cells
 @pytest.mark.parametrize("copies", [3, 4, 5])
 def test_midpoint_makes_one_of_clones_exactly(cloned, rebuilt, images, partition, copies):
     # A node in the middle of three or more equal channels sees no others (an odd number: it is one of them; an even
@@ -104,7 +110,7 @@ def test_midpoint_makes_one_of_clones_exactly(cloned, rebuilt, images, partition
     torch.testing.assert_close(rebuilt(module, state)(images.double()), expected, rtol=0, atol=1e-12)
 
 
-@every_partition
+@whole_cells
 def test_a_node_between_two_clones_sees_the_pairs_beside_them(cloned, images, partition):
     # 2 * 19/32 of the pair, -3/32 of the one before and the one after: pairs do not become one of them exactly.
     module = cloned(2)
@@ -151,3 +157,13 @@ def test_an_adaptive_partition_joins_channels_that_are_alike_in_every_tensor(clo
     cells = choose_cells(module.state_dict(), channel_map, {"0": 7, "2": 10}, PARTITIONS["adaptive"])
     assert (cells["0"] * 8).round().tolist() == [1, 1, 1, 1, 2, 1, 1]
     assert (cells["2"] * 10).round().tolist() == [1] * 10
+
+
+def test_another_kernel_for_the_output_axes(make):
+    # Of six channels by straight lines: half-way between 2 and 3, and a tenth behind 3.
+    module, channel_map = make("flattened")
+    state = module.state_dict()
+    nodes = {"2": torch.tensor([0.5, 0.6], dtype=torch.float64)}
+    bias = resample(state, channel_map, nodes, QUADRATURES["midpoint"], KERNELS["linear"])["2.bias"]
+    expected = torch.stack([state["2.bias"][2:4].mean(), 0.9 * state["2.bias"][3] + 0.1 * state["2.bias"][4]])
+    torch.testing.assert_close(bias, expected)

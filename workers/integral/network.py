@@ -1,0 +1,199 @@
+"""A network whose channels are functions: what Algorithm 1 trains, and what is sampled at any size afterwards.
+
+Knows modules, channel maps and partitions; knows no data, no optimizer and no way to draw sizes (`sizes`).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from workers.channels import ChannelMap, load_resized
+from workers.integral.conversion import FitMethod, convert, uniform_nodes
+from workers.integral.kernels import CUBIC, Kernel
+from workers.integral.quadrature import Quadrature, midpoint
+from workers.integral.sampling import Sampling
+
+
+class IntegralNetwork(nn.Module):
+    """An ordinary network with functions in the place of channels, run at a partition that can be changed.
+
+    Its parameters are the coefficients of the functions, under the network's own names behind `functions.`; as long as
+    there are as many as channels, they are the network's parameters. Batch norms that were not folded are sampled, too:
+    scale and shift are functions on the group's axis like biases.
+
+    In training mode every forward pass makes the weights anew from the coefficients, so that gradients reach these. In
+    evaluation mode the weights are made once and kept until a coefficient, a statistic or the partition changes. (What
+    writes through `.data` is not noticed until the mode changes.)
+
+    Batch norms use their batch in training mode. Running statistics belong to the full-size functions: a pass at which
+    a norm's group has its full uniform partition updates them as usual, a pass at another partition leaves them as they
+    are, since they would be those of other channels. So after training with drawn sizes, run some full-size passes in
+    training mode under `torch.no_grad`, or export at the size wanted and let the exported network's norms settle there.
+    A norm that was put into evaluation mode (`network.functions.get_submodule(name).eval()`) uses sampled statistics.
+
+    Args:
+        module: The network, its channels in the order in which they are samples of functions. It is copied.
+        channel_map: Its channel groups.
+        sizes: Group name -> number of coefficients; groups that are not named stay discrete. By default all groups are
+            continuous, with as many coefficients as channels.
+        kernel: For the output axes.
+        quadrature: For the input axes; a `Sampled` one should be given the same kernel.
+        method: How coefficients are found where there are more or fewer than channels.
+
+    Raises:
+        ValueError: A group is unknown, or is to have less than one coefficient.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        channel_map: ChannelMap,
+        *,
+        sizes: Mapping[str, int] | None = None,
+        kernel: Kernel = CUBIC,
+        quadrature: Quadrature = midpoint,
+        method: FitMethod = "least-squares",
+    ) -> None:
+        super().__init__()
+        state, sizes = module.state_dict(), channel_map.widths() if sizes is None else dict(sizes)
+        converted = convert(state, channel_map, sizes=sizes, kernel=kernel, quadrature=quadrature, method=method)
+        self.functions = copy.deepcopy(module)
+        load_resized(self.functions, converted.state)
+        self.training = module.training
+        self.channel_map = channel_map
+        self._coefficients = converted.channel_map
+        self._kernel, self._quadrature = kernel, quadrature
+        self._nodes = {name: uniform_nodes(channel_map.widths()[name]) for name in sizes}
+        self._sampling: Sampling | None = None
+        self._shell: tuple[nn.Module, ...] = ()  # in a tuple, so that it is no submodule
+        self._kept: tuple[object, nn.Module] | None = None
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Samples of every continuous group at the present partition."""
+        return {name: len(nodes) for name, nodes in self._nodes.items()}
+
+    def resize(self, partition: Mapping[str, int | Float[Tensor, " m"]]) -> None:
+        """Set the partition that the network runs at. Coefficients stay as they are.
+
+        Args:
+            partition: Group name -> size of a uniform partition, or nodes in rising order within [0, 1]; at most as
+                many as the group has channels. Groups that are not named keep theirs.
+
+        Raises:
+            ValueError: A group is not continuous, or its partition is not of that form. Nothing is changed.
+        """
+        chosen = {name: self._checked(name, wanted) for name, wanted in partition.items()}
+        self._nodes.update(chosen)
+        self._sampling, self._shell, self._kept = None, (), None
+
+    def forward(self, images: Tensor) -> Any:
+        """Whatever the network returns for a batch, at the present partition."""
+        if not self.training:
+            return self._materialised()(images)
+        shell, tensors = self._training_step()
+        return functional_call(shell, tensors, (images,))
+
+    def export(self) -> nn.Module:
+        """An ordinary network of the present size, in the same mode; it shares nothing with this one."""
+        exported = self._made()
+        exported.train(self.training)
+        return exported
+
+    def train(self, mode: bool = True) -> IntegralNetwork:
+        """Set the mode, as `nn.Module.train` does; weights that were kept for evaluation are dropped."""
+        self._kept = None
+        super().train(mode)
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what can be made again."""
+        return {**self.__dict__, "_sampling": None, "_shell": (), "_kept": None}
+
+    def _checked(self, name: str, wanted: int | Tensor) -> Tensor:
+        if name not in self._nodes:
+            known = ", ".join(self._nodes) or "none"
+            raise ValueError(f"group {name!r} is not continuous; continuous groups: {known}")
+        width = self.channel_map.widths()[name]
+        size = len(wanted) if isinstance(wanted, Tensor) and wanted.ndim == 1 else wanted
+        if not isinstance(size, int) or not 1 <= size <= width:
+            raise ValueError(f"group {name!r}: size {size}; whole numbers from 1 to {width} are allowed")
+        if not isinstance(wanted, Tensor):
+            return uniform_nodes(size)
+        nodes = wanted.detach().double().cpu()
+        if bool((nodes.diff() <= 0).any()) or float(nodes[0]) < 0 or float(nodes[-1]) > 1:
+            raise ValueError(f"group {name!r}: nodes {nodes.tolist()}; they have to rise within [0, 1]")
+        return nodes
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
+    def _training_step(self) -> tuple[nn.Module, dict[str, Tensor]]:
+        """The network without tensors, its flags those of the functions; and the tensors, differentiably."""
+        sampling = self.prepare()
+        if not self._shell:
+            self._shell = (_shell(self.functions, sampling.shapes),)
+        for own, other in zip(self.functions.modules(), self._shell[0].modules(), strict=True):
+            other.training = own.training
+        return self._shell[0], self._sampled()
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
+    def _materialised(self) -> nn.Module:
+        """The ordinary network of the present size in evaluation mode, made only if anything changed."""
+        tensors = _tensors(self.functions).values()
+        stamp = [(id(each), each.data_ptr(), each._version, each.dtype, each.device) for each in tensors]
+        if self._kept is None or self._kept[0] != stamp:
+            self._kept = (stamp, self._made().eval())
+        return self._kept[1]
+
+    @torch.no_grad()
+    def _made(self) -> nn.Module:
+        state, sampled = self.functions.state_dict(keep_vars=True), self._sampled()
+        made = copy.deepcopy(self.functions, {id(tensor): tensor for tensor in state.values()})  # not copied twice
+        load_resized(made, {name: sampled[name] for name in state})
+        return made
+
+    def _sampled(self) -> dict[str, Tensor]:
+        """All tensors of the network at the present partition; a tensor with several names is one."""
+        tensors = _tensors(self.functions)
+        first = {id(tensor): name for name, tensor in reversed(tensors.items())}
+        made = self.prepare()({name: tensors[name] for name in first.values()})
+        return {name: made[first[id(tensor)]] for name, tensor in tensors.items()}
+
+    def prepare(self) -> Sampling:
+        """All that depends on the partition alone, made now rather than at the next pass."""
+        device = next(iter(_tensors(self.functions).values())).device
+        if self._sampling is None or self._sampling.device != device:
+            self._sampling = Sampling(
+                self.channel_map,
+                self._coefficients,
+                self._nodes,
+                kernel=self._kernel,
+                quadrature=self._quadrature,
+                device=device,
+            )
+        return self._sampling
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers under all their names, also those that the state leaves out."""
+    parameters = module.named_parameters(remove_duplicate=False)
+    return {**dict(parameters), **dict(module.named_buffers(remove_duplicate=False))}
+
+
+def _shell(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
+    """A copy of a module of other sizes, without numbers."""
+    memo: dict[int, Any] = {}
+    state = module.state_dict(keep_vars=True)
+    for tensor in state.values():
+        empty = torch.empty_like(tensor, device="meta", requires_grad=False)
+        parameter = isinstance(tensor, nn.Parameter)
+        memo[id(tensor)] = nn.Parameter(empty, requires_grad=tensor.requires_grad) if parameter else empty
+    shell = copy.deepcopy(module, memo)
+    load_resized(shell, {name: memo[id(tensor)].new_empty(shapes[name]) for name, tensor in state.items()})
+    return shell

@@ -1,0 +1,104 @@
+"""From the coefficients of all tensors to the weights of a network at one partition.
+
+Everything that depends on the partition alone is made once; after that a set of weights costs a few passes over
+memory. Knows tensors and layouts; knows no module. Gives the numbers of `resample`, which is differentiable in the
+nodes too and makes its matrices anew every time.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from workers.channels import AxisLayout, ChannelMap
+from workers.integral.axes import AxisMap, with_widths
+from workers.integral.kernels import Kernel
+from workers.integral.operators import Identity, RowOperator, operator
+from workers.integral.quadrature import Quadrature, sampling_matrix
+
+
+class Sampling:
+    """The way from coefficients to weights at one partition; differentiable in the coefficients.
+
+    Args:
+        network: The map of the network at full size.
+        coefficients: That of its coefficients.
+        nodes: Group name -> nodes of its partition; groups that are not named are discrete.
+        kernel: For the output axes.
+        quadrature: For the input axes.
+        device: Of the tensors.
+    """
+
+    def __init__(
+        self,
+        network: ChannelMap,
+        coefficients: ChannelMap,
+        nodes: Mapping[str, Float[Tensor, " m"]],
+        *,
+        kernel: Kernel,
+        quadrature: Quadrature,
+        device: torch.device,
+    ) -> None:
+        self.device = device
+        self._sampled = with_widths(network, {name: len(each) for name, each in nodes.items()})
+        operators: dict[tuple[int, str], RowOperator] = {}
+        for index, group in enumerate(coefficients.groups):
+            if group.name in nodes:
+                at = nodes[group.name]
+                operators[index, "output"] = operator(sampling_matrix(at, group.width, kernel), device)
+                operators[index, "input"] = operator(quadrature(at, group.width), device)
+        self._axes = _axis_maps(coefficients, self._sampled, operators, device)
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of all tensors of the network's state at this partition."""
+        return self._sampled.shapes
+
+    def __call__(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The network's tensors. Those that need no change are handed on, not copied.
+
+        Args:
+            tensors: Coefficients, by the names of the network's state; others are handed on.
+        """
+        with torch.autocast(self.device.type, enabled=False):
+            return {name: self._sample(name, tensor) for name, tensor in tensors.items()}
+
+    def _sample(self, name: str, tensor: Tensor) -> Tensor:
+        if name not in self._axes:
+            return tensor
+        # Half precision is for computing with weights, not for making them.
+        weights = tensor if tensor.dtype == torch.float64 else tensor.float()
+        for axis, (axis_map, functions) in self._axes[name].items():
+            weights = axis_map(weights, axis, functions)
+        # A variance is a function like any other, but between two coefficients interpolation can undershoot.
+        weights = weights.clamp_min(0) if name.endswith("running_var") else weights
+        return weights.to(tensor.dtype).contiguous()
+
+
+def _axis_maps(
+    coefficients: ChannelMap,
+    sampled: ChannelMap,
+    operators: Mapping[tuple[int, str], RowOperator],
+    device: torch.device,
+) -> dict[str, dict[int, tuple[AxisMap, dict[int, RowOperator]]]]:
+    """By tensor and axis: where its rows go and what happens to them; only where something does."""
+    known: dict[tuple[object, ...], AxisMap] = {}
+    result: dict[str, dict[int, tuple[AxisMap, dict[int, RowOperator]]]] = {}
+    for name, layouts in coefficients.tensors.items():
+        for axis, layout in enumerate(layouts):
+            functions = _functions(layout, operators)
+            if not functions:
+                continue
+            new = sampled.tensors[name][axis]
+            arrays = (layout.groups, layout.units, new.groups, new.units)
+            key: tuple[object, ...] = (*(each.tobytes() for each in arrays), frozenset(functions))
+            if key not in known:
+                known[key] = AxisMap(layout, new, frozenset(functions), device)
+            result.setdefault(name, {})[axis] = (known[key], functions)
+    return result
+
+
+def _functions(layout: AxisLayout, operators: Mapping[tuple[int, str], RowOperator]) -> dict[int, RowOperator]:
+    found = {index: operators.get((index, layout.role), Identity()) for index in layout.present()}
+    return {index: function for index, function in found.items() if not isinstance(function, Identity)}
