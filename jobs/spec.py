@@ -128,6 +128,15 @@ class TuneSpec(Record):
     )
 
 
+Allocation = Annotated[
+    Literal["uniform", "least-error"],
+    Field(
+        description="How much of which group goes. `uniform`: the same fraction of each; `least-error`: where the "
+        "weights change least per parameter saved."
+    ),
+]
+
+
 class DenseMethod(Record):
     """The network as it is: the control of every sweep."""
 
@@ -141,6 +150,7 @@ class CriterionMethod(Record):
     criterion: Annotated[str, AfterValidator(checks.criterion)] = Field(
         description="What a channel is worth: `l1`, `random`."
     )
+    allocation: Allocation = "uniform"
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 
 
@@ -149,12 +159,15 @@ class IntegralMethod(Record):
 
     kind: Literal["integral"]
     ordering: OrderingSpec = OrderingSpec()
-    partition: Literal["adaptive", "uniform"] = Field(
-        default="adaptive", description="`adaptive`: like neighbours share a cell; `uniform`: cells of equal width."
+    partition: Literal["adaptive", "curvature", "uniform"] = Field(
+        default="adaptive",
+        description="`adaptive`: like neighbours share a cell; `curvature`: narrow cells where the functions bend; "
+        "`uniform`: cells of equal width.",
     )
-    quadrature: Literal["product", "midpoint"] = Field(
+    quadrature: Literal["product", "midpoint", "trapezoid", "simpson"] = Field(
         default="product", description="On the input axes; `midpoint` is the better one for a uniform partition."
     )
+    allocation: Allocation = "uniform"
     tune: TuneSpec | None = Field(default=None, description="Tune the partition on a few batches.")
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 

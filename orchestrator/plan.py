@@ -155,7 +155,7 @@ class _Planner:
     def _remove(self, converted: str, spec: CriterionMethod, seed: int, compression: float, label: str) -> str:
         params: dict[str, Json] = {"criterion": spec.criterion, "seed": seed if spec.criterion == "random" else None}
         scored = self._add(StageKind.SCORE, params, {"network": converted}, label)
-        params = {"how": "remove", "allocation": "uniform", "compression": compression}
+        params = {"how": "remove", "allocation": spec.allocation, "compression": compression}
         return self._add(StageKind.PRUNE, params, {"network": converted, "scores": scored}, label)
 
     def _resample(self, converted: str, spec: IntegralMethod, seed: int, compression: float, label: str) -> str:
@@ -166,7 +166,7 @@ class _Planner:
         }
         permuted = self._add(StageKind.PERMUTE, ordering, {"network": converted}, label)
         sampling: dict[str, Json] = {
-            "allocation": "uniform",
+            "allocation": spec.allocation,
             "compression": compression,
             "partition": spec.partition,
             "quadrature": spec.quadrature,

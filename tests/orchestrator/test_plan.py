@@ -101,6 +101,13 @@ def test_a_changed_parameter_changes_every_result(plan, override):
     assert not set(plan().targets) & set(plan(override).targets)
 
 
+@pytest.mark.parametrize("method", ["l1", "integral", "tuned"])
+def test_another_allocation_makes_other_networks_from_the_same_scores_and_orders(plan, method):
+    before, after = plan(), plan(f"methods.{method}.allocation=least-error")
+    fresh = {after.tasks[key].stage for key in after.tasks.keys() - before.tasks.keys()}
+    assert fresh == {StageKind.PRUNE, StageKind.EVALUATE} | ({StageKind.TUNE} if method == "tuned" else set())
+
+
 def test_a_default_written_out_changes_nothing(plan):
     assert plan().tasks.keys() == plan("models.net.train.momentum=0.9").tasks.keys()
 

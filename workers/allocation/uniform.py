@@ -3,37 +3,18 @@
 Knows widths and parameter counts; knows neither scores nor weights.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
+from workers.allocation._base import Allocation, Errors, note_on
 from workers.channels import ChannelMap, ParameterCount
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allocation:
-    """Widths and what they reach.
-
-    Attributes:
-        widths: Group name -> channels that stay, at least 1.
-        compression: Fraction of all parameters removed.
-        note: Why `compression` is more than one percentage point from the target; else empty.
-    """
-
-    widths: Mapping[str, int]
-    compression: float
-    note: str = ""
-
-
-def uniform_widths(channel_map: ChannelMap, target: float) -> Allocation:
-    """Keep the same fraction of every group so that `target` of all parameters are removed.
+def uniform(channel_map: ChannelMap, target: float, errors: Callable[[], Errors]) -> Allocation:
+    """Keep the same fraction of every group. See `Allocator`; the errors are not asked for.
 
     The fraction is found by bisection. Rounding moves many groups at once, so between the last fraction that removes
     too little and the first that removes too much the groups are shrunk one by one, the widest first, as long as that
     brings the count nearer.
-
-    Args:
-        channel_map: The network's channel groups.
-        target: Fraction of all parameters to remove, in [0, 1).
     """
     count = ParameterCount(channel_map)
     full = {group.name: group.width for group in channel_map.groups}
@@ -54,20 +35,5 @@ def uniform_widths(channel_map: ChannelMap, target: float) -> Allocation:
         if abs(count(current) - wanted) < abs(count(best) - wanted):
             best = dict(current)
     reached = 1 - count(best) / total
-    return Allocation(widths=best, compression=reached, note=_note(channel_map, best, target, reached))
-
-
-def _note(channel_map: ChannelMap, widths: Mapping[str, int], target: float, reached: float) -> str:
-    if abs(reached - target) <= 0.01:
-        return ""
-    if not widths:
-        reason = "the network has no channel group that can be pruned"
-    elif all(width == 1 for width in widths.values()):
-        reason = "every group that can be pruned is down to one channel"
-    else:
-        reason = "widths are whole numbers and no nearer ones exist at one fraction for all groups"
-    refused = "; ".join(
-        f"{', '.join(group.layers)} ({group.operator}): {group.reason}" for group in channel_map.refused
-    )
-    kept = f"; kept whole: {refused}" if refused else ""
-    return f"asked {target:.0%}, reached {reached:.1%}: {reason}{kept}"
+    reason = "widths are whole numbers and no nearer ones exist at one fraction for all groups"
+    return Allocation(widths=best, compression=reached, note=note_on(channel_map, best, target, reached, reason))

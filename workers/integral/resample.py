@@ -6,14 +6,14 @@ axes (INN, equations 3 to 6). Knows no module and no data.
 
 from collections.abc import Mapping
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workers.channels import ChannelMap, map_units, unit_slices
+from workers.channels import ChannelMap, map_units
 from workers.integral.kernels import CUBIC, Kernel
 from workers.integral.partition import Partition
 from workers.integral.quadrature import Quadrature, sampling_matrix
+from workers.integral.slices import relative_slices
 
 
 def resample(
@@ -59,25 +59,6 @@ def resample(
     return resampled
 
 
-def group_slices(
-    state: Mapping[str, Tensor], channel_map: ChannelMap, index: int
-) -> list[Float[Tensor, "width features"]]:
-    """Everything that the units of one group own: a matrix per parameter and axis, a row per unit.
-
-    Args:
-        state: Tensors of the network.
-        channel_map: Its channel groups.
-        index: Position of the group in `channel_map.groups`.
-    """
-    return [
-        unit_slices(state[name], layouts, axis, index).detach()
-        for name, layouts in channel_map.tensors.items()
-        if name in channel_map.parameters
-        for axis, layout in enumerate(layouts)
-        if index in layout.present()
-    ]
-
-
 def choose_cells(
     state: Mapping[str, Tensor], channel_map: ChannelMap, widths: Mapping[str, int], partition: Partition
 ) -> dict[str, Float[Tensor, " m"]]:
@@ -90,6 +71,6 @@ def choose_cells(
         partition: How they are chosen.
     """
     return {
-        group.name: partition(torch.cat(group_slices(state, channel_map, index), dim=1).cpu(), widths[group.name])
+        group.name: partition(relative_slices(state, channel_map, index), widths[group.name])
         for index, group in enumerate(channel_map.groups)
     }

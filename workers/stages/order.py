@@ -5,7 +5,7 @@ import time
 
 import torch
 
-from workers.integral.resample import group_slices
+from workers.integral.slices import group_slices
 from workers.network import read_state
 from workers.ordering import order_channels
 from workers.stages._base import Context, Product

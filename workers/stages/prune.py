@@ -8,7 +8,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from jobs.errors import BadNumericsError
-from workers.allocation import Allocation, uniform_widths
+from workers.allocation import ALLOCATIONS, Allocation, Errors, merging_errors, removal_errors
 from workers.channels import ChannelMap, mask, select
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
 from workers.network import Recipe, network_files, read_recipe, read_state, rebuild, sizes
@@ -42,9 +42,13 @@ def run(context: Context) -> Product:
         BadNumericsError: The resampled network's output is not finite.
     """
     source = _Source(recipe=read_recipe(context), state=read_state(context), channel_map=read_channels(context))
-    allocation = uniform_widths(source.channel_map, context.params["compression"])
+    errors, make = {"remove": (_removal_errors, _remove), "resample": (_merging_errors, _resample)}[
+        context.params["how"]
+    ]
+    allocation = ALLOCATIONS[context.params["allocation"]](
+        source.channel_map, context.params["compression"], lambda: errors(context, source)
+    )
     images = torch.rand(2, *source.recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)
-    make = {"remove": _remove, "resample": _resample}[context.params["how"]]
     state = make(context, source, allocation, images)
     module = rebuild(source.recipe, state)
     measured = sizes(module, source.recipe)
@@ -60,6 +64,14 @@ def run(context: Context) -> Product:
         },
         files=network_files(source.recipe, state),
     )
+
+
+def _removal_errors(context: Context, source: _Source) -> Errors:
+    return removal_errors(source.state, source.channel_map, load(context.read("scores", SCORES_FILE)))
+
+
+def _merging_errors(context: Context, source: _Source) -> Errors:
+    return merging_errors(source.state, source.channel_map)
 
 
 def _remove(context: Context, source: _Source, allocation: Allocation, images: Tensor) -> dict[str, Tensor]:

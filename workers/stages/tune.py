@@ -2,7 +2,7 @@
 
 from safetensors.torch import save
 
-from workers.allocation import uniform_widths
+from workers.allocation import ALLOCATIONS, merging_errors
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells
 from workers.integral.tuning import TuningRecipe, tune_partition
 from workers.network import read_network
@@ -22,7 +22,9 @@ def run(context: Context) -> Product:
     """
     module, _ = read_network(context)
     channel_map = read_channels(context)
-    allocation = uniform_widths(channel_map, context.params["compression"])
+    allocation = ALLOCATIONS[context.params["allocation"]](
+        channel_map, context.params["compression"], lambda: merging_errors(module.state_dict(), channel_map)
+    )
     tuned = tune_partition(
         module,
         channel_map,

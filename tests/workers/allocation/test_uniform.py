@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from workers.allocation import uniform_widths
+from workers.allocation import ALLOCATIONS
 from workers.channels import count_parameters, find_groups, load_resized, select
 from workers.models import build
 
@@ -34,6 +34,10 @@ def analysed(name):
     torch.manual_seed(0)
     module = build(name, NETWORKS[name]).eval()
     return module, find_groups(module, (1, 8, 8))
+
+
+def uniform_widths(channel_map, target):
+    return ALLOCATIONS["uniform"](channel_map, target, errors=lambda: pytest.fail("it asked for errors"))
 
 
 def map_of(module):

@@ -5,7 +5,7 @@ from torch import nn
 from workers.channels import count_parameters, find_groups
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
 from workers.integral.kernels import KERNELS
-from workers.integral.resample import group_slices
+from workers.integral.slices import group_slices
 
 MASS = ("product", "midpoint")
 both = pytest.mark.parametrize("quadrature", [QUADRATURES[name] for name in MASS], ids=MASS)

@@ -13,7 +13,7 @@ def test_the_dense_network(bench):
     assert measured.keys() == KEYS
     assert (measured["num_samples"], measured["compression"], measured["note"]) == (597, 0.0, "")
     assert all(measured[name] == bench.measured(trained)[name] for name in SIZES)
-    assert measured["accuracy"] > 0.3  # ten classes
+    assert measured["accuracy"] > 0.2  # ten classes
     assert measured["loss"] > 0
 
 

@@ -6,6 +6,7 @@ import torch
 import workers.stages.prune
 from jobs.outcome import Cause
 from jobs.task import StageKind
+from workers.allocation import ALLOCATIONS, merging_errors, removal_errors
 from workers.channels import ChannelMap
 from workers.integral import QUADRATURES, nodes_of, resample
 
@@ -129,3 +130,27 @@ def test_a_network_with_obstacles_still_gives_a_valid_one(own_bench, monkeypatch
     assert (measured["compression"] > 0) == (network != "Unprunable")
     scored = own_bench.measured(own_bench.evaluate(key))
     assert (scored["num_samples"], scored["params"]) == (597, measured["params"])
+
+
+def test_least_error_takes_removed_channels_for_criteria_and_merged_ones_for_functions(bench):
+    converted, permuted = bench.convert(fold=False), bench.permute()
+    params = {"how": "remove", "allocation": "least-error", "compression": 0.3}
+    removed = bench.key(StageKind.PRUNE, params, network=converted, scores=bench.score(converted))
+    params = {"how": "resample", **bench.sampling(0.3), "allocation": "least-error"}
+    merged = bench.key(StageKind.PRUNE, params, network=permuted)
+    tuned = bench.key(
+        StageKind.TUNE, {**bench.tasks[bench.tune(permuted)].params, "allocation": "least-error"}, network=permuted
+    )
+
+    def expected(source, errors):
+        channel_map = ChannelMap.from_json(bench.json(source, "channels.json"))
+        return ALLOCATIONS["least-error"](channel_map, 0.3, lambda: errors(bench.tensors(source), channel_map)).widths
+
+    scores = bench.tensors(bench.score(converted), "scores.safetensors")
+    by_removal = expected(converted, lambda state, channel_map: removal_errors(state, channel_map, scores))
+    by_merging = expected(permuted, merging_errors)
+    assert bench.measured(removed)["widths"] == by_removal
+    assert bench.measured(merged)["widths"] == by_merging
+    assert {name: len(each) for name, each in bench.tensors(tuned, "partition.safetensors").items()} == by_merging
+    uniform = bench.measured(bench.remove(converted))["widths"]
+    assert uniform not in (by_removal, by_merging)

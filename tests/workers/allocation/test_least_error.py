@@ -1,0 +1,62 @@
+import pytest
+import torch
+from torch import nn
+
+from workers.allocation import ALLOCATIONS
+from workers.channels import count_parameters, find_groups
+
+
+def least_error(channel_map, target, errors):
+    return ALLOCATIONS["least-error"](channel_map, target, lambda: errors)
+
+
+@pytest.fixture(scope="module")
+def channel_map():
+    # 1 -> 4 -> 4 -> 2 without biases: 4 + 16 + 8 = 28 parameters; a channel less of "0" saves 5, one of "1" saves 6.
+    layers = [nn.Conv2d(1, 4, 1, bias=False), nn.Conv2d(4, 4, 1, bias=False), nn.Flatten(), nn.Linear(4, 2, bias=False)]
+    return find_groups(nn.Sequential(*layers), (1, 1, 1))
+
+
+def curve(*errors):
+    return torch.tensor(errors, dtype=torch.float64)
+
+
+def test_channels_go_where_they_cost_nothing(channel_map):
+    allocation = least_error(channel_map, 0.35, {"0": curve(0, 0, 0, 0), "1": curve(0, 1, 2, 3)})
+    assert allocation.widths == {"0": 2, "1": 4}  # 28 - 10 = 18 parameters
+    assert allocation.compression == pytest.approx(10 / 28)
+    assert allocation.note == ""
+
+
+def test_what_counts_is_the_error_per_parameter(channel_map):
+    # Equal errors: a channel of "1" saves 6, one of "0" saves 5. After it, "0" saves 4 and "1" still 6.
+    allocation = least_error(channel_map, 0.43, {"0": curve(0, 1, 2, 3), "1": curve(0, 1, 2, 3)})
+    assert allocation.widths == {"0": 4, "1": 2}
+
+
+def test_every_group_keeps_a_channel(channel_map):
+    allocation = least_error(channel_map, 0.95, {"0": curve(0, 0, 0, 0), "1": curve(0, 0, 0, 0)})
+    assert allocation.widths == {"0": 1, "1": 1}
+    assert "down to one channel" in allocation.note
+
+
+def test_nothing_goes_at_zero(channel_map):
+    assert least_error(channel_map, 0.0, {"0": curve(0, 0, 0, 0), "1": curve(0, 0, 0, 0)}).widths == {"0": 4, "1": 4}
+
+
+@pytest.mark.parametrize("target", [0.1, 0.25, 0.4, 0.6])
+def test_it_is_the_plain_greedy_choice(channel_map, target):
+    errors = {"0": curve(0, 0.3, 0.5, 1.23), "1": curve(0, 0.2, 0.9, 1.1)}
+    widths, wanted = {"0": 4, "1": 4}, (1 - target) * 28
+
+    def price(name):
+        taken, left = 4 - widths[name], count_parameters(channel_map, widths)
+        smaller = count_parameters(channel_map, {**widths, name: widths[name] - 1})
+        return float(errors[name][taken + 1] - errors[name][taken]) / (left - smaller), smaller
+
+    while (left := count_parameters(channel_map, widths)) > wanted:
+        cheapest = min((name for name in widths if widths[name] > 1), key=lambda name: price(name)[0])
+        if abs(price(cheapest)[1] - wanted) >= abs(left - wanted):
+            break
+        widths[cheapest] -= 1
+    assert least_error(channel_map, target, errors).widths == widths

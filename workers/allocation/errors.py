@@ -1,0 +1,55 @@
+"""What it does to a network's weights to take channels of a group, as a fraction that can be compared between groups.
+
+A unit's share of a tensor is the sum of its squares there over that of the whole tensor. Shares, not squares: a layer
+that is off by 1 % of its own size is off by about 1 % in its output, however large its weights are. And summed over
+all tensors that a group owns: an error in channels that many layers read, as on a residual stream, counts in each.
+
+Knows weights; knows neither data nor how many channels have to go.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from workers.channels import ChannelMap
+from workers.integral.agglomeration import agglomerate
+from workers.integral.slices import relative_slices
+
+
+def merging_errors(state: Mapping[str, Tensor], channel_map: ChannelMap) -> dict[str, Float[Tensor, " n"]]:
+    """The error after k of a group's channels were merged with a neighbour, the cheapest first.
+
+    Args:
+        state: Tensors of the network, its channels in the order in which they are samples of functions.
+        channel_map: Its channel groups.
+
+    Returns:
+        Group name -> squared distance of the channels from the means of their cells, for k = 0 .. n-1.
+    """
+    return {
+        group.name: agglomerate(relative_slices(state, channel_map, index)).errors
+        for index, group in enumerate(channel_map.groups)
+    }
+
+
+def removal_errors(
+    state: Mapping[str, Tensor], channel_map: ChannelMap, scores: Mapping[str, Float[Tensor, " n"]]
+) -> dict[str, Float[Tensor, " n"]]:
+    """The error after k of a group's channels were removed, the lowest scores first.
+
+    Args:
+        state: Tensors of the network.
+        channel_map: Its channel groups.
+        scores: Group name -> what each of its channels is worth.
+
+    Returns:
+        Group name -> sum of the shares of the channels that are gone, for k = 0 .. n-1.
+    """
+    errors = {}
+    for index, group in enumerate(channel_map.groups):
+        shares = relative_slices(state, channel_map, index).square().sum(1)
+        removed = shares[scores[group.name].argsort(descending=True, stable=True).flip(0)]
+        errors[group.name] = torch.cat([removed.new_zeros(1), removed.cumsum(0)[:-1]])
+    return errors

@@ -1,0 +1,53 @@
+"""What the units of a channel group own, as the rows of a matrix.
+
+Knows tensors and layouts; does not know what the rows are for.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from workers.channels import ChannelMap, unit_slices
+
+
+def group_slices(
+    state: Mapping[str, Tensor], channel_map: ChannelMap, index: int
+) -> list[Float[Tensor, "width features"]]:
+    """Everything that the units of one group own: a matrix per parameter and axis, a row per unit.
+
+    Args:
+        state: Tensors of the network.
+        channel_map: Its channel groups.
+        index: Position of the group in `channel_map.groups`.
+    """
+    return [rows for _, rows in _owned(state, channel_map, index)]
+
+
+def relative_slices(
+    state: Mapping[str, Tensor], channel_map: ChannelMap, index: int
+) -> Float[Tensor, "width all_features"]:
+    """The same in one matrix, in double precision on the CPU, each tensor divided by its Frobenius norm.
+
+    So a tensor with large entries does not drown the others, and squared distances are shares of the tensors' squares.
+    """
+    return torch.cat(
+        [
+            rows.cpu().double() / state[name].detach().cpu().double().norm().clamp_min(torch.finfo(torch.float64).tiny)
+            for name, rows in _owned(state, channel_map, index)
+        ],
+        dim=1,
+    )
+
+
+def _owned(
+    state: Mapping[str, Tensor], channel_map: ChannelMap, index: int
+) -> list[tuple[str, Float[Tensor, "width features"]]]:
+    return [
+        (name, unit_slices(state[name], layouts, axis, index).detach())
+        for name, layouts in channel_map.tensors.items()
+        if name in channel_map.parameters
+        for axis, layout in enumerate(layouts)
+        if index in layout.present()
+    ]
