@@ -6,6 +6,8 @@ removal): no logarithm, no division by a labelled tensor. Refuses to guess: what
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from workers.channels.layout import Labels
 from workers.channels.operators import (
     Book,
@@ -15,51 +17,63 @@ from workers.channels.operators import (
     Value,
     axis_number,
     is_labelled,
+    meet,
     rule,
     unlabelled,
 )
 
 
 @rule(
-    *("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardtanh", "hardswish"),
-    *("hardsigmoid", "sigmoid", "log_sigmoid", "tanh", "softplus", "softsign", "rrelu", "threshold", "hardshrink"),
-    *("abs", "neg", "exp", "square", "sign", "sin", "cos", "erf", "clamp", "clamp_min", "clamp_max"),
-    *("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"),
-    *("alias", "clone", "contiguous", "detach", "to", "_to_copy", "lift_fresh", "lift_fresh_copy", "type_as"),
-    *("zeros_like", "ones_like"),
+    *("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "tanh", "softsign"),
+    *("rrelu", "hardshrink", "softshrink", "abs", "neg", "square", "sign", "sin", "erf"),
+    *("dropout", "feature_dropout", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "type_as"),
+    *("lift_fresh", "lift_fresh_copy", "zeros_like"),
+)
+def zero_keeping(book: Book, call: Call) -> Traced:
+    """Labels pass, and zero stays zero."""
+    source = call.tensor("self", "input")
+    _no_second_tensor(call, source)
+    return Traced(axes=source.axes, zero=source.zero)
+
+
+@rule(
+    *("hardtanh", "hardsigmoid", "sigmoid", "log_sigmoid", "softplus", "threshold", "exp", "cos", "ones_like"),
+    *("clamp", "clamp_min", "clamp_max", "alpha_dropout", "feature_alpha_dropout", "logical_not", "bitwise_not"),
 )
 def unary(book: Book, call: Call) -> Traced:
     """Labels pass; a second tensor among the arguments (a bound to clamp to) may have none."""
     source = call.tensor("self", "input")
-    others = [value for value in call.arguments.values() if isinstance(value, Traced) and value is not source]
-    if any(other.labelled for other in others):
-        raise Unsupported("a second argument with channels")
+    _no_second_tensor(call, source)
     return Traced(axes=source.axes)
 
 
-@rule("add", "sub", "rsub", "mul", "maximum", "minimum")
-def binary(book: Book, call: Call) -> Traced:
-    """Axes that meet are joined index by index; an axis of size 1 that is spread over a longer one has to stay."""
-    operands = [value for value in call.arguments.values() if isinstance(value, Traced)]
-    if call.shape is None:
-        raise Unsupported("a result that is not one tensor")
-    axes = []
-    for distance in range(len(call.shape), 0, -1):
-        size = call.shape[-distance]
-        labels: Labels | None = None
-        for operand in operands:
-            if distance > len(operand.axes):
-                continue
-            axis = operand.axes[-distance]
-            if len(axis) != size:
-                book.atoms.fix(axis, call.obstacle("one channel is spread over several"))
-            elif labels is None:
-                labels = axis
-            else:
-                obstacle = call.obstacle("its channels meet an axis that is not made of channels")
-                labels = book.atoms.join(labels, axis, obstacle)
-        axes.append(unlabelled(size) if labels is None else labels)
-    return Traced(axes=tuple(axes))
+def _no_second_tensor(call: Call, source: Traced) -> None:
+    others = [value for value in call.arguments.values() if isinstance(value, Traced) and value is not source]
+    if any(other.labelled for other in others):
+        raise Unsupported("a second argument with channels")
+
+
+@rule("add", "sub", "rsub", "maximum", "minimum")
+def additive(book: Book, call: Call) -> Traced:
+    """Axes that meet are joined index by index; zero where both operands are."""
+    operands = _operands(call)
+    zero = len(operands) == 2 and all(operand.zero for operand in operands)
+    return Traced(axes=_broadcast(book, call, operands), zero=zero)
+
+
+@rule("mul")
+def product(book: Book, call: Call) -> Traced:
+    """The same; zero where one of the operands is, if that has all of the result's channels."""
+    operands = _operands(call)
+    axes = _broadcast(book, call, operands)
+    labelled = _labelled_axes(Traced(axes=axes))
+    return Traced(axes=axes, zero=any(each.zero and labelled <= _labelled_axes(each) for each in operands))
+
+
+@rule(*("where", "masked_fill", "gt", "ge", "lt", "le", "eq", "ne", "logical_and", "logical_or", "bitwise_and"))
+def elementwise(book: Book, call: Call) -> Traced:
+    """Any function of the elements that stand at one place."""
+    return Traced(axes=_broadcast(book, call, _operands(call)))
 
 
 @rule("div")
@@ -68,18 +82,53 @@ def division(book: Book, call: Call) -> Traced:
     divisor = call.arguments["other"]
     if isinstance(divisor, Traced) and divisor.labelled:
         raise Unsupported("division by channels")
-    return binary(book, call)
+    return Traced(axes=_broadcast(book, call, _operands(call)), zero=call.tensor("self").zero)
+
+
+@rule("pow")
+def power(book: Book, call: Call) -> Traced:
+    """A positive power, the same for all; others are not finite at zero."""
+    source, exponent = call.tensor("self"), call.arguments["exponent"]
+    if isinstance(exponent, Traced) or exponent <= 0:
+        raise Unsupported("a power that is not a positive number")
+    return Traced(axes=source.axes, zero=source.zero)
+
+
+def _operands(call: Call) -> list[Traced]:
+    return [value for value in call.arguments.values() if isinstance(value, Traced)]
+
+
+def _labelled_axes(tensor: Traced) -> set[int]:
+    """Axes with channels, counted from the end, the last one being 1."""
+    return {distance for distance in range(1, len(tensor.axes) + 1) if is_labelled(tensor.axes[-distance])}
+
+
+def _broadcast(book: Book, call: Call, operands: Sequence[Traced]) -> tuple[Labels, ...]:
+    if call.shape is None:
+        raise Unsupported("a result that is not one tensor")
+    axes = []
+    for distance in range(len(call.shape), 0, -1):
+        met = [operand.axes[-distance] for operand in operands if distance <= len(operand.axes)]
+        axes.append(meet(book, call, met, call.shape[-distance]))
+    return tuple(axes)
+
+
+@rule("new_zeros", "new_ones", "new_full", "new_empty")
+def fresh(book: Book, call: Call) -> Traced:
+    """A tensor that takes from its source no more than the type."""
+    return Traced(axes=tuple(unlabelled(size) for size in call.shape or ()))
 
 
 @rule(
     *("max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"),
     *("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"),
-    *("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "upsample_bilinear2d", "upsample_bicubic2d"),
+    *("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact2d"),
+    *("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d"),
 )
 def over_space(book: Book, call: Call) -> Traced:
     """Changes the sizes of axes 2 and up, none of which may carry channels."""
     source = call.tensor("self", "input")
-    return Traced(axes=_space_resized(source, call.shape))
+    return Traced(axes=_space_resized(source, call.shape), zero=source.zero)
 
 
 @rule(
@@ -88,12 +137,12 @@ def over_space(book: Book, call: Call) -> Traced:
 )
 def over_space_with_indices(book: Book, call: Call) -> Value:
     """The same for pooling that also returns where the maxima were."""
-    shapes = call.arguments["result_shapes"]
-    axes = _space_resized(call.tensor("self", "input"), shapes[0])
-    return [Traced(axes=axes), Traced(axes=axes)]
+    source = call.tensor("self", "input")
+    axes = _space_resized(source, call.arguments["result_shapes"][0])
+    return [Traced(axes=axes, zero=source.zero), Traced(axes=axes)]
 
 
-@rule("mean", "sum", "amax", "amin")
+@rule("mean", "sum", "amax", "amin", "var", "std", "norm", "linalg_vector_norm")
 def reduction(book: Book, call: Call) -> Traced:
     """Reduces axes without channels."""
     source = call.tensor("self")
@@ -110,7 +159,7 @@ def reduction(book: Book, call: Call) -> Traced:
         for number, axis in enumerate(source.axes)
         if keep or number not in reduced
     ]
-    return Traced(axes=tuple(kept))
+    return Traced(axes=tuple(kept), zero=source.zero)
 
 
 def _space_resized(source: Traced, shape: tuple[int, ...] | None) -> tuple[Labels, ...]:

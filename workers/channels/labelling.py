@@ -9,19 +9,19 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-from workers.channels import elementwise_rules, layer_rules, shape_rules
+from workers.channels import attention_rules, elementwise_rules, index_rules, layer_rules, norm_rules, shape_rules
 from workers.channels.layout import Labels
 from workers.channels.operators import RULES, Book, Call, Traced, Unsupported, Value, unlabelled
 from workers.channels.trace import TracedGraph, arguments_of, module_of
 from workers.channels.union_find import Obstacle
 
-RULE_MODULES = (layer_rules, elementwise_rules, shape_rules)
+RULE_MODULES = (layer_rules, norm_rules, elementwise_rules, shape_rules, index_rules, attention_rules)
 """Importing these fills the table of rules."""
 
 
@@ -48,8 +48,8 @@ def new_labelling(shapes: Mapping[str, tuple[int, ...]]) -> Labelling:
     return labelling
 
 
-def label(labelling: Labelling, traced: TracedGraph) -> None:
-    """Adds what one graph says."""
+def label(labelling: Labelling, traced: TracedGraph, prefix: str = "") -> None:
+    """Adds what one graph says; the prefix tells the calls of two graphs apart."""
     values: dict[fx.Node, Value | None] = {}
     for node in traced.graph.nodes:
         if node.op == "placeholder":
@@ -59,7 +59,7 @@ def label(labelling: Labelling, traced: TracedGraph) -> None:
                 quiet = Obstacle(operator="output", where="", reason="the network's output", quiet=True)
                 _fix(labelling, tensor, quiet)
         else:
-            values[node] = _call(labelling, node, values)
+            values[node] = _call(labelling, node, values, prefix)
             for tensor in _tensors(values[node]):
                 labelling.results.extend(tensor.axes)
     _fix_shared(labelling, traced)
@@ -74,11 +74,11 @@ def unread_tensors(traced: TracedGraph) -> set[str]:
 def _placeholder(labelling: Labelling, traced: TracedGraph, node: fx.Node) -> Value | None:
     name = traced.tensors.get(node.name)
     if name is not None and name in labelling.tensors:
-        return Traced(axes=labelling.tensors[name], tensor=name)
+        return Traced(axes=labelling.tensors[name], tensor=name, stored=True, zero=True)
     return _unlabelled_like(node.meta.get("val"))
 
 
-def _call(labelling: Labelling, node: fx.Node, values: Mapping[fx.Node, Value | None]) -> Value | None:
+def _call(labelling: Labelling, node: fx.Node, values: Mapping[fx.Node, Value | None], prefix: str) -> Value | None:
     arguments = {name: _resolve(value, values) for name, value in arguments_of(node).items()}
     if node.target is operator.getitem:
         parts, index = arguments["0"], arguments["1"]
@@ -88,18 +88,49 @@ def _call(labelling: Labelling, node: fx.Node, values: Mapping[fx.Node, Value | 
     if isinstance(shapes, list):
         arguments["result_shapes"] = shapes
     shape = shapes if isinstance(shapes, tuple) else None
-    call = Call(operator=str(node.target), where=module_of(node), arguments=arguments, shape=shape)
+    site = f"{prefix}{node.name}"
+    call = Call(operator=str(node.target), where=module_of(node), site=site, arguments=arguments, shape=shape)
     touched = list(_tensors(arguments))
+    _note_numbers(labelling.book, call)
     reason = "no rule for this operator"
     function = RULES.get(_rule_name(node))
     if function is not None:
         try:
-            return function(labelling.book, call)
+            result = function(labelling.book, call)
         except Unsupported as unsupported:
             reason = str(unsupported)
+        else:
+            return _settled(labelling.book, node, touched, result)
     for tensor in touched:
         _fix(labelling, tensor, call.obstacle(reason))
     return _unlabelled_like(node.meta.get("val"))
+
+
+_NUMBERS = frozenset({"other", "value", "fill_value", "alpha", "beta", "exponent", "scale", "min", "max"})
+"""Arguments whose numbers are computed with; integers elsewhere are sizes and places."""
+
+
+def _note_numbers(book: Book, call: Call) -> None:
+    numbers = tuple(
+        float(value)
+        for name, value in call.arguments.items()
+        if isinstance(value, float) or (isinstance(value, int) and name in _NUMBERS)
+    )
+    if numbers:
+        book.facts[call.site] = numbers
+
+
+def _settled(book: Book, node: fx.Node, touched: list[Traced], result: Value) -> Value:
+    """The result with what follows from all arguments alike."""
+    if isinstance(result, list):
+        return [_settled_one(touched, part) for part in result]
+    if str(node.target).split(".")[1].endswith("_") and result.labelled and not result.zero:
+        book.overwritten = True
+    return _settled_one(touched, result)
+
+
+def _settled_one(touched: list[Traced], result: Traced) -> Traced:
+    return replace(result, stored=bool(touched) and all(tensor.stored for tensor in touched))
 
 
 def _rule_name(node: fx.Node) -> str:

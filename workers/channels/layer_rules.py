@@ -1,7 +1,7 @@
-"""Rules of the operators that own parameters: convolutions, linear layers, batch norm, PReLU.
+"""Rules of the layers that make channels out of others: convolutions and linear layers; and PReLU.
 
-Grouped convolutions other than depthwise ones are refused in this version. Refuses to know about modules: a layer is
-the name of its weight.
+A convolution in groups cuts its channels into blocks: all inputs and all outputs of one group are one unit. Refuses
+to know about modules: a layer is the name of its weight.
 """
 
 from __future__ import annotations
@@ -9,67 +9,69 @@ from __future__ import annotations
 import numpy as np
 
 from workers.channels.layout import Labels
-from workers.channels.operators import Book, Call, Traced, Unsupported, is_labelled, only_channels_on, rule
+from workers.channels.operators import (
+    NO_CHANNELS,
+    Book,
+    Call,
+    Traced,
+    Unsupported,
+    is_labelled,
+    only_channels_on,
+    rule,
+    unlabelled,
+)
 from workers.channels.trace import layer_name
 
-_FIXED = "its channels meet an axis that is not made of channels"
+_MIXED = "channels that have to stay share a group of a convolution with others"
 
 
 @rule("conv1d", "conv2d", "conv3d")
 def convolution(book: Book, call: Call) -> Traced:
-    """Input channels are contracted, output channels are new; a depthwise convolution hands its input's on."""
+    """Input channels are contracted, output channels are new; in groups, both are one unit per group."""
     source, weight = call.tensor("input"), call.tensor("weight")
     groups = int(call.arguments["groups"])
-    outputs, inputs = weight.axes[0], weight.axes[1]
-    depthwise = groups > 1 and groups == source.shape[1]
-    if not depthwise:
-        _produce(book, weight, 0)
-    _check(source, weight, 1)
-    if depthwise:
-        multiplier = len(outputs) // groups
-        book.atoms.join(outputs, np.repeat(source.axes[1], multiplier), call.obstacle(_FIXED))
-    elif groups == 1:
-        _contract(book, call, weight, 1, source.axes[1], inputs)
+    outputs = weight.axes[0]
+    if groups == 1 or weight.shape[1] > 1:  # a depthwise convolution hands its input's channels on
+        produce(book, weight, 0)
+    _check(source, weight)
+    if groups == 1:
+        contract(book, call, weight, 1, source.axes[1])
     else:
-        raise Unsupported(f"a convolution in {groups} groups of several channels")
+        book.facts[call.site] = (weight.shape[0] / groups, float(weight.shape[1]))
+        _tie_blocks(book, call, groups, source.axes[1], outputs)
     _join_bias(book, call, outputs)
     return _result(call, source, outputs)
 
 
 @rule("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 def transposed_convolution(book: Book, call: Call) -> Traced:
-    """The same with the weight's first two axes exchanged."""
+    """The same with the weight's first two axes exchanged; in groups, axis 1 counts the outputs of one group."""
     source, weight = call.tensor("input"), call.tensor("weight")
-    _produce(book, weight, 1)
-    _check(source, weight, 1)
-    if int(call.arguments["groups"]) != 1:
-        raise Unsupported("a transposed convolution in groups")
-    _contract(book, call, weight, 0, source.axes[1], weight.axes[0])
-    _join_bias(book, call, weight.axes[1])
-    return _result(call, source, weight.axes[1])
+    groups = int(call.arguments["groups"])
+    if groups == 1:
+        produce(book, weight, 1)
+        _check(source, weight)
+        contract(book, call, weight, 0, source.axes[1])
+        outputs = weight.axes[1]
+    else:
+        _check(source, weight)
+        book.facts[call.site] = (weight.shape[0] / groups, float(weight.shape[1]))
+        units = _tie_blocks(book, call, groups, source.axes[1], weight.axes[0])
+        outputs = np.repeat(units, weight.shape[1])
+    _join_bias(book, call, outputs)
+    return _result(call, source, outputs)
 
 
 @rule("linear")
 def linear(book: Book, call: Call) -> Traced:
     """Contracts the last axis; channels on other axes pass."""
     source, weight = call.tensor("input"), call.tensor("weight")
-    _produce(book, weight, 0)
+    produce(book, weight, 0)
     if weight.tensor is None:
         raise Unsupported("its weight is computed, not a parameter")
-    _contract(book, call, weight, 1, source.axes[-1], weight.axes[1])
+    contract(book, call, weight, 1, source.axes[-1])
     _join_bias(book, call, weight.axes[0])
-    return Traced(axes=(*source.axes[:-1], weight.axes[0]))
-
-
-@rule("batch_norm")
-def batch_norm(book: Book, call: Call) -> Traced:
-    """Weight, bias and running statistics go with the channels of axis 1."""
-    source = call.tensor("input")
-    only_channels_on(source, 1)
-    for name in ("weight", "bias", "running_mean", "running_var"):
-        if isinstance(call.arguments[name], Traced):
-            book.atoms.join(source.axes[1], call.tensor(name).axes[0], call.obstacle(_FIXED))
-    return Traced(axes=source.axes)
+    return Traced(axes=(*source.axes[:-1], weight.axes[0]), zero=not any(map(is_labelled, source.axes[:-1])))
 
 
 @rule("prelu")
@@ -78,38 +80,46 @@ def prelu(book: Book, call: Call) -> Traced:
     source, weight = call.tensor("self"), call.tensor("weight")
     slopes = weight.axes[-1]
     if len(source.axes) > 1 and len(slopes) == source.shape[1] > 1:
-        book.atoms.join(source.axes[1], slopes, call.obstacle(_FIXED))
+        book.atoms.join(source.axes[1], slopes, call.obstacle(NO_CHANNELS))
     else:
         book.atoms.fix(slopes, call.obstacle("one slope for all channels"))
-    return Traced(axes=source.axes)
+    return Traced(axes=source.axes, zero=source.zero)
 
 
-def _check(source: Traced, weight: Traced, channel_axis: int) -> None:
-    if weight.tensor is None:
-        raise Unsupported("its weight is computed, not a parameter")
-    if len(source.axes) != len(weight.axes):
-        raise Unsupported("an input without a batch axis")
-    only_channels_on(source, channel_axis)
-
-
-def _produce(book: Book, weight: Traced, axis: int) -> None:
+def produce(book: Book, weight: Traced, axis: int) -> None:
+    """Enters the indices of an axis of a weight as new channels."""
     if weight.tensor is not None:
         book.produced.append((layer_name(weight.tensor), weight.axes[axis]))
 
 
-def _contract(book: Book, call: Call, weight: Traced, axis: int, incoming: Labels, labels: Labels) -> None:
+def contract(book: Book, call: Call, weight: Traced, axis: int, incoming: Labels) -> None:
+    """Joins channels with the axis of the weight that is summed over."""
     if weight.tensor is not None:
         book.roles[weight.tensor, axis] = "input"
-    book.atoms.join(incoming, labels, call.obstacle(_FIXED))
+    book.atoms.join(incoming, weight.axes[axis], call.obstacle(NO_CHANNELS))
+
+
+def _check(source: Traced, weight: Traced) -> None:
+    if weight.tensor is None:
+        raise Unsupported("its weight is computed, not a parameter")
+    if len(source.axes) != len(weight.axes):
+        raise Unsupported("an input without a batch axis")
+    only_channels_on(source, 1)
+
+
+def _tie_blocks(book: Book, call: Call, groups: int, one: Labels, other: Labels) -> Labels:
+    """Ties two axes block by block and returns one label per block."""
+    table = np.concatenate([one.reshape(groups, -1), other.reshape(groups, -1)], axis=1)
+    return book.atoms.tie(table, call.obstacle(_MIXED))
 
 
 def _join_bias(book: Book, call: Call, outputs: Labels) -> None:
     if isinstance(call.arguments["bias"], Traced):
-        book.atoms.join(outputs, call.tensor("bias").axes[0], call.obstacle(_FIXED))
+        book.atoms.join(outputs, call.tensor("bias").axes[0], call.obstacle(NO_CHANNELS))
 
 
 def _result(call: Call, source: Traced, outputs: Labels) -> Traced:
-    if call.shape is None or any(is_labelled(axis) for axis in source.axes[2:]):
+    if call.shape is None:
         raise Unsupported("a result that is not one tensor")
-    space = tuple(np.full(size, -1, dtype=np.int64) for size in call.shape[2:])
-    return Traced(axes=(source.axes[0], outputs, *space))
+    space = (unlabelled(size) for size in call.shape[2:])
+    return Traced(axes=(source.axes[0], outputs, *space), zero=True)

@@ -33,11 +33,15 @@ class ChannelGroup:
             the later ones end in `#2`, `#3` ... Unique in a map.
         width: number of units, at least 1.
         layers: dotted paths of all convolutions and linear layers that produce the channels, in order of execution.
+        normalised: whether a layer norm, RMS norm or group norm in one group takes statistics over the channels. A
+            network without some of them then computes with other statistics than the whole one, so that it equals the
+            masked network only if that takes the statistics over the channels that are kept.
     """
 
     name: str
     width: int
     layers: tuple[str, ...]
+    normalised: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from workers.channels.layout import AxisLayout, ChannelGroup, ChannelMap, Labels, RefusedGroup
 
-VERSION = 1
+VERSION = 2
 
 
 def encode(channel_map: ChannelMap) -> dict[str, object]:

@@ -8,7 +8,7 @@ everything that the call touches then stays whole. This module refuses to know a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
@@ -16,6 +16,9 @@ import numpy as np
 
 from workers.channels.layout import NOT_A_CHANNEL, Labels, Role
 from workers.channels.union_find import Atoms, Obstacle
+
+NO_CHANNELS = "its channels meet an axis that is not made of channels"
+"""Reason of the most common obstacle."""
 
 
 class Unsupported(Exception):  # noqa: N818  # control flow between a rule and the interpreter, never seen outside
@@ -29,10 +32,14 @@ class Traced:
     Attributes:
         axes: one array of labels per axis; a label is an atom or -1.
         tensor: name of the parameter or buffer that this is, or None for the result of an operator.
+        stored: whether it is made of parameters and buffers alone.
+        zero: whether a channel whose weights are all zero is zero here; elsewhere it may be any finite number.
     """
 
     axes: tuple[Labels, ...]
     tensor: str | None = None
+    stored: bool = False
+    zero: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,12 +62,14 @@ class Call:
     Attributes:
         operator: full name, such as `aten.conv2d.default`.
         where: dotted path of the calling module.
+        site: name of the call in its graph; the same whenever the network is traced.
         arguments: by schema name, with `Traced` in place of tensors.
         shape: shape of the result, or None where it is not one tensor.
     """
 
     operator: str
     where: str
+    site: str
     arguments: Mapping[str, Any]
     shape: tuple[int, ...] | None
 
@@ -87,12 +96,22 @@ class Book:
         roles: role of an axis of a parameter, by (name, axis), where it is not `output`.
         produced: (layer, labels) for every layer that makes new channels, in order of execution.
         sliced: labels of axes that an operator takes apart.
+        normalised: labels of axes that an operator takes statistics over.
+        facts: numbers of a call, by its site, that must not change when channels are removed.
+        splits: labels of axes that a view takes apart, by its site.
+        choices: for each of these views the number of the reading in use (see `shape_rules.reshape`).
+        overwritten: whether a tensor was changed in place so that `Traced.zero` may be out of date.
     """
 
     atoms: Atoms = field(default_factory=Atoms)
     roles: dict[tuple[str, int], Role] = field(default_factory=dict)
     produced: list[tuple[str, Labels]] = field(default_factory=list)
     sliced: list[Labels] = field(default_factory=list)
+    normalised: list[Labels] = field(default_factory=list)
+    facts: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    splits: dict[str, Labels] = field(default_factory=dict)
+    choices: dict[str, int] = field(default_factory=dict)
+    overwritten: bool = False
 
 
 Rule: TypeAlias = Callable[[Book, Call], Value]
@@ -131,6 +150,22 @@ def only_channels_on(tensor: Traced, axis: int) -> None:
     for number, labels in enumerate(tensor.axes):
         if number != axis and is_labelled(labels):
             raise Unsupported(f"axis {number} carries channels, this operator expects them on axis {axis} only")
+
+
+def meet(book: Book, call: Call, axes: Sequence[Labels], size: int) -> Labels:
+    """Labels of an axis on which several operands meet index by index.
+
+    An axis of size 1 that is spread over a longer one has to stay.
+    """
+    labels: Labels | None = None
+    for axis in axes:
+        if len(axis) != size:
+            book.atoms.fix(axis, call.obstacle("one channel is spread over several"))
+        elif labels is None:
+            labels = axis
+        else:
+            labels = book.atoms.join(labels, axis, call.obstacle(NO_CHANNELS))
+    return unlabelled(size) if labels is None else labels
 
 
 def axis_number(axis: int, dimensions: int) -> int:

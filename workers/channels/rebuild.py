@@ -55,11 +55,13 @@ def _like(old: Tensor, new: Tensor) -> Tensor:
 def _follow(module: nn.Module) -> None:
     """Sets the attributes that follow from the shapes of a module's tensors."""
     if isinstance(module, _ConvTransposeNd):
+        if module.groups > 1:  # whole groups go
+            module.groups = module.weight.shape[0] // (module.in_channels // module.groups)
         module.in_channels = module.weight.shape[0]
         module.out_channels = module.weight.shape[1] * module.groups
     elif isinstance(module, _ConvNd):
-        if module.groups > 1 and module.groups == module.in_channels:  # depthwise: one group per channel
-            module.groups = module.weight.shape[0] // (module.out_channels // module.in_channels)
+        if module.groups > 1:
+            module.groups = module.weight.shape[0] // (module.out_channels // module.groups)
         module.out_channels = module.weight.shape[0]
         module.in_channels = module.weight.shape[1] * module.groups
     elif isinstance(module, nn.Linear):
@@ -67,5 +69,11 @@ def _follow(module: nn.Module) -> None:
     elif isinstance(module, _NormBase):
         sized = module.weight if module.affine else module.running_mean
         module.num_features = module.num_features if sized is None else sized.shape[0]
+    elif isinstance(module, nn.GroupNorm) and module.affine:
+        if module.num_groups > 1:
+            module.num_groups = module.weight.shape[0] // (module.num_channels // module.num_groups)
+        module.num_channels = module.weight.shape[0]
+    elif isinstance(module, (nn.LayerNorm, nn.RMSNorm)) and module.elementwise_affine:
+        module.normalized_shape = tuple(module.weight.shape)
     elif isinstance(module, nn.PReLU):
         module.num_parameters = module.weight.shape[0]

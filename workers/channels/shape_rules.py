@@ -1,6 +1,8 @@
-"""Rules of operators that move indices without computing: views, permutations, concatenation, slices, padding.
+"""Rules of operators that give a tensor other axes: views, permutations, axes of size 1.
 
-Refuses to follow a view that takes a channel axis apart (channel shuffle).
+A view that takes a channel axis apart (heads, channel shuffle) leaves open which of the new axes gets shorter when
+channels go: the code either counts the parts or says how long a part is. The rule takes one reading, ties what then
+goes together, and leaves it to the second trace to find out (see `analysis`). Refuses to know which reading is right.
 """
 
 from __future__ import annotations
@@ -24,14 +26,19 @@ from workers.channels.operators import (
 
 @rule("view", "reshape", "_unsafe_view", "flatten", "unflatten")
 def reshape(book: Book, call: Call) -> Traced:
-    """Follows merged axes, and split ones where the channels end up on one axis."""
+    """Follows merged axes and split ones.
+
+    Where the channels of one axis end up on several, the reading with the number `book.choices[site]` says that the
+    longest of these (0) or the second longest (1) gets shorter; all that stands at one of its indices is tied.
+    """
     source = call.tensor("self")
     if call.shape is None:
         raise Unsupported("a result that is not one tensor")
     axes: list[Labels] = []
     for before, after in _blocks(source.shape, call.shape):
-        axes.extend(_reshape_block([source.axes[axis] for axis in before], [call.shape[axis] for axis in after]))
-    return Traced(axes=tuple(axes))
+        values, sizes = [source.axes[axis] for axis in before], [call.shape[axis] for axis in after]
+        axes.extend(_reshape_block(book, call, values, sizes))
+    return Traced(axes=tuple(axes), zero=source.zero)
 
 
 def _blocks(before: tuple[int, ...], after: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
@@ -61,7 +68,7 @@ def _blocks(before: tuple[int, ...], after: tuple[int, ...]) -> list[tuple[list[
     return blocks
 
 
-def _reshape_block(axes: list[Labels], sizes: list[int]) -> list[Labels]:
+def _reshape_block(book: Book, call: Call, axes: list[Labels], sizes: list[int]) -> list[Labels]:
     labelled = [number for number, axis in enumerate(axes) if is_labelled(axis)]
     if not labelled:
         return [unlabelled(size) for size in sizes]
@@ -78,55 +85,71 @@ def _reshape_block(axes: list[Labels], sizes: list[int]) -> list[Labels]:
             result = [unlabelled(size) for size in sizes]
             result[target] = values.min(axis=others)
             return result
-    raise Unsupported("takes a channel axis apart")
+    return _take_apart(book, call, values)
+
+
+def _take_apart(book: Book, call: Call, values: Labels) -> list[Labels]:
+    """Labels of the axes of an array of labels, one of them with channels."""
+    longest = sorted(range(values.ndim), key=lambda axis: (values.shape[axis], axis), reverse=True)
+    choice = book.choices.setdefault(call.site, 0)
+    book.splits[call.site] = values.reshape(-1)
+    result = [unlabelled(size) for size in values.shape]
+    target = longest[choice]
+    table = np.moveaxis(values, target, 0).reshape(values.shape[target], -1)
+    result[target] = book.atoms.tie(table, call.obstacle("channels that have to stay are taken apart with others"))
+    return result
 
 
 @rule("permute")
 def permute(book: Book, call: Call) -> Traced:
     """Axes in another order."""
     source = call.tensor("self")
-    return Traced(axes=tuple(source.axes[axis] for axis in call.arguments["dims"]))
+    return Traced(axes=tuple(source.axes[axis] for axis in call.arguments["dims"]), zero=source.zero)
 
 
 @rule("transpose", "swapaxes")
 def transpose(book: Book, call: Call) -> Traced:
     """Two axes exchanged."""
-    axes = list(call.tensor("self").axes)
+    source = call.tensor("self")
+    axes = list(source.axes)
     names = ("dim0", "dim1") if "dim0" in call.arguments else ("axis0", "axis1")
     one, other = (axis_number(call.arguments[name], len(axes)) for name in names)
     axes[one], axes[other] = axes[other], axes[one]
-    return Traced(axes=tuple(axes))
+    return Traced(axes=tuple(axes), zero=source.zero)
 
 
 @rule("t")
 def matrix_transpose(book: Book, call: Call) -> Traced:
     """The axes of a matrix exchanged."""
-    return Traced(axes=call.tensor("self").axes[::-1])
+    source = call.tensor("self")
+    return Traced(axes=source.axes[::-1], zero=source.zero)
 
 
 @rule("unsqueeze")
 def unsqueeze(book: Book, call: Call) -> Traced:
     """A new axis of size 1."""
-    axes = list(call.tensor("self").axes)
+    source = call.tensor("self")
+    axes = list(source.axes)
     axes.insert(axis_number(call.arguments["dim"], len(axes) + 1), unlabelled(1))
-    return Traced(axes=tuple(axes))
+    return Traced(axes=tuple(axes), zero=source.zero)
 
 
 @rule("squeeze")
 def squeeze(book: Book, call: Call) -> Traced:
-    """Axes of size 1 disappear; none of them may be a channel."""
+    """Axes of size 1 disappear; a single channel on one of them has to stay."""
     source = call.tensor("self")
     given = call.arguments.get("dim", list(range(len(source.axes))))
     chosen = {axis_number(axis, len(source.axes)) for axis in ([given] if isinstance(given, int) else given)}
     gone = {axis for axis in chosen if source.shape[axis] == 1}
-    if any(is_labelled(source.axes[axis]) for axis in gone):
-        raise Unsupported("drops the axis of a single channel")
-    return Traced(axes=tuple(axis for number, axis in enumerate(source.axes) if number not in gone))
+    for axis in gone:
+        book.atoms.fix(source.axes[axis], call.obstacle("drops the axis of a single channel"))
+    axes = [axis for number, axis in enumerate(source.axes) if number not in gone]
+    return Traced(axes=tuple(axes), zero=source.zero)
 
 
 @rule("expand")
 def expand(book: Book, call: Call) -> Traced:
-    """Axes of size 1 are repeated; none of them may be a channel."""
+    """Axes of size 1 are repeated; a single channel on one of them has to stay."""
     source = call.tensor("self")
     shape = call.shape or ()
     axes = [unlabelled(size) for size in shape]
@@ -134,96 +157,6 @@ def expand(book: Book, call: Call) -> Traced:
         axis = source.axes[-distance]
         if len(axis) == shape[-distance]:
             axes[-distance] = axis
-        elif is_labelled(axis):
-            raise Unsupported("repeats a single channel")
-    return Traced(axes=tuple(axes))
-
-
-@rule("cat", "concat", "concatenate")
-def concatenate(book: Book, call: Call) -> Traced:
-    """Label arrays one after the other; the remaining axes are joined."""
-    tensors: list[Traced] = [value for value in call.arguments["tensors"] if value.shape != (0,)]
-    if not tensors:
-        raise Unsupported("nothing to concatenate")
-    dimensions = len(tensors[0].axes)
-    along = axis_number(int(call.arguments.get("dim", call.arguments.get("axis", 0))), dimensions)
-    axes = []
-    for number in range(dimensions):
-        if number == along:
-            axes.append(np.concatenate([tensor.axes[number] for tensor in tensors]))
-            continue
-        labels = tensors[0].axes[number]
-        for tensor in tensors[1:]:
-            obstacle = call.obstacle("its channels meet an axis that is not made of channels")
-            labels = book.atoms.join(labels, tensor.axes[number], obstacle)
-        axes.append(labels)
-    return Traced(axes=tuple(axes))
-
-
-@rule("slice", "narrow")
-def take_slice(book: Book, call: Call) -> Traced:
-    """A part of one axis."""
-    source = call.tensor("self")
-    axis = axis_number(int(call.arguments["dim"]), len(source.axes))
-    start = call.arguments["start"] or 0
-    end = call.arguments["end"] if "end" in call.arguments else start + call.arguments["length"]
-    return _part(book, source, axis, slice(start, end, call.arguments.get("step", 1)))
-
-
-@rule("split", "split_with_sizes", "chunk")
-def split(book: Book, call: Call) -> list[Traced]:
-    """Consecutive parts of one axis, as long as the traced ones were."""
-    source = call.tensor("self")
-    axis = axis_number(int(call.arguments["dim"]), len(source.axes))
-    parts, start = [], 0
-    for shape in call.arguments["result_shapes"]:
-        parts.append(_part(book, source, axis, slice(start, start + shape[axis])))
-        start += shape[axis]
-    return parts
-
-
-def _part(book: Book, source: Traced, axis: int, where: slice) -> Traced:
-    axes = list(source.axes)
-    axes[axis] = source.axes[axis][where]
-    if len(axes[axis]) != source.shape[axis] and is_labelled(source.axes[axis]):
-        book.sliced.append(source.axes[axis])
-    return Traced(axes=tuple(axes))
-
-
-@rule("select")
-def select_one(book: Book, call: Call) -> Traced:
-    """One index of an axis that has no channels."""
-    source = call.tensor("self")
-    axis = axis_number(int(call.arguments["dim"]), len(source.axes))
-    if is_labelled(source.axes[axis]):
-        raise Unsupported("picks single channels")
-    return Traced(axes=source.axes[:axis] + source.axes[axis + 1 :])
-
-
-@rule("pad", "constant_pad_nd")
-def pad(book: Book, call: Call) -> Traced:
-    """Indices put before and behind, axis by axis from the last one; those on a channel axis are no channels."""
-    axes = list(call.tensor("self").axes)
-    amounts = list(call.arguments["pad"])
-    for number, (front, back) in enumerate(zip(amounts[::2], amounts[1::2], strict=True)):
-        axis = len(axes) - 1 - number
-        if is_labelled(axes[axis]) and (min(front, back) < 0 or call.arguments.get("mode", "constant") != "constant"):
-            raise Unsupported("mirrors or cuts channels")
-        if is_labelled(axes[axis]):
-            axes[axis] = np.concatenate([unlabelled(front), axes[axis], unlabelled(back)])
         else:
-            axes[axis] = unlabelled(len(axes[axis]) + front + back)
-    return Traced(axes=tuple(axes))
-
-
-@rule("pixel_shuffle")
-def pixel_shuffle(book: Book, call: Call) -> Traced:
-    """Every r x r consecutive channels become one: they are one unit."""
-    source = call.tensor("self")
-    factor = int(call.arguments["upscale_factor"]) ** 2
-    only = source.axes[-3].reshape(-1, factor)
-    for column in range(1, factor):
-        book.atoms.join(only[:, 0], only[:, column], call.obstacle("some of the shuffled channels have to stay"))
-    if any(is_labelled(axis) for axis in source.axes[-2:]) or call.shape is None:
-        raise Unsupported("space carries channels")
-    return Traced(axes=(*source.axes[:-3], only[:, 0], *(unlabelled(size) for size in call.shape[-2:])))
+            book.atoms.fix(axis, call.obstacle("repeats a single channel"))
+    return Traced(axes=tuple(axes), zero=source.zero)

@@ -71,18 +71,13 @@ def trace(meta_model: nn.Module, input_shape: tuple[int, ...], *, training: bool
         ValueError: the network cannot be traced; the exporter's error is the cause.
     """
     meta_model.train(training)
-    dtype = next((p.dtype for p in meta_model.parameters() if p.is_floating_point()), torch.get_default_dtype())
-    example = torch.empty(BATCH, *input_shape, device="meta", dtype=dtype)
+    example = _example(meta_model, input_shape)
     logger = logging.getLogger("torch._subclasses.fake_tensor")  # prints a stack for an error that we pass on
     silent, logger.disabled = logger.disabled, True
     try:
         program = torch.export.export(meta_model, (example,), strict=False)
     except Exception as error:  # the exporter raises whatever the network's own code raises
-        message = str(error).strip().splitlines()
-        raise ValueError(
-            f"{type(meta_model).__name__} cannot be traced on an input of shape {(BATCH, *input_shape)}: "
-            f"{type(error).__name__}: {message[0] if message else ''}"
-        ) from error
+        raise _failure(meta_model, "traced", input_shape, error) from error
     finally:
         logger.disabled = silent
     tensors = {
@@ -91,6 +86,37 @@ def trace(meta_model: nn.Module, input_shape: tuple[int, ...], *, training: bool
         if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER)
     }
     return TracedGraph(graph=program.graph, tensors=tensors)
+
+
+def run(meta_model: nn.Module, input_shape: tuple[int, ...]) -> None:
+    """Runs the evaluation pass of a network on the meta device: shapes have to fit, nothing is computed.
+
+    Args:
+        meta_model: what `meta_copy` returned; put into eval mode.
+        input_shape: shape of one sample.
+
+    Raises:
+        ValueError: the network raised; its error is the cause.
+    """
+    meta_model.eval()
+    try:
+        with torch.no_grad():
+            meta_model(_example(meta_model, input_shape))
+    except Exception as error:  # whatever the network's own code raises
+        raise _failure(meta_model, "run", input_shape, error) from error
+
+
+def _example(meta_model: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
+    dtype = next((p.dtype for p in meta_model.parameters() if p.is_floating_point()), torch.get_default_dtype())
+    return torch.empty(BATCH, *input_shape, device="meta", dtype=dtype)
+
+
+def _failure(meta_model: nn.Module, verb: str, input_shape: tuple[int, ...], error: Exception) -> ValueError:
+    message = str(error).strip().splitlines()
+    return ValueError(
+        f"{type(meta_model).__name__} cannot be {verb} on an input of shape {(BATCH, *input_shape)}: "
+        f"{type(error).__name__}: {message[0] if message else ''}"
+    )
 
 
 def module_of(node: torch.fx.Node) -> str:

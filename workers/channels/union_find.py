@@ -44,14 +44,24 @@ class Atoms:
     def join(self, left: Labels, right: Labels, obstacle: Obstacle) -> Labels:
         """Joins two axes index by index and returns the labels of the result.
 
-        An atom that meets an index which is not a channel has to stay, for the reason given by `obstacle`.
+        An atom that meets an index which is not a channel has to stay, for the reason given by `obstacle`; the result
+        has no channel there.
         """
         both = (left >= 0) & (right >= 0)
         self._left.append(left[both])
         self._right.append(right[both])
         self.fix(left[(left >= 0) & (right < 0)], obstacle)
         self.fix(right[(right >= 0) & (left < 0)], obstacle)
-        return np.where(left >= 0, left, right)
+        return np.where(both, left, NOT_A_CHANNEL)
+
+    def tie(self, table: Labels, obstacle: Obstacle) -> Labels:
+        """Joins all that stands in one row of a table (rows, columns) and returns one label per row."""
+        first = table[:, 0]
+        labels = first
+        for column in table.T[1:]:
+            if not np.array_equal(column, first):
+                labels = self.join(labels, column, obstacle)
+        return labels
 
     def fix(self, labels: Labels, obstacle: Obstacle) -> None:
         """Marks atoms that have to stay; indices that are not channels are ignored."""

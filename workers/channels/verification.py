@@ -1,52 +1,102 @@
 """Proves a channel map by cutting the network on the meta device and analysing it again.
 
-All groups are cut at once, each by another amount. Where the result is not the predicted map (or the network does
-not run at all), the groups at fault are found by bisection and refused. Groups on an axis that is taken apart
-(`chunk`, slices) are also cut alone, since two of them cut alike could hide each other. Refuses to know how a map is
-found: the analysis is handed in.
+All groups are cut at once, each by another amount. Where the result is not the predicted map, where the code computes
+with another number than before, or where the network does not run at all, the groups at fault are found by bisection
+and refused. Groups on an axis of which parts are taken (slices) are also cut alone, since two of them cut alike could
+hide each other. Refuses to know how a map is found: the analysis is handed in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from torch import nn
 
+from workers.channels.gathering import Findings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import select
-from workers.channels.trace import meta_copy
+from workers.channels.trace import meta_copy, run
 
-Analyse: TypeAlias = Callable[[nn.Module], ChannelMap]
+Analyse: TypeAlias = Callable[[nn.Module], Findings]
 
 
-def verified(meta_model: nn.Module, found: ChannelMap, sliced: Collection[str], analyse: Analyse) -> ChannelMap:
-    """The map without the groups that do not keep its promise.
+def verified(
+    meta_model: nn.Module, input_shape: tuple[int, ...], found: Findings, analyse: Analyse
+) -> tuple[ChannelMap, frozenset[str]]:
+    """The map without the groups that do not keep its promise, and the names of these groups.
 
     Args:
         meta_model: the network on the meta device.
-        found: its map.
-        sliced: names of the groups on axes that are taken apart.
-        analyse: finds the map of a network on the meta device.
+        input_shape: shape of one sample.
+        found: what the rules see in it.
+        analyse: finds the same for another network on the meta device.
     """
+    proof = _Proof(meta_model, input_shape, found, analyse)
     faults: dict[str, str] = {}
-    for name in sorted(sliced):
-        width = found.widths()[name]
+    for name in sorted(found.sliced):
+        width = found.channel_map.widths()[name]
         for smaller in sorted({width - 1, width - 2, width // 2} - {width}, reverse=True):  # one could fit by rounding
-            fault = _fault(meta_model, found, {name: smaller}, analyse) if smaller >= 1 else ""
+            fault = proof.fault({name: smaller}) if smaller >= 1 else ""
             if fault:
                 faults[name] = fault
                 break
     while True:
-        good = without_groups(found, _refusals(found, faults))
+        good = without_groups(found.channel_map, _refusals(found.channel_map, faults))
         for cuts in filter(None, (_cuts(good), _cuts_to_one(good))):
-            fault = _fault(meta_model, found, cuts, analyse)
+            fault = proof.fault(cuts)
             if fault:
-                faults.update(_culprits(meta_model, found, cuts, analyse) or dict.fromkeys(cuts, fault))
+                faults.update(proof.culprits(cuts) or dict.fromkeys(cuts, fault))
                 break
         else:
-            return good
+            return good, frozenset(faults)
+
+
+class _Proof:
+    """Cuts of one network."""
+
+    def __init__(self, meta_model: nn.Module, input_shape: tuple[int, ...], found: Findings, analyse: Analyse) -> None:
+        self._model = meta_model
+        self._input_shape = input_shape
+        self._found = found
+        self._analyse = analyse
+
+    def culprits(self, cuts: Mapping[str, int]) -> dict[str, str]:
+        """Groups that fail when cut alone, found by halving the set that fails."""
+        if len(cuts) == 1:
+            fault = self.fault(cuts)
+            return dict.fromkeys(cuts, fault) if fault else {}
+        names = list(cuts)
+        culprits: dict[str, str] = {}
+        for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+            part = {name: cuts[name] for name in half}
+            if len(part) == 1 or self.fault(part):
+                culprits.update(self.culprits(part))
+        return culprits
+
+    def fault(self, widths: Mapping[str, int]) -> str:
+        """What goes wrong at these widths, in words; empty if nothing does.
+
+        At width 1 the network has to run and to compute with the same numbers, no more: a depthwise convolution of one
+        channel looks like an ordinary one.
+        """
+        found = self._found.channel_map
+        cut = meta_copy(self._model)
+        load_resized(cut, select(cut.state_dict(), found, {name: range(width) for name, width in widths.items()}))
+        try:
+            run(cut, self._input_shape)  # far cheaper than a trace, and what fails mostly fails here
+            again = self._analyse(cut)
+        except ValueError as error:
+            return f"the network does not run with fewer of these channels: {error}"
+        for site in self._found.facts.keys() & again.facts.keys():
+            if self._found.facts[site] != again.facts[site]:
+                return f"with fewer of these channels {site} computes with other numbers"
+        expected = restrict(found, widths)
+        same = again.channel_map.groups == expected.groups and again.channel_map.tensors == expected.tensors
+        if min(widths.values()) > 1 and not same:
+            return "with fewer of these channels the network puts other channels together"
+        return ""
 
 
 def _cuts(channel_map: ChannelMap) -> dict[str, int]:
@@ -61,39 +111,6 @@ def _cuts(channel_map: ChannelMap) -> dict[str, int]:
 def _cuts_to_one(channel_map: ChannelMap) -> dict[str, int]:
     """Width 1 for the groups that have no other smaller width."""
     return {group.name: 1 for group in channel_map.groups if group.width == 2}
-
-
-def _culprits(meta_model: nn.Module, found: ChannelMap, cuts: Mapping[str, int], analyse: Analyse) -> dict[str, str]:
-    """Groups that fail when cut alone, found by halving the set that fails."""
-    if len(cuts) == 1:
-        fault = _fault(meta_model, found, cuts, analyse)
-        return dict.fromkeys(cuts, fault) if fault else {}
-    names = list(cuts)
-    culprits: dict[str, str] = {}
-    for half in (names[: len(names) // 2], names[len(names) // 2 :]):
-        part = {name: cuts[name] for name in half}
-        if len(part) == 1 or _fault(meta_model, found, part, analyse):
-            culprits.update(_culprits(meta_model, found, part, analyse))
-    return culprits
-
-
-def _fault(meta_model: nn.Module, found: ChannelMap, widths: Mapping[str, int], analyse: Analyse) -> str:
-    """What goes wrong at these widths, in words; empty if nothing does.
-
-    At width 1 the network has to run, no more: a depthwise convolution of one channel looks like an ordinary one.
-    """
-    cut = meta_copy(meta_model)
-    load_resized(cut, select(cut.state_dict(), found, {name: range(width) for name, width in widths.items()}))
-    try:
-        again = analyse(cut)
-    except ValueError as error:
-        return f"the network does not run with fewer of these channels: {error}"
-    if min(widths.values()) == 1:
-        return ""
-    expected = restrict(found, widths)
-    if again.groups != expected.groups or again.tensors != expected.tensors:
-        return "with fewer of these channels the network puts other channels together"
-    return ""
 
 
 def _refusals(found: ChannelMap, faults: Mapping[str, str]) -> dict[str, RefusedGroup]:

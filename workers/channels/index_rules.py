@@ -1,0 +1,165 @@
+"""Rules of operators that put indices of an axis together or pick some: concatenation, slices, padding, shuffles.
+
+Refuses to compute anything, and to pick single channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workers.channels.operators import (
+    Book,
+    Call,
+    Traced,
+    Unsupported,
+    axis_number,
+    is_labelled,
+    meet,
+    rule,
+    unlabelled,
+)
+
+_TAKEN_APART = "channels that have to stay are taken apart with others"
+
+
+@rule("cat", "concat", "concatenate")
+def concatenate(book: Book, call: Call) -> Traced:
+    """Label arrays one after the other; the remaining axes are joined."""
+    tensors: list[Traced] = [value for value in call.arguments["tensors"] if value.shape != (0,)]
+    if not tensors:
+        raise Unsupported("nothing to concatenate")
+    dimensions = len(tensors[0].axes)
+    along = axis_number(int(call.arguments.get("dim", call.arguments.get("axis", 0))), dimensions)
+    axes = [
+        np.concatenate([tensor.axes[axis] for tensor in tensors])
+        if axis == along
+        else meet(book, call, [tensor.axes[axis] for tensor in tensors], tensors[0].shape[axis])
+        for axis in range(dimensions)
+    ]
+    return Traced(axes=tuple(axes), zero=all(tensor.zero for tensor in tensors if tensor.labelled))
+
+
+@rule("stack")
+def stack(book: Book, call: Call) -> Traced:
+    """Tensors of one shape along a new axis; the others are joined."""
+    tensors: list[Traced] = call.arguments["tensors"]
+    sizes = tensors[0].shape
+    axes = [meet(book, call, [tensor.axes[axis] for tensor in tensors], size) for axis, size in enumerate(sizes)]
+    axes.insert(axis_number(int(call.arguments["dim"]), len(axes) + 1), unlabelled(len(tensors)))
+    return Traced(axes=tuple(axes), zero=all(tensor.zero for tensor in tensors))
+
+
+@rule("slice", "narrow")
+def take_slice(book: Book, call: Call) -> Traced:
+    """A part of one axis."""
+    source = call.tensor("self")
+    axis = axis_number(int(call.arguments["dim"]), len(source.axes))
+    start = call.arguments["start"] or 0
+    end = call.arguments["end"] if "end" in call.arguments else start + call.arguments["length"]
+    return _part(book, source, axis, slice(start, end, call.arguments.get("step", 1)))
+
+
+@rule("split", "split_with_sizes", "chunk")
+def split(book: Book, call: Call) -> list[Traced]:
+    """Consecutive parts of one axis; parts of one length stay so: equal indices of all parts are tied."""
+    source = call.tensor("self")
+    axis = axis_number(int(call.arguments["dim"]), len(source.axes))
+    sizes = [shape[axis] for shape in call.arguments["result_shapes"]]
+    labels = source.axes[axis]
+    if len(set(sizes)) == 1 < len(sizes) and is_labelled(labels):
+        book.atoms.tie(labels.reshape(len(sizes), -1).T, call.obstacle(_TAKEN_APART))
+        return [_take(source, axis, slice(start, start + sizes[0])) for start in range(0, labels.size, sizes[0])]
+    ends = np.cumsum(sizes)
+    return [_part(book, source, axis, slice(end - size, end)) for size, end in zip(sizes, ends, strict=True)]
+
+
+def _take(source: Traced, axis: int, where: slice) -> Traced:
+    return Traced(axes=(*source.axes[:axis], source.axes[axis][where], *source.axes[axis + 1 :]), zero=source.zero)
+
+
+def _part(book: Book, source: Traced, axis: int, where: slice) -> Traced:
+    part = _take(source, axis, where)
+    if part.shape[axis] != source.shape[axis] and is_labelled(source.axes[axis]):
+        book.sliced.append(source.axes[axis])
+    return part
+
+
+@rule("select")
+def select_one(book: Book, call: Call) -> Traced:
+    """One index of an axis; channels on that axis have to stay."""
+    source = call.tensor("self")
+    axis = axis_number(int(call.arguments["dim"]), len(source.axes))
+    return _without(book, call, source, axis)
+
+
+@rule("unbind")
+def unbind(book: Book, call: Call) -> list[Traced]:
+    """All indices of an axis one by one; channels on that axis have to stay."""
+    source = call.tensor("self")
+    axis = axis_number(int(call.arguments["dim"]), len(source.axes))
+    return [_without(book, call, source, axis)] * source.shape[axis]
+
+
+def _without(book: Book, call: Call, source: Traced, axis: int) -> Traced:
+    book.atoms.fix(source.axes[axis], call.obstacle("picks single channels"))
+    return Traced(axes=source.axes[:axis] + source.axes[axis + 1 :], zero=source.zero)
+
+
+@rule("roll", "flip")
+def turn(book: Book, call: Call) -> Traced:
+    """Moves indices along axes without channels."""
+    source = call.tensor("self")
+    turned = call.arguments["dims"] or range(len(source.axes))
+    if any(is_labelled(source.axes[axis_number(axis, len(source.axes))]) for axis in turned):
+        raise Unsupported("moves single channels")
+    return Traced(axes=source.axes, zero=source.zero)
+
+
+@rule("pad", "constant_pad_nd")
+def pad(book: Book, call: Call) -> Traced:
+    """Indices put before and behind, axis by axis from the last one; those on a channel axis are no channels."""
+    source = call.tensor("self")
+    axes = list(source.axes)
+    amounts = list(call.arguments["pad"])
+    constant = call.arguments.get("mode", "constant") == "constant"
+    for number, (front, back) in enumerate(zip(amounts[::2], amounts[1::2], strict=True)):
+        axis = len(axes) - 1 - number
+        if is_labelled(axes[axis]) and (min(front, back) < 0 or not constant):
+            raise Unsupported("mirrors or cuts channels")
+        if is_labelled(axes[axis]):
+            axes[axis] = np.concatenate([unlabelled(front), axes[axis], unlabelled(back)])
+        else:
+            axes[axis] = unlabelled(len(axes[axis]) + front + back)
+    return Traced(axes=tuple(axes), zero=source.zero and (not constant or not call.arguments.get("value")))
+
+
+@rule("pixel_shuffle")
+def pixel_shuffle(book: Book, call: Call) -> Traced:
+    """Every r x r consecutive channels become one: they are one unit."""
+    source, shape = _over_image(call)
+    factor = int(call.arguments["upscale_factor"]) ** 2
+    labels = book.atoms.tie(source.axes[-3].reshape(-1, factor), call.obstacle(_TAKEN_APART))
+    return Traced(axes=(*source.axes[:-3], labels, *(unlabelled(size) for size in shape[-2:])), zero=source.zero)
+
+
+@rule("pixel_unshuffle")
+def pixel_unshuffle(book: Book, call: Call) -> Traced:
+    """One channel becomes r x r consecutive ones."""
+    source, shape = _over_image(call)
+    labels = np.repeat(source.axes[-3], int(call.arguments["downscale_factor"]) ** 2)
+    return Traced(axes=(*source.axes[:-3], labels, *(unlabelled(size) for size in shape[-2:])), zero=source.zero)
+
+
+def _over_image(call: Call) -> tuple[Traced, tuple[int, ...]]:
+    source = call.tensor("self")
+    if any(is_labelled(axis) for axis in source.axes[-2:]) or call.shape is None:
+        raise Unsupported("space carries channels")
+    return source, call.shape
+
+
+@rule("channel_shuffle", "native_channel_shuffle")
+def channel_shuffle(book: Book, call: Call) -> Traced:
+    """Channel j of part i goes to place i of part j: equal indices of all parts are one unit."""
+    source, parts = call.tensor("self", "input"), int(call.arguments["groups"])
+    labels = book.atoms.tie(source.axes[1].reshape(parts, -1).T, call.obstacle(_TAKEN_APART))
+    return Traced(axes=(source.axes[0], np.repeat(labels, parts), *source.axes[2:]), zero=source.zero)
