@@ -46,7 +46,7 @@ def find_groups(model: nn.Module, input_shape: Sequence[int], *, exclude: Sequen
     while True:
         found = _analyse(graphs, exclude, choices)
         proved, failed = verified(meta_copy(model), shape, found, partial(_analyse_cut, shape, exclude, found.choices))
-        untried = {site for name in failed for site in found.splits.get(name, ()) if found.choices[site] == 0}
+        untried = found.open_sites(failed)
         if not untried:
             return proved
         choices = {**found.choices, **dict.fromkeys(untried, 1)}

@@ -7,7 +7,7 @@ network is traced and whether what the rules saw is true.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,10 @@ class Findings:
     facts: Mapping[str, tuple[float, ...]]
     splits: Mapping[str, tuple[str, ...]]
     choices: Mapping[str, int]
+
+    def open_sites(self, groups: Iterable[str]) -> set[str]:
+        """Views that take these groups apart and of which there is another reading."""
+        return {site for name in groups for site in self.splits.get(name, ()) if self.choices[site] == 0}
 
 
 def gather(labelling: Labelling, shapes: Mapping[str, tuple[int, ...]], parameters: frozenset[str]) -> Findings:

@@ -27,6 +27,8 @@ def verified(
 ) -> tuple[ChannelMap, frozenset[str]]:
     """The map without the groups that do not keep its promise, and the names of these groups.
 
+    Where one of them has another reading to try, the rest is not proved: the map is then of no use.
+
     Args:
         meta_model: the network on the meta device.
         input_shape: shape of one sample.
@@ -48,6 +50,8 @@ def verified(
             fault = proof.fault(cuts)
             if fault:
                 faults.update(proof.culprits(cuts) or dict.fromkeys(cuts, fault))
+                if found.open_sites(faults):
+                    return good, frozenset(faults)
                 break
         else:
             return good, frozenset(faults)
@@ -63,16 +67,23 @@ class _Proof:
         self._analyse = analyse
 
     def culprits(self, cuts: Mapping[str, int]) -> dict[str, str]:
-        """Groups that fail when cut alone, found by halving the set that fails."""
+        """Groups that fail when cut alone.
+
+        Where the network does not even run, the search does without traces, which are by far the more expensive.
+        """
+        return self._search(cuts, self._run_fault if self._run_fault(cuts) else self.fault)
+
+    def _search(self, cuts: Mapping[str, int], test: Callable[[Mapping[str, int]], str]) -> dict[str, str]:
+        """Halves the set that fails."""
         if len(cuts) == 1:
-            fault = self.fault(cuts)
+            fault = test(cuts)
             return dict.fromkeys(cuts, fault) if fault else {}
         names = list(cuts)
         culprits: dict[str, str] = {}
         for half in (names[: len(names) // 2], names[len(names) // 2 :]):
             part = {name: cuts[name] for name in half}
-            if len(part) == 1 or self.fault(part):
-                culprits.update(self.culprits(part))
+            if len(part) == 1 or test(part):
+                culprits.update(self._search(part, test))
         return culprits
 
     def fault(self, widths: Mapping[str, int]) -> str:
@@ -81,18 +92,30 @@ class _Proof:
         At width 1 the network has to run and to compute with the same numbers, no more: a depthwise convolution of one
         channel looks like an ordinary one.
         """
-        found = self._found.channel_map
+        return self._run_fault(widths) or self._trace_fault(widths)
+
+    def _cut(self, widths: Mapping[str, int]) -> nn.Module:
         cut = meta_copy(self._model)
-        load_resized(cut, select(cut.state_dict(), found, {name: range(width) for name, width in widths.items()}))
+        index = {name: range(width) for name, width in widths.items()}
+        load_resized(cut, select(cut.state_dict(), self._found.channel_map, index))
+        return cut
+
+    def _run_fault(self, widths: Mapping[str, int]) -> str:
         try:
-            run(cut, self._input_shape)  # far cheaper than a trace, and what fails mostly fails here
-            again = self._analyse(cut)
+            run(self._cut(widths), self._input_shape)
+        except ValueError as error:
+            return f"the network does not run with fewer of these channels: {error}"
+        return ""
+
+    def _trace_fault(self, widths: Mapping[str, int]) -> str:
+        try:
+            again = self._analyse(self._cut(widths))
         except ValueError as error:
             return f"the network does not run with fewer of these channels: {error}"
         for site in self._found.facts.keys() & again.facts.keys():
             if self._found.facts[site] != again.facts[site]:
                 return f"with fewer of these channels {site} computes with other numbers"
-        expected = restrict(found, widths)
+        expected = restrict(self._found.channel_map, widths)
         same = again.channel_map.groups == expected.groups and again.channel_map.tensors == expected.tensors
         if min(widths.values()) > 1 and not same:
             return "with fewer of these channels the network puts other channels together"

@@ -31,7 +31,7 @@ class TestJson:
         assert _runs(np.repeat(np.arange(3), 49)) == [[0, 0, 49], [1, 0, 49], [2, 0, 49]]
 
     def test_another_version_is_an_error(self):
-        with pytest.raises(ValueError, match="version 99; this code reads version 1"):
+        with pytest.raises(ValueError, match="version 99; this code reads version 2"):
             ChannelMap.from_json({"version": 99})
 
 
