@@ -45,11 +45,14 @@ def find_groups(model: nn.Module, input_shape: Sequence[int], *, exclude: Sequen
     choices: dict[str, int] = {}
     while True:
         found = _analyse(graphs, exclude, choices)
+        if stuck := found.changed(found.stuck):
+            choices = {**found.choices, **stuck}
+            continue
         proved, failed = verified(meta_copy(model), shape, found, partial(_analyse_cut, shape, exclude, found.choices))
-        untried = found.open_sites(failed)
+        untried = found.untried(failed)
         if not untried:
             return proved
-        choices = {**found.choices, **dict.fromkeys(untried, 1)}
+        choices = {**found.choices, **untried}
 
 
 def _analyse_cut(

@@ -62,7 +62,7 @@ def attention(book: Book, call: Call) -> Traced:
     if call.arguments.get("enable_gqa") or len({len(each.axes) for each in (query, key, value)}) > 1:
         raise Unsupported("queries and keys with other numbers of heads or axes")
     batch = list(range(len(query.axes) - 2))
-    book.facts[call.site] = (float(call.arguments.get("scale") or query.shape[-1] ** -0.5),)
+    book.facts[f"{call.site} scale"] = (float(call.arguments.get("scale") or query.shape[-1] ** -0.5),)
     scores = _product(book, call, [query, key], [[*batch, "l", "e"], [*batch, "s", "e"]], [*batch, "l", "s"])
     bias = call.arguments.get("attn_mask")
     weights = Traced(axes=_with_bias(book, call, scores, bias) if isinstance(bias, Traced) else scores.axes)

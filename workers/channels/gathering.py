@@ -7,7 +7,7 @@ network is traced and whether what the rules saw is true.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,19 +32,43 @@ class Findings:
         channel_map: the map, not yet proved.
         sliced: names of the groups on axes of which parts are taken.
         facts: numbers that must not change when channels are removed, by the call that computes with them.
+        shapes: sizes of the axes of the results of a call, by its site.
+        owned: how many indices of each of these axes belong to which group, by its name.
         splits: sites of the views that take a group's channels apart, by the group's name.
+        stuck: sites of the views that take channels apart of which the rules say that they have to stay.
         choices: which reading was taken of each of these views.
+        further: the next reading of each view of which there is one left.
     """
 
     channel_map: ChannelMap
     sliced: frozenset[str]
     facts: Mapping[str, tuple[float, ...]]
+    shapes: Mapping[str, tuple[int, ...]]
+    owned: Mapping[str, tuple[Mapping[str, int], ...]]
     splits: Mapping[str, tuple[str, ...]]
+    stuck: frozenset[str]
     choices: Mapping[str, int]
+    further: Mapping[str, int]
 
-    def open_sites(self, groups: Iterable[str]) -> set[str]:
-        """Views that take these groups apart and of which there is another reading."""
-        return {site for name in groups for site in self.splits.get(name, ()) if self.choices[site] == 0}
+    def untried(self, groups: Iterable[str]) -> dict[str, int]:
+        """The next readings of the views that take these groups apart."""
+        return self.changed({site for name in groups for site in self.splits.get(name, ())})
+
+    def changed(self, sites: Collection[str]) -> dict[str, int]:
+        """The next readings of these views."""
+        return {site: reading for site, reading in self.further.items() if site in sites}
+
+    def shapes_at(self, widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+        """What `shapes` is when groups have these widths."""
+        full = self.channel_map.widths()
+        lost = {name: 1 - width / full[name] for name, width in widths.items()}
+        return {
+            site: tuple(
+                size - round(sum(count * lost.get(name, 0) for name, count in owned.items()))
+                for size, owned in zip(sizes, self.owned[site], strict=True)
+            )
+            for site, sizes in self.shapes.items()
+        }
 
 
 def gather(labelling: Labelling, shapes: Mapping[str, tuple[int, ...]], parameters: frozenset[str]) -> Findings:
@@ -88,18 +112,41 @@ def gather(labelling: Labelling, shapes: Mapping[str, tuple[int, ...]], paramete
             tensors[tensor] = layouts
     refused = _refused(labelling, roots, fixed, obstacles)
     splits: dict[str, list[str]] = defaultdict(list)
-    for site, labels in book.splits.items():
-        for group in _groups_on(labels, roots, group_of):
+    stuck = set()
+    for site, split in book.splits.items():
+        for group in _groups_on(split.labels, roots, group_of):
             splits[names[group]].append(site)
+        if (fixed[roots[split.labels[split.labels >= 0]]] >= 0).any():
+            stuck.add(site)
     return Findings(
         channel_map=ChannelMap(
             groups=groups, tensors=tensors, shapes=dict(shapes), parameters=parameters, refused=refused
         ),
         sliced=frozenset(names[group] for axis in book.sliced for group in _groups_on(axis, roots, group_of)),
         facts=book.facts,
+        shapes={site: tuple(axis.size for axis in axes) for site, axes in labelling.results.items()},
+        owned={
+            site: tuple(_owned(axis, roots, group_of, names) for axis in axes)
+            for site, axes in labelling.results.items()
+        },
         splits={name: tuple(sites) for name, sites in splits.items()},
+        stuck=frozenset(stuck),
         choices=book.choices,
+        further={
+            site: split.readings[split.readings.index(book.choices[site]) + 1]
+            for site, split in book.splits.items()
+            if book.choices[site] in split.readings[:-1]
+        },
     )
+
+
+def _owned(axis: Labels, roots: Labels, group_of: Labels, names: Sequence[str]) -> dict[str, int]:
+    groups, counts = np.unique(group_of[roots[axis[axis >= 0]]], return_counts=True)
+    return {names[group]: int(count) for group, count in zip(groups, counts, strict=True) if group >= 0}
+
+
+def _result_axes(labelling: Labelling) -> Iterator[Labels]:
+    return (axis for axes in labelling.results.values() for axis in axes)
 
 
 def _groups_on(labels: Labels, roots: Labels, group_of: Labels) -> Labels:
@@ -114,7 +161,7 @@ def _number_units(labelling: Labelling, roots: Labels, live: np.ndarray) -> tupl
     """
     kind = np.zeros(len(roots), dtype=np.int64)
     fresh = 1
-    for axis in [*(axis for axes in labelling.tensors.values() for axis in axes), *labelling.results]:
+    for axis in [*(axis for axes in labelling.tensors.values() for axis in axes), *_result_axes(labelling)]:
         present = roots[axis[axis >= 0]]
         present = present[live[present]]
         if present.size == 0:

@@ -24,14 +24,21 @@ _TAKEN_APART = "channels that have to stay are taken apart with others"
 
 @rule("cat", "concat", "concatenate")
 def concatenate(book: Book, call: Call) -> Traced:
-    """Label arrays one after the other; the remaining axes are joined."""
+    """Label arrays one after the other; the remaining axes are joined.
+
+    What a parameter by itself adds along the axis, such as a class token, is no channel.
+    """
     tensors: list[Traced] = [value for value in call.arguments["tensors"] if value.shape != (0,)]
     if not tensors:
         raise Unsupported("nothing to concatenate")
     dimensions = len(tensors[0].axes)
     along = axis_number(int(call.arguments.get("dim", call.arguments.get("axis", 0))), dimensions)
+    for tensor in tensors:
+        if tensor.stored:
+            book.atoms.fix(tensor.axes[along], call.obstacle("a parameter put beside the results of layers"))
+    parts = [unlabelled(each.shape[along]) if each.stored else each.axes[along] for each in tensors]
     axes = [
-        np.concatenate([tensor.axes[axis] for tensor in tensors])
+        np.concatenate(parts)
         if axis == along
         else meet(book, call, [tensor.axes[axis] for tensor in tensors], tensors[0].shape[axis])
         for axis in range(dimensions)

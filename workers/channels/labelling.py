@@ -32,12 +32,12 @@ class Labelling:
     Attributes:
         book: what the rules wrote down.
         tensors: labels of every parameter and buffer, by dotted name.
-        results: labels of every axis of every operator's result.
+        results: labels of every axis of the results of every call, by its site.
     """
 
     book: Book = field(default_factory=Book)
     tensors: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
-    results: list[Labels] = field(default_factory=list)
+    results: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
 
 
 def new_labelling(shapes: Mapping[str, tuple[int, ...]]) -> Labelling:
@@ -60,8 +60,9 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "") -> None:
                 _fix(labelling, tensor, quiet)
         else:
             values[node] = _call(labelling, node, values, prefix)
-            for tensor in _tensors(values[node]):
-                labelling.results.extend(tensor.axes)
+            labelling.results[f"{prefix}{node.name}"] = tuple(
+                axis for tensor in _tensors(values[node]) for axis in tensor.axes
+            )
     _fix_shared(labelling, traced)
 
 

@@ -37,7 +37,7 @@ def convolution(book: Book, call: Call) -> Traced:
     if groups == 1:
         contract(book, call, weight, 1, source.axes[1])
     else:
-        book.facts[call.site] = (weight.shape[0] / groups, float(weight.shape[1]))
+        book.facts[f"{call.site} in parts"] = (weight.shape[0] / groups, float(weight.shape[1]))
         _tie_blocks(book, call, groups, source.axes[1], outputs)
     _join_bias(book, call, outputs)
     return _result(call, source, outputs)
@@ -55,7 +55,7 @@ def transposed_convolution(book: Book, call: Call) -> Traced:
         outputs = weight.axes[1]
     else:
         _check(source, weight)
-        book.facts[call.site] = (weight.shape[0] / groups, float(weight.shape[1]))
+        book.facts[f"{call.site} in parts"] = (weight.shape[0] / groups, float(weight.shape[1]))
         units = _tie_blocks(book, call, groups, source.axes[1], weight.axes[0])
         outputs = np.repeat(units, weight.shape[1])
     _join_bias(book, call, outputs)

@@ -31,7 +31,7 @@ def group_norm(book: Book, call: Call) -> Traced:
     if groups == 1:
         book.normalised.append(source.axes[1])
     else:
-        book.facts[call.site] = (source.shape[1] / groups,)
+        book.facts[f"{call.site} in parts"] = (source.shape[1] / groups,)
         book.atoms.tie(source.axes[1].reshape(groups, -1), call.obstacle(_MIXED))
     for name in ("weight", "bias"):
         _join(book, call, name, 0, source.axes[1])

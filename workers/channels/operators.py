@@ -87,6 +87,19 @@ class Call:
         return Obstacle(operator=self.operator, where=self.where, reason=reason)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A view that takes an axis of channels apart.
+
+    Attributes:
+        labels: labels of the axis.
+        readings: which of the new axes may get shorter when channels go, the likelier one first.
+    """
+
+    labels: Labels
+    readings: tuple[int, ...]
+
+
 @dataclass(slots=True, kw_only=True)
 class Book:
     """Everything that rules write down.
@@ -98,8 +111,8 @@ class Book:
         sliced: labels of axes that an operator takes apart.
         normalised: labels of axes that an operator takes statistics over.
         facts: numbers of a call, by its site, that must not change when channels are removed.
-        splits: labels of axes that a view takes apart, by its site.
-        choices: for each of these views the number of the reading in use (see `shape_rules.reshape`).
+        splits: views that take an axis apart, by their sites.
+        choices: for each of these views the reading in use (see `shape_rules.reshape`).
         overwritten: whether a tensor was changed in place so that `Traced.zero` may be out of date.
     """
 
@@ -109,7 +122,7 @@ class Book:
     sliced: list[Labels] = field(default_factory=list)
     normalised: list[Labels] = field(default_factory=list)
     facts: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    splits: dict[str, Labels] = field(default_factory=dict)
+    splits: dict[str, Split] = field(default_factory=dict)
     choices: dict[str, int] = field(default_factory=dict)
     overwritten: bool = False
 

@@ -15,6 +15,7 @@ from workers.channels.layout import Labels
 from workers.channels.operators import (
     Book,
     Call,
+    Split,
     Traced,
     Unsupported,
     axis_number,
@@ -28,8 +29,8 @@ from workers.channels.operators import (
 def reshape(book: Book, call: Call) -> Traced:
     """Follows merged axes and split ones.
 
-    Where the channels of one axis end up on several, the reading with the number `book.choices[site]` says that the
-    longest of these (0) or the second longest (1) gets shorter; all that stands at one of its indices is tied.
+    Where the channels of one axis end up on several, the longest of these is taken for the one that gets shorter with
+    them, and as further readings the others by length; all that stands at one of its indices is tied.
     """
     source = call.tensor("self")
     if call.shape is None:
@@ -91,10 +92,13 @@ def _reshape_block(book: Book, call: Call, axes: list[Labels], sizes: list[int])
 def _take_apart(book: Book, call: Call, values: Labels) -> list[Labels]:
     """Labels of the axes of an array of labels, one of them with channels."""
     longest = sorted(range(values.ndim), key=lambda axis: (values.shape[axis], axis), reverse=True)
-    choice = book.choices.setdefault(call.site, 0)
-    book.splits[call.site] = values.reshape(-1)
+    book.splits[call.site] = Split(
+        labels=values.reshape(-1), readings=tuple(axis for axis in longest if values.shape[axis] > 1)
+    )
+    target = book.choices.setdefault(call.site, longest[0])
+    if target >= values.ndim:
+        raise Unsupported("a view that depends on the number of channels")
     result = [unlabelled(size) for size in values.shape]
-    target = longest[choice]
     table = np.moveaxis(values, target, 0).reshape(values.shape[target], -1)
     result[target] = book.atoms.tie(table, call.obstacle("channels that have to stay are taken apart with others"))
     return result

@@ -50,7 +50,7 @@ def verified(
             fault = proof.fault(cuts)
             if fault:
                 faults.update(proof.culprits(cuts) or dict.fromkeys(cuts, fault))
-                if found.open_sites(faults):
+                if found.untried(faults):
                     return good, frozenset(faults)
                 break
         else:
@@ -89,8 +89,9 @@ class _Proof:
     def fault(self, widths: Mapping[str, int]) -> str:
         """What goes wrong at these widths, in words; empty if nothing does.
 
-        At width 1 the network has to run and to compute with the same numbers, no more: a depthwise convolution of one
-        channel looks like an ordinary one.
+        Every tensor in the cut network has to be of the predicted shape, the numbers in the code the same, and the map
+        the predicted one. That last is left out at width 1: a depthwise convolution of one channel looks like an
+        ordinary one.
         """
         return self._run_fault(widths) or self._trace_fault(widths)
 
@@ -112,6 +113,10 @@ class _Proof:
             again = self._analyse(self._cut(widths))
         except ValueError as error:
             return f"the network does not run with fewer of these channels: {error}"
+        predicted = self._found.shapes_at(widths)
+        for site in sorted(predicted.keys() & again.shapes.keys()):
+            if predicted[site] != again.shapes[site]:
+                return f"with fewer of these channels {site} has sizes {again.shapes[site]}, not {predicted[site]}"
         for site in self._found.facts.keys() & again.facts.keys():
             if self._found.facts[site] != again.facts[site]:
                 return f"with fewer of these channels {site} computes with other numbers"

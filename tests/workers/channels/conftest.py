@@ -162,10 +162,119 @@ class ChannelsLast(nn.Module):
         return self.fc(self.slope(x).permute(0, 2, 3, 1).reshape(x.size(0), -1))
 
 
+class Grouped(nn.Module):
+    """Convolutions in groups, one of them transposed, and a norm in groups: whole groups go."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 8, 3, padding=1), nn.GroupNorm(4, 8)
+        self.wide = nn.Conv2d(8, 12, 3, padding=1, groups=4, bias=False)
+        self.mix, self.up = nn.Conv2d(12, 6, 1), nn.ConvTranspose2d(6, 9, 2, stride=2, groups=3)
+        self.bn, self.single = nn.BatchNorm2d(9), nn.InstanceNorm2d(5, affine=True, track_running_stats=True)
+        self.last, self.fc = nn.Conv2d(9, 5, 1), nn.Linear(5, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.wide(self.norm(self.stem(x)).relu())
+        x = self.bn(self.up(self.mix(x).relu())).relu()
+        return self.fc(self.single(self.last(x)).square().mean((2, 3)))
+
+
+class Shuffled(nn.Module):
+    """Channels in two parts shuffled by a view, in three by the operator; space into channels and back."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.deep = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 9, 3, padding=1)
+        self.after, self.last = nn.Conv2d(9, 5, 1), nn.Conv2d(20, 12, 1)
+        self.head = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x).relu()
+        n, c, h, w = x.shape
+        x = x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, -1, h, w)
+        x = functional.channel_shuffle(self.deep(x), 3)
+        x = self.last(functional.pixel_unshuffle(self.after(x), 2)).relu()
+        n, c, h, w = x.shape
+        x = x.view(n, c // 4, 2, 2, h, w).permute(0, 1, 4, 2, 5, 3).reshape(n, c // 4, 2 * h, 2 * w)
+        return self.head(x).mean((2, 3))
+
+
+class Transformer(nn.Module):
+    """A class token, positions, two blocks of attention whose code says how long a head is, layer scale, MLPs."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.token = nn.Conv2d(3, 6, 4, stride=4), nn.Parameter(torch.randn(1, 1, 6))
+        self.positions = nn.Parameter(torch.randn(1, 5, 6))
+        self.norm1, self.qkv, self.project = nn.LayerNorm(6), nn.Linear(6, 3 * 12), nn.Linear(12, 6)
+        self.q, self.k, self.v = nn.Linear(6, 8), nn.Linear(6, 8), nn.Linear(6, 8, bias=False)
+        self.norm2, self.back = nn.LayerNorm(6), nn.Linear(8, 6)
+        self.norm3, self.up, self.down = nn.RMSNorm(6), nn.Linear(6, 7), nn.Linear(7, 6)
+        self.scale, self.head = nn.Parameter(torch.rand(6)), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.positions
+        x = x + self.project(self.fused(self.norm1(x)))
+        x = x + self.back(self.explicit(self.norm2(x)))
+        x = x + self.scale * self.down(functional.gelu(self.up(self.norm3(x))))
+        return self.head(x[:, 0])
+
+    def fused(self, x: Tensor) -> Tensor:
+        n, t, _ = x.shape
+        q, k, v = self.qkv(x).reshape(n, t, 3, -1, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, t, -1)
+
+    def explicit(self, x: Tensor) -> Tensor:
+        n, t, _ = x.shape
+        q, k, v = (layer(x).view(n, t, -1, 2).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        weights = (q @ k.transpose(-2, -1) / 2**0.5).softmax(-1)
+        return (weights @ v).transpose(1, 2).reshape(n, t, -1)
+
+
+class ChannelAttention(nn.Module):
+    """Attention whose code says how many heads there are and scales by a constant: a place in every head is a unit."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.qkv, self.out = nn.Conv2d(3, 5, 3, stride=2), nn.Linear(5, 3 * 8), nn.Linear(8, 6)
+        self.norm, self.fc = nn.GroupNorm(1, 6), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x).flatten(2).transpose(1, 2)
+        n, t, _ = x.shape
+        q, k, v = (part.reshape(n, t, 2, -1) for part in self.qkv(x).chunk(3, dim=-1))
+        weights = (torch.einsum("nihd,njhd->nhij", q, k) * 0.5).softmax(-1)
+        x = self.out(torch.einsum("nhij,njhd->nihd", weights, v).flatten(2))
+        return self.fc(self.norm(x.transpose(1, 2)).square().mean(-1))
+
+
+class ConvNext(nn.Module):
+    """A stem with a norm over channels; depthwise convolution, norm, MLP, layer scale of shape (C, 1, 1)."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.first = nn.Conv2d(3, 6, 2, stride=2), nn.LayerNorm(6)
+        self.depth, self.norm = nn.Conv2d(6, 6, 3, padding=1, groups=6), nn.LayerNorm(6)
+        self.up, self.down, self.scale = nn.Linear(6, 9), nn.Linear(9, 6), nn.Parameter(torch.rand(6, 1, 1))
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(self.stem(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        y = self.norm(self.depth(x).permute(0, 2, 3, 1))
+        y = self.down(functional.gelu(self.up(y))).permute(0, 3, 1, 2)
+        return self.head((x + self.scale * y).mean((2, 3)))
+
+
 NETWORKS = {
     network.__name__: network
-    for network in (Plain, Residual, Dense, Branches, Halves, Separable, Upscaling, Padded, ChannelsLast)
+    for network in (
+        *(Plain, Residual, Dense, Branches, Halves, Separable, Upscaling, Padded, ChannelsLast),
+        *(Grouped, Shuffled, Transformer, ChannelAttention, ConvNext),
+    )
 }
+NORMALISED = ("Transformer", "ChannelAttention", "ConvNext")
+"""Networks with norms over channels: the cut one equals the masked one only if that leaves the masked channels out."""
 
 
 def make(factory: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
@@ -173,9 +282,10 @@ def make(factory: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     model = factory().double().eval()
     for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if isinstance(module, nn.modules.batchnorm._NormBase):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
+        if isinstance(module, (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias)
     return model
@@ -200,6 +310,12 @@ def _map_of(name: str) -> ChannelMap:
 def known_map() -> Callable[[nn.Module], ChannelMap]:
     """The map of one of these networks, found once per session."""
     return lambda model: _map_of(type(model).__name__)
+
+
+@pytest.fixture
+def build() -> Callable[[str], nn.Module]:
+    """One of these networks by name."""
+    return lambda name: make(NETWORKS[name])
 
 
 @pytest.fixture

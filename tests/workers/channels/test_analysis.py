@@ -48,6 +48,15 @@ class TestGroups:
         # four of the eight outputs of `outer` are added to zeros that the code counts out: they stay
         "Padded": {"stem.0": 4, "inner.0": 6, "after.0": 5},
         "ChannelsLast": {"conv": 6, "mix": 5},
+        # 4 groups of 2 channels in the norm and of 2 to 3 in `wide`; 3 of 2 to 3 in `up`
+        "Grouped": {"stem": 4, "mix": 3, "last": 5},
+        # 6 channels in two parts, 9 in three; each 4 of the 12 outputs of `last` are one channel afterwards
+        "Shuffled": {"stem": 3, "deep": 3, "after": 5, "last": 3},
+        # 12 channels are 3 heads of 4, with keys and values; 8 are 4 heads of 2
+        "Transformer": {"patches": 6, "qkv": 3, "q": 4, "up": 7},
+        # 8 channels are 2 heads of 4: a unit is one place in both heads of queries, keys and values
+        "ChannelAttention": {"stem": 5, "qkv": 4, "out": 6},
+        "ConvNext": {"stem": 6, "up": 9},
     }
 
     def test_are_found_and_numbered_in_order_of_execution(self, network):
