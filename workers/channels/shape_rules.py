@@ -122,6 +122,20 @@ def transpose(book: Book, call: Call) -> Traced:
     return Traced(axes=tuple(axes), zero=source.zero)
 
 
+@rule("movedim", "moveaxis")
+def move_axes(book: Book, call: Call) -> Traced:
+    """Some axes at other places, the rest in order."""
+    source = call.tensor("self")
+    moved, places = (
+        [axis_number(axis, len(source.axes)) for axis in ([given] if isinstance(given, int) else given)]
+        for given in (call.arguments["source"], call.arguments["destination"])
+    )
+    order = [axis for axis in range(len(source.axes)) if axis not in moved]
+    for place, axis in sorted(zip(places, moved, strict=True)):
+        order.insert(place, axis)
+    return Traced(axes=tuple(source.axes[axis] for axis in order), zero=source.zero)
+
+
 @rule("t")
 def matrix_transpose(book: Book, call: Call) -> Traced:
     """The axes of a matrix exchanged."""
@@ -163,4 +177,19 @@ def expand(book: Book, call: Call) -> Traced:
             axes[-distance] = axis
         else:
             book.atoms.fix(axis, call.obstacle("repeats a single channel"))
+    return Traced(axes=tuple(axes), zero=source.zero)
+
+
+@rule("repeat")
+def repeat(book: Book, call: Call) -> Traced:
+    """Axes several times over; a single channel that is repeated has to stay."""
+    source, times = call.tensor("self"), list(call.arguments["repeats"])
+    added = len(times) - len(source.axes)
+    axes = [unlabelled(count) for count in times[:added]]
+    for axis, count in zip(source.axes, times[added:], strict=True):
+        if len(axis) == 1 < count:
+            book.atoms.fix(axis, call.obstacle("repeats a single channel"))
+            axes.append(unlabelled(count))
+        else:
+            axes.append(np.tile(axis, count))
     return Traced(axes=tuple(axes), zero=source.zero)
