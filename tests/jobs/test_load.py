@@ -193,6 +193,13 @@ def test_the_sweeps_that_we_ship_load(path):
     assert load_sweep(path, missing).name == path.stem
 
 
+@pytest.mark.parametrize("path", sorted((SWEEPS / "reduced").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_reduced_forms_that_we_ship_load(path):
+    spec = load_sweep(SWEEPS / path.name, [f"@{path}", "data.root=/data"])
+    assert spec.data.dataset == "cifar10"
+    assert all(model.train.epochs <= 3 for model in spec.models.values())  # what two cores have time for
+
+
 def test_overrides_may_stand_in_a_file(tiny_sweep, write_sweep, tmp_path):
     (tmp_path / "small.yaml").write_text("seeds: [7]\nmodels.net.train.momentum: 0.5\n")
     spec = load_sweep(write_sweep(tiny_sweep), [f"@{tmp_path}/small.yaml", "seeds=[8]"])
