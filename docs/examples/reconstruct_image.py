@@ -192,10 +192,10 @@ def draw(pictures: dict[str, Float[Tensor, "height width c"]], out: Path) -> Non
     """Write pictures side by side, each below its title, into a file."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(2.6 * len(pictures), 3), dpi=100, layout="constrained")
+    figure = Figure(figsize=(2.3 * len(pictures), 2.6), dpi=100, layout="constrained")
     for axes, (title, picture) in zip(figure.subplots(1, len(pictures)), pictures.items(), strict=True):
         axes.imshow(picture.clamp(0, 1).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1)
-        axes.set_title(title, fontsize=10)
+        axes.set_title(title, fontsize=9)
         axes.axis("off")
     figure.savefig(out)
 
@@ -222,6 +222,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=100, help="of training, for each partition that is trained")
     parser.add_argument("--grey", action="store_true", help="one value per coefficient, not three")
     options = parser.parse_args(arguments)
+    if options.grid < 2:
+        parser.error(f"--grid {options.grid}: a smaller grid than 2 x 2 leaves no parameters for positions")
     image = load_image(options.photograph or default_photograph(), options.size, options.grey)
     channels = image.shape[2]
     parameters = options.grid**2 * channels
