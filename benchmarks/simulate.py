@@ -33,6 +33,7 @@ _MEAN_S: Mapping[StageKind, float] = {
     StageKind.SCORE: 5.0,
     StageKind.TUNE: 360.0,
     StageKind.PRUNE: 2.0,
+    StageKind.RECALIBRATE: 10.0,
     StageKind.EVALUATE: 45.0,
 }
 _FAULTS = 0.01

@@ -21,7 +21,8 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
 
     Args:
         path: The YAML file.
-        overrides: `dotted.path=value`, the value in YAML (`seeds=[0,1]`), applied before validation.
+        overrides: `dotted.path=value`, the value in YAML (`seeds=[0,1]`), or `@file`: a YAML file that maps dotted
+            paths to values. Applied one after the other, before validation.
 
     Raises:
         InvalidFileError: Anything is wrong with the file or the overrides; it lists every fault.
@@ -41,12 +42,26 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     if not isinstance(document, dict):
         raise InvalidFileError(source, faults)
     for override in overrides:
-        faults.extend(_apply_override(document, override))
+        apply = _apply_file if override.startswith("@") else _apply_override
+        faults.extend(apply(document, override))
     spec, invalid = _validate(document)
     faults.extend(invalid)
     if faults or spec is None:
         raise InvalidFileError(source, faults)
     return spec
+
+
+def _apply_file(document: dict[str, Any], override: str) -> list[Fault]:
+    try:
+        text = Path(override[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return [Fault(path=override, problem=f"cannot be read ({error}); give a YAML file of dotted.path: value")]
+    changes, faults = parse_yaml(text)
+    if faults:
+        return [Fault(path=f"{override}: {fault.path}", problem=fault.problem) for fault in faults]
+    if not isinstance(changes, dict):
+        return [Fault(path=override, problem="holds no overrides; write dotted.path: value, one per line")]
+    return [fault for path, value in changes.items() for fault in _set(document, str(path), value)]
 
 
 def _apply_override(document: dict[str, Any], override: str) -> list[Fault]:
@@ -57,6 +72,10 @@ def _apply_override(document: dict[str, Any], override: str) -> list[Fault]:
     value, faults = parse_yaml(text)
     if faults:
         return [Fault(path=path, problem=f"the value of the override, {text!r}, cannot be read: {faults[0].problem}")]
+    return _set(document, path, value)
+
+
+def _set(document: dict[str, Any], path: str, value: Any) -> list[Fault]:
     *parents, last = path.split(".")
     node = document
     for parent in parents:

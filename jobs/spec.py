@@ -114,6 +114,17 @@ class OrderingSpec(Record):
     )
 
 
+class IntegralTrainSpec(TrainSpec):
+    """Training of an integral network at all sizes at once (INN, algorithm 1; pipeline A)."""
+
+    smallest: float = Field(default=0.5, gt=0, le=1, description="Smallest size drawn, as a fraction of the width.")
+    start: Literal["network", "scratch"] = Field(
+        default="network",
+        description="`network`: from the model's own weights, permuted; `scratch`: from random ones in any order, with "
+        "batch norms that are functions, too.",
+    )
+
+
 class TuneSpec(Record):
     """Partition tuning (INN, section 3.4): the nodes move, the weights stay."""
 
@@ -137,6 +148,15 @@ Allocation = Annotated[
 ]
 
 
+Recalibration = Annotated[
+    Annotated[int, Field(ge=2)] | None,
+    Field(
+        description="Training images, without labels, on which the statistics of the batch norms are estimated anew in "
+        "the smaller network; default: they stay."
+    ),
+]
+
+
 class DenseMethod(Record):
     """The network as it is: the control of every sweep."""
 
@@ -151,6 +171,7 @@ class CriterionMethod(Record):
         description="What a channel is worth: `l1`, `random`."
     )
     allocation: Allocation = "uniform"
+    recalibrate: Recalibration = None
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 
 
@@ -158,7 +179,13 @@ class IntegralMethod(Record):
     """An integral network: permute, interpolate, resample (INN's pipeline B; without `tune` it sees no data)."""
 
     kind: Literal["integral"]
+    batchnorm: Literal["fold", "keep"] = Field(
+        default="fold",
+        description="`fold`: into the convolution before it, where there is one; `keep`: scale, shift and statistics "
+        "are functions like the weights.",
+    )
     ordering: OrderingSpec = OrderingSpec()
+    train: IntegralTrainSpec | None = Field(default=None, description="Train it at all sizes before it is resampled.")
     partition: Literal["adaptive", "curvature", "uniform"] = Field(
         default="adaptive",
         description="`adaptive`: like neighbours share a cell; `curvature`: narrow cells where the functions bend; "
@@ -169,7 +196,19 @@ class IntegralMethod(Record):
     )
     allocation: Allocation = "uniform"
     tune: TuneSpec | None = Field(default=None, description="Tune the partition on a few batches.")
+    recalibrate: Recalibration = None
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
+
+    @model_validator(mode="after")
+    def _norms_to_recalibrate(self) -> Self:
+        if self.recalibrate is not None and not self.keeps_batchnorm:
+            raise checks.fault("recalibrates batch norms that are folded away; set batchnorm: keep")
+        return self
+
+    @property
+    def keeps_batchnorm(self) -> bool:
+        """Whether batch norms stay; training from scratch needs them."""
+        return self.batchnorm == "keep" or (self.train is not None and self.train.start == "scratch")
 
 
 METHOD_KINDS = ("dense", "criterion", "integral")
@@ -196,6 +235,7 @@ class StagesSpec(Record):
     score: ResourcesSpec = ResourcesSpec()
     tune: ResourcesSpec = ResourcesSpec()
     prune: ResourcesSpec = ResourcesSpec()
+    recalibrate: ResourcesSpec = ResourcesSpec()
     evaluate: ResourcesSpec = ResourcesSpec()
 
 

@@ -21,6 +21,7 @@ class StageKind(StrEnum):
     SCORE = "score"
     TUNE = "tune"
     PRUNE = "prune"
+    RECALIBRATE = "recalibrate"
     EVALUATE = "evaluate"
 
 
@@ -32,11 +33,12 @@ STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.SCORE: 1,
     StageKind.TUNE: 2,
     StageKind.PRUNE: 2,
+    StageKind.RECALIBRATE: 1,
     StageKind.EVALUATE: 1,
 }
 """Raise a stage's number when its code changes the numbers that it returns: the old results stay, unused."""
 
-ACCELERATED = frozenset({StageKind.TRAIN, StageKind.CONVERT, StageKind.TUNE, StageKind.EVALUATE})
+ACCELERATED = frozenset({StageKind.TRAIN, StageKind.CONVERT, StageKind.TUNE, StageKind.RECALIBRATE, StageKind.EVALUATE})
 """Stages that run on a GPU where there is one; the others are CPU work."""
 
 

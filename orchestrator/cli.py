@@ -29,6 +29,7 @@ def cli() -> None:
     """Run large neural-network pruning sweeps.
 
     SWEEP is a YAML file; OVERRIDES change single values of it: seeds=[0,1] methods.l1.compressions=[0.2]
+    or, from a file that maps dotted paths to values, many: @small.yaml
     """
 
 

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from sys import intern
 
 from jobs.identity import Json
-from jobs.spec import CriterionMethod, DenseMethod, IntegralMethod, ModelSpec, ResourcesSpec, SweepSpec
+from jobs.spec import (
+    CriterionMethod,
+    DenseMethod,
+    IntegralMethod,
+    IntegralTrainSpec,
+    MethodSpec,
+    ModelSpec,
+    OrderingSpec,
+    ResourcesSpec,
+    SweepSpec,
+)
 from jobs.task import ACCELERATED, Resources, StageKind, Task, make_task
 from orchestrator.results import PlannedCurve, PlannedPoint
 
@@ -77,6 +87,12 @@ def plan_sweep(spec: SweepSpec, surroundings: Surroundings) -> Plan:
     )
 
 
+def _protocol(spec: MethodSpec) -> str:
+    """What happens to a network besides being made smaller."""
+    steps = [name for name in ("train", "tune", "recalibrate") if getattr(spec, name, None) is not None]
+    return "+".join(steps) or "none"
+
+
 class _Planner:
     """Collects tasks; each method returns the key of the task that it added."""
 
@@ -115,22 +131,28 @@ class _Planner:
             PlannedPoint(compression=compression, key=self._point(model, method, seed, compression))
             for compression in self.spec.compressions_of(method)
         )
-        protocol = "tune" if isinstance(spec, IntegralMethod) and spec.tune else "none"
         return PlannedCurve(
-            model=model, dataset=self.spec.data.dataset, method=method, protocol=protocol, seed=seed, points=points
+            model=model,
+            dataset=self.spec.data.dataset,
+            method=method,
+            protocol=_protocol(spec),
+            seed=seed,
+            points=points,
         )
 
     def _point(self, model: str, method: str, seed: int, compression: float) -> str:
         label = f"{model}/{method}@{round(compression * 100)}%/seed{seed}"
         spec = self.spec.methods[method]
-        trained = self._train(model, seed)
         if isinstance(spec, DenseMethod):
-            return self._evaluate(trained, label)
-        converted = self._convert(trained, fold=isinstance(spec, IntegralMethod), label=f"{model}/seed{seed}")
+            return self._evaluate(self._train(model, seed), label)
         if isinstance(spec, CriterionMethod):
+            converted = self._convert(self._train(model, seed), fold=False, label=f"{model}/seed{seed}")
             pruned = self._remove(converted, spec, seed, compression, label)
         else:
-            pruned = self._resample(converted, spec, seed, compression, label)
+            pruned = self._resample(self._integral(model, spec, seed), spec, seed, compression, label)
+        if spec.recalibrate is not None:
+            params = {"num_images": spec.recalibrate, "data": self._data_params, "seed": seed}
+            pruned = self._add(StageKind.RECALIBRATE, params, {"network": pruned}, label, self._data_location)
         return self._evaluate(pruned, label)
 
     def _train(self, name: str, seed: int) -> str:
@@ -149,6 +171,20 @@ class _Planner:
         label = name if loaded else f"{name}/seed{seed}"
         return self._add(StageKind.TRAIN, params, {}, label, locations)
 
+    def _untrained(self, name: str, seed: int) -> str:
+        """The network with the random weights that it would start training from."""
+        model: ModelSpec = self.spec.models[name]
+        params: dict[str, Json] = {
+            "network": model.network,
+            "source": self._surroundings.sources.get(model.network),
+            "arguments": model.arguments,
+            "weights": None,
+            "train": None,
+            "data": self._data_params,
+            "seed": seed,
+        }
+        return self._add(StageKind.TRAIN, params, {}, f"{name}/untrained/seed{seed}", self._data_location)
+
     def _convert(self, trained: str, *, fold: bool, label: str) -> str:
         return self._add(StageKind.CONVERT, {"fold_batchnorm": fold}, {"network": trained}, label)
 
@@ -158,13 +194,30 @@ class _Planner:
         params = {"how": "remove", "allocation": spec.allocation, "compression": compression}
         return self._add(StageKind.PRUNE, params, {"network": converted, "scores": scored}, label)
 
-    def _resample(self, converted: str, spec: IntegralMethod, seed: int, compression: float, label: str) -> str:
-        needs_seed = spec.ordering.method != "identity"
+    def _integral(self, model: str, spec: IntegralMethod, seed: int) -> str:
+        """The network with its channels in the order in which they are functions, trained as such where asked."""
+        label = f"{model}/seed{seed}"
+        scratch = spec.train is not None and spec.train.start == "scratch"
+        start = self._untrained(model, seed) if scratch else self._train(model, seed)
+        converted = self._convert(start, fold=not spec.keeps_batchnorm, label=label)
+        order = OrderingSpec(method="identity") if scratch else spec.ordering
         ordering: dict[str, Json] = {
-            "ordering": spec.ordering.model_dump(mode="json"),
-            "seed": seed if needs_seed else None,
+            "ordering": order.model_dump(mode="json"),
+            "seed": seed if order.method != "identity" else None,
         }
         permuted = self._add(StageKind.PERMUTE, ordering, {"network": converted}, label)
+        return self._train_integral(permuted, spec.train, seed, label) if spec.train else permuted
+
+    def _train_integral(self, permuted: str, spec: IntegralTrainSpec, seed: int, label: str) -> str:
+        params: dict[str, Json] = {
+            "train": spec.model_dump(mode="json", exclude={"smallest", "start"}),
+            "smallest": spec.smallest,
+            "data": self._data_params,
+            "seed": seed,
+        }
+        return self._add(StageKind.TRAIN, params, {"network": permuted}, label, self._data_location)
+
+    def _resample(self, permuted: str, spec: IntegralMethod, seed: int, compression: float, label: str) -> str:
         sampling: dict[str, Json] = {
             "allocation": spec.allocation,
             "compression": compression,

@@ -191,3 +191,33 @@ def test_the_sweeps_that_we_ship_load(path):
     missing = [] if document["data"]["dataset"] == "digits" else ["data.root=/data"]
     missing += [f"models.{name}.weights=/w" for name, model in document["models"].items() if "train" not in model]
     assert load_sweep(path, missing).name == path.stem
+
+
+@pytest.mark.parametrize("path", sorted((SWEEPS / "reduced").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_reduced_forms_that_we_ship_load(path):
+    spec = load_sweep(SWEEPS / path.name, [f"@{path}", "data.root=/data"])
+    assert spec.data.dataset == "cifar10"
+    assert all(model.train.epochs <= 3 for model in spec.models.values())  # what two cores have time for
+
+
+def test_overrides_may_stand_in_a_file(tiny_sweep, write_sweep, tmp_path):
+    (tmp_path / "small.yaml").write_text("seeds: [7]\nmodels.net.train.momentum: 0.5\n")
+    spec = load_sweep(write_sweep(tiny_sweep), [f"@{tmp_path}/small.yaml", "seeds=[8]"])
+    assert spec.seeds == (8,)  # the later one wins
+    assert spec.models["net"].train.momentum == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot be read"),
+        ("- seeds=[1]", "holds no overrides"),
+        ("seeds: [", "small.yaml"),
+        ("name.a: 1", "holds a value"),
+    ],
+)
+def test_a_file_of_overrides_that_will_not_do_is_named(tiny_sweep, write_sweep, tmp_path, text, words):
+    if text is not None:
+        (tmp_path / "small.yaml").write_text(text)
+    with pytest.raises(InvalidFileError, match=words):
+        load_sweep(write_sweep(tiny_sweep), [f"@{tmp_path}/small.yaml"])

@@ -135,3 +135,45 @@ def test_a_curve_names_its_points(plan):
     assert len(curves) == 5 * 2
     tuned = next(curve for curve in curves if curve.method == "tuned")
     assert (tuned.protocol, [point.compression for point in tuned.points]) == ("tune", [0.2, 0.4])
+
+
+def stages_on_the_way(plan, key) -> list[str]:
+    """Stages from a task back to the first, along the input that is a network."""
+    stages = []
+    while key:
+        task = plan.tasks[key]
+        stages.append(task.stage.value)
+        key = task.inputs.get("network")
+    return stages
+
+
+def test_an_integral_network_is_trained_between_order_and_sampling(plan):
+    made = plan("methods.integral.train={epochs: 2}", "methods.tuned.train={epochs: 2}")
+    by_method = {curve.method: curve for curve in made.curves}
+    line = stages_on_the_way(made, by_method["integral"].points[0].key)
+    assert line == ["evaluate", "prune", "train", "permute", "convert", "train"]
+    assert (by_method["integral"].protocol, by_method["tuned"].protocol) == ("train", "train+tune")
+    trained = [task for task in made.tasks.values() if task.stage is StageKind.TRAIN and "network" in task.inputs]
+    assert len({task.key for task in trained}) == len(made.curves) // len(by_method)  # one per model and seed
+    assert all("start" not in task.params["train"] for task in trained)
+
+
+def test_from_scratch_it_starts_from_the_untrained_network_in_any_order(plan):
+    made = plan("methods.integral.train={epochs: 2, start: scratch}")
+    key = next(curve for curve in made.curves if curve.method == "integral").points[0].key
+    line = []
+    while key:
+        line.append(made.tasks[key])
+        key = line[-1].inputs.get("network")
+    *_, permuted, converted, start = line
+    assert permuted.params["ordering"]["method"] == "identity"
+    assert converted.params == {"fold_batchnorm": False}
+    assert (start.params["train"], start.params["weights"]) == (None, None)
+
+
+@pytest.mark.parametrize("method", ["l1", "integral"])
+def test_recalibration_stands_between_pruning_and_evaluation(plan, method):
+    made = plan(f"methods.{method}.recalibrate=64", "methods.integral.batchnorm=keep")
+    curve = next(curve for curve in made.curves if curve.method == method)
+    assert stages_on_the_way(made, curve.points[0].key)[:3] == ["evaluate", "recalibrate", "prune"]
+    assert curve.protocol == "recalibrate"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workers.channels import ChannelMap
 
-Errors: TypeAlias = Mapping[str, Float[Tensor, " n"]]
+Errors: TypeAlias = Mapping[str, Float[Tensor, " _"]]
 """Group name -> what it costs to take k of its n channels, for k = 0 .. n-1; starts with 0 and never falls."""
 
 

@@ -18,7 +18,7 @@ from workers.integral.agglomeration import agglomerate
 from workers.integral.slices import relative_slices
 
 
-def merging_errors(state: Mapping[str, Tensor], channel_map: ChannelMap) -> dict[str, Float[Tensor, " n"]]:
+def merging_errors(state: Mapping[str, Tensor], channel_map: ChannelMap) -> dict[str, Float[Tensor, " _"]]:
     """The error after k of a group's channels were merged with a neighbour, the cheapest first.
 
     Args:
@@ -35,8 +35,8 @@ def merging_errors(state: Mapping[str, Tensor], channel_map: ChannelMap) -> dict
 
 
 def removal_errors(
-    state: Mapping[str, Tensor], channel_map: ChannelMap, scores: Mapping[str, Float[Tensor, " n"]]
-) -> dict[str, Float[Tensor, " n"]]:
+    state: Mapping[str, Tensor], channel_map: ChannelMap, scores: Mapping[str, Float[Tensor, " _"]]
+) -> dict[str, Float[Tensor, " _"]]:
     """The error after k of a group's channels were removed, the lowest scores first.
 
     Args:

@@ -19,6 +19,7 @@ from workers.integral.conversion import FitMethod, convert, uniform_nodes
 from workers.integral.kernels import CUBIC, Kernel
 from workers.integral.quadrature import Quadrature, midpoint
 from workers.integral.sampling import Sampling
+from workers.integral.statistics import Statistics
 
 
 class IntegralNetwork(nn.Module):
@@ -32,11 +33,9 @@ class IntegralNetwork(nn.Module):
     evaluation mode the weights are made once and kept until a coefficient, a statistic or the partition changes. (What
     writes through `.data` is not noticed until the mode changes.)
 
-    Batch norms use their batch in training mode. Running statistics belong to the full-size functions: a pass at which
-    a norm's group has its full uniform partition updates them as usual, a pass at another partition leaves them as they
-    are, since they would be those of other channels. So after training with drawn sizes, run some full-size passes in
-    training mode under `torch.no_grad`, or export at the size wanted and let the exported network's norms settle there.
-    A norm that was put into evaluation mode (`network.functions.get_submodule(name).eval()`) uses sampled statistics.
+    Batch norms use their batch in training mode. Their running statistics are functions like everything else: what a
+    batch changes at the samples is carried to all of them (`statistics`). A norm that was put into evaluation mode
+    (`network.functions.get_submodule(name).eval()`) uses sampled statistics.
 
     Args:
         module: The network, its channels in the order in which they are samples of functions. It is copied.
@@ -72,6 +71,7 @@ class IntegralNetwork(nn.Module):
         self._kernel, self._quadrature = kernel, quadrature
         self._nodes = {name: uniform_nodes(channel_map.widths()[name]) for name in sizes}
         self._sampling: Sampling | None = None
+        self._statistics: Statistics | None = None
         self._shell: tuple[nn.Module, ...] = ()  # in a tuple, so that it is no submodule
         self._kept: tuple[object, nn.Module] | None = None
 
@@ -92,14 +92,16 @@ class IntegralNetwork(nn.Module):
         """
         chosen = {name: self._checked(name, wanted) for name, wanted in partition.items()}
         self._nodes.update(chosen)
-        self._sampling, self._shell, self._kept = None, (), None
+        self._sampling, self._statistics, self._shell, self._kept = None, None, (), None
 
     def forward(self, images: Tensor) -> Any:
         """Whatever the network returns for a batch, at the present partition."""
         if not self.training:
             return self._materialised()(images)
-        shell, tensors = self._training_step()
-        return functional_call(shell, tensors, (images,))
+        shell, tensors, before = self._training_step()
+        result = functional_call(shell, tensors, (images,))
+        self._learn_statistics(before, tensors)
+        return result
 
     def export(self) -> nn.Module:
         """An ordinary network of the present size, in the same mode; it shares nothing with this one."""
@@ -115,7 +117,7 @@ class IntegralNetwork(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what can be made again."""
-        return {**self.__dict__, "_sampling": None, "_shell": (), "_kept": None}
+        return {**self.__dict__, "_sampling": None, "_statistics": None, "_shell": (), "_kept": None}
 
     def _checked(self, name: str, wanted: int | Tensor) -> Tensor:
         if name not in self._nodes:
@@ -133,14 +135,25 @@ class IntegralNetwork(nn.Module):
         return nodes
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
-    def _training_step(self) -> tuple[nn.Module, dict[str, Tensor]]:
-        """The network without tensors, its flags those of the functions; and the tensors, differentiably."""
+    def _training_step(self) -> tuple[nn.Module, dict[str, Tensor], dict[str, Tensor]]:
+        """The network without tensors, its flags those of the functions; the tensors; statistics before the pass."""
         sampling = self.prepare()
         if not self._shell:
             self._shell = (_shell(self.functions, sampling.shapes),)
         for own, other in zip(self.functions.modules(), self._shell[0].modules(), strict=True):
             other.training = own.training
-        return self._shell[0], self._sampled()
+        tensors = self._sampled()
+        before = {name: tensors[name].detach().clone() for name in self._statistics_at_samples().names}
+        return self._shell[0], tensors, before
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
+    @torch.no_grad()
+    def _learn_statistics(self, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> None:
+        """Carry what the pass changed of the running statistics to their functions."""
+        for name, old in before.items():
+            own = self.functions.get_buffer(name)
+            if after[name] is not own:  # else the pass has changed it itself
+                own += self._statistics_at_samples()(name, after[name] - old).to(own.dtype)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
     def _materialised(self) -> nn.Module:
@@ -169,6 +182,7 @@ class IntegralNetwork(nn.Module):
         """All that depends on the partition alone, made now rather than at the next pass."""
         device = next(iter(_tensors(self.functions).values())).device
         if self._sampling is None or self._sampling.device != device:
+            self._statistics = None
             self._sampling = Sampling(
                 self.channel_map,
                 self._coefficients,
@@ -178,6 +192,12 @@ class IntegralNetwork(nn.Module):
                 device=device,
             )
         return self._sampling
+
+    def _statistics_at_samples(self) -> Statistics:
+        sampling = self.prepare()
+        if self._statistics is None:
+            self._statistics = Statistics(sampling.sampled, self._coefficients, self._nodes, sampling.device)
+        return self._statistics
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -28,6 +28,9 @@ class Sampling:
         kernel: For the output axes.
         quadrature: For the input axes.
         device: Of the tensors.
+
+    Attributes:
+        sampled: The map of the network at this partition.
     """
 
     def __init__(
@@ -41,19 +44,19 @@ class Sampling:
         device: torch.device,
     ) -> None:
         self.device = device
-        self._sampled = with_widths(network, {name: len(each) for name, each in nodes.items()})
+        self.sampled = with_widths(network, {name: len(each) for name, each in nodes.items()})
         operators: dict[tuple[int, str], RowOperator] = {}
         for index, group in enumerate(coefficients.groups):
             if group.name in nodes:
                 at = nodes[group.name]
                 operators[index, "output"] = operator(sampling_matrix(at, group.width, kernel), device)
                 operators[index, "input"] = operator(quadrature(at, group.width), device)
-        self._axes = _axis_maps(coefficients, self._sampled, operators, device)
+        self._axes = _axis_maps(coefficients, self.sampled, operators, device)
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Shapes of all tensors of the network's state at this partition."""
-        return self._sampled.shapes
+        return self.sampled.shapes
 
     def __call__(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The network's tensors. Those that need no change are handed on, not copied.

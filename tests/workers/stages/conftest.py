@@ -143,6 +143,13 @@ class Workbench:
         params = {"how": "resample", **self.sampling(compression, *sampling)}
         return self.key(StageKind.PRUNE, params, network=permuted, **inputs)
 
+    def train_integral(self, permuted: str, **changes) -> str:
+        params = {"train": TRAIN["train"], "smallest": 0.5, "data": DATA, "seed": 0, **changes}
+        return self.key(StageKind.TRAIN, params, network=permuted)
+
+    def recalibrate(self, network: str, num_images: int = 256, seed: int = 0) -> str:
+        return self.key(StageKind.RECALIBRATE, {"num_images": num_images, "data": DATA, "seed": seed}, network=network)
+
     def evaluate(self, network: str) -> str:
         params = {"data": DATA, "split": "test", "num_images": None, "batch_size": 256}
         return self.key(StageKind.EVALUATE, params, network=network)

@@ -1,0 +1,54 @@
+import copy
+
+import pytest
+import torch
+from torch.nn import functional
+
+from workers.integral.algorithm1 import DrawnSizes
+from workers.integral.network import IntegralNetwork
+from workers.integral.sizes import sample_sizes
+
+
+@pytest.fixture
+def drawn(make):
+    return DrawnSizes(IntegralNetwork(*make("residual")), seed=7, smallest=0.5)
+
+
+def test_every_training_pass_has_the_sizes_of_its_number(drawn, images):
+    widths = drawn.network.channel_map.widths()
+    for step in range(3):
+        drawn.train()(images)
+        assert drawn.network.sizes == sample_sizes(7, step, widths, 0.5)
+
+
+def test_evaluation_is_at_full_size_and_draws_nothing(drawn, images, make):
+    drawn.train()(images)
+    drawn.eval()
+    assert torch.equal(drawn(images), drawn.network.export()(images))
+    assert drawn.network.sizes == drawn.network.channel_map.widths()
+    assert int(drawn.passes) == 1
+
+
+def test_a_restored_one_goes_on_with_the_same_sizes(drawn, images):
+    other = copy.deepcopy(drawn)
+    drawn.train()(images)
+    other.load_state_dict(drawn.state_dict())
+    for each in (drawn, other):
+        each.train()(images)
+    assert other.network.sizes == drawn.network.sizes
+
+
+def test_it_learns_at_all_sizes(drawn, images):
+    labels = torch.arange(len(images)) % 2
+    optimizer = torch.optim.Adam(drawn.parameters(), lr=0.01)
+    for _ in range(60):
+        loss = functional.cross_entropy(drawn.train()(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    for fraction in (1.0, 0.75, 0.5):
+        drawn.network.resize(
+            {name: max(1, int(fraction * n)) for name, n in drawn.network.channel_map.widths().items()}
+        )
+        ordinary = drawn.network.train().export()  # with the batch's own statistics
+        assert functional.cross_entropy(ordinary(images), labels).item() < 1.15  # half of ln 10, that of guessing

@@ -1,0 +1,45 @@
+"""Algorithm 1: an integral network that is trained at all sizes at once.
+
+Knows a network and how sizes are drawn; knows no data, no loss and no optimizer: any training loop will do.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workers.integral.network import IntegralNetwork
+from workers.integral.sizes import sample_sizes
+
+
+class DrawnSizes(nn.Module):
+    """Runs an integral network at sizes drawn anew for every training pass, and at full size in evaluation.
+
+    With one pass per gradient step this is Algorithm 1 of INN: a size for every group, a uniform partition of that
+    size, weights from the functions, one step. The number of the pass is part of the state, so that a training which
+    goes on from a checkpoint draws the sizes that it would have drawn.
+
+    Args:
+        network: What learns.
+        seed: Of the sizes.
+        smallest: Smallest size as a fraction of the width, in [0, 1]; see `sample_sizes`.
+    """
+
+    passes: Tensor
+
+    def __init__(self, network: IntegralNetwork, *, seed: int, smallest: float) -> None:
+        super().__init__()
+        self.network = network
+        self._widths = {name: network.channel_map.widths()[name] for name in network.sizes}
+        self._seed, self._smallest = seed, smallest
+        self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, images: Tensor) -> Any:
+        """Whatever the network returns for a batch."""
+        sizes = self._widths
+        if self.training:
+            sizes = sample_sizes(self._seed, int(self.passes), self._widths, self._smallest)
+            self.passes += 1
+        if sizes != self.network.sizes:
+            self.network.resize(sizes)
+        return self.network(images)

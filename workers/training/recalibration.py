@@ -1,0 +1,69 @@
+"""Statistics of batch norms, estimated anew on images: what a network needs whose channels have become others.
+
+Knows batch norms and images; needs no labels and changes no parameter.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from jobs.errors import BadInputError, CancelledError
+from workers.data.images import Split, batches
+from workers.models.modes import in_mode
+
+
+@torch.no_grad()
+def recalibrate(
+    model: nn.Module,
+    split: Split,
+    *,
+    batch_size: int = 128,
+    device: torch.device | str,
+    should_stop: Callable[[], bool],
+) -> None:
+    """Replace the running statistics of all batch norms by the mean over the batches of a split. In place.
+
+    All norms see the batches at once, each what those before it let through with the batch's own statistics. All else
+    is in evaluation mode. A last batch of one image is left out. Flags and momenta are left as they are found.
+
+    Args:
+        model: On any device; it is moved to `device`, where it stays.
+        split: At least two images; labels are not read.
+        batch_size: Images per batch, at least 2.
+        device: Where to compute.
+        should_stop: Asked before every batch.
+
+    Raises:
+        BadInputError: There is no batch norm with running statistics, or there are fewer than two images.
+        CancelledError: `should_stop` said so; the statistics are then of no use.
+    """
+    norms = [each for each in model.modules() if isinstance(each, _BatchNorm) and each.running_mean is not None]
+    if not norms:
+        raise BadInputError("recalibrate: the network has no batch norm with running statistics; leave it out")
+    if len(split) < 2 or batch_size < 2:
+        raise BadInputError(f"recalibrate: {len(split)} images in batches of {batch_size}; at least two are needed")
+    model.to(device)
+    with in_mode(model, training=False), _averaging(norms):
+        for images, _ in batches(split, batch_size, device=device):
+            if should_stop():
+                raise CancelledError("recalibration stopped on request")
+            if len(images) > 1:
+                model(images)
+
+
+@contextmanager
+def _averaging(norms: list[_BatchNorm]) -> Iterator[None]:
+    """Norms that forget their statistics and take the plain mean of those that they see."""
+    momenta = [each.momentum for each in norms]
+    for each in norms:
+        each.reset_running_stats()
+        each.momentum = None  # the mean over all batches
+        each.train()
+    try:
+        yield
+    finally:
+        for each, momentum in zip(norms, momenta, strict=True):
+            each.momentum = momentum
