@@ -13,7 +13,7 @@ ZOO = [
     ("plain", {"widths": [6, 7, 8]}, 3),
     ("cifar_vgg11_bn", {}, 8),
     ("cifar_resnet20", {}, 9 + 3),
-    ("cifar_resnet20", {"shortcut": "padding"}, 9 + 3),
+    ("cifar_resnet20", {"shortcut": "padding"}, 9 + 1),
     ("preresnet", {"depth": 20}, 4 + 4),
     ("densenet", {}, 12),
     pytest.param("cifar_vgg16_bn", {}, 13, marks=pytest.mark.slow),
