@@ -52,3 +52,16 @@ def test_it_learns_at_all_sizes(drawn, images):
         )
         ordinary = drawn.network.train().export()  # with the batch's own statistics
         assert functional.cross_entropy(ordinary(images), labels).item() < 1.15  # half of ln 10, that of guessing
+
+
+def test_statistics_stay_those_of_a_network_whose_neighbours_differ(drawn, images):
+    """Rough functions: every second channel is loud. No variance leaves the range of what batches have."""
+    with torch.no_grad():
+        for parameter in drawn.parameters():
+            parameter[::2] *= 20
+    drawn.train()
+    for _ in range(200):
+        drawn(images)
+    variances = [each for name, each in drawn.network.functions.named_buffers() if name.endswith("running_var")]
+    assert all(float(each.min()) >= 0 for each in variances)
+    assert bool(drawn.eval()(images).isfinite().all())
