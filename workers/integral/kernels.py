@@ -127,14 +127,11 @@ class BSpline:
         return torch.where(s <= 1, inner, outer)
 
 
-LINEAR = Linear()
-"""The kernel that keeps what it interpolates between its smallest and its largest sample."""
-
 CUBIC = Cubic()
 """The kernel of integral networks, unless another one is asked for."""
 
 KERNELS: Mapping[str, Kernel] = {
-    "linear": LINEAR,
+    "linear": Linear(),
     "cubic": CUBIC,
     "keys": Cubic(a=-0.5),
     "lanczos2": Lanczos(half_width=2),

@@ -35,7 +35,7 @@ class IntegralNetwork(nn.Module):
     writes through `.data` is not noticed until the mode changes.)
 
     Batch norms use their batch in training mode. Their running statistics are functions like everything else: what a
-    batch has at the samples is carried to all channels (`statistics`). A norm that was put into evaluation mode
+    batch changes at the samples is carried to all of them (`statistics`). A norm that was put into evaluation mode
     (`network.functions.get_submodule(name).eval()`) uses sampled statistics.
 
     Args:
@@ -150,13 +150,19 @@ class IntegralNetwork(nn.Module):
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
     @torch.no_grad()
     def _learn_statistics(self, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> None:
-        """Carry the batch's statistics to the functions: an average that forgets as the norms do, at all channels."""
+        """Carry what the pass changed of the running statistics to their functions.
+
+        A variance keeps what a batch without any variance would leave of it, however far its neighbours fall.
+        """
         for name, old in before.items():
             own = self.functions.get_buffer(name)
-            share = _share_of_a_batch(self.functions.get_submodule(name.rpartition(".")[0]))
-            if after[name] is not own and share:  # else the pass has changed it itself
-                batch = old + (after[name] - old) / share
-                own.lerp_(self._statistics_at_samples()(name, batch).to(own.dtype), share)
+            if after[name] is own:
+                continue  # the pass has changed it itself
+            changed = own + self._statistics_at_samples()(name, after[name] - old).to(own.dtype)
+            if name.endswith("running_var"):
+                share = _share_of_a_batch(self.functions.get_submodule(name.rpartition(".")[0]))
+                changed = torch.maximum(changed, (1 - share) * own)
+            own.copy_(changed)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
     def _materialised(self) -> nn.Module:
@@ -206,8 +212,6 @@ class IntegralNetwork(nn.Module):
 def _share_of_a_batch(norm: nn.Module) -> float:
     """What the last batch counts for in a norm's running statistics."""
     assert isinstance(norm, _NormBase)
-    if not norm.training:
-        return 0.0
     if norm.momentum is None and norm.num_batches_tracked is not None:
         return 1 / int(norm.num_batches_tracked)
     return norm.momentum or 0.0

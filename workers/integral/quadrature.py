@@ -56,26 +56,19 @@ class Sampled:
         return matrix / (num_channels * self.rule(channels))
 
 
-def between_nodes(nodes: Float[Tensor, " m"], num_channels: int, kernel: Kernel = CUBIC) -> Float[Tensor, "n m"]:
-    """The matrix B that interpolates what is known at nodes: x_i ~ sum_j B_ij x(P_j) for the n channels.
+def product(nodes: Float[Tensor, " m"], num_channels: int) -> Float[Tensor, "m n"]:
+    """Product integration: the *input* function is interpolated between the nodes, the weights stay as they are.
 
-    It interpolates in the partition's own coordinate, in which the nodes are the whole numbers; its rows sum to 1.
+    x_i ~ sum_j B_ij x(P_j), so Q = B^T. B interpolates in the partition's own coordinate, in which the nodes are the
+    whole numbers; its rows sum to 1, so that the sum of the weights is kept exactly.
     """
     size = len(nodes)
     channels = (torch.arange(num_channels, dtype=nodes.dtype, device=nodes.device) + 0.5) / num_channels
     if size == 1:
-        return torch.ones(num_channels, 1, dtype=nodes.dtype, device=nodes.device)
+        return torch.ones(1, num_channels, dtype=nodes.dtype, device=nodes.device)
     left = (torch.searchsorted(nodes.detach(), channels, right=True) - 1).clamp(0, size - 2)
     fraction = (channels - nodes[left]) / (nodes[left + 1] - nodes[left])
-    return interpolation_matrix(left + fraction, size, kernel)
-
-
-def product(nodes: Float[Tensor, " m"], num_channels: int) -> Float[Tensor, "m n"]:
-    """Product integration: the *input* function is interpolated between the nodes, the weights stay as they are.
-
-    With B of `between_nodes`, Q = B^T, so that the sum of the weights is kept exactly.
-    """
-    return between_nodes(nodes, num_channels).T
+    return interpolation_matrix(left + fraction, size).T
 
 
 midpoint = Sampled(rule=midpoint_rule)

@@ -1,7 +1,7 @@
-"""Statistics of functions: from the samples, where a batch norm measures them, to all coefficients.
+"""Running statistics of functions: what a batch says at the samples moves the whole function.
 
-A batch norm that runs at m samples learns their means and variances. Between the samples they are interpolated
-linearly, which keeps a variance from falling below zero. Knows layouts and partitions; knows no module and no data.
+A batch norm that runs at m samples learns their means and variances. This module carries that to the coefficients.
+Knows layouts and partitions; knows no module and no data.
 """
 
 from collections.abc import Mapping
@@ -12,18 +12,18 @@ from torch import Tensor
 
 from workers.channels import ChannelMap
 from workers.integral.axes import AxisMap
-from workers.integral.kernels import LINEAR
 from workers.integral.operators import RowOperator, operator
-from workers.integral.quadrature import between_nodes
+from workers.integral.quadrature import product
 
 STATISTICS = ("running_mean", "running_var")
 """The endings of the names of statistics."""
 
 
 class Statistics:
-    """From statistics at the samples of one partition to their coefficients.
+    """From changes of the statistics at the samples of one partition to changes of their coefficients.
 
-    Where every coefficient has its own node, they are handed on as they are.
+    A change is a function that is known at the nodes; it is interpolated between them, as `product` does with inputs.
+    Where every coefficient has its own node, it is handed on as it is.
 
     Args:
         sampled: The map of the network at the partition.
@@ -40,7 +40,7 @@ class Statistics:
         device: torch.device,
     ) -> None:
         self._operators: dict[int, RowOperator] = {
-            index: operator(between_nodes(nodes[group.name], group.width, LINEAR), device)
+            index: operator(product(nodes[group.name], group.width).T, device)
             for index, group in enumerate(coefficients.groups)
             if group.name in nodes
         }
@@ -55,6 +55,6 @@ class Statistics:
         """The statistics of channels that are functions."""
         return list(self._axes)
 
-    def __call__(self, name: str, values: Float[Tensor, " m"]) -> Float[Tensor, " n"]:
-        """What the values at the samples are for the coefficients."""
-        return self._axes[name](values, 0, self._operators)
+    def __call__(self, name: str, change: Float[Tensor, " m"]) -> Float[Tensor, " n"]:
+        """What a change at the samples is for the coefficients."""
+        return self._axes[name](change, 0, self._operators)

@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from workers.integral.algorithm1 import DrawnSizes
@@ -54,11 +55,14 @@ def test_it_learns_at_all_sizes(drawn, images):
         assert functional.cross_entropy(ordinary(images), labels).item() < 1.15  # half of ln 10, that of guessing
 
 
-def test_statistics_stay_those_of_a_network_whose_neighbours_differ(drawn, images):
-    """Rough functions: every second channel is loud. No variance leaves the range of what batches have."""
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_no_variance_falls_below_zero_where_neighbours_differ(drawn, images, momentum):
     with torch.no_grad():
         for parameter in drawn.parameters():
-            parameter[::2] *= 20
+            parameter[::2] *= 20  # every second channel is loud
+    for module in drawn.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = momentum
     drawn.train()
     for _ in range(200):
         drawn(images)

@@ -412,18 +412,6 @@ def test_statistics_at_samples_become_those_of_the_functions(residual, images):
     assert float((found - wanted).abs().max()) < 0.1 * float((wanted - 5.0).abs().max())
 
 
-def test_a_norm_without_momentum_averages_over_all_batches(residual, images):
-    residual.train().functions.get_submodule("bn1").momentum = None
-
-    def learned(*batches):
-        network = copy.deepcopy(residual)
-        for batch in batches:
-            network(batch)
-        return network.functions.get_buffer("bn1.running_mean")
-
-    torch.testing.assert_close(learned(images, 3 * images), (learned(images) + learned(3 * images)) / 2)
-
-
 def test_a_network_in_evaluation_mode_learns_no_statistics(residual, images):
     before = {name: each.clone() for name, each in residual.functions.named_buffers()}
     residual.eval()(images)
