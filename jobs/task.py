@@ -26,7 +26,7 @@ class StageKind(StrEnum):
 
 
 STAGE_VERSIONS: Mapping[StageKind, int] = {
-    StageKind.TRAIN: 2,
+    StageKind.TRAIN: 3,
     StageKind.CONVERT: 1,
     StageKind.ORDER: 1,
     StageKind.PERMUTE: 1,

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.modules.batchnorm import _NormBase
 
 from workers.channels import ChannelMap, load_resized
 from workers.integral.conversion import FitMethod, convert, uniform_nodes
@@ -149,11 +150,19 @@ class IntegralNetwork(nn.Module):
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
     @torch.no_grad()
     def _learn_statistics(self, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> None:
-        """Carry what the pass changed of the running statistics to their functions."""
+        """Carry what the pass changed of the running statistics to their functions.
+
+        A variance keeps what a batch without any variance would leave of it, however far its neighbours fall.
+        """
         for name, old in before.items():
             own = self.functions.get_buffer(name)
-            if after[name] is not own:  # else the pass has changed it itself
-                own += self._statistics_at_samples()(name, after[name] - old).to(own.dtype)
+            if after[name] is own:
+                continue  # the pass has changed it itself
+            changed = own + self._statistics_at_samples()(name, after[name] - old).to(own.dtype)
+            if name.endswith("running_var"):
+                share = _share_of_a_batch(self.functions.get_submodule(name.rpartition(".")[0]))
+                changed = torch.maximum(changed, (1 - share) * own)
+            own.copy_(changed)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
     def _materialised(self) -> nn.Module:
@@ -198,6 +207,14 @@ class IntegralNetwork(nn.Module):
         if self._statistics is None:
             self._statistics = Statistics(sampling.sampled, self._coefficients, self._nodes, sampling.device)
         return self._statistics
+
+
+def _share_of_a_batch(norm: nn.Module) -> float:
+    """What the last batch counts for in a norm's running statistics."""
+    assert isinstance(norm, _NormBase)
+    if norm.momentum is None and norm.num_batches_tracked is not None:
+        return 1 / int(norm.num_batches_tracked)
+    return norm.momentum or 0.0
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

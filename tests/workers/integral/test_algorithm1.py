@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from workers.integral.algorithm1 import DrawnSizes
@@ -52,3 +53,19 @@ def test_it_learns_at_all_sizes(drawn, images):
         )
         ordinary = drawn.network.train().export()  # with the batch's own statistics
         assert functional.cross_entropy(ordinary(images), labels).item() < 1.15  # half of ln 10, that of guessing
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_no_variance_falls_below_zero_where_neighbours_differ(drawn, images, momentum):
+    with torch.no_grad():
+        for parameter in drawn.parameters():
+            parameter[::2] *= 20  # every second channel is loud
+    for module in drawn.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = momentum
+    drawn.train()
+    for _ in range(200):
+        drawn(images)
+    variances = [each for name, each in drawn.network.functions.named_buffers() if name.endswith("running_var")]
+    assert all(float(each.min()) >= 0 for each in variances)
+    assert bool(drawn.eval()(images).isfinite().all())
