@@ -9,7 +9,7 @@ should stand (`ordering`).
 """
 
 from workers.channels.analysis import find_groups
-from workers.channels.counting import ParameterCount, count_parameters
+from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
 from workers.channels.folding import apply_folding_structure, fold_batchnorm, fold_model, fold_state, norm_eps
 from workers.channels.layout import (
     NOT_A_CHANNEL,
@@ -28,6 +28,8 @@ __all__ = [
     "AxisLayout",
     "ChannelGroup",
     "ChannelMap",
+    "MacCount",
+    "Ownership",
     "ParameterCount",
     "RefusedGroup",
     "Role",
@@ -41,6 +43,7 @@ __all__ = [
     "map_units",
     "mask",
     "norm_eps",
+    "ownership",
     "replace_units",
     "restrict",
     "select",

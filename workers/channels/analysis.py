@@ -98,11 +98,12 @@ def _analyse(graphs: _Graphs, exclude: Sequence[str], choices: Mapping[str, int]
     labelling = new_labelling(graphs.shapes)
     labelling.book.choices.update(choices)
     label(labelling, graphs.evaluation)
+    applications = dict(labelling.book.applications)
     if graphs.training is not None:
         label(labelling, graphs.training, prefix="training:")
     fix_aliases(labelling, graphs.aliases)
     _exclude(labelling, exclude)
-    return gather(labelling, graphs.shapes, graphs.parameters)
+    return gather(labelling, graphs.shapes, graphs.parameters, applications)
 
 
 def _aliases(model: nn.Module) -> dict[str, list[str]]:

@@ -71,13 +71,19 @@ class Findings:
         }
 
 
-def gather(labelling: Labelling, shapes: Mapping[str, tuple[int, ...]], parameters: frozenset[str]) -> Findings:
+def gather(
+    labelling: Labelling,
+    shapes: Mapping[str, tuple[int, ...]],
+    parameters: frozenset[str],
+    applications: Mapping[str, int],
+) -> Findings:
     """Turns joined atoms into units and groups.
 
     Args:
         labelling: labels of all tensors.
         shapes: shapes of all parameters and buffers.
         parameters: first names of the parameters.
+        applications: see `ChannelMap`.
     """
     book = labelling.book
     roots = book.atoms.roots()
@@ -120,7 +126,12 @@ def gather(labelling: Labelling, shapes: Mapping[str, tuple[int, ...]], paramete
             stuck.add(site)
     return Findings(
         channel_map=ChannelMap(
-            groups=groups, tensors=tensors, shapes=dict(shapes), parameters=parameters, refused=refused
+            groups=groups,
+            tensors=tensors,
+            shapes=dict(shapes),
+            parameters=parameters,
+            refused=refused,
+            applications=applications,
         ),
         sliced=frozenset(names[group] for axis in book.sliced for group in _groups_on(axis, roots, group_of)),
         facts=book.facts,

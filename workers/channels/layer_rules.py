@@ -6,6 +6,8 @@ to know about modules: a layer is the name of its weight.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from workers.channels.layout import Labels
@@ -20,7 +22,7 @@ from workers.channels.operators import (
     rule,
     unlabelled,
 )
-from workers.channels.trace import layer_name
+from workers.channels.trace import BATCH, layer_name
 
 _MIXED = "channels that have to stay share a group of a convolution with others"
 
@@ -40,7 +42,9 @@ def convolution(book: Book, call: Call) -> Traced:
         book.facts[f"{call.site} in parts"] = (weight.shape[0] / groups, float(weight.shape[1]))
         _tie_blocks(book, call, groups, source.axes[1], outputs)
     _join_bias(book, call, outputs)
-    return _result(call, source, outputs)
+    result = _result(call, source, outputs)
+    _count(book, weight, result, 1)
+    return result
 
 
 @rule("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -59,6 +63,7 @@ def transposed_convolution(book: Book, call: Call) -> Traced:
         units = _tie_blocks(book, call, groups, source.axes[1], weight.axes[0])
         outputs = np.repeat(units, weight.shape[1])
     _join_bias(book, call, outputs)
+    _count(book, weight, source, 1)
     return _result(call, source, outputs)
 
 
@@ -71,6 +76,7 @@ def linear(book: Book, call: Call) -> Traced:
         raise Unsupported("its weight is computed, not a parameter")
     contract(book, call, weight, 1, source.axes[-1])
     _join_bias(book, call, weight.axes[0])
+    _count(book, weight, source, len(source.axes) - 1)
     return Traced(axes=(*source.axes[:-1], weight.axes[0]), zero=not any(map(is_labelled, source.axes[:-1])))
 
 
@@ -97,6 +103,13 @@ def contract(book: Book, call: Call, weight: Traced, axis: int, incoming: Labels
     if weight.tensor is not None:
         book.roles[weight.tensor, axis] = "input"
     book.atoms.join(incoming, weight.axes[axis], call.obstacle(NO_CHANNELS))
+
+
+def _count(book: Book, weight: Traced, positions: Traced, channels: int) -> None:
+    """Enters that every index of a tensor off its channel axis is a place where the weight is applied."""
+    if weight.tensor is not None:
+        places = math.prod(size for axis, size in enumerate(positions.shape) if axis != channels)
+        book.applications[weight.tensor] = book.applications.get(weight.tensor, 0) + places // BATCH
 
 
 def _check(source: Traced, weight: Traced) -> None:

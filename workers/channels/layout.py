@@ -135,6 +135,8 @@ class ChannelMap:
         shapes: shapes of all parameters and buffers in the `state_dict`.
         parameters: which of them are parameters; of a shared parameter only the first name.
         refused: what has to stay whole, and why.
+        applications: how often one sample is multiplied by every number of a layer's weight, in the evaluation pass on
+            the input that the map was made for: output positions of a convolution, tokens of a linear layer.
     """
 
     groups: tuple[ChannelGroup, ...]
@@ -142,6 +144,7 @@ class ChannelMap:
     shapes: Mapping[str, tuple[int, ...]]
     parameters: frozenset[str]
     refused: tuple[RefusedGroup, ...]
+    applications: Mapping[str, int]
 
     def group_index(self, name: str) -> int:
         """Position of a group in `groups`.

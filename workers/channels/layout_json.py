@@ -29,6 +29,7 @@ def encode(channel_map: ChannelMap) -> dict[str, object]:
         "shapes": {name: list(shape) for name, shape in channel_map.shapes.items()},
         "parameters": sorted(channel_map.parameters),
         "refused": [{**asdict(group), "layers": list(group.layers)} for group in channel_map.refused],
+        "applications": dict(channel_map.applications),
     }
 
 
@@ -52,6 +53,7 @@ def decode(document: Mapping[str, Any]) -> ChannelMap:
         shapes={name: tuple(shape) for name, shape in document["shapes"].items()},
         parameters=frozenset(document["parameters"]),
         refused=tuple(RefusedGroup(**{**group, "layers": tuple(group["layers"])}) for group in document["refused"]),
+        applications=dict(document["applications"]),
     )
 
 

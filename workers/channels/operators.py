@@ -107,6 +107,7 @@ class Book:
     Attributes:
         atoms: what belongs together, and what has to stay.
         roles: role of an axis of a parameter, by (name, axis), where it is not `output`.
+        applications: how often one sample is multiplied by every number of a layer's weight.
         produced: (layer, labels) for every layer that makes new channels, in order of execution.
         sliced: labels of axes that an operator takes apart.
         normalised: labels of axes that an operator takes statistics over.
@@ -118,6 +119,7 @@ class Book:
 
     atoms: Atoms = field(default_factory=Atoms)
     roles: dict[tuple[str, int], Role] = field(default_factory=dict)
+    applications: dict[str, int] = field(default_factory=dict)
     produced: list[tuple[str, Labels]] = field(default_factory=list)
     sliced: list[Labels] = field(default_factory=list)
     normalised: list[Labels] = field(default_factory=list)

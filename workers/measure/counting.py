@@ -32,10 +32,11 @@ def count_macs(model: nn.Module, input_shape: Sequence[int]) -> int:
         BadInputError: The network cannot be run on a sample of that shape.
     """
     shadow = copy.deepcopy(model).to("meta").eval()
+    dtype = next((each.dtype for each in shadow.parameters() if each.is_floating_point()), torch.get_default_dtype())
     counter = FlopCounterMode(display=False)
     try:
         with torch.inference_mode(), counter:
-            shadow(torch.empty(1, *input_shape, device="meta"))
+            shadow(torch.empty(1, *input_shape, device="meta", dtype=dtype))
     except (RuntimeError, ValueError) as error:
         raise BadInputError(
             f"count_macs: the network cannot be run on one sample of shape {tuple(input_shape)} on the meta device "

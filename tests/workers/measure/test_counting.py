@@ -57,3 +57,7 @@ def test_parameters_are_counted_once_and_buffers_not():
 def test_bytes_are_those_of_the_types_stored():
     state = {"half": torch.zeros(3, dtype=torch.float16), "float": torch.zeros(2), "steps": torch.tensor(7)}
     assert size_bytes(state) == 3 * 2 + 2 * 4  # the integer counter is not a weight
+
+
+def test_macs_of_a_network_in_double_precision():
+    assert count_macs(nn.Conv2d(3, 4, 1).double(), (3, 5, 5)) == 3 * 4 * 25
