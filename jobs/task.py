@@ -27,7 +27,7 @@ class StageKind(StrEnum):
 
 STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.TRAIN: 3,
-    StageKind.CONVERT: 1,
+    StageKind.CONVERT: 2,
     StageKind.ORDER: 1,
     StageKind.PERMUTE: 1,
     StageKind.SCORE: 1,

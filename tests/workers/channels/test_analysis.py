@@ -1,3 +1,5 @@
+import gc
+import weakref
 from typing import ClassVar
 
 import pytest
@@ -83,6 +85,16 @@ class TestGroups:
 
 
 class TestModelIsLeftAsFound:
+    def test_nothing_keeps_the_network_alive(self):
+        model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
+        found = find_groups(model, SHAPE)
+        smaller = select(model.state_dict(), found, {"0": [0, 2]})
+        alive = weakref.ref(model)
+        del model
+        gc.collect()
+        assert alive() is None
+        assert smaller["0.weight"].shape == (2, 3, 1, 1)
+
     def test_modes_gradients_hooks_and_numbers(self, plain):
         model = plain
         model.train()
