@@ -1,9 +1,9 @@
 """How near the channel orders come to the best known ones, how fast, and how near they are proven to be.
 
-Instances: channels drawn from random smooth manifolds (8 latent dimensions, 1,152 features), n = 64 to 2,048, and, where
-the trained networks are given, groups of VGG-16-BN. Side by side on each: Orchard's portfolio at effort `standard` and at
-`fast`, LKH (by `elkai`, 10 runs as is its default, one for n > 512), OR-Tools' routing solver alone for 10 seconds,
-nearest neighbour, and plain 2-opt with Or-opt from it. Figures of the effort `standard`, over n <= 512 unless named:
+Instances: channels drawn from random smooth manifolds (8 latent dimensions, 1,152 features), n = 64 to 2,048, and,
+where the trained networks are given, groups of VGG-16-BN. Side by side on each: Orchard's portfolio at effort
+`standard` and at `fast`, LKH (by `elkai`, 10 runs as is its default, one for n > 512), OR-Tools' routing solver alone
+for 10 seconds, nearest neighbour, and plain 2-opt with Or-opt from it. Figures of the effort `standard`, over n <= 512 unless named:
 
 - gap_mean: mean length above LKH's, in %;
 - time_ratio_to_lkh: the largest ratio of its time to what it is allowed, LKH's time or 2 s, whichever is more;
@@ -11,8 +11,8 @@ nearest neighbour, and plain 2-opt with Or-opt from it. Figures of the effort `s
 - gap_2048, seconds_2048, certified_gap_2048: length above LKH's in %, time, and proven gap in % of n = 2,048;
 - peak_bytes: of the process, all of it.
 
-Without elkai the comparison with LKH is left out (null); `uv pip install --group benchmarks` brings it. It is no part of
-Orchard: its licence is for research. --quick: n <= 256, no routing, within a minute.
+Without elkai the comparison with LKH is left out (null); `uv pip install --group benchmarks` brings it. It is no part
+of Orchard: its licence is for research. --quick: n <= 256, no routing, within a minute.
 
     python -m benchmarks.ordering [--quick] [--weights DIR] [--table FILE]
 """
@@ -59,7 +59,7 @@ class Row:
 
 
 def manifold(n: int, seed: int) -> torch.Tensor:
-    """n channels of 1,152 features on a random smooth manifold of 8 dimensions, with a little noise."""
+    """Rows for n channels of 1,152 features on a random smooth manifold of 8 dimensions, with a little noise."""
     generator = torch.Generator().manual_seed(seed)
     latent = torch.randn(n, 8, generator=generator)
     bent = torch.tanh(latent @ torch.randn(8, 64, generator=generator))

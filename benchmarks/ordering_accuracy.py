@@ -1,10 +1,10 @@
 """What the order of the channels is worth: accuracy after uniform resampling, for each ordering and each distance.
 
-Trained networks, batch norms folded, no data and no tuning; every width and every cell is uniform, so that what differs is
-the order alone. It is a sweep like any other, run by Orchard itself in one process. Figures are test accuracies in %, by
-network, ordering and compression asked for, such as `resnet56.tsp-l1.30`: mean over the seeds, and standard deviation.
-The trained networks are not part of the project: say where the two files and the data are; without them only the network
-of the quickstart is measured, which is trained here. --quick takes a minute or two.
+Trained networks, batch norms folded, no data and no tuning; every width and every cell is uniform, so that what differs
+is the order alone. It is a sweep like any other, run by Orchard itself in one process. Figures are test accuracies in
+%, by network, ordering and compression asked for, such as `resnet56.tsp-l1.30`: mean over the seeds, and standard
+deviation. The trained networks are not part of the project: say where the two files and the data are; without them only
+the network of the quickstart is measured, which is trained here. --quick takes a minute or two.
 
     python -m benchmarks.ordering_accuracy [--data DIR --weights DIR] [--quick] [--seeds N] [--store URI]
 """
@@ -36,8 +36,10 @@ ORDERINGS: dict[str, dict[str, str]] = {
 
 def methods() -> dict[str, dict[str, object]]:
     """An integral method per ordering, and the dense network."""
-    uniform = {"kind": "integral", "partition": "uniform", "quadrature": "midpoint"}
-    integral = {name: {**uniform, "ordering": {**ordering, "effort": "fast"}} for name, ordering in ORDERINGS.items()}
+    uniform: dict[str, object] = {"kind": "integral", "partition": "uniform", "quadrature": "midpoint"}
+    integral: dict[str, dict[str, object]] = {
+        name: {**uniform, "ordering": {**ordering, "effort": "fast"}} for name, ordering in ORDERINGS.items()
+    }
     return {"dense": {"kind": "dense"}, **integral}
 
 

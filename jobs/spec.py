@@ -107,8 +107,8 @@ class OrderingSpec(Record):
 
     method: Literal["tsp", "identity", "random", "norm", "spectral"] = Field(
         default="tsp",
-        description="`tsp`: the shortest path through the channels. Its controls: `identity`; `random`; `norm`: sorted by "
-        "the l1 norm of their slices; `spectral`: along the Fiedler vector of their similarities.",
+        description="`tsp`: the shortest path through the channels. Its controls: `identity`; `random`; `norm`: sorted "
+        "by the l1 norm of their slices; `spectral`: along the Fiedler vector of their similarities.",
     )
     metric: Literal["l1", "l2", "cosine"] = Field(
         default="l1", description="Distance between the slices of two channels."

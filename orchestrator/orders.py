@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.artifact import Manifest, Store
+from jobs.identity import Json
 from jobs.task import StageKind
 from orchestrator.results import Curve
 
@@ -67,6 +68,6 @@ def collect_orders(curves: Sequence[Curve], store: Store) -> tuple[GroupOrder, .
     )
 
 
-def _rows(permute: Manifest) -> Iterator[Mapping[str, object]]:
+def _rows(permute: Manifest) -> Iterator[Mapping[str, Json]]:
     for certificate in permute.measurements.get("groups", ()):  # those of earlier versions list none
         yield {**certificate, "solve_s": permute.timings.get(certificate["group"], 0.0)}

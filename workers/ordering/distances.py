@@ -33,8 +33,8 @@ def pairwise_distances(
     Args:
         slices: One tensor per slice, all with the same n >= 1 on the first axis; further axes are flattened
             and may be empty. Any floating dtype and device.
-        metric: ``l1`` sums absolute differences; ``l2`` sums, over slices, the Euclidean distance; ``cosine`` is 1 minus
-            the cosine of the angle between all that two channels own. A dead channel (all zero) is at cosine distance 1
+        metric: ``l1`` sums absolute differences; ``l2`` sums, over slices, the Euclidean distance; ``cosine`` is 1
+            minus the cosine of the angle between all that two channels own. A dead channel (all zero) is at cosine distance 1
             from every other that is not dead.
         normalize: ``tensor`` divides each slice by its size (sum of absolute values for l1, else Frobenius norm), so
             that every slice counts the same, whatever the scale of its tensor; an all-zero slice stays.
@@ -51,7 +51,9 @@ def pairwise_distances(
             raise ValueError(f"{field}: {value!r} is not one of {', '.join(known)}")
     rows = _checked_rows(slices)
     if normalize == "tensor":
-        rows = [_over(matrix, torch.linalg.vector_norm(matrix, 1 if metric == "l1" else 2)) for matrix in rows]
+        rows = [
+            _over(matrix, torch.linalg.vector_norm(matrix, 1 if metric == "l1" else 2)[None, None]) for matrix in rows
+        ]
     upper = _METRICS[metric](rows).triu(1)  # mirrored: symmetric to the last bit
     return np.asarray((upper + upper.T).cpu().numpy(), dtype=np.float64)
 
@@ -78,14 +80,12 @@ _METRICS: Mapping[str, Callable[[Sequence[Tensor]], Tensor]] = MappingProxyType(
 )
 
 
-def _over(matrix: Float[Tensor, "n d"], size: Float[Tensor, "..."]) -> Float[Tensor, "n d"]:
+def _over(matrix: Float[Tensor, "n d"], size: Float[Tensor, "#n #d"]) -> Float[Tensor, "n d"]:
     """The matrix divided by its size; what has none stays zero."""
     return matrix / torch.where(size > 0, size, 1.0)
 
 
-def _summed(
-    rows: Sequence[Float[Tensor, "n _"]], cost: Callable[[Tensor], Tensor]
-) -> Float64[Tensor, "n n"]:
+def _summed(rows: Sequence[Float[Tensor, "n _"]], cost: Callable[[Tensor], Tensor]) -> Float64[Tensor, "n n"]:
     """The sum over all columns of a cost of the difference of two rows; of blocks below the diagonal, nothing."""
     n = len(rows[0])
     total = torch.zeros(n, n, dtype=torch.float64, device=rows[0].device)

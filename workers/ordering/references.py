@@ -52,10 +52,10 @@ def spectral(slices: Sequence[Float[Tensor, "n ..."]], distances: Matrix, seed: 
 
 
 def _fiedler(similarities: Float64[np.ndarray, "n n"]) -> Float64[np.ndarray, " n"]:
-    """The eigenvector of the Laplacian that belongs to its second smallest eigenvalue; its largest entry is positive."""
+    """The eigenvector of the Laplacian's second smallest eigenvalue; its entry of largest magnitude is positive."""
     laplacian = np.diag(similarities.sum(1)) - similarities
-    vector: Float64[np.ndarray, " n"] = np.linalg.eigh(laplacian).eigenvectors[:, 1]
-    return vector * np.sign(vector[np.abs(vector).argmax()])
+    vector = np.linalg.eigh(laplacian).eigenvectors[:, 1]
+    return np.asarray(vector * np.sign(vector[np.abs(vector).argmax()]))
 
 
 def _as_matrices(slices: Sequence[Tensor]) -> list[Float[Tensor, "n _"]]:

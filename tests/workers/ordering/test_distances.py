@@ -45,8 +45,8 @@ def test_a_dead_channel_is_at_cosine_distance_one():
     assert distances == pytest.approx(np.ones((3, 3)) - np.eye(3))
 
 
-# The first two channels differ by 2 in the first slice and by 1 in the second. l1 divides the slices by the sums 8 and 2
-# of their absolute values, l2 by their norms sqrt(24) and sqrt(2).
+# The first two channels differ by 2 in the first slice and by 1 in the second. l1 divides the slices by the sums 8 and
+# 2 of their absolute values, l2 by their norms sqrt(24) and sqrt(2).
 @pytest.mark.parametrize(("metric", "expected"), [("l1", 2 / 8 + 1 / 2), ("l2", 2 / 24**0.5 + 1 / 2**0.5)])
 def test_normalised_slices_count_the_same_whatever_their_scale(metric, expected):
     small, other = torch.tensor([[2.0], [4.0], [2.0], [0.0]]), torch.tensor([[0.0], [1.0], [0.0], [1.0]])
