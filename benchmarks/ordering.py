@@ -3,7 +3,8 @@
 Instances: channels drawn from random smooth manifolds (8 latent dimensions, 1,152 features), n = 64 to 2,048, and,
 where the trained networks are given, groups of VGG-16-BN. Side by side on each: Orchard's portfolio at effort
 `standard` and at `fast`, LKH (by `elkai`, 10 runs as is its default, one for n > 512), OR-Tools' routing solver alone
-for 10 seconds, nearest neighbour, and plain 2-opt with Or-opt from it. Figures of the effort `standard`, over n <= 512 unless named:
+for 10 seconds, nearest neighbour, and plain 2-opt with Or-opt from it.
+Figures of the effort `standard`, over n <= 512 unless named:
 
 - gap_mean: mean length above LKH's, in %;
 - time_ratio_to_lkh: the largest ratio of its time to what it is allowed, LKH's time or 2 s, whichever is more;

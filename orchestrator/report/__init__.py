@@ -1,8 +1,8 @@
 """A sweep's curves for people: a figure, a table of all points and one self-contained page.
 
 Everything is made from the curves and their orders, so that it can be made again whenever the store is there. This
-package refuses to know where curves come from; `figure`, `table` and `page` each make one kind of thing, and matplotlib is
-imported when the first figure is drawn.
+package refuses to know where curves come from; `figure`, `table` and `page` each make one kind of thing, and
+matplotlib is imported when the first figure is drawn.
 """
 
 from collections.abc import Sequence

@@ -34,8 +34,8 @@ def pairwise_distances(
         slices: One tensor per slice, all with the same n >= 1 on the first axis; further axes are flattened
             and may be empty. Any floating dtype and device.
         metric: ``l1`` sums absolute differences; ``l2`` sums, over slices, the Euclidean distance; ``cosine`` is 1
-            minus the cosine of the angle between all that two channels own. A dead channel (all zero) is at cosine distance 1
-            from every other that is not dead.
+            minus the cosine of the angle between all that two channels own. A dead channel (all zero) is at cosine
+            distance 1 from every other that is not dead.
         normalize: ``tensor`` divides each slice by its size (sum of absolute values for l1, else Frobenius norm), so
             that every slice counts the same, whatever the scale of its tensor; an all-zero slice stays.
 
