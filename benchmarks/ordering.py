@@ -4,7 +4,7 @@ Instances: channels drawn from random smooth manifolds (8 latent dimensions, 1,1
 where the trained networks are given, groups of VGG-16-BN. Side by side on each: Orchard's portfolio at effort
 `standard` and at `fast`, LKH (by `elkai`, 10 runs as is its default, one for n > 512), OR-Tools' routing solver alone
 for 10 seconds, nearest neighbour, and plain 2-opt with Or-opt from it.
-Figures of the effort `standard`, over n <= 512 unless named:
+Times are processor seconds of one thread. Figures of the effort `standard`, over n <= 512 unless named:
 
 - gap_mean: mean length above LKH's, in %;
 - time_ratio_to_lkh: the largest ratio of its time to what it is allowed, LKH's time or 2 s, whichever is more;
@@ -49,7 +49,7 @@ _UNITS = 10**7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What one solver did on one instance; lengths as a ratio to the best of them come later."""
+    """What one solver did on one instance: the path's length, processor seconds, and the proven gap in %."""
 
     instance: str
     n: int
@@ -130,19 +130,19 @@ def peers(quick: bool) -> dict[str, Callable[[Matrix], list[int]]]:
 
 
 def measure(instance: str, distances: Matrix, quick: bool) -> Iterator[Row]:
-    """All solvers on one instance; times are of wall clock."""
+    """All solvers on one instance. Times are of the processor: each solver has one thread, and others may be at work."""
     n = len(distances)
     for effort in ("fast", "standard"):
-        started = time.perf_counter()
+        started = time.process_time()
         found = solve_path(distances, seed=0, effort=effort)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         yield Row(
             instance=instance, n=n, solver=effort, length=found.length, solve_s=seconds, certified_gap=100 * found.gap
         )
     for solver, solve in peers(quick).items():
-        started = time.perf_counter()
+        started = time.process_time()
         order = solve(distances)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         yield Row(instance=instance, n=n, solver=solver, length=path_length(distances, order), solve_s=seconds)
 
 

@@ -70,7 +70,7 @@ _LIMITS: dict[str, Limits] = {
         max_solutions=12,
         ascent_iterations=200,
         merge_time=0.5,
-        exact_time=0.3,
+        exact_time=0.2,
         exact_edges=2_500,
     ),
     "thorough": Limits(
