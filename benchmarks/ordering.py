@@ -130,7 +130,7 @@ def peers(quick: bool) -> dict[str, Callable[[Matrix], list[int]]]:
 
 
 def measure(instance: str, distances: Matrix, quick: bool) -> Iterator[Row]:
-    """All solvers on one instance. Times are of the processor: each solver has one thread, and others may be at work."""
+    """All solvers on one instance. Times are of the processor: each has one thread, and others may be at work."""
     n = len(distances)
     for effort in ("fast", "standard"):
         started = time.process_time()
