@@ -46,7 +46,7 @@ def test_plan_counts_the_tasks_by_stage(orchard, tiny_sweep, write_sweep):
 
 def test_plan_says_that_orders_come_later(orchard, tiny_sweep, write_sweep):
     path = write_sweep({**tiny_sweep, "methods": {"integral": {"kind": "integral"}}})
-    assert "once convert has listed the groups" in orchard("plan", path)[1]
+    assert "once convert has listed the channel groups" in orchard("plan", path)[1]
 
 
 def test_plan_imports_nothing_heavy(tiny_sweep, write_sweep):
