@@ -31,6 +31,9 @@ DATASETS_WITHOUT_ROOT = ("digits",)
 CRITERIA = ("l1", "random")
 """Criteria of `workers.criteria`."""
 
+DRAWN_ORDERINGS = ("tsp", "random")
+"""Orderings of `workers.ordering` that a seed changes."""
+
 TORCHVISION_PREFIX = "torchvision:"
 
 TORCHVISION_NETWORKS = frozenset(

@@ -105,10 +105,17 @@ class ModelSpec(Record):
 class OrderingSpec(Record):
     """How the channels of each group are ordered before they become a function (INN, section 3.3)."""
 
-    method: Literal["tsp", "identity", "random"] = Field(
-        default="tsp", description="`tsp`: the shortest path through the channels; the others are its controls."
+    method: Literal["tsp", "identity", "random", "norm", "spectral"] = Field(
+        default="tsp",
+        description="`tsp`: the shortest path through the channels. Its controls: `identity`; `random`; `norm`: sorted "
+        "by the l1 norm of their slices; `spectral`: along the Fiedler vector of their similarities.",
     )
-    metric: Literal["l1", "l2"] = Field(default="l1", description="Distance between the slices of two channels.")
+    metric: Literal["l1", "l2", "cosine"] = Field(
+        default="l1", description="Distance between the slices of two channels."
+    )
+    normalize: Literal["none", "tensor"] = Field(
+        default="none", description="`tensor`: the slices of every tensor count the same, whatever its scale."
+    )
     effort: Literal["fast", "standard", "thorough"] = Field(
         default="standard", description="How much work the solver may do."
     )

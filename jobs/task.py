@@ -28,8 +28,8 @@ class StageKind(StrEnum):
 STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.TRAIN: 3,
     StageKind.CONVERT: 2,
-    StageKind.ORDER: 1,
-    StageKind.PERMUTE: 1,
+    StageKind.ORDER: 2,
+    StageKind.PERMUTE: 2,
     StageKind.SCORE: 1,
     StageKind.TUNE: 2,
     StageKind.PRUNE: 2,
@@ -158,12 +158,18 @@ class GroupSize:
     width: int
 
 
+_NARROW, _BATCH = 128, 256  # channels: a group below the first shares a task, which has so many at most
+
+
 def order_tasks(permute: Task, groups: Sequence[GroupSize], resources: Resources | None = None) -> tuple[Task, ...]:
-    """The `order` tasks that a `permute` task joins: one per channel group.
+    """The `order` tasks that a `permute` task joins: every channel group is in one of them.
 
     They cannot be planned before `convert` has listed the groups, yet their keys follow from the permute task
     and the list alone. So the scheduler (to run them) and the permute stage (to read them) both ask here, and
     the permute task's own key needs no knowledge of them.
+
+    A wide group has a task to itself. Narrow ones share tasks: to read the network and to commit takes as long as to
+    order some of them.
 
     Args:
         permute: The task that joins them.
@@ -173,13 +179,31 @@ def order_tasks(permute: Task, groups: Sequence[GroupSize], resources: Resources
     return tuple(
         make_task(
             StageKind.ORDER,
-            params={"group": group.name, "ordering": permute.params["ordering"], "seed": permute.params["seed"]},
+            params={
+                "groups": [group.name for group in batch],
+                "ordering": permute.params["ordering"],
+                "seed": permute.params["seed"],
+            },
             inputs={"network": permute.inputs["network"]},
             environment=permute.environment,
             resources=resources,
-            label=f"{permute.label} {group.name}",
+            label=f"{permute.label} {batch[0].name}" + (f" and {len(batch) - 1} more" if len(batch) > 1 else ""),
             family=permute.family,
-            work=float(group.width) ** 2,
+            work=sum(float(group.width) ** 2 for group in batch),
         )
-        for group in groups
+        for batch in _batches(groups)
     )
+
+
+def _batches(groups: Sequence[GroupSize]) -> list[list[GroupSize]]:
+    """The wide groups, each alone, and the narrow ones in their order, as many together as fit."""
+    batches = [[group] for group in groups if group.width >= _NARROW]
+    shared: list[GroupSize] = []
+    for group in groups:
+        if group.width >= _NARROW:
+            continue
+        if shared and sum(each.width for each in shared) + group.width > _BATCH:
+            batches.append(shared)
+            shared = []
+        shared.append(group)
+    return [*batches, shared] if shared else batches

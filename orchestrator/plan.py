@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from sys import intern
 
+from jobs import names
 from jobs.identity import Json
 from jobs.spec import (
     CriterionMethod,
@@ -203,7 +204,7 @@ class _Planner:
         order = OrderingSpec(method="identity") if scratch else spec.ordering
         ordering: dict[str, Json] = {
             "ordering": order.model_dump(mode="json"),
-            "seed": seed if order.method != "identity" else None,
+            "seed": seed if order.method in names.DRAWN_ORDERINGS else None,
         }
         permuted = self._add(StageKind.PERMUTE, ordering, {"network": converted}, label)
         return self._train_integral(permuted, spec.train, seed, label) if spec.train else permuted

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from jobs.outcome import Outcome, Succeeded
 from jobs.task import StageKind
 from orchestrator.machine import Machine
+from orchestrator.orders import collect_orders
 from orchestrator.report import report_files
 from orchestrator.results import Curve, PlannedPoint, Point, SweepRecord, collect
 from orchestrator.store import ArtifactStore
@@ -59,7 +60,7 @@ class Publisher:
             self._background.join()
 
     def finish(self) -> tuple[tuple[Curve, ...], TrackedSweep | None]:
-        """Log everything that the store has, with figure, table and report; None where MLflow cannot be reached."""
+        """Log everything that the store has, with figure, tables and report; None where MLflow cannot be reached."""
         self.wait()
         curves = collect(self._record, self._store, self._points)
         try:
@@ -67,7 +68,7 @@ class Publisher:
                 self._record,
                 curves,
                 tracking_uri=self._tracking_uri,
-                artifacts=report_files(self._record, curves),
+                artifacts=report_files(self._record, curves, collect_orders(curves, self._store)),
                 ended=True,
             )
         except TrackingUnavailableError as error:

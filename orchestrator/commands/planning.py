@@ -107,5 +107,5 @@ def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: st
         )
     if unknown:
         click.echo(
-            f"order: one more task per channel group, once convert has listed the groups ({unknown} permute tasks)"
+            f"order: more tasks will follow, once convert has listed the channel groups ({unknown} permute tasks)"
         )

@@ -6,6 +6,7 @@ import click
 
 from orchestrator.commands.locating import find_record
 from orchestrator.holding import Hold
+from orchestrator.orders import collect_orders
 from orchestrator.results import collect
 from orchestrator.store import Lease
 
@@ -15,7 +16,8 @@ def report(name: str, *, storage: str, out: str) -> None:
     from orchestrator.report import write_report
 
     record, store = find_record(name, storage)
-    for path in write_report(record, collect(record, store), Path(out)):
+    curves = collect(record, store)
+    for path in write_report(record, curves, collect_orders(curves, store), Path(out)):
         click.echo(str(path))
 
 
@@ -36,7 +38,7 @@ def sync(name: str, *, storage: str, tracking: str | None, rebuild: bool) -> Non
             record,
             curves,
             tracking_uri=tracking or str(record.spec["tracking"]),
-            artifacts=report_files(record, curves),
+            artifacts=report_files(record, curves, collect_orders(curves, store)),
             ended=True,
             rebuild=rebuild,
         )

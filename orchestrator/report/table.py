@@ -6,10 +6,11 @@ This module refuses to know how a figure or a page looks; the one table that it 
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+from orchestrator.orders import GroupOrder
 from orchestrator.results import METRICS, Curve, SweepRecord
 
 if TYPE_CHECKING:
@@ -165,6 +166,15 @@ def summary_table(curves: Sequence[Curve]) -> "Table":
             )
         table.add_section()
     return table
+
+
+def orders_csv(orders: Sequence[GroupOrder]) -> str:
+    """How good the channel orders are: a row per curve and channel group, the fields of `GroupOrder`."""
+    text = io.StringIO()
+    rows = csv.DictWriter(text, [field.name for field in fields(GroupOrder)], lineterminator="\n")
+    rows.writeheader()
+    rows.writerows(map(asdict, orders))
+    return text.getvalue()
 
 
 def points_csv(record: SweepRecord, curves: Sequence[Curve]) -> str:

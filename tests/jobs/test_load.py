@@ -89,7 +89,12 @@ MALFORMED = [
     ("methods.l1.compressions", [], "methods.l1.compressions", "is empty"),
     ("methods.dense.compressions", [0.1], "methods.dense.compressions", "unknown key"),
     ("methods.i", {"kind": "integral", "tune": {"step": 3}}, "methods.i.tune.step", "did you mean 'steps'?"),
-    ("methods.i", {"kind": "integral", "ordering": {"metric": "l3"}}, "methods.i.ordering.metric", "'l1' or 'l2'"),
+    (
+        "methods.i",
+        {"kind": "integral", "ordering": {"metric": "l3"}},
+        "methods.i.ordering.metric",
+        "'l1', 'l2' or 'cosine'",
+    ),
     ("resources", {"train": {"num_cpus": 0}}, "resources.train.num_cpus", "greater than 0"),
     ("resources", {"tain": {}}, "resources.tain", "did you mean 'train'?"),
 ]

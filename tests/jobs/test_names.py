@@ -1,9 +1,11 @@
+import torch
 import torchvision
 
 from jobs import names
 from workers.criteria import CRITERIA
 from workers.data.load import DATASETS
 from workers.models._registry import ZOO
+from workers.ordering import METHODS, order_channels
 
 
 def test_the_names_of_networks_are_those_of_the_zoo():
@@ -16,6 +18,16 @@ def test_the_names_of_data_sets_are_those_that_can_be_read():
 
 def test_the_names_of_criteria_are_those_that_score():
     assert set(names.CRITERIA) == set(CRITERIA)
+
+
+def test_the_drawn_orderings_are_those_that_follow_the_seed():
+    slices = [torch.randn(12, 30, generator=torch.Generator().manual_seed(0))]
+    same = {
+        method
+        for method in METHODS
+        if len({order_channels(slices, method=method, seed=seed, effort="fast").order for seed in range(2)}) == 1
+    }
+    assert set(METHODS) - same <= set(names.DRAWN_ORDERINGS) <= set(METHODS)
 
 
 def test_the_names_of_torchvision_are_its_own():

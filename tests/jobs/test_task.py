@@ -36,13 +36,27 @@ def permute(method="tsp", seed=0):
     )
 
 
-GROUPS = (GroupSize(name="stem", width=16), GroupSize(name="body", width=64))
+GROUPS = (GroupSize(name="stem", width=128), GroupSize(name="body", width=256))
 
 
-def test_a_permute_task_has_one_order_task_per_group():
+def test_a_wide_group_has_an_order_task_of_its_own():
     tasks = order_tasks(permute(), GROUPS)
-    assert [task.params["group"] for task in tasks] == ["stem", "body"]
+    assert [task.params["groups"] for task in tasks] == [["stem"], ["body"]]
+    assert [task.label for task in tasks] == ["net/seed0 stem", "net/seed0 body"]
     assert all(task.inputs == {"network": "converted"} for task in tasks)
+
+
+def test_narrow_groups_share_tasks_of_at_most_256_channels():
+    # 100 + 100 fit, with 57 more they do not: the third opens the next task, where 120 and 79 fill 256 exactly.
+    widths = {"a": 100, "wide": 512, "b": 100, "c": 57, "d": 120, "e": 79, "f": 1}
+    tasks = order_tasks(permute(), [GroupSize(name=name, width=width) for name, width in widths.items()])
+    assert [task.params["groups"] for task in tasks] == [["wide"], ["a", "b"], ["c", "d", "e"], ["f"]]
+    assert [task.label for task in tasks][1:3] == ["net/seed0 a and 1 more", "net/seed0 c and 2 more"]
+    assert tasks[1].work == 2 * 100**2
+
+
+def test_no_groups_no_order_tasks():
+    assert order_tasks(permute(), []) == ()
 
 
 def test_the_larger_group_is_more_work():

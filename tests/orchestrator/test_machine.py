@@ -11,7 +11,7 @@ from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.retry import RETRIES
 from orchestrator.scheduling.spending import Caps, Spending
 
-GROUPS = [{"name": "a", "width": 8}, {"name": "b", "width": 32}, {"name": "c", "width": 16}]
+GROUPS = [{"name": "a", "width": 128}, {"name": "b", "width": 512}, {"name": "c", "width": 256}]
 
 
 def task(stage, number=0, inputs=None, num_gpus=0.0):
@@ -74,7 +74,7 @@ def test_a_task_runs_when_its_inputs_are_there():
 def test_order_tasks_start_largest_first():
     tasks, targets = chain()
     ran = run_all(state := machine(tasks, targets), state.start(frozenset(), {}))
-    assert [each.params["group"] for each in ran if each.stage is StageKind.ORDER] == ["b", "c", "a"]
+    assert [each.params["groups"] for each in ran if each.stage is StageKind.ORDER] == [["b"], ["c"], ["a"]]
 
 
 def test_two_permutations_with_equal_order_tasks_share_them():
@@ -194,7 +194,7 @@ def test_a_failed_order_task_blocks_the_permutation():
     run_all(
         state,
         state.start(frozenset(), {}),
-        lambda each: failed(each, Cause.BUG) if each.params.get("group") == "b" else succeeded(each),
+        lambda each: failed(each, Cause.BUG) if each.params.get("groups") == ["b"] else succeeded(each),
     )
     assert (state.state_of(targets[0]), state.finished) == (TaskState.BLOCKED, True)
 

@@ -14,7 +14,7 @@ from jobs.task import GroupSize, Resources, StageKind, make_task, order_tasks
 from orchestrator.machine import Lane, Machine
 from orchestrator.scheduling.retry import RETRIES
 
-GROUPS = tuple(GroupSize(name=name, width=width) for name, width in (("a", 8), ("b", 32)))
+GROUPS = tuple(GroupSize(name=name, width=width) for name, width in (("a", 128), ("b", 512)))
 LISTED = {"groups": [{"name": group.name, "width": group.width} for group in GROUPS]}
 PASSING = (Cause.PREEMPTED, Cause.TRANSIENT, Cause.OUT_OF_MEMORY)
 

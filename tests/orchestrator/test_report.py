@@ -12,6 +12,7 @@ import yaml
 from matplotlib.image import imread
 from rich.console import Console
 
+from orchestrator.orders import GroupOrder
 from orchestrator.report import draw_curves, html_page, points_csv, report_files, summarize, summary_table, write_report
 from orchestrator.results import METRICS, Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
 
@@ -51,6 +52,23 @@ def curves() -> tuple[Curve, ...]:
         make_curve("integral", 0, {0.2: 0.95, 0.4: None}),
         make_curve("integral", 1, {0.2: 0.95, 0.4: None}),
     )
+
+
+ORDERS = (
+    GroupOrder(
+        model="net",
+        method="integral",
+        seed=0,
+        group="layer1",
+        width=8,
+        identity_length=9.5,
+        length=4.0,
+        lower_bound=3.0,
+        gap=0.25,
+        status="feasible",
+        solve_s=0.5,
+    ),
+)
 
 
 def row(curves, method: str):
@@ -214,9 +232,18 @@ def test_page_has_each_point_in_its_own_row():
     assert "0.625" in text
 
 
-def test_report_writes_four_files(curves, tmp_path):
+def test_report_writes_five_files(curves, tmp_path):
     record = make_record(*curves)
-    paths = write_report(record, curves, tmp_path / "new" / "folder")
-    assert [path.name for path in paths] == ["curves.png", "points.csv", "report.html", "sweep.yaml"]
-    assert {path.name: path.read_bytes() for path in paths} == report_files(record, curves)
+    paths = write_report(record, curves, ORDERS, tmp_path / "new" / "folder")
+    assert [path.name for path in paths] == ["curves.png", "points.csv", "report.html", "sweep.yaml", "orders.csv"]
+    assert {path.name: path.read_bytes() for path in paths} == report_files(record, curves, ORDERS)
     assert yaml.safe_load(paths[3].read_text()) == record.spec
+
+
+def test_a_sweep_with_orders_has_a_table_of_them(curves):
+    record = make_record(*curves)
+    table = list(csv.DictReader(io.StringIO(report_files(record, curves, ORDERS)["orders.csv"].decode())))
+    assert [(line["group"], line["identity_length"], line["length"], line["gap"]) for line in table] == [
+        ("layer1", "9.5", "4.0", "0.25")
+    ]
+    assert "orders.csv" not in report_files(record, curves, ())

@@ -8,7 +8,7 @@ from orchestrator.resume import resume_point
 from orchestrator.store import open_store
 
 SURROUNDINGS = Surroundings(device="cpu", torch_version="2", ortools_version="9", data="d", weights={}, sources={})
-GROUPS = [{"name": "a", "width": 4}, {"name": "b", "width": 8}]
+GROUPS = [{"name": "a", "width": 128}, {"name": "b", "width": 256}]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from orchestrator.results import SweepRecord
 from orchestrator.store import ArtifactStore
 
 SURROUNDINGS = Surroundings(device="cpu", torch_version="2", ortools_version="9", data="d", weights={}, sources={})
-GROUPS = (GroupSize(name="a", width=4), GroupSize(name="b", width=8))
+GROUPS = (GroupSize(name="a", width=128), GroupSize(name="b", width=256))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

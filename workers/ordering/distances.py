@@ -5,7 +5,8 @@ This module refuses to know what a layer is: it sees one matrix of rows per slic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -13,57 +14,96 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-Metric = Literal["l1", "l2"]
+Metric = Literal["l1", "l2", "cosine"]
+Scaling = Literal["none", "tensor"]
 
-_ORDER = {"l1": 1.0, "l2": 2.0}
+_BLOCK = 64  # rows of either side that are compared at once ...
+_COLUMNS = 512  # ... in so many columns: a temporary of 8 MB, whatever n and d are
 
 
 def pairwise_distances(
-    slices: Sequence[Float[Tensor, "n ..."]], *, metric: Metric = "l1", block: int = 256
+    slices: Sequence[Float[Tensor, "n ..."]], *, metric: Metric = "l1", normalize: Scaling = "none"
 ) -> Float64[np.ndarray, "n n"]:
     """Distances between channels: the sum over slices of the distance between their rows.
 
-    Blocks of rows are compared in float32 and accumulated in float64, without a temporary of n x n x d.
-    The l1 form is the objective of Integral Neural Networks (CVPR 2023), section 3 ("permutation"): the
-    total variation along the group's axis.
+    Blocks of rows and columns are compared by differences in float32, which unlike scalar products do not cancel, and
+    accumulated in float64 on the slices' device; nothing of size n x n x d is made. The l1 form is the objective of
+    Integral Neural Networks (CVPR 2023), section 3 ("permutation"): the total variation along the group's axis.
 
     Args:
         slices: One tensor per slice, all with the same n >= 1 on the first axis; further axes are flattened
             and may be empty. Any floating dtype and device.
-        metric: ``l1`` sums absolute differences; ``l2`` sums, over slices, the Euclidean distance.
-        block: Rows per block.
+        metric: ``l1`` sums absolute differences; ``l2`` sums, over slices, the Euclidean distance; ``cosine`` is 1
+            minus the cosine of the angle between all that two channels own. A dead channel (all zero) is at cosine
+            distance 1 from every other that is not dead.
+        normalize: ``tensor`` divides each slice by its size (sum of absolute values for l1, else Frobenius norm), so
+            that every slice counts the same, whatever the scale of its tensor; an all-zero slice stays.
 
     Returns:
-        n x n, float64, symmetric, zero on the diagonal; units of the weights.
+        n x n, float64, symmetric, zero on the diagonal; units of the weights, none where normalised or cosine.
 
     Raises:
-        ValueError: No slices, another number of rows, a metric that is not known, or a slice that holds
-            NaN or infinity (the message says which).
+        ValueError: No slices, another number of rows, a name that is not known, or a slice that holds NaN or
+            infinity (the message says which).
     """
-    if metric not in _ORDER:
-        raise ValueError(f"metric: {metric!r} is not one of {', '.join(_ORDER)}")
+    for field, value, known in (("metric", metric, _METRICS), ("normalize", normalize, ("none", "tensor"))):
+        if value not in known:
+            raise ValueError(f"{field}: {value!r} is not one of {', '.join(known)}")
     rows = _checked_rows(slices)
-    n = rows[0].shape[0]
-    total = np.zeros((n, n), dtype=np.float64)
+    if normalize == "tensor":
+        rows = [
+            _over(matrix, torch.linalg.vector_norm(matrix, 1 if metric == "l1" else 2)[None, None]) for matrix in rows
+        ]
+    upper = _METRICS[metric](rows).triu(1)  # mirrored: symmetric to the last bit
+    return np.asarray((upper + upper.T).cpu().numpy(), dtype=np.float64)
+
+
+def _l1(rows: Sequence[Float[Tensor, "n _"]]) -> Float64[Tensor, "n n"]:
+    return _summed(rows, torch.Tensor.abs_)
+
+
+def _l2(rows: Sequence[Float[Tensor, "n _"]]) -> Float64[Tensor, "n n"]:
+    return torch.stack([_summed([matrix], torch.Tensor.square_).sqrt_() for matrix in rows]).sum(0)
+
+
+def _cosine(rows: Sequence[Float[Tensor, "n _"]]) -> Float64[Tensor, "n n"]:
+    """Half the squared distance of unit vectors is 1 minus the cosine between them."""
+    lengths = torch.stack([torch.linalg.vector_norm(matrix, 2, dim=1) for matrix in rows]).norm(dim=0)
+    half = _summed([_over(matrix, lengths[:, None]) for matrix in rows], torch.Tensor.square_) / 2
+    dead = lengths == 0
+    half[dead[:, None] ^ dead[None, :]] = 1.0
+    return half
+
+
+_METRICS: Mapping[str, Callable[[Sequence[Tensor]], Tensor]] = MappingProxyType(
+    {"l1": _l1, "l2": _l2, "cosine": _cosine}
+)
+
+
+def _over(matrix: Float[Tensor, "n d"], size: Float[Tensor, "#n #d"]) -> Float[Tensor, "n d"]:
+    """The matrix divided by its size; what has none stays zero."""
+    return matrix / torch.where(size > 0, size, 1.0)
+
+
+def _summed(rows: Sequence[Float[Tensor, "n _"]], cost: Callable[[Tensor], Tensor]) -> Float64[Tensor, "n n"]:
+    """The sum over all columns of a cost of the difference of two rows; of blocks below the diagonal, nothing."""
+    n = len(rows[0])
+    total = torch.zeros(n, n, dtype=torch.float64, device=rows[0].device)
+    for columns in _columns(rows):
+        for top in range(0, n, _BLOCK):
+            for left in range(top, n, _BLOCK):
+                difference = columns[top : top + _BLOCK, None] - columns[None, left : left + _BLOCK]
+                total[top : top + _BLOCK, left : left + _BLOCK] += cost(difference).sum(2)
+    return total
+
+
+def _columns(rows: Sequence[Float[Tensor, "n _"]]) -> Iterator[Float[Tensor, "n few"]]:
     for matrix in rows:
-        if matrix.shape[1] == 0:
-            continue
-        for top in range(0, n, block):
-            for left in range(top, n, block):
-                total[top : top + block, left : left + block] += _block(
-                    matrix[top : top + block], matrix[left : left + block], metric
-                )
-    upper = np.triu(total, 1)  # the lower triangle of a diagonal block is dropped, then mirrored: exact symmetry
-    return upper + upper.T
+        for start in range(0, matrix.shape[1], _COLUMNS):
+            yield matrix[:, start : start + _COLUMNS].contiguous()
 
 
-def _block(a: Float[Tensor, "p d"], b: Float[Tensor, "q d"], metric: Metric) -> Float64[np.ndarray, "p q"]:
-    """Distances between two sets of rows, by differences and not by scalar products, which would cancel."""
-    out = torch.cdist(a, b, p=_ORDER[metric], compute_mode="donot_use_mm_for_euclid_dist")
-    return np.asarray(out.double().cpu().numpy(), dtype=np.float64)
-
-
-def _checked_rows(slices: Sequence[Tensor]) -> list[Float[Tensor, "n d"]]:
+def _checked_rows(slices: Sequence[Tensor]) -> list[Float[Tensor, "n _"]]:
     """The slices as float32 matrices of one row per channel, or one error that lists every fault."""
     if not slices:
         raise ValueError("slices: none given; a group owns at least one tensor slice")

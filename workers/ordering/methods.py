@@ -5,23 +5,24 @@ This module refuses to know models, groups and files: it sees the slices' values
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
 from workers.ordering.bounds import held_karp_bound
-from workers.ordering.distances import Metric, pairwise_distances
+from workers.ordering.distances import Metric, Scaling, pairwise_distances
 from workers.ordering.effort import Effort, limits
 from workers.ordering.local_search import nearest_neighbour
 from workers.ordering.path import Matrix, Ordering, checked, described, path_length
+from workers.ordering.references import REFERENCES
 from workers.ordering.solve import solve_path
 
-Method = Literal["tsp", "identity", "random"]
-Orderer = Callable[[Matrix, int, Effort], Ordering]
+Method = Literal["tsp", "identity", "random", "norm", "spectral"]
+
+METHODS = ("tsp", *REFERENCES)
+"""The orders that a sweep can name."""
 
 
 def order_channels(
@@ -29,6 +30,7 @@ def order_channels(
     *,
     method: Method,
     metric: Metric = "l1",
+    normalize: Scaling = "none",
     seed: int,
     effort: Effort = "standard",
 ) -> Ordering:
@@ -36,8 +38,10 @@ def order_channels(
 
     Args:
         slices: One tensor per slice that the group owns, its n channels on the first axis.
-        method: ``tsp`` (neighbours alike), ``identity`` (as they come) or ``random`` (drawn from the seed).
-        metric: ``l1`` or ``l2`` distance between channels, summed over slices.
+        method: ``tsp`` (neighbours alike) or one of the references: ``identity`` (as they come), ``random`` (drawn from
+            the seed), ``norm`` (sorted by the slices' l1 norm), ``spectral`` (along the Fiedler vector).
+        metric: How unlike two channels are: ``l1``, ``l2`` or ``cosine``; see :mod:`workers.ordering.distances`.
+        normalize: ``tensor`` lets every slice count the same, ``none`` as it is.
         seed: All randomness comes from it.
         effort: How much work for the order (``tsp``) and for its bound (all methods).
 
@@ -49,22 +53,10 @@ def order_channels(
     """
     if method not in METHODS:
         raise ValueError(f"method: {method!r} is not one of {', '.join(METHODS)}")
-    return METHODS[method](pairwise_distances(slices, metric=metric), seed, effort)
-
-
-def _tsp(distances: Matrix, seed: int, effort: Effort) -> Ordering:
-    return solve_path(distances, seed=seed, effort=effort)
-
-
-def _identity(distances: Matrix, seed: int, effort: Effort) -> Ordering:
-    """The order the channels came in; a reference."""
-    del seed
-    return _bounded(checked(distances), range(len(distances)), effort)
-
-
-def _random(distances: Matrix, seed: int, effort: Effort) -> Ordering:
-    """A drawn order; a reference."""
-    return _bounded(checked(distances), np.random.default_rng(seed).permutation(len(distances)).tolist(), effort)
+    distances = checked(pairwise_distances(slices, metric=metric, normalize=normalize))
+    if method == "tsp":
+        return solve_path(distances, seed=seed, effort=effort)
+    return _bounded(distances, REFERENCES[method](slices, distances, seed).tolist(), effort)
 
 
 def _bounded(distances: Matrix, order: Sequence[int], effort: Effort) -> Ordering:
@@ -74,6 +66,3 @@ def _bounded(distances: Matrix, order: Sequence[int], effort: Effort) -> Orderin
     known = min(path_length(distances, path) for path in (order, nearest_neighbour(distances, 0)))
     bound = held_karp_bound(distances, length=known, num_iterations=limits(effort).ascent_iterations)
     return described(distances, order, bound.value)
-
-
-METHODS: Mapping[str, Orderer] = MappingProxyType({"tsp": _tsp, "identity": _identity, "random": _random})

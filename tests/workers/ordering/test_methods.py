@@ -55,5 +55,5 @@ def test_references_share_the_bound_of_the_shortest_path():
 
 
 def test_unknown_method():
-    with pytest.raises(ValueError, match="'greedy' is not one of tsp, identity, random"):
+    with pytest.raises(ValueError, match="'greedy' is not one of tsp, identity, random, norm, spectral"):
         order_channels(curve(3), method="greedy", seed=0)

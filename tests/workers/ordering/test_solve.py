@@ -46,6 +46,15 @@ def test_few_channels_are_solved_to_proof(n, kind, effort):
     assert found.gap <= 2e-8
 
 
+@pytest.mark.parametrize("kind", ["ties", "skewed"])
+def test_nine_channels_are_solved_to_proof(kind):
+    matrix = random_matrix(9, 9, kind)
+    paths = np.array(list(permutations(range(9))))
+    found = solve_path(matrix, seed=0, effort="standard")
+    assert found.length == pytest.approx(matrix[paths[:, :-1], paths[:, 1:]].sum(1).min(), rel=1e-7)
+    assert found.status == "optimal"
+
+
 @settings(max_examples=25, deadline=None)
 @given(n=st.integers(1, 24), seed=st.integers(0, 10**6), kind=st.sampled_from(["ties", "skewed"]))
 def test_a_permutation_never_worse_than_the_identity(n, seed, kind):

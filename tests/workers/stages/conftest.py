@@ -118,7 +118,7 @@ class Workbench:
 
     def permute(self, converted: str | None = None, method: str = "tsp") -> str:
         converted = converted or self.convert()
-        ordering = {"method": method, "metric": "l1", "effort": "fast"}
+        ordering = {"method": method, "metric": "l1", "normalize": "none", "effort": "fast"}
         permutation = {"ordering": ordering, "seed": None if method == "identity" else 0}
         self.orders(converted, permutation)
         return self.key(StageKind.PERMUTE, permutation, network=converted)
