@@ -5,6 +5,7 @@ the rows are for.
 """
 
 from collections.abc import Mapping
+from functools import reduce
 
 import torch
 from jaxtyping import Float
@@ -35,6 +36,14 @@ def filter_blocks(
 def filters(tensors: Mapping[str, Tensor], channel_map: ChannelMap) -> dict[str, Float[Tensor, "_units _weights"]]:
     """The same with all layers of a group side by side: row u is all that produces unit u."""
     return {name: torch.cat(blocks, dim=1) for name, blocks in filter_blocks(tensors, channel_map).items()}
+
+
+def absolute_sums(tensors: Mapping[str, Tensor], channel_map: ChannelMap) -> dict[str, Float[Tensor, " _units"]]:
+    """Group name -> sum of the absolute entries of each unit's filter, over all layers of its group."""
+    return {
+        name: reduce(torch.add, [rows.abs().sum(1) for rows in blocks])
+        for name, blocks in filter_blocks(tensors, channel_map).items()
+    }
 
 
 def filter_names(channel_map: ChannelMap) -> list[str]:

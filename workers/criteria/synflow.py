@@ -3,7 +3,7 @@
 import torch
 
 from workers.criteria._base import Evidence, Scores, criterion
-from workers.criteria.filters import filter_names, filters
+from workers.criteria.filters import absolute_sums, filter_names
 
 
 @criterion()
@@ -28,4 +28,4 @@ def synflow(evidence: Evidence) -> Scores:
         flow = module(torch.ones(1, *input_shape, dtype=torch.float64)).sum()
         gradients = torch.autograd.grad(flow, [parameters[name] for name in names], materialize_grads=True)
     products = {name: parameters[name] * gradient for name, gradient in zip(names, gradients, strict=True)}
-    return {name: rows.abs().sum(1) for name, rows in filters(products, evidence.channel_map).items()}
+    return absolute_sums(products, evidence.channel_map)

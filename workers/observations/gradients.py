@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.channels import ChannelMap
-from workers.criteria.filters import filter_names, filters
+from workers.criteria.filters import absolute_sums, filter_names
 from workers.observations._base import Batches, Observed, observation, total_loss
 from workers.observations.watching import Point, find_points, sum_per_unit, watching
 
@@ -42,7 +42,7 @@ def gradients(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> O
     return {
         "square": {name: total / len(batches) for name, total in squares.items()},
         "batch_square": {name: total / len(batches) for name, total in batch_squares.items()},
-        "connection": {name: rows.abs().sum(1).cpu() for name, rows in filters(products, channel_map).items()},
+        "connection": {name: sums.cpu() for name, sums in absolute_sums(products, channel_map).items()},
     }
 
 

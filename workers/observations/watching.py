@@ -18,6 +18,12 @@ from torch.overrides import TorchFunctionMode
 from jobs.errors import BadInputError
 from workers.channels import AxisLayout, ChannelMap
 
+_CHANNEL_AXIS = {
+    "linear": -1,
+    **{f"conv{kind}{dimensions}d": 1 for kind in ("", "_transpose") for dimensions in (1, 2, 3)},
+}
+"""The calls that make channels, and the axis of their results that holds them."""
+
 _NORMS = frozenset({"batch_norm"})
 _ACTIVATIONS = frozenset(
     (
@@ -67,8 +73,8 @@ def find_points(module: nn.Module, channel_map: ChannelMap, image: Float[Tensor,
     for layer in dict.fromkeys(layer for group in channel_map.groups for layer in group.layers):
         name = f"{layer}.weight" if f"{layer}.weight" in tensors else layer
         for number, call in enumerate(recorder.calls):
-            if id(tensors[name]) in call.inputs:
-                axis = -1 if call.name == "linear" else 1
+            if call.name in _CHANNEL_AXIS and id(tensors[name]) in call.inputs:
+                axis = _CHANNEL_AXIS[call.name]
                 call_number = _last_of_chain(recorder.calls, number)
                 points.append(Point(layer=layer, call=call_number, axis=axis, layout=_output(channel_map, name)))
     seen = {index for point in points for index in point.layout.present()}
