@@ -25,53 +25,63 @@ def activations(module: nn.Module, channel_map: ChannelMap, batches: Batches) ->
     of one position has the standard deviation 0. Sums over images are kept in double precision.
     """
     points = find_points(module, channel_map, batches.example)
-    sums: dict[Point, Tensor] = {}
-
-    def see(point: Point, maps: Tensor) -> Tensor:
-        batch = _statistics(maps)
-        sums[point] = sums[point] + batch if point in sums else batch
-        return maps
-
+    sums = _Sums()
     with torch.inference_mode():
         for images, _ in batches:
-            with watching(points, see):
+            with watching(points, sums.see):
                 module(images)
-        means = [(point, _over_images(total / len(batches))) for point, total in sums.items()]
-        units = sum_per_unit(channel_map, means)
+        units = sum_per_unit(channel_map, sums.over_images(len(batches)))
     return {
         statistic: {name: values[row].clone() for name, values in units.items()}
         for row, statistic in enumerate(STATISTICS)
     }
 
 
-def _statistics(maps: Float[Tensor, "n c *space"]) -> Float[Tensor, "statistics c"]:
+class _Sums:
+    """Sums over the images of what `STATISTICS` are made of, at every point."""
+
+    def __init__(self) -> None:
+        self._sums: dict[Point, Tensor] = {}
+        self._scratch = torch.empty(0)
+
+    def see(self, point: Point, maps: Float[Tensor, "n c *space"]) -> Float[Tensor, "n c *space"]:
+        """Add the maps of a batch, and hand them on."""
+        flat = maps.reshape(*maps.shape[:2], -1)
+        batch = _statistics(flat, self._scratch_for(flat))
+        self._sums[point] = self._sums[point] + batch if point in self._sums else batch
+        return maps
+
+    def over_images(self, num_images: int) -> list[tuple[Point, Float[Tensor, "statistics _channels"]]]:
+        """The statistics of every channel of every point; rows as in `STATISTICS`."""
+        found = []
+        norm, variance = STATISTICS.index("l2"), STATISTICS.index("l2_variance")
+        for point, total in self._sums.items():
+            means = total.cpu() / num_images
+            means[variance] = (means[variance] - means[norm].square()).clamp_min(0)
+            found.append((point, means))
+        return found
+
+    def _scratch_for(self, flat: Float[Tensor, "n c positions"]) -> Float[Tensor, "n c positions"]:
+        """Room for one map-sized result, the same for all maps: fresh memory costs more than the arithmetic."""
+        if self._scratch.numel() < flat.numel():
+            self._scratch = torch.empty(flat.numel(), dtype=flat.dtype, device=flat.device)
+        return self._scratch[: flat.numel()].view(flat.shape)
+
+
+def _statistics(
+    flat: Float[Tensor, "n c positions"], scratch: Float[Tensor, "n c positions"]
+) -> Float[Tensor, "statistics c"]:
     """Sums over the images of a batch, rows as in `STATISTICS`, but with the square of the norm for its variance.
 
     The variance over positions is taken of the differences from the first one (shifted data; Chan, Golub and LeVeque
     1983, section 2), so that nothing cancels where a map is nearly constant.
     """
-    flat = maps.reshape(*maps.shape[:2], -1)
     positions = flat.shape[2]
-    shifted = flat - flat[..., :1]
-    mean_square = torch.linalg.vector_norm(shifted, dim=2).double().square() / positions
-    variance = (mean_square - shifted.mean(2).double().square()).clamp_min(0)
-    l1 = flat.abs().sum(2).double()
+    torch.sub(flat, flat[..., :1], out=scratch)
+    shifted_mean, shifted_norm = scratch.mean(2).double(), torch.linalg.vector_norm(scratch, dim=2).double()
+    variance = (shifted_norm.square() / positions - shifted_mean.square()).clamp_min(0)
+    l1 = torch.abs(flat, out=scratch).sum(2).double()
     l2 = torch.linalg.vector_norm(flat, dim=2).double()
-    rows = [
-        flat.mean(2).double(),
-        variance.sqrt(),
-        l1,
-        l2,
-        l2.square(),
-        l1 / positions,
-        (flat != 0).to(flat.dtype).mean(2).double(),
-    ]
-    return torch.stack([row.sum(0) for row in rows])
-
-
-def _over_images(means: Float[Tensor, "statistics c"]) -> Float[Tensor, "statistics c"]:
-    """The same with the variance of the norm in the place of its mean square."""
-    result = means.cpu().clone()
-    norm, square = STATISTICS.index("l2"), STATISTICS.index("l2_variance")
-    result[square] = (result[square] - result[norm].square()).clamp_min(0)
-    return result
+    active = torch.ne(flat, 0, out=scratch).mean(2).double()
+    rows = [flat.mean(2).double(), variance.sqrt(), l1, l2, l2.square(), l1 / positions, active]
+    return torch.stack(rows).sum(1)
