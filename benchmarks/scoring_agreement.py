@@ -2,7 +2,7 @@
 
 torchvision's ResNet-18 and DenseNet-121 with random weights and batch norms, on groups that one layer produces, where
 Torch-Pruning's scores of that layer alone (`group_reduction="first"`) are defined as ours are: l1, l2, LAMP, and SNIP
-(its Taylor with `multivariable=False`) on one batch of random images; and the batch-norm scale, summed over a group. Its
+(its Taylor with `multivariable=False`) on one batch of random images; and batch-norm scale, summed over a group. Its
 FPGM is another criterion (distances between powers of absolute weights), and so is its Taylor with `multivariable=True`
 (of weights, without the norm behind them). Figures by network and criterion: `order`, the least Spearman correlation
 over the groups; `groups`, how many were compared.
