@@ -14,7 +14,8 @@ from workers.observations.activations import activations
 from workers.observations.gradients import gradients
 from workers.observations.ranks import ranks
 from workers.observations.removals import removals
-from workers.observations.watching import Point, find_points, sum_per_unit, watching
+from workers.observations.units import sum_per_unit
+from workers.observations.watching import Point, find_points, watching
 
 OBSERVATIONS: Mapping[str, Observation] = MappingProxyType(
     {"activations": activations, "gradients": gradients, "ranks": ranks, "removals": removals}

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from workers.channels import ChannelMap
 from workers.observations._base import Batches, Observed, observation
-from workers.observations.watching import Point, find_points, sum_per_unit, watching
+from workers.observations.units import sum_per_unit
+from workers.observations.watching import Point, find_points, watching
 
 STATISTICS = ("mean", "std", "l1", "l2", "l2_variance", "absolute", "active")
 """Averages over the images of a map's mean, standard deviation, sum of absolute values, Euclidean norm, mean absolute

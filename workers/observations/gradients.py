@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from workers.channels import ChannelMap
 from workers.criteria.filters import absolute_sums, filter_names
 from workers.observations._base import Batches, Observed, observation, total_loss
-from workers.observations.watching import Point, find_points, sum_per_unit, watching
+from workers.observations.units import sum_per_unit
+from workers.observations.watching import Point, find_points, watching
 
 
 @observation(needs="labels")

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from workers.channels import ChannelMap
 from workers.observations._base import Batches, Observed, observation
-from workers.observations.watching import Point, find_points, sum_per_unit, watching
+from workers.observations.units import sum_per_unit
+from workers.observations.watching import Point, find_points, watching
 
 
 @observation(needs="images")

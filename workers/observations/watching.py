@@ -97,25 +97,6 @@ def watching(points: Iterable[Point], see: See) -> TorchFunctionMode:
     return _Watch(points, see)
 
 
-def sum_per_unit(
-    channel_map: ChannelMap, values: Iterable[tuple[Point, Float[Tensor, "*_lead _channels"]]]
-) -> dict[str, Float[Tensor, "*_lead _units"]]:
-    """From a value per channel of every point to one per unit: the sum over all channels that the unit has.
-
-    Args:
-        channel_map: The network's channel groups.
-        values: Point -> a value for each of its channels, on the last axis; equal axes before that.
-    """
-    totals: dict[str, Tensor] = {}
-    for point, channels in values:
-        for index in point.layout.present():
-            positions = torch.from_numpy(point.layout.positions(index)).to(channels.device)
-            units = channels[..., positions].sum(-1)
-            name = channel_map.groups[index].name
-            totals[name] = totals[name] + units if name in totals else units
-    return totals
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
     """A call of a torch function that returned tensors: identities of those that it got, and of the one it returned."""

@@ -8,7 +8,7 @@ from torch.nn import functional
 from jobs.errors import BadInputError
 from workers.channels import find_groups
 from workers.models import build
-from workers.observations import find_points, sum_per_unit, watching
+from workers.observations import find_points, watching
 
 SHAPE = (1, 6, 6)
 IMAGE = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(0))
@@ -118,20 +118,3 @@ def test_a_group_that_cannot_be_seen_is_an_error():
     module.copies = True
     with pytest.raises(BadInputError, match="group conv cannot be seen: none of conv runs with its weight as it is"):
         find_points(module, channel_map, IMAGE)
-
-
-def test_a_unit_of_several_channels_has_their_sum():
-    module = nn.Sequential(nn.Conv2d(1, 8, 3), nn.PixelShuffle(2), nn.ReLU(), nn.Conv2d(2, 3, 1)).eval()
-    channel_map = find_groups(module, SHAPE)  # two units of four channels
-    points = find_points(module, channel_map, IMAGE)
-    values = torch.arange(8.0)
-    assert sum_per_unit(channel_map, [(points[0], values)])["0"].tolist() == [0 + 1 + 2 + 3, 4 + 5 + 6 + 7]
-
-
-def test_several_layers_of_a_group_are_summed():
-    module = build("resnet", {"widths": [2], "in_channels": 1}).eval()
-    channel_map = find_groups(module, (1, 8, 8))
-    points = find_points(module, channel_map, torch.rand(1, 1, 8, 8))
-    values = {"conv1": [1.0, 2.0], "layer1.0.conv1": [10.0, 20.0], "layer1.0.conv2": [100.0, 200.0]}
-    sums = sum_per_unit(channel_map, [(point, torch.tensor(values[point.layer])) for point in points])
-    assert {name: each.tolist() for name, each in sums.items()} == {"conv1": [101, 202], "layer1.0.conv1": [10, 20]}
