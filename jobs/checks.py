@@ -6,7 +6,7 @@ nothing is read: only whether a package of that name can be found.
 
 import importlib.util
 import os
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Collection, Sequence, Sized
 from typing import TypeVar
 
 from pydantic_core import PydanticCustomError
@@ -50,7 +50,7 @@ def absolute(location: str) -> str:
     return location if "://" in location else os.path.abspath(os.path.expanduser(location))
 
 
-def known_or_own(known: Sequence[str]) -> Callable[[str], str]:
+def known_or_own(known: Collection[str]) -> Callable[[str], str]:
     """A check: one of `known`, or `package.module:callable` with a package that can be found."""
 
     def check(name: str) -> str:
@@ -70,13 +70,6 @@ def network(name: str) -> str:
     classifier = name.removeprefix(names.TORCHVISION_PREFIX)
     if classifier not in names.TORCHVISION_NETWORKS:
         raise fault(f"torchvision has no classifier '{classifier}'; {nearest(classifier, names.TORCHVISION_NETWORKS)}")
-    return name
-
-
-def criterion(name: str) -> str:
-    """Refuse an unknown criterion."""
-    if name not in names.CRITERIA:
-        raise fault(f"'{name}' is unknown; {nearest(name, names.CRITERIA)}")
     return name
 
 

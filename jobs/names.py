@@ -3,6 +3,8 @@
 A test holds each list against the registry that it mirrors.
 """
 
+from collections.abc import Mapping
+
 NETWORKS = (
     "cifar_resnet",
     "cifar_resnet18",
@@ -28,8 +30,34 @@ DATASETS = ("cifar10", "cifar100", "digits", "fashion-mnist", "imagefolder", "mn
 DATASETS_WITHOUT_ROOT = ("digits",)
 """Data sets that come with a dependency."""
 
-CRITERIA = ("l1", "random")
-"""Criteria of `workers.criteria`."""
+CRITERIA: Mapping[str, str | None] = {
+    "apoz": "activations",
+    "batchnorm-scale": None,
+    "fisher": "gradients",
+    "fpgm": None,
+    "hrank": "ranks",
+    "l1": None,
+    "l2": None,
+    "lamp": None,
+    "loss-change": "removals",
+    "mean-absolute-activation": "activations",
+    "mean-l1": "activations",
+    "mean-l2": "activations",
+    "mean-mean": "activations",
+    "mean-std": "activations",
+    "random": None,
+    "snip": "gradients",
+    "synflow": None,
+    "taylor": "gradients",
+    "var-l2": "activations",
+}
+"""Criteria of `workers.criteria`, each with the observation that it reads; None where weights are enough."""
+
+CRITERIA_THAT_DRAW = ("random",)
+"""Criteria whose scores follow from the seed."""
+
+OBSERVATIONS: Mapping[str, int | None] = {"activations": None, "gradients": 1024, "ranks": 512, "removals": 64}
+"""Observations of `workers.observations`, each with how many training images it takes by default; None: all."""
 
 DRAWN_ORDERINGS = ("tsp", "random")
 """Orderings of `workers.ordering` that a seed changes."""

@@ -18,6 +18,7 @@ class StageKind(StrEnum):
     CONVERT = "convert"
     ORDER = "order"
     PERMUTE = "permute"
+    OBSERVE = "observe"
     SCORE = "score"
     TUNE = "tune"
     PRUNE = "prune"
@@ -30,6 +31,7 @@ STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.CONVERT: 2,
     StageKind.ORDER: 2,
     StageKind.PERMUTE: 2,
+    StageKind.OBSERVE: 1,
     StageKind.SCORE: 1,
     StageKind.TUNE: 2,
     StageKind.PRUNE: 2,
@@ -38,7 +40,16 @@ STAGE_VERSIONS: Mapping[StageKind, int] = {
 }
 """Raise a stage's number when its code changes the numbers that it returns: the old results stay, unused."""
 
-ACCELERATED = frozenset({StageKind.TRAIN, StageKind.CONVERT, StageKind.TUNE, StageKind.RECALIBRATE, StageKind.EVALUATE})
+ACCELERATED = frozenset(
+    {
+        StageKind.TRAIN,
+        StageKind.CONVERT,
+        StageKind.OBSERVE,
+        StageKind.TUNE,
+        StageKind.RECALIBRATE,
+        StageKind.EVALUATE,
+    }
+)
 """Stages that run on a GPU where there is one; the others are CPU work."""
 
 

@@ -20,6 +20,7 @@ from jobs.spec import (
     ModelSpec,
     OrderingSpec,
     ResourcesSpec,
+    ScoreSpec,
     SweepSpec,
 )
 from jobs.task import ACCELERATED, Resources, StageKind, Task, make_task
@@ -189,10 +190,33 @@ class _Planner:
     def _convert(self, trained: str, *, fold: bool, label: str) -> str:
         return self._add(StageKind.CONVERT, {"fold_batchnorm": fold}, {"network": trained}, label)
 
+    def _observe(self, converted: str, observation: str, spec: CriterionMethod, seed: int, label: str) -> str:
+        """The pass over data that every criterion with the same reading and settings shares."""
+        params: dict[str, Json] = {
+            "observation": observation,
+            "source": self._surroundings.sources.get(observation),
+            "num_images": spec.num_images,
+            "batch_size": (spec.score or ScoreSpec()).batch_size,
+            "data": self._data_params,
+            "seed": seed if spec.num_images else None,
+        }
+        return self._add(StageKind.OBSERVE, params, {"network": converted}, label, self._data_location)
+
+    def _score(self, converted: str, spec: CriterionMethod, seed: int, label: str) -> str:
+        own = spec.criterion not in names.CRITERIA  # which may draw
+        draws = own or spec.criterion in names.CRITERIA_THAT_DRAW
+        params: dict[str, Json] = {"criterion": spec.criterion, "seed": seed if draws else None}
+        inputs = {"network": converted}
+        if own:
+            params["source"] = self._surroundings.sources.get(spec.criterion)
+        if spec.reads is not None:
+            params["observation"] = spec.reads
+            inputs["observation"] = self._observe(converted, spec.reads, spec, seed, label)
+        return self._add(StageKind.SCORE, params, inputs, label)
+
     def _remove(self, converted: str, spec: CriterionMethod, seed: int, compression: float, label: str) -> str:
-        params: dict[str, Json] = {"criterion": spec.criterion, "seed": seed if spec.criterion == "random" else None}
-        scored = self._add(StageKind.SCORE, params, {"network": converted}, label)
-        params = {"how": "remove", "allocation": spec.allocation, "compression": compression}
+        scored = self._score(converted, spec, seed, label)
+        params: dict[str, Json] = {"how": "remove", "allocation": spec.allocation, "compression": compression}
         return self._add(StageKind.PRUNE, params, {"network": converted, "scores": scored}, label)
 
     def _integral(self, model: str, spec: IntegralMethod, seed: int) -> str:

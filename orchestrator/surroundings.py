@@ -11,7 +11,7 @@ from pathlib import Path
 from jobs import names
 from jobs.errors import BadInputError, Fault, InvalidFileError
 from jobs.fingerprint import fingerprint, source_fingerprint
-from jobs.spec import SweepSpec
+from jobs.spec import CriterionMethod, SweepSpec
 from orchestrator.plan import Surroundings
 
 
@@ -41,8 +41,7 @@ def read_surroundings(spec: SweepSpec, *, device: str) -> Surroundings:
         name: read(f"models.{name}.weights", model.weights) for name, model in spec.models.items() if model.weights
     }
     sources = {}
-    own = {f"models.{name}.network": model.network for name, model in spec.models.items()}
-    for path, import_path in {**own, "data.dataset": spec.data.dataset}.items():
+    for path, import_path in _import_paths(spec).items():
         if ":" not in import_path or import_path.startswith(names.TORCHVISION_PREFIX):
             continue
         try:
@@ -59,6 +58,18 @@ def read_surroundings(spec: SweepSpec, *, device: str) -> Surroundings:
         weights=weights,
         sources=sources,
     )
+
+
+def _import_paths(spec: SweepSpec) -> dict[str, str]:
+    """Everything in a sweep that may be the user's own code, by its path in the file."""
+    paths = {f"models.{name}.network": model.network for name, model in spec.models.items()}
+    paths["data.dataset"] = spec.data.dataset
+    for name, method in spec.methods.items():
+        if isinstance(method, CriterionMethod):
+            paths[f"methods.{name}.criterion"] = method.criterion
+            if method.observation is not None:
+                paths[f"methods.{name}.observation"] = method.observation
+    return paths
 
 
 def this_machine_has_gpu() -> bool:

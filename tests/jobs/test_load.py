@@ -29,6 +29,8 @@ def changed(sweep: dict, path: str, value: object) -> dict:
     return sweep
 
 
+TAYLOR = {"kind": "criterion", "criterion": "taylor"}
+
 # (what is changed, to what, path of the fault, words of its problem)
 MALFORMED = [
     ("name", ..., "name", "is missing"),
@@ -83,7 +85,14 @@ MALFORMED = [
     ("methods", {}, "methods", "is empty"),
     ("methods.l1", {}, "methods.l1", "has no kind"),
     ("methods.l1.kind", "criterium", "methods.l1", "did you mean 'criterion'?"),
-    ("methods.l1.criterion", "l2", "methods.l1.criterion", "known: l1, random"),
+    ("methods.l1.criterion", "l7", "methods.l1.criterion", "known: apoz"),
+    ("methods.l1.criterion", "tailor", "methods.l1.criterion", "did you mean 'taylor'?"),
+    ("methods.l1.criterion", "no_such_package.criteria:mine", "methods.l1.criterion", "no package 'no_such_package'"),
+    ("methods.l1.score", {"images": 8}, "methods.l1", "l1 looks at no data; remove `score`"),
+    ("methods.l1.observation", "activations", "methods.l1", "l1 says itself what it reads; remove `observation`"),
+    ("methods.l1.observation", "activation", "methods.l1.observation", "did you mean 'activations'?"),
+    ("methods.t", {**TAYLOR, "score": {"images": 0}}, "methods.t.score.images", "greater than or equal to 1"),
+    ("methods.t", {**TAYLOR, "score": {"image": 8}}, "methods.t.score.image", "did you mean 'images'?"),
     ("methods.l1.criterion", ..., "methods.l1.criterion", "is missing"),
     ("methods.l1.tune", {"steps": 3}, "methods.l1.tune", "unknown key"),
     ("methods.l1.compressions", [], "methods.l1.compressions", "is empty"),
@@ -226,3 +235,22 @@ def test_a_file_of_overrides_that_will_not_do_is_named(tiny_sweep, write_sweep, 
         (tmp_path / "small.yaml").write_text(text)
     with pytest.raises(InvalidFileError, match=words):
         load_sweep(write_sweep(tiny_sweep), [f"@{tmp_path}/small.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("method", "reads", "num_images"),
+    [
+        ({"criterion": "l1"}, None, None),
+        ({"criterion": "mean-l1"}, "activations", None),  # all
+        ({"criterion": "mean-l1", "score": {"images": 9}}, "activations", 9),
+        ({"criterion": "taylor"}, "gradients", 1024),
+        ({"criterion": "taylor", "score": {"batch_size": 1}}, "gradients", 1024),
+        ({"criterion": "jobs.mine:worth"}, None, None),
+        ({"criterion": "jobs.mine:worth", "observation": "ranks"}, "ranks", 512),
+        ({"criterion": "jobs.mine:worth", "observation": "jobs.mine:look"}, "jobs.mine:look", None),
+    ],
+)
+def test_a_criterion_says_what_it_reads_and_of_how_many_images(tiny_sweep, write_sweep, method, reads, num_images):
+    path = write_sweep(changed(tiny_sweep, "methods.c", {"kind": "criterion", **method}))
+    spec = load_sweep(path).methods["c"]
+    assert (spec.reads, spec.num_images) == (reads, num_images)

@@ -5,6 +5,7 @@ from jobs import names
 from workers.criteria import CRITERIA
 from workers.data.load import DATASETS
 from workers.models._registry import ZOO
+from workers.observations import OBSERVATIONS
 from workers.ordering import METHODS, order_channels
 
 
@@ -16,8 +17,13 @@ def test_the_names_of_data_sets_are_those_that_can_be_read():
     assert set(names.DATASETS) == set(DATASETS)
 
 
-def test_the_names_of_criteria_are_those_that_score():
-    assert set(names.CRITERIA) == set(CRITERIA)
+def test_the_names_of_criteria_are_those_that_score_and_say_what_they_read():
+    assert dict(names.CRITERIA) == {name: criterion.reads for name, criterion in CRITERIA.items()}
+
+
+def test_the_names_of_observations_are_those_that_there_are():
+    assert set(names.OBSERVATIONS) == set(OBSERVATIONS)
+    assert {reads for reads in names.CRITERIA.values() if reads} == set(OBSERVATIONS)
 
 
 def test_the_drawn_orderings_are_those_that_follow_the_seed():

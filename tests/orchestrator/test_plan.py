@@ -1,5 +1,6 @@
 import copy
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -177,3 +178,79 @@ def test_recalibration_stands_between_pruning_and_evaluation(plan, method):
     curve = next(curve for curve in made.curves if curve.method == method)
     assert stages_on_the_way(made, curve.points[0].key)[:3] == ["evaluate", "recalibrate", "prune"]
     assert curve.protocol == "recalibrate"
+
+
+def criteria(*named, **settings):
+    """Overrides that put criterion methods beside those that are there."""
+    return [f"methods.{name}={{kind: criterion, criterion: {name}, {settings.get(name, '')}}}" for name in named]
+
+
+def tasks_of(plan, stage):
+    return [task for task in plan.tasks.values() if task.stage is stage]
+
+
+STREAMED = ("mean-mean", "mean-std", "mean-l1", "mean-l2", "var-l2", "mean-absolute-activation", "apoz")
+
+
+def test_one_pass_over_the_data_serves_all_streamed_criteria_and_compressions(plan):
+    made = plan(*criteria(*STREAMED))
+    (observed,) = tasks_of(made, StageKind.OBSERVE)
+    readers = [task for task in tasks_of(made, StageKind.SCORE) if "observation" in task.inputs]
+    assert len(readers) == len(STREAMED)
+    assert {task.inputs["observation"] for task in readers} == {observed.key}
+    assert (observed.params["observation"], observed.params["num_images"]) == ("activations", None)
+    assert made.asked[StageKind.OBSERVE] == len(STREAMED) * 2  # compressions
+
+
+def test_other_settings_are_another_pass(plan):
+    made = plan(*criteria("apoz", "mean-l1", "hrank", "taylor", apoz="score: {images: 7}"))
+    passes = {(task.params["observation"], task.params["num_images"]) for task in tasks_of(made, StageKind.OBSERVE)}
+    assert passes == {("activations", 7), ("activations", None), ("ranks", 512), ("gradients", 1024)}
+
+
+def test_a_criterion_that_joins_leaves_all_other_tasks_as_they_are(plan):
+    before, after = plan(*criteria("mean-l1")).tasks, plan(*criteria("mean-l1", "apoz", "hrank", "fpgm")).tasks
+    assert before.keys() < after.keys()
+
+
+def test_a_pass_over_all_images_is_shared_by_the_seeds_and_one_over_some_is_not(plan):
+    surroundings = replace(SURROUNDINGS, weights={"net": "f"})
+    overrides = ("models.net={network: resnet, weights: w.safetensors}", "seeds=[0,1]", *criteria("apoz", "taylor"))
+    passes = Counter(
+        task.params["observation"] for task in tasks_of(plan(*overrides, surroundings=surroundings), StageKind.OBSERVE)
+    )
+    assert passes == {"activations": 1, "gradients": 2}
+
+
+def test_data_count_only_where_they_are_looked_at(plan):
+    overrides = (*criteria("l2", "apoz"), "models.net={network: resnet, weights: w.safetensors}")
+    scored = []
+    for data in ("d", "other"):
+        made = plan(*overrides, surroundings=replace(SURROUNDINGS, data=data, weights={"net": "f"}))
+        scored.append({task.params["criterion"]: task for task in tasks_of(made, StageKind.SCORE)})
+    assert "data" not in scored[0]["l2"].params
+    assert scored[0]["apoz"].inputs["observation"] != scored[1]["apoz"].inputs["observation"]
+
+
+def test_the_users_own_criterion_counts_by_its_source_and_its_seed(plan):
+    own = "methods.mine={kind: criterion, criterion: 'jobs.mine:worth', observation: 'jobs.mine:look'}"
+
+    def scored(digest, *more):
+        made = plan(own, *more, surroundings=replace(SURROUNDINGS, sources=dict.fromkeys(PATHS, digest)))
+        (task,) = (task for task in tasks_of(made, StageKind.SCORE) if ":" in task.params["criterion"])
+        return task
+
+    before, after = scored("1"), scored("2")
+    assert before.params["source"] == "1"
+    assert before.params["seed"] == 0
+    assert before.inputs["observation"] != after.inputs["observation"]
+
+
+PATHS = ("jobs.mine:worth", "jobs.mine:look")
+
+
+def test_observing_asks_for_a_share_of_a_gpu_and_scoring_for_none(plan):
+    made = plan(*criteria("apoz"), surroundings=replace(SURROUNDINGS, device="cuda"))
+    (observed,) = tasks_of(made, StageKind.OBSERVE)
+    assert (observed.resources.num_gpus, observed.environment["device"]) == (0.25, "cuda")
+    assert {task.resources.num_gpus for task in tasks_of(made, StageKind.SCORE)} == {0}

@@ -44,6 +44,19 @@ def test_everything_that_is_missing_is_named_at_once(tiny_sweep, write_sweep):
     assert {fault.path for fault in caught.value.faults} == {"data.root", "models.a.weights", "models.b.network"}
 
 
+def test_the_users_own_criteria_and_observations_are_named_by_their_source(tiny_sweep, write_sweep):
+    tiny_sweep["methods"]["own"] = {
+        "kind": "criterion",
+        "criterion": "jobs.errors:mine",
+        "observation": "jobs.names:look",
+    }
+    sources = read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu").sources
+    assert sources.keys() == {"jobs.errors:mine", "jobs.names:look"}
+    tiny_sweep["methods"]["own"]["observation"] = "jobs.no_such_module:look"
+    with pytest.raises(InvalidFileError, match=r"methods\.own\.observation"):
+        read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+
+
 def test_outside_of_a_repository_there_is_no_commit(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert git_commit() == ""

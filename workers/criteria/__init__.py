@@ -1,12 +1,71 @@
-"""What a channel is worth. One file per criterion; each scores every unit of every channel group."""
+"""What a channel is worth. One file per noun; each criterion scores every unit of every channel group.
+
+Knows weights and what observations left; runs no data and refuses to know how many units go. To add a criterion, write
+its file and add a line here and in `jobs.names`; one of the user's own is named by its import path.
+"""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
-from workers.criteria._base import Criterion
+from jobs.errors import BadInputError, nearest
+from workers.criteria._base import Criterion, Evidence, Scores, criterion
+from workers.criteria.apoz import apoz
+from workers.criteria.batchnorm_scale import batchnorm_scale
+from workers.criteria.feature_statistics import mean_l1, mean_l2, mean_mean, mean_std, var_l2
+from workers.criteria.fisher import fisher
+from workers.criteria.fpgm import fpgm
+from workers.criteria.hrank import hrank
 from workers.criteria.l1 import l1
+from workers.criteria.l2 import l2
+from workers.criteria.lamp import lamp
+from workers.criteria.loss_change import loss_change
+from workers.criteria.mean_absolute_activation import mean_absolute_activation
 from workers.criteria.random import random
+from workers.criteria.snip import snip
+from workers.criteria.synflow import synflow
+from workers.criteria.taylor import taylor
+from workers.models.factories import import_factory
 
-CRITERIA: Mapping[str, Criterion] = {"l1": l1, "random": random}
+CRITERIA: Mapping[str, Criterion] = MappingProxyType(
+    {
+        "apoz": apoz,
+        "batchnorm-scale": batchnorm_scale,
+        "fisher": fisher,
+        "fpgm": fpgm,
+        "hrank": hrank,
+        "l1": l1,
+        "l2": l2,
+        "lamp": lamp,
+        "loss-change": loss_change,
+        "mean-absolute-activation": mean_absolute_activation,
+        "mean-l1": mean_l1,
+        "mean-l2": mean_l2,
+        "mean-mean": mean_mean,
+        "mean-std": mean_std,
+        "random": random,
+        "snip": snip,
+        "synflow": synflow,
+        "taylor": taylor,
+        "var-l2": var_l2,
+    }
+)
 """The criteria that a sweep can name."""
 
-__all__ = ["CRITERIA", "Criterion"]
+__all__ = ["CRITERIA", "Criterion", "Evidence", "Scores", "criterion", "find_criterion"]
+
+
+def find_criterion(name: str) -> Criterion:
+    """One of ours, or one of the user's own as `package.module:callable`.
+
+    Raises:
+        BadInputError: The name is unknown, or what it names is no criterion.
+    """
+    where = f"criterion '{name}'"
+    if ":" in name:
+        found = import_factory(name, where=where)
+        if not isinstance(found, Criterion):
+            raise BadInputError(f"{where}: is no criterion; put @workers.criteria.criterion() above the function")
+        return found
+    if name not in CRITERIA:
+        raise BadInputError(f"{where}: unknown; {nearest(name, CRITERIA)}")
+    return CRITERIA[name]

@@ -1,26 +1,76 @@
-"""The signature of a data-free criterion."""
+"""What a criterion is, and what it may look at.
 
-from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+A criterion judges: from weights, and from what one pass over data left behind, to a score per unit. It runs no data
+itself (that is what `observations` do) and does not know how many units will go.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from jobs.errors import BadInputError
 from workers.channels import ChannelMap
 
+Scores: TypeAlias = dict[str, Float[Tensor, " _"]]
+"""Group name -> score of each of its units, in double precision on the CPU; the lowest go first."""
 
-@runtime_checkable
-class Criterion(Protocol):
-    """Scores channels; the lowest go first."""
 
-    def __call__(
-        self, state: Mapping[str, Tensor], channel_map: ChannelMap, generator: torch.Generator
-    ) -> dict[str, Float[Tensor, " n"]]:
-        """Group name -> score of each of its n units.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a criterion judges by.
 
-        Args:
-            state: Tensors of the network.
-            channel_map: Which channels of which tensors belong together.
-            generator: Where randomness is drawn, on the CPU.
+    Attributes:
+        state: Tensors of the network, on the CPU; not to be written to.
+        channel_map: Which channels of which tensors belong together.
+        generator: Where randomness is drawn, on the CPU.
+        network: Makes the network itself, for criteria that run it: a module in evaluation mode, which is theirs to
+            change, and the shape of one image.
+        observed: Statistic -> group name -> its value for each unit: what the observation that the criterion reads saw.
+    """
+
+    state: Mapping[str, Tensor]
+    channel_map: ChannelMap
+    generator: torch.Generator
+    network: Callable[[], tuple[nn.Module, tuple[int, ...]]]
+    observed: Mapping[str, Mapping[str, Float[Tensor, " _"]]] = field(default_factory=dict)
+
+    def statistic(self, name: str) -> Scores:
+        """One statistic of what was observed: group name -> its value for each unit.
+
+        Raises:
+            BadInputError: The observation has no such statistic.
         """
+        if name not in self.observed:
+            known = ", ".join(self.observed) or "nothing: the criterion reads no observation"
+            raise BadInputError(f"a criterion asks for the statistic '{name}'; observed was {known}")
+        return dict(self.observed[name])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    """What a unit is worth.
+
+    Attributes:
+        judge: The function that scores every unit of every group.
+        reads: The observation whose statistics it needs; None for one that looks at weights alone.
+    """
+
+    judge: Callable[[Evidence], Scores]
+    reads: str | None = None
+
+    def __call__(self, evidence: Evidence) -> Scores:
+        """Score every unit of every group."""
+        return self.judge(evidence)
+
+
+def criterion(*, reads: str | None = None) -> Callable[[Callable[[Evidence], Scores]], Criterion]:
+    """Declares a function to be a criterion.
+
+    Args:
+        reads: The observation whose statistics it needs.
+    """
+    return lambda judge: Criterion(judge=judge, reads=reads)

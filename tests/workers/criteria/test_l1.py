@@ -1,15 +1,7 @@
 import torch
 from torch import nn
 
-from workers.channels import find_groups
-from workers.criteria.l1 import l1
 from workers.models import build
-
-SHAPE = (1, 8, 8)
-
-
-def scores_of(module, shape=SHAPE):
-    return l1(module.state_dict(), find_groups(module.eval(), shape), torch.Generator())
 
 
 def absolute(weight, axis=0):
@@ -17,39 +9,37 @@ def absolute(weight, axis=0):
     return weight.detach().double().abs().movedim(axis, 0).flatten(1).sum(1)
 
 
-def test_a_filter_is_worth_the_sum_of_its_absolute_weights():
-    module = nn.Sequential(nn.Conv2d(1, 3, (1, 2)), nn.ReLU(), nn.Conv2d(3, 1, 1))
-    module[0].weight.data = torch.tensor([[1.0, -2.0], [0.0, 0.5], [-3.0, -3.0]]).view(3, 1, 1, 2)
-    module[0].bias.data.fill_(100)  # counts no more than the layer that reads the channels
-    module[2].weight.data.fill_(100)
-    assert {name: values.tolist() for name, values in scores_of(module).items()} == {"0": [3, 0.5, 6]}
+def test_a_filter_is_worth_the_sum_of_its_absolute_weights(judge, three_filters):
+    three_filters[0].bias.data.fill_(100)  # counts no more than the layer that reads the channels
+    three_filters[2].weight.data.fill_(100)
+    assert {name: values.tolist() for name, values in judge("l1", three_filters).items()} == {"0": [7, 5, 14]}
 
 
-def test_a_residual_group_sums_all_layers_that_write_to_it():
+def test_a_residual_group_sums_all_layers_that_write_to_it(judge):
     module = build("resnet", {"widths": [4], "in_channels": 1})
-    scores = scores_of(module)
+    scores = judge("l1", module)
     assert scores.keys() == {"conv1", "layer1.0.conv1"}
     together = absolute(module.conv1.weight) + absolute(module.layer1[0].conv2.weight)
     torch.testing.assert_close(scores["conv1"], together)
     torch.testing.assert_close(scores["layer1.0.conv1"], absolute(module.layer1[0].conv1.weight))
 
 
-def test_norms_do_not_count():
+def test_norms_do_not_count(judge):
     module = build("plain", {"widths": [4, 6], "in_channels": 1})
-    before = scores_of(module)
+    before = judge("l1", module)
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.normal_(layer.weight)
             layer.running_mean.normal_()
-    assert all(torch.equal(values, before[name]) for name, values in scores_of(module).items())
+    assert all(torch.equal(values, before[name]) for name, values in judge("l1", module).items())
 
 
-def test_linear_layers_count_too():
+def test_linear_layers_count_too(judge):
     module = nn.Sequential(nn.Flatten(), nn.Linear(64, 5), nn.ReLU(), nn.Linear(5, 3))
-    torch.testing.assert_close(scores_of(module)["1"], absolute(module[1].weight))
+    torch.testing.assert_close(judge("l1", module)["1"], absolute(module[1].weight))
 
 
-def test_a_unit_of_two_channels_is_worth_both():
+def test_a_unit_of_two_channels_is_worth_both(judge):
     class Gated(nn.Module):
         def __init__(self):
             super().__init__()
@@ -60,11 +50,11 @@ def test_a_unit_of_two_channels_is_worth_both():
             return self.last(value * gate.sigmoid())
 
     module = Gated()
-    torch.testing.assert_close(scores_of(module)["wide"], absolute(module.wide.weight).view(2, 3).sum(0))
+    torch.testing.assert_close(judge("l1", module)["wide"], absolute(module.wide.weight).view(2, 3).sum(0))
 
 
-def test_the_outputs_of_a_transposed_convolution_are_on_its_second_axis():
+def test_the_outputs_of_a_transposed_convolution_are_on_its_second_axis(judge):
     module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.ConvTranspose2d(4, 5, 2), nn.ReLU(), nn.Conv2d(5, 2, 3))
-    scores = scores_of(module)
+    scores = judge("l1", module)
     torch.testing.assert_close(scores["0"], absolute(module[0].weight))
     torch.testing.assert_close(scores["2"], absolute(module[2].weight, axis=1))

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from jobs import names
 from jobs.artifact import Commit, Manifest
 from jobs.outcome import Failed, Outcome, Succeeded
 from jobs.task import GroupSize, StageKind, Task, make_task, order_tasks
@@ -100,9 +101,25 @@ class Workbench:
     def convert(self, trained: str | None = None, *, fold: bool = True) -> str:
         return self.key(StageKind.CONVERT, {"fold_batchnorm": fold}, network=trained or self.train())
 
+    def observe(self, converted: str, observation: str, num_images: int | None = 8, **changes) -> str:
+        params = {
+            "observation": observation,
+            "source": None,
+            "num_images": num_images,
+            "batch_size": 5,
+            "data": DATA,
+            "seed": 0,
+            **changes,
+        }
+        return self.key(StageKind.OBSERVE, params, network=converted)
+
     def score(self, converted: str, criterion: str = "l1") -> str:
-        seed = 0 if criterion == "random" else None
-        return self.key(StageKind.SCORE, {"criterion": criterion, "seed": seed}, network=converted)
+        params: dict[str, object] = {"criterion": criterion, "seed": 0 if criterion == "random" else None}
+        inputs = {"network": converted}
+        if observation := names.CRITERIA[criterion]:
+            params["observation"] = observation
+            inputs["observation"] = self.observe(converted, observation)
+        return self.key(StageKind.SCORE, params, **inputs)
 
     def orders(self, converted: str, permutation: Mapping[str, object]) -> list[str]:
         joining = make_task(

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -5,6 +7,12 @@ from jobs.artifact import Manifest
 from jobs.outcome import Cause
 from jobs.task import StageKind
 from workers.criteria import CRITERIA
+
+
+@pytest.fixture
+def own_code(monkeypatch) -> str:
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    return "own_criteria"
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -23,6 +31,30 @@ def test_random_scores_follow_the_seed(bench):
     keys = [bench.key(StageKind.SCORE, {"criterion": "random", "seed": seed}, network=converted) for seed in (0, 1)]
     first, second = (bench.tensors(key, "scores.safetensors") for key in keys)
     assert not any(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_criterion_that_reads_what_the_sweep_did_not_plan_is_bad_input(own_bench, failure, own_code):
+    converted = own_bench.convert(fold=False)
+    params = {"criterion": f"{own_code}:active", "seed": 0, "source": "s"}
+    outcome = own_bench.run(StageKind.SCORE, params, network=converted)
+    assert failure(outcome).cause is Cause.BAD_INPUT
+    assert "reads activations; the sweep says no `observation`" in outcome.message
+
+
+def test_a_criterion_and_an_observation_of_the_users_own(own_bench, own_code):
+    converted = own_bench.convert(fold=False)
+    observed = own_bench.observe(converted, f"{own_code}:widths")
+    params = {"criterion": f"{own_code}:by_width", "seed": 0, "source": "s", "observation": f"{own_code}:widths"}
+    key = own_bench.key(StageKind.SCORE, params, network=converted, observation=observed)
+    scores = own_bench.tensors(key, "scores.safetensors")
+    assert scores["conv1"].tolist() == [-8.0] * 8
+
+
+def test_scores_that_are_not_one_per_unit_are_bad_input(own_bench, failure, own_code):
+    params = {"criterion": f"{own_code}:too_few", "seed": 0, "source": "s"}
+    outcome = own_bench.run(StageKind.SCORE, params, network=own_bench.convert(fold=False))
+    assert failure(outcome).cause is Cause.BAD_INPUT
+    assert "one per unit is needed" in outcome.message
 
 
 def test_weights_that_are_not_numbers_are_bad_numerics(own_bench, failure):

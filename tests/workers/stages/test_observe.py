@@ -1,0 +1,70 @@
+import pytest
+import torch
+
+from jobs.outcome import Cause
+from jobs.task import StageKind
+from workers.channels import find_groups
+from workers.data import load_dataset
+from workers.observations import OBSERVATIONS, Batches
+
+
+@pytest.mark.parametrize("observation", OBSERVATIONS)
+def test_it_leaves_a_value_per_unit_and_says_what_it_saw(bench, observation):
+    converted = bench.convert(fold=False)
+    key = bench.observe(converted, observation)
+    measured, tensors = bench.measured(key), bench.tensors(key, "observation.safetensors")
+    assert measured["num_images"] == 8
+    widths = {group["name"]: group["width"] for group in bench.measured(converted)["groups"]}
+    assert {name: len(values) for name, values in tensors.items()} == {
+        f"{statistic}:{name}": width for statistic in measured["statistics"] for name, width in widths.items()
+    }
+
+
+def test_by_default_every_training_image_counts(bench):
+    key = bench.observe(bench.convert(fold=False), "activations", None, seed=None)
+    train = load_dataset("digits").train
+    assert bench.measured(key)["num_images"] == len(train)
+    # What the stage saw is what one batch with all training images gives.
+    module = bench.network(bench.convert(fold=False))
+    whole = Batches(train, len(train), device=torch.device("cpu"), labelled=False)
+    expected = OBSERVATIONS["activations"](module, find_groups(module, (1, 8, 8)), whole)
+    found = bench.tensors(key, "observation.safetensors")
+    for name, values in expected["l2"].items():
+        torch.testing.assert_close(found[f"l2:{name}"], values, rtol=1e-5, atol=1e-6)
+
+
+def test_the_seed_chooses_the_images(bench):
+    converted = bench.convert(fold=False)
+    first, second = (
+        bench.tensors(bench.observe(converted, "activations", seed=seed), "observation.safetensors") for seed in (0, 1)
+    )
+    assert not torch.equal(first["mean:conv1"], second["mean:conv1"])
+
+
+def test_it_stops_on_request(bench, failure):
+    params = bench.tasks[bench.observe(bench.convert(fold=False), "activations")].params
+    answers = iter([False, True])  # before it starts, and at the first batch
+    outcome = bench.run(
+        StageKind.OBSERVE,
+        {**params, "batch_size": 4},
+        network=bench.convert(fold=False),
+        should_stop=lambda: next(answers),
+    )
+    assert failure(outcome).cause is Cause.CANCELLED
+
+
+def test_features_that_are_not_numbers_are_bad_numerics(own_bench, failure):
+    broken = own_bench.tensors(own_bench.train())
+    broken["bn1.running_mean"][0] = float("nan")
+    from jobs.artifact import Manifest
+    from workers.network import Recipe, network_files
+
+    recipe = own_bench.json(own_bench.train(), "network.json")
+    files = network_files(Recipe(**{**recipe, "folded": ()}), broken)
+    own_bench.store.commit(Manifest(key="d" * 32, stage="train", identity={}, measurements={}), files)
+    converted = own_bench.convert("d" * 32, fold=False)
+    params = {"observation": "activations", "source": None, "num_images": 4, "batch_size": 4, "seed": 0}
+    data = {"dataset": "digits", "source": None, "arguments": {}, "normalize": None, "fingerprint": "digits"}
+    outcome = own_bench.run(StageKind.OBSERVE, {**params, "data": data}, network=converted)
+    assert failure(outcome).cause is Cause.BAD_NUMERICS
+    assert "mean:conv1" in outcome.message

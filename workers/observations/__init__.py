@@ -1,0 +1,56 @@
+"""Passes over data that leave a few numbers per unit, for `criteria` to judge by. One file per pass.
+
+One pass serves every criterion that reads it. To add one, write its file and add a line here and in `jobs.names`; one
+of the user's own is named by its import path.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from jobs.errors import BadInputError, nearest
+from workers.models.factories import import_factory
+from workers.observations._base import Batches, Observation, Observed, observation, total_loss
+from workers.observations.activations import activations
+from workers.observations.gradients import gradients
+from workers.observations.ranks import ranks
+from workers.observations.removals import removals
+from workers.observations.units import sum_per_unit
+from workers.observations.watching import Point, find_points, watching
+
+OBSERVATIONS: Mapping[str, Observation] = MappingProxyType(
+    {"activations": activations, "gradients": gradients, "ranks": ranks, "removals": removals}
+)
+"""The observations that criteria read."""
+
+__all__ = [
+    "OBSERVATIONS",
+    "Batches",
+    "Observation",
+    "Observed",
+    "Point",
+    "find_observation",
+    "find_points",
+    "observation",
+    "sum_per_unit",
+    "total_loss",
+    "watching",
+]
+
+
+def find_observation(name: str) -> Observation:
+    """One of ours, or one of the user's own as `package.module:callable`.
+
+    Raises:
+        BadInputError: The name is unknown, or what it names is no observation.
+    """
+    where = f"observation '{name}'"
+    if ":" in name:
+        found = import_factory(name, where=where)
+        if not isinstance(found, Observation):
+            raise BadInputError(
+                f"{where}: is no observation; put @workers.observations.observation(needs=...) above the function"
+            )
+        return found
+    if name not in OBSERVATIONS:
+        raise BadInputError(f"{where}: unknown; {nearest(name, OBSERVATIONS)}")
+    return OBSERVATIONS[name]

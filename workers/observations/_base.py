@@ -1,0 +1,115 @@
+"""What an observation is: one pass over images that leaves a few numbers per unit.
+
+Knows networks, channel groups and batches; knows no store and no seed, and refuses to judge (`criteria` do).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from jobs.errors import BadInputError, CancelledError
+from workers.channels import ChannelMap
+from workers.data import Split, batches
+from workers.measure.accuracy import check_logits
+
+Need: TypeAlias = Literal["images", "labels"]
+"""What a pass looks at: images alone, or images with their labels."""
+
+Observed: TypeAlias = Mapping[str, Mapping[str, Float[Tensor, " _"]]]
+"""Statistic -> group name -> its value for each unit, in double precision on the CPU."""
+
+Batch: TypeAlias = tuple[Float[Tensor, "_images _channels _height _width"], Int64[Tensor, " _images"]]
+
+
+class Batches:
+    """The images of one pass, in batches; they can be gone through more than once.
+
+    Args:
+        split: At least one image.
+        batch_size: Images per batch; the last one holds what is left.
+        device: Where batches are put.
+        labelled: Whether labels may be seen; otherwise they are all -1.
+        should_stop: Asked before every batch.
+
+    Raises:
+        BadInputError: The split is empty.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        *,
+        device: torch.device,
+        labelled: bool,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        if not len(split):
+            raise BadInputError("there are no training images to observe; at least one is needed")
+        self._split, self._batch_size, self._device = split, batch_size, device
+        self._labelled, self._should_stop = labelled, should_stop
+
+    def __len__(self) -> int:
+        """How many images there are."""
+        return len(self._split)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Images and labels, batch by batch."""
+        for images, labels in batches(self._split, self._batch_size, device=self._device):
+            self.poll()
+            yield images, labels if self._labelled else torch.full_like(labels, -1)
+
+    @property
+    def example(self) -> Float[Tensor, "1 _channels _height _width"]:
+        """The first image, on the device."""
+        return self._split.read(torch.arange(1)).to(self._device)
+
+    def poll(self) -> None:
+        """To be called in long work between two batches.
+
+        Raises:
+            CancelledError: The task was asked to stop.
+        """
+        if self._should_stop():
+            raise CancelledError("stopped on request while observing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A pass over images.
+
+    Attributes:
+        watch: Runs the network, which is in evaluation mode and has to stay as it is, over the batches.
+        needs: What it looks at.
+    """
+
+    watch: Callable[[nn.Module, ChannelMap, Batches], Observed]
+    needs: Need
+
+    def __call__(self, module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Observed:
+        """What the pass saw of every unit of every group."""
+        return self.watch(module, channel_map, batches)
+
+
+def observation(*, needs: Need) -> Callable[[Callable[[nn.Module, ChannelMap, Batches], Observed]], Observation]:
+    """Declares a function to be an observation.
+
+    Args:
+        needs: What it looks at.
+    """
+    return lambda watch: Observation(watch=watch, needs=needs)
+
+
+def total_loss(logits: Tensor, labels: Int64[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Cross-entropy in nats, summed over the images in double precision.
+
+    Raises:
+        BadInputError: The outputs are no logits for these labels.
+    """
+    check_logits(logits, labels)
+    return functional.cross_entropy(logits.double(), labels, reduction="sum")

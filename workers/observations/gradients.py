@@ -1,0 +1,65 @@
+"""How the loss changes to first order when a unit goes: derivatives by gates on units, and by weights.
+
+A gate is a factor of 1 on the feature map of a unit, where `watching` sees it. The derivative of the loss by the gate
+is sum(a dL/da) over the map, which without norm and bias is sum(w dL/dw) over the unit's filter (Molchanov et al. 2019,
+arXiv:1906.10771, equation 9). A gate has one value per image, so that one backward pass gives it for every image.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from workers.channels import ChannelMap
+from workers.criteria.filters import absolute_sums, filter_names
+from workers.observations._base import Batches, Observed, observation, total_loss
+from workers.observations.units import sum_per_unit
+from workers.observations.watching import Point, find_points, watching
+
+
+@observation(needs="labels")
+def gradients(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Observed:
+    """Three statistics for every unit. See `Observation` for the arguments.
+
+    `square`: the mean over the images of the squared derivative by the gate. `batch_square`: the mean over the batches,
+    by their sizes, of the squared derivative of the batch's mean loss. `connection`: the sum of |w dL/dw| over the
+    unit's filter, with L the mean loss over all images.
+    """
+    module = copy.deepcopy(module).requires_grad_(True)  # frozen parameters count like all others
+    points = find_points(module, channel_map, batches.example)
+    parameters = dict(module.named_parameters())
+    weights = {name: parameters[name] for name in filter_names(channel_map)}
+    slopes = {name: torch.zeros_like(weight, dtype=torch.float64) for name, weight in weights.items()}
+    squares = {group.name: torch.zeros(group.width, dtype=torch.float64) for group in channel_map.groups}
+    batch_squares = {name: torch.zeros_like(zeros) for name, zeros in squares.items()}
+    for images, labels in batches:
+        by_gate, by_weight = _derivatives(module, points, list(weights.values()), images, labels)
+        for name, derivative in zip(slopes, by_weight, strict=True):
+            slopes[name] += derivative
+        for name, units in sum_per_unit(channel_map, by_gate.items()).items():
+            squares[name] += units.square().sum(0).cpu()
+            batch_squares[name] += (units.sum(0).square() / len(units)).cpu()
+    products = {name: weight.detach() * slopes[name] / len(batches) for name, weight in weights.items()}
+    return {
+        "square": {name: total / len(batches) for name, total in squares.items()},
+        "batch_square": {name: total / len(batches) for name, total in batch_squares.items()},
+        "connection": {name: sums.cpu() for name, sums in absolute_sums(products, channel_map).items()},
+    }
+
+
+def _derivatives(
+    module: nn.Module, points: list[Point], weights: list[Tensor], images: Tensor, labels: Tensor
+) -> tuple[dict[Point, Tensor], tuple[Tensor, ...]]:
+    """Of the summed loss of a batch: by the gates, an entry per image and channel of each point, and by the weights."""
+    gates: dict[Point, Tensor] = {}
+
+    def see(point: Point, maps: Tensor) -> Tensor:
+        gates[point] = torch.ones(maps.shape[:2], dtype=maps.dtype, device=maps.device, requires_grad=True)
+        return maps * gates[point].view(*maps.shape[:2], *[1] * (maps.ndim - 2))
+
+    with torch.enable_grad(), watching(points, see):
+        logits = module(images)
+    loss = total_loss(logits, labels)
+    found = torch.autograd.grad(loss, [*gates.values(), *weights], materialize_grads=True)
+    by_gate = {point: found[number].double() for number, point in enumerate(gates)}
+    return by_gate, found[len(gates) :]
