@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import signal
 import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from types import FrameType
 
 import torch
@@ -43,6 +46,8 @@ LARGEST = 200_000_000
 """Parameters above which a proof in double precision does not fit the memory of a small machine."""
 PATIENCE = 180
 """Seconds after which the peer is given up."""
+MEMORY = 16 * 2**30
+"""Bytes that a process may take; the peer takes all there are on some networks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +155,14 @@ def reason_of(model: nn.Module, layers: frozenset[str], found: ChannelMap) -> st
     return f"? {sorted(layers)[:3]}"
 
 
+def begin() -> None:
+    """Makes a process ready: one thread, limited memory, and imported what is imported at the first use."""
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore")
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    find_groups(make("squeezenet1_1"), (3, 64, 64))
+
+
 def judge(name: str) -> Verdict:
     """Analyses, proves and compares one network."""
     model, shape = make(name), (3, side(name), side(name))
@@ -196,17 +209,16 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="Five networks, one repetition.")
     parser.add_argument("--models", nargs="*", help="Only these.")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    warnings.filterwarnings("ignore")
-    find_groups(make("squeezenet1_1"), (3, 64, 64))  # what is imported lazily is imported now
     everything = [*torchvision.models.list_models(module=torchvision.models), *ZOO]
     names = arguments.models or (QUICK if arguments.quick else everything)
-    verdicts = []
-    for name in names:
-        verdicts.append(judge(name))
-        print(verdicts[-1].row(), flush=True)
     compared = ("resnet18", "vgg16") if arguments.quick else ("resnet18", *COMPARED)
-    speeds = {name: speedup(name, 1 if arguments.quick else 3) for name in compared}
+    verdicts = []
+    with ProcessPoolExecutor(1, get_context("spawn"), begin, max_tasks_per_child=1) as fresh:
+        for verdict in fresh.map(judge, names):
+            verdicts.append(verdict)
+            print(verdict.row(), flush=True)
+        repetitions = [1 if arguments.quick else 3] * len(compared)
+        speeds = dict(zip(compared, fresh.map(speedup, compared, repetitions), strict=True))
     figures = {
         "speedup_min": round(min(ratio for _, ratio, failure in speeds.values() if not failure), 3),
         "resnet18_s": round(speeds["resnet18"][0], 2),
