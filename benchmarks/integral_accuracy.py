@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="ResNet-56 at 40 %%, one seed, 200 images, 2 steps.")
     parser.add_argument("--steps", type=int, default=300, help="Of tuning, at most 300.")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--methods", nargs="+", choices=methods(0), default=list(methods(0)), help="Default: all.")
     parser.add_argument("--test-images", type=int, default=10_000)
     arguments = parser.parse_args()
     if not arguments.data or not arguments.weights:
@@ -83,7 +84,7 @@ def _run(arguments: argparse.Namespace, store: str, tracking: str) -> dict[str, 
         "data.test_images": arguments.test_images,
         "models": models,
         "compressions": [0.4] if arguments.quick else [0.1, 0.2, 0.3, 0.4],
-        "methods": methods(arguments.steps),
+        "methods": {name: spec for name, spec in methods(arguments.steps).items() if name in arguments.methods},
     }
     overrides = [f"{path}={json.dumps(value)}" for path, value in changes.items()]
     if running.run(str(SWEEP), overrides, backend="ray"):
