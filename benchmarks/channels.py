@@ -19,7 +19,7 @@ import signal
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ import torchvision
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
+from benchmarks.timing import timed
 from workers.channels import ChannelMap, find_groups
 from workers.channels.proof import prove
 from workers.models import build
@@ -194,13 +195,6 @@ def speedup(name: str, repetitions: int) -> tuple[float, float, str]:
     except Exception as error:  # whatever the peer raises
         return ours, float("nan"), type(error).__name__
     return ours, theirs / ours, ""
-
-
-def timed(action: Callable[[], object]) -> float:
-    """Seconds that an action takes."""
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
 
 
 def main() -> None:

@@ -13,29 +13,18 @@ import argparse
 import copy
 import json
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from benchmarks.timing import paired, timed
 from workers.channels import find_groups
 from workers.integral.network import IntegralNetwork
 from workers.models import build
 
 SHAPE = (3, 32, 32)
-
-
-def timed(action: Callable[[], object]) -> float:
-    """Seconds that an action takes."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    started = time.perf_counter()
-    action()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
 
 
 def step_of(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
@@ -48,17 +37,6 @@ def step_of(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> C
         optimizer.step()
 
     return step
-
-
-def paired(first: Callable[[], object], second: Callable[[], object], repetitions: int) -> tuple[float, float]:
-    """Median ratio of the first to the second, and median seconds of the second; which begins alternates."""
-    ratios, seconds = [], []
-    for number in range(repetitions):
-        order = [first, second] if number % 2 else [second, first]
-        taken = {action: timed(action) for action in order}
-        ratios.append(taken[first] / taken[second])
-        seconds.append(taken[second])
-    return statistics.median(ratios), statistics.median(seconds)
 
 
 def measure(batch_size: int, repetitions: int) -> dict[str, float | int]:

@@ -11,11 +11,11 @@ seconds of the evaluation pass.
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
 
+from benchmarks.timing import paired, timed
 from workers.channels import find_groups
 from workers.data import Split
 from workers.measure import evaluate
@@ -25,27 +25,6 @@ from workers.observations import OBSERVATIONS, Batches
 SHAPE = (3, 32, 32)
 NETWORKS = ("cifar_resnet18", "cifar_resnet56", "cifar_vgg16_bn")
 BATCH_SIZE = 64
-
-
-def timed(action: Callable[[], object]) -> float:
-    """Seconds that an action takes."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    started = time.perf_counter()
-    action()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
-
-
-def ratio(first: Callable[[], object], second: Callable[[], object], repetitions: int) -> float:
-    """Median ratio of the seconds of the first to those of the second; which begins alternates."""
-    ratios = []
-    for number in range(repetitions):
-        order = [first, second] if number % 2 else [second, first]
-        taken = {action: timed(action) for action in order}
-        ratios.append(taken[first] / taken[second])
-    return round(statistics.median(ratios), 3)
 
 
 def measure(network: str, num_images: int, repetitions: int) -> dict[str, float]:
@@ -67,9 +46,9 @@ def measure(network: str, num_images: int, repetitions: int) -> dict[str, float]
 
     plain(few)()
     return {
-        "pass_ratio": ratio(observing("activations", images), plain(images), repetitions),
-        "gradient_ratio": ratio(observing("gradients", images), plain(images), repetitions),
-        "rank_ratio": ratio(observing("ranks", few), plain(few), 1),
+        "pass_ratio": round(paired(observing("activations", images), plain(images), repetitions)[0], 3),
+        "gradient_ratio": round(paired(observing("gradients", images), plain(images), repetitions)[0], 3),
+        "rank_ratio": round(paired(observing("ranks", few), plain(few), 1)[0], 3),
         "units": sum(channel_map.widths().values()),
         "evaluation_s": round(statistics.median(timed(plain(images)) for _ in range(2)), 2),
     }

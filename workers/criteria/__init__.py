@@ -7,7 +7,6 @@ its file and add a line here and in `jobs.names`; one of the user's own is named
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jobs.errors import BadInputError, nearest
 from workers.criteria._base import Criterion, Evidence, Scores, criterion
 from workers.criteria.apoz import apoz
 from workers.criteria.batchnorm_scale import batchnorm_scale
@@ -24,7 +23,7 @@ from workers.criteria.random import random
 from workers.criteria.snip import snip
 from workers.criteria.synflow import synflow
 from workers.criteria.taylor import taylor
-from workers.models.factories import import_factory
+from workers.factories import find_declared
 
 CRITERIA: Mapping[str, Criterion] = MappingProxyType(
     {
@@ -60,12 +59,10 @@ def find_criterion(name: str) -> Criterion:
     Raises:
         BadInputError: The name is unknown, or what it names is no criterion.
     """
-    where = f"criterion '{name}'"
-    if ":" in name:
-        found = import_factory(name, where=where)
-        if not isinstance(found, Criterion):
-            raise BadInputError(f"{where}: is no criterion; put @workers.criteria.criterion() above the function")
-        return found
-    if name not in CRITERIA:
-        raise BadInputError(f"{where}: unknown; {nearest(name, CRITERIA)}")
-    return CRITERIA[name]
+    return find_declared(
+        name,
+        CRITERIA,
+        Criterion,
+        where=f"criterion '{name}'",
+        declare="@workers.criteria.criterion()",
+    )

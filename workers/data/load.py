@@ -19,7 +19,7 @@ from workers.data.digits import load_digits
 from workers.data.folder import load_folder
 from workers.data.idx import load_fashion_mnist, load_mnist
 from workers.data.images import ImageData, LazyImages, Split
-from workers.models.factories import check_arguments, import_factory
+from workers.factories import check_arguments, import_factory
 
 # Two, so that a sweep over two data sets does not read both again at every task.
 _KEPT = 2

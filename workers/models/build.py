@@ -10,8 +10,8 @@ from typing import Any
 from torch import nn
 
 from jobs.errors import BadInputError, nearest
+from workers.factories import Factory, check_arguments, import_factory
 from workers.models._registry import ZOO
-from workers.models.factories import Factory, check_arguments, import_factory
 
 
 def build(network: str, arguments: Mapping[str, Any] | None = None) -> nn.Module:

@@ -7,8 +7,7 @@ of the user's own is named by its import path.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jobs.errors import BadInputError, nearest
-from workers.models.factories import import_factory
+from workers.factories import find_declared
 from workers.observations._base import Batches, Observation, Observed, observation, total_loss
 from workers.observations.activations import activations
 from workers.observations.gradients import gradients
@@ -43,14 +42,10 @@ def find_observation(name: str) -> Observation:
     Raises:
         BadInputError: The name is unknown, or what it names is no observation.
     """
-    where = f"observation '{name}'"
-    if ":" in name:
-        found = import_factory(name, where=where)
-        if not isinstance(found, Observation):
-            raise BadInputError(
-                f"{where}: is no observation; put @workers.observations.observation(needs=...) above the function"
-            )
-        return found
-    if name not in OBSERVATIONS:
-        raise BadInputError(f"{where}: unknown; {nearest(name, OBSERVATIONS)}")
-    return OBSERVATIONS[name]
+    return find_declared(
+        name,
+        OBSERVATIONS,
+        Observation,
+        where=f"observation '{name}'",
+        declare="@workers.observations.observation(needs=...)",
+    )

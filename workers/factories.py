@@ -1,16 +1,18 @@
-"""The user's own factories: `package.module:callable` and the arguments it is called with.
+"""What a sweep names: one of ours by its name, or the user's own as `package.module:callable`.
 
-Used for networks and for data sets alike. It refuses to know what a factory makes: the caller checks that.
+Used for networks, data sets, criteria and observations alike. It refuses to know what a factory makes: the caller
+checks that.
 """
 
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from jobs.errors import BadInputError, nearest
 
 Factory = Callable[..., Any]
+_Declared = TypeVar("_Declared")
 
 
 def import_factory(name: str, *, where: str) -> Factory:
@@ -47,6 +49,31 @@ def import_factory(name: str, *, where: str) -> Factory:
         )
     factory: Factory = found
     return factory
+
+
+def find_declared(
+    name: str, ours: Mapping[str, _Declared], kind: type[_Declared], *, where: str, declare: str
+) -> _Declared:
+    """One of ours, or one of the user's own that a decorator declared to be of a kind.
+
+    Args:
+        name: A name from `ours`, or `package.module:callable`.
+        ours: By name.
+        kind: What the decorator makes.
+        where: Opening words of an error.
+        declare: The decorator, as the user would write it.
+
+    Raises:
+        BadInputError: The name is unknown, or what it names is not of that kind.
+    """
+    if ":" in name:
+        found = import_factory(name, where=where)
+        if not isinstance(found, kind):
+            raise BadInputError(f"{where}: is no {kind.__name__.lower()}; put {declare} above the function")
+        return found
+    if name not in ours:
+        raise BadInputError(f"{where}: unknown; {nearest(name, ours)}")
+    return ours[name]
 
 
 def check_arguments(factory: Factory, arguments: Mapping[str, Any], *, num_positional: int = 0, where: str) -> None:
