@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.modules.batchnorm import _NormBase
 
 from workers.channels import ChannelMap, load_resized
 from workers.integral.conversion import FitMethod, convert, uniform_nodes
@@ -210,11 +209,12 @@ class IntegralNetwork(nn.Module):
 
 
 def _share_of_a_batch(norm: nn.Module) -> float:
-    """What the last batch counts for in a norm's running statistics."""
-    assert isinstance(norm, _NormBase)
-    if norm.momentum is None and norm.num_batches_tracked is not None:
-        return 1 / int(norm.num_batches_tracked)
-    return norm.momentum or 0.0
+    """What the last batch counts for in a norm's running statistics; all, for a user's own that does not say."""
+    momentum: float | None = getattr(norm, "momentum", None)
+    batches: Tensor | None = getattr(norm, "num_batches_tracked", None)
+    if momentum is None:
+        return 1.0 if batches is None else 1 / max(1, int(batches))
+    return momentum
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

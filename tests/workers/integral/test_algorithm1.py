@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from workers.channels import find_groups
 from workers.integral.algorithm1 import DrawnSizes
 from workers.integral.network import IntegralNetwork
 from workers.integral.sizes import sample_sizes
@@ -69,3 +70,27 @@ def test_no_variance_falls_below_zero_where_neighbours_differ(drawn, images, mom
     variances = [each for name, each in drawn.network.functions.named_buffers() if name.endswith("running_var")]
     assert all(float(each.min()) >= 0 for each in variances)
     assert bool(drawn.eval()(images).isfinite().all())
+
+
+class OwnNorm(nn.Module):
+    """A batch norm that says nothing of its momentum."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(width))
+        self.register_buffer("running_var", torch.ones(width))
+
+    def forward(self, x):
+        return functional.batch_norm(x, self.running_mean, self.running_var, training=self.training, momentum=0.3)
+
+
+def test_a_norm_of_the_users_own_learns_statistics_too(images):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(1, 8, 3), OwnNorm(8), nn.ReLU(), nn.Conv2d(8, 2, 6), nn.Flatten())
+    network = IntegralNetwork(module, find_groups(module, (1, 8, 8)))
+    drawn = DrawnSizes(network, seed=7, smallest=0.5).train()
+    for _ in range(30):
+        drawn(images)
+    variance = network.functions.get_buffer("1.running_var")
+    assert bool((variance != 1).all())
+    assert float(variance.min()) >= 0
