@@ -84,7 +84,7 @@ def rebuild(recipe: Recipe, state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def start_anew(recipe: Recipe, state: Mapping[str, Tensor]) -> tuple[nn.Module, Recipe]:
-    """The architecture of a network with the initial weights of one built at its widths; of the state, only shapes count.
+    """A network's architecture with the initial weights of one built at its widths; of the state only shapes count.
 
     Batch norms that were folded are there again, as wide as the layers that they went into. Weights are drawn from
     torch's global generator.
@@ -102,7 +102,9 @@ def start_anew(recipe: Recipe, state: Mapping[str, Tensor]) -> tuple[nn.Module, 
     try:
         fresh = build_resized(lambda: build(recipe.network, recipe.arguments), shapes)
     except ValueError as error:
-        raise BadInputError(f"network '{recipe.network}': cannot be started anew at its pruned widths: {error}") from error
+        raise BadInputError(
+            f"network '{recipe.network}': cannot be started anew at its pruned widths: {error}"
+        ) from error
     return rebuild(recipe, fresh.state_dict()), recipe
 
 

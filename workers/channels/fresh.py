@@ -14,7 +14,10 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_buffer_registration_hook, register_module_parameter_registration_hook
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from workers.channels.rebuild import follow_shapes
 
@@ -41,12 +44,16 @@ def build_resized(factory: Callable[[], nn.Module], shapes: Mapping[str, tuple[i
     def shrink(module: nn.Module, name: str, tensor: Tensor) -> Tensor | None:
         kind, path = next(places, (None, ""))
         if kind != (type(module), name):
-            raise ValueError(f"{type(module).__name__}.{name}: was not made here before; layers must not depend on widths")
+            raise ValueError(
+                f"{type(module).__name__}.{name}: was not made here before; layers must not depend on widths"
+            )
         if path not in shapes or tensor.shape == shapes[path]:
             return None
         small = _leading(tensor, shapes[path], path)
-        slots = module._parameters if isinstance(tensor, nn.Parameter) else module._buffers
-        slots[name] = small
+        if isinstance(small, nn.Parameter):
+            module._parameters[name] = small
+        else:
+            module._buffers[name] = small
         follow_shapes(module)
         return small
 
@@ -81,8 +88,8 @@ def _at_registration(hook: _Hook) -> Iterator[None]:
         return None if tensor is None else hook(module, name, tensor)
 
     handles = [
-        register_module_parameter_registration_hook(unless_none),
-        register_module_buffer_registration_hook(unless_none),
+        register_module_parameter_registration_hook(unless_none),  # type: ignore[arg-type]  # may return a tensor:
+        register_module_buffer_registration_hook(unless_none),  # type: ignore[arg-type]  # torch's own words
     ]
     try:
         yield

@@ -10,8 +10,16 @@ import torch
 from torch import nn
 
 from jobs.identity import Json
-
-from workers.network import BEST_FILE, network_files, read_network, read_recipe, read_state, sizes, start_anew, state_bytes
+from workers.network import (
+    BEST_FILE,
+    network_files,
+    read_network,
+    read_recipe,
+    read_state,
+    sizes,
+    start_anew,
+    state_bytes,
+)
 from workers.network import Recipe as NetworkRecipe
 from workers.stages._base import Context, Product
 from workers.stages._data import read_data
