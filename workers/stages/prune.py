@@ -74,7 +74,7 @@ def run(context: Context) -> Product:
             "note": allocation.note,
             "widths": dict(allocation.widths),
             **measured,
-            **spent(context.measured("network")),
+            **spent(*(context.measured(role) for role in context.task.inputs)),
         },
         files={**network_files(source.recipe, state), **kept},
     )

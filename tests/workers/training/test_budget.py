@@ -4,8 +4,8 @@ from jobs.errors import BadInputError
 from workers.training import scratch_epochs, training_macs
 
 
-def test_a_training_costs_three_forward_passes_of_each_sample_and_epoch():
-    assert training_macs(100, 50, 2) == 3 * 100 * 50 * 2
+def test_a_training_costs_three_forward_passes_of_each_sample():
+    assert training_macs(100, 50) == 3 * 100 * 50
 
 
 def test_as_many_multiply_accumulates_are_more_epochs_of_a_smaller_network():
