@@ -5,8 +5,11 @@ import pytest
 
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
+from jobs.outcome import Succeeded
 from jobs.task import StageKind
 from orchestrator.planning import Surroundings, plan_sweep
+from orchestrator.store import open_store
+from workers.entry import run_task
 
 SURROUNDINGS = Surroundings(device="cpu", torch_version="2.0", ortools_version="9", data="d", weights={}, sources={})
 CHECKPOINT = "models.net={network: resnet, weights: w.safetensors}"
@@ -104,6 +107,24 @@ def test_the_dense_network_is_its_own_control(plan):
     dense = evaluated(made, "none", method="dense").key
     assert evaluated(made, "tuned", method="dense").inputs == {"network": dense}
     assert evaluated(made, "b", method="dense").inputs == {"network": dense, "dense": dense}
+
+
+@pytest.mark.slow
+def test_the_stages_understand_what_is_planned(plan, tmp_path):
+    small = ("models.net.train.epochs=2", "models.net.arguments.widths=[4]", "protocols.tuned.train.epochs=1")
+    rewound = "protocols.weights.epoch=0.5"
+    made = plan("b-all", "tuned", "weights", "init", "rate", overrides=(*small, rewound, "protocols.rate.epoch=1"))
+    store = open_store(tmp_path / "store")
+    outcomes = {key: run_task(task, store) for key, task in made.tasks.items()}
+    assert all(isinstance(outcome, Succeeded) for outcome in outcomes.values()), outcomes
+    spent = {
+        curve.protocol: outcomes[curve.points[0].key].measurements["training_epochs"]
+        for curve in made.curves
+        if curve.method == "l1"
+    }
+    # Of two epochs, weights and learning rate go back to the first; scratch gets three for fine-tuning on top.
+    assert (spent["tuned"], spent["weights"], spent["rate"], spent["init"]) == (1, 1, 1, 2)
+    assert spent["b-all"] > 2 + 3
 
 
 def test_protocols_leave_all_other_tasks_as_they_are(plan):

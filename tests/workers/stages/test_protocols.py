@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save
 
 from jobs.artifact import Manifest
-from jobs.outcome import Cause, Succeeded
+from jobs.outcome import Succeeded
 from jobs.task import StageKind
 
 DIGITS = 1000  # images in the training split
@@ -202,15 +202,3 @@ def test_the_best_epoch_is_evaluated_beside_the_last(own_bench, params):
 def test_without_a_training_the_only_weights_are_the_best(bench, pruned):
     measured = bench.measured(bench.evaluate(pruned))
     assert measured["accuracy_best"] == measured["accuracy"]
-
-
-def test_a_network_that_starts_differently_each_time_is_bad_input(own_bench, params, failure, monkeypatch):
-    pruned, dense = own_bench.remove(own_bench.convert(fold=False)), own_bench.train()
-    monkeypatch.setattr("workers.network.build_resized", _refusing)
-    outcome = own_bench.run(StageKind.TRAIN, params("scratch"), network=pruned, dense=dense)
-    assert failure(outcome).cause is Cause.BAD_INPUT
-    assert "network 'resnet': cannot be started anew at its pruned widths: no" in outcome.message
-
-
-def _refusing(factory, shapes):
-    raise ValueError("no")
