@@ -9,6 +9,7 @@ from jobs.errors import nearest
 from jobs.spec.base import Compressions, Name, Record, Seed
 from jobs.spec.data import DataSpec
 from jobs.spec.integral import IntegralMethod
+from jobs.spec.measure import MeasureSpec
 from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec, RecalibrateProtocol
@@ -37,6 +38,7 @@ class SweepSpec(Record):
     protocols: dict[Name, ProtocolSpec] = Field(
         default_factory=dict, description="What methods can ask for in their `protocols`; `none` is always there."
     )
+    measure: MeasureSpec = MeasureSpec()
     resources: StagesSpec = StagesSpec()
     priority: int = Field(
         default=0,
