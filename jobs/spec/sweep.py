@@ -39,6 +39,11 @@ class SweepSpec(Record):
         default_factory=dict, description="What methods can ask for in their `protocols`; `none` is always there."
     )
     measure: MeasureSpec = MeasureSpec()
+    controls: bool = Field(
+        default=True,
+        description="Add the methods `dense` and `random` where no method is of their kind: no curve can be judged "
+        "without them.",
+    )
     resources: StagesSpec = StagesSpec()
     priority: int = Field(
         default=0,
