@@ -87,11 +87,12 @@ class Point:
     Attributes:
         asked: The compression asked for, in [0, 1).
         key: The `evaluate` task.
-        metrics: `accuracy` (fraction of the test split), `accuracy_best` (with the weights that were best on the
-            validation split), `loss`, `compression` (reached), `params`, `macs`, `size_bytes`, `training_epochs` and
-            `training_macs` (spent since the model's own weights), `duration_s`.
+        metrics: `METRICS`, and those of `MORE_METRICS` that were measured.
         created_s: When it was measured, seconds since the epoch.
         note: Why the compression reached is more than one percentage point from the one asked for; else empty.
+        widths: Channel group -> channels that are left; empty where nothing was to be removed.
+        full_widths: Channel group -> channels of the whole network.
+        digest: SHA-256 of the network's weights file.
     """
 
     asked: float
@@ -99,6 +100,9 @@ class Point:
     metrics: Mapping[str, float]
     created_s: float
     note: str = ""
+    widths: Mapping[str, int] = field(default_factory=dict)
+    full_widths: Mapping[str, int] = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def step(self) -> int:
@@ -119,28 +123,40 @@ METRICS = (
     "accuracy_best",
     "loss",
     "compression",
+    "compression_ratio",
+    "speedup",
     "params",
     "macs",
     "size_bytes",
+    "peak_memory_bytes",
     "training_epochs",
     "training_macs",
     "duration_s",
 )
-"""The metric keys of every point, the same on every curve."""
+"""The metric keys of every point, the same on every curve: accuracy (a fraction of the test split), the same with the
+weights of the epoch that was best on the validation split, and the loss; the fraction of parameters removed, and
+parameters before to parameters after; multiply-accumulates before to those after (the theoretical speedup); what is
+left of both; bytes of the weights, and of all tensors when most are alive, for one image; epochs and
+multiply-accumulates of training since the model's own weights; how long the evaluation took."""
+
+MORE_METRICS = ("latency_p50_s", "latency_p90_s", "latency_mean_s", "energy_j")
+"""Those that some points have: timed forward passes and what they drew."""
 
 
 def point_of(asked: float, manifest: Manifest) -> Point:
     """The point that an `evaluate` manifest measured."""
     measured = manifest.measurements
-    # Results of the first version of `evaluate` do not say what was trained after pruning: nothing was.
-    untrained = {"accuracy_best": measured["accuracy"], "training_epochs": 0, "training_macs": 0}
-    values = {**untrained, **measured, "duration_s": manifest.duration_s}
+    values = {**measured, **manifest.timings, "duration_s": manifest.duration_s}
+    more = [name for name in MORE_METRICS if name in values]
     return Point(
         asked=asked,
         key=manifest.key,
-        metrics={name: float(values[name]) for name in METRICS},
+        metrics={name: float(values[name]) for name in (*METRICS, *more)},
         created_s=manifest.created_s,
         note=str(measured.get("note", "")),
+        widths=measured.get("widths", {}),
+        full_widths=measured.get("full_widths", {}),
+        digest=str(measured.get("digest", "")),
     )
 
 

@@ -56,7 +56,11 @@ def state_bytes(state: Mapping[str, Tensor]) -> bytes:
 
 def read_recipe(context: Context, role: str = "network") -> Recipe:
     """The recipe of the network artifact in a role."""
-    value = context.read_json(role, RECIPE_FILE)
+    return parse_recipe(context.read_json(role, RECIPE_FILE))
+
+
+def parse_recipe(value: Json) -> Recipe:
+    """The recipe that `network.json` holds."""
     return Recipe(
         network=value["network"],
         arguments=value["arguments"],

@@ -41,8 +41,9 @@ def run(context: Context) -> Product:
 
     Params: `how` (`remove` channels by score, `resample` functions, or `rewind`), `allocation`, `compression`, and for
     `resample` the `partition` and `quadrature`. Measures the `compression` reached (with a `note` if it is not the one
-    asked for), `params`, `macs`, `size_bytes`, the `widths` and, where the network was trained on the way here, what
-    was spent. Where channels were removed it keeps which ones were `kept`.
+    asked for), `params`, `macs`, `size_bytes`, the theoretical `speedup` (MACs of the whole network over those that are
+    left), `widths` and `full_widths` and, where the network was trained on the way here, what was spent. Where channels
+    were removed it keeps which ones were `kept`.
 
     `rewind` removes the channels that another task (role `pruned`) has removed from an earlier network of the same
     training (role `network`; the channels of both are in the role `channels`), and measures what that task measured.
@@ -65,14 +66,18 @@ def run(context: Context) -> Product:
     state, kept = make(context, source, allocation, images)
     module = rebuild(source.recipe, state)
     measured = sizes(module, source.recipe)
-    full = sizes(rebuild(source.recipe, source.state), source.recipe)["params"]
-    if abs(1 - measured["params"] / full - allocation.compression) > 1e-9:
-        raise ValueError(f"{measured['params']} of {full} parameters are left, not {1 - allocation.compression:.2%}")
+    full = sizes(rebuild(source.recipe, source.state), source.recipe)
+    if abs(1 - measured["params"] / full["params"] - allocation.compression) > 1e-9:
+        raise ValueError(
+            f"{measured['params']} of {full['params']} parameters are left, not {1 - allocation.compression:.2%}"
+        )
     return Product(
         measurements={
             "compression": allocation.compression,
             "note": allocation.note,
             "widths": dict(allocation.widths),
+            "full_widths": source.channel_map.widths(),
+            "speedup": full["macs"] / measured["macs"],
             **measured,
             **spent(*(context.measured(role) for role in context.task.inputs)),
         },
