@@ -1,8 +1,8 @@
 """Integral Neural Networks, Figure 1, on CIFAR-10 from trained networks: is the order of the methods the paper's?
 
-VGG-16-BN and ResNet-56 at 10, 20, 30 and 40 %, no fine-tuning: the paper's criteria with the same fraction from every
-group, integral networks with uniform partitions, and the same tuned. Statistics of feature maps are taken over the whole
-training split, in one pass for all of them. Figures are test accuracies in %, mean over the seeds and standard
+VGG-16-BN and ResNet-56 at 10, 20, 30 and 40 %, no fine-tuning: the paper's criteria with the same fraction from each
+group, integral networks with uniform partitions, and the same tuned. Statistics of feature maps are taken over the
+whole training split, in one pass for all of them. Figures are test accuracies in %, mean over the seeds and standard
 deviation, by model, method and compression, such as `vgg16_bn.mean-std.40`; `MODEL.order` lists the methods by the area
 under their curves, best first, and `MODEL.as_published` says whether tuned integral networks stand before untuned ones,
 and those before every criterion. The trained networks are not part of the project: say where the two files and the data
@@ -39,7 +39,7 @@ def methods(*, steps: int, images: int | None) -> dict[str, dict[str, object]]:
     """
     integral: dict[str, object] = {"kind": "integral", "partition": "uniform", "quadrature": "midpoint"}
     looking = {"score": {"images": images}} if images else {}
-    criteria = {
+    criteria: dict[str, dict[str, object]] = {
         name: {"kind": "criterion", "criterion": name, **(looking if name != "l1" else {})} for name in CRITERIA
     }
     tuned = {**integral, "tune": {"steps": steps, "samples": 4096}}

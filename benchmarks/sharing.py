@@ -1,10 +1,10 @@
-"""What sharing is worth: stage-seconds of a sweep whose trials share their stages, beside those of the same trials alone.
+"""What sharing is worth: stage-seconds of a sweep whose trials share stages, beside those of the same trials alone.
 
 The shape of Integral Neural Networks' Figure 1: eight methods x five compressions x three seeds, here on scikit-learn's
 digits with the quickstart's network. Together, they are one sweep in one store: what trials have in common is computed
-once. Alone, every trial is a sweep of its own in an empty store, as a script per trial would be. Both run in one process,
-one task at a time, one after the other; `stage_seconds_ratio` is the time in stages of the one over that of the other.
-With --trials, so many trials, spread evenly over all of them, are run alone, and their mean stands for the rest.
+once. Alone, every trial is a sweep of its own in an empty store, as a script per trial would be. Both run in one
+process, one task at a time; `stage_seconds_ratio` is the time in stages of the one over that of the other. With
+--trials, so many trials, spread evenly over all of them, are run alone, and their mean stands for the rest.
 
     python -m benchmarks.sharing [--quick] [--trials N]
 """
