@@ -11,8 +11,16 @@ from jobs.spec.data import DataSpec, NormalizeSpec
 from jobs.spec.integral import IntegralMethod, IntegralTrainSpec, OrderingSpec, TuneSpec
 from jobs.spec.measure import LatencySpec, MeasureSpec
 from jobs.spec.methods import METHOD_KINDS, DenseMethod, MethodSpec
-from jobs.spec.models import ModelSpec, TrainSpec
-from jobs.spec.protocols import NO_PROTOCOL, PROTOCOL_KINDS, ProtocolSpec, RecalibrateProtocol
+from jobs.spec.models import FineTuneSpec, ModelSpec, TrainSpec
+from jobs.spec.protocols import (
+    NO_PROTOCOL,
+    PROTOCOL_KINDS,
+    FineTuneProtocol,
+    ProtocolSpec,
+    RecalibrateProtocol,
+    RewindProtocol,
+    ScratchProtocol,
+)
 from jobs.spec.resources import BudgetSpec, ResourcesSpec, StagesSpec
 from jobs.spec.sweep import SweepSpec
 
@@ -26,6 +34,8 @@ __all__ = [
     "CriterionMethod",
     "DataSpec",
     "DenseMethod",
+    "FineTuneProtocol",
+    "FineTuneSpec",
     "IntegralMethod",
     "IntegralTrainSpec",
     "LatencySpec",
@@ -38,7 +48,9 @@ __all__ = [
     "RecalibrateProtocol",
     "Record",
     "ResourcesSpec",
+    "RewindProtocol",
     "ScoreSpec",
+    "ScratchProtocol",
     "StagesSpec",
     "SweepSpec",
     "TrainSpec",

@@ -9,15 +9,18 @@ from orchestrator.planning.collector import Collector
 def trained(tasks: Collector, name: str, seed: int) -> str:
     """The model's own network: learnt, or loaded."""
     model = tasks.spec.models[name]
-    loaded = model.weights is not None
-    params = {
-        **_built(tasks, model),
-        "weights": tasks.surroundings.weights.get(name),
-        "train": model.train.model_dump(mode="json") if model.train else None,
-        "seed": None if loaded else seed,
-    }
-    locations = {**tasks.data_location, **({"weights": model.weights} if model.weights else {})}
-    return tasks.add(StageKind.TRAIN, params, {}, name if loaded else f"{name}/seed{seed}", locations)
+    if model.weights is None:
+        return tasks.add(StageKind.TRAIN, _learnt(tasks, model, seed), {}, f"{name}/seed{seed}", tasks.data_location)
+    params = {**_built(tasks, model), "weights": tasks.surroundings.weights.get(name), "train": None, "seed": None}
+    return tasks.add(StageKind.TRAIN, params, {}, name, {**tasks.data_location, "weights": model.weights})
+
+
+def trained_until(tasks: Collector, name: str, seed: int, epoch: int) -> str:
+    """The model's own network as it was after some epochs of its training; at 0, with the weights it started from."""
+    if epoch == 0:
+        return untrained(tasks, name, seed)
+    params = {**_learnt(tasks, tasks.spec.models[name], seed), "until": epoch}
+    return tasks.add(StageKind.TRAIN, params, {}, f"{name}/epoch{epoch}/seed{seed}", tasks.data_location)
 
 
 def untrained(tasks: Collector, name: str, seed: int) -> str:
@@ -42,6 +45,11 @@ def evaluated(tasks: Collector, network: str, label: str) -> str:
         "measure": tasks.spec.measure.model_dump(mode="json"),
     }
     return tasks.add(StageKind.EVALUATE, params, {"network": network}, label, tasks.data_location)
+
+
+def _learnt(tasks: Collector, model: ModelSpec, seed: int) -> dict[str, Json]:
+    train = model.train.model_dump(mode="json") if model.train else None
+    return {**_built(tasks, model), "weights": None, "train": train, "seed": seed}
 
 
 def _built(tasks: Collector, model: ModelSpec) -> dict[str, Json]:

@@ -18,7 +18,7 @@ from workers.data.augment import augmentation
 from workers.data.images import ImageData, Split, batches
 from workers.measure.accuracy import check_logits, evaluate
 from workers.models.modes import in_mode
-from workers.training.log import EpochLog, TrainingLog
+from workers.training.log import EpochLog, Trained, TrainingLog
 from workers.training.recipe import Recipe, learning_rate_at
 from workers.training.state import TrainingState
 
@@ -35,8 +35,8 @@ def train(
     should_stop: Callable[[], bool],
     report: Callable[[int, dict[str, float]], None],
     checkpoint: Checkpoint,
-) -> TrainingLog:
-    """Train a classifier in place; its weights are the last epoch's.
+) -> Trained:
+    """Train a classifier in place; its weights are the last epoch's. Those of the best epoch are given back.
 
     The same generator state gives the same weights on a CPU with the same number of threads, also where the training
     was lost on the way and goes on from its checkpoint.
@@ -48,7 +48,7 @@ def train(
         generator: On the CPU; order, augmentation and dropout come from it. The global one is left as it was.
         device: Where to compute.
         should_stop: Asked before every batch.
-        report: Called after each epoch with its number, from 1, and train_loss, validation_loss,
+        report: Called after each epoch with its number in the schedule, from 1, and train_loss, validation_loss,
             validation_accuracy and learning_rate.
         checkpoint: Continued from, if it has anything; offered every moment between two batches, and made before
             stopping on request.
@@ -64,7 +64,7 @@ def train(
         state = TrainingState(model, optimizer, recipe, {"batches": generator, **drawn_from}, len(data.train))
         checkpoint.resume(state.restore)
         try:
-            while state.epoch <= recipe.epochs:
+            while state.epoch <= recipe.last_epoch:
                 train_loss = train_epoch(
                     state, data.train, device=device, should_stop=should_stop, checkpoint=checkpoint
                 )
@@ -80,7 +80,7 @@ def train(
         except CancelledError:
             checkpoint.save(state.progress())
             raise
-    return TrainingLog(epochs=tuple(state.finished))
+    return Trained(log=TrainingLog(epochs=tuple(state.finished)), best=state.best)
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
