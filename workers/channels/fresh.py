@@ -9,8 +9,9 @@ Refuses to know seeds (the caller seeds torch's generator), pruned weights and w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -38,45 +39,79 @@ def build_resized(factory: Callable[[], nn.Module], shapes: Mapping[str, tuple[i
     Raises:
         ValueError: the second call makes other layers than the first, or a tensor cannot have its shape.
     """
-    names = _registered(factory)
-    places = iter(names)
-
-    def shrink(module: nn.Module, name: str, tensor: Tensor) -> Tensor | None:
-        kind, path = next(places, (None, ""))
-        if kind != (type(module), name):
-            raise ValueError(
-                f"{type(module).__name__}.{name}: was not made here before; layers must not depend on widths"
-            )
-        if path not in shapes or tensor.shape == shapes[path]:
-            return None
-        small = _leading(tensor, shapes[path], path)
-        if isinstance(small, nn.Parameter):
-            module._parameters[name] = small
-        else:
-            module._buffers[name] = small
-        follow_shapes(module)
-        return small
-
-    with _at_registration(shrink):
+    shrinking = _Shrinking(_places(factory), shapes)
+    with _at_registration(shrinking):
         model = factory()
-    wrong = [name for name, each in model.state_dict().items() if name in shapes and each.shape != shapes[name]]
-    if wrong:
-        raise ValueError(f"{', '.join(wrong)}: replaced after registration; its shape cannot be chosen")
+    for name, each in model.state_dict().items():
+        if each.shape != shapes.get(name, each.shape):
+            shrinking.problems.append(f"{name}: replaced after registration; its shape cannot be chosen")
+    if shrinking.problems:
+        raise ValueError(shrinking.problems[0])  # the others may follow from it
     return model
 
 
-def _registered(factory: Callable[[], nn.Module]) -> list[tuple[tuple[type[nn.Module], str], str]]:
-    """What a factory registers, in order: the class and attribute, and the tensor's name (empty if it went again)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A registration: what a layer of which class calls its tensor, and the tensor's name in the network.
+
+    The name is empty where the layer is no part of the network in the end.
+    """
+
+    layer: type[nn.Module]
+    attribute: str
+    name: str
+
+
+class _Shrinking:
+    """Gives the tensors of a network their wanted shapes as they are registered, in the order of their places.
+
+    Attributes:
+        problems: What went wrong. It is not raised, since the factory that runs may take it for its own error.
+    """
+
+    def __init__(self, places: Sequence[_Place], shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.problems: list[str] = []
+        self._places, self._shapes = iter(places), shapes
+
+    def __call__(self, module: nn.Module, attribute: str, tensor: Tensor) -> Tensor | None:
+        """The smaller tensor; None where it stays."""
+        place = next(self._places, None)
+        if place is None or (place.layer, place.attribute) != (type(module), attribute):
+            self.problems.append(f"{type(module).__name__}.{attribute}: not made here before; layers must be the same")
+            return None
+        shape = self._shapes.get(place.name, tuple(tensor.shape))
+        if tensor.shape == shape:
+            return None
+        if tensor.ndim != len(shape) or any(wanted > own for wanted, own in zip(shape, tensor.shape, strict=True)):
+            self.problems.append(f"{place.name}: {shape} is wanted; at most its own {tuple(tensor.shape)} is allowed")
+            return None
+        return _register_leading(module, attribute, tensor, shape)
+
+
+def _register_leading(module: nn.Module, attribute: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Put the first entries of a tensor on every axis in its place; what the layer says of its size follows."""
+    part = tensor.detach()[tuple(slice(length) for length in shape)].clone()
+    if isinstance(tensor, nn.Parameter):
+        part = module._parameters[attribute] = nn.Parameter(part, requires_grad=tensor.requires_grad)
+    else:
+        module._buffers[attribute] = part
+    follow_shapes(module)
+    return part
+
+
+def _places(factory: Callable[[], nn.Module]) -> list[_Place]:
+    """What a factory registers, in order."""
     found: list[tuple[nn.Module, str]] = []  # holds the modules, so that no identity is used twice
     with torch.random.fork_rng(devices=[]), _at_registration(lambda module, name, _: found.append((module, name))):
         model = factory()
-    paths = {id(module): path for path, module in model.named_modules()}
+    paths = {id(module): f"{path}." if path else "" for path, module in model.named_modules()}
     return [
-        (
-            (type(module), name),
-            ".".join(filter(None, [paths[id(module)], name])) if id(module) in paths else "",
+        _Place(
+            layer=type(module),
+            attribute=attribute,
+            name=f"{paths[id(module)]}{attribute}" if id(module) in paths else "",
         )
-        for module, name in found
+        for module, attribute in found
     ]
 
 
@@ -96,10 +131,3 @@ def _at_registration(hook: _Hook) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _leading(tensor: Tensor, shape: tuple[int, ...], name: str) -> Tensor:
-    if tensor.ndim != len(shape) or any(wanted > own for wanted, own in zip(shape, tensor.shape, strict=True)):
-        raise ValueError(f"{name}: shape {shape} is wanted; at most the network's own {tuple(tensor.shape)} is allowed")
-    part = tensor.detach()[tuple(slice(length) for length in shape)].clone()
-    return nn.Parameter(part, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else part

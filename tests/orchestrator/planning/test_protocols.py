@@ -22,6 +22,11 @@ PROTOCOLS = {
     "weights": {"kind": "rewind", "what": "weights", "epoch": 0.25},
     "init": {"kind": "rewind", "what": "weights", "epoch": 0},
 }
+METHODS = {
+    "dense": {"kind": "dense"},
+    "l1": {"kind": "criterion", "criterion": "l1"},
+    "integral": {"kind": "integral"},
+}
 
 
 @pytest.fixture
@@ -31,8 +36,7 @@ def plan(tiny_sweep, write_sweep):
     def make(*protocols, method="l1", overrides=(), surroundings=SURROUNDINGS):
         sweep = {**copy.deepcopy(tiny_sweep), "protocols": PROTOCOLS, "compressions": [0.4]}
         sweep["models"]["net"]["train"] = {"epochs": 8}
-        sweep["methods"]["integral"] = {"kind": "integral"}
-        sweep["methods"][method]["protocols"] = list(protocols)
+        sweep["methods"] = {"dense": {"kind": "dense"}, method: {**METHODS[method], "protocols": list(protocols)}}
         return plan_sweep(load_sweep(write_sweep(sweep), overrides), surroundings)
 
     return make
