@@ -6,6 +6,16 @@ Knows models and data; knows nothing of pruning, of tasks or of where a log is k
 from workers.training.log import EpochLog, TrainingLog
 from workers.training.loop import train, train_epoch
 from workers.training.recipe import Recipe, learning_rate_at
+from workers.training.regulariser import Regulariser
 from workers.training.state import TrainingState
 
-__all__ = ["EpochLog", "Recipe", "TrainingLog", "TrainingState", "learning_rate_at", "train", "train_epoch"]
+__all__ = [
+    "EpochLog",
+    "Recipe",
+    "Regulariser",
+    "TrainingLog",
+    "TrainingState",
+    "learning_rate_at",
+    "train",
+    "train_epoch",
+]
