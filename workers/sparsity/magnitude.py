@@ -91,4 +91,5 @@ def removed_after(round_number: int, rounds: int, *, removed: int, total: int) -
         removed: How many weights are gone after the last one.
         total: How many there were.
     """
-    return round(total * (1 - (1 - removed / total) ** (round_number / rounds)))
+    left: float = (1 - removed / total) ** (round_number / rounds)
+    return round(total * (1 - left))

@@ -4,6 +4,8 @@ Knows batch norms and gradients; refuses to know channel groups and what becomes
 `batchnorm-scale` with one global threshold selects by them).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -39,14 +41,16 @@ class Slimming(Regulariser):
                 scale.grad.add_(scale.detach().sign(), alpha=self._strength)
 
 
-def batchnorm_scales(model: nn.Module) -> list[Tensor]:
+def batchnorm_scales(model: nn.Module) -> Sequence[Tensor]:
     """The trainable scales of all batch norms, in the order of the model's modules.
 
     Raises:
         BadInputError: There are none.
     """
     scales = [
-        norm.weight for norm in model.modules() if isinstance(norm, _BatchNorm) and norm.affine and norm.weight.requires_grad
+        norm.weight
+        for norm in model.modules()
+        if isinstance(norm, _BatchNorm) and norm.affine and norm.weight.requires_grad
     ]
     if not scales:
         raise BadInputError("slimming: the network has no batch norm with a trainable scale; choose another `sparsify`")

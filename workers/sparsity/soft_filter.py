@@ -1,5 +1,4 @@
-"""Soft filter pruning: the smallest filters are set to zero after every epoch and go on learning (He et al. 2018,
-arXiv:1808.06866, algorithm 1).
+"""Soft filter pruning: zeroed filters go on learning (He et al. 2018, arXiv:1808.06866, algorithm 1).
 
 Knows filters and how many units are to stay; refuses to know how that number is chosen.
 """

@@ -1,12 +1,12 @@
-"""Sparse Structure Selection: a scale on every structure, driven to zero while training (Huang and Wang 2018,
-arXiv:1707.01213, sections 3.2 and 3.3).
+"""Sparse Structure Selection: scales of structures, driven to zero (Huang and Wang 2018, arXiv:1707.01213, section 3).
 
 A structure is a unit of a channel group (a channel, or a whole group of a grouped convolution) or a residual block.
 Knows where scales stand in a network, how they move and how they are folded into the weights; refuses to know what is
 removed afterwards.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
 import torch
@@ -21,6 +21,9 @@ from workers.sparsity.units import find_units, spread
 from workers.training.regulariser import Regulariser
 
 Structures = Literal["channels", "blocks"]
+
+_Placed = tuple[dict[str, Tensor], dict[str, list[str]]]
+"""Structure -> its scales, and -> the groups whose units go with them."""
 
 
 class StructureSelection(Regulariser):
@@ -57,9 +60,7 @@ class StructureSelection(Regulariser):
     ) -> None:
         self._model, self._channel_map = model, channel_map
         self._strength, self._momentum = strength, momentum
-        self._emptied: Mapping[str, Sequence[str]]  # structure -> groups whose units go with its scales
-        place = {"channels": self._scale_channels, "blocks": lambda: self._scale_blocks(norms)}[structures]
-        self.scales, self._emptied = place()
+        self.scales, self._emptied = self._scale_channels() if structures == "channels" else self._scale_blocks(norms)
         if not self.scales:
             raise BadInputError(f"structure-selection: the network has no {structures} that could have a scale")
         self._velocities = {name: torch.zeros_like(scale) for name, scale in self.scales.items()}
@@ -94,7 +95,7 @@ class StructureSelection(Regulariser):
             for group in self._emptied[name]:
                 units[group].scale(present.expand(units[group].width))
 
-    def _scale_channels(self) -> tuple[dict[str, Tensor], dict[str, Sequence[str]]]:
+    def _scale_channels(self) -> _Placed:
         """A scale per unit, on every axis that reads it. Units that a norm takes statistics over cannot have one."""
         normalised = {group.name for group in self._channel_map.groups if group.normalised}
         scales: dict[str, Tensor] = {}
@@ -103,21 +104,21 @@ class StructureSelection(Regulariser):
                 continue
             scale = group.slices[0].parameter.new_ones(group.width).requires_grad_()
             for each in group.slices:
-                _parametrise(self._model, each.name, lambda scale=scale, each=each: spread(scale, each))
+                _parametrise(self._model, each.name, partial(spread, scale, each))
             scales[group.name] = scale
         return scales, {name: [name] for name in scales}
 
-    def _scale_blocks(self, norms: Mapping[str, str]) -> tuple[dict[str, Tensor], dict[str, Sequence[str]]]:
+    def _scale_blocks(self, norms: Mapping[str, str]) -> _Placed:
         """A scale per block, on its last layer or on the norm behind that."""
         parameters = dict(self._model.named_parameters())
         scales: dict[str, Tensor] = {}
-        emptied: dict[str, Sequence[str]] = {}
+        emptied: dict[str, list[str]] = {}
         for branch in residual_branches(self._channel_map):
             last = norms.get(branch.end, branch.end)
             names = [name for name in (f"{last}.weight", f"{last}.bias") if name in parameters]
             scale = parameters[names[0]].new_ones(1).requires_grad_()
             for name in names:
-                _parametrise(self._model, name, lambda scale=scale: scale)
+                _parametrise(self._model, name, partial(_same, scale))
             scales[branch.end] = scale
             emptied[branch.end] = [self._channel_map.groups[index].name for index in branch.inner]
         return scales, emptied
@@ -132,6 +133,10 @@ class _Times(nn.Module):
 
     def forward(self, tensor: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         return tensor * self._factor()
+
+
+def _same(scale: Tensor) -> Tensor:
+    return scale
 
 
 def _parametrise(model: nn.Module, parameter: str, factor: Callable[[], Tensor]) -> None:

@@ -69,7 +69,9 @@ def spread(factors: Float[Tensor, " width"], where: UnitSlice) -> Float[Tensor, 
     return per_position.reshape([-1, *[1] * (where.parameter.ndim - 1 - where.axis)])
 
 
-def find_units(model: nn.Module, channel_map: ChannelMap, counts: Chooser = lambda name, layout: True) -> list[GroupUnits]:
+def find_units(
+    model: nn.Module, channel_map: ChannelMap, counts: Chooser = lambda name, layout: True
+) -> list[GroupUnits]:
     """The units of all groups, in order; groups without an axis that counts are left out.
 
     Args:

@@ -42,12 +42,12 @@ def test_a_unit_at_zero_stays_there():
     assert model.first.weight.flatten().tolist() == pytest.approx([0.0, 1 - 0.1 / 2**0.5])
 
 
-def test_a_training_brings_whole_units_to_zero_in_all_their_tensors(small, shape, follow):
-    recipe = Recipe(epochs=20, batch_size=8, learning_rate=0.1, weight_decay=0.0, schedule="cosine")
-    follow(small, GroupLasso(small, find_groups(small, shape), strength=0.05), recipe=recipe)
-    gone = small.second.weight.flatten(1).norm(dim=1) == 0
-    assert 0 < int(gone.sum()) < 4
-    assert not small.norm2.weight[gone].any()
-    assert not small.norm2.bias[gone].any()
-    assert not small.head.weight[:, gone].any()
-    assert small.head.weight[:, ~gone].all()
+def test_a_training_brings_units_that_help_nothing_to_zero_in_all_their_tensors(small, shape, follow):
+    recipe = Recipe(epochs=30, batch_size=8, learning_rate=0.1, weight_decay=0.0, schedule="cosine")
+    with torch.no_grad():
+        small.head.weight[:, 2:] = 0  # nothing is made of the last two channels
+    small.head.requires_grad_(False)
+    follow(small, GroupLasso(small, find_groups(small, shape), strength=0.4), recipe=recipe)
+    for tensor in (small.second.weight, small.norm2.weight, small.norm2.bias):
+        assert not tensor[2:].any()
+        assert tensor[:2].any()

@@ -17,15 +17,16 @@ KINDS = {
 
 def start(kind, shape):
     torch.manual_seed(0)
-    model = build("resnet", {"widths": [3, 4], "in_channels": 1, "num_classes": 3})
+    model = build("plain", {"widths": [3, 4], "in_channels": 1, "num_classes": 3})
     if kind == "masks":
-        masks = {"conv1.weight": torch.rand(model.conv1.weight.shape, generator=torch.Generator().manual_seed(1)) > 0.5}
+        masks = {"features.0.weight": torch.tensor([True, False, True]).view(3, 1, 1, 1).expand(3, 1, 3, 3)}
         return model, KeepMasked(model, masks)
     return model, make_regulariser({"kind": kind, **KINDS[kind]}, model, shape)
 
 
-# Two epochs of three batches and a validation each: lost before a batch of the second epoch, or before its validation.
-@pytest.mark.parametrize("number", [4, 6, 8])
+# Two epochs of three batches and a validation each: lost before the second batch of the second epoch, or before its
+# validation.
+@pytest.mark.parametrize("number", [6, 8])
 @pytest.mark.parametrize("kind", KINDS)
 def test_lost_it_ends_with_the_same_bits(kind, number, shape, follow, slot, lost, lost_at):
     expected, regulariser = start(kind, shape)
