@@ -6,20 +6,25 @@ tensor of the state, in whatever sizes pruning left it. Loading needs no analysi
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from jobs.errors import BadInputError
 from jobs.identity import Json
-from workers.channels import apply_folding_structure, load_resized
+from workers.channels import apply_folding_structure, build_resized, load_resized
 from workers.measure import count_macs, num_parameters, size_bytes
 from workers.models import build
 from workers.stages._base import Context
 
 RECIPE_FILE = "network.json"
 WEIGHTS_FILE = "weights.safetensors"
+BEST_FILE = "best.safetensors"
+"""Where the network was trained: its tensors after the epoch that was best on the validation split."""
+
+_NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +46,12 @@ class Recipe:
 
 def network_files(recipe: Recipe, state: Mapping[str, Tensor]) -> dict[str, bytes]:
     """The files of a network artifact."""
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
-    return {RECIPE_FILE: json.dumps(asdict(recipe)).encode(), WEIGHTS_FILE: save(tensors)}
+    return {RECIPE_FILE: json.dumps(asdict(recipe)).encode(), WEIGHTS_FILE: state_bytes(state)}
+
+
+def state_bytes(state: Mapping[str, Tensor]) -> bytes:
+    """A state as the bytes of a safetensors file."""
+    return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()})
 
 
 def read_recipe(context: Context, role: str = "network") -> Recipe:
@@ -72,6 +81,29 @@ def rebuild(recipe: Recipe, state: Mapping[str, Tensor]) -> nn.Module:
     apply_folding_structure(module, list(recipe.folded))
     load_resized(module, state)
     return module.eval()
+
+
+def start_anew(recipe: Recipe, state: Mapping[str, Tensor]) -> tuple[nn.Module, Recipe]:
+    """The architecture of a network with the initial weights of one built at its widths; of the state, only shapes count.
+
+    Batch norms that were folded are there again, as wide as the layers that they went into. Weights are drawn from
+    torch's global generator.
+
+    Returns:
+        The module, in evaluation mode, on the CPU, and its recipe.
+
+    Raises:
+        BadInputError: The network cannot be built, or not at these widths.
+    """
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    for layer, norm in recipe.folded:
+        shapes |= {f"{norm}.{name}": shapes[f"{layer}.weight"][:1] for name in _NORM_TENSORS}
+    recipe = replace(recipe, folded=())
+    try:
+        fresh = build_resized(lambda: build(recipe.network, recipe.arguments), shapes)
+    except ValueError as error:
+        raise BadInputError(f"network '{recipe.network}': cannot be started anew at its pruned widths: {error}") from error
+    return rebuild(recipe, fresh.state_dict()), recipe
 
 
 def read_network(context: Context, role: str = "network") -> tuple[nn.Module, Recipe]:

@@ -18,7 +18,7 @@ from workers.data.augment import augmentation
 from workers.data.images import ImageData, Split, batches
 from workers.measure.accuracy import check_logits, evaluate
 from workers.models.modes import in_mode
-from workers.training.log import EpochLog, TrainingLog
+from workers.training.log import EpochLog, Trained, TrainingLog
 from workers.training.recipe import Recipe, learning_rate_at
 from workers.training.regulariser import Regulariser
 from workers.training.state import TrainingState
@@ -37,8 +37,8 @@ def train(
     report: Callable[[int, dict[str, float]], None],
     checkpoint: Checkpoint,
     regulariser: Regulariser | None = None,
-) -> TrainingLog:
-    """Train a classifier in place; its weights are the last epoch's.
+) -> Trained:
+    """Train a classifier in place; its weights are the last epoch's. Those of the best epoch are given back.
 
     The same generator state gives the same weights on a CPU with the same number of threads, also where the training
     was lost on the way and goes on from its checkpoint.
@@ -50,7 +50,7 @@ def train(
         generator: On the CPU; order, augmentation and dropout come from it. The global one is left as it was.
         device: Where to compute.
         should_stop: Asked before every batch.
-        report: Called after each epoch with its number, from 1, and train_loss, validation_loss,
+        report: Called after each epoch with its number in the schedule, from 1, and train_loss, validation_loss,
             validation_accuracy and learning_rate.
         checkpoint: Continued from, if it has anything; offered every moment between two batches, and made before
             stopping on request.
@@ -68,7 +68,7 @@ def train(
         state = TrainingState(model, optimizer, recipe, generators, len(data.train), regulariser or Regulariser())
         checkpoint.resume(state.restore)
         try:
-            while state.epoch <= recipe.epochs:
+            while state.epoch <= recipe.last_epoch:
                 train_loss = train_epoch(
                     state, data.train, device=device, should_stop=should_stop, checkpoint=checkpoint
                 )
@@ -86,7 +86,7 @@ def train(
             checkpoint.save(state.progress())
             raise
     state.regulariser.after_training()
-    return TrainingLog(epochs=tuple(state.finished))
+    return Trained(log=TrainingLog(epochs=tuple(state.finished)), best=state.best)
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:

@@ -53,7 +53,7 @@ def follow(checkpoint, *, should_stop=lambda: False, recipe=RECIPE, model=None, 
     """A new process: a new network, a new generator, other global draws before it."""
     model = model or Network()
     torch.manual_seed(torch.seed())
-    log = train(
+    trained = train(
         model,
         data,
         recipe,
@@ -63,7 +63,8 @@ def follow(checkpoint, *, should_stop=lambda: False, recipe=RECIPE, model=None, 
         report=lambda epoch, metrics: None,
         checkpoint=checkpoint,
     )
-    return log, {**model.state_dict(), "mean": model.mean}
+    best = {f"best {name}": tensor for name, tensor in trained.best.items()}
+    return trained.log, {**model.state_dict(), "mean": model.mean, **best}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,58 @@
+"""What every training of a stage has in common: the loop with the task's recipe, and what it measures and keeps.
+
+Knows no way in which a network starts.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from torch import nn
+
+from workers.data import ImageData
+from workers.stages._base import Context
+from workers.training import Recipe, Trained, train, training_macs
+
+COST = ("training_epochs", "training_macs")
+"""The measurements that add up along the way from the model's own weights to a point."""
+
+_log = logging.getLogger("orchard")
+
+
+def learn(context: Context, module: nn.Module, data: ImageData, recipe: Recipe) -> Trained:
+    """Train in place; the batches follow from the task's seed."""
+    return train(
+        module,
+        data,
+        recipe,
+        generator=context.generator("batches"),
+        device=context.device,
+        should_stop=context.should_stop,
+        report=lambda epoch, values: _log.info("epoch %d: %s", epoch, values),
+        checkpoint=context.checkpoint,
+    )
+
+
+def epochs_measured(trained: Trained) -> dict[str, object]:
+    """The `last` and the `best` epoch."""
+    return {"last": asdict(trained.log.last), "best": asdict(trained.log.best)}
+
+
+def spent(measured: Mapping[str, object]) -> dict[str, object]:
+    """Of the measurements of an artifact those that say what was spent on training it; none where nothing was."""
+    return {name: measured[name] for name in COST if name in measured}
+
+
+def spent_after(measured: Mapping[str, int], recipe: Recipe, data: ImageData) -> dict[str, int]:
+    """What was spent once a network is trained by a recipe: what was spent before, and this training.
+
+    Args:
+        measured: Of the network: its `macs`, and what was spent on it.
+        recipe: Of this training.
+        data: Its training split is gone through.
+    """
+    own = training_macs(measured["macs"], len(data.train), recipe.epochs_trained)
+    return {
+        "training_epochs": measured.get("training_epochs", 0) + recipe.epochs_trained,
+        "training_macs": measured.get("training_macs", 0) + own,
+    }
