@@ -13,18 +13,29 @@ from jobs.spec.methods import METHOD_KINDS, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec, TrainSpec
 from jobs.spec.protocols import NO_PROTOCOL, PROTOCOL_KINDS, ProtocolSpec, RecalibrateProtocol
 from jobs.spec.resources import BudgetSpec, ResourcesSpec, StagesSpec
+from jobs.spec.sparsity import (
+    SPARSIFY_KINDS,
+    GroupLassoSpec,
+    SlimmingSpec,
+    SoftFilterSpec,
+    SparsifySpec,
+    StructureSelectionSpec,
+)
 from jobs.spec.sweep import SweepSpec
+from jobs.spec.unstructured import RewindSpec, UnstructuredMethod
 
 __all__ = [
     "METHOD_KINDS",
     "NO_PROTOCOL",
     "PROTOCOL_KINDS",
+    "SPARSIFY_KINDS",
     "Allocation",
     "BudgetSpec",
     "Compressions",
     "CriterionMethod",
     "DataSpec",
     "DenseMethod",
+    "GroupLassoSpec",
     "IntegralMethod",
     "IntegralTrainSpec",
     "MethodSpec",
@@ -35,9 +46,15 @@ __all__ = [
     "RecalibrateProtocol",
     "Record",
     "ResourcesSpec",
+    "RewindSpec",
     "ScoreSpec",
+    "SlimmingSpec",
+    "SoftFilterSpec",
+    "SparsifySpec",
     "StagesSpec",
+    "StructureSelectionSpec",
     "SweepSpec",
     "TrainSpec",
     "TuneSpec",
+    "UnstructuredMethod",
 ]

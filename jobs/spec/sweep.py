@@ -7,12 +7,14 @@ from pydantic import AfterValidator, Field, model_validator
 from jobs import checks
 from jobs.errors import nearest
 from jobs.spec.base import Compressions, Name, Record, Seed
+from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec, RecalibrateProtocol
 from jobs.spec.resources import BudgetSpec, StagesSpec
+from jobs.spec.unstructured import UnstructuredMethod
 
 
 class SweepSpec(Record):
@@ -68,6 +70,15 @@ class SweepSpec(Record):
                     raise checks.fault(
                         f"method {name} recalibrates batch norms that are folded away; set its batchnorm: keep"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _every_model_fits_every_method(self) -> Self:
+        for name, method in self.methods.items():
+            for model_name, model in self.models.items():
+                misfit = method.misfit(model) if isinstance(method, CriterionMethod | UnstructuredMethod) else None
+                if misfit:
+                    raise checks.fault(f"model {model_name} with method {name}: it {misfit}")
         return self
 
     def compressions_of(self, method: str) -> tuple[float, ...]:

@@ -14,7 +14,10 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_buffer_registration_hook, register_module_parameter_registration_hook
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from workers.channels.rebuild import follow_shapes
 
@@ -41,7 +44,9 @@ def build_resized(factory: Callable[[], nn.Module], shapes: Mapping[str, tuple[i
     def shrink(module: nn.Module, name: str, tensor: Tensor) -> Tensor | None:
         kind, path = next(places, (None, ""))
         if kind != (type(module), name):
-            raise ValueError(f"{type(module).__name__}.{name}: was not made here before; layers must not depend on widths")
+            raise ValueError(
+                f"{type(module).__name__}.{name}: was not made here before; layers must not depend on widths"
+            )
         if path not in shapes or tensor.shape == shapes[path]:
             return None
         small = _leading(tensor, shapes[path], path)

@@ -17,7 +17,7 @@ Scope = Literal["global", "layer"]
 
 
 def prunable_weights(model: nn.Module, *, linear: bool = False) -> list[str]:
-    """The weights that may go: those of convolutions, the first one too (Liu et al. 2019, arXiv:1810.05270, section 4.3).
+    """The weights that may go: those of convolutions, the first one too (Liu et al. 2019, arXiv:1810.05270).
 
     Biases, norms and all else stay; linear layers, the classifier among them, unless they are asked for. Shared weights
     have one name.

@@ -14,6 +14,7 @@ from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, re
 from workers.network import Recipe, network_files, read_recipe, read_state, rebuild, sizes
 from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
+from workers.stages._weights import remove_weights
 from workers.stages.score import SCORES_FILE
 from workers.stages.tune import BIAS_PREFIX, PARTITION_FILE
 
@@ -34,13 +35,16 @@ def run(context: Context) -> Product:
 
     Params: `how` (`remove` channels by score, or `resample` functions), `allocation`, `compression`, and for `resample`
     the `partition` and `quadrature`. Measures the `compression` reached (with a `note` if it is not the one asked
-    for), `params`, `macs`, `size_bytes` and the `widths`.
+    for), `params`, `macs`, `size_bytes` and the `widths`. For `magnitude`, which removes single weights, see
+    `remove_weights`.
 
     Raises:
         ValueError: The sliced network's output is not the masked one's, or the number of parameters is not the
             predicted one: the channel analysis was wrong.
         BadNumericsError: The resampled network's output is not finite.
     """
+    if context.params["how"] == "magnitude":
+        return remove_weights(context)
     source = _Source(recipe=read_recipe(context), state=read_state(context), channel_map=read_channels(context))
     errors, make = {"remove": (_removal_errors, _remove), "resample": (_merging_errors, _resample)}[
         context.params["how"]

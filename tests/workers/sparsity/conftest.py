@@ -68,6 +68,6 @@ def follow() -> Callable[..., TrainingLog]:
             report=lambda epoch, metrics: None,
             checkpoint=checkpoint or Checkpoint(load=lambda: None, save=lambda content: None),
             regulariser=regulariser,
-        )
+        ).log
 
     return follow
