@@ -33,7 +33,7 @@ STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.PERMUTE: 2,
     StageKind.OBSERVE: 1,
     StageKind.SCORE: 1,
-    StageKind.TUNE: 2,
+    StageKind.TUNE: 3,
     StageKind.PRUNE: 3,
     StageKind.RECALIBRATE: 1,
     StageKind.EVALUATE: 2,

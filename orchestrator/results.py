@@ -87,8 +87,9 @@ class Point:
     Attributes:
         asked: The compression asked for, in [0, 1).
         key: The `evaluate` task.
-        metrics: `accuracy` (fraction of the test split), `loss`, `compression` (reached), `params`, `macs`,
-            `size_bytes`, `duration_s`.
+        metrics: `accuracy` (fraction of the test split), `accuracy_best` (with the weights that were best on the
+            validation split), `loss`, `compression` (reached), `params`, `macs`, `size_bytes`, `training_epochs` and
+            `training_macs` (spent since the model's own weights), `duration_s`.
         created_s: When it was measured, seconds since the epoch.
         note: Why the compression reached is more than one percentage point from the one asked for; else empty.
     """
@@ -113,19 +114,33 @@ class Curve:
     points: tuple[Point, ...]
 
 
-METRICS = ("accuracy", "loss", "compression", "params", "macs", "size_bytes", "duration_s")
+METRICS = (
+    "accuracy",
+    "accuracy_best",
+    "loss",
+    "compression",
+    "params",
+    "macs",
+    "size_bytes",
+    "training_epochs",
+    "training_macs",
+    "duration_s",
+)
 """The metric keys of every point, the same on every curve."""
 
 
 def point_of(asked: float, manifest: Manifest) -> Point:
     """The point that an `evaluate` manifest measured."""
-    values = {**manifest.measurements, "duration_s": manifest.duration_s}
+    measured = manifest.measurements
+    # Results of the first version of `evaluate` do not say what was trained after pruning: nothing was.
+    untrained = {"accuracy_best": measured["accuracy"], "training_epochs": 0, "training_macs": 0}
+    values = {**untrained, **measured, "duration_s": manifest.duration_s}
     return Point(
         asked=asked,
         key=manifest.key,
         metrics={name: float(values[name]) for name in METRICS},
         created_s=manifest.created_s,
-        note=str(manifest.measurements.get("note", "")),
+        note=str(measured.get("note", "")),
     )
 
 

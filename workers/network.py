@@ -102,7 +102,7 @@ def rebuild(recipe: Recipe, state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def start_anew(recipe: Recipe, state: Mapping[str, Tensor]) -> tuple[nn.Module, Recipe]:
-    """The architecture of a network with the initial weights of one built at its widths; of the state, only shapes count.
+    """A network's architecture with the initial weights of one built at its widths; of the state only shapes count.
 
     Batch norms that were folded are there again, as wide as the layers that they went into. Weights are drawn from
     torch's global generator.

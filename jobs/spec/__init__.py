@@ -10,8 +10,16 @@ from jobs.spec.criterion import CriterionMethod, ScoreSpec
 from jobs.spec.data import DataSpec, NormalizeSpec
 from jobs.spec.integral import IntegralMethod, IntegralTrainSpec, OrderingSpec, TuneSpec
 from jobs.spec.methods import METHOD_KINDS, DenseMethod, MethodSpec
-from jobs.spec.models import ModelSpec, TrainSpec
-from jobs.spec.protocols import NO_PROTOCOL, PROTOCOL_KINDS, ProtocolSpec, RecalibrateProtocol
+from jobs.spec.models import FineTuneSpec, ModelSpec, TrainSpec
+from jobs.spec.protocols import (
+    NO_PROTOCOL,
+    PROTOCOL_KINDS,
+    FineTuneProtocol,
+    ProtocolSpec,
+    RecalibrateProtocol,
+    RewindProtocol,
+    ScratchProtocol,
+)
 from jobs.spec.resources import BudgetSpec, ResourcesSpec, StagesSpec
 from jobs.spec.sparsity import (
     SPARSIFY_KINDS,
@@ -35,6 +43,8 @@ __all__ = [
     "CriterionMethod",
     "DataSpec",
     "DenseMethod",
+    "FineTuneProtocol",
+    "FineTuneSpec",
     "GroupLassoSpec",
     "IntegralMethod",
     "IntegralTrainSpec",
@@ -46,8 +56,10 @@ __all__ = [
     "RecalibrateProtocol",
     "Record",
     "ResourcesSpec",
+    "RewindProtocol",
     "RewindSpec",
     "ScoreSpec",
+    "ScratchProtocol",
     "SlimmingSpec",
     "SoftFilterSpec",
     "SparsifySpec",

@@ -56,4 +56,4 @@ def _point(tasks: Collector, model: str, method: str, protocol: str, seed: int, 
             network = unstructured.pruned(tasks, spec, model, seed, compression, label)
         case _:
             network = integral.pruned(tasks, spec, model, seed, compression, label)
-    return networks.evaluated(tasks, with_protocol(tasks, protocol, network, seed, label), label)
+    return networks.evaluated(tasks, with_protocol(tasks, protocol, network, model, seed, label), label)

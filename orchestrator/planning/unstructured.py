@@ -28,12 +28,6 @@ def pruned(tasks: Collector, spec: UnstructuredMethod, model: str, seed: int, co
 
 def _trained(tasks: Collector, spec: UnstructuredMethod, model: str, network: str, seed: int, label: str) -> str:
     """Trained as the model is, from the epoch on whose weights it has."""
-    recipe = tasks.spec.models[model].train
-    params: dict[str, Json] = {
-        "how": "further",
-        "train": recipe.model_dump(mode="json") if recipe else None,
-        **({"begin": spec.rewind.epoch} if spec.rewind and spec.rewind.epoch else {}),
-        "data": tasks.data_params,
-        "seed": seed,
-    }
-    return tasks.add(StageKind.TRAIN, params, {"network": network}, label, tasks.data_location)
+    recipe, begin = tasks.spec.models[model].train, spec.rewind.epoch if spec.rewind else 0
+    more: dict[str, Json] = {"begin": begin} if begin else {}
+    return networks.retrained(tasks, "further", recipe, more, {"network": network}, seed, label)

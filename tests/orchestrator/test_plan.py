@@ -193,7 +193,7 @@ def test_each_protocol_of_a_method_is_a_curve_of_its_own_on_the_same_pruned_netw
 
 
 def test_folded_batch_norms_cannot_be_recalibrated(plan):
-    with pytest.raises(InvalidFileError, match="method integral recalibrates batch norms that are folded away"):
+    with pytest.raises(InvalidFileError, match=r"method integral .*: it recalibrates batch norms that are folded away"):
         plan("protocols.fresh={kind: recalibrate}", "methods.integral.protocols=[fresh]")
 
 

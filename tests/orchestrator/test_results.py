@@ -6,11 +6,14 @@ from orchestrator.store import ArtifactStore, open_store
 
 MEASURED = {
     "accuracy": 0.9,
+    "accuracy_best": 0.91,
     "loss": 0.3,
     "compression": 0.199,
     "params": 80,
     "macs": 900,
     "size_bytes": 320,
+    "training_epochs": 2,
+    "training_macs": 5400,
     "num_samples": 10,
     "note": "",
 }
@@ -28,6 +31,15 @@ def curve(*points: tuple[float, str]) -> PlannedCurve:
 
 def test_a_point_has_every_metric_and_no_other():
     assert point_of(0.2, manifest("aa")).metrics.keys() == set(METRICS)
+
+
+def test_a_point_of_an_earlier_version_was_not_trained():
+    earlier = {name: value for name, value in MEASURED.items() if name not in {"accuracy_best", *COST}}
+    metrics = point_of(0.2, Manifest(key="aa", stage="evaluate", identity={}, measurements=earlier)).metrics
+    assert (metrics["accuracy_best"], *(metrics[name] for name in COST)) == (0.9, 0, 0)
+
+
+COST = ("training_epochs", "training_macs")
 
 
 def test_a_points_step_is_the_asked_compression_in_percent():

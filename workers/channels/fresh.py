@@ -50,8 +50,10 @@ def build_resized(factory: Callable[[], nn.Module], shapes: Mapping[str, tuple[i
         if path not in shapes or tensor.shape == shapes[path]:
             return None
         small = _leading(tensor, shapes[path], path)
-        slots = module._parameters if isinstance(tensor, nn.Parameter) else module._buffers
-        slots[name] = small
+        if isinstance(small, nn.Parameter):
+            module._parameters[name] = small
+        else:
+            module._buffers[name] = small
         follow_shapes(module)
         return small
 
@@ -86,8 +88,8 @@ def _at_registration(hook: _Hook) -> Iterator[None]:
         return None if tensor is None else hook(module, name, tensor)
 
     handles = [
-        register_module_parameter_registration_hook(unless_none),
-        register_module_buffer_registration_hook(unless_none),
+        register_module_parameter_registration_hook(unless_none),  # type: ignore[arg-type]  # may return a tensor:
+        register_module_buffer_registration_hook(unless_none),  # type: ignore[arg-type]  # torch's own words
     ]
     try:
         yield

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from torch import nn
 
+from jobs.identity import Json
 from workers.data import ImageData
 from workers.stages._base import Context
 from workers.training import Recipe, Regulariser, Trained, train, training_macs
@@ -41,12 +42,14 @@ def epochs_measured(trained: Trained) -> dict[str, object]:
     return {"last": asdict(trained.log.last), "best": asdict(trained.log.best)}
 
 
-def spent(measured: Mapping[str, object]) -> dict[str, object]:
-    """Of the measurements of an artifact those that say what was spent on training it; none where nothing was."""
-    return {name: measured[name] for name in COST if name in measured}
+def spent(*measured: Mapping[str, Json]) -> dict[str, Json]:
+    """Of the measurements of artifacts those that say what was spent on training, summed; none where nothing was."""
+    return {
+        name: sum(each.get(name, 0) for each in measured) for name in COST if any(name in each for each in measured)
+    }
 
 
-def spent_after(measured: Mapping[str, int], recipe: Recipe, data: ImageData) -> dict[str, int]:
+def spent_after(measured: Mapping[str, Json], recipe: Recipe, data: ImageData) -> dict[str, Json]:
     """What was spent once a network is trained by a recipe: what was spent before, and this training.
 
     Args:
@@ -54,8 +57,5 @@ def spent_after(measured: Mapping[str, int], recipe: Recipe, data: ImageData) ->
         recipe: Of this training.
         data: Its training split is gone through.
     """
-    own = training_macs(measured["macs"], len(data.train), recipe.epochs_trained)
-    return {
-        "training_epochs": measured.get("training_epochs", 0) + recipe.epochs_trained,
-        "training_macs": measured.get("training_macs", 0) + own,
-    }
+    own = training_macs(measured["macs"], len(data.train) * recipe.epochs_trained)
+    return spent(measured, {"training_epochs": recipe.epochs_trained, "training_macs": own})

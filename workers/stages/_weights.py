@@ -8,6 +8,7 @@ from workers.measure import num_parameters
 from workers.network import network_files, read_masks, read_recipe, read_state, rebuild, sizes
 from workers.sparsity import magnitude_masks, masked, prunable_weights, removed_after
 from workers.stages._base import Context, Product
+from workers.stages._learning import spent
 
 
 def remove_weights(context: Context) -> Product:
@@ -17,7 +18,7 @@ def remove_weights(context: Context) -> Product:
 
     Params: `compression` (of all parameters), `scope`, `linear`; `round` (number, rounds) where it takes several.
     Measures the `compression` reached, `params` and `macs` of the weights that are left, `size_bytes` with zeros,
-    `size_bytes_sparse` with a bit for each weight that could go and no zeros.
+    `size_bytes_sparse` with a bit for each weight that could go and no zeros, and what was spent on training.
 
     Raises:
         BadInputError: The network has not so many weights that may go.
@@ -44,6 +45,7 @@ def remove_weights(context: Context) -> Product:
         measurements={
             "compression": 1 - measured["params"] / parameters,
             "note": "",
+            **spent(context.measured("network")),
             **measured,
             "size_bytes_sparse": measured["size_bytes"] - dense_bytes + kept_bytes + (total + 7) // 8,
         },

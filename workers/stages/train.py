@@ -31,8 +31,8 @@ def run(context: Context) -> Product:
     - `functions`, an integral network: `smallest` (size, as a fraction);
     - `further`: `begin` (epochs of the schedule that are left out), where it is not 0;
     - `sparsify`, with a penalty: `regulariser` (its kind and settings);
-    - `scratch`, with the network before it was pruned in the role `dense`: `budget` (`cap`, `fine_tuning_epochs`), where
-      the epochs are to cost what the dense network's cost.
+    - `scratch`, with the network before it was pruned in the role `dense`: `budget` (`cap`, `fine_tuning_epochs`),
+      where the epochs are to cost what the dense network's cost.
 
     Measures `params`, `macs`, `size_bytes`; where it trained, the `last` and the `best` epoch; with an input network
     what was spent since the model's own weights, `training_epochs` and `training_macs`, and for a pruned network

@@ -9,17 +9,16 @@ _PASSES = 3
 """A step costs one forward pass, and a backward pass of twice that: with respect to inputs and to weights."""
 
 
-def training_macs(macs: int, samples: int, epochs: int) -> int:
-    """Multiply-accumulates of a training, by convention three forward passes of each sample and epoch.
+def training_macs(macs: int, samples: int) -> int:
+    """Multiply-accumulates of a training, by convention three forward passes of each sample that it takes.
 
     Optimizer steps, augmentation and the passes over the validation split are not counted.
 
     Args:
         macs: Of one forward pass of one sample.
-        samples: How many an epoch has.
-        epochs: How many are trained.
+        samples: How many are taken in all, each as often as it is.
     """
-    return _PASSES * macs * samples * epochs
+    return _PASSES * macs * samples
 
 
 def scratch_epochs(

@@ -3,7 +3,10 @@ import pytest
 from jobs.outcome import Cause
 from jobs.task import StageKind
 
-KEYS = {"accuracy", "loss", "num_samples", "compression", "params", "macs", "size_bytes", "note"}
+KEYS = {
+    *("accuracy", "accuracy_best", "loss", "num_samples", "compression", "params", "macs", "size_bytes", "note"),
+    *("training_epochs", "training_macs"),
+}
 SIZES = ("params", "macs", "size_bytes")
 
 

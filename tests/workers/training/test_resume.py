@@ -151,6 +151,24 @@ def test_a_short_training_saves_nothing(slot):
     assert slot.num_saved == 0
 
 
+def test_until_an_epoch_it_has_the_weights_that_the_whole_training_had_then(slot, undisturbed):
+    """So the best epoch's weights, which the whole training gives back, are those of the training until then."""
+    log, whole = undisturbed
+    assert (log.best.epoch, log.last.epoch) == (1, 3)
+    until, part = follow(slot.checkpoint(interval_s=30), recipe=dataclasses.replace(RECIPE, until=1))
+    assert until.epochs == log.epochs[:1]
+    for name in Network().state_dict():
+        assert torch.equal(whole[f"best {name}"], part[name]), name
+        assert torch.equal(part[f"best {name}"], part[name]), name
+
+
+def test_from_an_epoch_on_it_follows_the_rest_of_the_schedule(slot, undisturbed):
+    whole, _ = undisturbed
+    rest, _ = follow(slot.checkpoint(interval_s=30), recipe=dataclasses.replace(RECIPE, begin=1))
+    assert [each.epoch for each in rest.epochs] == [2, 3]
+    assert [each.learning_rate for each in rest.epochs] == [each.learning_rate for each in whole.epochs[1:]]
+
+
 def fewer_images():
     return dataclasses.replace(DATA, train=images(20, 0))
 
