@@ -167,7 +167,7 @@ def _keys_at(location: Location) -> list[str]:
     nodes = [schema]
     for position, part in enumerate(location):
         if _is_kind(location, position):
-            nodes = [node for node in nodes if node["properties"]["kind"].get("const") == part]
+            nodes = [node for node in nodes if node.get("properties", {}).get("kind", {}).get("const") == part]
             continue
         # A mapping of named records (models, methods) appears as a pattern that its names match.
         children = [
