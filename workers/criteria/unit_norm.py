@@ -1,4 +1,4 @@
-"""Norm of everything that a unit owns: what a group lasso penalises (Wen et al. 2016, arXiv:1608.03665, equation 2)."""
+"""Norm of everything that a unit owns: what a group lasso penalises (Wen et al. 2016, arXiv:1608.03665, section 3)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Group lasso over the units of channel groups (Wen et al. 2016, arXiv:1608.03665, equation 2).
+"""Group lasso over the units of channel groups (Wen et al. 2016, arXiv:1608.03665, section 3).
 
 Knows units and their norms; refuses to know which of them are removed afterwards (the criterion `unit-norm` scores by
 the norm that is penalised here).

@@ -14,7 +14,7 @@ from jobs.errors import BadInputError
 from workers.training.regulariser import Regulariser
 
 INITIAL_SCALE = 0.5
-"""Where the scales start in a training from scratch (section 4.2 of the paper)."""
+"""Where the scales start in a training from scratch (section 4 of the paper)."""
 
 
 class Slimming(Regulariser):

@@ -27,7 +27,7 @@ _Placed = tuple[dict[str, Tensor], dict[str, list[str]]]
 
 
 class StructureSelection(Regulariser):
-    """An l1 penalty on scales, minimised by accelerated proximal gradient (equations 11 to 13 of the paper).
+    """An l1 penalty on scales, minimised by accelerated proximal gradient (section 3 of the paper).
 
     The scale of a channel multiplies the weights that read it, so what it acts on is the channel behind norm and
     activation. The scale of a block multiplies what the block adds to its shortcut. All are 1 to begin with. They are

@@ -4,7 +4,7 @@ Knows network artifacts; refuses to know channels, and what is trained before an
 """
 
 from jobs.errors import BadInputError
-from workers.measure import num_parameters
+from workers.measure import count_macs, num_parameters
 from workers.network import network_files, read_masks, read_recipe, read_state, rebuild, sizes
 from workers.sparsity import magnitude_masks, masked, prunable_weights, removed_after
 from workers.stages._base import Context, Product
@@ -17,8 +17,9 @@ def remove_weights(context: Context) -> Product:
     With a network in the role `start` the weights that are left get that one's values: they are rewound.
 
     Params: `compression` (of all parameters), `scope`, `linear`; `round` (number, rounds) where it takes several.
-    Measures the `compression` reached, `params` and `macs` of the weights that are left, `size_bytes` with zeros,
-    `size_bytes_sparse` with a bit for each weight that could go and no zeros, and what was spent on training.
+    Measures the `compression` reached, `params` and `macs` of the weights that are left, the theoretical `speedup` if
+    no zero were multiplied, `size_bytes` with zeros, `size_bytes_sparse` with a bit for each weight that could go and
+    no zeros, and what was spent on training.
 
     Raises:
         BadInputError: The network has not so many weights that may go.
@@ -46,6 +47,7 @@ def remove_weights(context: Context) -> Product:
             "compression": 1 - measured["params"] / parameters,
             "note": "",
             **spent(context.measured("network")),
+            "speedup": count_macs(module, recipe.input_shape) / measured["macs"],
             **measured,
             "size_bytes_sparse": measured["size_bytes"] - dense_bytes + kept_bytes + (total + 7) // 8,
         },

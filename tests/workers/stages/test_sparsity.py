@@ -62,6 +62,7 @@ def test_the_smallest_weights_become_zero_and_the_sizes_are_those_that_are_left(
     first, second = (int(masks[f"features.{layer}.weight"].sum()) for layer in (0, 4))
     assert first + second == 189 - 138
     assert measured["macs"] == first * 64 + second * 16 + 60  # 8 x 8 and 4 x 4 places; the classifier is whole
+    assert measured["speedup"] == pytest.approx(dense["macs"] / measured["macs"])
     assert measured["size_bytes"] == dense["size_bytes"]
     assert measured["size_bytes_sparse"] == dense["size_bytes"] - 4 * 138 + 24  # a bit for each of 189
     found, before = bench.tensors(key), bench.tensors(tiny)
