@@ -22,12 +22,22 @@ from jobs.spec.protocols import (
     ScratchProtocol,
 )
 from jobs.spec.resources import BudgetSpec, ResourcesSpec, StagesSpec
+from jobs.spec.sparsity import (
+    SPARSIFY_KINDS,
+    GroupLassoSpec,
+    SlimmingSpec,
+    SoftFilterSpec,
+    SparsifySpec,
+    StructureSelectionSpec,
+)
 from jobs.spec.sweep import SweepSpec
+from jobs.spec.unstructured import RewindSpec, UnstructuredMethod
 
 __all__ = [
     "METHOD_KINDS",
     "NO_PROTOCOL",
     "PROTOCOL_KINDS",
+    "SPARSIFY_KINDS",
     "Allocation",
     "BudgetSpec",
     "Compressions",
@@ -36,6 +46,7 @@ __all__ = [
     "DenseMethod",
     "FineTuneProtocol",
     "FineTuneSpec",
+    "GroupLassoSpec",
     "IntegralMethod",
     "IntegralTrainSpec",
     "LatencySpec",
@@ -49,10 +60,16 @@ __all__ = [
     "Record",
     "ResourcesSpec",
     "RewindProtocol",
+    "RewindSpec",
     "ScoreSpec",
     "ScratchProtocol",
+    "SlimmingSpec",
+    "SoftFilterSpec",
+    "SparsifySpec",
     "StagesSpec",
+    "StructureSelectionSpec",
     "SweepSpec",
     "TrainSpec",
     "TuneSpec",
+    "UnstructuredMethod",
 ]

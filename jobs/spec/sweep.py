@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from jobs import checks
 from jobs.errors import nearest
 from jobs.spec.base import Compressions, Name, Record, Seed
+from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
 from jobs.spec.fitting import misfit_of_method, misfit_of_model
 from jobs.spec.measure import MeasureSpec
@@ -14,6 +15,7 @@ from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec
 from jobs.spec.resources import BudgetSpec, StagesSpec
+from jobs.spec.unstructured import UnstructuredMethod
 
 
 class SweepSpec(Record):
@@ -82,6 +84,15 @@ class SweepSpec(Record):
         for model_name, model in self.models.items():
             if misfit := misfit_of_model(protocol, model):
                 raise checks.fault(f"model {model_name} with protocol '{asked}': it {misfit}")
+
+    @model_validator(mode="after")
+    def _every_model_fits_every_method(self) -> Self:
+        for name, method in self.methods.items():
+            for model_name, model in self.models.items():
+                misfit = method.misfit(model) if isinstance(method, CriterionMethod | UnstructuredMethod) else None
+                if misfit:
+                    raise checks.fault(f"model {model_name} with method {name}: it {misfit}")
+        return self
 
     def compressions_of(self, method: str) -> tuple[float, ...]:
         """The compressions that a method is asked for: its own, else the sweep's; 0 alone for `dense`."""

@@ -16,6 +16,7 @@ from workers.network import Recipe, network_files, read_recipe, read_state, rebu
 from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
 from workers.stages._learning import spent
+from workers.stages._weights import remove_weights
 from workers.stages.score import SCORES_FILE
 from workers.stages.tune import BIAS_PREFIX, PARTITION_FILE
 
@@ -47,12 +48,15 @@ def run(context: Context) -> Product:
 
     `rewind` removes the channels that another task (role `pruned`) has removed from an earlier network of the same
     training (role `network`; the channels of both are in the role `channels`), and measures what that task measured.
+    `magnitude` removes single weights: see `remove_weights`.
 
     Raises:
         ValueError: The sliced network's output is not the masked one's, or the number of parameters is not the
             predicted one: the channel analysis was wrong.
         BadNumericsError: The resampled network's output is not finite.
     """
+    if context.params["how"] == "magnitude":
+        return remove_weights(context)
     if context.params["how"] == "rewind":
         return _rewind(context)
     source = _Source(recipe=read_recipe(context), state=read_state(context), channel_map=read_channels(context))
