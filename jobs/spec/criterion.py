@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks, names
 from jobs.spec.allocation import Allocation
+from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
 from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import NO_PROTOCOL, Protocols
@@ -25,7 +26,7 @@ class ScoreSpec(Record):
     batch_size: int = Field(default=128, ge=1, description="Images per batch.")
 
 
-class CriterionMethod(Record):
+class CriterionMethod(ForModels):
     """Score the channels, remove the lowest; without `sparsify`, no training (INN's pipeline C)."""
 
     kind: Literal["criterion"]

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from jobs.spec.allocation import Allocation
+from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
 from jobs.spec.models import TrainSpec
 from jobs.spec.protocols import NO_PROTOCOL, Protocols
@@ -54,7 +55,7 @@ class TuneSpec(Record):
     )
 
 
-class IntegralMethod(Record):
+class IntegralMethod(ForModels):
     """An integral network: permute, interpolate, resample (INN's pipeline B; without `tune` it sees no data)."""
 
     kind: Literal["integral"]

@@ -57,6 +57,14 @@ class SweepSpec(Record):
     budget: BudgetSpec = BudgetSpec()
 
     @model_validator(mode="after")
+    def _every_model_named_is_there(self) -> Self:
+        for name, method in self.methods.items():
+            for model in method.models or ():
+                if model not in self.models:
+                    raise checks.fault(f"method {name} is for the model '{model}'; {nearest(model, self.models)}")
+        return self
+
+    @model_validator(mode="after")
     def _every_method_has_compressions(self) -> Self:
         without = [name for name in self.methods if not self.compressions_of(name)]
         if without:
@@ -82,15 +90,16 @@ class SweepSpec(Record):
         if misfit := misfit_of_method(protocol, method):
             raise checks.fault(f"method {name} with protocol '{asked}': it {misfit}")
         for model_name, model in self.models.items():
-            if misfit := misfit_of_model(protocol, model):
+            if method.applies_to(model_name) and (misfit := misfit_of_model(protocol, model)):
                 raise checks.fault(f"model {model_name} with protocol '{asked}': it {misfit}")
 
     @model_validator(mode="after")
     def _every_model_fits_every_method(self) -> Self:
         for name, method in self.methods.items():
+            if not isinstance(method, CriterionMethod | UnstructuredMethod):
+                continue
             for model_name, model in self.models.items():
-                misfit = method.misfit(model) if isinstance(method, CriterionMethod | UnstructuredMethod) else None
-                if misfit:
+                if method.applies_to(model_name) and (misfit := method.misfit(model)):
                     raise checks.fault(f"model {model_name} with method {name}: it {misfit}")
         return self
 

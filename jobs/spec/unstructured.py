@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
 from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import NO_PROTOCOL, Protocols
@@ -17,7 +18,7 @@ class RewindSpec(Record):
     )
 
 
-class UnstructuredMethod(Record):
+class UnstructuredMethod(ForModels):
     """Remove the single weights of the smallest magnitude; what is removed stays at zero in every later training.
 
     The first convolution counts like any other. The largest weight of every layer stays.

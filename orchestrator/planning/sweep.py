@@ -16,6 +16,7 @@ def plan_sweep(spec: SweepSpec, surroundings: Surroundings) -> Plan:
         _curve(tasks, model, method, protocol, seed)
         for model in spec.models
         for method, asked in spec.methods.items()
+        if asked.applies_to(model)
         for protocol in asked.protocols
         for seed in spec.seeds
     )
