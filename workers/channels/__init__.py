@@ -9,6 +9,7 @@ should stand (`ordering`).
 """
 
 from workers.channels.analysis import find_groups
+from workers.channels.cost import Cost, Length, Term, cost_of_tensors
 from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
 from workers.channels.folding import apply_folding_structure, fold_batchnorm, fold_model, fold_state, norm_eps
 from workers.channels.layout import (
@@ -28,12 +29,16 @@ __all__ = [
     "AxisLayout",
     "ChannelGroup",
     "ChannelMap",
+    "Cost",
+    "Length",
     "MacCount",
     "Ownership",
     "ParameterCount",
     "RefusedGroup",
     "Role",
+    "Term",
     "apply_folding_structure",
+    "cost_of_tensors",
     "count_parameters",
     "find_groups",
     "fold_batchnorm",
