@@ -11,9 +11,13 @@ from workers.allocation._base import Allocation, Allocator, Design, Errors, Ques
 from workers.allocation.best_score import best_score
 from workers.allocation.errors import merging_errors, removal_errors
 from workers.allocation.global_threshold import global_threshold
+from workers.allocation.guided import guided
 from workers.allocation.isomorphic import isomorphic
+from workers.allocation.latency import latency_cost
 from workers.allocation.least_error import least_error
+from workers.allocation.predefined import CONFIGURATIONS, predefined
 from workers.allocation.sensitivity import loss_curve, sensitivity
+from workers.allocation.template import template
 from workers.allocation.uniform import uniform
 from workers.factories import find_declared
 
@@ -21,9 +25,12 @@ ALLOCATIONS: Mapping[str, Allocator] = MappingProxyType(
     {
         "best-score": best_score,
         "global": global_threshold,
+        "guided": guided,
         "isomorphic": isomorphic,
         "least-error": least_error,
+        "predefined": predefined,
         "sensitivity": sensitivity,
+        "template": template,
         "uniform": uniform,
     }
 )
@@ -31,6 +38,7 @@ ALLOCATIONS: Mapping[str, Allocator] = MappingProxyType(
 
 __all__ = [
     "ALLOCATIONS",
+    "CONFIGURATIONS",
     "Allocation",
     "Allocator",
     "Design",
@@ -39,6 +47,7 @@ __all__ = [
     "allocate",
     "allocator",
     "find_allocator",
+    "latency_cost",
     "loss_curve",
     "merging_errors",
     "removal_errors",

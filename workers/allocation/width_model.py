@@ -17,6 +17,7 @@ from workers.channels import Cost, Length, Term
 
 _SCORE_UNITS = 10**8
 _COST_UNITS = 10**10
+_GAP = 1e-3
 _LARGEST = 10**12  # elements of one tensor
 
 
@@ -66,6 +67,7 @@ def solve_widths(
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 0
     solver.parameters.linearization_level = 2
+    solver.parameters.relative_gap_limit = _GAP
     solver.parameters.max_deterministic_time = effort
     status = solver.solve(model.model)
     widths = dict(start)
@@ -101,7 +103,9 @@ class _WidthModel:
 
     def limit(self, limit: Limit) -> None:
         """Adds a limit; coefficients are rounded up, so that what meets it here meets it in truth."""
-        scale = min(1.0, _COST_UNITS / limit.budget)
+        scale = _COST_UNITS / limit.budget
+        if all(term.weight.is_integer() for cost in (limit.shared, *limit.costs) for term in cost.terms):
+            scale = min(1.0, scale)  # whole numbers stay as they are
         budget = int(limit.budget * scale)
         shared = self._cost(limit.shared, scale)
         if not limit.costs:
