@@ -8,6 +8,7 @@ Refuses to know what a channel is worth (`criteria`), how many should go (`alloc
 should stand (`ordering`).
 """
 
+from workers.channels.activations import live_activations
 from workers.channels.analysis import find_groups
 from workers.channels.cost import Cost, Length, Term, cost_of_tensors
 from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
@@ -44,6 +45,7 @@ __all__ = [
     "fold_batchnorm",
     "fold_model",
     "fold_state",
+    "live_activations",
     "load_resized",
     "map_units",
     "mask",

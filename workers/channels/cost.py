@@ -84,6 +84,11 @@ class Cost:
         varying: float = (np.multiply.reduceat(lengths, self._starts) @ self._weights).item()
         return self.constant + varying
 
+    def times(self, factor: float) -> Cost:
+        """The same cost in other units."""
+        terms = [Term(weight=factor * term.weight, lengths=term.lengths) for term in self.terms]
+        return Cost(self._widths, factor * self.constant, terms)
+
 
 def axis_length(channel_map: ChannelMap, layout: AxisLayout) -> Length:
     """The length of an axis of a tensor."""

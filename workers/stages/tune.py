@@ -2,13 +2,14 @@
 
 from safetensors.torch import save
 
-from workers.allocation import ALLOCATIONS, merging_errors
-from workers.integral import PARTITIONS, QUADRATURES, choose_cells
+from workers.integral import QUADRATURES
 from workers.integral.tuning import TuningRecipe, tune_partition
-from workers.network import read_network
+from workers.network import read_network, read_state
+from workers.stages._allocation import Source, allocated
 from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
 from workers.stages._data import read_data
+from workers.stages._smaller import cells_at
 
 PARTITION_FILE = "partition.safetensors"
 BIAS_PREFIX = "bias:"
@@ -17,18 +18,16 @@ BIAS_PREFIX = "bias:"
 def run(context: Context) -> Product:
     """Tune the partition of every group at the widths that the target compression gives.
 
-    Params: `compression`, `allocation`, `partition` (where it starts), `quadrature`, `tune` (recipe), `data`, `seed`.
+    Params: those of the allocation, `partition` (where it starts), `quadrature`, `tune` (recipe), `data`, `seed`.
     Measures the loss on the held-out images before and after.
     """
-    module, _ = read_network(context)
-    channel_map = read_channels(context)
-    allocation = ALLOCATIONS[context.params["allocation"]](
-        channel_map, context.params["compression"], lambda: merging_errors(module.state_dict(), channel_map)
-    )
+    module, recipe = read_network(context)
+    source = Source(recipe=recipe, state=read_state(context), channel_map=read_channels(context))
+    widths = allocated(context, source).widths
     tuned = tune_partition(
         module,
-        channel_map,
-        choose_cells(module.state_dict(), channel_map, allocation.widths, PARTITIONS[context.params["partition"]]),
+        source.channel_map,
+        cells_at(source.state, source.channel_map, widths, context.params["partition"]),
         QUADRATURES[context.params["quadrature"]],
         read_data(context),
         TuningRecipe(**context.params["tune"]),
