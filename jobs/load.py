@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from jobs.errors import Fault, InvalidFileError, nearest
-from jobs.spec import METHOD_KINDS, PROTOCOL_KINDS, SweepSpec
+from jobs.spec import ALLOCATION_KINDS, METHOD_KINDS, PROTOCOL_KINDS, SweepSpec
 from jobs.yaml_loader import parse_yaml
 
 
@@ -109,8 +109,19 @@ def _plain(location: Location) -> Location:
 
 
 def _is_kind(location: Location, position: int) -> bool:
-    """Whether pydantic put a kind here: methods, name, *kind*, field."""
-    return position == 2 and location[position] in _KINDS.get(location[0], ())
+    """Whether pydantic put a kind here: methods, name, *kind*, allocation, *kind*, field."""
+    return location[position] in _kinds_of(location[:position])
+
+
+def _kinds_of(location: Location) -> tuple[str, ...]:
+    """The kinds among which a record of this place chooses; none where there is but one."""
+    match location:
+        case (place, _):
+            return _KINDS.get(place, ())
+        case ("methods", _, _, "allocation"):
+            return ALLOCATION_KINDS
+        case _:
+            return ()
 
 
 def _dotted(location: Location) -> str:
@@ -130,9 +141,9 @@ def _fault(details: ErrorDetails) -> Fault:
         case "missing":
             problem = "is missing; it must be given"
         case "union_tag_not_found":
-            problem = f"has no kind; say kind: {', '.join(_KINDS[location[0]])}"
+            problem = f"has no kind; say kind: {', '.join(_kinds_of(location))}"
         case "union_tag_invalid":
-            problem = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), _KINDS[location[0]])}"
+            problem = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), _kinds_of(location))}"
         case "literal_error":
             problem = f"{found} is not allowed; allowed: {context['expected']}"
         case "string_pattern_mismatch":

@@ -4,7 +4,17 @@ Types, ranges, known names and what must agree with what; field descriptions are
 Nothing here reads a file.
 """
 
-from jobs.spec.allocation import Allocation
+from jobs.spec.allocation import (
+    ALLOCATION_KINDS,
+    AllocationSpec,
+    BestScoreAllocation,
+    GuidedAllocation,
+    LeastErrorAllocation,
+    OwnAllocation,
+    PredefinedAllocation,
+    SensitivityAllocation,
+    UniformAllocation,
+)
 from jobs.spec.base import Compressions, Record
 from jobs.spec.criterion import CriterionMethod, ScoreSpec
 from jobs.spec.data import DataSpec, NormalizeSpec
@@ -16,28 +26,36 @@ from jobs.spec.resources import BudgetSpec, ResourcesSpec, StagesSpec
 from jobs.spec.sweep import SweepSpec
 
 __all__ = [
+    "ALLOCATION_KINDS",
     "METHOD_KINDS",
     "NO_PROTOCOL",
     "PROTOCOL_KINDS",
-    "Allocation",
+    "AllocationSpec",
+    "BestScoreAllocation",
     "BudgetSpec",
     "Compressions",
     "CriterionMethod",
     "DataSpec",
     "DenseMethod",
+    "GuidedAllocation",
     "IntegralMethod",
     "IntegralTrainSpec",
+    "LeastErrorAllocation",
     "MethodSpec",
     "ModelSpec",
     "NormalizeSpec",
     "OrderingSpec",
+    "OwnAllocation",
+    "PredefinedAllocation",
     "ProtocolSpec",
     "RecalibrateProtocol",
     "Record",
     "ResourcesSpec",
     "ScoreSpec",
+    "SensitivityAllocation",
     "StagesSpec",
     "SweepSpec",
     "TrainSpec",
     "TuneSpec",
+    "UniformAllocation",
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks, names
-from jobs.spec.allocation import Allocation
+from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
 from jobs.spec.base import Compressions, Record
 from jobs.spec.protocols import NO_PROTOCOL, Protocols
 
@@ -38,7 +38,7 @@ class CriterionMethod(Record):
         + " or your own `package.module:callable`; default: none.",
     )
     score: ScoreSpec | None = Field(default=None, description="The data, for criteria that look at data.")
-    allocation: Allocation = "uniform"
+    allocation: Allocation = UniformAllocation()
     protocols: Protocols = (NO_PROTOCOL,)
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 
@@ -48,6 +48,11 @@ class CriterionMethod(Record):
             raise checks.fault(f"{self.criterion} says itself what it reads; remove `observation`")
         if self.score is not None and self.reads is None:
             raise checks.fault(f"{self.criterion} looks at no data; remove `score`")
+        return self
+
+    @model_validator(mode="after")
+    def _widths_and_compressions_agree(self) -> Self:
+        check_compressions(self.allocation, self.compressions)
         return self
 
     @property

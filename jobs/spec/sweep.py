@@ -6,13 +6,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks
 from jobs.errors import nearest
+from jobs.spec.allocation import AllocationSpec, GuidedAllocation, PredefinedAllocation
 from jobs.spec.base import Compressions, Name, Record, Seed
 from jobs.spec.data import DataSpec
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec, RecalibrateProtocol
-from jobs.spec.resources import BudgetSpec, StagesSpec
+from jobs.spec.resources import BudgetSpec, ProfileSpec, StagesSpec
 
 
 class SweepSpec(Record):
@@ -30,8 +31,14 @@ class SweepSpec(Record):
     )
     data: DataSpec
     compressions: Compressions | None = Field(
-        default=None, description="Fractions of all parameters to remove, in steps of 0.01, for every method."
+        default=None,
+        description="Fractions of the `target`'s cost to remove, in steps of 0.01, for every method.",
     )
+    target: Literal["parameters", "macs", "latency"] = Field(
+        default="parameters",
+        description="What compressions are fractions of; `latency` as profiled, layer by layer, on the sweep's device.",
+    )
+    profile: ProfileSpec = ProfileSpec()
     models: Annotated[dict[Name, ModelSpec], AfterValidator(checks.not_empty)]
     methods: Annotated[dict[Name, MethodSpec], AfterValidator(checks.not_empty)]
     protocols: dict[Name, ProtocolSpec] = Field(
@@ -70,9 +77,40 @@ class SweepSpec(Record):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _every_allocation_fits(self) -> Self:
+        for name in self.methods:
+            allocation = self.allocation_of(name)
+            if isinstance(allocation, PredefinedAllocation) and self.target != "parameters":
+                raise checks.fault(
+                    f"method {name} has given widths, which are named by their parameters; the target is "
+                    f"{self.target}; set target: parameters"
+                )
+            if isinstance(allocation, GuidedAllocation):
+                self._check_guide(name, allocation)
+        return self
+
+    def _check_guide(self, name: str, guided: GuidedAllocation) -> None:
+        if guided.model is not None and guided.model not in self.models:
+            raise checks.fault(
+                f"method {name} is guided by the model '{guided.model}'; {nearest(guided.model, self.models)}"
+            )
+        if guided.method not in self.methods:
+            raise checks.fault(f"method {name} is guided by '{guided.method}'; {nearest(guided.method, self.methods)}")
+        if isinstance(self.allocation_of(guided.method), GuidedAllocation | PredefinedAllocation | None):
+            raise checks.fault(
+                f"method {name} is guided by '{guided.method}', which finds no widths itself; name one that does"
+            )
+
+    def allocation_of(self, method: str) -> AllocationSpec | None:
+        """How a method chooses widths; None for `dense`."""
+        return getattr(self.methods[method], "allocation", None)
+
     def compressions_of(self, method: str) -> tuple[float, ...]:
         """The compressions that a method is asked for: its own, else the sweep's; 0 alone for `dense`."""
         spec = self.methods[method]
         if isinstance(spec, DenseMethod):
             return (0.0,)
+        if isinstance(spec.allocation, PredefinedAllocation):
+            return (spec.allocation.nominal,)
         return spec.compressions or self.compressions or ()

@@ -1,6 +1,6 @@
 """The whole sweep: every model, method, protocol, seed and compression."""
 
-from jobs.spec import CriterionMethod, DenseMethod, SweepSpec
+from jobs.spec import CriterionMethod, DenseMethod, GuidedAllocation, IntegralMethod, SweepSpec
 from jobs.task import StageKind
 from orchestrator.planning import criterion, integral, networks
 from orchestrator.planning.collector import Collector
@@ -46,12 +46,36 @@ def _curve(tasks: Collector, model: str, method: str, protocol: str, seed: int) 
 def _point(tasks: Collector, model: str, method: str, protocol: str, seed: int, compression: float) -> str:
     """The task that measures one point."""
     spec = tasks.spec.methods[method]
-    label = f"{model}/{method}@{round(compression * 100)}%/seed{seed}"
-    match spec:
-        case DenseMethod():
-            network = networks.trained(tasks, model, seed)
-        case CriterionMethod():
-            network = criterion.pruned(tasks, spec, model, seed, compression, label)
-        case _:
-            network = integral.pruned(tasks, spec, model, seed, compression, label)
+    label = _label(model, method, seed, compression)
+    if isinstance(spec, DenseMethod):
+        network = networks.trained(tasks, model, seed)
+    else:
+        network = _pruned(tasks, spec, model, seed, compression, label)
     return networks.evaluated(tasks, with_protocol(tasks, protocol, network, seed, label), label)
+
+
+def _label(model: str, method: str, seed: int, compression: float) -> str:
+    return f"{model}/{method}@{round(compression * 100)}%/seed{seed}"
+
+
+def _pruned(
+    tasks: Collector, spec: CriterionMethod | IntegralMethod, model: str, seed: int, compression: float, label: str
+) -> str:
+    """The task that makes a smaller network."""
+    designs = {}
+    if isinstance(spec.allocation, GuidedAllocation):
+        designs = _designs(tasks, spec.allocation, model, compression)
+    plan_pruned = criterion.pruned if isinstance(spec, CriterionMethod) else integral.pruned
+    return plan_pruned(tasks, spec, model, seed, compression, label, designs)
+
+
+def _designs(tasks: Collector, guide: GuidedAllocation, model: str, compression: float) -> dict[str, str]:
+    """Role -> key: the networks that another method makes, of all seeds, and those that it makes them from."""
+    found = tasks.spec.methods[guide.method]
+    assert isinstance(found, CriterionMethod | IntegralMethod)  # the sweep file was checked
+    model = guide.model or model
+    roles = {}
+    for number, seed in enumerate(tasks.spec.seeds):
+        key = _pruned(tasks, found, model, seed, compression, _label(model, guide.method, seed, compression))
+        roles |= {f"design{number}": key, f"design{number}_channels": tasks.tasks[key].inputs["network"]}
+    return roles

@@ -42,7 +42,9 @@ class Design:
 
 def _missing(what: str) -> Callable[[], Never]:
     def refuse() -> Never:
-        raise BadInputError(f"an allocation asks for {what}, which it does not declare to need or its method cannot give")
+        raise BadInputError(
+            f"an allocation asks for {what}, which it does not declare to need or its method cannot give"
+        )
 
     return refuse
 
@@ -93,7 +95,9 @@ class Allocator:
     reason: str = "channels are whole, and no nearer widths were found"
 
 
-def allocator(*, needs: Sequence[str] = (), reason: str = Allocator.reason) -> Callable[[Callable[..., Widths]], Allocator]:
+def allocator(
+    *, needs: Sequence[str] = (), reason: str = Allocator.reason
+) -> Callable[[Callable[..., Widths]], Allocator]:
     """Declares a function to be an allocation. See `Allocator` for the arguments."""
     return lambda choose: Allocator(choose=choose, needs=tuple(needs), reason=reason)
 

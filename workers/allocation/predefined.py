@@ -36,9 +36,7 @@ def _vgg16(kept: Sequence[int]) -> Configuration:
             full[f"features.{number}"] = width
             number += 3  # convolution, norm, activation
         number += 1  # pooling
-    return Configuration(
-        layers=re.compile(r"features\.\d+"), full=full, kept=dict(zip(full, kept, strict=True))
-    )
+    return Configuration(layers=re.compile(r"features\.\d+"), full=full, kept=dict(zip(full, kept, strict=True)))
 
 
 def _basic_blocks(

@@ -23,9 +23,7 @@ def in_proportion(question: Question, fractions: Mapping[str, float]) -> dict[st
     wanted = (1 - question.target) * cost({})
 
     def widths_at(scale: float) -> dict[str, int]:
-        return {
-            name: min(width, max(1, round(width * fractions[name] * scale))) for name, width in full.items()
-        }
+        return {name: min(width, max(1, round(width * fractions[name] * scale))) for name, width in full.items()}
 
     low, high = 0.0, 1 / min(fractions.values(), default=1.0)
     while widths_at(low) != widths_at(high) and high - low > 1e-9:

@@ -22,7 +22,10 @@ def comparable(scores: Scores, normalize: Literal["none", "group"]) -> Scores:
 
 def removable(scores: Scores, smallest: Widths) -> dict[str, Float[Tensor, " _"]]:
     """Group name -> the scores of the channels that its floor lets go, the lowest first."""
-    return {name: values.double().sort(stable=True).values[: len(values) - smallest[name]] for name, values in scores.items()}
+    return {
+        name: values.double().sort(stable=True).values[: len(values) - smallest[name]]
+        for name, values in scores.items()
+    }
 
 
 def lowest_first(question: Question, keys: Mapping[str, Float[Tensor, " _"]]) -> dict[str, int]:
@@ -44,6 +47,4 @@ def lowest_first(question: Question, keys: Mapping[str, Float[Tensor, " _"]]) ->
     while many - few > 1:
         middle = (few + many) // 2
         few, many = (middle, many) if question.cost(widths_after(middle)) >= wanted else (few, middle)
-    return min(
-        (widths_after(few), widths_after(many)), key=lambda widths: abs(question.cost(widths) - wanted)
-    )
+    return min((widths_after(few), widths_after(many)), key=lambda widths: abs(question.cost(widths) - wanted))

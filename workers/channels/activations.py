@@ -79,7 +79,10 @@ def _shares(node: fx.Node) -> bool:
 def _live_sets(traced: TracedGraph) -> list[frozenset[fx.Node]]:
     """For every call the storages that are alive while it runs, its own result among them."""
     place = {node: index for index, node in enumerate(traced.graph.nodes)}
-    spans = {node: (place[node], max(place[each] for each in [node, *readers])) for node, readers in _storages(traced).items()}
+    spans = {
+        node: (place[node], max(place[each] for each in [node, *readers]))
+        for node, readers in _storages(traced).items()
+    }
     return [
         frozenset(storage for storage, (first, last) in spans.items() if first <= place[node] <= last)
         for node in traced.graph.nodes

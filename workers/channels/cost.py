@@ -94,9 +94,7 @@ def axis_length(channel_map: ChannelMap, layout: AxisLayout) -> Length:
     """The length of an axis of a tensor."""
     return Length(
         constant=int((layout.groups < 0).sum()),
-        occurrences={
-            channel_map.groups[group].name: layout.positions(group).shape[1] for group in layout.present()
-        },
+        occurrences={channel_map.groups[group].name: layout.positions(group).shape[1] for group in layout.present()},
     )
 
 

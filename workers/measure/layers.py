@@ -22,7 +22,9 @@ from torch import Tensor, nn
 
 from jobs.errors import CancelledError
 
-Layer: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d | nn.Linear
+Layer: TypeAlias = (
+    nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d | nn.Linear
+)
 """What is measured: layers whose weights are multiplied with."""
 
 _FRACTIONS = ((1.0, 1.0), (1.0, 0.5), (0.5, 1.0), (0.75, 0.75), (0.5, 0.5), (0.25, 0.25))
@@ -122,7 +124,9 @@ def _calls(model: nn.Module, images: Float[Tensor, "n *sample"]) -> dict[str, tu
     calls: dict[str, tuple[Layer, torch.Size]] = {}
 
     def watch(name: str, layer: Layer) -> torch.utils.hooks.RemovableHandle:
-        return layer.register_forward_pre_hook(lambda _, inputs: calls.setdefault(name, (layer, inputs[0].shape)) and None)
+        return layer.register_forward_pre_hook(
+            lambda _, inputs: calls.setdefault(name, (layer, inputs[0].shape)) and None
+        )
 
     handles = [watch(name, each) for name, each in model.named_modules() if isinstance(each, Layer)]
     try:

@@ -29,7 +29,9 @@ def run(context: Context) -> Product:
     module, _ = read_network(context)
     state, channel_map = read_state(context), read_channels(context)
     train = read_data(context).train
-    images = train.select(torch.randperm(len(train), generator=context.generator("images"))[: context.params["num_images"]])
+    images = train.select(
+        torch.randperm(len(train), generator=context.generator("images"))[: context.params["num_images"]]
+    )
 
     def loss(network: torch.nn.Module) -> float:
         return evaluate(
