@@ -19,6 +19,7 @@ from jobs.spec.base import Compressions, Record
 from jobs.spec.criterion import CriterionMethod, ScoreSpec
 from jobs.spec.data import DataSpec, NormalizeSpec
 from jobs.spec.integral import IntegralMethod, IntegralTrainSpec, OrderingSpec, TuneSpec
+from jobs.spec.measure import LatencySpec, MeasureSpec
 from jobs.spec.methods import METHOD_KINDS, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec, TrainSpec
 from jobs.spec.protocols import NO_PROTOCOL, PROTOCOL_KINDS, ProtocolSpec, RecalibrateProtocol
@@ -40,7 +41,9 @@ __all__ = [
     "GuidedAllocation",
     "IntegralMethod",
     "IntegralTrainSpec",
+    "LatencySpec",
     "LeastErrorAllocation",
+    "MeasureSpec",
     "MethodSpec",
     "ModelSpec",
     "NormalizeSpec",

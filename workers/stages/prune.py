@@ -22,9 +22,10 @@ def run(context: Context) -> Product:
     """Make the smaller network.
 
     Params: `how` (`remove` channels by score, or `resample` functions), those of the allocation, and for `resample` the
-    `partition` and `quadrature`. Measures the `compression` reached, as a fraction of the parameters, `params`, `macs`,
-    `size_bytes` and the `widths`, with a `note` where the target was not reached; the fraction `reached` of another
-    target, and the estimated `latency_s` where there is a profile.
+    `partition` and `quadrature`. Measures the `compression` reached, as a fraction of the parameters, with a `note`
+    where the target was not reached, `params`, `macs`, `size_bytes`, the theoretical `speedup` (MACs of the whole
+    network over those that are left), `widths` and `full_widths`; the fraction `reached` of another target than
+    parameters, and the estimated `latency_s` where there is a profile.
 
     Raises:
         BadInputError: The target is out of reach.
@@ -39,16 +40,18 @@ def run(context: Context) -> Product:
     state = make(context, source, allocation, images)
     module = rebuild(source.recipe, state)
     measured = sizes(module, source.recipe)
-    full = sizes(rebuild(source.recipe, source.state), source.recipe)["params"]
+    full = sizes(rebuild(source.recipe, source.state), source.recipe)
     count = ParameterCount(source.channel_map)
     compression = 1 - count(allocation.widths) / count({})
-    if abs(1 - measured["params"] / full - compression) > 1e-9:
-        raise ValueError(f"{measured['params']} of {full} parameters are left, not {1 - compression:.2%}")
+    if abs(1 - measured["params"] / full["params"] - compression) > 1e-9:
+        raise ValueError(f"{measured['params']} of {full['params']} parameters are left, not {1 - compression:.2%}")
     return Product(
         measurements={
             "compression": compression,
             "note": allocation.note,
             "widths": dict(allocation.widths),
+            "full_widths": source.channel_map.widths(),
+            "speedup": full["macs"] / measured["macs"],
             **measured,
             **_further(context, source, allocation),
         },
