@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from jobs import names
 from jobs.errors import Fault, InvalidFileError, nearest
 from jobs.spec import ALLOCATION_KINDS, METHOD_KINDS, PROTOCOL_KINDS, SweepSpec
 from jobs.yaml_loader import parse_yaml
@@ -107,8 +108,11 @@ def _with_controls(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _all_compressions(methods: Sequence[dict[str, Any]]) -> list[Any]:
-    """Those that any method is asked for."""
+    """Those that any method is asked for, or that its widths are given for."""
     lists = [method["compressions"] for method in methods if isinstance(method.get("compressions"), list)]
+    given = [method["allocation"] for method in methods if isinstance(method.get("allocation"), dict)]
+    lists += [[each["compression"]] for each in given if "compression" in each]
+    lists += [[names.CONFIGURATIONS[each["name"]]] for each in given if each.get("name") in names.CONFIGURATIONS]
     return list({repr(value): value for values in lists for value in values}.values())
 
 

@@ -84,7 +84,7 @@ CONFIGURATIONS: Mapping[str, float] = {
     "resnet56-b": 0.14,
     "vgg16-a": 0.64,
 }
-"""Widths of the papers in `workers.allocation`, each with the fraction of the parameters that goes, in whole percent."""
+"""Widths of the papers in `workers.allocation`, each with the fraction of the parameters that goes, rounded."""
 
 TORCHVISION_PREFIX = "torchvision:"
 

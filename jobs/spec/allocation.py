@@ -110,7 +110,7 @@ class PredefinedAllocation(_Kind):
     @property
     def nominal(self) -> float:
         """The one compression of a method with these widths."""
-        return self.compression if self.compression is not None else names.CONFIGURATIONS[self.name]
+        return names.CONFIGURATIONS[self.name] if self.name else self.compression or 0.0
 
 
 class GuidedAllocation(_Kind):
@@ -211,6 +211,6 @@ def check_compressions(allocation: AllocationSpec, compressions: Compressions | 
     """
     if isinstance(allocation, PredefinedAllocation) and compressions is not None:
         raise checks.fault(
-            f"its widths are written down and remove {allocation.nominal:.0%}; remove `compressions`, or choose another "
-            "allocation"
+            f"its widths are written down and remove {allocation.nominal:.0%}; remove `compressions`, or choose "
+            "another allocation"
         )

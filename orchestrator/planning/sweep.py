@@ -65,16 +65,18 @@ def _pruned(
     designs = {}
     if isinstance(spec.allocation, GuidedAllocation):
         designs = _designs(tasks, spec.allocation, model, compression)
-    plan_pruned = criterion.pruned if isinstance(spec, CriterionMethod) else integral.pruned
-    return plan_pruned(tasks, spec, model, seed, compression, label, designs)
+    if isinstance(spec, CriterionMethod):
+        return criterion.pruned(tasks, spec, model, seed, compression, label, designs)
+    return integral.pruned(tasks, spec, model, seed, compression, label, designs)
 
 
 def _designs(tasks: Collector, guide: GuidedAllocation, model: str, compression: float) -> dict[str, str]:
     """Role -> key: the networks that another method makes, of all seeds, and those that it makes them from."""
     found = tasks.spec.methods[guide.method]
-    assert isinstance(found, CriterionMethod | IntegralMethod)  # the sweep file was checked
+    if isinstance(found, DenseMethod):
+        raise ValueError(f"{guide.method} finds no widths; the sweep file should not have been taken")
     model = guide.model or model
-    roles = {}
+    roles: dict[str, str] = {}
     for number, seed in enumerate(tasks.spec.seeds):
         key = _pruned(tasks, found, model, seed, compression, _label(model, guide.method, seed, compression))
         roles |= {f"design{number}": key, f"design{number}_channels": tasks.tasks[key].inputs["network"]}

@@ -25,6 +25,7 @@ Widths: TypeAlias = Mapping[str, int]
 """Group name -> channels that stay, at least 1."""
 
 _TOLERANCE = 0.01
+_WHOLE = "channels are whole, and no nearer widths were found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +93,10 @@ class Allocator:
 
     choose: Callable[..., Widths]
     needs: tuple[str, ...] = ()
-    reason: str = "channels are whole, and no nearer widths were found"
+    reason: str = _WHOLE
 
 
-def allocator(
-    *, needs: Sequence[str] = (), reason: str = Allocator.reason
-) -> Callable[[Callable[..., Widths]], Allocator]:
+def allocator(*, needs: Sequence[str] = (), reason: str = _WHOLE) -> Callable[[Callable[..., Widths]], Allocator]:
     """Declares a function to be an allocation. See `Allocator` for the arguments."""
     return lambda choose: Allocator(choose=choose, needs=tuple(needs), reason=reason)
 

@@ -1,7 +1,7 @@
 """The widths that keep the most score under limits on parameters, multiply-accumulates, latency and memory at once.
 
-Needs scores that can be added up over groups, and for a limit on latency a profile of the network. What solves it stands
-in `width_model`.
+Needs scores that can be added up over groups, and for a limit on latency a profile of the network. What solves it
+stands in `width_model`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -138,8 +138,9 @@ def _worths(scores: Float[Tensor, " width"], candidates: Sequence[int]) -> dict[
 
 
 def _impossible(limit: Limit, narrowest: Widths) -> str:
+    whole = limit.value({})
     return (
-        f"no widths meet the limit on {limit.name}: with every group as narrow as the allocation lets it be, "
-        f"{limit.value(narrowest) / limit.value({}):.1%} of it stay, and {limit.budget / limit.value({}):.1%} are allowed; "
-        "allow more, or lower `floor` or `multiple`"
+        f"no widths meet the limit on {limit.name}: {limit.budget / whole:.1%} are allowed, and "
+        f"{limit.value(narrowest) / whole:.1%} stay with every group as narrow as the allocation lets it be; allow that "
+        "much, or lower `floor` or `multiple`"
     )

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable
 
 import torch
+from torch import Tensor
 
 from workers.allocation._base import Question, allocator, smallest_widths
 from workers.allocation.ranking import lowest_first, removable
@@ -44,7 +45,7 @@ def isomorphic(question: Question, *, floor: float = 0.1) -> dict[str, int]:
     """
     full = question.channel_map.widths()
     candidates = removable(question.scores(), smallest_widths(question.channel_map, floor))
-    keys = {}
+    keys: dict[str, Tensor] = {}
     for names in isomorphic_classes(question.channel_map):
         values = torch.cat([candidates[name] for name in names])
         ranks = torch.empty(len(values), dtype=torch.float64)

@@ -1,8 +1,8 @@
 """Widths that somebody has written down: those of the papers, by name, or the user's own.
 
-The papers' are the A and B configurations of Li et al. 2017 (arXiv:1608.08710, tables 1 and 2) as Rethinking (Liu et al.
-2019, section 4.1) has them. Layers are counted from 1, along the main path, projections left out: the first convolution
-of a block has an even number. Needs nothing, and looks at no target: the widths say what goes.
+The papers' are the A and B configurations of Li et al. 2017 (arXiv:1608.08710, tables 1 and 2) as Rethinking (Liu et
+al. 2019, section 4.1) has them. Layers are counted from 1, along the main path, projections left out: the first
+convolution of a block has an even number. Needs nothing, and looks at no target: the widths say what goes.
 """
 
 import re

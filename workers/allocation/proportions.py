@@ -12,8 +12,8 @@ def in_proportion(question: Question, fractions: Mapping[str, float]) -> dict[st
     """Keep of every group a fraction that is a common scale times its own, at most all of it.
 
     The scale is found by bisection. Rounding moves many groups at once, so between the last scale that removes too
-    little and the first that removes too much the groups are shrunk one by one, the widest first, as long as that brings
-    the cost nearer.
+    little and the first that removes too much the groups are shrunk one by one, the widest first, as long as that
+    brings the cost nearer.
 
     Args:
         question: The target and the groups.

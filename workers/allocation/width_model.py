@@ -1,12 +1,13 @@
 """One width per group that keeps the most score under several limits at once, by CP-SAT.
 
-Of every group some widths are candidates, each with a literal. A cost is a sum of products of two lengths: such a product
-is linear in the second length where the first has one candidate, and so the product is split by the first one's
-candidates, of which one holds. The split makes the linear relaxation tight, which bounds the gap.
+Of every group some widths are candidates, each with a literal. A cost is a sum of products of two lengths: such a
+product is linear in the second length where the first has one candidate, and so the product is split by the first
+one's candidates, of which one holds. The split makes the linear relaxation tight, which bounds the gap.
 
 Knows costs and scores of widths; refuses to know networks.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -114,11 +115,11 @@ class _WidthModel:
         largest = self.model.new_int_var(0, budget, "")
         for cost in limit.costs:
             self.model.add(self._cost(cost, scale) <= largest)
-        self.model.add(shared + largest <= budget)
+        self.model.add(shared <= budget - largest)
 
     def _cost(self, cost: Cost, scale: float) -> cp_model.LinearExprT:
-        terms = [-int(-term.weight * scale // 1) * self._product(term) for term in cost.terms]
-        return sum(terms) - int(-cost.constant * scale // 1)
+        terms = [math.ceil(term.weight * scale) * self._product(term) for term in cost.terms]
+        return sum(terms) + math.ceil(cost.constant * scale)
 
     def _product(self, term: Term) -> cp_model.LinearExprT:
         first, *others = term.lengths

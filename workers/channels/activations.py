@@ -1,8 +1,8 @@
 """How many numbers are alive at every step of a forward pass, as functions of the widths of the groups.
 
 A simple model of memory: every call makes its whole result anew unless the operator's signature says that it returns a
-view or writes in place; a result lives until the last call that reads it or a view of it; the input lives until its last
-reader, the output to the end. What an operator needs inside it, and what an allocator rounds up, is not seen.
+view or writes in place; a result lives until the last call that reads it or a view of it, the input likewise, and the
+output to the end. What an operator needs inside it, and what an allocator rounds up, is not seen.
 
 This module refuses to know bytes, devices and what is done with the numbers.
 """

@@ -1,6 +1,6 @@
 """Costs that grow with the widths of the channel groups: sums of products of lengths of axes.
 
-The number of parameters is such a sum, and so are multiply-accumulates, activations and modelled times. Every cost never
+The number of parameters is such a sum, and so are multiply-accumulates, activations and modelled times. A cost never
 falls when a group gets wider. This module refuses to know what is counted and who asks.
 """
 
@@ -83,11 +83,6 @@ class Cost:
         lengths = self._constants + self._occurrences @ sizes
         varying: float = (np.multiply.reduceat(lengths, self._starts) @ self._weights).item()
         return self.constant + varying
-
-    def times(self, factor: float) -> Cost:
-        """The same cost in other units."""
-        terms = [Term(weight=factor * term.weight, lengths=term.lengths) for term in self.terms]
-        return Cost(self._widths, factor * self.constant, terms)
 
 
 def axis_length(channel_map: ChannelMap, layout: AxisLayout) -> Length:

@@ -10,17 +10,16 @@ network. So this ranks widths on the device that measured; it is no promise of s
 
 import copy
 import itertools
-import statistics
-import time
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jobs.errors import CancelledError
+from workers.measure.latency import measure_latency
 
 Layer: TypeAlias = (
     nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d | nn.Linear
@@ -30,7 +29,7 @@ Layer: TypeAlias = (
 _FRACTIONS = ((1.0, 1.0), (1.0, 0.5), (0.5, 1.0), (0.75, 0.75), (0.5, 0.5), (0.25, 0.25))
 """Of the input's and of the output's channels."""
 
-_WARM_UP, _LEAST = 2, 5  # passes
+_WARM_UP, _REPEATS = 3, 15  # passes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +74,6 @@ def time_layers(
     batch_size: int,
     device: torch.device,
     should_stop: Callable[[], bool],
-    measure_s: float = 0.05,
 ) -> NetworkTime:
     """Measure a network's layers one by one.
 
@@ -84,24 +82,32 @@ def time_layers(
         input_shape: Shape of one sample.
         batch_size: Samples in a pass.
         device: Where it runs.
-        should_stop: Asked before every layer.
-        measure_s: How long each measurement lasts at least.
+        should_stop: Asked before every pass.
 
     Raises:
         CancelledError: `should_stop` said so.
     """
-    model.to(device)
-    images = torch.rand(batch_size, *input_shape, device=device)
-    calls = _calls(model, images)
-    network_s = _seconds(model, images, measure_s)
+
+    def seconds(module: nn.Module, shape: Sequence[int]) -> float:
+        return measure_latency(
+            module,
+            shape[1:],
+            batch_size=shape[0],
+            warmup=_WARM_UP,
+            repeats=_REPEATS,
+            device=device,
+            should_stop=should_stop,
+        ).p50_s
+
+    shape = (batch_size, *input_shape)
+    calls = _calls(model.to(device), torch.zeros(shape, device=device))
+    network_s = seconds(model, shape)
     known: dict[str, LayerTime] = {}
     times: dict[str, LayerTime] = {}
     for name, (layer, shape) in calls.items():
-        if should_stop():
-            raise CancelledError(f"the profile stopped on request after {len(times)} of {len(calls)} layers")
         alike = f"{layer} {tuple(shape)}"
         if alike not in known:
-            known[alike] = _time_layer(layer, shape, device, measure_s)
+            known[alike] = _time_layer(layer, shape, seconds)
         times[f"{name}.weight"] = known[alike]
     outputs = {f"{name}.weight": _output_size(layer, shape) for name, (layer, shape) in calls.items()}
     between = max(0.0, network_s - sum(each.total for each in times.values())) / max(1, sum(outputs.values()))
@@ -119,16 +125,16 @@ def time_layers(
     )
 
 
-def _calls(model: nn.Module, images: Float[Tensor, "n *sample"]) -> dict[str, tuple[Layer, torch.Size]]:
+def _calls(model: nn.Module, images: Float[Tensor, "n _channels h w"]) -> dict[str, tuple[Layer, tuple[int, ...]]]:
     """Every convolution and linear layer that runs, with the shape of its (first) input."""
-    calls: dict[str, tuple[Layer, torch.Size]] = {}
+    calls: dict[str, tuple[Layer, tuple[int, ...]]] = {}
+    names: dict[nn.Module, str] = {each: name for name, each in model.named_modules() if isinstance(each, Layer)}
 
-    def watch(name: str, layer: Layer) -> torch.utils.hooks.RemovableHandle:
-        return layer.register_forward_pre_hook(
-            lambda _, inputs: calls.setdefault(name, (layer, inputs[0].shape)) and None
-        )
+    def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if isinstance(layer, Layer):
+            calls.setdefault(names[layer], (layer, tuple(inputs[0].shape)))
 
-    handles = [watch(name, each) for name, each in model.named_modules() if isinstance(each, Layer)]
+    handles = [layer.register_forward_pre_hook(note) for layer in names]
     try:
         with torch.inference_mode():
             model(images)
@@ -138,15 +144,13 @@ def _calls(model: nn.Module, images: Float[Tensor, "n *sample"]) -> dict[str, tu
     return calls
 
 
-def _time_layer(layer: Layer, shape: Sequence[int], device: torch.device, measure_s: float) -> LayerTime:
-    rows, seconds = [], []
+def _time_layer(layer: Layer, shape: Sequence[int], seconds: Callable[[nn.Module, Sequence[int]], float]) -> LayerTime:
+    rows, taken = [], []
     for read, written in _FRACTIONS:
         smaller, smaller_shape = _cut(layer, shape, read, written)
-        inputs = torch.rand(*smaller_shape, device=device)
-        seconds.append(_seconds(smaller.to(device), inputs, measure_s))
-        weight = smaller.get_parameter("weight").numel()
-        rows.append([1.0, weight, inputs.numel(), _output_size(smaller, smaller_shape)])
-    features, times = torch.tensor(rows, dtype=torch.float64), torch.tensor(seconds, dtype=torch.float64)
+        taken.append(seconds(smaller, smaller_shape))
+        rows.append([1, smaller.weight.numel(), math.prod(smaller_shape), _output_size(smaller, smaller_shape)])
+    features, times = torch.tensor(rows, dtype=torch.float64), torch.tensor(taken, dtype=torch.float64)
     features = features / features[0]  # so that a coefficient is the seconds of its part at full width
     fixed, products, inputs_part, outputs = non_negative_fit(features / times[:, None], torch.ones_like(times)).tolist()
     return LayerTime(fixed=fixed, products=products, inputs=inputs_part, outputs=outputs)
@@ -169,10 +173,9 @@ def non_negative_fit(features: Float[Tensor, "m n"], values: Float[Tensor, " m"]
 def _cut(layer: Layer, shape: Sequence[int], read: float, written: float) -> tuple[Layer, Sequence[int]]:
     """A layer of the same kind with these fractions of channels, and the shape of its input."""
     if isinstance(layer, nn.Linear):
-        made = nn.Linear(
-            max(1, round(layer.in_features * read)), max(1, round(layer.out_features * written)), layer.bias is not None
-        )
-        return made.eval(), (*shape[:-1], made.in_features)
+        features = max(1, round(layer.in_features * read))
+        linear = nn.Linear(features, max(1, round(layer.out_features * written)), layer.bias is not None)
+        return linear, (*shape[:-1], features)
     groups = layer.groups
     if groups == layer.in_channels > 1:  # depthwise: as many groups as channels
         groups = read_channels = max(1, round(layer.in_channels * read))
@@ -180,7 +183,8 @@ def _cut(layer: Layer, shape: Sequence[int], read: float, written: float) -> tup
     else:
         read_channels = groups * max(1, round(layer.in_channels * read / groups))
     per_group = max(1, round(layer.out_channels * written / groups))
-    made = type(layer)(
+    kind: Any = type(layer)  # whose sizes are tuples of one, two or three
+    made: Layer = kind(
         read_channels,
         per_group * groups,
         layer.kernel_size,
@@ -191,25 +195,10 @@ def _cut(layer: Layer, shape: Sequence[int], read: float, written: float) -> tup
         bias=layer.bias is not None,
         padding_mode=layer.padding_mode,
     )
-    return made.eval(), (shape[0], read_channels, *shape[2:])
+    return made, (shape[0], read_channels, *shape[2:])
 
 
 def _output_size(layer: Layer, shape: Sequence[int]) -> int:
     with torch.inference_mode():
-        return int(copy.deepcopy(layer).to("meta")(torch.empty(*shape, device="meta")).numel())
-
-
-def _seconds(module: nn.Module, inputs: Float[Tensor, "..."], measure_s: float) -> float:
-    """Median seconds of a forward pass; the GPU is waited for, and the first passes do not count."""
-    wait = torch.cuda.synchronize if inputs.is_cuda else lambda: None
-    taken: list[float] = []
-    with torch.inference_mode():
-        for _ in range(_WARM_UP):
-            module(inputs)
-        wait()
-        while len(taken) < _LEAST or sum(taken) < measure_s:
-            started = time.perf_counter()
-            module(inputs)
-            wait()
-            taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
+        outputs: Tensor = copy.deepcopy(layer).to("meta")(torch.empty(*shape, device="meta"))
+    return outputs.numel()

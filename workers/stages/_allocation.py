@@ -1,6 +1,5 @@
 """The widths of a task: its allocation, and what the task's inputs have for it to look at."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from workers.allocation import (
     merging_errors,
     removal_errors,
 )
-from workers.channels import ChannelMap, Cost, MacCount, ParameterCount, live_activations
+from workers.channels import ChannelMap, Cost, MacCount, ParameterCount, cost_of_tensors, live_activations
 from workers.measure.layers import LayerTime
 from workers.network import Recipe, rebuild
 from workers.stages._base import Context
@@ -45,15 +44,15 @@ class Source:
 def allocated(context: Context, source: Source) -> Allocation:
     """The widths at which a task's target is met.
 
-    Params: `compression`; `allocation`, a name or a record of `kind`, `settings` and, for one of the user's own, `needs`;
-    `target` where it is not `parameters`. Inputs, where the allocation needs them: `scores`, `losses`, `profile`, and
-    `design0`, `design1` ... with the networks that they were made from as `design0_channels` ...
+    Params: `compression`; `allocation`, a name or a record of `kind`, `settings` and, for one of the user's own,
+    `needs`; `target` where it is not `parameters`. Inputs, where the allocation needs them: `scores`, `losses`,
+    `profile`, and `design0`, `design1` ... with the networks that they were made from as `design0_channels` ...
 
     Raises:
         BadInputError: The target is out of reach, or the allocation needs other things than the sweep says.
     """
     asked: Any = context.params["allocation"]
-    record = {"kind": asked, "settings": {}} if isinstance(asked, str) else asked
+    record: dict[str, Any] = {"kind": asked, "settings": {}} if isinstance(asked, str) else asked
     found = find_allocator(record["kind"])
     if sorted(record.get("needs", found.needs)) != sorted(found.needs):
         raise BadInputError(
@@ -127,7 +126,8 @@ def _designs(context: Context) -> list[Design]:
 
 
 def _memory(source: Source, batch_size: int) -> tuple[Cost, Sequence[Cost]]:
-    count = ParameterCount(source.channel_map)
+    every = dict.fromkeys(source.channel_map.shapes, float(_NUMBER_BYTES))
+    stored = Cost(source.channel_map.widths(), *cost_of_tensors(source.channel_map, every))
     module, shape = rebuild(source.recipe, source.state), source.recipe.input_shape
     weight = float(_NUMBER_BYTES * batch_size)
-    return count.times(_NUMBER_BYTES), live_activations(module, shape, source.channel_map, weight=weight)
+    return stored, live_activations(module, shape, source.channel_map, weight=weight)
