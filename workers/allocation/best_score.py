@@ -141,6 +141,6 @@ def _impossible(limit: Limit, narrowest: Widths) -> str:
     whole = limit.value({})
     return (
         f"no widths meet the limit on {limit.name}: {limit.budget / whole:.1%} are allowed, and "
-        f"{limit.value(narrowest) / whole:.1%} stay with every group as narrow as the allocation lets it be; allow that "
-        "much, or lower `floor` or `multiple`"
+        f"{limit.value(narrowest) / whole:.1%} stay with every group as narrow as the allocation lets it be; allow "
+        "that much, or lower `floor` or `multiple`"
     )

@@ -27,7 +27,7 @@ def cheapest_first(question: Question, errors: Errors) -> dict[str, int]:
         """Of the group's next channel: error per cost saved, and the cost that would be left."""
         taken = len(errors[name]) - widths[name]
         error = float(errors[name][taken + 1] - errors[name][taken])
-        remaining = question.cost({**widths, name: widths[name] - 1})
+        remaining = float(question.cost({**widths, name: widths[name] - 1}))
         return error / (left - remaining) if left > remaining else math.inf, remaining
 
     queue = [(price(name)[0], name) for name, width in widths.items() if width > 1]

@@ -28,7 +28,7 @@ class Limit:
 
     def value(self, widths: Widths) -> float:
         """What is bounded, at these widths."""
-        return self.shared(widths) + max((cost(widths) for cost in self.costs), default=0.0)
+        return float(self.shared(widths) + max((cost(widths) for cost in self.costs), default=0.0))
 
     def met(self, widths: Widths) -> bool:
         """Whether these widths keep to it, but for rounding."""
