@@ -133,11 +133,13 @@ METRICS = (
     "training_macs",
     "duration_s",
 )
-"""The metric keys of every point, the same on every curve: accuracy (a fraction of the test split), the same with the
-weights of the epoch that was best on the validation split, and the loss; the fraction of parameters removed, and
-parameters before to parameters after; multiply-accumulates before to those after (the theoretical speedup); what is
-left of both; bytes of the weights, and of all tensors when most are alive, for one image; epochs and
-multiply-accumulates of training since the model's own weights; how long the evaluation took."""
+"""The metric keys of every point, the same on every curve.
+
+Accuracy (a fraction of the test split), that with the weights that were best on the validation split, and the loss; the
+fraction of parameters removed, and parameters before to parameters after; multiply-accumulates before to those after
+(the theoretical speedup); what is left of both; bytes of the weights, and of all tensors when most are alive, for one
+image; what was trained since the model's own weights; how long the evaluation took. Points that an earlier version
+measured lack some."""
 
 MORE_METRICS = ("latency_p50_s", "latency_p90_s", "latency_mean_s", "energy_j")
 """Those that some points have: timed forward passes and what they drew."""
@@ -147,11 +149,10 @@ def point_of(asked: float, manifest: Manifest) -> Point:
     """The point that an `evaluate` manifest measured."""
     measured = manifest.measurements
     values = {**measured, **manifest.timings, "duration_s": manifest.duration_s}
-    more = [name for name in MORE_METRICS if name in values]
     return Point(
         asked=asked,
         key=manifest.key,
-        metrics={name: float(values[name]) for name in (*METRICS, *more)},
+        metrics={name: float(values[name]) for name in (*METRICS, *MORE_METRICS) if name in values},
         created_s=manifest.created_s,
         note=str(measured.get("note", "")),
         widths=measured.get("widths", {}),

@@ -24,6 +24,9 @@ WEIGHTS_FILE = "weights.safetensors"
 BEST_FILE = "best.safetensors"
 """Where the network was trained: its tensors after the epoch that was best on the validation split."""
 
+MASKS_FILE = "masks.safetensors"
+"""Where single weights were removed: name of a parameter -> which of its weights are there."""
+
 _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -44,9 +47,18 @@ class Recipe:
     folded: tuple[tuple[str, str], ...] = ()
 
 
-def network_files(recipe: Recipe, state: Mapping[str, Tensor]) -> dict[str, bytes]:
-    """The files of a network artifact."""
-    return {RECIPE_FILE: json.dumps(asdict(recipe)).encode(), WEIGHTS_FILE: state_bytes(state)}
+def network_files(
+    recipe: Recipe, state: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None = None
+) -> dict[str, bytes]:
+    """The files of a network artifact.
+
+    Args:
+        recipe: How the module is built.
+        state: Its tensors.
+        masks: Of a network of which single weights were removed.
+    """
+    files = {RECIPE_FILE: json.dumps(asdict(recipe)).encode(), WEIGHTS_FILE: state_bytes(state)}
+    return {**files, MASKS_FILE: state_bytes(masks)} if masks else files
 
 
 def state_bytes(state: Mapping[str, Tensor]) -> bytes:
@@ -72,6 +84,12 @@ def parse_recipe(value: Json) -> Recipe:
 def read_state(context: Context, role: str = "network") -> dict[str, Tensor]:
     """The tensors of the network artifact in a role, on the CPU."""
     return load(context.read(role, WEIGHTS_FILE))
+
+
+def read_masks(context: Context, role: str = "network") -> dict[str, Tensor]:
+    """Which single weights the network artifact in a role has, on the CPU; empty where none was removed."""
+    has_masks = MASKS_FILE in context.manifest(context.task.inputs[role]).files
+    return load(context.read(role, MASKS_FILE)) if has_masks else {}
 
 
 def rebuild(recipe: Recipe, state: Mapping[str, Tensor]) -> nn.Module:
@@ -118,10 +136,13 @@ def read_network(context: Context, role: str = "network") -> tuple[nn.Module, Re
     return rebuild(recipe, read_state(context, role)).to(context.device), recipe
 
 
-def sizes(module: nn.Module, recipe: Recipe) -> dict[str, int]:
-    """`params`, `macs` (of one image) and `size_bytes` of a network."""
+def sizes(module: nn.Module, recipe: Recipe, masks: Mapping[str, Tensor] | None = None) -> dict[str, int]:
+    """`params`, `macs` (of one image) and `size_bytes` of a network.
+
+    Where single weights were removed, these are no parameters and are not multiplied, and their zeros are bytes.
+    """
     return {
-        "params": num_parameters(module),
-        "macs": count_macs(module, recipe.input_shape),
+        "params": num_parameters(module, masks or {}),
+        "macs": count_macs(module, recipe.input_shape, masks or {}),
         "size_bytes": size_bytes(module.state_dict()),
     }

@@ -3,10 +3,12 @@
 Knows no single value's range: the records check those themselves.
 """
 
+from jobs.spec.criterion import CriterionMethod
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import ProtocolSpec, RecalibrateProtocol, RewindProtocol, ScratchProtocol
+from jobs.spec.unstructured import UnstructuredMethod
 
 
 def misfit_of_method(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
@@ -16,6 +18,11 @@ def misfit_of_method(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
         return "recalibrates batch norms that are folded away; set its batchnorm: keep"
     if isinstance(protocol, RewindProtocol) and integral:
         return "has no weights of the model's training to rewind; fine-tune instead"
+    if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and isinstance(method, UnstructuredMethod):
+        return "rewinds single weights itself; set its `rewind`"
+    sparse = isinstance(method, CriterionMethod) and method.sparsify is not None
+    if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and sparse:
+        return "prunes a network of a training of its own, which has no earlier weights; rewind the learning-rate"
     if isinstance(protocol, RewindProtocol) and isinstance(method, DenseMethod):
         return "removes nothing that training could go on without; use fine-tune or scratch as its control"
     return None

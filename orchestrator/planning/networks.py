@@ -1,7 +1,7 @@
 """The tasks that every method shares: the network with its weights, its channel groups, its evaluation."""
 
 from jobs.identity import Json
-from jobs.spec import ModelSpec
+from jobs.spec import ModelSpec, TrainSpec
 from jobs.task import StageKind
 from orchestrator.planning.collector import Collector
 
@@ -27,6 +27,36 @@ def untrained(tasks: Collector, name: str, seed: int) -> str:
     """The network with the random weights that it would start training from."""
     params = {**_built(tasks, tasks.spec.models[name]), "weights": None, "train": None, "seed": seed}
     return tasks.add(StageKind.TRAIN, params, {}, f"{name}/untrained/seed{seed}", tasks.data_location)
+
+
+def retrained(
+    tasks: Collector,
+    how: str,
+    recipe: TrainSpec | None,
+    more: dict[str, Json],
+    inputs: dict[str, str],
+    seed: int,
+    label: str,
+) -> str:
+    """A network trained once more.
+
+    Args:
+        tasks: Where tasks are collected.
+        how: The way, as the stage `train` knows it.
+        recipe: Of the training; None is for models that have none, which the sweep file's checks refuse.
+        more: What that way needs besides.
+        inputs: Role -> key; `network` is the one that is trained.
+        seed: Of the curve.
+        label: Of the point.
+    """
+    params = {
+        "how": how,
+        "train": recipe.model_dump(mode="json") if recipe else None,
+        **more,
+        "data": tasks.data_params,
+        "seed": seed,
+    }
+    return tasks.add(StageKind.TRAIN, params, inputs, label, tasks.data_location)
 
 
 def converted(tasks: Collector, network: str, *, fold: bool, label: str) -> str:

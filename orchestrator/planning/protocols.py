@@ -7,7 +7,6 @@ from jobs.spec import (
     RecalibrateProtocol,
     RewindProtocol,
     ScratchProtocol,
-    TrainSpec,
 )
 from jobs.task import StageKind
 from orchestrator.planning import networks
@@ -32,7 +31,7 @@ def with_protocol(tasks: Collector, name: str, network: str, model: str, seed: i
             params = {"num_images": protocol.images, "data": tasks.data_params, "seed": seed}
             return tasks.add(StageKind.RECALIBRATE, params, {"network": network}, label, tasks.data_location)
         case FineTuneProtocol() as protocol:
-            return _trained(tasks, "further", protocol.train, {}, {"network": network}, seed, label)
+            return networks.retrained(tasks, "further", protocol.train, {}, {"network": network}, seed, label)
         case ScratchProtocol() as protocol:
             return _from_scratch(tasks, protocol, network, model, seed, label)
         case RewindProtocol() as protocol:
@@ -45,7 +44,7 @@ def _from_scratch(tasks: Collector, protocol: ScratchProtocol, network: str, mod
     if protocol.budget != "epochs":
         more["budget"] = {"cap": protocol.cap, "fine_tuning_epochs": protocol.fine_tuning_epochs or 0}
     inputs = {"network": network, "dense": networks.trained(tasks, model, seed)}
-    return _trained(tasks, "scratch", recipe, more, inputs, seed, label)
+    return networks.retrained(tasks, "scratch", recipe, more, inputs, seed, label)
 
 
 def _rewound(tasks: Collector, protocol: RewindProtocol, network: str, model: str, seed: int, label: str) -> str:
@@ -59,23 +58,6 @@ def _rewound(tasks: Collector, protocol: RewindProtocol, network: str, model: st
             "pruned": network,
         }
         network = tasks.add(StageKind.PRUNE, {"how": "rewind"}, inputs, label)
-    return _trained(tasks, "further", recipe, {"begin": begin} if begin else {}, {"network": network}, seed, label)
-
-
-def _trained(
-    tasks: Collector,
-    how: str,
-    recipe: TrainSpec | None,
-    more: dict[str, Json],
-    inputs: dict[str, str],
-    seed: int,
-    label: str,
-) -> str:
-    params = {
-        "how": how,
-        "train": recipe.model_dump(mode="json") if recipe else None,
-        **more,
-        "data": tasks.data_params,
-        "seed": seed,
-    }
-    return tasks.add(StageKind.TRAIN, params, inputs, label, tasks.data_location)
+    return networks.retrained(
+        tasks, "further", recipe, {"begin": begin} if begin else {}, {"network": network}, seed, label
+    )

@@ -98,6 +98,8 @@ MALFORMED = [
     ("methods.l1.compressions", [], "methods.l1.compressions", "is empty"),
     ("methods.dense.compressions", [0.1], "methods.dense.compressions", "unknown key"),
     ("methods.l1.protocols", ["fresh"], "", "method l1 asks for the protocol 'fresh', which is unknown"),
+    ("methods.l1.models", ["nett"], "", "method l1 is for the model 'nett'; did you mean 'net'?"),
+    ("methods.l1.models", [], "methods.l1.models", "is empty"),
     ("methods.l1.protocols", [], "methods.l1.protocols", "is empty"),
     ("protocols", {"none": {"kind": "recalibrate"}}, "", "protocol 'none' is always there"),
     ("protocols", {"fresh": {"kind": "recalibrate", "epochs": 1}}, "protocols.fresh.epochs", "unknown key"),

@@ -12,7 +12,7 @@ from torch import nn
 from jobs.identity import Json
 from workers.data import ImageData
 from workers.stages._base import Context
-from workers.training import Recipe, Trained, train, training_macs
+from workers.training import Recipe, Regulariser, Trained, train, training_macs
 
 COST = ("training_epochs", "training_macs")
 """The measurements that add up along the way from the model's own weights to a point."""
@@ -20,7 +20,9 @@ COST = ("training_epochs", "training_macs")
 _log = logging.getLogger("orchard")
 
 
-def learn(context: Context, module: nn.Module, data: ImageData, recipe: Recipe) -> Trained:
+def learn(
+    context: Context, module: nn.Module, data: ImageData, recipe: Recipe, regulariser: Regulariser | None = None
+) -> Trained:
     """Train in place; the batches follow from the task's seed."""
     return train(
         module,
@@ -31,6 +33,7 @@ def learn(context: Context, module: nn.Module, data: ImageData, recipe: Recipe) 
         should_stop=context.should_stop,
         report=lambda epoch, values: _log.info("epoch %d: %s", epoch, values),
         checkpoint=context.checkpoint,
+        regulariser=regulariser,
     )
 
 

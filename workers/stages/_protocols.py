@@ -13,6 +13,7 @@ from jobs.identity import Json
 from workers.network import (
     BEST_FILE,
     network_files,
+    read_masks,
     read_network,
     read_recipe,
     read_state,
@@ -21,6 +22,7 @@ from workers.network import (
     state_bytes,
 )
 from workers.network import Recipe as NetworkRecipe
+from workers.sparsity import KeepMasked
 from workers.stages._base import Context, Product
 from workers.stages._data import read_data
 from workers.stages._learning import epochs_measured, learn, spent_after
@@ -69,10 +71,13 @@ def _trained(
     recipe: Recipe,
     measured: Mapping[str, Json],
 ) -> Product:
-    """Train a module; the product carries on what was measured of the network, with what this training adds."""
-    data = read_data(context)
-    trained = learn(context, module, data, recipe)
+    """Train a module; the product carries on what was measured of the network, with what this training adds.
+
+    Single weights that were removed stay away, whether the module has the network's weights or fresh ones.
+    """
+    data, masks = read_data(context), read_masks(context)
+    trained = learn(context, module, data, recipe, KeepMasked(module, masks) if masks else None)
     return Product(
         measurements={**measured, **epochs_measured(trained), **spent_after(measured, recipe, data)},
-        files={**network_files(network, module.state_dict()), BEST_FILE: state_bytes(trained.best)},
+        files={**network_files(network, module.state_dict(), masks), BEST_FILE: state_bytes(trained.best)},
     )

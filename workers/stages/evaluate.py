@@ -9,7 +9,7 @@ from torch import nn
 from workers.gates import check_export, check_layers, check_reload
 from workers.gates.fresh import FILES
 from workers.measure import Scores, evaluate, measure_latency, peak_memory_bytes
-from workers.network import BEST_FILE, WEIGHTS_FILE, Recipe, read_network, read_recipe, rebuild
+from workers.network import BEST_FILE, WEIGHTS_FILE, Recipe, read_network, rebuild
 from workers.stages._base import Context, Product
 from workers.stages._data import read_data
 from workers.stages._learning import COST
@@ -21,8 +21,8 @@ def run(context: Context) -> Product:
     Params: `data`, `split`, `num_images` (the first so many; None for all), `batch_size`, `measure` (`latency`: how
     forward passes are timed, or None; gates: `reload`, `export`). Measures `accuracy`, `loss`, `accuracy_best` (with
     the weights of the epoch that was best on the validation split; `accuracy` again for a network that keeps no such
-    weights), `peak_memory_bytes` (of one image), the `digest` of its weights, and what the network's own task measured:
-    `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, and what was spent on it:
+    weights), `peak_memory_bytes` (of one image), the `digest` of its weights; what the network's own task measured:
+    `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`; and what was spent on it:
     `training_epochs`, `training_macs`. Times `latency_*_s` and `energy_j`, where asked and known.
 
     Raises:
@@ -32,35 +32,33 @@ def run(context: Context) -> Product:
     check_layers(module)
     if context.params["measure"]["reload"]:
         check_reload({name: context.read("network", name) for name in FILES})
-    scores = _scores(context, module)
+    files = context.manifest(context.task.inputs["network"]).files
+    scores = best = _scores(context, module)
+    if BEST_FILE in files and files[BEST_FILE].sha256 != files[WEIGHTS_FILE].sha256:
+        best = _scores(context, rebuild(recipe, load(context.read("network", BEST_FILE))))
     timings = _time(context, module, recipe) if context.params["measure"]["latency"] else {}
     if context.params["measure"]["export"]:
         check_export(module.cpu(), torch.rand(2, *recipe.input_shape, generator=context.generator("images")))
-    files, size = context.manifest(context.task.inputs["network"]).files, context.measured("network")
-    chosen = BEST_FILE in files and files[BEST_FILE].sha256 != files[WEIGHTS_FILE].sha256
+    measured = context.measured("network")
+    compression = measured.get("compression", 0.0)
     return Product(
         measurements={
             "accuracy": scores.accuracy,
-            "accuracy_best": _accuracy_best(context) if chosen else scores.accuracy,
+            "accuracy_best": best.accuracy,
             "loss": scores.loss,
             "num_samples": scores.num_samples,
-            "compression": size.get("compression", 0.0),
-            "compression_ratio": 1 / (1 - size.get("compression", 0.0)),
-            **{name: size[name] for name in ("params", "macs", "size_bytes")},
+            "compression": compression,
+            "compression_ratio": 1 / (1 - compression),
+            "speedup": measured.get("speedup", 1.0),
+            **{name: measured[name] for name in ("params", "macs", "size_bytes")},
             "peak_memory_bytes": peak_memory_bytes(module, recipe.input_shape),
-            **{name: size.get(name, 0) for name in COST},
-            "note": size.get("note", ""),
-            "speedup": size.get("speedup", 1.0),
-            **{name: size.get(name, {}) for name in ("widths", "full_widths")},
+            **{name: measured.get(name, 0) for name in COST},
+            "note": measured.get("note", ""),
+            **{name: measured.get(name, {}) for name in ("widths", "full_widths")},
             "digest": files[WEIGHTS_FILE].sha256,
         },
         timings=timings,
     )
-
-
-def _accuracy_best(context: Context) -> float:
-    state = load(context.read("network", BEST_FILE))
-    return _scores(context, rebuild(read_recipe(context), state)).accuracy
 
 
 def _scores(context: Context, module: nn.Module) -> Scores:
@@ -84,5 +82,5 @@ def _time(context: Context, module: nn.Module, recipe: Recipe) -> dict[str, floa
         device=context.device,
         should_stop=context.should_stop,
     )
-    known = {f"latency_{name}" if name != "energy_j" else name: value for name, value in asdict(latency).items()}
+    known = {name if name == "energy_j" else f"latency_{name}": value for name, value in asdict(latency).items()}
     return {name: value for name, value in known.items() if value is not None}

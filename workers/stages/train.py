@@ -16,6 +16,7 @@ from workers.stages._channels import read_channels
 from workers.stages._data import read_data
 from workers.stages._learning import epochs_measured, learn, spent_after
 from workers.stages._protocols import train_from_scratch, train_further
+from workers.stages._sparsifying import train_sparsely
 from workers.stages.convert import CHANNELS_FILE
 from workers.training import Recipe as TrainingRecipe
 
@@ -29,6 +30,7 @@ def run(context: Context) -> Product:
 
     - `functions`, an integral network: `smallest` (size, as a fraction);
     - `further`: `begin` (epochs of the schedule that are left out), where it is not 0;
+    - `sparsify`, with a penalty: `regulariser` (its kind and settings);
     - `scratch`, with the network before it was pruned in the role `dense`: `budget` (`cap`, `fine_tuning_epochs`),
       where the epochs are to cost what the dense network's cost.
 
@@ -36,7 +38,12 @@ def run(context: Context) -> Product:
     what was spent since the model's own weights, `training_epochs` and `training_macs`, and for a pruned network
     what its own task measured.
     """
-    ways = {"functions": _train_functions, "further": train_further, "scratch": train_from_scratch}
+    ways = {
+        "functions": _train_functions,
+        "further": train_further,
+        "scratch": train_from_scratch,
+        "sparsify": train_sparsely,
+    }
     return ways[context.params["how"]](context) if "network" in context.task.inputs else _train_model(context)
 
 

@@ -7,11 +7,13 @@ from workers.training.budget import scratch_epochs, training_macs
 from workers.training.log import EpochLog, Trained, TrainingLog
 from workers.training.loop import train, train_epoch
 from workers.training.recipe import Recipe, learning_rate_at
+from workers.training.regulariser import Regulariser
 from workers.training.state import TrainingState
 
 __all__ = [
     "EpochLog",
     "Recipe",
+    "Regulariser",
     "Trained",
     "TrainingLog",
     "TrainingState",

@@ -20,6 +20,7 @@ from workers.measure.accuracy import check_logits, evaluate
 from workers.models.modes import in_mode
 from workers.training.log import EpochLog, Trained, TrainingLog
 from workers.training.recipe import Recipe, learning_rate_at
+from workers.training.regulariser import Regulariser
 from workers.training.state import TrainingState
 
 _ADVICE = "lower learning_rate or set warmup_epochs, and check that the data and the starting weights are finite"
@@ -35,6 +36,7 @@ def train(
     should_stop: Callable[[], bool],
     report: Callable[[int, dict[str, float]], None],
     checkpoint: Checkpoint,
+    regulariser: Regulariser | None = None,
 ) -> Trained:
     """Train a classifier in place; its weights are the last epoch's. Those of the best epoch are given back.
 
@@ -52,6 +54,7 @@ def train(
             validation_accuracy and learning_rate.
         checkpoint: Continued from, if it has anything; offered every moment between two batches, and made before
             stopping on request.
+        regulariser: What else happens to the model's weights; made for it, on `device`. Default: nothing.
 
     Raises:
         BadInputError: Nothing can be trained, or the outputs are no logits for the data's labels.
@@ -61,13 +64,15 @@ def train(
     model.to(device)
     optimizer = make_optimizer(model, recipe)
     with _global_draws_from(generator, device) as drawn_from:
-        state = TrainingState(model, optimizer, recipe, {"batches": generator, **drawn_from}, len(data.train))
+        generators = {"batches": generator, **drawn_from}
+        state = TrainingState(model, optimizer, recipe, generators, len(data.train), regulariser or Regulariser())
         checkpoint.resume(state.restore)
         try:
             while state.epoch <= recipe.last_epoch:
                 train_loss = train_epoch(
                     state, data.train, device=device, should_stop=should_stop, checkpoint=checkpoint
                 )
+                state.regulariser.after_epoch()
                 scores = evaluate(model, data.validation, device=device, should_stop=should_stop)
                 metrics = {
                     "learning_rate": state.learning_rate,
@@ -80,6 +85,7 @@ def train(
         except CancelledError:
             checkpoint.save(state.progress())
             raise
+    state.regulariser.after_training()
     return Trained(log=TrainingLog(epochs=tuple(state.finished)), best=state.best)
 
 
@@ -148,7 +154,9 @@ def _take_step(state: TrainingState, images: Float[Tensor, "n c h w"], labels: I
         raise BadNumericsError(f"training: the loss is {value} at {where}; {_ADVICE}")
     state.optimizer.zero_grad()
     torch.autograd.backward(loss)
+    state.regulariser.before_step()
     state.optimizer.step()
+    state.regulariser.after_step(state.learning_rate)
     state.total += value * len(labels)
     state.seen += len(labels)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from workers.checkpoints import Progress, UnfitProgressError, check_fit, optimizer_tensors, restore_optimizer
 from workers.training.log import EpochLog, TrainingLog
 from workers.training.recipe import Recipe
+from workers.training.regulariser import Regulariser
 
 
 class TrainingState:
@@ -24,6 +25,7 @@ class TrainingState:
         recipe: How.
         generators: Name -> each generator that is drawn from; `batches` gives the order of the samples.
         num_samples: How many an epoch has.
+        regulariser: What else happens to the weights.
 
     Attributes:
         epoch: The one that runs; the schedule's first is 1.
@@ -41,8 +43,10 @@ class TrainingState:
         recipe: Recipe,
         generators: Mapping[str, torch.Generator],
         num_samples: int,
+        regulariser: Regulariser,
     ) -> None:
         self.model, self.optimizer, self.recipe, self.generators = model, optimizer, recipe, generators
+        self.regulariser = regulariser
         self._num_samples = num_samples
         self.epoch, self.step, self.total, self.seen = recipe.begin + 1, 0, 0.0, 0
         self.finished: list[EpochLog] = []
@@ -85,6 +89,7 @@ class TrainingState:
                 "model": _tensors(self.model),
                 "optimizer": optimizer_tensors(self.optimizer),
                 "generators": _states(self.generators),
+                "regulariser": self.regulariser.tensors(),
                 "order": {} if self._order is None else {"epoch": self._order},
                 "best": self.best,
             },
@@ -114,6 +119,7 @@ class TrainingState:
         model, generators, state = _tensors(self.model), _states(self.generators), self.model.state_dict()
         check_fit("model", tensors["model"], model)
         check_fit("generators", tensors["generators"], generators)
+        check_fit("regulariser", tensors["regulariser"], self.regulariser.tensors())
         if tensors["best"]:
             check_fit("best epoch", tensors["best"], state)
         order = tensors["order"].get("epoch")
@@ -124,6 +130,8 @@ class TrainingState:
         with torch.no_grad():
             for name, tensor in model.items():
                 tensor.copy_(tensors["model"][name])
+            for name, tensor in self.regulariser.tensors().items():
+                tensor.copy_(tensors["regulariser"][name])
         for name, generator in self.generators.items():
             generator.set_state(tensors["generators"][name])
         self.set_learning_rate(learning_rate)
