@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from jobs import names
 from jobs.errors import Fault, InvalidFileError, nearest
-from jobs.spec import ALLOCATION_KINDS, METHOD_KINDS, PROTOCOL_KINDS, SweepSpec
+from jobs.spec import ALLOCATION_FORMS, ALLOCATION_KINDS, METHOD_KINDS, PROTOCOL_KINDS, SweepSpec
 from jobs.yaml_loader import parse_yaml
 
 
@@ -134,7 +134,7 @@ def _plain(location: Location) -> Location:
 
 
 def _is_kind(location: Location, position: int) -> bool:
-    """Whether pydantic put a kind here: methods, name, *kind*, allocation, *kind*, field."""
+    """Whether pydantic put a kind here: methods, name, *kind*, allocation, *form*, *kind*, field."""
     return location[position] in _kinds_of(location[:position])
 
 
@@ -144,6 +144,8 @@ def _kinds_of(location: Location) -> tuple[str, ...]:
         case (place, _):
             return _KINDS.get(place, ())
         case ("methods", _, _, "allocation"):
+            return ALLOCATION_FORMS
+        case ("methods", _, _, "allocation", _):
             return ALLOCATION_KINDS
         case _:
             return ()
@@ -197,7 +199,9 @@ def _keys_at(location: Location) -> list[str]:
     nodes = [schema]
     for position, part in enumerate(location):
         if _is_kind(location, position):
-            nodes = [node for node in nodes if node["properties"]["kind"].get("const") == part]
+            kinds = [node.get("properties", {}).get("kind", {}).get("const") for node in nodes]
+            of_kind = [node for node, kind in zip(nodes, kinds, strict=True) if kind == part]
+            nodes = of_kind or nodes  # a form of writing is no kind
             continue
         # A mapping of named records (models, methods) appears as a pattern that its names match.
         children = [

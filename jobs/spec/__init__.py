@@ -5,6 +5,7 @@ Nothing here reads a file.
 """
 
 from jobs.spec.allocation import (
+    ALLOCATION_FORMS,
     ALLOCATION_KINDS,
     AllocationSpec,
     BestScoreAllocation,
@@ -27,6 +28,7 @@ from jobs.spec.resources import BudgetSpec, ResourcesSpec, StagesSpec
 from jobs.spec.sweep import SweepSpec
 
 __all__ = [
+    "ALLOCATION_FORMS",
     "ALLOCATION_KINDS",
     "METHOD_KINDS",
     "NO_PROTOCOL",

@@ -125,7 +125,7 @@ def time_layers(
     )
 
 
-def _calls(model: nn.Module, images: Float[Tensor, "n *_sample"]) -> dict[str, tuple[Layer, tuple[int, ...]]]:
+def _calls(model: nn.Module, images: Float[Tensor, "..."]) -> dict[str, tuple[Layer, tuple[int, ...]]]:
     """Every convolution and linear layer that runs, with the shape of its (first) input."""
     calls: dict[str, tuple[Layer, tuple[int, ...]]] = {}
     names: dict[nn.Module, str] = {each: name for name, each in model.named_modules() if isinstance(each, Layer)}

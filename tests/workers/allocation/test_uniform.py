@@ -117,5 +117,5 @@ def test_what_is_kept_whole_is_named():
 
 
 def test_a_network_without_groups_says_so():
-    with pytest.raises(BadInputError, match="30% .* at most 0.0% can: the network has no channel group that can be"):
+    with pytest.raises(BadInputError, match=r"30% .* at most 0.0% can: the network has no channel group that can be"):
         uniform_widths(map_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 3))), 0.3)

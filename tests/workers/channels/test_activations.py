@@ -32,8 +32,8 @@ def test_a_shortcut_lives_until_it_is_added():
     module = Block()
     found = find_groups(module, (1, 1, 1))
     costs = live_activations(module, (1, 1, 1), found)
-    # Beside the input of 1 the stream, inner channels (in place) and what is added to it: 4 + 6 + 4; then the sum beside
-    # the two that are added: 4 + 4 + 4.
+    # Beside the input of 1 the stream, inner channels (in place) and what is added to it: 4 + 6 + 4; then the sum
+    # beside the two that are added: 4 + 4 + 4.
     assert peak(costs) == 15
     assert peak(costs, {"first": 1}) == 13
 
