@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from jobs import names
 from jobs.errors import Fault, InvalidFileError, nearest
-from jobs.spec import ALLOCATION_FORMS, ALLOCATION_KINDS, METHOD_KINDS, PROTOCOL_KINDS, SweepSpec
+from jobs.spec import ALLOCATION_FORMS, ALLOCATION_KINDS, METHOD_KINDS, PROTOCOL_KINDS, SPARSIFY_KINDS, SweepSpec
 from jobs.yaml_loader import parse_yaml
 
 
@@ -126,6 +126,10 @@ def _validate(document: dict[str, Any]) -> tuple[SweepSpec | None, list[Fault]]:
 
 Location = tuple[int | str, ...]
 _KINDS: Mapping[int | str, tuple[str, ...]] = {"methods": METHOD_KINDS, "protocols": PROTOCOL_KINDS}
+_KINDS_WITHIN: Mapping[int | str, tuple[str, ...]] = {
+    "sparsify": SPARSIFY_KINDS,
+    "allocation": ALLOCATION_FORMS,
+}
 
 
 def _plain(location: Location) -> Location:
@@ -135,20 +139,16 @@ def _plain(location: Location) -> Location:
 
 def _is_kind(location: Location, position: int) -> bool:
     """Whether pydantic put a kind here: methods, name, *kind*, allocation, *form*, *kind*, field."""
-    return location[position] in _kinds_of(location[:position])
+    return position > 0 and location[position] in _kinds_at(location[:position])
 
 
-def _kinds_of(location: Location) -> tuple[str, ...]:
-    """The kinds among which a record of this place chooses; none where there is but one."""
-    match location:
-        case (place, _):
-            return _KINDS.get(place, ())
-        case ("methods", _, _, "allocation"):
-            return ALLOCATION_FORMS
-        case ("methods", _, _, "allocation", _):
-            return ALLOCATION_KINDS
-        case _:
-            return ()
+def _kinds_at(location: Location) -> tuple[str, ...]:
+    """The kinds of which a record at a location, as pydantic gives it, can be."""
+    if len(location) == 2:
+        return _KINDS.get(location[0], ())
+    if location[-2:-1] == ("allocation",) and location[-1] in ALLOCATION_FORMS:
+        return ALLOCATION_KINDS
+    return _KINDS_WITHIN.get(location[-1], ())
 
 
 def _dotted(location: Location) -> str:
@@ -168,9 +168,9 @@ def _fault(details: ErrorDetails) -> Fault:
         case "missing":
             problem = "is missing; it must be given"
         case "union_tag_not_found":
-            problem = f"has no kind; say kind: {', '.join(_kinds_of(location))}"
+            problem = f"has no kind; say kind: {', '.join(_kinds_at(location))}"
         case "union_tag_invalid":
-            problem = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), _kinds_of(location))}"
+            problem = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), _kinds_at(location))}"
         case "literal_error":
             problem = f"{found} is not allowed; allowed: {context['expected']}"
         case "string_pattern_mismatch":

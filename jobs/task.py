@@ -29,7 +29,7 @@ class StageKind(StrEnum):
 
 
 STAGE_VERSIONS: Mapping[StageKind, int] = {
-    StageKind.TRAIN: 3,
+    StageKind.TRAIN: 4,
     StageKind.CONVERT: 2,
     StageKind.ORDER: 2,
     StageKind.PERMUTE: 2,
@@ -37,7 +37,7 @@ STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.SCORE: 1,
     StageKind.SENSE: 1,
     StageKind.PROFILE: 1,
-    StageKind.TUNE: 2,
+    StageKind.TUNE: 3,
     StageKind.PRUNE: 3,
     StageKind.RECALIBRATE: 1,
     StageKind.EVALUATE: 2,

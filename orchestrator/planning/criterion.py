@@ -1,4 +1,4 @@
-"""The tasks of criterion methods: observe, score, remove."""
+"""The tasks of criterion methods: observe, score, remove; before that, a sparse training where asked."""
 
 from collections.abc import Mapping
 
@@ -9,6 +9,7 @@ from jobs.task import StageKind
 from orchestrator.planning import networks
 from orchestrator.planning.allocation import Cut, chosen
 from orchestrator.planning.collector import Collector
+from orchestrator.planning.sparsity import sparsified
 
 
 def pruned(
@@ -21,7 +22,11 @@ def pruned(
     designs: Mapping[str, str],
 ) -> str:
     """The network without the channels that are worth least."""
-    start = networks.trained(tasks, model, seed)
+    start = (
+        networks.trained(tasks, model, seed)
+        if spec.sparsify is None
+        else sparsified(tasks, spec.sparsify, model, seed, compression)
+    )
     converted = networks.converted(tasks, start, fold=False, label=f"{model}/seed{seed}")
     scored = _scored(tasks, converted, spec, seed, label)
     how = {"how": "remove"}

@@ -50,6 +50,7 @@ def _integral(tasks: Collector, model: str, spec: IntegralMethod, seed: int) -> 
 
 def _trained_at_all_sizes(tasks: Collector, permuted: str, spec: IntegralTrainSpec, seed: int, label: str) -> str:
     params: dict[str, Json] = {
+        "how": "functions",
         "train": spec.model_dump(mode="json", exclude={"smallest", "start"}),
         "smallest": spec.smallest,
         "data": tasks.data_params,

@@ -1,8 +1,8 @@
 """The whole sweep: every model, method, protocol, seed and compression."""
 
-from jobs.spec import CriterionMethod, DenseMethod, GuidedAllocation, IntegralMethod, SweepSpec
+from jobs.spec import CriterionMethod, DenseMethod, GuidedAllocation, IntegralMethod, SweepSpec, UnstructuredMethod
 from jobs.task import StageKind
-from orchestrator.planning import criterion, integral, networks
+from orchestrator.planning import criterion, integral, networks, unstructured
 from orchestrator.planning.collector import Collector
 from orchestrator.planning.plan import Plan, Surroundings
 from orchestrator.planning.protocols import with_protocol
@@ -16,6 +16,7 @@ def plan_sweep(spec: SweepSpec, surroundings: Surroundings) -> Plan:
         _curve(tasks, model, method, protocol, seed)
         for model in spec.models
         for method, asked in spec.methods.items()
+        if asked.applies_to(model)
         for protocol in asked.protocols
         for seed in spec.seeds
     )
@@ -51,7 +52,7 @@ def _point(tasks: Collector, model: str, method: str, protocol: str, seed: int, 
         network = networks.trained(tasks, model, seed)
     else:
         network = _pruned(tasks, spec, model, seed, compression, label)
-    return networks.evaluated(tasks, with_protocol(tasks, protocol, network, seed, label), label)
+    return networks.evaluated(tasks, with_protocol(tasks, protocol, network, model, seed, label), label)
 
 
 def _label(model: str, method: str, seed: int, compression: float) -> str:
@@ -59,9 +60,16 @@ def _label(model: str, method: str, seed: int, compression: float) -> str:
 
 
 def _pruned(
-    tasks: Collector, spec: CriterionMethod | IntegralMethod, model: str, seed: int, compression: float, label: str
+    tasks: Collector,
+    spec: CriterionMethod | IntegralMethod | UnstructuredMethod,
+    model: str,
+    seed: int,
+    compression: float,
+    label: str,
 ) -> str:
     """The task that makes a smaller network."""
+    if isinstance(spec, UnstructuredMethod):
+        return unstructured.pruned(tasks, spec, model, seed, compression, label)
     designs = {}
     if isinstance(spec.allocation, GuidedAllocation):
         designs = _designs(tasks, spec.allocation, model, compression)
@@ -73,7 +81,7 @@ def _pruned(
 def _designs(tasks: Collector, guide: GuidedAllocation, model: str, compression: float) -> dict[str, str]:
     """Role -> key: the networks that another method makes, of all seeds, and those that it makes them from."""
     found = tasks.spec.methods[guide.method]
-    if isinstance(found, DenseMethod):
+    if not isinstance(found, CriterionMethod | IntegralMethod):
         raise ValueError(f"{guide.method} finds no widths; the sweep file should not have been taken")
     model = guide.model or model
     roles: dict[str, str] = {}

@@ -13,6 +13,7 @@ from workers.channels.analysis import find_groups
 from workers.channels.cost import Cost, Length, Term, cost_of_tensors
 from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
 from workers.channels.folding import apply_folding_structure, fold_batchnorm, fold_model, fold_state, norm_eps
+from workers.channels.fresh import build_resized
 from workers.channels.layout import (
     NOT_A_CHANNEL,
     AxisLayout,
@@ -39,6 +40,7 @@ __all__ = [
     "Role",
     "Term",
     "apply_folding_structure",
+    "build_resized",
     "cost_of_tensors",
     "count_parameters",
     "find_groups",

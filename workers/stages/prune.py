@@ -1,7 +1,9 @@
 """Stage `prune`: the smaller network itself, by removing channels or by resampling functions."""
 
+from typing import TypeAlias
+
 import torch
-from safetensors.torch import load
+from safetensors.torch import load, save
 from torch import Tensor
 
 from jobs.errors import BadNumericsError
@@ -11,21 +13,33 @@ from workers.network import network_files, read_recipe, read_state, rebuild, siz
 from workers.stages._allocation import Source, allocated, latency_of
 from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
+from workers.stages._learning import spent
 from workers.stages._smaller import cells_at, highest, resample_to
+from workers.stages._weights import remove_weights
 from workers.stages.score import SCORES_FILE
 from workers.stages.tune import BIAS_PREFIX, PARTITION_FILE
 
+KEPT_FILE = "kept.safetensors"
+"""Group name -> numbers of the channels that were kept, rising; where channels were removed."""
+
 _TOLERANCE = 1e-6
+_Made: TypeAlias = tuple[dict[str, Tensor], dict[str, bytes]]
+"""The tensors of the smaller network, and files beside them."""
 
 
 def run(context: Context) -> Product:
     """Make the smaller network.
 
-    Params: `how` (`remove` channels by score, or `resample` functions), those of the allocation, and for `resample` the
-    `partition` and `quadrature`. Measures the `compression` reached, as a fraction of the parameters, with a `note`
-    where the target was not reached, `params`, `macs`, `size_bytes`, the theoretical `speedup` (MACs of the whole
-    network over those that are left), `widths` and `full_widths`; the fraction `reached` of another target than
-    parameters, and the estimated `latency_s` where there is a profile.
+    Params: `how` (`remove` channels by score, `resample` functions, `magnitude`, or `rewind`), those of the allocation,
+    and for `resample` the `partition` and `quadrature`. Measures the `compression` reached, as a fraction of the
+    parameters, with a `note` where the target was not reached, `params`, `macs`, `size_bytes`, the theoretical
+    `speedup` (MACs of the whole network over those that are left), `widths` and `full_widths`; the fraction `reached`
+    of another target than parameters, the estimated `latency_s` where there is a profile and, where the network was
+    trained on the way here, what was spent. Where channels were removed it keeps which ones were `kept`.
+
+    `rewind` removes the channels that another task (role `pruned`) has removed from an earlier network of the same
+    training (role `network`; the channels of both are in the role `channels`), and measures what that task measured.
+    `magnitude` removes single weights: see `remove_weights`.
 
     Raises:
         BadInputError: The target is out of reach.
@@ -33,11 +47,15 @@ def run(context: Context) -> Product:
             predicted one: the channel analysis was wrong.
         BadNumericsError: The resampled network's output is not finite.
     """
+    if context.params["how"] == "magnitude":
+        return remove_weights(context)
+    if context.params["how"] == "rewind":
+        return _rewind(context)
     source = Source(recipe=read_recipe(context), state=read_state(context), channel_map=read_channels(context))
     allocation = allocated(context, source)
     make = {"remove": _remove, "resample": _resample}[context.params["how"]]
     images = torch.rand(2, *source.recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)
-    state = make(context, source, allocation, images)
+    state, kept = make(context, source, allocation, images)
     module = rebuild(source.recipe, state)
     measured = sizes(module, source.recipe)
     full = sizes(rebuild(source.recipe, source.state), source.recipe)
@@ -54,9 +72,16 @@ def run(context: Context) -> Product:
             "speedup": full["macs"] / measured["macs"],
             **measured,
             **_further(context, source, allocation),
+            **spent(*(context.measured(role) for role in ("network", "partition") if role in context.task.inputs)),
         },
-        files=network_files(source.recipe, state),
+        files={**network_files(source.recipe, state), **kept},
     )
+
+
+def _rewind(context: Context) -> Product:
+    recipe, kept = read_recipe(context), context.read("pruned", KEPT_FILE)
+    state = select(read_state(context), read_channels(context, "channels"), load(kept))
+    return Product(measurements=context.measured("pruned"), files={**network_files(recipe, state), KEPT_FILE: kept})
 
 
 def _further(context: Context, source: Source, allocation: Allocation) -> dict[str, float]:
@@ -69,7 +94,7 @@ def _further(context: Context, source: Source, allocation: Allocation) -> dict[s
     return further
 
 
-def _remove(context: Context, source: Source, allocation: Allocation, images: Tensor) -> dict[str, Tensor]:
+def _remove(context: Context, source: Source, allocation: Allocation, images: Tensor) -> _Made:
     scores = load(context.read("scores", SCORES_FILE))
     kept = highest(scores, allocation.widths)
     sliced = select(source.state, source.channel_map, kept)
@@ -79,10 +104,10 @@ def _remove(context: Context, source: Source, allocation: Allocation, images: Te
     difference = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
     if not difference <= _TOLERANCE:
         raise ValueError(f"sliced and masked network differ by {difference:.1e} of the largest output")
-    return sliced
+    return sliced, {KEPT_FILE: save(kept)}
 
 
-def _resample(context: Context, source: Source, allocation: Allocation, images: Tensor) -> dict[str, Tensor]:
+def _resample(context: Context, source: Source, allocation: Allocation, images: Tensor) -> _Made:
     biases: dict[str, Tensor] = {}
     if "partition" in context.task.inputs:
         tuned = load(context.read("partition", PARTITION_FILE))
@@ -96,4 +121,4 @@ def _resample(context: Context, source: Source, allocation: Allocation, images: 
     with torch.inference_mode():
         if not rebuild(source.recipe, state).double()(images).isfinite().all():
             raise BadNumericsError("the resampled network's output is not finite on random images")
-    return state
+    return state, {}
