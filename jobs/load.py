@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from jobs import names
 from jobs.errors import Fault, InvalidFileError, nearest
-from jobs.spec import METHOD_KINDS, PROTOCOL_KINDS, SPARSIFY_KINDS, SweepSpec
+from jobs.spec import ALLOCATION_KINDS, METHOD_KINDS, PROTOCOL_KINDS, SPARSIFY_KINDS, SweepSpec
 from jobs.yaml_loader import parse_yaml
 
 
@@ -107,8 +108,11 @@ def _with_controls(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _all_compressions(methods: Sequence[dict[str, Any]]) -> list[Any]:
-    """Those that any method is asked for."""
+    """Those that any method is asked for, or that its widths are given for."""
     lists = [method["compressions"] for method in methods if isinstance(method.get("compressions"), list)]
+    given = [method["allocation"] for method in methods if isinstance(method.get("allocation"), dict)]
+    lists += [[each["compression"]] for each in given if "compression" in each]
+    lists += [[names.CONFIGURATIONS[each["name"]]] for each in given if each.get("name") in names.CONFIGURATIONS]
     return list({repr(value): value for values in lists for value in values}.values())
 
 
@@ -122,7 +126,10 @@ def _validate(document: dict[str, Any]) -> tuple[SweepSpec | None, list[Fault]]:
 
 Location = tuple[int | str, ...]
 _KINDS: Mapping[int | str, tuple[str, ...]] = {"methods": METHOD_KINDS, "protocols": PROTOCOL_KINDS}
-_KINDS_WITHIN: Mapping[int | str, tuple[str, ...]] = {"sparsify": SPARSIFY_KINDS}
+_KINDS_WITHIN: Mapping[int | str, tuple[str, ...]] = {
+    "sparsify": SPARSIFY_KINDS,
+    "allocation": ALLOCATION_KINDS,
+}
 
 
 def _plain(location: Location) -> Location:
@@ -131,8 +138,8 @@ def _plain(location: Location) -> Location:
 
 
 def _is_kind(location: Location, position: int) -> bool:
-    """Whether pydantic put a kind here: methods, name, *kind*, field; or sparsify, *kind*, field."""
-    return position >= 2 and location[position] in _kinds_at(location[:position])
+    """Whether pydantic put a kind here: methods, name, *kind*, allocation, *kind*, field."""
+    return position > 0 and location[position] in _kinds_at(location[:position])
 
 
 def _kinds_at(location: Location) -> tuple[str, ...]:

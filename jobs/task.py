@@ -20,6 +20,8 @@ class StageKind(StrEnum):
     PERMUTE = "permute"
     OBSERVE = "observe"
     SCORE = "score"
+    SENSE = "sense"
+    PROFILE = "profile"
     TUNE = "tune"
     PRUNE = "prune"
     RECALIBRATE = "recalibrate"
@@ -33,6 +35,8 @@ STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.PERMUTE: 2,
     StageKind.OBSERVE: 1,
     StageKind.SCORE: 1,
+    StageKind.SENSE: 1,
+    StageKind.PROFILE: 1,
     StageKind.TUNE: 3,
     StageKind.PRUNE: 3,
     StageKind.RECALIBRATE: 1,
@@ -45,6 +49,8 @@ ACCELERATED = frozenset(
         StageKind.TRAIN,
         StageKind.CONVERT,
         StageKind.OBSERVE,
+        StageKind.SENSE,
+        StageKind.PROFILE,
         StageKind.TUNE,
         StageKind.RECALIBRATE,
         StageKind.EVALUATE,

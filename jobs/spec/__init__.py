@@ -4,7 +4,17 @@ Types, ranges, known names and what must agree with what; field descriptions are
 Nothing here reads a file.
 """
 
-from jobs.spec.allocation import Allocation
+from jobs.spec.allocation import (
+    ALLOCATION_KINDS,
+    AllocationSpec,
+    BestScoreAllocation,
+    GuidedAllocation,
+    LeastErrorAllocation,
+    OwnAllocation,
+    PredefinedAllocation,
+    SensitivityAllocation,
+    UniformAllocation,
+)
 from jobs.spec.base import Compressions, Record
 from jobs.spec.criterion import CriterionMethod, ScoreSpec
 from jobs.spec.data import DataSpec, NormalizeSpec
@@ -34,11 +44,13 @@ from jobs.spec.sweep import SweepSpec
 from jobs.spec.unstructured import RewindSpec, UnstructuredMethod
 
 __all__ = [
+    "ALLOCATION_KINDS",
     "METHOD_KINDS",
     "NO_PROTOCOL",
     "PROTOCOL_KINDS",
     "SPARSIFY_KINDS",
-    "Allocation",
+    "AllocationSpec",
+    "BestScoreAllocation",
     "BudgetSpec",
     "Compressions",
     "CriterionMethod",
@@ -47,14 +59,18 @@ __all__ = [
     "FineTuneProtocol",
     "FineTuneSpec",
     "GroupLassoSpec",
+    "GuidedAllocation",
     "IntegralMethod",
     "IntegralTrainSpec",
     "LatencySpec",
+    "LeastErrorAllocation",
     "MeasureSpec",
     "MethodSpec",
     "ModelSpec",
     "NormalizeSpec",
     "OrderingSpec",
+    "OwnAllocation",
+    "PredefinedAllocation",
     "ProtocolSpec",
     "RecalibrateProtocol",
     "Record",
@@ -63,6 +79,7 @@ __all__ = [
     "RewindSpec",
     "ScoreSpec",
     "ScratchProtocol",
+    "SensitivityAllocation",
     "SlimmingSpec",
     "SoftFilterSpec",
     "SparsifySpec",
@@ -71,5 +88,6 @@ __all__ = [
     "SweepSpec",
     "TrainSpec",
     "TuneSpec",
+    "UniformAllocation",
     "UnstructuredMethod",
 ]
