@@ -97,6 +97,10 @@ MALFORMED = [
     ("methods.l1.tune", {"steps": 3}, "methods.l1.tune", "unknown key"),
     ("methods.l1.compressions", [], "methods.l1.compressions", "is empty"),
     ("methods.dense.compressions", [0.1], "methods.dense.compressions", "unknown key"),
+    ("methods.l1.protocols", ["fresh"], "", "method l1 asks for the protocol 'fresh', which is unknown"),
+    ("methods.l1.protocols", [], "methods.l1.protocols", "is empty"),
+    ("protocols", {"none": {"kind": "recalibrate"}}, "", "protocol 'none' is always there"),
+    ("protocols", {"fresh": {"kind": "recalibrate", "epochs": 1}}, "protocols.fresh.epochs", "unknown key"),
     ("methods.i", {"kind": "integral", "tune": {"step": 3}}, "methods.i.tune.step", "did you mean 'steps'?"),
     (
         "methods.i",
@@ -114,6 +118,27 @@ def test_a_fault_names_its_path_and_its_remedy(tiny_sweep, write_sweep, change, 
     faults = faults_of(write_sweep(changed(tiny_sweep, change, value)))
     assert words in faults.get(path, "")
     assert len(faults) == 1  # and nothing else is blamed
+
+
+L1 = {"kind": "criterion", "criterion": "l1"}
+
+
+def test_controls_are_added_where_they_lack(tiny_sweep, write_sweep):
+    spec = load_sweep(write_sweep({**tiny_sweep, "controls": True, "methods": {"l1": L1}}))
+    assert [method.kind for method in spec.methods.values()] == ["dense", "criterion", "criterion"]
+    assert spec.methods["random"].criterion == "random"
+
+
+def test_controls_under_another_name_count(tiny_sweep, write_sweep):
+    there = {"whole": {"kind": "dense"}, "chance": {"kind": "criterion", "criterion": "random"}, "l1": L1}
+    assert load_sweep(write_sweep({**tiny_sweep, "controls": True, "methods": there})).methods.keys() == there.keys()
+
+
+def test_random_is_asked_for_all_that_others_are(tiny_sweep, write_sweep):
+    methods = {"a": {**L1, "compressions": [0.1, 0.3]}, "b": {**L1, "compressions": [0.3, 0.2]}}
+    sweep = {key: value for key, value in tiny_sweep.items() if key != "compressions"}
+    spec = load_sweep(write_sweep({**sweep, "controls": True, "methods": methods}))
+    assert spec.compressions_of("random") == (0.1, 0.3, 0.2)
 
 
 TEXTS = [
