@@ -1,8 +1,8 @@
 """Channels by regression (He et al. 2017, arXiv:1707.06168): a factor per channel, and a price on the sum of them.
 
 minimise 1/2 |y - sum_c b_c x_c|^2 + price * sum_c |b_c|, with x_c the contribution of channel c and y the output to be
-reached; the price rises until no more factors than wanted are left (section 3.2, equation 2). Knows contributions; knows
-no network.
+reached; the price rises until no more factors than wanted are left (section 3.2, equation 2). Knows contributions;
+knows no network.
 """
 
 import numpy as np

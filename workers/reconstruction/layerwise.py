@@ -1,8 +1,8 @@
 """Pruning by reconstruction: channels chosen by what the next layers lose, and these layers refitted, one by one.
 
-Goes through the layers in order of execution. Before a layer is refitted, the groups that it reads are cut; every choice
-and every refit sees the network as those before have left it. Knows neither how many channels should go nor which data
-the images are from.
+Goes through the layers in order of execution. Before a layer is refitted, the groups that it reads are cut; every
+choice and every refit sees the network as those before have left it. Knows neither how many channels should go nor
+which data the images are from.
 """
 
 import logging
@@ -14,14 +14,14 @@ from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from workers.channels import ChannelMap, load_resized, restrict, select
 from workers.integral.slices import relative_slices
 from workers.reconstruction.contributions import Contributions, contributions, reads, units_of_features
 from workers.reconstruction.lasso import surviving
-from workers.reconstruction.refit import Refit, refit_weights, rescale_units
+from workers.reconstruction.refit import RIDGE, Refit, refit_weights, rescale_units
 from workers.reconstruction.samples import Comparison, Sums, selection
 from workers.reconstruction.sites import Site
 from workers.reconstruction.thinet import least_contribution, least_squares_factors
@@ -67,7 +67,7 @@ def reconstruct(
     widths: Mapping[str, int],
     method: Method,
     *,
-    ridge: float,
+    ridge: float = RIDGE,
 ) -> tuple[Kept, list[Refit]]:
     """Cut the groups of a network and refit the layers that read them. In place.
 
@@ -84,13 +84,16 @@ def reconstruct(
         ridge: See `ridge_regression`.
 
     Returns:
-        The units that stay in every named group, and what each refit did, in order of execution.
+        The units that stay in every group, and what each refit did, in order of execution.
     """
     sites = comparison.sites
     work = _Work(smaller, comparison, channel_map, widths)
     seen = {group for site in sites for group in reads(channel_map, site)}
-    for index in set(range(len(channel_map.groups))) - seen:
-        work.cut(index, work.largest(index))
+    shares = own_shares(smaller.state_dict(), channel_map)
+    for index, group in enumerate(channel_map.groups):
+        if index not in seen and work.waits(index):
+            order = shares[group.name].argsort(descending=True, stable=True)
+            work.cut(index, order[: work.width(index)].sort().values)
     refits = []
     for site in sites:
         for index in reads(channel_map, site):
@@ -103,6 +106,14 @@ def reconstruct(
     return work.kept, refits
 
 
+def own_shares(state: Mapping[str, Tensor], channel_map: ChannelMap) -> dict[str, Float[Tensor, " _"]]:
+    """Group name -> for each unit its parts of the squares of the group's tensors, summed."""
+    return {
+        group.name: relative_slices(state, channel_map, index).square().sum(1)
+        for index, group in enumerate(channel_map.groups)
+    }
+
+
 class _Work:
     """A network that becomes smaller group by group."""
 
@@ -111,7 +122,7 @@ class _Work:
     ) -> None:
         self._smaller, self._comparison, self._dense_map, self._widths = smaller, comparison, channel_map, widths
         self.channel_map = channel_map
-        self.kept: Kept = {}
+        self.kept: Kept = {name: torch.arange(width) for name, width in channel_map.widths().items()}
 
     def width(self, index: int) -> int:
         """How many units of a group stay."""
@@ -137,11 +148,6 @@ class _Work:
                 for site, sums in self.sums(readers).items()
             ),
         )
-
-    def largest(self, index: int) -> Int64[Tensor, " width"]:
-        """The units that own the largest parts of the squares of a group's tensors, ascending."""
-        shares = relative_slices(self._smaller.state_dict(), self.channel_map, index).square().sum(1)
-        return shares.argsort(descending=True, stable=True)[: self.width(index)].sort().values
 
     def cut(self, index: int, units: Int64[Tensor, " width"]) -> None:
         """Keep these units of a group."""

@@ -14,6 +14,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from workers.reconstruction.samples import Sums
 from workers.reconstruction.sites import Site
 
+RIDGE = 0.03
+"""Of all refits, as a part of the mean squared input: docs/decisions/0012-reconstruction.md."""
+
 _LIVE = 1e-3
 """A channel is left alone whose norm scales it by less than this part of the largest scale: to move its output, its
 weights would have to grow as much, and a norm that is estimated anew would undo that."""
@@ -55,7 +58,7 @@ def refit_weights(smaller: nn.Module, site: Site, sums: Sums, *, ridge: float) -
     if gained > 0:
         before_norm = change / torch.where(scale == 0, 1, scale)
         with torch.no_grad():
-            weight += before_norm[:, :features].mT.reshape(weight.shape).to(weight)
+            weight.add_(before_norm[:, :features].mT.reshape(weight.shape).to(weight))
             if bias is not None:
                 shifts = before_norm if bias == f"{site.layer}.bias" else change
                 smaller.get_parameter(bias).add_(shifts[:, features].flatten().to(weight))
@@ -81,7 +84,7 @@ def rescale_units(
     gained = _gained(sums, change)
     if gained > 0:
         with torch.no_grad():
-            weight *= by_feature.view(1, *weight.shape[1:]).to(weight)
+            weight.mul_(by_feature.view(1, *weight.shape[1:]).to(weight))
     return _refit(site, sums, gained)
 
 

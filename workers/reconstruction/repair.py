@@ -5,14 +5,13 @@ channels went nor which data the images are from.
 """
 
 import logging
+
 from torch import nn
 
-from workers.reconstruction.refit import Refit, refit_weights
+from workers.reconstruction.refit import RIDGE, Refit, refit_weights
 from workers.reconstruction.samples import Comparison, Restriction
 
 _log = logging.getLogger("orchard")
-
-RIDGE = 1e-2
 
 
 def repair(

@@ -1,7 +1,8 @@
 """What the layers of a smaller network see, and how far their outputs are from those of the dense one.
 
 Both networks run on the same images and are compared at output positions drawn at random. No inputs are kept: sums of
-their products, in double precision, are all that a refit and a choice of channels need. Knows networks and sites; refuses to know what the sums are for.
+their products, in double precision, are all that a refit and a choice of channels need. Knows networks and sites;
+refuses to know what the sums are for.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,9 @@ from workers.reconstruction.windows import count_rows, inputs_at, outputs_at
 
 Restriction: TypeAlias = Mapping[str, Float[Tensor, "_m _n"]]
 """Group name -> how the m channels of the smaller network follow from the n of the dense one; others are the same."""
+
+POSITIONS = 16
+"""Output positions per image; He et al. 2017 take 10, Luo et al. 2017 take 10."""
 
 _Observe: TypeAlias = Callable[[Sequence[Any], Mapping[str, Any], Any], None]
 
@@ -91,7 +95,7 @@ class Comparison:
         channel_map: ChannelMap,
         images: Sequence[Float[Tensor, "_n c h w"]],
         *,
-        positions: int,
+        positions: int = POSITIONS,
         generator: torch.Generator,
         poll: Callable[[], None] = lambda: None,
     ) -> None:

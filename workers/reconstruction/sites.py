@@ -1,9 +1,9 @@
 """The layers of a network that least squares can refit, and where in a forward pass their outputs are compared.
 
 The output of a layer is compared behind the batch norm that follows it directly, and behind the sum with a shortcut
-that follows that: there a correction of the weights can also make up for an error that came over the shortcut (He et al.
-2017, section 3.3). In evaluation mode a batch norm is a scale and a shift, so that outputs stay linear in the weights.
-Refuses to know data and what is done with a layer.
+that follows that: there a correction of the weights can also make up for an error that came over the shortcut (He et
+al. 2017, section 3.3). In evaluation mode a batch norm is a scale and a shift, so that outputs stay linear in the
+weights. Refuses to know data and what is done with a layer.
 """
 
 from collections.abc import Mapping, Sequence

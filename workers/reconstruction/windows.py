@@ -50,7 +50,8 @@ def inputs_at(
     """
     if function == "linear":
         given = {**dict(zip(_LINEAR, args, strict=False)), **kwargs}
-        return given["input"].flatten(0, -2)[rows].unsqueeze(1)
+        picked: Tensor = given["input"].flatten(0, -2)[rows]
+        return picked.unsqueeze(1)
     given = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
     given |= {**dict(zip(_CONVOLUTION, args, strict=False)), **kwargs}
     height, width = given["weight"].shape[2:]
@@ -62,8 +63,8 @@ def inputs_at(
     across = seen.shape[3]
     positions = seen.shape[2] * across
     image, position = rows // positions, rows % positions
-    picked = seen[image, :, position // across, position % across]
-    return picked.reshape(len(rows), given["groups"], -1)
+    windows: Tensor = seen[image, :, position // across, position % across]
+    return windows.reshape(len(rows), given["groups"], -1)
 
 
 def _margins(padding: Any, window: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int, int, int]:

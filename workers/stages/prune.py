@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from safetensors.torch import load
@@ -9,15 +10,18 @@ from torch import Tensor
 
 from jobs.errors import BadNumericsError
 from workers.allocation import ALLOCATIONS, Allocation, Errors, merging_errors, removal_errors
-from workers.channels import ChannelMap, mask, select
+from workers.channels import ChannelMap
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
-from workers.network import Recipe, network_files, read_recipe, read_state, rebuild, sizes
+from workers.network import Recipe, network_files, read_recipe, read_state, rebuild
 from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
+from workers.stages._selection import kept_file, selected
+from workers.stages._smaller import measure_smaller
 from workers.stages.score import SCORES_FILE
 from workers.stages.tune import BIAS_PREFIX, PARTITION_FILE
 
-_TOLERANCE = 1e-6
+_Made: TypeAlias = tuple[dict[str, Tensor], dict[str, bytes]]
+"""Tensors of the smaller network, and what else is known of it, as files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +37,8 @@ def run(context: Context) -> Product:
     """Make the smaller network.
 
     Params: `how` (`remove` channels by score, or `resample` functions), `allocation`, `compression`, and for `resample`
-    the `partition` and `quadrature`. Measures the `compression` reached (with a `note` if it is not the one asked
-    for), `params`, `macs`, `size_bytes`, the theoretical `speedup` (MACs of the whole network over those
-    that are left), and `widths` and `full_widths`.
+    the `partition` and `quadrature`. Measures what `measure_smaller` says. Where channels were removed, a file names
+    those that were kept.
 
     Raises:
         ValueError: The sliced network's output is not the masked one's, or the number of parameters is not the
@@ -50,24 +53,10 @@ def run(context: Context) -> Product:
         source.channel_map, context.params["compression"], lambda: errors(context, source)
     )
     images = torch.rand(2, *source.recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)
-    state = make(context, source, allocation, images)
-    module = rebuild(source.recipe, state)
-    measured = sizes(module, source.recipe)
-    full = sizes(rebuild(source.recipe, source.state), source.recipe)
-    if abs(1 - measured["params"] / full["params"] - allocation.compression) > 1e-9:
-        raise ValueError(
-            f"{measured['params']} of {full['params']} parameters are left, not {1 - allocation.compression:.2%}"
-        )
+    state, more = make(context, source, allocation, images)
     return Product(
-        measurements={
-            "compression": allocation.compression,
-            "note": allocation.note,
-            "widths": dict(allocation.widths),
-            "full_widths": source.channel_map.widths(),
-            "speedup": full["macs"] / measured["macs"],
-            **measured,
-        },
-        files=network_files(source.recipe, state),
+        measurements=measure_smaller(source.recipe, source.state, state, source.channel_map, allocation),
+        files={**network_files(source.recipe, state), **more},
     )
 
 
@@ -79,23 +68,16 @@ def _merging_errors(context: Context, source: _Source) -> Errors:
     return merging_errors(source.state, source.channel_map)
 
 
-def _remove(context: Context, source: _Source, allocation: Allocation, images: Tensor) -> dict[str, Tensor]:
+def _remove(context: Context, source: _Source, allocation: Allocation, images: Tensor) -> _Made:
     scores = load(context.read("scores", SCORES_FILE))
     kept = {
         name: scores[name].argsort(descending=True, stable=True)[:width].sort().values
         for name, width in allocation.widths.items()
     }
-    sliced = select(source.state, source.channel_map, kept)
-    with torch.inference_mode():
-        expected = rebuild(source.recipe, mask(source.state, source.channel_map, kept)).double()(images)
-        found = rebuild(source.recipe, sliced).double()(images)
-    difference = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
-    if not difference <= _TOLERANCE:
-        raise ValueError(f"sliced and masked network differ by {difference:.1e} of the largest output")
-    return sliced
+    return selected(source.recipe, source.state, source.channel_map, kept, images), kept_file(kept)
 
 
-def _resample(context: Context, source: _Source, allocation: Allocation, images: Tensor) -> dict[str, Tensor]:
+def _resample(context: Context, source: _Source, allocation: Allocation, images: Tensor) -> _Made:
     biases: dict[str, Tensor] = {}
     if "partition" in context.task.inputs:
         tuned = load(context.read("partition", PARTITION_FILE))
@@ -112,4 +94,4 @@ def _resample(context: Context, source: _Source, allocation: Allocation, images:
     with torch.inference_mode():
         if not rebuild(source.recipe, state).double()(images).isfinite().all():
             raise BadNumericsError("the resampled network's output is not finite on random images")
-    return state
+    return state, {}
