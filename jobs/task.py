@@ -22,7 +22,9 @@ class StageKind(StrEnum):
     SCORE = "score"
     TUNE = "tune"
     PRUNE = "prune"
+    RECONSTRUCT = "reconstruct"
     RECALIBRATE = "recalibrate"
+    REPAIR = "repair"
     EVALUATE = "evaluate"
 
 
@@ -34,8 +36,10 @@ STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.OBSERVE: 1,
     StageKind.SCORE: 1,
     StageKind.TUNE: 2,
-    StageKind.PRUNE: 3,
+    StageKind.PRUNE: 4,
+    StageKind.RECONSTRUCT: 1,
     StageKind.RECALIBRATE: 1,
+    StageKind.REPAIR: 1,
     StageKind.EVALUATE: 2,
 }
 """Raise a stage's number when its code changes the numbers that it returns: the old results stay, unused."""
@@ -46,7 +50,9 @@ ACCELERATED = frozenset(
         StageKind.CONVERT,
         StageKind.OBSERVE,
         StageKind.TUNE,
+        StageKind.RECONSTRUCT,
         StageKind.RECALIBRATE,
+        StageKind.REPAIR,
         StageKind.EVALUATE,
     }
 )

@@ -12,7 +12,8 @@ from jobs.spec.integral import IntegralMethod, IntegralTrainSpec, OrderingSpec, 
 from jobs.spec.measure import LatencySpec, MeasureSpec
 from jobs.spec.methods import METHOD_KINDS, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec, TrainSpec
-from jobs.spec.protocols import NO_PROTOCOL, PROTOCOL_KINDS, ProtocolSpec, RecalibrateProtocol
+from jobs.spec.protocols import NO_PROTOCOL, PROTOCOL_KINDS, ProtocolSpec, RecalibrateProtocol, RepairProtocol
+from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.spec.resources import BudgetSpec, ResourcesSpec, StagesSpec
 from jobs.spec.sweep import SweepSpec
 
@@ -36,7 +37,9 @@ __all__ = [
     "OrderingSpec",
     "ProtocolSpec",
     "RecalibrateProtocol",
+    "ReconstructionMethod",
     "Record",
+    "RepairProtocol",
     "ResourcesSpec",
     "ScoreSpec",
     "StagesSpec",

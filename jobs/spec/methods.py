@@ -8,6 +8,7 @@ from jobs.spec.base import Record
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.protocols import NO_PROTOCOL, Protocols
+from jobs.spec.reconstruction import ReconstructionMethod
 
 
 class DenseMethod(Record):
@@ -17,5 +18,7 @@ class DenseMethod(Record):
     protocols: Protocols = (NO_PROTOCOL,)
 
 
-METHOD_KINDS = ("dense", "criterion", "integral")
-MethodSpec = Annotated[DenseMethod | CriterionMethod | IntegralMethod, Field(discriminator="kind")]
+METHOD_KINDS = ("dense", "criterion", "integral", "reconstruction")
+MethodSpec = Annotated[
+    DenseMethod | CriterionMethod | IntegralMethod | ReconstructionMethod, Field(discriminator="kind")
+]

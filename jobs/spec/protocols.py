@@ -25,5 +25,22 @@ class RecalibrateProtocol(Record):
     images: int = Field(default=2048, ge=2, description="Training images, chosen by the seed.")
 
 
-PROTOCOL_KINDS = ("recalibrate",)
-ProtocolSpec = RecalibrateProtocol
+CalibrationImages = Annotated[
+    int, Field(ge=1, description="Training images without labels, chosen by the seed; they stay in memory.")
+]
+
+
+class RepairProtocol(Record):
+    """Every layer of the smaller network is refitted to the dense network's outputs by least squares, without labels.
+
+    For methods that remove channels: where these are mixed, no channel of the dense network says what one of the
+    smaller network's should give.
+    """
+
+    kind: Literal["repair"]
+    images: CalibrationImages = 512
+    batch_size: int = Field(default=64, ge=1, description="Images per batch.")
+
+
+PROTOCOL_KINDS = ("recalibrate", "repair")
+ProtocolSpec = Annotated[RecalibrateProtocol | RepairProtocol, Field(discriminator="kind")]

@@ -26,7 +26,9 @@ class StagesSpec(Record):
     score: ResourcesSpec = ResourcesSpec()
     tune: ResourcesSpec = ResourcesSpec()
     prune: ResourcesSpec = ResourcesSpec()
+    reconstruct: ResourcesSpec = ResourcesSpec()
     recalibrate: ResourcesSpec = ResourcesSpec()
+    repair: ResourcesSpec = ResourcesSpec()
     evaluate: ResourcesSpec = ResourcesSpec()
 
 

@@ -12,7 +12,7 @@ from jobs.spec.integral import IntegralMethod
 from jobs.spec.measure import MeasureSpec
 from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
-from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec, RecalibrateProtocol
+from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec, RecalibrateProtocol, RepairProtocol
 from jobs.spec.resources import BudgetSpec, StagesSpec
 
 
@@ -74,6 +74,12 @@ class SweepSpec(Record):
                 if folded and isinstance(self.protocols.get(asked), RecalibrateProtocol):
                     raise checks.fault(
                         f"method {name} recalibrates batch norms that are folded away; set its batchnorm: keep"
+                    )
+                unlike = isinstance(method, DenseMethod | IntegralMethod)
+                if unlike and isinstance(self.protocols.get(asked), RepairProtocol):
+                    raise checks.fault(
+                        f"method {name} cannot be repaired: it does not remove channels; ask for '{asked}' where kind "
+                        "is criterion or reconstruction"
                     )
         return self
 

@@ -1,6 +1,7 @@
 """The tasks of protocols: from a pruned network to the one that is evaluated."""
 
-from jobs.spec import NO_PROTOCOL
+from jobs.identity import Json
+from jobs.spec import NO_PROTOCOL, RepairProtocol
 from jobs.task import StageKind
 from orchestrator.planning.collector import Collector
 
@@ -18,5 +19,9 @@ def with_protocol(tasks: Collector, name: str, network: str, seed: int, label: s
     if name == NO_PROTOCOL:
         return network
     protocol = tasks.spec.protocols[name]
-    params = {"num_images": protocol.images, "data": tasks.data_params, "seed": seed}
+    params: dict[str, Json] = {"num_images": protocol.images, "data": tasks.data_params, "seed": seed}
+    if isinstance(protocol, RepairProtocol):
+        params["batch_size"] = protocol.batch_size
+        inputs = {"network": network, "dense": tasks.tasks[network].inputs["network"]}
+        return tasks.add(StageKind.REPAIR, params, inputs, label, tasks.data_location)
     return tasks.add(StageKind.RECALIBRATE, params, {"network": network}, label, tasks.data_location)

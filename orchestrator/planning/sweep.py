@@ -1,8 +1,8 @@
 """The whole sweep: every model, method, protocol, seed and compression."""
 
-from jobs.spec import CriterionMethod, DenseMethod, SweepSpec
+from jobs.spec import CriterionMethod, DenseMethod, ReconstructionMethod, SweepSpec
 from jobs.task import StageKind
-from orchestrator.planning import criterion, integral, networks
+from orchestrator.planning import criterion, integral, networks, reconstruction
 from orchestrator.planning.collector import Collector
 from orchestrator.planning.plan import Plan, Surroundings
 from orchestrator.planning.protocols import with_protocol
@@ -52,6 +52,8 @@ def _point(tasks: Collector, model: str, method: str, protocol: str, seed: int, 
             network = networks.trained(tasks, model, seed)
         case CriterionMethod():
             network = criterion.pruned(tasks, spec, model, seed, compression, label)
+        case ReconstructionMethod():
+            network = reconstruction.pruned(tasks, spec, model, seed, compression, label)
         case _:
             network = integral.pruned(tasks, spec, model, seed, compression, label)
     return networks.evaluated(tasks, with_protocol(tasks, protocol, network, seed, label), label)

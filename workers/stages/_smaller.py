@@ -17,8 +17,10 @@ def measure_smaller(
     channel_map: ChannelMap,
     allocation: Allocation,
 ) -> dict[str, Json]:
-    """The `compression` reached (with a `note` if it is not the one asked for), `params`, `macs`, `size_bytes`, the
-    theoretical `speedup` (MACs of the whole network over those that are left), and `widths` and `full_widths`.
+    """What is left of a network.
+
+    That is the `compression` reached (with a `note` if it is not the one asked for), `params`, `macs`, `size_bytes`,
+    the theoretical `speedup` (MACs of the whole network over those that are left), and `widths` and `full_widths`.
 
     Args:
         recipe: Of the network.
