@@ -21,7 +21,8 @@ def surviving(found: Contributions, width: int) -> Int64[Tensor, " width"]:
     """The units that stay, ascending: those whose factors survive the highest price at which enough do.
 
     The price is found by bisection, always starting from a sparser solution, so that of two equal units one survives.
-    Where several factors vanish at one price the largest stay; where no price leaves enough of them, the first.
+    Where several factors vanish at one price the largest stay; where no price leaves enough of them, all that are not
+    zero without one and then the first.
 
     Args:
         found: Contributions to the present output, and with the error; the target is the sum of the two.
@@ -30,7 +31,7 @@ def surviving(found: Contributions, width: int) -> Int64[Tensor, " width"]:
     products = found.products.cpu().numpy()
     moments = products.sum(1) + found.errors.cpu().numpy()
     low, high = 0.0, float(np.abs(moments).max())
-    factors, sparser = np.ones_like(moments), np.zeros_like(moments)
+    factors, sparser = None, np.zeros_like(moments)
     for _ in range(_BISECTIONS):
         price = (low + high) / 2
         at_price = lasso(products, moments, price, sparser)
@@ -41,7 +42,7 @@ def surviving(found: Contributions, width: int) -> Int64[Tensor, " width"]:
         low, factors = price, at_price
         if count == width:
             break
-    order = np.argsort(-np.abs(factors), kind="stable")[:width]
+    order = np.argsort(-np.abs(sparser if factors is None else factors), kind="stable")[:width]
     return torch.from_numpy(np.sort(order))
 
 

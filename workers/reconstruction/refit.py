@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from workers.reconstruction.samples import Sums
 from workers.reconstruction.sites import Site
 
-RIDGE = 0.03
+RIDGE = 0.1
 """Of all refits, as a part of the mean squared input: docs/decisions/0012-reconstruction.md."""
 
 _LIVE = 1e-3
