@@ -17,7 +17,7 @@ def test_the_smallest_contribution_goes_first():
 
 
 def test_two_that_cancel_go_together_though_each_is_large():
-    # First 2 goes, which is 4 squared; then -5 (2 - 5 squared is 9, 2 + 5 squared is 49); then 5 (2 - 5 + 5 squared is 4).
+    # First 2 goes; then -5, as (2 - 5)^2 is less than (2 + 5)^2 and (2 + 9)^2; then 5, as (2 - 5 + 5)^2 is 4.
     found = of([[5.0, -5, 2, 9]])
     assert least_contribution(found, 3).tolist() == [0, 1, 3]
     assert least_contribution(found, 2).tolist() == [0, 3]
