@@ -14,6 +14,13 @@ from workers.reconstruction import Comparison
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _same_initial_weights():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
 @pytest.fixture
 def draw() -> torch.Generator:
     return torch.Generator().manual_seed(0)
