@@ -20,6 +20,8 @@ class StageKind(StrEnum):
     PERMUTE = "permute"
     OBSERVE = "observe"
     SCORE = "score"
+    SENSE = "sense"
+    PROFILE = "profile"
     TUNE = "tune"
     PRUNE = "prune"
     RECONSTRUCT = "reconstruct"
@@ -29,14 +31,16 @@ class StageKind(StrEnum):
 
 
 STAGE_VERSIONS: Mapping[StageKind, int] = {
-    StageKind.TRAIN: 3,
+    StageKind.TRAIN: 4,
     StageKind.CONVERT: 2,
     StageKind.ORDER: 2,
     StageKind.PERMUTE: 2,
     StageKind.OBSERVE: 1,
     StageKind.SCORE: 1,
-    StageKind.TUNE: 2,
-    StageKind.PRUNE: 4,
+    StageKind.SENSE: 1,
+    StageKind.PROFILE: 1,
+    StageKind.TUNE: 3,
+    StageKind.PRUNE: 3,
     StageKind.RECONSTRUCT: 1,
     StageKind.RECALIBRATE: 1,
     StageKind.REPAIR: 1,
@@ -49,6 +53,8 @@ ACCELERATED = frozenset(
         StageKind.TRAIN,
         StageKind.CONVERT,
         StageKind.OBSERVE,
+        StageKind.SENSE,
+        StageKind.PROFILE,
         StageKind.TUNE,
         StageKind.RECONSTRUCT,
         StageKind.RECALIBRATE,

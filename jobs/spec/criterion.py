@@ -5,9 +5,12 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks, names
-from jobs.spec.allocation import Allocation
+from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
+from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
+from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import NO_PROTOCOL, Protocols
+from jobs.spec.sparsity import SparsifySpec
 
 
 class ScoreSpec(Record):
@@ -23,8 +26,8 @@ class ScoreSpec(Record):
     batch_size: int = Field(default=128, ge=1, description="Images per batch.")
 
 
-class CriterionMethod(Record):
-    """Score the channels, remove the lowest, no training (INN's pipeline C)."""
+class CriterionMethod(ForModels):
+    """Score the channels, remove the lowest; without `sparsify`, no training (INN's pipeline C)."""
 
     kind: Literal["criterion"]
     criterion: Annotated[str, AfterValidator(checks.known_or_own(names.CRITERIA))] = Field(
@@ -38,7 +41,10 @@ class CriterionMethod(Record):
         + " or your own `package.module:callable`; default: none.",
     )
     score: ScoreSpec | None = Field(default=None, description="The data, for criteria that look at data.")
-    allocation: Allocation = "uniform"
+    sparsify: SparsifySpec | None = Field(
+        default=None, description="A training before the scores are taken, that brings parts towards zero."
+    )
+    allocation: Allocation = UniformAllocation()
     protocols: Protocols = (NO_PROTOCOL,)
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 
@@ -48,6 +54,17 @@ class CriterionMethod(Record):
             raise checks.fault(f"{self.criterion} says itself what it reads; remove `observation`")
         if self.score is not None and self.reads is None:
             raise checks.fault(f"{self.criterion} looks at no data; remove `score`")
+        return self
+
+    def misfit(self, model: ModelSpec) -> str | None:
+        """Why a model cannot go through it, and what to do; None where it can."""
+        if self.sparsify is not None and self.sparsify.train is None and model.train is None:
+            return "comes from a checkpoint, so `sparsify` has to say how to train; give it a `train` block"
+        return None
+
+    @model_validator(mode="after")
+    def _widths_and_compressions_agree(self) -> Self:
+        check_compressions(self.allocation, self.compressions)
         return self
 
     @property

@@ -1,10 +1,12 @@
 """Methods that resample integral networks (Integral Neural Networks, CVPR 2023)."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from jobs.spec.allocation import Allocation
+from jobs import checks
+from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
+from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
 from jobs.spec.models import TrainSpec
 from jobs.spec.protocols import NO_PROTOCOL, Protocols
@@ -54,7 +56,7 @@ class TuneSpec(Record):
     )
 
 
-class IntegralMethod(Record):
+class IntegralMethod(ForModels):
     """An integral network: permute, interpolate, resample (INN's pipeline B; without `tune` it sees no data)."""
 
     kind: Literal["integral"]
@@ -73,10 +75,20 @@ class IntegralMethod(Record):
     quadrature: Literal["product", "midpoint", "trapezoid", "simpson"] = Field(
         default="product", description="On the input axes; `midpoint` is the better one for a uniform partition."
     )
-    allocation: Allocation = "uniform"
+    allocation: Allocation = UniformAllocation()
     tune: TuneSpec | None = Field(default=None, description="Tune the partition on a few batches.")
     protocols: Protocols = (NO_PROTOCOL,)
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
+
+    @model_validator(mode="after")
+    def _allocation_fits(self) -> Self:
+        check_compressions(self.allocation, self.compressions)
+        if "scores" in self.allocation.wants:
+            raise checks.fault(
+                f"its allocation, {self.allocation.kind}, goes by scores, and integral methods score no channels; "
+                "take one that needs none, such as least-error, or a criterion method"
+            )
+        return self
 
     @property
     def keeps_batchnorm(self) -> bool:

@@ -6,14 +6,17 @@ from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks
 from jobs.errors import nearest
+from jobs.spec.allocation import AllocationSpec, GuidedAllocation, PredefinedAllocation
 from jobs.spec.base import Compressions, Name, Record, Seed
+from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
-from jobs.spec.integral import IntegralMethod
+from jobs.spec.fitting import misfit_of_method, misfit_of_model
 from jobs.spec.measure import MeasureSpec
 from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
-from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec, RecalibrateProtocol, RepairProtocol
-from jobs.spec.resources import BudgetSpec, StagesSpec
+from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec
+from jobs.spec.resources import BudgetSpec, ProfileSpec, StagesSpec
+from jobs.spec.unstructured import UnstructuredMethod
 
 
 class SweepSpec(Record):
@@ -31,8 +34,14 @@ class SweepSpec(Record):
     )
     data: DataSpec
     compressions: Compressions | None = Field(
-        default=None, description="Fractions of all parameters to remove, in steps of 0.01, for every method."
+        default=None,
+        description="Fractions of the `target`'s cost to remove, in steps of 0.01, for every method.",
     )
+    target: Literal["parameters", "macs", "latency"] = Field(
+        default="parameters",
+        description="What compressions are fractions of; `latency` as profiled, layer by layer, on the sweep's device.",
+    )
+    profile: ProfileSpec = ProfileSpec()
     models: Annotated[dict[Name, ModelSpec], AfterValidator(checks.not_empty)]
     methods: Annotated[dict[Name, MethodSpec], AfterValidator(checks.not_empty)]
     protocols: dict[Name, ProtocolSpec] = Field(
@@ -55,6 +64,14 @@ class SweepSpec(Record):
     budget: BudgetSpec = BudgetSpec()
 
     @model_validator(mode="after")
+    def _every_model_named_is_there(self) -> Self:
+        for name, method in self.methods.items():
+            for model in method.models or ():
+                if model not in self.models:
+                    raise checks.fault(f"method {name} is for the model '{model}'; {nearest(model, self.models)}")
+        return self
+
+    @model_validator(mode="after")
     def _every_method_has_compressions(self) -> Self:
         without = [name for name in self.methods if not self.compressions_of(name)]
         if without:
@@ -67,25 +84,67 @@ class SweepSpec(Record):
             raise checks.fault(f"protocol '{NO_PROTOCOL}' is always there; give yours another name")
         for name, method in self.methods.items():
             for asked in method.protocols:
-                if asked != NO_PROTOCOL and asked not in self.protocols:
-                    known = nearest(asked, (NO_PROTOCOL, *self.protocols))
-                    raise checks.fault(f"method {name} asks for the protocol '{asked}', which is unknown; {known}")
-                folded = isinstance(method, IntegralMethod) and not method.keeps_batchnorm
-                if folded and isinstance(self.protocols.get(asked), RecalibrateProtocol):
-                    raise checks.fault(
-                        f"method {name} recalibrates batch norms that are folded away; set its batchnorm: keep"
-                    )
-                unlike = isinstance(method, DenseMethod | IntegralMethod)
-                if unlike and isinstance(self.protocols.get(asked), RepairProtocol):
-                    raise checks.fault(
-                        f"method {name} cannot be repaired: it does not remove channels; ask for '{asked}' where kind "
-                        "is criterion or reconstruction"
-                    )
+                if asked != NO_PROTOCOL:
+                    self._check_protocol(asked, name, method)
         return self
+
+    def _check_protocol(self, asked: str, name: str, method: MethodSpec) -> None:
+        """Refuse a protocol that is not there, or that the method or a model cannot go through."""
+        if asked not in self.protocols:
+            known = nearest(asked, (NO_PROTOCOL, *self.protocols))
+            raise checks.fault(f"method {name} asks for the protocol '{asked}', which is unknown; {known}")
+        protocol = self.protocols[asked]
+        if misfit := misfit_of_method(protocol, method):
+            raise checks.fault(f"method {name} with protocol '{asked}': it {misfit}")
+        for model_name, model in self.models.items():
+            if method.applies_to(model_name) and (misfit := misfit_of_model(protocol, model)):
+                raise checks.fault(f"model {model_name} with protocol '{asked}': it {misfit}")
+
+    @model_validator(mode="after")
+    def _every_model_fits_every_method(self) -> Self:
+        for name, method in self.methods.items():
+            if not isinstance(method, CriterionMethod | UnstructuredMethod):
+                continue
+            for model_name, model in self.models.items():
+                if method.applies_to(model_name) and (misfit := method.misfit(model)):
+                    raise checks.fault(f"model {model_name} with method {name}: it {misfit}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_allocation_fits(self) -> Self:
+        for name in self.methods:
+            allocation = self.allocation_of(name)
+            if isinstance(allocation, PredefinedAllocation) and self.target != "parameters":
+                raise checks.fault(
+                    f"method {name} has given widths, which are named by their parameters; the target is "
+                    f"{self.target}; set target: parameters"
+                )
+            if isinstance(allocation, GuidedAllocation):
+                self._check_guide(name, allocation)
+        return self
+
+    def _check_guide(self, name: str, guided: GuidedAllocation) -> None:
+        if guided.model is not None and guided.model not in self.models:
+            raise checks.fault(
+                f"method {name} is guided by the model '{guided.model}'; {nearest(guided.model, self.models)}"
+            )
+        if guided.method not in self.methods:
+            raise checks.fault(f"method {name} is guided by '{guided.method}'; {nearest(guided.method, self.methods)}")
+        if isinstance(self.allocation_of(guided.method), GuidedAllocation | PredefinedAllocation | None):
+            raise checks.fault(
+                f"method {name} is guided by '{guided.method}', which finds no widths itself; name one that does"
+            )
+
+    def allocation_of(self, method: str) -> AllocationSpec | None:
+        """How a method chooses widths; None for one that chooses none."""
+        return getattr(self.methods[method], "allocation", None)
 
     def compressions_of(self, method: str) -> tuple[float, ...]:
         """The compressions that a method is asked for: its own, else the sweep's; 0 alone for `dense`."""
         spec = self.methods[method]
         if isinstance(spec, DenseMethod):
             return (0.0,)
+        allocation = self.allocation_of(method)
+        if isinstance(allocation, PredefinedAllocation):
+            return (allocation.nominal,)
         return spec.compressions or self.compressions or ()

@@ -1,28 +1,36 @@
 """The tasks of integral methods: permute, train at all sizes, tune, resample."""
 
+from collections.abc import Mapping
+
 from jobs import names
 from jobs.identity import Json
 from jobs.spec import IntegralMethod, IntegralTrainSpec, OrderingSpec
 from jobs.task import StageKind
 from orchestrator.planning import networks
+from orchestrator.planning.allocation import Cut, chosen
 from orchestrator.planning.collector import Collector
 
 
-def pruned(tasks: Collector, spec: IntegralMethod, model: str, seed: int, compression: float, label: str) -> str:
+def pruned(
+    tasks: Collector,
+    spec: IntegralMethod,
+    model: str,
+    seed: int,
+    compression: float,
+    label: str,
+    designs: Mapping[str, str],
+) -> str:
     """The integral network, resampled to the wanted size."""
     permuted = _integral(tasks, model, spec, seed)
-    sampling: dict[str, Json] = {
-        "allocation": spec.allocation,
-        "compression": compression,
-        "partition": spec.partition,
-        "quadrature": spec.quadrature,
-    }
-    inputs = {"network": permuted}
+    how: dict[str, Json] = {"how": "resample", "partition": spec.partition, "quadrature": spec.quadrature}
+    cut = Cut(network=permuted, how=how, compression=compression, seed=seed, label=label)
+    choice = chosen(tasks, spec.allocation, cut, designs)
+    params, inputs = {**how, **choice.params}, dict(choice.inputs)
     if spec.tune:
-        tuning = {**sampling, "tune": spec.tune.model_dump(mode="json"), "data": tasks.data_params, "seed": seed}
-        tuned = tasks.add(StageKind.TUNE, tuning, {"network": permuted}, label, tasks.data_location)
-        inputs = {"network": permuted, "partition": tuned}
-    return tasks.add(StageKind.PRUNE, {"how": "resample", **sampling}, inputs, label)
+        tuning = {**params, "tune": spec.tune.model_dump(mode="json"), "data": tasks.data_params, "seed": seed}
+        del tuning["how"]  # there is but one
+        inputs["partition"] = tasks.add(StageKind.TUNE, tuning, choice.inputs, label, tasks.data_location)
+    return tasks.add(StageKind.PRUNE, params, inputs, label)
 
 
 def _integral(tasks: Collector, model: str, spec: IntegralMethod, seed: int) -> str:
@@ -42,6 +50,7 @@ def _integral(tasks: Collector, model: str, spec: IntegralMethod, seed: int) -> 
 
 def _trained_at_all_sizes(tasks: Collector, permuted: str, spec: IntegralTrainSpec, seed: int, label: str) -> str:
     params: dict[str, Json] = {
+        "how": "functions",
         "train": spec.model_dump(mode="json", exclude={"smallest", "start"}),
         "smallest": spec.smallest,
         "data": tasks.data_params,

@@ -19,6 +19,8 @@ _ASSUMED_S: Mapping[StageKind, float] = {
     StageKind.PERMUTE: 2.0,
     StageKind.OBSERVE: 60.0,
     StageKind.SCORE: 5.0,
+    StageKind.SENSE: 120.0,
+    StageKind.PROFILE: 30.0,
     StageKind.TUNE: 60.0,
     StageKind.PRUNE: 2.0,
     StageKind.RECONSTRUCT: 60.0,

@@ -1,47 +1,41 @@
-"""What every stage that makes a smaller network says of it."""
+"""Smaller networks at given widths: channels removed, or functions resampled. Refuses to know who chose the widths."""
 
 from collections.abc import Mapping
 
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from jobs.identity import Json
-from workers.allocation import Allocation
-from workers.channels import ChannelMap
-from workers.network import Recipe, rebuild, sizes
+from workers.channels import ChannelMap, select
+from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
 
 
-def measure_smaller(
-    recipe: Recipe,
-    whole: Mapping[str, Tensor],
-    smaller: Mapping[str, Tensor],
-    channel_map: ChannelMap,
-    allocation: Allocation,
-) -> dict[str, Json]:
-    """What is left of a network.
-
-    That is the `compression` reached (with a `note` if it is not the one asked for), `params`, `macs`, `size_bytes`,
-    the theoretical `speedup` (MACs of the whole network over those that are left), and `widths` and `full_widths`.
-
-    Args:
-        recipe: Of the network.
-        whole: Its tensors.
-        smaller: Those of the smaller network.
-        channel_map: Its channel groups.
-        allocation: How many units of each were to stay.
-
-    Raises:
-        ValueError: The number of parameters is not the predicted one: the channel analysis was wrong.
-    """
-    measured, full = sizes(rebuild(recipe, smaller), recipe), sizes(rebuild(recipe, whole), recipe)
-    if abs(1 - measured["params"] / full["params"] - allocation.compression) > 1e-9:
-        raise ValueError(
-            f"{measured['params']} of {full['params']} parameters are left, not {1 - allocation.compression:.2%}"
-        )
+def highest(scores: Mapping[str, Float[Tensor, " _"]], widths: Mapping[str, int]) -> dict[str, Int64[Tensor, " _"]]:
+    """Group name -> the channels with the highest scores, as many as stay, in their order."""
     return {
-        "compression": allocation.compression,
-        "note": allocation.note,
-        "widths": dict(allocation.widths),
-        "full_widths": channel_map.widths(),
-        "speedup": full["macs"] / measured["macs"],
-        **measured,
+        name: scores[name].argsort(descending=True, stable=True)[:width].sort().values for name, width in widths.items()
     }
+
+
+def remove(
+    state: Mapping[str, Tensor],
+    channel_map: ChannelMap,
+    scores: Mapping[str, Float[Tensor, " _"]],
+    widths: Mapping[str, int],
+) -> dict[str, Tensor]:
+    """The tensors without the channels of the lowest scores."""
+    return select(state, channel_map, highest(scores, widths))
+
+
+def cells_at(
+    state: Mapping[str, Tensor], channel_map: ChannelMap, widths: Mapping[str, int], partition: str
+) -> dict[str, Tensor]:
+    """Group name -> widths of the cells of a partition into so many."""
+    return choose_cells(state, channel_map, widths, PARTITIONS[partition])
+
+
+def resample_to(
+    state: Mapping[str, Tensor], channel_map: ChannelMap, cells: Mapping[str, Tensor], quadrature: str
+) -> dict[str, Tensor]:
+    """The tensors of functions, sampled at the nodes of these cells."""
+    nodes = {name: nodes_of(each) for name, each in cells.items()}
+    return resample(state, channel_map, nodes, QUADRATURES[quadrature])

@@ -4,15 +4,19 @@ import copy
 from dataclasses import asdict
 
 import torch
+from safetensors.torch import save
 
-from workers.allocation import ALLOCATIONS, Errors, removal_errors
+from workers.allocation import Errors, removal_errors
 from workers.network import network_files, read_recipe, read_state, rebuild
 from workers.reconstruction import METHODS, own_shares, reconstruct
+from workers.stages._allocation import Source, allocated
 from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
 from workers.stages._comparison import check_finite, read_comparison
-from workers.stages._selection import kept_file, selected
-from workers.stages._smaller import measure_smaller
+from workers.stages._description import measure_smaller
+from workers.stages._learning import spent
+from workers.stages._selection import selected
+from workers.stages.prune import KEPT_FILE
 
 
 def run(context: Context) -> Product:
@@ -27,24 +31,26 @@ def run(context: Context) -> Product:
             parameters is not the predicted one: the channel analysis was wrong.
         BadNumericsError: A refitted weight is not finite.
     """
-    recipe, state, channel_map = read_recipe(context), read_state(context), read_channels(context)
+    source = Source(recipe=read_recipe(context), state=read_state(context), channel_map=read_channels(context))
 
     def errors() -> Errors:
-        return removal_errors(state, channel_map, own_shares(state, channel_map))
+        return removal_errors(source.state, source.channel_map, own_shares(source.state, source.channel_map))
 
-    allocation = ALLOCATIONS[context.params["allocation"]](channel_map, context.params["compression"], errors)
-    dense = rebuild(recipe, state)
-    smaller = copy.deepcopy(dense).to(context.device)
-    comparison = read_comparison(context, dense.to(context.device), channel_map)
-    kept, refits = reconstruct(smaller, comparison, channel_map, allocation.widths, METHODS[context.params["how"]])
-    images = torch.rand(2, *recipe.input_shape, generator=context.generator("proof"), dtype=torch.float64)
-    selected(recipe, state, channel_map, kept, images)
-    refitted = {name: tensor.cpu() for name, tensor in smaller.state_dict().items()}
-    check_finite(refitted)
+    allocation = allocated(context, source, errors)
+    dense = rebuild(source.recipe, source.state).to(context.device)
+    smaller = copy.deepcopy(dense)
+    comparison = read_comparison(context, dense, source.channel_map)
+    method = METHODS[context.params["how"]]
+    kept, refits = reconstruct(smaller, comparison, source.channel_map, allocation.widths, method)
+    images = torch.rand(2, *source.recipe.input_shape, generator=context.generator("proof"), dtype=torch.float64)
+    selected(source, kept, images)
+    state = {name: tensor.cpu() for name, tensor in smaller.state_dict().items()}
+    check_finite(state)
     return Product(
         measurements={
-            **measure_smaller(recipe, state, refitted, channel_map, allocation),
+            **measure_smaller(context, source, state, allocation),
+            **spent(context.measured("network")),
             "refits": [asdict(each) for each in refits],
         },
-        files={**network_files(recipe, refitted), **kept_file(kept)},
+        files={**network_files(source.recipe, state), KEPT_FILE: save(kept)},
     )

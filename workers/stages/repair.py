@@ -2,12 +2,14 @@
 
 from dataclasses import asdict
 
+from safetensors.torch import load
+
 from workers.network import network_files, read_network
 from workers.reconstruction import repair, selection
 from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
 from workers.stages._comparison import check_finite, read_comparison
-from workers.stages._selection import kept_file, read_kept
+from workers.stages.prune import KEPT_FILE
 
 
 def run(context: Context) -> Product:
@@ -21,11 +23,11 @@ def run(context: Context) -> Product:
     """
     smaller, recipe = read_network(context)
     dense, _ = read_network(context, "dense")
-    channel_map, kept = read_channels(context, "dense"), read_kept(context)
-    refits = repair(smaller, read_comparison(context, dense, channel_map), selection(channel_map, kept))
+    channel_map, kept = read_channels(context, "dense"), context.read("network", KEPT_FILE)
+    refits = repair(smaller, read_comparison(context, dense, channel_map), selection(channel_map, load(kept)))
     state = smaller.state_dict()
     check_finite(state)
     return Product(
         measurements={**context.measured("network"), "refits": [asdict(each) for each in refits]},
-        files={**network_files(recipe, state), **kept_file(kept)},
+        files={**network_files(recipe, state), KEPT_FILE: kept},
     )

@@ -4,24 +4,34 @@ import torch
 from jobs.artifact import Commit
 from jobs.outcome import Cause, Succeeded
 from jobs.task import StageKind
-from workers.allocation import ALLOCATIONS
-from workers.channels import ChannelMap
+from workers.allocation import ALLOCATIONS, Question, allocate
+from workers.channels import ChannelMap, ParameterCount
 
 PARTITION = "partition.safetensors"
 
 
 def test_it_measures_the_loss_before_and_after(bench):
     measured = bench.measured(bench.tune(bench.permute()))
-    assert measured.keys() == {"loss_before", "loss_after", "best_step"}
+    assert measured.keys() == {"loss_before", "loss_after", "best_step", "training_epochs", "training_macs"}
     assert measured["loss_after"] <= measured["loss_before"]
     assert 0 <= measured["best_step"] <= 6
+
+
+def test_it_costs_as_much_as_training_the_smaller_network(bench):
+    permuted = bench.permute()
+    tuned = bench.measured(bench.tune(permuted))
+    assert tuned["training_epochs"] == 6 * 32 / 1000  # steps of a batch, of the training images
+    resampled = bench.measured(bench.resample(permuted, partition=bench.tune(permuted)))
+    assert tuned["training_macs"] == 3 * resampled["macs"] * 6 * 32
+    assert all(resampled[name] == tuned[name] for name in ("training_epochs", "training_macs"))
 
 
 def test_its_file_holds_the_cells_of_every_group(bench):
     permuted = bench.permute()
     channel_map = ChannelMap.from_json(bench.json(permuted, "channels.json"))
     cells = bench.tensors(bench.tune(permuted), PARTITION)
-    assert {name: len(each) for name, each in cells.items()} == ALLOCATIONS["uniform"](channel_map, 0.3, dict).widths
+    question = Question(channel_map=channel_map, target=0.3, cost=ParameterCount(channel_map))
+    assert {name: len(each) for name, each in cells.items()} == allocate(ALLOCATIONS["uniform"], question).widths
     for each in cells.values():
         assert each.sum().item() == pytest.approx(1, abs=1e-12)
 
