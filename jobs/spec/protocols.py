@@ -91,7 +91,7 @@ CalibrationImages = Annotated[
 
 
 class RepairProtocol(Record):
-    """Every layer of the smaller network is refitted to the outputs of the dense one by least squares, without labels."""
+    """Every layer of the smaller network is refitted by least squares to what the dense one gives; no labels."""
 
     kind: Literal["repair"]
     images: CalibrationImages = 512
