@@ -24,7 +24,9 @@ class StageKind(StrEnum):
     PROFILE = "profile"
     TUNE = "tune"
     PRUNE = "prune"
+    RECONSTRUCT = "reconstruct"
     RECALIBRATE = "recalibrate"
+    REPAIR = "repair"
     EVALUATE = "evaluate"
 
 
@@ -39,7 +41,9 @@ STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.PROFILE: 1,
     StageKind.TUNE: 3,
     StageKind.PRUNE: 3,
+    StageKind.RECONSTRUCT: 1,
     StageKind.RECALIBRATE: 1,
+    StageKind.REPAIR: 1,
     StageKind.EVALUATE: 2,
 }
 """Raise a stage's number when its code changes the numbers that it returns: the old results stay, unused."""
@@ -52,7 +56,9 @@ ACCELERATED = frozenset(
         StageKind.SENSE,
         StageKind.PROFILE,
         StageKind.TUNE,
+        StageKind.RECONSTRUCT,
         StageKind.RECALIBRATE,
+        StageKind.REPAIR,
         StageKind.EVALUATE,
     }
 )

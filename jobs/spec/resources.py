@@ -28,7 +28,9 @@ class StagesSpec(Record):
     profile: ResourcesSpec = ResourcesSpec()
     tune: ResourcesSpec = ResourcesSpec()
     prune: ResourcesSpec = ResourcesSpec()
+    reconstruct: ResourcesSpec = ResourcesSpec()
     recalibrate: ResourcesSpec = ResourcesSpec()
+    repair: ResourcesSpec = ResourcesSpec()
     evaluate: ResourcesSpec = ResourcesSpec()
 
 
