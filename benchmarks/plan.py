@@ -12,7 +12,7 @@ import time
 
 from jobs.identity import content_key
 from jobs.spec import SweepSpec
-from orchestrator.plan import Surroundings, plan_sweep
+from orchestrator.planning import Surroundings, plan_sweep
 
 
 def sweep(num_models: int, num_seeds: int, num_compressions: int) -> SweepSpec:

@@ -29,7 +29,7 @@ from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.commands.reporting import sync
 from orchestrator.journalling import JournalKeeper, experience_of
 from orchestrator.machine import Lane, Machine
-from orchestrator.plan import Plan, Surroundings, plan_sweep
+from orchestrator.planning import Plan, Surroundings, plan_sweep
 from orchestrator.results import METRICS, Curve, PlannedCurve, PlannedPoint, SweepRecord, collect
 from orchestrator.resume import resume_point
 from orchestrator.run import drive

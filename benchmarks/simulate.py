@@ -21,7 +21,7 @@ from jobs.spec import ResourcesSpec
 from jobs.task import Attempt, StageKind, Task
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.machine import Machine
-from orchestrator.plan import Plan, Surroundings, plan_sweep
+from orchestrator.planning import Plan, Surroundings, plan_sweep
 from orchestrator.run import drive
 from orchestrator.steering import capacity, in_flight_limits
 

@@ -4,7 +4,7 @@ Reads the file and nothing else: whether data, checkpoints or clusters exist is 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from jobs.errors import Fault, InvalidFileError, nearest
-from jobs.spec import METHOD_KINDS, SweepSpec
+from jobs.spec import METHOD_KINDS, PROTOCOL_KINDS, SweepSpec
 from jobs.yaml_loader import parse_yaml
 
 
@@ -100,16 +100,17 @@ def _validate(document: dict[str, Any]) -> tuple[SweepSpec | None, list[Fault]]:
 
 
 Location = tuple[int | str, ...]
+_KINDS: Mapping[int | str, tuple[str, ...]] = {"methods": METHOD_KINDS, "protocols": PROTOCOL_KINDS}
 
 
 def _plain(location: Location) -> Location:
-    """The location as it stands in the file: without what pydantic adds for mapping keys and method kinds."""
+    """The location as it stands in the file: without what pydantic adds for mapping keys and kinds."""
     return tuple(part for position, part in enumerate(location) if part != "[key]" and not _is_kind(location, position))
 
 
 def _is_kind(location: Location, position: int) -> bool:
-    """Whether pydantic put the method's kind here: methods, name, *kind*, field."""
-    return position == 2 and location[0] == "methods" and location[position] in METHOD_KINDS
+    """Whether pydantic put a kind here: methods, name, *kind*, field."""
+    return position == 2 and location[position] in _KINDS.get(location[0], ())
 
 
 def _dotted(location: Location) -> str:
@@ -129,9 +130,9 @@ def _fault(details: ErrorDetails) -> Fault:
         case "missing":
             problem = "is missing; it must be given"
         case "union_tag_not_found":
-            problem = f"has no kind; say kind: {', '.join(METHOD_KINDS)}"
+            problem = f"has no kind; say kind: {', '.join(_KINDS[location[0]])}"
         case "union_tag_invalid":
-            problem = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), METHOD_KINDS)}"
+            problem = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), _KINDS[location[0]])}"
         case "literal_error":
             problem = f"{found} is not allowed; allowed: {context['expected']}"
         case "string_pattern_mismatch":

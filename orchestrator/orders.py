@@ -51,7 +51,10 @@ def collect_orders(curves: Sequence[Curve], store: Store) -> tuple[GroupOrder, .
         curves: As `results.collect` gives them.
         store: Where their points are. What is damaged or gone is left out.
     """
-    at = {curve.plan: curve.points[0].key for curve in curves if curve.points}
+    at: dict[tuple[str, str, int], str] = {}  # a method's protocols share its orders
+    for curve in curves:
+        if curve.points:
+            at.setdefault((curve.plan.model, curve.plan.method, curve.plan.seed), curve.points[0].key)
     permuted: dict[str, Manifest] = {}
     read = set[str]()
     while unread := set(at.values()) - read:
@@ -59,10 +62,10 @@ def collect_orders(curves: Sequence[Curve], store: Store) -> tuple[GroupOrder, .
         manifests, _ = store.manifests(unread)
         permuted |= {key: each for key, each in manifests.items() if each.stage == StageKind.PERMUTE}
         sources = {key: each.identity.get("inputs", {}).get("network", key) for key, each in manifests.items()}
-        at = {plan: key if key in permuted else sources.get(key, key) for plan, key in at.items()}
+        at = {named: key if key in permuted else sources.get(key, key) for named, key in at.items()}
     return tuple(
-        GroupOrder(model=plan.model, method=plan.method, seed=plan.seed, **row)
-        for plan, key in at.items()
+        GroupOrder(model=model, method=method, seed=seed, **row)
+        for (model, method, seed), key in at.items()
         if key in permuted
         for row in _rows(permuted[key])
     )

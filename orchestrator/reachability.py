@@ -13,7 +13,7 @@ from jobs.errors import OrchardError
 from jobs.spec import SweepSpec
 from jobs.task import StageKind, Task, make_task, order_tasks
 from orchestrator.machine import groups_listed
-from orchestrator.plan import Plan, Surroundings, plan_sweep
+from orchestrator.planning import Plan, Surroundings, plan_sweep
 from orchestrator.results import SweepRecord
 
 

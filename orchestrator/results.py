@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 
 from jobs.artifact import Manifest, Store
 from jobs.identity import Json
+from jobs.spec import NO_PROTOCOL
 
 _log = logging.getLogger("orchard")
 
@@ -40,8 +41,9 @@ class PlannedCurve:
 
     @property
     def label(self) -> str:
-        """`model/method/seed`, as people read it."""
-        return f"{self.model}/{self.method}/seed{self.seed}"
+        """`model/method/protocol/seed`, as people read it; `none` is no protocol."""
+        protocol = "" if self.protocol == NO_PROTOCOL else f"/{self.protocol}"
+        return f"{self.model}/{self.method}{protocol}/seed{self.seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class SweepRecord:
         curves: The curves with the keys of their points.
         git_commit: Of the code that planned it, where known.
         versions: Of Python and of the libraries that compute.
-        surroundings: What the plan depended on besides the spec (`plan.Surroundings`), so that it can be made again.
+        surroundings: What the plan depended on besides the spec (`planning.Surroundings`), to make it again.
     """
 
     name: str

@@ -3,7 +3,7 @@
 from jobs.artifact import Store
 from jobs.task import GroupSize, StageKind, order_tasks
 from orchestrator.machine import groups_listed
-from orchestrator.plan import Plan
+from orchestrator.planning import Plan
 
 
 def resume_point(plan: Plan, store: Store) -> tuple[frozenset[str], dict[str, tuple[GroupSize, ...]]]:

@@ -17,7 +17,7 @@ from orchestrator.backends import Backend
 from orchestrator.holding import Hold
 from orchestrator.journalling import JournalKeeper, experience_of
 from orchestrator.machine import Machine
-from orchestrator.plan import Plan
+from orchestrator.planning import Plan
 from orchestrator.publishing import Publisher
 from orchestrator.results import SweepRecord
 from orchestrator.resume import resume_point

@@ -12,7 +12,7 @@ from jobs import names
 from jobs.errors import BadInputError, Fault, InvalidFileError
 from jobs.fingerprint import fingerprint, source_fingerprint
 from jobs.spec import CriterionMethod, SweepSpec
-from orchestrator.plan import Surroundings
+from orchestrator.planning import Surroundings
 
 
 def read_surroundings(spec: SweepSpec, *, device: str) -> Surroundings:

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.chaos import world
 from benchmarks.chaos.audit import Findings, audit
 from benchmarks.chaos.driver import HELD, run_driver
-from orchestrator.plan import Plan
+from orchestrator.planning import Plan
 
 _LIMIT_S = 120.0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.chaos import world
 from jobs.artifact import CorruptArtifactError, MissingArtifactError
-from orchestrator.plan import Plan
+from orchestrator.planning import Plan
 from orchestrator.results import METRICS
 from orchestrator.store import open_store
 

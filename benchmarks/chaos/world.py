@@ -12,7 +12,7 @@ from jobs.errors import CancelledError
 from jobs.spec import SweepSpec
 from jobs.task import StageKind, order_tasks
 from orchestrator.machine import groups_listed
-from orchestrator.plan import Plan, Surroundings, plan_sweep
+from orchestrator.planning import Plan, Surroundings, plan_sweep
 from orchestrator.results import METRICS
 from workers.checkpoints import Progress
 from workers.stages import Context, Product

@@ -10,7 +10,7 @@ import click
 from jobs.load import load_sweep
 from jobs.spec import SweepSpec
 from jobs.task import StageKind, order_tasks
-from orchestrator.plan import Plan, plan_sweep
+from orchestrator.planning import Plan, plan_sweep
 from orchestrator.resume import resume_point
 from orchestrator.store import ArtifactStore, open_store
 from orchestrator.surroundings import read_surroundings, this_machine_has_gpu

@@ -13,7 +13,7 @@ from jobs.task import Attempt, StageKind
 from orchestrator.backends import Backend, InlineBackend, SimulatedBackend, Slots
 from orchestrator.holding import Hold
 from orchestrator.machine import Machine
-from orchestrator.plan import plan_sweep
+from orchestrator.planning import plan_sweep
 from orchestrator.progress import Progress
 from orchestrator.publishing import Publisher
 from orchestrator.run import Summary, drive, run_sweep

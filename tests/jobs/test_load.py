@@ -97,6 +97,10 @@ MALFORMED = [
     ("methods.l1.tune", {"steps": 3}, "methods.l1.tune", "unknown key"),
     ("methods.l1.compressions", [], "methods.l1.compressions", "is empty"),
     ("methods.dense.compressions", [0.1], "methods.dense.compressions", "unknown key"),
+    ("methods.l1.protocols", ["fresh"], "", "method l1 asks for the protocol 'fresh', which is unknown"),
+    ("methods.l1.protocols", [], "methods.l1.protocols", "is empty"),
+    ("protocols", {"none": {"kind": "recalibrate"}}, "", "protocol 'none' is always there"),
+    ("protocols", {"fresh": {"kind": "recalibrate", "epochs": 1}}, "protocols.fresh.epochs", "unknown key"),
     ("methods.i", {"kind": "integral", "tune": {"step": 3}}, "methods.i.tune.step", "did you mean 'steps'?"),
     (
         "methods.i",

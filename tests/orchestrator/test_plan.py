@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
 from jobs.task import StageKind
-from orchestrator.plan import Surroundings, plan_sweep
+from orchestrator.planning import Surroundings, plan_sweep
 
 SURROUNDINGS = Surroundings(device="cpu", torch_version="2.0", ortools_version="9", data="d", weights={}, sources={})
 METHODS = {
@@ -135,7 +136,7 @@ def test_a_curve_names_its_points(plan):
     curves = plan("seeds=[0,1]").curves
     assert len(curves) == 5 * 2
     tuned = next(curve for curve in curves if curve.method == "tuned")
-    assert (tuned.protocol, [point.compression for point in tuned.points]) == ("tune", [0.2, 0.4])
+    assert (tuned.protocol, [point.compression for point in tuned.points]) == ("none", [0.2, 0.4])
 
 
 def stages_on_the_way(plan, key) -> list[str]:
@@ -153,7 +154,6 @@ def test_an_integral_network_is_trained_between_order_and_sampling(plan):
     by_method = {curve.method: curve for curve in made.curves}
     line = stages_on_the_way(made, by_method["integral"].points[0].key)
     assert line == ["evaluate", "prune", "train", "permute", "convert", "train"]
-    assert (by_method["integral"].protocol, by_method["tuned"].protocol) == ("train", "train+tune")
     trained = [task for task in made.tasks.values() if task.stage is StageKind.TRAIN and "network" in task.inputs]
     assert len({task.key for task in trained}) == len(made.curves) // len(by_method)  # one per model and seed
     assert all("start" not in task.params["train"] for task in trained)
@@ -174,10 +174,27 @@ def test_from_scratch_it_starts_from_the_untrained_network_in_any_order(plan):
 
 @pytest.mark.parametrize("method", ["l1", "integral"])
 def test_recalibration_stands_between_pruning_and_evaluation(plan, method):
-    made = plan(f"methods.{method}.recalibrate=64", "methods.integral.batchnorm=keep")
+    made = plan(
+        "protocols.fresh={kind: recalibrate, images: 64}",
+        f"methods.{method}.protocols=[fresh]",
+        "methods.integral.batchnorm=keep",
+    )
     curve = next(curve for curve in made.curves if curve.method == method)
     assert stages_on_the_way(made, curve.points[0].key)[:3] == ["evaluate", "recalibrate", "prune"]
-    assert curve.protocol == "recalibrate"
+    assert curve.protocol == "fresh"
+
+
+def test_each_protocol_of_a_method_is_a_curve_of_its_own_on_the_same_pruned_networks(plan):
+    made = plan("protocols.fresh={kind: recalibrate}", "methods.l1.protocols=[none, fresh]")
+    curves = {curve.protocol: curve for curve in made.curves if curve.method == "l1"}
+    assert [curve.label for curve in curves.values()] == ["net/l1/seed0", "net/l1/fresh/seed0"]
+    plain, fresh = (made.tasks[curves[protocol].points[0].key] for protocol in ("none", "fresh"))
+    assert made.tasks[fresh.inputs["network"]].inputs == plain.inputs
+
+
+def test_folded_batch_norms_cannot_be_recalibrated(plan):
+    with pytest.raises(InvalidFileError, match="method integral recalibrates batch norms that are folded away"):
+        plan("protocols.fresh={kind: recalibrate}", "methods.integral.protocols=[fresh]")
 
 
 def criteria(*named, **settings):

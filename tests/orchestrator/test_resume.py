@@ -3,7 +3,7 @@ import pytest
 from jobs.artifact import Manifest
 from jobs.load import load_sweep
 from jobs.task import GroupSize, StageKind, order_tasks
-from orchestrator.plan import Surroundings, plan_sweep
+from orchestrator.planning import Surroundings, plan_sweep
 from orchestrator.resume import resume_point
 from orchestrator.store import open_store
 

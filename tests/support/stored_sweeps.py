@@ -8,7 +8,7 @@ import yaml
 from jobs.artifact import Manifest
 from jobs.load import load_sweep
 from jobs.task import GroupSize, StageKind, Task, order_tasks
-from orchestrator.plan import Plan, Surroundings, plan_sweep
+from orchestrator.planning import Plan, Surroundings, plan_sweep
 from orchestrator.results import SweepRecord
 from orchestrator.store import ArtifactStore
 

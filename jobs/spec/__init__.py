@@ -1,0 +1,43 @@
+"""The sweep file as frozen, validated records.
+
+Types, ranges, known names and what must agree with what; field descriptions are the reference of the sweep file.
+Nothing here reads a file.
+"""
+
+from jobs.spec.allocation import Allocation
+from jobs.spec.base import Compressions, Record
+from jobs.spec.criterion import CriterionMethod, ScoreSpec
+from jobs.spec.data import DataSpec, NormalizeSpec
+from jobs.spec.integral import IntegralMethod, IntegralTrainSpec, OrderingSpec, TuneSpec
+from jobs.spec.methods import METHOD_KINDS, DenseMethod, MethodSpec
+from jobs.spec.models import ModelSpec, TrainSpec
+from jobs.spec.protocols import NO_PROTOCOL, PROTOCOL_KINDS, ProtocolSpec, RecalibrateProtocol
+from jobs.spec.resources import BudgetSpec, ResourcesSpec, StagesSpec
+from jobs.spec.sweep import SweepSpec
+
+__all__ = [
+    "METHOD_KINDS",
+    "NO_PROTOCOL",
+    "PROTOCOL_KINDS",
+    "Allocation",
+    "BudgetSpec",
+    "Compressions",
+    "CriterionMethod",
+    "DataSpec",
+    "DenseMethod",
+    "IntegralMethod",
+    "IntegralTrainSpec",
+    "MethodSpec",
+    "ModelSpec",
+    "NormalizeSpec",
+    "OrderingSpec",
+    "ProtocolSpec",
+    "RecalibrateProtocol",
+    "Record",
+    "ResourcesSpec",
+    "ScoreSpec",
+    "StagesSpec",
+    "SweepSpec",
+    "TrainSpec",
+    "TuneSpec",
+]

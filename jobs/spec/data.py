@@ -1,0 +1,45 @@
+"""The data set of a sweep."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from jobs import checks, names
+from jobs.spec.base import Location, Record
+
+
+class NormalizeSpec(Record):
+    """Normalisation of the images, per image channel."""
+
+    mean: tuple[float, ...] = Field(description="Subtracted from each channel; pixels are in [0, 1].")
+    std: tuple[Annotated[float, Field(gt=0)], ...] = Field(description="Then each channel is divided by it.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if len(self.mean) != len(self.std):
+            raise checks.fault("mean and std have different lengths; give one of each per image channel")
+        return self
+
+
+class DataSpec(Record):
+    """The data set that every model of the sweep is trained, tuned and evaluated on."""
+
+    dataset: Annotated[str, AfterValidator(checks.known_or_own(names.DATASETS))] = Field(
+        description="A data set of ours, or your own `package.module:callable`."
+    )
+    root: Location | None = Field(default=None, description="Folder that holds the data, as every worker sees it.")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the data set.")
+    normalize: NormalizeSpec | None = Field(default=None, description="Default: none, pixels stay in [0, 1].")
+    fingerprint: str | None = Field(
+        default=None, description="Names the content where the driver cannot read `root`; default: read off the files."
+    )
+    batch_size: int = Field(default=256, ge=1, description="Images per batch in evaluation.")
+    test_images: int | None = Field(
+        default=None, ge=1, description="Evaluate on the first so many images of the test split; default: all."
+    )
+
+    @model_validator(mode="after")
+    def _has_root(self) -> Self:
+        if self.root is None and self.dataset in set(names.DATASETS) - set(names.DATASETS_WITHOUT_ROOT):
+            raise checks.fault(f"has no root; say in which folder {self.dataset} lies (data.root=FOLDER)")
+        return self

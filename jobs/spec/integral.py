@@ -1,0 +1,84 @@
+"""Methods that resample integral networks (Integral Neural Networks, CVPR 2023)."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from jobs.spec.allocation import Allocation
+from jobs.spec.base import Compressions, Record
+from jobs.spec.models import TrainSpec
+from jobs.spec.protocols import NO_PROTOCOL, Protocols
+
+
+class OrderingSpec(Record):
+    """How the channels of each group are ordered before they become a function (INN, section 3.3)."""
+
+    method: Literal["tsp", "identity", "random", "norm", "spectral"] = Field(
+        default="tsp",
+        description="`tsp`: the shortest path through the channels. Its controls: `identity`; `random`; `norm`: sorted "
+        "by the l1 norm of their slices; `spectral`: along the Fiedler vector of their similarities.",
+    )
+    metric: Literal["l1", "l2", "cosine"] = Field(
+        default="l1", description="Distance between the slices of two channels."
+    )
+    normalize: Literal["none", "tensor"] = Field(
+        default="none", description="`tensor`: the slices of every tensor count the same, whatever its scale."
+    )
+    effort: Literal["fast", "standard", "thorough"] = Field(
+        default="standard", description="How much work the solver may do."
+    )
+
+
+class IntegralTrainSpec(TrainSpec):
+    """Training of an integral network at all sizes at once (INN, algorithm 1; pipeline A)."""
+
+    smallest: float = Field(default=0.5, gt=0, le=1, description="Smallest size drawn, as a fraction of the width.")
+    start: Literal["network", "scratch"] = Field(
+        default="network",
+        description="`network`: from the model's own weights, permuted; `scratch`: from random ones in any order, with "
+        "batch norms that are functions, too.",
+    )
+
+
+class TuneSpec(Record):
+    """Partition tuning (INN, section 3.4): the nodes move, the weights stay."""
+
+    steps: int = Field(default=60, ge=1, description="Optimizer steps.")
+    batch_size: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=0.003, gt=0, description="Of Adam, with cosine decay.")
+    samples: int = Field(default=1024, ge=1, description="Training images it may see.")
+    holdout: int = Field(default=512, ge=1, description="Validation images that choose the best state.")
+    biases: bool = Field(default=False, description="Tune the biases too.")
+    target: Literal["labels", "dense"] = Field(
+        default="labels", description="`dense`: the dense network's outputs; needs no labels."
+    )
+
+
+class IntegralMethod(Record):
+    """An integral network: permute, interpolate, resample (INN's pipeline B; without `tune` it sees no data)."""
+
+    kind: Literal["integral"]
+    batchnorm: Literal["fold", "keep"] = Field(
+        default="fold",
+        description="`fold`: into the convolution before it, where there is one; `keep`: scale, shift and statistics "
+        "are functions like the weights.",
+    )
+    ordering: OrderingSpec = OrderingSpec()
+    train: IntegralTrainSpec | None = Field(default=None, description="Train it at all sizes before it is resampled.")
+    partition: Literal["adaptive", "curvature", "uniform"] = Field(
+        default="adaptive",
+        description="`adaptive`: like neighbours share a cell; `curvature`: narrow cells where the functions bend; "
+        "`uniform`: cells of equal width.",
+    )
+    quadrature: Literal["product", "midpoint", "trapezoid", "simpson"] = Field(
+        default="product", description="On the input axes; `midpoint` is the better one for a uniform partition."
+    )
+    allocation: Allocation = "uniform"
+    tune: TuneSpec | None = Field(default=None, description="Tune the partition on a few batches.")
+    protocols: Protocols = (NO_PROTOCOL,)
+    compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
+
+    @property
+    def keeps_batchnorm(self) -> bool:
+        """Whether batch norms stay; training from scratch needs them."""
+        return self.batchnorm == "keep" or (self.train is not None and self.train.start == "scratch")

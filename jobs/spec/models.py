@@ -1,0 +1,50 @@
+"""Networks, where their weights come from, and how they are trained."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from jobs import checks
+from jobs.spec.base import Location, Record
+
+
+class TrainSpec(Record):
+    """Training from scratch: SGD on cross-entropy. The defaults are those of Rethinking, section 5 (CIFAR)."""
+
+    epochs: int = Field(ge=1, description="Passes over the training split.")
+    batch_size: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=0.1, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    schedule: Literal["step", "cosine", "constant"] = Field(
+        default="step", description="`step`: a tenth at 50 % and again at 75 % of the epochs."
+    )
+    warmup_epochs: int = Field(default=0, ge=0)
+    augment: Literal["none", "crop-flip"] = "none"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    nesterov: bool = False
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> Self:
+        if self.warmup_epochs >= self.epochs:
+            raise checks.fault(f"warmup_epochs ({self.warmup_epochs}) must be less than epochs ({self.epochs})")
+        return self
+
+
+class ModelSpec(Record):
+    """A network and where its weights come from: a checkpoint or training."""
+
+    network: Annotated[str, AfterValidator(checks.network)] = Field(
+        description="A network of our zoo, `torchvision:NAME`, or your own `package.module:callable`."
+    )
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the network.")
+    weights: Location | None = Field(default=None, description="URI of a checkpoint (.safetensors, .pt, .pth).")
+    train: TrainSpec | None = Field(default=None, description="How to train it, where there is no checkpoint.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.weights is None and self.train is None:
+            raise checks.fault("has no weights; give `weights` (URI of a checkpoint) or a `train` block")
+        if self.weights is not None and self.train is not None:
+            raise checks.fault("has both `weights` and `train`; keep one of them")
+        return self

@@ -1,0 +1,39 @@
+"""What the tasks of a sweep ask of the cluster, and where the sweep stops."""
+
+from pydantic import Field
+
+from jobs.spec.base import Record
+
+
+class ResourcesSpec(Record):
+    """What each task of a stage asks of the cluster."""
+
+    num_cpus: float = Field(default=1.0, gt=0)
+    num_gpus: float | None = Field(
+        default=None, ge=0, description="Default: 1 for `train`, a quarter for the other GPU stages, on `cuda`."
+    )
+    memory_bytes: int = Field(default=0, ge=0, description="Memory to reserve; 0 reserves none.")
+
+
+class StagesSpec(Record):
+    """Resources per stage."""
+
+    train: ResourcesSpec = ResourcesSpec()
+    convert: ResourcesSpec = ResourcesSpec()
+    order: ResourcesSpec = ResourcesSpec()
+    permute: ResourcesSpec = ResourcesSpec()
+    observe: ResourcesSpec = ResourcesSpec()
+    score: ResourcesSpec = ResourcesSpec()
+    tune: ResourcesSpec = ResourcesSpec()
+    prune: ResourcesSpec = ResourcesSpec()
+    recalibrate: ResourcesSpec = ResourcesSpec()
+    evaluate: ResourcesSpec = ResourcesSpec()
+
+
+class BudgetSpec(Record):
+    """Where a sweep stops by itself: nothing more is submitted, what runs is awaited, what is done is kept."""
+
+    gpu_hours: float | None = Field(
+        default=None, gt=0, description="GPU-hours of the whole sweep, all its runs together; default: no cap."
+    )
+    wall_hours: float | None = Field(default=None, gt=0, description="Hours of one run; default: no cap.")

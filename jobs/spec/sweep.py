@@ -1,0 +1,78 @@
+"""The whole sweep file, and what must agree between its parts."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from jobs import checks
+from jobs.errors import nearest
+from jobs.spec.base import Compressions, Name, Record, Seed
+from jobs.spec.data import DataSpec
+from jobs.spec.integral import IntegralMethod
+from jobs.spec.methods import DenseMethod, MethodSpec
+from jobs.spec.models import ModelSpec
+from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec, RecalibrateProtocol
+from jobs.spec.resources import BudgetSpec, StagesSpec
+
+
+class SweepSpec(Record):
+    """One sweep: models x methods x compressions x seeds on one data set."""
+
+    name: Name = Field(description="Also the MLflow experiment.")
+    storage: str = Field(default="~/.orchard/store", description="URI of the store, as every worker sees it.")
+    tracking: str = Field(default="sqlite:///~/.orchard/mlflow.db", description="MLflow's tracking URI.")
+    seeds: Annotated[tuple[Seed, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)] = Field(
+        default=(0,), description="One curve for each."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        description="`auto`: cuda where the cluster has GPUs when the sweep starts, or is known to start some.",
+    )
+    data: DataSpec
+    compressions: Compressions | None = Field(
+        default=None, description="Fractions of all parameters to remove, in steps of 0.01, for every method."
+    )
+    models: Annotated[dict[Name, ModelSpec], AfterValidator(checks.not_empty)]
+    methods: Annotated[dict[Name, MethodSpec], AfterValidator(checks.not_empty)]
+    protocols: dict[Name, ProtocolSpec] = Field(
+        default_factory=dict, description="What methods can ask for in their `protocols`; `none` is always there."
+    )
+    resources: StagesSpec = StagesSpec()
+    priority: int = Field(
+        default=0,
+        ge=-100,
+        le=100,
+        description="Of sweeps that run on one cluster with one store, those of higher priority go first; "
+        "equal ones share it evenly.",
+    )
+    budget: BudgetSpec = BudgetSpec()
+
+    @model_validator(mode="after")
+    def _every_method_has_compressions(self) -> Self:
+        without = [name for name in self.methods if not self.compressions_of(name)]
+        if without:
+            raise checks.fault(f"no compressions for {', '.join(without)}; give them there or for the whole sweep")
+        return self
+
+    @model_validator(mode="after")
+    def _every_protocol_is_there_and_fits(self) -> Self:
+        if NO_PROTOCOL in self.protocols:
+            raise checks.fault(f"protocol '{NO_PROTOCOL}' is always there; give yours another name")
+        for name, method in self.methods.items():
+            for asked in method.protocols:
+                if asked != NO_PROTOCOL and asked not in self.protocols:
+                    known = nearest(asked, (NO_PROTOCOL, *self.protocols))
+                    raise checks.fault(f"method {name} asks for the protocol '{asked}', which is unknown; {known}")
+                folded = isinstance(method, IntegralMethod) and not method.keeps_batchnorm
+                if folded and isinstance(self.protocols.get(asked), RecalibrateProtocol):
+                    raise checks.fault(
+                        f"method {name} recalibrates batch norms that are folded away; set its batchnorm: keep"
+                    )
+        return self
+
+    def compressions_of(self, method: str) -> tuple[float, ...]:
+        """The compressions that a method is asked for: its own, else the sweep's; 0 alone for `dense`."""
+        spec = self.methods[method]
+        if isinstance(spec, DenseMethod):
+            return (0.0,)
+        return spec.compressions or self.compressions or ()
