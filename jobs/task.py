@@ -18,6 +18,7 @@ class StageKind(StrEnum):
     CONVERT = "convert"
     ORDER = "order"
     PERMUTE = "permute"
+    CHOOSE = "choose"
     OBSERVE = "observe"
     SCORE = "score"
     TUNE = "tune"
@@ -29,8 +30,9 @@ class StageKind(StrEnum):
 STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.TRAIN: 3,
     StageKind.CONVERT: 2,
-    StageKind.ORDER: 2,
-    StageKind.PERMUTE: 2,
+    StageKind.ORDER: 3,
+    StageKind.PERMUTE: 3,
+    StageKind.CHOOSE: 1,
     StageKind.OBSERVE: 1,
     StageKind.SCORE: 1,
     StageKind.TUNE: 2,
@@ -44,6 +46,7 @@ ACCELERATED = frozenset(
     {
         StageKind.TRAIN,
         StageKind.CONVERT,
+        StageKind.CHOOSE,
         StageKind.OBSERVE,
         StageKind.TUNE,
         StageKind.RECALIBRATE,
