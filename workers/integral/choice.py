@@ -142,5 +142,7 @@ def _weight_error(channels: Float[Tensor, "n d"], size: int, partition: Partitio
     samples = sampling_matrix(nodes_of(cells), len(channels)) @ channels
     middles = (torch.arange(len(channels), dtype=cells.dtype) + 0.5) / len(channels)
     at = torch.searchsorted(cells.cumsum(0), middles, right=True).clamp_max(size - 1)
-    share = (channels - samples[at]).square().sum() / channels.square().sum().clamp_min(torch.finfo(channels.dtype).tiny)
+    share = (channels - samples[at]).square().sum() / channels.square().sum().clamp_min(
+        torch.finfo(channels.dtype).tiny
+    )
     return round(float(share), 12)
