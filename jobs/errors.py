@@ -21,6 +21,10 @@ class BadNumericsError(OrchardError):
     """A computation gave NaN or infinity; the same task would give it again."""
 
 
+class BadNetworkError(OrchardError):
+    """A network failed a gate: it is not what its results would be taken for."""
+
+
 class CancelledError(OrchardError):
     """The task was asked to stop and did."""
 

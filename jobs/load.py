@@ -44,7 +44,7 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     for override in overrides:
         apply = _apply_file if override.startswith("@") else _apply_override
         faults.extend(apply(document, override))
-    spec, invalid = _validate(document)
+    spec, invalid = _validate(_with_controls(document))
     faults.extend(invalid)
     if faults or spec is None:
         raise InvalidFileError(source, faults)
@@ -89,6 +89,27 @@ def _set(document: dict[str, Any], path: str, value: Any) -> list[Fault]:
         node = child
     node[last] = value
     return []
+
+
+def _with_controls(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the controls that it lacks; whatever else is wrong with it, validation finds."""
+    methods = document.get("methods")
+    if not isinstance(methods, dict) or not methods or document.get("controls", True) is not True:
+        return document
+    there = [method for method in methods.values() if isinstance(method, dict)]
+    lacking: dict[str, dict[str, Any]] = {}
+    if "dense" not in methods and not any(method.get("kind") == "dense" for method in there):
+        lacking["dense"] = {"kind": "dense"}
+    asked = [] if "compressions" in document else _all_compressions(there)
+    if "random" not in methods and not any(method.get("criterion") == "random" for method in there):
+        lacking["random"] = {"kind": "criterion", "criterion": "random", **({"compressions": asked} if asked else {})}
+    return {**document, "methods": {**lacking, **methods}}
+
+
+def _all_compressions(methods: Sequence[dict[str, Any]]) -> list[Any]:
+    """Those that any method is asked for."""
+    lists = [method["compressions"] for method in methods if isinstance(method.get("compressions"), list)]
+    return list({repr(value): value for values in lists for value in values}.values())
 
 
 def _validate(document: dict[str, Any]) -> tuple[SweepSpec | None, list[Fault]]:

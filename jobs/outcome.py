@@ -24,6 +24,8 @@ class Cause(StrEnum):
     """The user's network, data or file cannot be used."""
     BAD_NUMERICS = "bad_numerics"
     """NaN or infinity."""
+    BAD_NETWORK = "bad_network"
+    """The network failed a gate."""
     CANCELLED = "cancelled"
     BUG = "bug"
     """Anything else: an error in a stage."""

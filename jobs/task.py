@@ -36,9 +36,9 @@ STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.OBSERVE: 1,
     StageKind.SCORE: 1,
     StageKind.TUNE: 2,
-    StageKind.PRUNE: 2,
+    StageKind.PRUNE: 3,
     StageKind.RECALIBRATE: 1,
-    StageKind.EVALUATE: 1,
+    StageKind.EVALUATE: 2,
 }
 """Raise a stage's number when its code changes the numbers that it returns: the old results stay, unused."""
 

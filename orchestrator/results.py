@@ -87,10 +87,12 @@ class Point:
     Attributes:
         asked: The compression asked for, in [0, 1).
         key: The `evaluate` task.
-        metrics: `accuracy` (fraction of the test split), `loss`, `compression` (reached), `params`, `macs`,
-            `size_bytes`, `duration_s`.
+        metrics: `METRICS`, and those of `MORE_METRICS` that were measured.
         created_s: When it was measured, seconds since the epoch.
         note: Why the compression reached is more than one percentage point from the one asked for; else empty.
+        widths: Channel group -> channels that are left; empty where nothing was to be removed.
+        full_widths: Channel group -> channels of the whole network.
+        digest: SHA-256 of the network's weights file.
     """
 
     asked: float
@@ -98,6 +100,9 @@ class Point:
     metrics: Mapping[str, float]
     created_s: float
     note: str = ""
+    widths: Mapping[str, int] = field(default_factory=dict)
+    full_widths: Mapping[str, int] = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def step(self) -> int:
@@ -113,19 +118,41 @@ class Curve:
     points: tuple[Point, ...]
 
 
-METRICS = ("accuracy", "loss", "compression", "params", "macs", "size_bytes", "duration_s")
-"""The metric keys of every point, the same on every curve."""
+METRICS = (
+    "accuracy",
+    "loss",
+    "compression",
+    "compression_ratio",
+    "speedup",
+    "params",
+    "macs",
+    "size_bytes",
+    "peak_memory_bytes",
+    "duration_s",
+)
+"""The metric keys of every point, the same on every curve: accuracy (a fraction of the test split) and its loss; the
+fraction of parameters removed, and parameters before to parameters after; multiply-accumulates before to those after
+(the theoretical speedup); what is left of both; bytes of the weights, and of all tensors when most are alive, for one
+image; how long the evaluation took."""
+
+MORE_METRICS = ("latency_p50_s", "latency_p90_s", "latency_mean_s", "energy_j")
+"""Those that some points have: timed forward passes and what they drew."""
 
 
 def point_of(asked: float, manifest: Manifest) -> Point:
     """The point that an `evaluate` manifest measured."""
-    values = {**manifest.measurements, "duration_s": manifest.duration_s}
+    measured = manifest.measurements
+    values = {**measured, **manifest.timings, "duration_s": manifest.duration_s}
+    more = [name for name in MORE_METRICS if name in values]
     return Point(
         asked=asked,
         key=manifest.key,
-        metrics={name: float(values[name]) for name in METRICS},
+        metrics={name: float(values[name]) for name in (*METRICS, *more)},
         created_s=manifest.created_s,
-        note=str(manifest.measurements.get("note", "")),
+        note=str(measured.get("note", "")),
+        widths=measured.get("widths", {}),
+        full_widths=measured.get("full_widths", {}),
+        digest=str(measured.get("digest", "")),
     )
 
 

@@ -20,9 +20,10 @@ os.environ.pop("RAY_ADDRESS", None)
 
 @pytest.fixture
 def tiny_sweep() -> dict:
-    """A sweep of two curves on digits: a small residual network, dense and l1, one epoch."""
+    """A sweep of two curves on digits: a small residual network, dense and l1, one epoch; no control is added."""
     return {
         "name": "tiny",
+        "controls": False,
         "data": {"dataset": "digits"},
         "compressions": [0.2, 0.4],
         "models": {

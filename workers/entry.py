@@ -38,7 +38,7 @@ StageOf: TypeAlias = Callable[[StageKind], StageFunction]
 LIBRARIES = ("torch", "torchvision", "numpy", "ortools")
 """Libraries whose versions go into every manifest."""
 
-_FINAL = frozenset({Cause.BAD_INPUT, Cause.BAD_NUMERICS, Cause.BUG})
+_FINAL = frozenset({Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.BAD_NUMERICS, Cause.BUG})
 """Causes that another attempt would meet again: no checkpoint is left for it."""
 
 
@@ -190,7 +190,7 @@ class _Attempt:
             key=self._task.key,
             cause=diagnosis.cause,
             message=diagnosis.message,
-            traceback="" if diagnosis.cause in {Cause.BAD_INPUT, Cause.CANCELLED} else trace,
+            traceback="" if diagnosis.cause in {Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.CANCELLED} else trace,
             log=keep_log(self._task, self._store, f"{diagnosis.message}\n{trace}"),
             duration_s=time.time() - self._started_s,
             host=_host(),

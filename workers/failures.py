@@ -7,7 +7,7 @@ import errno
 from dataclasses import dataclass
 
 from jobs.artifact import CorruptArtifactError, MissingArtifactError
-from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from jobs.errors import BadInputError, BadNetworkError, BadNumericsError, CancelledError
 from jobs.outcome import Cause
 
 _GPU_MEMORY = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
@@ -44,6 +44,8 @@ def diagnose(error: BaseException) -> Diagnosis:
             return Diagnosis(cause=Cause.BAD_INPUT, message=message)
         case BadNumericsError():
             return Diagnosis(cause=Cause.BAD_NUMERICS, message=message)
+        case BadNetworkError():
+            return Diagnosis(cause=Cause.BAD_NETWORK, message=message)
         case CancelledError():
             return Diagnosis(cause=Cause.CANCELLED, message=message)
         case CorruptArtifactError():

@@ -47,7 +47,11 @@ def network_files(recipe: Recipe, state: Mapping[str, Tensor]) -> dict[str, byte
 
 def read_recipe(context: Context, role: str = "network") -> Recipe:
     """The recipe of the network artifact in a role."""
-    value = context.read_json(role, RECIPE_FILE)
+    return parse_recipe(context.read_json(role, RECIPE_FILE))
+
+
+def parse_recipe(value: Json) -> Recipe:
+    """The recipe that `network.json` holds."""
     return Recipe(
         network=value["network"],
         arguments=value["arguments"],

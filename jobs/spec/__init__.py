@@ -9,6 +9,7 @@ from jobs.spec.base import Compressions, Record
 from jobs.spec.criterion import CriterionMethod, ScoreSpec
 from jobs.spec.data import DataSpec, NormalizeSpec
 from jobs.spec.integral import IntegralMethod, IntegralTrainSpec, OrderingSpec, TuneSpec
+from jobs.spec.measure import LatencySpec, MeasureSpec
 from jobs.spec.methods import METHOD_KINDS, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec, TrainSpec
 from jobs.spec.protocols import NO_PROTOCOL, PROTOCOL_KINDS, ProtocolSpec, RecalibrateProtocol
@@ -27,6 +28,8 @@ __all__ = [
     "DenseMethod",
     "IntegralMethod",
     "IntegralTrainSpec",
+    "LatencySpec",
+    "MeasureSpec",
     "MethodSpec",
     "ModelSpec",
     "NormalizeSpec",

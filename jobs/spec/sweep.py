@@ -9,6 +9,7 @@ from jobs.errors import nearest
 from jobs.spec.base import Compressions, Name, Record, Seed
 from jobs.spec.data import DataSpec
 from jobs.spec.integral import IntegralMethod
+from jobs.spec.measure import MeasureSpec
 from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec, RecalibrateProtocol
@@ -36,6 +37,12 @@ class SweepSpec(Record):
     methods: Annotated[dict[Name, MethodSpec], AfterValidator(checks.not_empty)]
     protocols: dict[Name, ProtocolSpec] = Field(
         default_factory=dict, description="What methods can ask for in their `protocols`; `none` is always there."
+    )
+    measure: MeasureSpec = MeasureSpec()
+    controls: bool = Field(
+        default=True,
+        description="Add the methods `dense` and `random` where no method is of their kind: no curve can be judged "
+        "without them.",
     )
     resources: StagesSpec = StagesSpec()
     priority: int = Field(

@@ -39,6 +39,7 @@ def evaluated(tasks: Collector, network: str, label: str) -> str:
         "split": "test",
         "num_images": data.test_images,
         "batch_size": data.batch_size,
+        "measure": tasks.spec.measure.model_dump(mode="json"),
     }
     return tasks.add(StageKind.EVALUATE, params, {"network": network}, label, tasks.data_location)
 

@@ -1,17 +1,19 @@
 """A sweep's curves for people: a figure, a table of all points and one self-contained page.
 
 Everything is made from the curves and their orders, so that it can be made again whenever the store is there. This
-package refuses to know where curves come from; `figure`, `table` and `page` each make one kind of thing, and
-matplotlib is imported when the first figure is drawn.
+package refuses to know where curves come from; `comparison` says what they amount to, `figure`, `patterns`, `table`
+and `page` each make one kind of thing, and matplotlib is imported when the first figure is drawn.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.orders import GroupOrder
+from orchestrator.report.comparison import areas, changes_to_dense, pareto_front
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.page import figure_title, html_page, sweep_yaml
-from orchestrator.report.table import orders_csv, points_csv, summarize, summary_table
+from orchestrator.report.patterns import draw_patterns
+from orchestrator.report.table import areas_csv, orders_csv, points_csv, summarize, summary_table, widths_csv
 from orchestrator.results import Curve, SweepRecord
 
 __all__ = [
@@ -26,21 +28,29 @@ __all__ = [
 
 
 def report_files(record: SweepRecord, curves: Sequence[Curve], orders: Sequence[GroupOrder]) -> dict[str, bytes]:
-    """The whole report: `curves.png`, `points.csv`, `report.html`, the sweep file as it was run, and `orders.csv`.
+    """The whole report.
+
+    `curves.png`, `points.csv`, `areas.csv` (under the curves), `report.html`, the sweep file as it was run; where
+    channels were taken, `widths.csv` and `widths.png`; where they were ordered, `orders.csv`.
 
     Args:
         record: What the sweep asked for.
         curves: What it has measured so far.
-        orders: The channel orders that the curves rest on; without any, there is no `orders.csv`.
+        orders: The channel orders that the curves rest on.
     """
-    figure = draw_curves(curves, figure_title(record))
+    figure, patterns = draw_curves(curves, figure_title(record)), draw_patterns(curves, f"{record.name}: what is kept")
     files = {
         "curves.png": figure,
-        "points.csv": points_csv(record, curves).encode(),
-        "report.html": html_page(record, curves, figure=figure).encode(),
+        "points.csv": points_csv(record, curves, changes_to_dense(curves), pareto_front(curves)).encode(),
+        "areas.csv": areas_csv(areas(summarize(curves))).encode(),
+        "report.html": html_page(record, curves, figure=figure, patterns=patterns).encode(),
         "sweep.yaml": sweep_yaml(record).encode(),
     }
-    return {**files, "orders.csv": orders_csv(orders).encode()} if orders else files
+    if patterns:
+        files |= {"widths.csv": widths_csv(curves).encode(), "widths.png": patterns}
+    if orders:
+        files["orders.csv"] = orders_csv(orders).encode()
+    return files
 
 
 def write_report(

@@ -11,6 +11,7 @@ from html import escape
 
 import yaml
 
+from orchestrator.report.comparison import areas
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.table import MISSING, percent, row_name, summarize
 from orchestrator.results import METRICS, Curve, PlannedPoint, Point, SweepRecord
@@ -34,15 +35,17 @@ summary { cursor: pointer; font-size: 1.15rem; font-weight: 600; margin: 2.2rem 
 """
 
 
-def html_page(record: SweepRecord, curves: Sequence[Curve], *, figure: bytes | None = None) -> str:
+def html_page(
+    record: SweepRecord, curves: Sequence[Curve], *, figure: bytes | None = None, patterns: bytes | None = None
+) -> str:
     """The page of a sweep.
 
     Args:
         record: What the sweep asked for.
         curves: What it has measured so far.
         figure: The figure as PNG, where it is drawn already.
+        patterns: The figure of what is kept of which group, where there is one.
     """
-    image = base64.b64encode(figure or draw_curves(curves, figure_title(record))).decode()
     name = escape(record.name)
     versions = [[library, version] for library, version in sorted(record.versions.items())]
     versions.append(["git commit", record.git_commit or "unknown"])
@@ -52,11 +55,13 @@ def html_page(record: SweepRecord, curves: Sequence[Curve], *, figure: bytes | N
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
             f'<h1>{name}</h1>\n<p class="facts">{escape(_facts(curves))}</p>',
-            f'<img alt="Accuracy against compression" src="data:image/png;base64,{image}">',
+            _image("Accuracy against compression", figure or draw_curves(curves, figure_title(record))),
             "<h2>Accuracy (%) by compression asked for</h2>",
-            f"<p>Mean ± standard deviation over the seeds. (1/2): one of two is measured; {MISSING}: none is.</p>",
+            f"<p>Mean ± standard deviation over the seeds. (1/2): one of two is measured; {MISSING}: none is."
+            " Area: mean accuracy over the compressions that all methods of a model reach.</p>",
             _summary(curves),
             _notes(curves),
+            _folded("What is kept of which channel group", _image("Channels kept", patterns)) if patterns else "",
             _folded("All points", _points(curves)),
             _folded("The sweep file", f"<pre>{escape(sweep_yaml(record))}</pre>"),
             _folded("Versions", _table(["what", "version"], versions)),
@@ -76,6 +81,10 @@ def sweep_yaml(record: SweepRecord) -> str:
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
+def _image(words: str, png: bytes) -> str:
+    return f'<img alt="{words}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+
+
 def _facts(curves: Sequence[Curve]) -> str:
     planned = sum(len(curve.plan.points) for curve in curves)
     points = [point for curve in curves for point in curve.points]
@@ -88,8 +97,18 @@ def _facts(curves: Sequence[Curve]) -> str:
 
 def _summary(curves: Sequence[Curve]) -> str:
     summary = summarize(curves)
-    head = ["model", "data set", "method", *map(percent, summary.asked)]
-    rows = [[row.model, row.dataset, row_name(row, summary.rows), *summary.texts(row)] for row in summary.rows]
+    under = areas(summary)
+    head = ["model", "data set", "method", *map(percent, summary.asked), "area"]
+    rows = [
+        [
+            row.model,
+            row.dataset,
+            row_name(row, summary.rows),
+            *summary.texts(row),
+            f"{100 * under[row]:.1f}" if row in under else "",
+        ]
+        for row in summary.rows
+    ]
     return _table(head, rows, first_number=3)
 
 

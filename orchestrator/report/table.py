@@ -5,13 +5,14 @@ This module refuses to know how a figure or a page looks; the one table that it 
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+from jobs.spec import NO_PROTOCOL
 from orchestrator.orders import GroupOrder
-from orchestrator.results import METRICS, Curve, SweepRecord
+from orchestrator.results import METRICS, MORE_METRICS, Curve, SweepRecord
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,6 +64,11 @@ class SummaryRow:
     def is_dense(self) -> bool:
         """Whether it stands for the network as it is: nothing was to be removed."""
         return all(cell.asked == 0.0 for cell in self.cells)
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is the dense network without any protocol."""
+        return self.is_dense and self.protocol == NO_PROTOCOL
 
     @property
     def measured(self) -> tuple[Cell, ...]:
@@ -177,15 +183,50 @@ def orders_csv(orders: Sequence[GroupOrder]) -> str:
     return text.getvalue()
 
 
-def points_csv(record: SweepRecord, curves: Sequence[Curve]) -> str:
-    """Every measured point as one row; numbers are written so that they read back exactly."""
+def points_csv(
+    record: SweepRecord, curves: Sequence[Curve], changes: Mapping[str, float], front: Collection[str]
+) -> str:
+    """Every measured point as one row; numbers are written so that they read back exactly.
+
+    Args:
+        record: The sweep.
+        curves: Its curves.
+        changes: By a point's key: accuracy less that of the dense network.
+        front: Keys of the points on the Pareto front.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["sweep", "model", "dataset", "method", "protocol", "seed", "asked", *METRICS, "key", "note"])
+    head = ["sweep", "model", "dataset", "method", "protocol", "seed", "asked"]
+    writer.writerow([*head, *METRICS, *MORE_METRICS, "accuracy_change", "pareto", "digest", "key", "note"])
     for curve in curves:
         plan = curve.plan
         for point in curve.points:
             names = [record.name, plan.model, plan.dataset, plan.method, plan.protocol, plan.seed]
-            values = [point.metrics[name] for name in METRICS]
-            writer.writerow([*names, point.asked, *values, point.key, point.note])
+            values = [point.metrics.get(name, "") for name in (*METRICS, *MORE_METRICS)]
+            compared = [changes.get(point.key, ""), "yes" if point.key in front else "no"]
+            writer.writerow([*names, point.asked, *values, *compared, point.digest, point.key, point.note])
+    return text.getvalue()
+
+
+def widths_csv(curves: Sequence[Curve]) -> str:
+    """How many channels of each group every pruned network keeps: a row per point and group."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["model", "method", "protocol", "seed", "asked", "group", "width", "full_width"])
+    for curve in curves:
+        plan = curve.plan
+        for point in curve.points:
+            for group, width in point.widths.items():
+                names = [plan.model, plan.method, plan.protocol, plan.seed, point.asked]
+                writer.writerow([*names, group, width, point.full_widths[group]])
+    return text.getvalue()
+
+
+def areas_csv(areas: Mapping[SummaryRow, float]) -> str:
+    """The area under every curve, best first within a model."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["model", "dataset", "method", "protocol", "area"])
+    for row in sorted(areas, key=lambda row: (row.model, row.dataset, -areas[row])):
+        writer.writerow([row.model, row.dataset, row.method, row.protocol, areas[row]])
     return text.getvalue()

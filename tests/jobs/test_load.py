@@ -132,6 +132,27 @@ def test_a_fault_names_its_path_and_its_remedy(tiny_sweep, write_sweep, change, 
     assert len(faults) == 1  # and nothing else is blamed
 
 
+L1 = {"kind": "criterion", "criterion": "l1"}
+
+
+def test_controls_are_added_where_they_lack(tiny_sweep, write_sweep):
+    spec = load_sweep(write_sweep({**tiny_sweep, "controls": True, "methods": {"l1": L1}}))
+    assert [method.kind for method in spec.methods.values()] == ["dense", "criterion", "criterion"]
+    assert spec.methods["random"].criterion == "random"
+
+
+def test_controls_under_another_name_count(tiny_sweep, write_sweep):
+    there = {"whole": {"kind": "dense"}, "chance": {"kind": "criterion", "criterion": "random"}, "l1": L1}
+    assert load_sweep(write_sweep({**tiny_sweep, "controls": True, "methods": there})).methods.keys() == there.keys()
+
+
+def test_random_is_asked_for_all_that_others_are(tiny_sweep, write_sweep):
+    methods = {"a": {**L1, "compressions": [0.1, 0.3]}, "b": {**L1, "compressions": [0.3, 0.2]}}
+    sweep = {key: value for key, value in tiny_sweep.items() if key != "compressions"}
+    spec = load_sweep(write_sweep({**sweep, "controls": True, "methods": methods}))
+    assert spec.compressions_of("random") == (0.1, 0.3, 0.2)
+
+
 TEXTS = [
     ("", "the file is empty"),
     ("# nothing\n", "the file is empty"),

@@ -147,7 +147,7 @@ def test_a_network_without_groups_is_permuted_at_once():
     assert state.state_of(targets[0]) is TaskState.DONE
 
 
-@pytest.mark.parametrize("cause", [Cause.BUG, Cause.BAD_INPUT, Cause.BAD_NUMERICS, Cause.CANCELLED])
+@pytest.mark.parametrize("cause", [Cause.BUG, Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.BAD_NUMERICS, Cause.CANCELLED])
 def test_a_deterministic_fault_fails_once_and_blocks_only_its_dependants(cause):
     tasks, targets = chain([0, 1])
     broken = tasks[targets[0]].inputs["network"]

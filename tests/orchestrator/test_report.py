@@ -14,7 +14,7 @@ from rich.console import Console
 
 from orchestrator.orders import GroupOrder
 from orchestrator.report import draw_curves, html_page, points_csv, report_files, summarize, summary_table, write_report
-from orchestrator.results import METRICS, Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
+from orchestrator.results import METRICS, MORE_METRICS, Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
 
 
 def make_curve(method: str, seed: int, accuracies: dict[float, float | None], *, model="net", protocol="none", note=""):
@@ -123,14 +123,28 @@ def test_terminal_table_takes_names_as_they_are():
     assert "[red]x" in console.export_text()
 
 
+COMPARED = ["accuracy_change", "pareto", "digest", "key", "note"]
+
+
 def test_csv_reads_back_exactly(curves):
     curves = (*curves, make_curve('odd, "name"', 0, {0.3: 1 / 3}, note="line 1\nline 2"))
-    rows = list(csv.DictReader(io.StringIO(points_csv(make_record(*curves), curves))))
+    rows = list(csv.DictReader(io.StringIO(points_csv(make_record(*curves), curves, {}, ()))))
     assert len(rows) == sum(len(curve.points) for curve in curves)  # 5 measured before, 1 more
     last = rows[-1]
     assert float(last["accuracy"]) == 1 / 3
     assert (last["sweep"], last["method"], last["note"]) == ("quick", 'odd, "name"', "line 1\nline 2")
-    assert list(last) == ["sweep", "model", "dataset", "method", "protocol", "seed", "asked", *METRICS, "key", "note"]
+    assert list(last) == [
+        "sweep",
+        "model",
+        "dataset",
+        "method",
+        "protocol",
+        "seed",
+        "asked",
+        *METRICS,
+        *MORE_METRICS,
+        *COMPARED,
+    ]
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -232,12 +246,19 @@ def test_page_has_each_point_in_its_own_row():
     assert "0.625" in text
 
 
-def test_report_writes_five_files(curves, tmp_path):
+def test_report_writes_its_files(curves, tmp_path):
     record = make_record(*curves)
     paths = write_report(record, curves, ORDERS, tmp_path / "new" / "folder")
-    assert [path.name for path in paths] == ["curves.png", "points.csv", "report.html", "sweep.yaml", "orders.csv"]
+    assert [path.name for path in paths] == [
+        "curves.png",
+        "points.csv",
+        "areas.csv",
+        "report.html",
+        "sweep.yaml",
+        "orders.csv",
+    ]
     assert {path.name: path.read_bytes() for path in paths} == report_files(record, curves, ORDERS)
-    assert yaml.safe_load(paths[3].read_text()) == record.spec
+    assert yaml.safe_load(paths[4].read_text()) == record.spec
 
 
 def test_a_sweep_with_orders_has_a_table_of_them(curves):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from jobs.artifact import Manifest
@@ -8,9 +10,12 @@ MEASURED = {
     "accuracy": 0.9,
     "loss": 0.3,
     "compression": 0.199,
+    "compression_ratio": 1 / 0.801,
+    "speedup": 1.2,
     "params": 80,
     "macs": 900,
     "size_bytes": 320,
+    "peak_memory_bytes": 400,
     "num_samples": 10,
     "note": "",
 }
@@ -28,6 +33,11 @@ def curve(*points: tuple[float, str]) -> PlannedCurve:
 
 def test_a_point_has_every_metric_and_no_other():
     assert point_of(0.2, manifest("aa")).metrics.keys() == set(METRICS)
+
+
+def test_a_point_has_what_was_timed_too():
+    timed = replace(manifest("aa"), timings={"latency_p50_s": 0.25, "features.0": 3.0})
+    assert point_of(0.2, timed).metrics.keys() == {*METRICS, "latency_p50_s"}
 
 
 def test_a_points_step_is_the_asked_compression_in_percent():

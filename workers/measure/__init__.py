@@ -5,5 +5,16 @@ Knows models and data; knows nothing of how a network came about or where number
 
 from workers.measure.accuracy import Scores, evaluate
 from workers.measure.counting import count_macs, num_parameters, size_bytes
+from workers.measure.latency import Latency, measure_latency
+from workers.measure.memory import peak_memory_bytes
 
-__all__ = ["Scores", "count_macs", "evaluate", "num_parameters", "size_bytes"]
+__all__ = [
+    "Latency",
+    "Scores",
+    "count_macs",
+    "evaluate",
+    "measure_latency",
+    "num_parameters",
+    "peak_memory_bytes",
+    "size_bytes",
+]

@@ -34,7 +34,8 @@ def run(context: Context) -> Product:
 
     Params: `how` (`remove` channels by score, or `resample` functions), `allocation`, `compression`, and for `resample`
     the `partition` and `quadrature`. Measures the `compression` reached (with a `note` if it is not the one asked
-    for), `params`, `macs`, `size_bytes` and the `widths`.
+    for), `params`, `macs`, `size_bytes`, the theoretical `speedup` (MACs of the whole network over those
+    that are left), and `widths` and `full_widths`.
 
     Raises:
         ValueError: The sliced network's output is not the masked one's, or the number of parameters is not the
@@ -52,14 +53,18 @@ def run(context: Context) -> Product:
     state = make(context, source, allocation, images)
     module = rebuild(source.recipe, state)
     measured = sizes(module, source.recipe)
-    full = sizes(rebuild(source.recipe, source.state), source.recipe)["params"]
-    if abs(1 - measured["params"] / full - allocation.compression) > 1e-9:
-        raise ValueError(f"{measured['params']} of {full} parameters are left, not {1 - allocation.compression:.2%}")
+    full = sizes(rebuild(source.recipe, source.state), source.recipe)
+    if abs(1 - measured["params"] / full["params"] - allocation.compression) > 1e-9:
+        raise ValueError(
+            f"{measured['params']} of {full['params']} parameters are left, not {1 - allocation.compression:.2%}"
+        )
     return Product(
         measurements={
             "compression": allocation.compression,
             "note": allocation.note,
             "widths": dict(allocation.widths),
+            "full_widths": source.channel_map.widths(),
+            "speedup": full["macs"] / measured["macs"],
             **measured,
         },
         files=network_files(source.recipe, state),

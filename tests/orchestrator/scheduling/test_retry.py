@@ -11,7 +11,7 @@ def failure(cause, **changes):
     return Failed(key="k", cause=cause, message="no", **changes)
 
 
-@pytest.mark.parametrize("cause", [Cause.BUG, Cause.BAD_INPUT, Cause.BAD_NUMERICS, Cause.CANCELLED])
+@pytest.mark.parametrize("cause", [Cause.BUG, Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.BAD_NUMERICS, Cause.CANCELLED])
 def test_what_would_fail_again_is_final_at_once(cause):
     assert retry_after(failure(cause), count=1, asked=Resources()) is None
 

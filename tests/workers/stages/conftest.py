@@ -173,8 +173,9 @@ class Workbench:
     def recalibrate(self, network: str, num_images: int = 256, seed: int = 0) -> str:
         return self.key(StageKind.RECALIBRATE, {"num_images": num_images, "data": DATA, "seed": seed}, network=network)
 
-    def evaluate(self, network: str) -> str:
-        params = {"data": DATA, "split": "test", "num_images": None, "batch_size": 256}
+    def evaluate(self, network: str, **measure) -> str:
+        gates = {"latency": None, "reload": False, "export": False, **measure}
+        params = {"data": DATA, "split": "test", "num_images": None, "batch_size": 256, "measure": gates}
         return self.key(StageKind.EVALUATE, params, network=network)
 
     def run_again(self, key: str) -> Commit:

@@ -66,3 +66,15 @@ class Unprunable(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(torch.softmax(self.only(x), 1).mean((2, 3)))
+
+
+class Emptied(nn.Module):
+    """A layer without a channel."""
+
+    def __init__(self):
+        super().__init__()
+        self.nothing = nn.Linear(64, 0)
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.head(x.flatten(1))

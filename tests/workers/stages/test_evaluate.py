@@ -1,9 +1,26 @@
+from pathlib import Path
+
 import pytest
 
 from jobs.outcome import Cause
 from jobs.task import StageKind
 
-KEYS = {"accuracy", "loss", "num_samples", "compression", "params", "macs", "size_bytes", "note"}
+KEYS = {
+    "accuracy",
+    "loss",
+    "num_samples",
+    "compression",
+    "compression_ratio",
+    "speedup",
+    "params",
+    "macs",
+    "size_bytes",
+    "peak_memory_bytes",
+    "note",
+    "widths",
+    "full_widths",
+    "digest",
+}
 SIZES = ("params", "macs", "size_bytes")
 
 
@@ -21,7 +38,10 @@ def test_of_a_pruned_network_it_repeats_what_pruning_measured(bench):
     pruned = bench.remove(bench.convert(fold=False), 0.99)
     measured = bench.measured(bench.evaluate(pruned))
     assert measured.keys() == KEYS
-    assert all(measured[name] == bench.measured(pruned)[name] for name in (*SIZES, "compression", "note"))
+    repeated = (*SIZES, "compression", "note", "speedup", "widths", "full_widths")
+    assert all(measured[name] == bench.measured(pruned)[name] for name in repeated)
+    assert measured["compression_ratio"] == pytest.approx(1 / (1 - measured["compression"]))
+    assert measured["digest"] == bench.digests(pruned)["weights.safetensors"]
 
 
 def test_folding_costs_no_accuracy(bench):
@@ -58,3 +78,28 @@ def test_it_stops_when_asked_to(bench, failure):
     params = {**bench.tasks[bench.evaluate(trained)].params, "batch_size": 99}
     outcome = bench.run(StageKind.EVALUATE, params, should_stop=lambda: True, network=trained)
     assert failure(outcome).cause is Cause.CANCELLED
+
+
+def test_a_network_that_passes_the_gates_counts(bench):
+    pruned = bench.remove(bench.convert(fold=False), 0.3)
+    measured = bench.measured(bench.evaluate(pruned, reload=True, export=True))
+    assert measured == bench.measured(bench.evaluate(pruned))
+
+
+def test_forward_passes_are_timed_where_asked(bench):
+    latency = {"batch_size": 2, "warmup": 1, "repeats": 4}
+    timings = bench.store.manifest(bench.evaluate(bench.train(), latency=latency)).timings
+    assert timings.keys() == {"latency_p50_s", "latency_p90_s", "latency_mean_s"}  # no GPU, no energy
+    assert 0 < timings["latency_p50_s"] <= timings["latency_p90_s"]
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_a_network_that_fails_a_gate_fails_its_point_with_the_reason(own_bench, failure, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    from obstacle_networks import Emptied
+
+    params = own_bench.tasks[own_bench.evaluate(own_bench.train())].params
+    empty = own_bench.put("obstacle_networks:Emptied", Emptied().state_dict())
+    outcome = failure(own_bench.run(StageKind.EVALUATE, params, network=empty))
+    assert outcome.cause is Cause.BAD_NETWORK
+    assert "nothing.weight, nothing.bias hold no number" in outcome.message

@@ -31,7 +31,8 @@ def training(device: str) -> Task:
 def test_a_network_trained_on_the_gpu_is_evaluated_alike_on_both_devices(bench):
     trained = run_task(training("cuda"), bench.store)
     assert isinstance(trained, Succeeded)
-    params = {"data": DATA, "split": "test", "num_images": None, "batch_size": 256}
+    gates = {"latency": None, "reload": True, "export": False}
+    params = {"data": DATA, "split": "test", "num_images": None, "batch_size": 256, "measure": gates}
     evaluate = make_task(
         StageKind.EVALUATE, params=params, inputs={"network": trained.key}, environment=training("cuda").environment
     )

@@ -10,7 +10,7 @@ from workers.allocation import ALLOCATIONS, merging_errors, removal_errors
 from workers.channels import ChannelMap
 from workers.integral import QUADRATURES, nodes_of, resample
 
-KEYS = {"compression", "note", "widths", "params", "macs", "size_bytes"}
+KEYS = {"compression", "note", "widths", "full_widths", "speedup", "params", "macs", "size_bytes"}
 HOWS = ["l1", "random", "adaptive", "uniform", "tuned", "tuned biases"]
 
 

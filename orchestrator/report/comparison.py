@@ -1,0 +1,119 @@
+"""What curves amount to when they are compared: the area under each, the distance to dense, the Pareto front.
+
+Pure functions of measured points. This module refuses to know how any of it is shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import fmean
+
+from jobs.spec import NO_PROTOCOL
+from orchestrator.report.table import Summary, SummaryRow
+from orchestrator.results import Curve, Point
+
+COSTS = ("params", "macs", "latency_p50_s")
+"""What a point of the Pareto front may be cheap in; where a point lacks one, it is left out for all."""
+
+
+def areas(summary: Summary) -> dict[SummaryRow, float]:
+    """Mean accuracy over the compressions that all methods of a model reach: the normalised area under each curve.
+
+    Trapezoids through the means over the seeds, from the dense network (or, without it, from the largest of the
+    smallest compressions) to the smallest of the largest. So that no method gains by stopping early.
+
+    Returns:
+        Row -> area, a fraction like accuracy; rows of a single point, of the dense network, and of methods that share
+        no range with the others have none.
+    """
+    found: dict[SummaryRow, float] = {}
+    for model in dict.fromkeys((row.model, row.dataset) for row in summary.rows):
+        rows = [row for row in summary.rows if (row.model, row.dataset) == model]
+        dense = next((row.measured[0].accuracy for row in rows if row.is_control and row.measured), None)
+        lines = {row: _line(row, dense) for row in rows if not row.is_dense}
+        lines = {row: line for row, line in lines.items() if len(line) > 1}
+        if not lines:
+            continue
+        start = max(line[0][0] for line in lines.values())
+        end = min(line[-1][0] for line in lines.values())
+        if start < end:
+            found |= {row: _area(line, start, end) / (end - start) for row, line in lines.items()}
+    return found
+
+
+def _line(row: SummaryRow, dense: float | None) -> list[tuple[float, float]]:
+    start = {} if dense is None else {0.0: dense}
+    return sorted({**start, **{cell.asked: cell.accuracy for cell in row.measured}}.items())
+
+
+def _area(line: Sequence[tuple[float, float]], start: float, end: float) -> float:
+    inner = [(x, y) for x, y in line if start < x < end]
+    corners = [(start, _at(line, start)), *inner, (end, _at(line, end))]
+    return sum((x - w) * (y + z) / 2 for (w, z), (x, y) in pairwise(corners))
+
+
+def _at(line: Sequence[tuple[float, float]], x: float) -> float:
+    """The line's height at x, which lies on it."""
+    for (left, low), (right, high) in pairwise(line):
+        if left <= x <= right:
+            return low + (high - low) * (x - left) / (right - left)
+    raise ValueError(f"{x} is not between {line[0][0]} and {line[-1][0]}")
+
+
+def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
+    """By a point's key: its accuracy less that of the dense network of the same model, seed and data set.
+
+    Points whose dense network is not measured are absent.
+    """
+    dense = {
+        (curve.plan.model, curve.plan.dataset, curve.plan.seed): curve.points[0].metrics["accuracy"]
+        for curve in curves
+        if curve.points and curve.plan.protocol == NO_PROTOCOL and all(point.asked == 0 for point in curve.points)
+    }
+    return {
+        point.key: point.metrics["accuracy"] - dense[where]
+        for curve in curves
+        if (where := (curve.plan.model, curve.plan.dataset, curve.plan.seed)) in dense
+        for point in curve.points
+    }
+
+
+def pareto_front(curves: Sequence[Curve]) -> frozenset[str]:
+    """Keys of the points that no other of the same model beats.
+
+    A point beats another that it equals or betters in accuracy and in every cost of `COSTS` that all points of the
+    model have, and betters in one.
+    """
+    models: dict[tuple[str, str], dict[str, Point]] = {}
+    for curve in curves:
+        points = models.setdefault((curve.plan.model, curve.plan.dataset), {})
+        points.update({point.key: point for point in curve.points})
+    return frozenset(key for points in models.values() for key in _front(points))
+
+
+def _front(points: Mapping[str, Point]) -> list[str]:
+    costs = [name for name in COSTS if all(name in point.metrics for point in points.values())]
+    losses = {
+        key: (-point.metrics["accuracy"], *(point.metrics[name] for name in costs)) for key, point in points.items()
+    }
+    return [key for key, mine in losses.items() if not any(_beats(other, mine) for other in losses.values())]
+
+
+def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
+    return one != other and all(mine <= theirs for mine, theirs in zip(one, other, strict=True))
+
+
+def kept_fractions(curves: Sequence[Curve], asked: float) -> dict[tuple[str, str], dict[str, float]]:
+    """(method, protocol) -> channel group -> the fraction of its channels that is left, mean over the seeds.
+
+    Args:
+        curves: Of one model.
+        asked: The compression; methods not measured there are absent.
+    """
+    found: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for curve in curves:
+        for point in curve.points:
+            if point.asked == asked and point.full_widths:
+                groups = found.setdefault((curve.plan.method, curve.plan.protocol), {})
+                for name, width in point.widths.items():
+                    groups.setdefault(name, []).append(width / point.full_widths[name])
+    return {method: {name: fmean(each) for name, each in groups.items()} for method, groups in found.items()}

@@ -1,0 +1,137 @@
+"""What curves amount to, by hand."""
+
+import csv
+import io
+from dataclasses import replace
+
+import pytest
+from matplotlib.image import imread
+
+from orchestrator.report import report_files, summarize
+from orchestrator.report.comparison import areas, changes_to_dense, kept_fractions, pareto_front
+from orchestrator.results import Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
+
+
+def curve(method: str, points: dict[float, float], *, seed=0, protocol="none", widths=None, **metrics) -> Curve:
+    """A curve: compression asked for -> accuracy; what else was measured is the same for all points."""
+    keys = {asked: f"{method}/{protocol}/{seed}/{asked}" for asked in points}
+    plan = PlannedCurve(
+        model="net",
+        dataset="digits",
+        method=method,
+        protocol=protocol,
+        seed=seed,
+        points=tuple(PlannedPoint(compression=asked, key=key) for asked, key in keys.items()),
+    )
+    measured = tuple(
+        Point(
+            asked=asked,
+            key=keys[asked],
+            metrics={
+                "accuracy": accuracy,
+                "compression": asked,
+                "params": 100 * (1 - asked),
+                "macs": 100 * (1 - asked),
+                **metrics,
+            },
+            created_s=0.0,
+            widths=widths or {},
+            full_widths=dict.fromkeys(widths, 8) if widths else {},
+        )
+        for asked, accuracy in points.items()
+    )
+    return Curve(plan=plan, points=measured)
+
+
+DENSE = curve("dense", {0.0: 1.0})
+
+
+def area_of(method: str, *curves: Curve) -> float:
+    return next(area for row, area in areas(summarize(curves)).items() if row.method == method)
+
+
+def test_the_area_begins_at_the_dense_network():
+    # From 1.0 at 0 to 0.6 at 0.4: on average 0.8.
+    assert area_of("l1", DENSE, curve("l1", {0.4: 0.6})) == pytest.approx(0.8)
+
+
+def test_without_a_dense_network_it_begins_where_all_curves_have_begun():
+    one, other = curve("l1", {0.1: 0.9, 0.3: 0.5}), curve("l2", {0.2: 0.8, 0.3: 0.6})
+    # l1 is at 0.7 in 0.2.
+    assert area_of("l1", one, other) == pytest.approx(0.6)
+    assert area_of("l2", one, other) == pytest.approx(0.7)
+
+
+def test_a_method_that_stops_early_gains_nothing():
+    short, long = curve("short", {0.2: 0.8}), curve("long", {0.2: 0.8, 0.4: 0.0})
+    assert area_of("short", DENSE, short, long) == area_of("long", DENSE, short, long) == pytest.approx(0.9)
+
+
+def test_seeds_count_by_their_mean():
+    assert area_of("l1", DENSE, curve("l1", {0.4: 0.5}), curve("l1", {0.4: 0.7}, seed=1)) == pytest.approx(0.8)
+
+
+def test_curves_without_a_common_range_have_no_area():
+    assert areas(summarize([curve("a", {0.1: 0.9, 0.2: 0.8}), curve("b", {0.3: 0.7, 0.4: 0.6})])) == {}
+
+
+def test_the_change_is_to_the_dense_network_of_the_same_seed():
+    curves = [DENSE, curve("dense", {0.0: 0.5}, seed=1), curve("l1", {0.2: 0.75}, seed=1), curve("l1", {0.2: 0.75})]
+    changes = changes_to_dense(curves)
+    assert changes["l1/none/1/0.2"] == 0.25
+    assert changes["l1/none/0/0.2"] == -0.25
+
+
+def test_a_dense_network_that_was_trained_on_is_no_reference():
+    changes = changes_to_dense([DENSE, curve("dense", {0.0: 0.5}, protocol="long"), curve("l1", {0.2: 0.75})])
+    assert changes["l1/none/0/0.2"] == -0.25
+
+
+def test_no_fewer_changes_than_measured_references():
+    assert changes_to_dense([curve("l1", {0.2: 0.75})]) == {}
+
+
+def test_the_front_has_the_points_that_none_beats():
+    curves = [DENSE, curve("l1", {0.2: 0.7, 0.4: 0.6}), curve("random", {0.2: 0.5, 0.4: 0.6})]
+    # random at 0.2 is beaten at equal size; both at 0.4 are equal, and neither beats the other.
+    assert pareto_front(curves) == {"dense/none/0/0.0", "l1/none/0/0.2", "l1/none/0/0.4", "random/none/0/0.4"}
+
+
+def test_a_slower_point_of_equal_size_can_be_beaten_by_latency_alone():
+    slow, quick = (curve(name, {0.2: 0.7}, latency_p50_s=time) for name, time in (("slow", 2.0), ("quick", 1.0)))
+    assert pareto_front([slow, quick]) == {"quick/none/0/0.2"}
+
+
+def test_a_latency_that_some_lack_decides_nothing():
+    timed, untimed = curve("timed", {0.2: 0.7}, latency_p50_s=1.0), curve("untimed", {0.2: 0.7})
+    assert len(pareto_front([timed, untimed])) == 2
+
+
+def test_what_is_kept_is_the_mean_over_the_seeds():
+    curves = [
+        curve("l1", {0.2: 0.7}, widths={"a": 4, "b": 8}),
+        curve("l1", {0.2: 0.7}, seed=1, widths={"a": 6, "b": 8}),
+    ]
+    assert kept_fractions(curves, 0.2) == {("l1", "none"): {"a": 0.625, "b": 1.0}}
+
+
+def test_the_report_has_all_of_it():
+    curves = [replace_metrics(each) for each in (DENSE, curve("l1", {0.2: 0.7}, widths={"a": 4, "b": 8}))]
+    record = SweepRecord(name="s", spec={}, curves=tuple(each.plan for each in curves))
+    files = report_files(record, curves, [])
+    (_, point) = csv.DictReader(io.StringIO(files["points.csv"].decode()))
+    assert (float(point["accuracy_change"]), point["pareto"]) == (pytest.approx(-0.3), "yes")
+    widths = list(csv.DictReader(io.StringIO(files["widths.csv"].decode())))
+    assert [(row["group"], row["width"], row["full_width"]) for row in widths] == [("a", "4", "8"), ("b", "8", "8")]
+    (area,) = csv.DictReader(io.StringIO(files["areas.csv"].decode()))
+    assert (area["method"], float(area["area"])) == ("l1", pytest.approx(0.85))
+    assert imread(io.BytesIO(files["widths.png"])).std() > 0
+    assert 'alt="Channels kept"' in files["report.html"].decode()
+
+
+def replace_metrics(each: Curve) -> Curve:
+    """With every metric that a report writes."""
+    from orchestrator.results import METRICS
+
+    points = tuple(replace(point, metrics={**dict.fromkeys(METRICS, 1.0), **point.metrics}) for point in each.points)
+    return replace(each, points=points)

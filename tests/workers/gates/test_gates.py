@@ -1,0 +1,87 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load, save
+from torch import nn
+
+from jobs.errors import BadNetworkError
+from workers.gates import check_export, check_layers, check_reload
+from workers.gates import reload as reloading
+from workers.models import build
+from workers.network import RECIPE_FILE, WEIGHTS_FILE, Recipe, network_files
+
+
+@pytest.fixture
+def files():
+    arguments = {"widths": [4, 6], "in_channels": 1}
+    recipe = Recipe(network="resnet", arguments=arguments, input_shape=(1, 8, 8))
+    torch.manual_seed(0)
+    return network_files(recipe, build("resnet", arguments).state_dict())
+
+
+def test_a_network_with_channels_everywhere_passes():
+    check_layers(nn.Sequential(nn.Linear(2, 1), nn.Linear(1, 3)))
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_an_empty_layer_is_named():
+    with pytest.raises(BadNetworkError, match=r"1.weight, 1.bias hold no number"):
+        check_layers(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 0)))
+
+
+@pytest.mark.slow
+def test_files_are_enough_for_a_fresh_process(files):
+    check_reload(files)
+    check_reload(files)  # by the same server
+
+
+@pytest.mark.slow
+def test_a_fresh_process_that_computes_something_else_is_noticed(files, monkeypatch):
+    # The last bit of one bias: here the network has it, there it does not.
+    monkeypatch.setattr(reloading, "outputs_digest", lambda *contents: "another")
+    with pytest.raises(BadNetworkError, match="computes something else"):
+        check_reload(files)
+
+
+@pytest.mark.slow
+def test_a_fresh_process_that_cannot_make_the_network_says_why(files, monkeypatch):
+    monkeypatch.setattr(reloading, "outputs_digest", lambda *contents: "any")
+    broken = {**files, RECIPE_FILE: json.dumps({**json.loads(files[RECIPE_FILE]), "network": "resnt"}).encode()}
+    with pytest.raises(BadNetworkError, match="did you mean 'resnet'"):
+        check_reload(broken)
+
+
+@pytest.mark.slow
+def test_a_server_that_died_is_an_error_that_may_pass_and_is_started_again(files):
+    check_reload(files)
+    requests, _ = reloading._fresh_processes()
+    requests.close()  # it ends when its input does
+    with pytest.raises((OSError, ValueError)):
+        check_reload(files)
+    check_reload(files)
+
+
+def test_one_bit_of_a_weight_changes_the_digest(files):
+    recipe, weights = files[RECIPE_FILE], files[WEIGHTS_FILE]
+
+    state = load(weights)
+    state["linear.bias"] = state["linear.bias"].nextafter(torch.tensor(9.0))
+    assert reloading.outputs_digest(recipe, weights) == reloading.outputs_digest(recipe, weights)
+    assert reloading.outputs_digest(recipe, weights) != reloading.outputs_digest(recipe, save(state))
+
+
+class Forking(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+@pytest.mark.slow
+def test_a_network_that_exports_passes():
+    check_export(nn.Sequential(nn.Linear(3, 2), nn.ReLU()).eval(), torch.rand(2, 3))
+
+
+@pytest.mark.slow
+def test_a_network_that_decides_by_its_values_does_not_export():
+    with pytest.raises(BadNetworkError, match="cannot be exported"):
+        check_export(Forking(), torch.rand(2, 3))

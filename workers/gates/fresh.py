@@ -1,0 +1,96 @@
+"""The other side of the gate of reloading: makes a network from its files and says what it computes.
+
+Runs as a process of its own, which imports what is needed, computes nothing, and forks for every request.
+"""
+
+import json
+import os
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import IO
+
+import torch
+from safetensors.torch import load
+
+from workers.network import RECIPE_FILE, WEIGHTS_FILE, parse_recipe, rebuild
+
+FILES = (RECIPE_FILE, WEIGHTS_FILE)
+"""The files of a network artifact that a network is made from."""
+
+_LENGTH = struct.Struct("<Q")
+
+
+def outputs_digest(recipe: bytes, weights: bytes) -> str:
+    """SHA-256 of a network's outputs on two random images, the same ones wherever it is asked.
+
+    Args:
+        recipe: `network.json`.
+        weights: `weights.safetensors`.
+    """
+    parsed = parse_recipe(json.loads(recipe))
+    images = torch.rand(2, *parsed.input_shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        outputs = rebuild(parsed, load(weights)).float()(images)
+    return sha256(outputs.contiguous().numpy().tobytes()).hexdigest()
+
+
+def write_request(stream: IO[bytes], settings: Mapping[str, object], contents: Sequence[bytes]) -> None:
+    """Send what a fresh process needs to know."""
+    for part in (json.dumps(settings).encode(), *contents):
+        stream.write(_LENGTH.pack(len(part)))
+        stream.write(part)
+    stream.flush()
+
+
+def read_answer(stream: IO[bytes]) -> bytes:
+    """One part of what the other side sent.
+
+    Raises:
+        EOFError: It is gone.
+    """
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        raise EOFError
+    (length,) = _LENGTH.unpack(head)
+    return stream.read(length)
+
+
+def serve() -> None:
+    """Answer requests from standard input until it ends; whatever a network prints goes to standard error."""
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    while True:
+        try:
+            settings, *contents = (read_answer(requests) for _ in range(1 + len(FILES)))
+        except (EOFError, KeyboardInterrupt):
+            return
+        answer = _in_a_fork(json.loads(settings), contents)
+        answers.write(_LENGTH.pack(len(answer)))
+        answers.write(answer)
+        answers.flush()
+
+
+def _in_a_fork(settings: Mapping[str, object], contents: Sequence[bytes]) -> bytes:
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read_end)
+        with os.fdopen(write_end, "wb") as answer:
+            answer.write(json.dumps(_answer(settings, contents)).encode())
+        os._exit(0)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as answer:
+        text = answer.read()
+    _, status = os.waitpid(child, 0)
+    return text or json.dumps({"problem": f"it ended with status {os.waitstatus_to_exitcode(status)}"}).encode()
+
+
+def _answer(settings: Mapping[str, object], contents: Sequence[bytes]) -> dict[str, str]:
+    try:
+        sys.path[:] = list(settings["path"])  # type: ignore[call-overload]  # JSON: a list of strings
+        torch.set_num_threads(int(settings["threads"]))  # type: ignore[call-overload]  # JSON: a number
+        return {"digest": outputs_digest(*contents)}
+    except Exception as error:  # the user's network may raise anything
+        return {"problem": f"{type(error).__name__}: {error}"}
