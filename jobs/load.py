@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from jobs.errors import Fault, InvalidFileError, nearest
-from jobs.spec import METHOD_KINDS, PROTOCOL_KINDS, SweepSpec
+from jobs.spec import METHOD_KINDS, PROTOCOL_KINDS, SPARSIFY_KINDS, SweepSpec
 from jobs.yaml_loader import parse_yaml
 
 
@@ -122,6 +122,7 @@ def _validate(document: dict[str, Any]) -> tuple[SweepSpec | None, list[Fault]]:
 
 Location = tuple[int | str, ...]
 _KINDS: Mapping[int | str, tuple[str, ...]] = {"methods": METHOD_KINDS, "protocols": PROTOCOL_KINDS}
+_KINDS_WITHIN: Mapping[int | str, tuple[str, ...]] = {"sparsify": SPARSIFY_KINDS}
 
 
 def _plain(location: Location) -> Location:
@@ -130,8 +131,13 @@ def _plain(location: Location) -> Location:
 
 
 def _is_kind(location: Location, position: int) -> bool:
-    """Whether pydantic put a kind here: methods, name, *kind*, field."""
-    return position == 2 and location[position] in _KINDS.get(location[0], ())
+    """Whether pydantic put a kind here: methods, name, *kind*, field; or sparsify, *kind*, field."""
+    return position >= 2 and location[position] in _kinds_at(location[:position])
+
+
+def _kinds_at(location: Location) -> tuple[str, ...]:
+    """The kinds of which a record at a location, as pydantic gives it, can be."""
+    return _KINDS.get(location[0], ()) if len(location) == 2 else _KINDS_WITHIN.get(location[-1], ())
 
 
 def _dotted(location: Location) -> str:
@@ -151,9 +157,9 @@ def _fault(details: ErrorDetails) -> Fault:
         case "missing":
             problem = "is missing; it must be given"
         case "union_tag_not_found":
-            problem = f"has no kind; say kind: {', '.join(_KINDS[location[0]])}"
+            problem = f"has no kind; say kind: {', '.join(_kinds_at(location))}"
         case "union_tag_invalid":
-            problem = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), _KINDS[location[0]])}"
+            problem = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), _kinds_at(location))}"
         case "literal_error":
             problem = f"{found} is not allowed; allowed: {context['expected']}"
         case "string_pattern_mismatch":
@@ -182,7 +188,7 @@ def _keys_at(location: Location) -> list[str]:
     nodes = [schema]
     for position, part in enumerate(location):
         if _is_kind(location, position):
-            nodes = [node for node in nodes if node["properties"]["kind"].get("const") == part]
+            nodes = [node for node in nodes if node.get("properties", {}).get("kind", {}).get("const") == part]
             continue
         # A mapping of named records (models, methods) appears as a pattern that its names match.
         children = [

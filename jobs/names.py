@@ -49,6 +49,7 @@ CRITERIA: Mapping[str, str | None] = {
     "snip": "gradients",
     "synflow": None,
     "taylor": "gradients",
+    "unit-norm": None,
     "var-l2": "activations",
 }
 """Criteria of `workers.criteria`, each with the observation that it reads; None where weights are enough."""

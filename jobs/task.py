@@ -28,14 +28,14 @@ class StageKind(StrEnum):
 
 
 STAGE_VERSIONS: Mapping[StageKind, int] = {
-    StageKind.TRAIN: 3,
+    StageKind.TRAIN: 4,
     StageKind.CONVERT: 2,
     StageKind.ORDER: 3,
     StageKind.PERMUTE: 3,
     StageKind.CHOOSE: 1,
     StageKind.OBSERVE: 1,
     StageKind.SCORE: 1,
-    StageKind.TUNE: 2,
+    StageKind.TUNE: 3,
     StageKind.PRUNE: 3,
     StageKind.RECALIBRATE: 1,
     StageKind.EVALUATE: 2,

@@ -120,6 +120,7 @@ class Curve:
 
 METRICS = (
     "accuracy",
+    "accuracy_best",
     "loss",
     "compression",
     "compression_ratio",
@@ -128,12 +129,17 @@ METRICS = (
     "macs",
     "size_bytes",
     "peak_memory_bytes",
+    "training_epochs",
+    "training_macs",
     "duration_s",
 )
-"""The metric keys of every point, the same on every curve: accuracy (a fraction of the test split) and its loss; the
+"""The metric keys of every point, the same on every curve.
+
+Accuracy (a fraction of the test split), that with the weights that were best on the validation split, and the loss; the
 fraction of parameters removed, and parameters before to parameters after; multiply-accumulates before to those after
 (the theoretical speedup); what is left of both; bytes of the weights, and of all tensors when most are alive, for one
-image; how long the evaluation took."""
+image; what was trained since the model's own weights; how long the evaluation took. Points that an earlier version
+measured lack some."""
 
 MORE_METRICS = ("latency_p50_s", "latency_p90_s", "latency_mean_s", "energy_j")
 """Those that some points have: timed forward passes and what they drew."""
@@ -143,11 +149,10 @@ def point_of(asked: float, manifest: Manifest) -> Point:
     """The point that an `evaluate` manifest measured."""
     measured = manifest.measurements
     values = {**measured, **manifest.timings, "duration_s": manifest.duration_s}
-    more = [name for name in MORE_METRICS if name in values]
     return Point(
         asked=asked,
         key=manifest.key,
-        metrics={name: float(values[name]) for name in (*METRICS, *more)},
+        metrics={name: float(values[name]) for name in (*METRICS, *MORE_METRICS) if name in values},
         created_s=manifest.created_s,
         note=str(measured.get("note", "")),
         widths=measured.get("widths", {}),

@@ -9,7 +9,10 @@ from jaxtyping import install_import_hook
 
 # Every shape that a signature in these rooms states is checked in every call that a test makes. Not in `ordering`: it
 # judges its own arguments, and is tested for that.
-ROOMS = ("allocation", "channels", "criteria", "data", "integral", "measure", "models", "observations", "training")
+ROOMS = (
+    *("allocation", "channels", "criteria", "data", "integral", "measure", "models", "observations", "sparsity"),
+    "training",
+)
 install_import_hook([f"workers.{room}" for room in ROOMS], "beartype.beartype")
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"

@@ -11,21 +11,42 @@ from jobs.spec.data import DataSpec, NormalizeSpec
 from jobs.spec.integral import IntegralMethod, IntegralTrainSpec, OrderingSpec, TuneSpec
 from jobs.spec.measure import LatencySpec, MeasureSpec
 from jobs.spec.methods import METHOD_KINDS, DenseMethod, MethodSpec
-from jobs.spec.models import ModelSpec, TrainSpec
-from jobs.spec.protocols import NO_PROTOCOL, PROTOCOL_KINDS, ProtocolSpec, RecalibrateProtocol
+from jobs.spec.models import FineTuneSpec, ModelSpec, TrainSpec
+from jobs.spec.protocols import (
+    NO_PROTOCOL,
+    PROTOCOL_KINDS,
+    FineTuneProtocol,
+    ProtocolSpec,
+    RecalibrateProtocol,
+    RewindProtocol,
+    ScratchProtocol,
+)
 from jobs.spec.resources import BudgetSpec, ResourcesSpec, StagesSpec
+from jobs.spec.sparsity import (
+    SPARSIFY_KINDS,
+    GroupLassoSpec,
+    SlimmingSpec,
+    SoftFilterSpec,
+    SparsifySpec,
+    StructureSelectionSpec,
+)
 from jobs.spec.sweep import SweepSpec
+from jobs.spec.unstructured import RewindSpec, UnstructuredMethod
 
 __all__ = [
     "METHOD_KINDS",
     "NO_PROTOCOL",
     "PROTOCOL_KINDS",
+    "SPARSIFY_KINDS",
     "Allocation",
     "BudgetSpec",
     "Compressions",
     "CriterionMethod",
     "DataSpec",
     "DenseMethod",
+    "FineTuneProtocol",
+    "FineTuneSpec",
+    "GroupLassoSpec",
     "IntegralMethod",
     "IntegralTrainSpec",
     "LatencySpec",
@@ -38,9 +59,17 @@ __all__ = [
     "RecalibrateProtocol",
     "Record",
     "ResourcesSpec",
+    "RewindProtocol",
+    "RewindSpec",
     "ScoreSpec",
+    "ScratchProtocol",
+    "SlimmingSpec",
+    "SoftFilterSpec",
+    "SparsifySpec",
     "StagesSpec",
+    "StructureSelectionSpec",
     "SweepSpec",
     "TrainSpec",
     "TuneSpec",
+    "UnstructuredMethod",
 ]

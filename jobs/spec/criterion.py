@@ -6,8 +6,11 @@ from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks, names
 from jobs.spec.allocation import Allocation
+from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
+from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import NO_PROTOCOL, Protocols
+from jobs.spec.sparsity import SparsifySpec
 
 
 class ScoreSpec(Record):
@@ -23,8 +26,8 @@ class ScoreSpec(Record):
     batch_size: int = Field(default=128, ge=1, description="Images per batch.")
 
 
-class CriterionMethod(Record):
-    """Score the channels, remove the lowest, no training (INN's pipeline C)."""
+class CriterionMethod(ForModels):
+    """Score the channels, remove the lowest; without `sparsify`, no training (INN's pipeline C)."""
 
     kind: Literal["criterion"]
     criterion: Annotated[str, AfterValidator(checks.known_or_own(names.CRITERIA))] = Field(
@@ -38,6 +41,9 @@ class CriterionMethod(Record):
         + " or your own `package.module:callable`; default: none.",
     )
     score: ScoreSpec | None = Field(default=None, description="The data, for criteria that look at data.")
+    sparsify: SparsifySpec | None = Field(
+        default=None, description="A training before the scores are taken, that brings parts towards zero."
+    )
     allocation: Allocation = "uniform"
     protocols: Protocols = (NO_PROTOCOL,)
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
@@ -49,6 +55,12 @@ class CriterionMethod(Record):
         if self.score is not None and self.reads is None:
             raise checks.fault(f"{self.criterion} looks at no data; remove `score`")
         return self
+
+    def misfit(self, model: ModelSpec) -> str | None:
+        """Why a model cannot go through it, and what to do; None where it can."""
+        if self.sparsify is not None and self.sparsify.train is None and model.train is None:
+            return "comes from a checkpoint, so `sparsify` has to say how to train; give it a `train` block"
+        return None
 
     @property
     def reads(self) -> str | None:

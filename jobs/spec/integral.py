@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.identity import Json
 from jobs.spec.allocation import Allocation
+from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
 from jobs.spec.models import TrainSpec
 from jobs.spec.protocols import NO_PROTOCOL, Protocols
@@ -76,7 +77,7 @@ class TuneSpec(Record):
     )
 
 
-class IntegralMethod(Record):
+class IntegralMethod(ForModels):
     """An integral network: permute, interpolate, resample (INN's pipeline B; without `tune` it sees no data)."""
 
     kind: Literal["integral"]

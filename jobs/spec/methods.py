@@ -4,18 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jobs.spec.base import Record
+from jobs.spec.asked import ForModels
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.protocols import NO_PROTOCOL, Protocols
+from jobs.spec.unstructured import UnstructuredMethod
 
 
-class DenseMethod(Record):
+class DenseMethod(ForModels):
     """The network as it is: the control of every sweep."""
 
     kind: Literal["dense"]
     protocols: Protocols = (NO_PROTOCOL,)
 
 
-METHOD_KINDS = ("dense", "criterion", "integral")
-MethodSpec = Annotated[DenseMethod | CriterionMethod | IntegralMethod, Field(discriminator="kind")]
+METHOD_KINDS = ("dense", "criterion", "integral", "unstructured")
+MethodSpec = Annotated[DenseMethod | CriterionMethod | IntegralMethod | UnstructuredMethod, Field(discriminator="kind")]

@@ -1,11 +1,12 @@
 """Protocols: what happens to a network after it was made smaller, before it is evaluated."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks
 from jobs.spec.base import Name, Record
+from jobs.spec.models import FineTuneSpec, TrainSpec
 
 NO_PROTOCOL = "none"
 """The name of the protocol that does nothing; every sweep has it."""
@@ -25,5 +26,66 @@ class RecalibrateProtocol(Record):
     images: int = Field(default=2048, ge=2, description="Training images, chosen by the seed.")
 
 
-PROTOCOL_KINDS = ("recalibrate",)
-ProtocolSpec = RecalibrateProtocol
+class FineTuneProtocol(Record):
+    """The smaller network's weights are trained on, all of them."""
+
+    kind: Literal["fine-tune"]
+    train: FineTuneSpec = Field(default_factory=lambda: FineTuneSpec.model_validate({}))
+
+
+class ScratchProtocol(Record):
+    """A network of the smaller one's widths is trained from random weights (Rethinking's Scratch-E and Scratch-B)."""
+
+    kind: Literal["scratch"]
+    budget: Literal["epochs", "macs", "macs-and-fine-tuning"] = Field(
+        default="epochs",
+        description="How long. `epochs`: as many as `train` says (Scratch-E); `macs`: for the multiply-accumulates "
+        "that the dense network takes in those (Scratch-B), its milestones stretched alike; `macs-and-fine-tuning`: "
+        "and for those of `fine_tuning_epochs` of the smaller network.",
+    )
+    cap: float | None = Field(
+        default=None, ge=1, description="Of budgets by `macs`: at most so many times the epochs; default: no cap."
+    )
+    fine_tuning_epochs: int | None = Field(
+        default=None, ge=1, description="Of `macs-and-fine-tuning`: how long the network would be fine-tuned for."
+    )
+    train: TrainSpec | None = Field(default=None, description="Default: as the model is trained.")
+
+    @model_validator(mode="after")
+    def _budget_says_all(self) -> Self:
+        if self.cap is not None and self.budget == "epochs":
+            raise checks.fault("has a cap on a budget by epochs; remove `cap`, or set budget: macs")
+        if (self.fine_tuning_epochs is None) == (self.budget == "macs-and-fine-tuning"):
+            raise checks.fault("`fine_tuning_epochs` belong to budget: macs-and-fine-tuning; give both or neither")
+        return self
+
+
+class RewindProtocol(Record):
+    """The model's own training goes on from an earlier epoch, with the smaller network (Renda et al. 2020)."""
+
+    kind: Literal["rewind"]
+    what: Literal["weights", "learning-rate"] = Field(
+        description="`weights`: those that stay go back to what they were at that epoch, and so does the schedule; "
+        "`learning-rate`: the schedule alone."
+    )
+    epoch: int | float = Field(
+        ge=0,
+        description="The epoch that is returned to: how many are done by then, or, as `0.1`, which part of them. "
+        "At `0` the weights are the initial ones.",
+    )
+
+    def begin(self, epochs: int) -> int:
+        """How many of the schedule's epochs lie before the point that is returned to."""
+        return self.epoch if isinstance(self.epoch, int) else round(self.epoch * epochs)
+
+    @model_validator(mode="after")
+    def _part_or_whole(self) -> Self:
+        if isinstance(self.epoch, float) and self.epoch >= 1:
+            raise checks.fault(f"epoch {self.epoch}: give a whole number of epochs, or a part of them below 1.0")
+        return self
+
+
+PROTOCOL_KINDS = ("recalibrate", "fine-tune", "scratch", "rewind")
+ProtocolSpec = Annotated[
+    RecalibrateProtocol | FineTuneProtocol | ScratchProtocol | RewindProtocol, Field(discriminator="kind")
+]

@@ -7,13 +7,15 @@ from pydantic import AfterValidator, Field, model_validator
 from jobs import checks
 from jobs.errors import nearest
 from jobs.spec.base import Compressions, Name, Record, Seed
+from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
-from jobs.spec.integral import IntegralMethod
+from jobs.spec.fitting import misfit_of_method, misfit_of_model
 from jobs.spec.measure import MeasureSpec
 from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
-from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec, RecalibrateProtocol
+from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec
 from jobs.spec.resources import BudgetSpec, StagesSpec
+from jobs.spec.unstructured import UnstructuredMethod
 
 
 class SweepSpec(Record):
@@ -55,6 +57,14 @@ class SweepSpec(Record):
     budget: BudgetSpec = BudgetSpec()
 
     @model_validator(mode="after")
+    def _every_model_named_is_there(self) -> Self:
+        for name, method in self.methods.items():
+            for model in method.models or ():
+                if model not in self.models:
+                    raise checks.fault(f"method {name} is for the model '{model}'; {nearest(model, self.models)}")
+        return self
+
+    @model_validator(mode="after")
     def _every_method_has_compressions(self) -> Self:
         without = [name for name in self.methods if not self.compressions_of(name)]
         if without:
@@ -67,14 +77,30 @@ class SweepSpec(Record):
             raise checks.fault(f"protocol '{NO_PROTOCOL}' is always there; give yours another name")
         for name, method in self.methods.items():
             for asked in method.protocols:
-                if asked != NO_PROTOCOL and asked not in self.protocols:
-                    known = nearest(asked, (NO_PROTOCOL, *self.protocols))
-                    raise checks.fault(f"method {name} asks for the protocol '{asked}', which is unknown; {known}")
-                folded = isinstance(method, IntegralMethod) and not method.keeps_batchnorm
-                if folded and isinstance(self.protocols.get(asked), RecalibrateProtocol):
-                    raise checks.fault(
-                        f"method {name} recalibrates batch norms that are folded away; set its batchnorm: keep"
-                    )
+                if asked != NO_PROTOCOL:
+                    self._check_protocol(asked, name, method)
+        return self
+
+    def _check_protocol(self, asked: str, name: str, method: MethodSpec) -> None:
+        """Refuse a protocol that is not there, or that the method or a model cannot go through."""
+        if asked not in self.protocols:
+            known = nearest(asked, (NO_PROTOCOL, *self.protocols))
+            raise checks.fault(f"method {name} asks for the protocol '{asked}', which is unknown; {known}")
+        protocol = self.protocols[asked]
+        if misfit := misfit_of_method(protocol, method):
+            raise checks.fault(f"method {name} with protocol '{asked}': it {misfit}")
+        for model_name, model in self.models.items():
+            if method.applies_to(model_name) and (misfit := misfit_of_model(protocol, model)):
+                raise checks.fault(f"model {model_name} with protocol '{asked}': it {misfit}")
+
+    @model_validator(mode="after")
+    def _every_model_fits_every_method(self) -> Self:
+        for name, method in self.methods.items():
+            if not isinstance(method, CriterionMethod | UnstructuredMethod):
+                continue
+            for model_name, model in self.models.items():
+                if method.applies_to(model_name) and (misfit := method.misfit(model)):
+                    raise checks.fault(f"model {model_name} with method {name}: it {misfit}")
         return self
 
     def compressions_of(self, method: str) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""The tasks of criterion methods: observe, score, remove."""
+"""The tasks of criterion methods: observe, score, remove; before that, a sparse training where asked."""
 
 from jobs import names
 from jobs.identity import Json
@@ -6,11 +6,16 @@ from jobs.spec import CriterionMethod, ScoreSpec
 from jobs.task import StageKind
 from orchestrator.planning import networks
 from orchestrator.planning.collector import Collector
+from orchestrator.planning.sparsity import sparsified
 
 
 def pruned(tasks: Collector, spec: CriterionMethod, model: str, seed: int, compression: float, label: str) -> str:
     """The network without the channels that are worth least."""
-    start = networks.trained(tasks, model, seed)
+    start = (
+        networks.trained(tasks, model, seed)
+        if spec.sparsify is None
+        else sparsified(tasks, spec.sparsify, model, seed, compression)
+    )
     converted = networks.converted(tasks, start, fold=False, label=f"{model}/seed{seed}")
     scored = _scored(tasks, converted, spec, seed, label)
     params: dict[str, Json] = {"how": "remove", "allocation": spec.allocation, "compression": compression}

@@ -56,6 +56,7 @@ def _chosen(
 
 def _trained_at_all_sizes(tasks: Collector, permuted: str, spec: IntegralTrainSpec, seed: int, label: str) -> str:
     params: dict[str, Json] = {
+        "how": "functions",
         "train": spec.model_dump(mode="json", exclude={"smallest", "start"}),
         "smallest": spec.smallest,
         "data": tasks.data_params,

@@ -1,22 +1,63 @@
 """The tasks of protocols: from a pruned network to the one that is evaluated."""
 
-from jobs.spec import NO_PROTOCOL
+from jobs.identity import Json
+from jobs.spec import (
+    NO_PROTOCOL,
+    FineTuneProtocol,
+    RecalibrateProtocol,
+    RewindProtocol,
+    ScratchProtocol,
+)
 from jobs.task import StageKind
+from orchestrator.planning import networks
 from orchestrator.planning.collector import Collector
 
 
-def with_protocol(tasks: Collector, name: str, network: str, seed: int, label: str) -> str:
+def with_protocol(tasks: Collector, name: str, network: str, model: str, seed: int, label: str) -> str:
     """The network after a protocol.
 
     Args:
         tasks: Where tasks are collected.
         name: The protocol's name in the sweep.
         network: Key of the task that leaves the network.
+        model: The name of the model that it comes from.
         seed: Of the curve.
         label: Of the point.
     """
     if name == NO_PROTOCOL:
         return network
-    protocol = tasks.spec.protocols[name]
-    params = {"num_images": protocol.images, "data": tasks.data_params, "seed": seed}
-    return tasks.add(StageKind.RECALIBRATE, params, {"network": network}, label, tasks.data_location)
+    match tasks.spec.protocols[name]:
+        case RecalibrateProtocol() as protocol:
+            params = {"num_images": protocol.images, "data": tasks.data_params, "seed": seed}
+            return tasks.add(StageKind.RECALIBRATE, params, {"network": network}, label, tasks.data_location)
+        case FineTuneProtocol() as protocol:
+            return networks.retrained(tasks, "further", protocol.train, {}, {"network": network}, seed, label)
+        case ScratchProtocol() as protocol:
+            return _from_scratch(tasks, protocol, network, model, seed, label)
+        case RewindProtocol() as protocol:
+            return _rewound(tasks, protocol, network, model, seed, label)
+
+
+def _from_scratch(tasks: Collector, protocol: ScratchProtocol, network: str, model: str, seed: int, label: str) -> str:
+    recipe = protocol.train or tasks.spec.models[model].train
+    more: dict[str, Json] = {}
+    if protocol.budget != "epochs":
+        more["budget"] = {"cap": protocol.cap, "fine_tuning_epochs": protocol.fine_tuning_epochs or 0}
+    inputs = {"network": network, "dense": networks.trained(tasks, model, seed)}
+    return networks.retrained(tasks, "scratch", recipe, more, inputs, seed, label)
+
+
+def _rewound(tasks: Collector, protocol: RewindProtocol, network: str, model: str, seed: int, label: str) -> str:
+    """The model's training from an earlier epoch on, with the channels that the pruned network kept."""
+    recipe = tasks.spec.models[model].train
+    begin = protocol.begin(recipe.epochs if recipe else 0)
+    if protocol.what == "weights":
+        inputs = {
+            "network": networks.trained_until(tasks, model, seed, begin),
+            "channels": tasks.tasks[network].inputs["network"],
+            "pruned": network,
+        }
+        network = tasks.add(StageKind.PRUNE, {"how": "rewind"}, inputs, label)
+    return networks.retrained(
+        tasks, "further", recipe, {"begin": begin} if begin else {}, {"network": network}, seed, label
+    )

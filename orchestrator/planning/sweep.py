@@ -1,8 +1,8 @@
 """The whole sweep: every model, method, protocol, seed and compression."""
 
-from jobs.spec import CriterionMethod, DenseMethod, SweepSpec
+from jobs.spec import CriterionMethod, DenseMethod, SweepSpec, UnstructuredMethod
 from jobs.task import StageKind
-from orchestrator.planning import criterion, integral, networks
+from orchestrator.planning import criterion, integral, networks, unstructured
 from orchestrator.planning.collector import Collector
 from orchestrator.planning.plan import Plan, Surroundings
 from orchestrator.planning.protocols import with_protocol
@@ -16,6 +16,7 @@ def plan_sweep(spec: SweepSpec, surroundings: Surroundings) -> Plan:
         _curve(tasks, model, method, protocol, seed)
         for model in spec.models
         for method, asked in spec.methods.items()
+        if asked.applies_to(model)
         for protocol in asked.protocols
         for seed in spec.seeds
     )
@@ -52,6 +53,8 @@ def _point(tasks: Collector, model: str, method: str, protocol: str, seed: int, 
             network = networks.trained(tasks, model, seed)
         case CriterionMethod():
             network = criterion.pruned(tasks, spec, model, seed, compression, label)
+        case UnstructuredMethod():
+            network = unstructured.pruned(tasks, spec, model, seed, compression, label)
         case _:
             network = integral.pruned(tasks, spec, model, seed, compression, label)
-    return networks.evaluated(tasks, with_protocol(tasks, protocol, network, seed, label), label)
+    return networks.evaluated(tasks, with_protocol(tasks, protocol, network, model, seed, label), label)

@@ -136,7 +136,7 @@ def _points(curves: Sequence[Curve]) -> str:
 
 
 def _point_texts(planned: PlannedPoint, point: Point | None) -> list[str]:
-    values = [_number(point.metrics[name]) if point else MISSING for name in METRICS]
+    values = [_number(point.metrics[name]) if point and name in point.metrics else MISSING for name in METRICS]
     return [percent(planned.compression), *values, planned.key[:12]]
 
 

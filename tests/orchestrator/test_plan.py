@@ -192,8 +192,15 @@ def test_each_protocol_of_a_method_is_a_curve_of_its_own_on_the_same_pruned_netw
     assert made.tasks[fresh.inputs["network"]].inputs == plain.inputs
 
 
+def test_a_method_can_be_for_some_models_only(plan):
+    other = "models.other={network: plain, arguments: {widths: [8], in_channels: 1}, train: {epochs: 1}}"
+    curves = plan(other, "methods.l1.models=[other]").curves
+    assert {curve.model for curve in curves if curve.method == "l1"} == {"other"}
+    assert {curve.model for curve in curves if curve.method == "random"} == {"net", "other"}
+
+
 def test_folded_batch_norms_cannot_be_recalibrated(plan):
-    with pytest.raises(InvalidFileError, match="method integral recalibrates batch norms that are folded away"):
+    with pytest.raises(InvalidFileError, match=r"method integral .*: it recalibrates batch norms that are folded away"):
         plan("protocols.fresh={kind: recalibrate}", "methods.integral.protocols=[fresh]")
 
 

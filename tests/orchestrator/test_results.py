@@ -8,6 +8,7 @@ from orchestrator.store import ArtifactStore, open_store
 
 MEASURED = {
     "accuracy": 0.9,
+    "accuracy_best": 0.91,
     "loss": 0.3,
     "compression": 0.199,
     "compression_ratio": 1 / 0.801,
@@ -16,6 +17,8 @@ MEASURED = {
     "macs": 900,
     "size_bytes": 320,
     "peak_memory_bytes": 400,
+    "training_epochs": 2,
+    "training_macs": 5400,
     "num_samples": 10,
     "note": "",
 }
@@ -38,6 +41,12 @@ def test_a_point_has_every_metric_and_no_other():
 def test_a_point_has_what_was_timed_too():
     timed = replace(manifest("aa"), timings={"latency_p50_s": 0.25, "features.0": 3.0})
     assert point_of(0.2, timed).metrics.keys() == {*METRICS, "latency_p50_s"}
+
+
+def test_a_point_of_an_earlier_version_has_what_it_measured():
+    earlier = {name: value for name, value in MEASURED.items() if name != "speedup"}
+    metrics = point_of(0.2, replace(manifest("aa"), measurements=earlier)).metrics
+    assert metrics.keys() == set(METRICS) - {"speedup"}
 
 
 def test_a_points_step_is_the_asked_compression_in_percent():

@@ -25,6 +25,7 @@ from workers.network import (
     read_state,
     rebuild,
     sizes,
+    start_anew,
 )
 from workers.stages import Context
 
@@ -188,3 +189,24 @@ def test_a_fresh_process_rebuilds_it_bit_for_bit(kept, one_thread):
     )
     assert fresh.returncode == 0, fresh.stderr
     assert [json.loads(line) for line in fresh.stdout.splitlines()] == expected
+
+
+def test_a_folded_network_starts_anew_with_its_norms_as_wide_as_their_layers():
+    module = trained("plain", widths=[6])
+    channel_map = find_groups(module, SHAPE)
+    cut = select(module.state_dict(), channel_map, {"features.0": [1, 4]})
+    small = rebuild(recipe_of("plain", widths=[6]), cut)
+    recipe = recipe_of("plain", folded=fold_model(small, SHAPE), widths=[6])
+    assert recipe.folded
+    torch.manual_seed(3)
+    fresh, plain = start_anew(recipe, small.state_dict())
+    torch.manual_seed(3)
+    expected = build("plain", {"widths": [2], "in_channels": 1}).state_dict()
+    assert plain.folded == ()
+    assert fresh.state_dict().keys() == expected.keys()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in fresh.state_dict().items())
+
+
+def test_wider_than_it_is_built_a_network_cannot_start():
+    with pytest.raises(BadInputError, match="network 'plain': cannot be started anew at its pruned widths"):
+        start_anew(recipe_of("plain", widths=[2]), build("plain", {"widths": [3], "in_channels": 1}).state_dict())

@@ -11,6 +11,7 @@ should stand (`ordering`).
 from workers.channels.analysis import find_groups
 from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
 from workers.channels.folding import apply_folding_structure, fold_batchnorm, fold_model, fold_state, norm_eps
+from workers.channels.fresh import build_resized
 from workers.channels.layout import (
     NOT_A_CHANNEL,
     AxisLayout,
@@ -34,6 +35,7 @@ __all__ = [
     "RefusedGroup",
     "Role",
     "apply_folding_structure",
+    "build_resized",
     "count_parameters",
     "find_groups",
     "fold_batchnorm",

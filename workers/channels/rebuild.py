@@ -41,7 +41,7 @@ def load_resized(model: nn.Module, state: Mapping[str, Tensor]) -> None:
             for name, old in slots.items():
                 if old is not None and prefix + name in expected:
                     slots[name] = fresh.setdefault(id(old), _like(old, state[prefix + name]))
-        _follow(module)
+        follow_shapes(module)
 
 
 def _like(old: Tensor, new: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ def _like(old: Tensor, new: Tensor) -> Tensor:
     return copied
 
 
-def _follow(module: nn.Module) -> None:
+def follow_shapes(module: nn.Module) -> None:
     """Sets the attributes that follow from the shapes of a module's tensors."""
     if isinstance(module, _ConvTransposeNd):
         if module.groups > 1:  # whole groups go

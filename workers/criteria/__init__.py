@@ -23,6 +23,7 @@ from workers.criteria.random import random
 from workers.criteria.snip import snip
 from workers.criteria.synflow import synflow
 from workers.criteria.taylor import taylor
+from workers.criteria.unit_norm import unit_norm
 from workers.factories import find_declared
 
 CRITERIA: Mapping[str, Criterion] = MappingProxyType(
@@ -45,6 +46,7 @@ CRITERIA: Mapping[str, Criterion] = MappingProxyType(
         "snip": snip,
         "synflow": synflow,
         "taylor": taylor,
+        "unit-norm": unit_norm,
         "var-l2": var_l2,
     }
 )

@@ -5,6 +5,7 @@ Knows no data beyond the shape of one sample.
 
 import copy
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +13,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from jobs.errors import BadInputError
 
-
-def num_parameters(model: nn.Module) -> int:
-    """How many numbers the parameters hold: frozen ones too, shared ones once, buffers (batch-norm statistics) not."""
-    return sum(parameter.numel() for parameter in model.parameters())
+_NO_MASKS: Mapping[str, Tensor] = MappingProxyType({})
 
 
-def count_macs(model: nn.Module, input_shape: Sequence[int]) -> int:
+def num_parameters(model: nn.Module, masks: Mapping[str, Tensor] = _NO_MASKS) -> int:
+    """How many numbers the parameters hold: frozen ones too, shared ones once, buffers (batch-norm statistics) not.
+
+    Args:
+        model: The network.
+        masks: Name of a parameter -> False for its numbers that do not count.
+    """
+    return sum(parameter.numel() for parameter in model.parameters()) - sum(map(_num_absent, masks.values()))
+
+
+def count_macs(model: nn.Module, input_shape: Sequence[int], masks: Mapping[str, Tensor] = _NO_MASKS) -> int:
     """Multiply-accumulates of one forward pass in evaluation mode.
 
     Convolutions, matrix products and attention count; bias, batch norm, activations and pooling do not. A copy
@@ -27,6 +35,8 @@ def count_macs(model: nn.Module, input_shape: Sequence[int]) -> int:
     Args:
         model: From a batch of samples to anything.
         input_shape: Shape of one sample, without the batch dimension: (channels, height, width) for images.
+        masks: Name of a weight of a convolution or linear layer -> False for its numbers that do not count: each is
+            multiplied as often as any other of its layer.
 
     Raises:
         BadInputError: The network cannot be run on a sample of that shape.
@@ -42,7 +52,18 @@ def count_macs(model: nn.Module, input_shape: Sequence[int]) -> int:
             f"count_macs: the network cannot be run on one sample of shape {tuple(input_shape)} on the meta device "
             f"({error}); check the shape, and that the network makes its tensors on its input's device"
         ) from error
-    return int(counter.get_total_flops()) // 2
+    saved = sum(_macs_of(counter, model, name) * _num_absent(mask) // mask.numel() for name, mask in masks.items())
+    return int(counter.get_total_flops()) // 2 - saved
+
+
+def _macs_of(counter: FlopCounterMode, model: nn.Module, weight: str) -> int:
+    """Those of the layer that has a weight."""
+    layer = f"{type(model).__name__}.{weight.rpartition('.')[0]}"
+    return int(sum(counter.get_flop_counts()[layer].values())) // 2
+
+
+def _num_absent(mask: Tensor) -> int:
+    return mask.numel() - int(mask.sum())
 
 
 def size_bytes(state: Mapping[str, Tensor]) -> int:

@@ -8,6 +8,7 @@ import torch
 from workers.channels import find_groups, fold_model
 from workers.network import network_files, read_network, sizes
 from workers.stages._base import Context, Product
+from workers.stages._learning import spent
 
 CHANNELS_FILE = "channels.json"
 
@@ -16,7 +17,7 @@ def run(context: Context) -> Product:
     """Analyse a network.
 
     Params: `fold_batchnorm`. Measures the channel groups (`groups`: name and width), what was refused and why
-    (`refused`), and the sizes of the network.
+    (`refused`), the sizes of the network and, where it was trained on the way here, what was spent.
     """
     module, recipe = read_network(context)
     module = module.cpu()
@@ -33,6 +34,7 @@ def run(context: Context) -> Product:
                 for group in channel_map.refused
             ],
             **sizes(module, recipe),
+            **spent(context.measured("network")),
         },
         files={
             **network_files(recipe, module.state_dict()),

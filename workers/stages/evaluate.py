@@ -3,23 +3,27 @@
 from dataclasses import asdict
 
 import torch
+from safetensors.torch import load
+from torch import nn
 
 from workers.gates import check_export, check_layers, check_reload
 from workers.gates.fresh import FILES
-from workers.measure import evaluate, measure_latency, peak_memory_bytes
-from workers.network import WEIGHTS_FILE, Recipe, read_network
+from workers.measure import Scores, evaluate, measure_latency, peak_memory_bytes
+from workers.network import BEST_FILE, WEIGHTS_FILE, Recipe, read_network, rebuild
 from workers.stages._base import Context, Product
 from workers.stages._data import read_data
+from workers.stages._learning import COST
 
 
 def run(context: Context) -> Product:
     """Measure a network on one split of the data.
 
     Params: `data`, `split`, `num_images` (the first so many; None for all), `batch_size`, `measure` (`latency`: how
-    forward passes are timed, or None; gates: `reload`, `export`). Measures `accuracy`, `loss`, `peak_memory_bytes`
-    (of one image), the `digest` of its weights, and what the network's own task measured: `compression`, `params`,
-    `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`. Times `latency_*_s` and `energy_j`, where asked
-    and known.
+    forward passes are timed, or None; gates: `reload`, `export`). Measures `accuracy`, `loss`, `accuracy_best` (with
+    the weights of the epoch that was best on the validation split; `accuracy` again for a network that keeps no such
+    weights), `peak_memory_bytes` (of one image), the `digest` of its weights; what the network's own task measured:
+    `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`; and what was spent on it:
+    `training_epochs`, `training_macs`. Times `latency_*_s` and `energy_j`, where asked and known.
 
     Raises:
         BadNetworkError: The network fails a gate.
@@ -28,39 +32,49 @@ def run(context: Context) -> Product:
     check_layers(module)
     if context.params["measure"]["reload"]:
         check_reload({name: context.read("network", name) for name in FILES})
+    files = context.manifest(context.task.inputs["network"]).files
+    scores = best = _scores(context, module)
+    if BEST_FILE in files and files[BEST_FILE].sha256 != files[WEIGHTS_FILE].sha256:
+        best = _scores(context, rebuild(recipe, load(context.read("network", BEST_FILE))))
+    timings = _time(context, module, recipe) if context.params["measure"]["latency"] else {}
+    if context.params["measure"]["export"]:
+        check_export(module.cpu(), torch.rand(2, *recipe.input_shape, generator=context.generator("images")))
+    measured = context.measured("network")
+    compression = measured.get("compression", 0.0)
+    return Product(
+        measurements={
+            "accuracy": scores.accuracy,
+            "accuracy_best": best.accuracy,
+            "loss": scores.loss,
+            "num_samples": scores.num_samples,
+            "compression": compression,
+            "compression_ratio": 1 / (1 - compression),
+            "speedup": measured.get("speedup", 1.0),
+            **{name: measured[name] for name in ("params", "macs", "size_bytes")},
+            "peak_memory_bytes": peak_memory_bytes(module, recipe.input_shape),
+            **{name: measured.get(name, 0) for name in COST},
+            "note": measured.get("note", ""),
+            **{name: measured.get(name, {}) for name in ("widths", "full_widths")},
+            "digest": files[WEIGHTS_FILE].sha256,
+        },
+        timings=timings,
+    )
+
+
+def _scores(context: Context, module: nn.Module) -> Scores:
     split = getattr(read_data(context), context.params["split"])
     if context.params["num_images"] is not None:
         split = split.select(torch.arange(min(context.params["num_images"], len(split))))
-    scores = evaluate(
+    return evaluate(
         module,
         split,
         batch_size=context.params["batch_size"],
         device=context.device,
         should_stop=context.should_stop,
     )
-    timings = _time(context, module, recipe) if context.params["measure"]["latency"] else {}
-    if context.params["measure"]["export"]:
-        check_export(module.cpu(), torch.rand(2, *recipe.input_shape, generator=context.generator("images")))
-    size = context.measured("network")
-    return Product(
-        measurements={
-            "accuracy": scores.accuracy,
-            "loss": scores.loss,
-            "num_samples": scores.num_samples,
-            "compression": size.get("compression", 0.0),
-            "compression_ratio": 1 / (1 - size.get("compression", 0.0)),
-            **{name: size[name] for name in ("params", "macs", "size_bytes")},
-            "peak_memory_bytes": peak_memory_bytes(module, recipe.input_shape),
-            "note": size.get("note", ""),
-            "speedup": size.get("speedup", 1.0),
-            **{name: size.get(name, {}) for name in ("widths", "full_widths")},
-            "digest": context.manifest(context.task.inputs["network"]).files[WEIGHTS_FILE].sha256,
-        },
-        timings=timings,
-    )
 
 
-def _time(context: Context, module: torch.nn.Module, recipe: Recipe) -> dict[str, float]:
+def _time(context: Context, module: nn.Module, recipe: Recipe) -> dict[str, float]:
     latency = measure_latency(
         module,
         recipe.input_shape,
@@ -68,5 +82,5 @@ def _time(context: Context, module: torch.nn.Module, recipe: Recipe) -> dict[str
         device=context.device,
         should_stop=context.should_stop,
     )
-    known = {f"latency_{name}" if name != "energy_j" else name: value for name, value in asdict(latency).items()}
+    known = {name if name == "energy_j" else f"latency_{name}": value for name, value in asdict(latency).items()}
     return {name: value for name, value in known.items() if value is not None}

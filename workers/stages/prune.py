@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
-from safetensors.torch import load
+from safetensors.torch import load, save
 from torch import Tensor
 
 from jobs.errors import BadNumericsError
@@ -14,10 +15,17 @@ from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, re
 from workers.network import Recipe, network_files, read_recipe, read_state, rebuild, sizes
 from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
+from workers.stages._learning import spent
+from workers.stages._weights import remove_weights
 from workers.stages.score import SCORES_FILE
 from workers.stages.tune import BIAS_PREFIX, PARTITION_FILE
 
+KEPT_FILE = "kept.safetensors"
+"""Group name -> numbers of the channels that were kept, rising; where channels were removed."""
+
 _TOLERANCE = 1e-6
+_Made: TypeAlias = tuple[dict[str, Tensor], dict[str, bytes]]
+"""The tensors of the smaller network, and files beside them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +40,25 @@ class _Source:
 def run(context: Context) -> Product:
     """Make the smaller network.
 
-    Params: `how` (`remove` channels by score, or `resample` functions), `allocation`, `compression`, and for `resample`
-    the `partition` and `quadrature`. Measures the `compression` reached (with a `note` if it is not the one asked
-    for), `params`, `macs`, `size_bytes`, the theoretical `speedup` (MACs of the whole network over those
-    that are left), and `widths` and `full_widths`.
+    Params: `how` (`remove` channels by score, `resample` functions, or `rewind`), `allocation`, `compression`, and for
+    `resample` the `partition` and `quadrature`. Measures the `compression` reached (with a `note` if it is not the one
+    asked for), `params`, `macs`, `size_bytes`, the theoretical `speedup` (MACs of the whole network over those that are
+    left), the `widths` and `full_widths` and, where the network was trained on the way here, what was spent. Where
+    channels were removed it keeps which ones were `kept`.
+
+    `rewind` removes the channels that another task (role `pruned`) has removed from an earlier network of the same
+    training (role `network`; the channels of both are in the role `channels`), and measures what that task measured.
+    `magnitude` removes single weights: see `remove_weights`.
 
     Raises:
         ValueError: The sliced network's output is not the masked one's, or the number of parameters is not the
             predicted one: the channel analysis was wrong.
         BadNumericsError: The resampled network's output is not finite.
     """
+    if context.params["how"] == "magnitude":
+        return remove_weights(context)
+    if context.params["how"] == "rewind":
+        return _rewind(context)
     source = _Source(recipe=read_recipe(context), state=read_state(context), channel_map=read_channels(context))
     errors, make = {"remove": (_removal_errors, _remove), "resample": (_merging_errors, _resample)}[
         context.params["how"]
@@ -50,7 +67,7 @@ def run(context: Context) -> Product:
         source.channel_map, context.params["compression"], lambda: errors(context, source)
     )
     images = torch.rand(2, *source.recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)
-    state = make(context, source, allocation, images)
+    state, kept = make(context, source, allocation, images)
     module = rebuild(source.recipe, state)
     measured = sizes(module, source.recipe)
     full = sizes(rebuild(source.recipe, source.state), source.recipe)
@@ -66,9 +83,16 @@ def run(context: Context) -> Product:
             "full_widths": source.channel_map.widths(),
             "speedup": full["macs"] / measured["macs"],
             **measured,
+            **spent(*(context.measured(role) for role in context.task.inputs)),
         },
-        files=network_files(source.recipe, state),
+        files={**network_files(source.recipe, state), **kept},
     )
+
+
+def _rewind(context: Context) -> Product:
+    recipe, kept = read_recipe(context), context.read("pruned", KEPT_FILE)
+    state = select(read_state(context), read_channels(context, "channels"), load(kept))
+    return Product(measurements=context.measured("pruned"), files={**network_files(recipe, state), KEPT_FILE: kept})
 
 
 def _removal_errors(context: Context, source: _Source) -> Errors:
@@ -79,7 +103,7 @@ def _merging_errors(context: Context, source: _Source) -> Errors:
     return merging_errors(source.state, source.channel_map)
 
 
-def _remove(context: Context, source: _Source, allocation: Allocation, images: Tensor) -> dict[str, Tensor]:
+def _remove(context: Context, source: _Source, allocation: Allocation, images: Tensor) -> _Made:
     scores = load(context.read("scores", SCORES_FILE))
     kept = {
         name: scores[name].argsort(descending=True, stable=True)[:width].sort().values
@@ -92,10 +116,10 @@ def _remove(context: Context, source: _Source, allocation: Allocation, images: T
     difference = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
     if not difference <= _TOLERANCE:
         raise ValueError(f"sliced and masked network differ by {difference:.1e} of the largest output")
-    return sliced
+    return sliced, {KEPT_FILE: save(kept)}
 
 
-def _resample(context: Context, source: _Source, allocation: Allocation, images: Tensor) -> dict[str, Tensor]:
+def _resample(context: Context, source: _Source, allocation: Allocation, images: Tensor) -> _Made:
     biases: dict[str, Tensor] = {}
     if "partition" in context.task.inputs:
         tuned = load(context.read("partition", PARTITION_FILE))
@@ -112,4 +136,4 @@ def _resample(context: Context, source: _Source, allocation: Allocation, images:
     with torch.inference_mode():
         if not rebuild(source.recipe, state).double()(images).isfinite().all():
             raise BadNumericsError("the resampled network's output is not finite on random images")
-    return state
+    return state, {}

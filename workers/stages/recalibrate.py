@@ -2,7 +2,7 @@
 
 import torch
 
-from workers.network import network_files, read_network
+from workers.network import network_files, read_masks, read_network
 from workers.stages._base import Context, Product
 from workers.stages._data import read_data
 from workers.training.recalibration import recalibrate
@@ -19,5 +19,5 @@ def run(context: Context) -> Product:
     recalibrate(module, train.select(chosen), device=context.device, should_stop=context.should_stop)
     return Product(
         measurements=context.measured("network"),
-        files=network_files(recipe, module.state_dict()),
+        files=network_files(recipe, module.state_dict(), read_masks(context)),
     )

@@ -1,9 +1,12 @@
 """What a training tells of itself, epoch by epoch.
 
-Knows no model and no place to write to.
+Knows no place to write to and no test split.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,7 +14,7 @@ class EpochLog:
     """One epoch.
 
     Attributes:
-        epoch: From 1.
+        epoch: Of the schedule, from 1.
         learning_rate: At the epoch's last step.
         train_loss: Mean of the minimised loss over the epoch's samples, as the weights moved.
         validation_loss: Mean cross-entropy in nats after the epoch.
@@ -40,3 +43,16 @@ class TrainingLog:
     def best(self) -> EpochLog:
         """The epoch with the highest validation accuracy; the lower loss, then the earlier epoch, decides a tie."""
         return max(self.epochs, key=lambda each: (each.validation_accuracy, -each.validation_loss))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What a training gives besides the model, which has the last epoch's weights.
+
+    Attributes:
+        log: Its epochs.
+        best: The state, as `state_dict` names it, that the model had after the best epoch.
+    """
+
+    log: TrainingLog
+    best: Mapping[str, Tensor]

@@ -18,8 +18,9 @@ from workers.data.augment import augmentation
 from workers.data.images import ImageData, Split, batches
 from workers.measure.accuracy import check_logits, evaluate
 from workers.models.modes import in_mode
-from workers.training.log import EpochLog, TrainingLog
+from workers.training.log import EpochLog, Trained, TrainingLog
 from workers.training.recipe import Recipe, learning_rate_at
+from workers.training.regulariser import Regulariser
 from workers.training.state import TrainingState
 
 _ADVICE = "lower learning_rate or set warmup_epochs, and check that the data and the starting weights are finite"
@@ -35,8 +36,9 @@ def train(
     should_stop: Callable[[], bool],
     report: Callable[[int, dict[str, float]], None],
     checkpoint: Checkpoint,
-) -> TrainingLog:
-    """Train a classifier in place; its weights are the last epoch's.
+    regulariser: Regulariser | None = None,
+) -> Trained:
+    """Train a classifier in place; its weights are the last epoch's. Those of the best epoch are given back.
 
     The same generator state gives the same weights on a CPU with the same number of threads, also where the training
     was lost on the way and goes on from its checkpoint.
@@ -48,10 +50,11 @@ def train(
         generator: On the CPU; order, augmentation and dropout come from it. The global one is left as it was.
         device: Where to compute.
         should_stop: Asked before every batch.
-        report: Called after each epoch with its number, from 1, and train_loss, validation_loss,
+        report: Called after each epoch with its number in the schedule, from 1, and train_loss, validation_loss,
             validation_accuracy and learning_rate.
         checkpoint: Continued from, if it has anything; offered every moment between two batches, and made before
             stopping on request.
+        regulariser: What else happens to the model's weights; made for it, on `device`. Default: nothing.
 
     Raises:
         BadInputError: Nothing can be trained, or the outputs are no logits for the data's labels.
@@ -61,13 +64,15 @@ def train(
     model.to(device)
     optimizer = make_optimizer(model, recipe)
     with _global_draws_from(generator, device) as drawn_from:
-        state = TrainingState(model, optimizer, recipe, {"batches": generator, **drawn_from}, len(data.train))
+        generators = {"batches": generator, **drawn_from}
+        state = TrainingState(model, optimizer, recipe, generators, len(data.train), regulariser or Regulariser())
         checkpoint.resume(state.restore)
         try:
-            while state.epoch <= recipe.epochs:
+            while state.epoch <= recipe.last_epoch:
                 train_loss = train_epoch(
                     state, data.train, device=device, should_stop=should_stop, checkpoint=checkpoint
                 )
+                state.regulariser.after_epoch()
                 scores = evaluate(model, data.validation, device=device, should_stop=should_stop)
                 metrics = {
                     "learning_rate": state.learning_rate,
@@ -80,7 +85,8 @@ def train(
         except CancelledError:
             checkpoint.save(state.progress())
             raise
-    return TrainingLog(epochs=tuple(state.finished))
+    state.regulariser.after_training()
+    return Trained(log=TrainingLog(epochs=tuple(state.finished)), best=state.best)
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
@@ -148,7 +154,9 @@ def _take_step(state: TrainingState, images: Float[Tensor, "n c h w"], labels: I
         raise BadNumericsError(f"training: the loss is {value} at {where}; {_ADVICE}")
     state.optimizer.zero_grad()
     torch.autograd.backward(loss)
+    state.regulariser.before_step()
     state.optimizer.step()
+    state.regulariser.after_step(state.learning_rate)
     state.total += value * len(labels)
     state.seen += len(labels)
 

@@ -11,8 +11,9 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from workers.checkpoints import Progress, UnfitProgressError, check_fit, optimizer_tensors, restore_optimizer
-from workers.training.log import EpochLog
+from workers.training.log import EpochLog, TrainingLog
 from workers.training.recipe import Recipe
+from workers.training.regulariser import Regulariser
 
 
 class TrainingState:
@@ -24,13 +25,15 @@ class TrainingState:
         recipe: How.
         generators: Name -> each generator that is drawn from; `batches` gives the order of the samples.
         num_samples: How many an epoch has.
+        regulariser: What else happens to the weights.
 
     Attributes:
-        epoch: From 1: the one that runs.
+        epoch: The one that runs; the schedule's first is 1.
         step: How many of its batches were taken.
         total: Sum over the samples of what was minimised in it.
         seen: How many samples that are.
-        finished: The epochs before it.
+        finished: The epochs before it that were trained.
+        best: The model's state, as `state_dict` names it, after the best of those; empty before the first.
     """
 
     def __init__(
@@ -40,11 +43,14 @@ class TrainingState:
         recipe: Recipe,
         generators: Mapping[str, torch.Generator],
         num_samples: int,
+        regulariser: Regulariser,
     ) -> None:
         self.model, self.optimizer, self.recipe, self.generators = model, optimizer, recipe, generators
+        self.regulariser = regulariser
         self._num_samples = num_samples
-        self.epoch, self.step, self.total, self.seen = 1, 0, 0.0, 0
+        self.epoch, self.step, self.total, self.seen = recipe.begin + 1, 0, 0.0, 0
         self.finished: list[EpochLog] = []
+        self.best: dict[str, Tensor] = {}
         self._order: Tensor | None = None
 
     @property
@@ -69,8 +75,10 @@ class TrainingState:
         return self._order
 
     def finish_epoch(self, log: EpochLog) -> None:
-        """Go on to the next epoch."""
+        """Go on to the next epoch; if this one was the best so far, its weights are kept."""
         self.finished.append(log)
+        if TrainingLog(epochs=tuple(self.finished)).best is log:
+            self.best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.epoch, self.step, self.total, self.seen, self._order = self.epoch + 1, 0, 0.0, 0, None
 
     def progress(self) -> Progress:
@@ -81,10 +89,12 @@ class TrainingState:
                 "model": _tensors(self.model),
                 "optimizer": optimizer_tensors(self.optimizer),
                 "generators": _states(self.generators),
+                "regulariser": self.regulariser.tensors(),
                 "order": {} if self._order is None else {"epoch": self._order},
+                "best": self.best,
             },
             record={
-                "recipe": asdict(self.recipe),
+                "recipe": self.recipe.to_json(),
                 "epoch": self.epoch,
                 "step": self.step,
                 "total": self.total,
@@ -102,13 +112,16 @@ class TrainingState:
             KeyError, TypeError, ValueError: It is of another one; nothing is changed.
         """
         tensors, record = progress.tensors, progress.record
-        if record["recipe"] != asdict(self.recipe):
+        if record["recipe"] != self.recipe.to_json():
             raise UnfitProgressError(f"it is of another recipe: {record['recipe']}")
         if record["num_samples"] != self._num_samples:
             raise UnfitProgressError(f"it is of {record['num_samples']} samples; there are {self._num_samples}")
-        model, generators = _tensors(self.model), _states(self.generators)
+        model, generators, state = _tensors(self.model), _states(self.generators), self.model.state_dict()
         check_fit("model", tensors["model"], model)
         check_fit("generators", tensors["generators"], generators)
+        check_fit("regulariser", tensors["regulariser"], self.regulariser.tensors())
+        if tensors["best"]:
+            check_fit("best epoch", tensors["best"], state)
         order = tensors["order"].get("epoch")
         finished = [EpochLog(**each) for each in record["finished"]]
         position = record["epoch"], record["step"], record["total"], record["seen"]
@@ -117,11 +130,14 @@ class TrainingState:
         with torch.no_grad():
             for name, tensor in model.items():
                 tensor.copy_(tensors["model"][name])
+            for name, tensor in self.regulariser.tensors().items():
+                tensor.copy_(tensors["regulariser"][name])
         for name, generator in self.generators.items():
             generator.set_state(tensors["generators"][name])
         self.set_learning_rate(learning_rate)
         self.epoch, self.step, self.total, self.seen = position
         self.finished, self._order = finished, order
+        self.best = {name: tensor.to(state[name].device) for name, tensor in tensors["best"].items()}
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:

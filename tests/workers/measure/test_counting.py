@@ -61,3 +61,19 @@ def test_bytes_are_those_of_the_types_stored():
 
 def test_macs_of_a_network_in_double_precision():
     assert count_macs(nn.Conv2d(3, 4, 1).double(), (3, 5, 5)) == 3 * 4 * 25
+
+
+def test_masked_weights_count_neither_as_parameters_nor_as_macs():
+    # A third of 2 * 9 weights at 8 x 8 places, half of 2*3*9 at 4 x 4.
+    model = build("plain", {"widths": [2, 3], "num_classes": 5, "in_channels": 1})
+    first, second = torch.arange(18).view(2, 1, 3, 3) % 3 > 0, torch.arange(54).view(3, 2, 3, 3) % 2 > 0
+    masks = {"features.0.weight": first, "features.4.weight": second}
+    assert num_parameters(model, masks) == num_parameters(model) - 6 - 27
+    assert count_macs(model, (1, 8, 8), masks) == 12 * 64 + 27 * 16 + 15
+
+
+def test_masks_of_grouped_and_transposed_convolutions():
+    model = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.ConvTranspose2d(4, 2, 2, stride=2))
+    masks = {name: torch.arange(each.numel()).view_as(each) % 2 > 0 for name, each in model.named_parameters()}
+    masks = {name: mask for name, mask in masks.items() if name.endswith("weight")}
+    assert count_macs(model, (4, 8, 8), masks) == count_macs(model, (4, 8, 8)) // 2

@@ -167,7 +167,7 @@ class Workbench:
         return self.key(StageKind.PRUNE, params, network=permuted, **inputs)
 
     def train_integral(self, permuted: str, **changes) -> str:
-        params = {"train": TRAIN["train"], "smallest": 0.5, "data": DATA, "seed": 0, **changes}
+        params = {"how": "functions", "train": TRAIN["train"], "smallest": 0.5, "data": DATA, "seed": 0, **changes}
         return self.key(StageKind.TRAIN, params, network=permuted)
 
     def recalibrate(self, network: str, num_images: int = 256, seed: int = 0) -> str:

@@ -7,6 +7,7 @@ from jobs.task import StageKind
 
 KEYS = {
     "accuracy",
+    "accuracy_best",
     "loss",
     "num_samples",
     "compression",
@@ -16,6 +17,8 @@ KEYS = {
     "macs",
     "size_bytes",
     "peak_memory_bytes",
+    "training_epochs",
+    "training_macs",
     "note",
     "widths",
     "full_widths",

@@ -32,7 +32,9 @@ def test_it_learns(bench):
 
 
 def test_its_files_are_a_network(bench, images):
-    assert bench.digests(bench.train()).keys() == {"network.json", "weights.safetensors"}
+    digests = bench.digests(bench.train())
+    assert digests.keys() == {"network.json", "weights.safetensors", "best.safetensors"}
+    assert digests["weights.safetensors"] == digests["best.safetensors"]  # there is one epoch; the store keeps one file
     assert bench.network(bench.train())(images).shape == (4, 10)
 
 

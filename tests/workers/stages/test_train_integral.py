@@ -33,6 +33,9 @@ def test_it_learns_and_keeps_size_and_channels(bench, fold):
     assert bench.json(trained, "channels.json") == bench.json(permuted, "channels.json")
     assert bench.json(trained, "network.json") == bench.json(permuted, "network.json")
     assert bench.measured(trained)["last"]["epoch"] == 1
+    # An upper bound: as if all sizes that it draws were the full one.
+    assert bench.measured(trained)["training_macs"] == 3 * bench.measured(trained)["macs"] * 1000
+    assert bench.measured(bench.resample(trained))["training_epochs"] == 1
     loss = bench.measured(bench.evaluate(trained))["loss"]
     assert loss < bench.measured(bench.evaluate(bench.convert(fold=fold)))["loss"]
 

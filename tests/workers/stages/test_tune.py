@@ -12,9 +12,18 @@ PARTITION = "partition.safetensors"
 
 def test_it_measures_the_loss_before_and_after(bench):
     measured = bench.measured(bench.tune(bench.permute()))
-    assert measured.keys() == {"loss_before", "loss_after", "best_step"}
+    assert measured.keys() == {"loss_before", "loss_after", "best_step", "training_epochs", "training_macs"}
     assert measured["loss_after"] <= measured["loss_before"]
     assert 0 <= measured["best_step"] <= 6
+
+
+def test_it_costs_as_much_as_training_the_smaller_network(bench):
+    permuted = bench.permute()
+    tuned = bench.measured(bench.tune(permuted))
+    assert tuned["training_epochs"] == 6 * 32 / 1000  # steps of a batch, of the training images
+    resampled = bench.measured(bench.resample(permuted, partition=bench.tune(permuted)))
+    assert tuned["training_macs"] == 3 * resampled["macs"] * 6 * 32
+    assert all(resampled[name] == tuned[name] for name in ("training_epochs", "training_macs"))
 
 
 def test_its_file_holds_the_cells_of_every_group(bench):

@@ -31,7 +31,7 @@ def follow(model, data, recipe, *, seed=0, should_stop=never, report=silent):
         should_stop=should_stop,
         report=report,
         checkpoint=Checkpoint(load=lambda: None, save=lambda content: None),
-    )
+    ).log
 
 
 def two_stripes(count=10):

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from jaxtyping import TypeCheckError
 
@@ -36,3 +38,33 @@ def test_an_unknown_schedule_is_refused():
     # By the recipe itself, or before it by a run of the tests that checks types as it goes.
     with pytest.raises((BadInputError, TypeCheckError), match="cosin"):
         Recipe(epochs=1, schedule="cosin")
+
+
+def test_milestones_are_fractions_and_stretch_with_the_epochs():
+    for epochs in (90, 180):
+        recipe = Recipe(epochs=epochs, learning_rate=1.0, milestones=(1 / 3, 2 / 3))
+        thirds = [share * epochs for share in (0.0, 0.33, 1 / 3, 0.66, 2 / 3)]
+        assert [learning_rate_at(recipe, progress) for progress in thirds] == [1.0, 1.0, 0.1, 0.1, 0.01]
+
+
+@pytest.mark.parametrize("milestones", [(0.5, 0.5), (0.7, 0.2), (0.0, 0.5), (0.5, 1.0)])
+def test_milestones_rise_within_the_epochs(milestones):
+    with pytest.raises(BadInputError, match="milestones:"):
+        Recipe(epochs=3, milestones=milestones)
+
+
+def test_it_comes_back_from_json():
+    recipe = Recipe(epochs=9, milestones=(0.25, 0.5, 0.9), begin=2, until=5, nesterov=True)
+    assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+    assert Recipe.from_json({"epochs": 4}) == Recipe(epochs=4)
+
+
+def test_a_part_of_a_schedule_has_its_own_number_of_epochs():
+    assert Recipe(epochs=9, begin=2, until=5).epochs_trained == 3
+    assert Recipe(epochs=9, begin=2).epochs_trained == 7
+
+
+@pytest.mark.parametrize("part", [{"begin": 9}, {"begin": -1}, {"until": 0}, {"until": 10}, {"begin": 4, "until": 4}])
+def test_a_part_without_an_epoch_is_refused(part):
+    with pytest.raises(BadInputError, match="leave no epoch of 9"):
+        Recipe(epochs=9, **part)

@@ -53,7 +53,7 @@ def follow(checkpoint, *, should_stop=lambda: False, recipe=RECIPE, model=None, 
     """A new process: a new network, a new generator, other global draws before it."""
     model = model or Network()
     torch.manual_seed(torch.seed())
-    log = train(
+    trained = train(
         model,
         data,
         recipe,
@@ -63,7 +63,8 @@ def follow(checkpoint, *, should_stop=lambda: False, recipe=RECIPE, model=None, 
         report=lambda epoch, metrics: None,
         checkpoint=checkpoint,
     )
-    return log, {**model.state_dict(), "mean": model.mean}
+    best = {f"best {name}": tensor for name, tensor in trained.best.items()}
+    return trained.log, {**model.state_dict(), "mean": model.mean, **best}
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +149,24 @@ def test_at_most_one_interval_is_repeated(slot, lost, number):
 def test_a_short_training_saves_nothing(slot):
     follow(slot.checkpoint(interval_s=30))
     assert slot.num_saved == 0
+
+
+def test_until_an_epoch_it_has_the_weights_that_the_whole_training_had_then(slot, undisturbed):
+    """So the best epoch's weights, which the whole training gives back, are those of the training until then."""
+    log, whole = undisturbed
+    assert (log.best.epoch, log.last.epoch) == (1, 3)
+    until, part = follow(slot.checkpoint(interval_s=30), recipe=dataclasses.replace(RECIPE, until=1))
+    assert until.epochs == log.epochs[:1]
+    for name in Network().state_dict():
+        assert torch.equal(whole[f"best {name}"], part[name]), name
+        assert torch.equal(part[f"best {name}"], part[name]), name
+
+
+def test_from_an_epoch_on_it_follows_the_rest_of_the_schedule(slot, undisturbed):
+    whole, _ = undisturbed
+    rest, _ = follow(slot.checkpoint(interval_s=30), recipe=dataclasses.replace(RECIPE, begin=1))
+    assert [each.epoch for each in rest.epochs] == [2, 3]
+    assert [each.learning_rate for each in rest.epochs] == [each.learning_rate for each in whole.epochs[1:]]
 
 
 def fewer_images():

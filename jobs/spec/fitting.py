@@ -1,0 +1,41 @@
+"""Which protocol fits which method and which model: what only the whole sweep file can tell.
+
+Knows no single value's range: the records check those themselves.
+"""
+
+from jobs.spec.criterion import CriterionMethod
+from jobs.spec.integral import IntegralMethod
+from jobs.spec.methods import DenseMethod, MethodSpec
+from jobs.spec.models import ModelSpec
+from jobs.spec.protocols import ProtocolSpec, RecalibrateProtocol, RewindProtocol, ScratchProtocol
+from jobs.spec.unstructured import UnstructuredMethod
+
+
+def misfit_of_method(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
+    """Why the networks that a method leaves cannot go through a protocol, and what to do; None where they can."""
+    integral = isinstance(method, IntegralMethod)
+    if isinstance(protocol, RecalibrateProtocol) and isinstance(method, IntegralMethod) and not method.keeps_batchnorm:
+        return "recalibrates batch norms that are folded away; set its batchnorm: keep"
+    if isinstance(protocol, RewindProtocol) and integral:
+        return "has no weights of the model's training to rewind; fine-tune instead"
+    if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and isinstance(method, UnstructuredMethod):
+        return "rewinds single weights itself; set its `rewind`"
+    sparse = isinstance(method, CriterionMethod) and method.sparsify is not None
+    if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and sparse:
+        return "prunes a network of a training of its own, which has no earlier weights; rewind the learning-rate"
+    if isinstance(protocol, RewindProtocol) and isinstance(method, DenseMethod):
+        return "removes nothing that training could go on without; use fine-tune or scratch as its control"
+    return None
+
+
+def misfit_of_model(protocol: ProtocolSpec, model: ModelSpec) -> str | None:
+    """Why a model cannot be asked for a protocol, and what to do; None where it can."""
+    if isinstance(protocol, ScratchProtocol) and protocol.train is None and model.train is None:
+        return "comes from a checkpoint, so the protocol has to say how to train; give it a `train` block"
+    if not isinstance(protocol, RewindProtocol):
+        return None
+    if model.train is None:
+        return "comes from a checkpoint, and its training cannot be rewound; give it a `train` block instead"
+    if protocol.begin(model.train.epochs) >= model.train.epochs:
+        return f"is trained for {model.train.epochs} epochs; rewind to an earlier one than {protocol.epoch}"
+    return None

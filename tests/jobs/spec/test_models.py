@@ -1,0 +1,62 @@
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from jobs.spec import FineTuneSpec, TrainSpec
+from jobs.spec.models import Settings
+from jobs.spec.settings import SETTINGS
+
+
+def numbers(spec, **given):
+    """What enters a task's params."""
+    return spec.model_validate_json(json.dumps(given)).model_dump(mode="json")
+
+
+def test_every_name_has_settings_and_every_settings_a_name():
+    assert set(Settings.__args__) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_numbers_and_not_the_name_are_what_counts(name):
+    resolved = numbers(TrainSpec, settings=name)
+    assert resolved == numbers(TrainSpec, **SETTINGS[name])
+    assert "settings" not in resolved
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "batch_size", "milestones"),
+    [("cifar_rethinking", 160, 64, [0.5, 0.75]), ("imagenet_rethinking", 90, 256, [1 / 3, 2 / 3])],
+)
+def test_the_papers_settings_are_the_papers(name, epochs, batch_size, milestones):
+    expected = {"epochs": epochs, "batch_size": batch_size, "milestones": milestones, "schedule": "step"}
+    expected |= {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4, "augment": "crop-flip"}
+    assert expected.items() <= numbers(TrainSpec, settings=name).items()
+
+
+def test_what_stands_beside_the_name_goes_before_it():
+    assert numbers(TrainSpec, settings="cifar_rethinking", epochs=8)["epochs"] == 8
+    assert numbers(TrainSpec, settings="cifar_rethinking", epochs=8)["augment"] == "crop-flip"
+
+
+def test_fine_tuning_starts_from_the_papers_settings():
+    expected = {"epochs": 40, "learning_rate": 1e-3, "schedule": "constant", "batch_size": 64}
+    assert expected.items() <= numbers(FineTuneSpec).items()
+    assert numbers(FineTuneSpec, settings="imagenet_fine_tune")["epochs"] == 20
+    assert numbers(FineTuneSpec, epochs=3)["learning_rate"] == 1e-3
+
+
+def test_without_settings_epochs_have_to_be_given():
+    with pytest.raises(ValidationError, match="epochs"):
+        numbers(TrainSpec)
+
+
+@pytest.mark.parametrize("value", ["0.5", [True], [0.5, "0.7"]])
+def test_milestones_are_numbers_in_a_list(value):
+    with pytest.raises(ValidationError, match="milestones"):
+        numbers(TrainSpec, epochs=2, milestones=value)
+
+
+def test_resolved_settings_come_back_the_same():
+    resolved = numbers(FineTuneSpec, settings="imagenet_fine_tune", epochs=3)
+    assert numbers(FineTuneSpec, **resolved) == resolved

@@ -1,0 +1,157 @@
+import copy
+from dataclasses import replace
+
+import pytest
+
+from jobs.errors import InvalidFileError
+from jobs.load import load_sweep
+from jobs.outcome import Succeeded
+from jobs.task import StageKind
+from orchestrator.planning import Surroundings, plan_sweep
+from orchestrator.store import open_store
+from workers.entry import run_task
+
+SURROUNDINGS = Surroundings(device="cpu", torch_version="2.0", ortools_version="9", data="d", weights={}, sources={})
+CHECKPOINT = "models.net={network: resnet, weights: w.safetensors}"
+PROTOCOLS = {
+    "tuned": {"kind": "fine-tune", "train": {"epochs": 3}},
+    "e": {"kind": "scratch"},
+    "b": {"kind": "scratch", "budget": "macs", "cap": 2.0},
+    "b-all": {"kind": "scratch", "budget": "macs-and-fine-tuning", "fine_tuning_epochs": 3},
+    "rate": {"kind": "rewind", "what": "learning-rate", "epoch": 6},
+    "weights": {"kind": "rewind", "what": "weights", "epoch": 0.25},
+    "init": {"kind": "rewind", "what": "weights", "epoch": 0},
+}
+METHODS = {
+    "dense": {"kind": "dense"},
+    "l1": {"kind": "criterion", "criterion": "l1"},
+    "integral": {"kind": "integral"},
+}
+
+
+@pytest.fixture
+def plan(tiny_sweep, write_sweep):
+    """The plan of the tiny sweep, its model trained for eight epochs, one method with some protocols."""
+
+    def make(*protocols, method="l1", overrides=(), surroundings=SURROUNDINGS):
+        sweep = {**copy.deepcopy(tiny_sweep), "protocols": PROTOCOLS, "compressions": [0.4]}
+        sweep["models"]["net"]["train"] = {"epochs": 8}
+        sweep["methods"] = {"dense": {"kind": "dense"}, method: {**METHODS[method], "protocols": list(protocols)}}
+        return plan_sweep(load_sweep(write_sweep(sweep), overrides), surroundings)
+
+    return make
+
+
+def evaluated(plan, protocol, method="l1"):
+    """The task that leaves the network of a curve's point."""
+    (curve,) = (curve for curve in plan.curves if (curve.method, curve.protocol) == (method, protocol))
+    return plan.tasks[plan.tasks[curve.points[0].key].inputs["network"]]
+
+
+def test_fine_tuning_reads_the_pruned_network(plan):
+    made = plan("none", "tuned")
+    task = evaluated(made, "tuned")
+    assert (task.stage, task.params["how"], task.params["train"]["epochs"]) == (StageKind.TRAIN, "further", 3)
+    assert task.inputs == {"network": evaluated(made, "none").key}
+    assert "begin" not in task.params
+
+
+def test_scratch_trains_as_the_model_was_trained(plan):
+    made = plan("none", "e", "b", "b-all")
+    pruned, model = evaluated(made, "none").key, evaluated(made, "none", method="dense")
+    for name, budget in {
+        "e": None,
+        "b": {"cap": 2.0, "fine_tuning_epochs": 0},
+        "b-all": {"cap": None, "fine_tuning_epochs": 3},
+    }.items():
+        task = evaluated(made, name)
+        assert (task.params["how"], task.params["train"]) == ("scratch", model.params["train"])
+        assert task.inputs == {"network": pruned, "dense": model.key}
+        assert task.params.get("budget") == budget
+
+
+def test_scratch_may_say_how_it_trains(plan):
+    override = "protocols.e.train={settings: cifar_rethinking, epochs: 5}"
+    train = evaluated(plan("e", overrides=(override, CHECKPOINT), surroundings=LOADED), "e").params["train"]
+    assert (train["epochs"], train["batch_size"], train["augment"]) == (5, 64, "crop-flip")
+
+
+LOADED = replace(SURROUNDINGS, weights={"net": "f"})
+
+
+def test_the_learning_rate_is_rewound_on_the_pruned_weights(plan):
+    made = plan("none", "rate")
+    task, model = evaluated(made, "rate"), evaluated(made, "none", method="dense")
+    assert (task.params["how"], task.params["begin"]) == ("further", 6)
+    assert task.params["train"] == model.params["train"]
+    assert task.inputs == {"network": evaluated(made, "none").key}
+
+
+def test_weights_are_rewound_to_those_of_a_training_that_ends_early(plan):
+    made = plan("none", "weights")
+    task, model = evaluated(made, "weights"), evaluated(made, "none", method="dense")
+    rewound, pruned = made.tasks[task.inputs["network"]], evaluated(made, "none")
+    early = made.tasks[rewound.inputs["network"]]
+    assert task.params["begin"] == 2  # a quarter of eight epochs
+    assert (rewound.stage, rewound.params) == (StageKind.PRUNE, {"how": "rewind"})
+    assert rewound.inputs == {"network": early.key, "channels": pruned.inputs["network"], "pruned": pruned.key}
+    assert early.params == {**model.params, "until": 2}
+
+
+def test_at_epoch_0_they_are_the_initial_ones_and_the_whole_schedule_follows(plan):
+    made = plan("init")
+    task = evaluated(made, "init")
+    early = made.tasks[made.tasks[task.inputs["network"]].inputs["network"]]
+    assert early.params["train"] is None
+    assert "begin" not in task.params
+
+
+def test_the_dense_network_is_its_own_control(plan):
+    made = plan("none", "tuned", "b", method="dense")
+    dense = evaluated(made, "none", method="dense").key
+    assert evaluated(made, "tuned", method="dense").inputs == {"network": dense}
+    assert evaluated(made, "b", method="dense").inputs == {"network": dense, "dense": dense}
+
+
+@pytest.mark.slow
+def test_the_stages_understand_what_is_planned(plan, tmp_path):
+    small = ("models.net.train.epochs=2", "models.net.arguments.widths=[4]", "protocols.tuned.train.epochs=1")
+    rewound = "protocols.weights.epoch=0.5"
+    made = plan("b-all", "tuned", "weights", "init", "rate", overrides=(*small, rewound, "protocols.rate.epoch=1"))
+    store = open_store(tmp_path / "store")
+    outcomes = {key: run_task(task, store) for key, task in made.tasks.items()}
+    assert all(isinstance(outcome, Succeeded) for outcome in outcomes.values()), outcomes
+    spent = {
+        curve.protocol: outcomes[curve.points[0].key].measurements["training_epochs"]
+        for curve in made.curves
+        if curve.method == "l1"
+    }
+    # Of two epochs, weights and learning rate go back to the first; scratch gets three for fine-tuning on top.
+    assert (spent["tuned"], spent["weights"], spent["rate"], spent["init"]) == (1, 1, 1, 2)
+    assert spent["b-all"] > 2 + 3
+
+
+def test_protocols_leave_all_other_tasks_as_they_are(plan):
+    assert plan("none").tasks.keys() < plan("none", *PROTOCOLS).tasks.keys()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "method", "override", "words"),
+    [
+        ("weights", "integral", None, "method integral with protocol 'weights': it has no weights of the model's"),
+        ("rate", "integral", None, "method integral with protocol 'rate'"),
+        ("rate", "dense", None, "method dense with protocol 'rate': it removes nothing"),
+        (
+            "rate",
+            "l1",
+            CHECKPOINT,
+            "model net with protocol 'rate': it comes from a checkpoint, and its training cannot",
+        ),
+        ("e", "l1", CHECKPOINT, "model net with protocol 'e': it comes from a checkpoint, so the protocol has to say"),
+        ("rate", "l1", "protocols.rate.epoch=8", "is trained for 8 epochs; rewind to an earlier one than 8"),
+        ("weights", "l1", "protocols.weights.epoch=0.99", "is trained for 8 epochs"),
+    ],
+)
+def test_a_protocol_that_does_not_fit_is_refused(plan, protocol, method, override, words):
+    with pytest.raises(InvalidFileError, match=words):
+        plan(protocol, method=method, overrides=[override] if override else [])

@@ -1,0 +1,51 @@
+"""A training with a regulariser that is lost goes on as if nothing had happened."""
+
+import pytest
+import torch
+
+from workers.models import build
+from workers.sparsity import KeepMasked, make_regulariser
+
+KINDS = {
+    "slimming": {"strength": 0.01, "from_scratch": True},
+    "structure-selection": {"strength": 0.05, "structures": "channels", "momentum": 0.9},
+    "soft-filter": {"compression": 0.4},
+    "group-lasso": {"strength": 0.02},
+    "masks": {},
+}
+
+
+def start(kind, shape):
+    torch.manual_seed(0)
+    model = build("plain", {"widths": [3, 4], "in_channels": 1, "num_classes": 3})
+    if kind == "masks":
+        masks = {"features.0.weight": torch.tensor([True, False, True]).view(3, 1, 1, 1).expand(3, 1, 3, 3)}
+        return model, KeepMasked(model, masks)
+    return model, make_regulariser({"kind": kind, **KINDS[kind]}, model, shape)
+
+
+# Two epochs of three batches and a validation each: lost before the second batch of the second epoch, or before its
+# validation.
+@pytest.mark.parametrize("number", [6, 8])
+@pytest.mark.parametrize("kind", KINDS)
+def test_lost_it_ends_with_the_same_bits(kind, number, shape, follow, slot, lost, lost_at):
+    expected, regulariser = start(kind, shape)
+    log = follow(expected, regulariser)
+    with pytest.raises(lost):
+        follow(*start(kind, shape), checkpoint=slot.checkpoint(), should_stop=lost_at(number))
+    found, regulariser = start(kind, shape)
+    assert follow(found, regulariser, checkpoint=slot.checkpoint()) == log
+    for name, tensor in expected.state_dict().items():
+        assert torch.equal(found.state_dict()[name], tensor), name
+
+
+def test_what_a_regulariser_remembers_is_needed(shape, follow, slot, lost, lost_at, monkeypatch):
+    kind = "structure-selection"
+    expected, regulariser = start(kind, shape)
+    follow(expected, regulariser)
+    monkeypatch.setattr(type(regulariser), "tensors", lambda self: {})
+    with pytest.raises(lost):
+        follow(*start(kind, shape), checkpoint=slot.checkpoint(), should_stop=lost_at(6))
+    found, regulariser = start(kind, shape)
+    follow(found, regulariser, checkpoint=slot.checkpoint())
+    assert not torch.equal(found.linear.weight, expected.linear.weight)

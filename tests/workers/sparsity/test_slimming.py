@@ -1,0 +1,46 @@
+import pytest
+import torch
+from torch import nn
+
+from jobs.errors import BadInputError
+from workers.models import build
+from workers.sparsity.slimming import Slimming, start_scales
+from workers.training import Recipe
+
+
+def test_a_step_adds_the_sign_of_the_scale_to_its_gradient():
+    norm = nn.BatchNorm2d(3)
+    norm.weight.data = torch.tensor([2.0, -1.0, 0.0])
+    norm.weight.grad = torch.tensor([0.5, 0.5, 0.5])
+    Slimming(nn.Sequential(norm), strength=0.1).before_step()
+    # At zero the subgradient is taken to be zero.
+    assert norm.weight.grad.tolist() == pytest.approx([0.6, 0.4, 0.5])
+
+
+def test_scales_that_have_no_gradient_are_left():
+    norm = nn.BatchNorm2d(3)
+    Slimming(nn.Sequential(norm), strength=0.1).before_step()
+    assert norm.weight.grad is None
+
+
+def test_scales_that_help_nothing_go_towards_zero_and_the_others_stay(small, follow):
+    recipe = Recipe(epochs=40, batch_size=8, learning_rate=0.1, weight_decay=0.0, schedule="cosine")
+    with torch.no_grad():
+        small.head.weight[:, 2:] = 0  # nothing is made of the last two channels
+    small.head.requires_grad_(False)
+    follow(small, Slimming(small, strength=0.02), recipe=recipe)
+    scales = small.norm2.weight.detach().abs()
+    assert float(scales[2:].max()) < 0.05 < 0.3 < float(scales[:2].max())
+
+
+def test_from_scratch_all_scales_start_at_a_half():
+    model = build("preresnet", {"depth": 11})
+    start_scales(model)
+    norms = [each for each in model.modules() if isinstance(each, nn.BatchNorm2d)]
+    assert len(norms) == 10
+    assert all(bool((norm.weight == 0.5).all()) for norm in norms)
+
+
+def test_a_network_without_scales_is_refused():
+    with pytest.raises(BadInputError, match="no batch norm with a trainable scale"):
+        Slimming(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2, affine=False)), strength=0.1)

@@ -1,0 +1,133 @@
+"""Builds a network anew at other widths, with the initial weights that a network built at those widths would have.
+
+A factory that takes no widths is run as it is; while it runs, each tensor takes its wanted shape at the moment when
+its layer registers it. So whatever the network does next to give it values (torch's own reset, a loop over all
+modules at the end of a constructor) sees the small layer: its fans, and its channel counts as attributes.
+
+Refuses to know seeds (the caller seeds torch's generator), pruned weights and where the shapes come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
+
+from workers.channels.rebuild import follow_shapes
+
+_Hook = Callable[[nn.Module, str, Tensor], Tensor | None]
+
+
+def build_resized(factory: Callable[[], nn.Module], shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
+    """What a factory makes, with tensors of given shapes, at most as long as its own on every axis.
+
+    At the factory's own shapes the result is what the factory makes, bit for bit. A tensor that is made with its values
+    (`nn.Parameter(torch.ones(width))`) keeps the first of them. What a constructor works out from its own
+    arguments (a standard deviation of 1 / sqrt(width), say) is that of the factory's widths: only layers are small.
+
+    Args:
+        factory: makes the same layers in the same order each time; called twice.
+        shapes: tensor name -> shape; names that the network does not have are passed over.
+
+    Raises:
+        ValueError: the second call makes other layers than the first, or a tensor cannot have its shape.
+    """
+    shrinking = _Shrinking(_places(factory), shapes)
+    with _at_registration(shrinking):
+        model = factory()
+    for name, each in model.state_dict().items():
+        if each.shape != shapes.get(name, each.shape):
+            shrinking.problems.append(f"{name}: replaced after registration; its shape cannot be chosen")
+    if shrinking.problems:
+        raise ValueError(shrinking.problems[0])  # the others may follow from it
+    return model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A registration: what a layer of which class calls its tensor, and the tensor's name in the network.
+
+    The name is empty where the layer is no part of the network in the end.
+    """
+
+    layer: type[nn.Module]
+    attribute: str
+    name: str
+
+
+class _Shrinking:
+    """Gives the tensors of a network their wanted shapes as they are registered, in the order of their places.
+
+    Attributes:
+        problems: What went wrong. It is not raised, since the factory that runs may take it for its own error.
+    """
+
+    def __init__(self, places: Sequence[_Place], shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.problems: list[str] = []
+        self._places, self._shapes = iter(places), shapes
+
+    def __call__(self, module: nn.Module, attribute: str, tensor: Tensor) -> Tensor | None:
+        """The smaller tensor; None where it stays."""
+        place = next(self._places, None)
+        if place is None or (place.layer, place.attribute) != (type(module), attribute):
+            self.problems.append(f"{type(module).__name__}.{attribute}: not made here before; layers must be the same")
+            return None
+        shape = self._shapes.get(place.name, tuple(tensor.shape))
+        if tensor.shape == shape:
+            return None
+        if tensor.ndim != len(shape) or any(wanted > own for wanted, own in zip(shape, tensor.shape, strict=True)):
+            self.problems.append(f"{place.name}: {shape} is wanted; at most its own {tuple(tensor.shape)} is allowed")
+            return None
+        return _register_leading(module, attribute, tensor, shape)
+
+
+def _register_leading(module: nn.Module, attribute: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Put the first entries of a tensor on every axis in its place; what the layer says of its size follows."""
+    part = tensor.detach()[tuple(slice(length) for length in shape)].clone()
+    if isinstance(tensor, nn.Parameter):
+        part = module._parameters[attribute] = nn.Parameter(part, requires_grad=tensor.requires_grad)
+    else:
+        module._buffers[attribute] = part
+    follow_shapes(module)
+    return part
+
+
+def _places(factory: Callable[[], nn.Module]) -> list[_Place]:
+    """What a factory registers, in order."""
+    found: list[tuple[nn.Module, str]] = []  # holds the modules, so that no identity is used twice
+    with torch.random.fork_rng(devices=[]), _at_registration(lambda module, name, _: found.append((module, name))):
+        model = factory()
+    paths = {id(module): f"{path}." if path else "" for path, module in model.named_modules()}
+    return [
+        _Place(
+            layer=type(module),
+            attribute=attribute,
+            name=f"{paths[id(module)]}{attribute}" if id(module) in paths else "",
+        )
+        for module, attribute in found
+    ]
+
+
+@contextmanager
+def _at_registration(hook: _Hook) -> Iterator[None]:
+    """Call a hook with every parameter and buffer that any module registers; what it returns is registered instead."""
+
+    def unless_none(module: nn.Module, name: str, tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else hook(module, name, tensor)
+
+    handles = [
+        register_module_parameter_registration_hook(unless_none),  # type: ignore[arg-type]  # may return a tensor:
+        register_module_buffer_registration_hook(unless_none),  # type: ignore[arg-type]  # torch's own words
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

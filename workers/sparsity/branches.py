@@ -1,0 +1,58 @@
+"""The residual branches of a network, read off its channel map: what a block computes besides its shortcut.
+
+Knows maps alone; refuses to know what is done to a branch.
+"""
+
+from dataclasses import dataclass
+
+from workers.channels import ChannelMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """What is added to a shortcut.
+
+    Attributes:
+        end: Dotted path of the layer whose output is added.
+        inner: Indices of the groups that live in the branch alone, from its end to its beginning.
+    """
+
+    end: str
+    inner: tuple[int, ...]
+
+
+def residual_branches(channel_map: ChannelMap) -> list[Branch]:
+    """All branches with at least one group inside, in order of execution.
+
+    The end of a branch makes channels together with other layers, and reads a group that nothing else reads. So a
+    shortcut's own convolution is no branch: it reads what the branch beside it reads, too.
+    """
+    readers = _readers(channel_map)
+    branches = [
+        Branch(end=layer, inner=tuple(inner))
+        for group in channel_map.groups
+        if len(group.layers) > 1
+        for layer in group.layers
+        if (inner := _inner(channel_map, readers, layer))
+    ]
+    order = [layer for group in channel_map.groups for layer in group.layers]
+    return sorted(branches, key=lambda branch: order.index(branch.end))
+
+
+def _readers(channel_map: ChannelMap) -> list[set[str]]:
+    """The layers that read each group."""
+    readers: list[set[str]] = [set() for _ in channel_map.groups]
+    for name, layouts in channel_map.tensors.items():
+        for layout in layouts:
+            for index in layout.present() if layout.role == "input" else []:
+                readers[index].add(name.removesuffix(".weight"))
+    return readers
+
+
+def _inner(channel_map: ChannelMap, readers: list[set[str]], layer: str) -> list[int]:
+    """The groups that are made for this layer alone, and for those that make them."""
+    read = [index for index, each in enumerate(readers) if layer in each]
+    if len(read) != 1 or readers[read[0]] != {layer}:
+        return []
+    makers = channel_map.groups[read[0]].layers
+    return [read[0], *(_inner(channel_map, readers, makers[0]) if len(makers) == 1 else [])]

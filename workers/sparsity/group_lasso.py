@@ -1,0 +1,36 @@
+"""Group lasso over the units of channel groups (Wen et al. 2016, arXiv:1608.03665, section 3).
+
+Knows units and their norms; refuses to know which of them are removed afterwards (the criterion `unit-norm` scores by
+the norm that is penalised here).
+"""
+
+import torch
+from torch import nn
+
+from workers.channels import ChannelMap
+from workers.sparsity.units import find_units
+from workers.training.regulariser import Regulariser
+
+
+class GroupLasso(Regulariser):
+    """Penalises strength x norm of the unit, summed over all units, by proximal steps.
+
+    A unit is everything that it owns in the parameters of its group: the weights that make it and those that read it,
+    biases and norms. After every step with learning rate eta, unit w becomes max(0, 1 - eta strength / |w|) w, so that
+    units come to exact zero. A weight belongs to the unit that it makes and to the one that it reads; the groups take
+    their steps one after the other, in order of execution.
+
+    Args:
+        model: On the device where it trains.
+        channel_map: Its channel groups.
+        strength: Of the penalty, above 0.
+    """
+
+    def __init__(self, model: nn.Module, channel_map: ChannelMap, *, strength: float) -> None:
+        self._groups, self._strength = find_units(model, channel_map), strength
+
+    def after_step(self, learning_rate: float) -> None:
+        """Shrink every unit."""
+        for group in self._groups:
+            norms = group.norms().clamp_min(torch.finfo(torch.float32).tiny)
+            group.scale((1 - learning_rate * self._strength / norms).clamp_min(0))

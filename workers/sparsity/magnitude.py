@@ -1,0 +1,95 @@
+"""Unstructured pruning: single weights go, the smallest first (Han et al. 2015, arXiv:1506.02626).
+
+Knows tensors by name and magnitudes; refuses to know training and how a network with zeros is kept.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from workers.sparsity.masks import Masks
+
+Scope = Literal["global", "layer"]
+
+
+def prunable_weights(model: nn.Module, *, linear: bool = False) -> list[str]:
+    """The weights that may go: those of convolutions, the first one too (Liu et al. 2019, arXiv:1810.05270).
+
+    Biases, norms and all else stay; linear layers, the classifier among them, unless they are asked for. Shared weights
+    have one name.
+
+    Args:
+        model: The network.
+        linear: Whether those of linear layers may go, too.
+    """
+    kinds = (_ConvNd, nn.Linear) if linear else (_ConvNd,)
+    weights = {id(module.weight) for module in model.modules() if isinstance(module, kinds)}
+    return [name for name, parameter in model.named_parameters() if id(parameter) in weights]
+
+
+def magnitude_masks(
+    weights: Mapping[str, Float[Tensor, "*_shape"]], *, removed: int, scope: Scope, present: Masks | None = None
+) -> dict[str, Bool[Tensor, "*_shape"]]:
+    """Masks that leave out the smallest weights.
+
+    The largest weight of every tensor stays, so that no layer is empty. Of equal weights the first ones go.
+
+    Args:
+        weights: The tensors that may lose weights, at least one.
+        removed: How many weights are gone in the end, at least 0.
+        scope: `global`: the smallest of all; `layer`: the same fraction of every tensor, rounded so that the sum is
+            right as far as every tensor can give.
+        present: Masks of what is left from before; what is gone there goes first. Default: all is there.
+
+    Raises:
+        ValueError: More should go than can.
+    """
+    total, most = sum(map(Tensor.numel, weights.values())), sum(each.numel() - 1 for each in weights.values())
+    if not 0 <= removed <= most:
+        raise ValueError(f"{removed} of {total} weights should go; 0..{most} can")
+    magnitudes = {name: _magnitudes(each, (present or {}).get(name)) for name, each in weights.items()}
+    if scope == "global":
+        return _cut(magnitudes, removed)
+    masks: dict[str, Tensor] = {}
+    gone = seen = 0
+    for name, each in magnitudes.items():
+        seen += each.numel()
+        share = min(round(removed * seen / total) - gone, each.numel() - 1)
+        masks |= _cut({name: each}, share)
+        gone += share
+    return masks
+
+
+def _magnitudes(weight: Tensor, present: Tensor | None) -> Tensor:
+    """Absolute values as one row; -1 where there is no weight any more, infinite for the one that stays."""
+    row = weight.detach().abs().flatten().double()
+    if present is not None:
+        row = row.masked_fill(~present.flatten(), -1)
+    row[row.argmax()] = torch.inf
+    return row.reshape(weight.shape)
+
+
+def _cut(magnitudes: Mapping[str, Tensor], removed: int) -> dict[str, Tensor]:
+    """The masks without the so many smallest of all tensors together."""
+    row = torch.cat([each.flatten() for each in magnitudes.values()])
+    kept = torch.ones(len(row), dtype=torch.bool)
+    kept[row.argsort(stable=True)[:removed]] = False
+    pieces = kept.split([each.numel() for each in magnitudes.values()])
+    return {name: piece.reshape(each.shape) for (name, each), piece in zip(magnitudes.items(), pieces, strict=True)}
+
+
+def removed_after(round_number: int, rounds: int, *, removed: int, total: int) -> int:
+    """How many weights are gone after a round, if every round takes the same share of what is left.
+
+    Args:
+        round_number: From 1.
+        rounds: How many there are.
+        removed: How many weights are gone after the last one.
+        total: How many there were.
+    """
+    left: float = (1 - removed / total) ** (round_number / rounds)
+    return round(total * (1 - left))

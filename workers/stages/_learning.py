@@ -1,0 +1,61 @@
+"""What every training of a stage has in common: the loop with the task's recipe, and what it measures and keeps.
+
+Knows no way in which a network starts.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from torch import nn
+
+from jobs.identity import Json
+from workers.data import ImageData
+from workers.stages._base import Context
+from workers.training import Recipe, Regulariser, Trained, train, training_macs
+
+COST = ("training_epochs", "training_macs")
+"""The measurements that add up along the way from the model's own weights to a point."""
+
+_log = logging.getLogger("orchard")
+
+
+def learn(
+    context: Context, module: nn.Module, data: ImageData, recipe: Recipe, regulariser: Regulariser | None = None
+) -> Trained:
+    """Train in place; the batches follow from the task's seed."""
+    return train(
+        module,
+        data,
+        recipe,
+        generator=context.generator("batches"),
+        device=context.device,
+        should_stop=context.should_stop,
+        report=lambda epoch, values: _log.info("epoch %d: %s", epoch, values),
+        checkpoint=context.checkpoint,
+        regulariser=regulariser,
+    )
+
+
+def epochs_measured(trained: Trained) -> dict[str, object]:
+    """The `last` and the `best` epoch."""
+    return {"last": asdict(trained.log.last), "best": asdict(trained.log.best)}
+
+
+def spent(*measured: Mapping[str, Json]) -> dict[str, Json]:
+    """Of the measurements of artifacts those that say what was spent on training, summed; none where nothing was."""
+    return {
+        name: sum(each.get(name, 0) for each in measured) for name in COST if any(name in each for each in measured)
+    }
+
+
+def spent_after(measured: Mapping[str, Json], recipe: Recipe, data: ImageData) -> dict[str, Json]:
+    """What was spent once a network is trained by a recipe: what was spent before, and this training.
+
+    Args:
+        measured: Of the network: its `macs`, and what was spent on it.
+        recipe: Of this training.
+        data: Its training split is gone through.
+    """
+    own = training_macs(measured["macs"], len(data.train) * recipe.epochs_trained)
+    return spent(measured, {"training_epochs": recipe.epochs_trained, "training_macs": own})
