@@ -24,6 +24,11 @@ def test_two_that_cancel_go_together_though_each_is_large():
     assert least_contribution(found, 1).tolist() == [3]
 
 
+def test_what_two_have_in_common_counts_twice():
+    # First 1 goes. Then -4 in the same row makes (1 - 4)^2 = 9 of it, and 3 in the other one 1 + 9 = 10.
+    assert least_contribution(of([[1.0, -4, 0], [0, 0, 3]]), 1).tolist() == [2]
+
+
 def test_of_equal_units_the_first_goes():
     assert least_contribution(of([[1.0, 1, 1]]), 2).tolist() == [1, 2]
 
