@@ -5,6 +5,7 @@ Nothing here reads a file.
 """
 
 from jobs.spec.allocation import (
+    ALLOCATION_FORMS,
     ALLOCATION_KINDS,
     AllocationSpec,
     BestScoreAllocation,
@@ -28,9 +29,11 @@ from jobs.spec.protocols import (
     FineTuneProtocol,
     ProtocolSpec,
     RecalibrateProtocol,
+    RepairProtocol,
     RewindProtocol,
     ScratchProtocol,
 )
+from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.spec.resources import BudgetSpec, ResourcesSpec, StagesSpec
 from jobs.spec.sparsity import (
     SPARSIFY_KINDS,
@@ -44,6 +47,7 @@ from jobs.spec.sweep import SweepSpec
 from jobs.spec.unstructured import RewindSpec, UnstructuredMethod
 
 __all__ = [
+    "ALLOCATION_FORMS",
     "ALLOCATION_KINDS",
     "METHOD_KINDS",
     "NO_PROTOCOL",
@@ -73,7 +77,9 @@ __all__ = [
     "PredefinedAllocation",
     "ProtocolSpec",
     "RecalibrateProtocol",
+    "ReconstructionMethod",
     "Record",
+    "RepairProtocol",
     "ResourcesSpec",
     "RewindProtocol",
     "RewindSpec",
