@@ -63,6 +63,30 @@ OBSERVATIONS: Mapping[str, int | None] = {"activations": None, "gradients": 1024
 DRAWN_ORDERINGS = ("tsp", "random")
 """Orderings of `workers.ordering` that a seed changes."""
 
+ALLOCATIONS: Mapping[str, tuple[str, ...]] = {
+    "best-score": ("scores",),
+    "global": ("scores",),
+    "guided": ("designs",),
+    "isomorphic": ("scores",),
+    "least-error": ("weights",),
+    "predefined": (),
+    "sensitivity": ("losses",),
+    "template": (),
+    "uniform": (),
+}
+"""Allocations of `workers.allocation`, each with what it always needs to look at."""
+
+CONFIGURATIONS: Mapping[str, float] = {
+    "resnet110-a": 0.02,
+    "resnet110-b": 0.32,
+    "resnet34-a": 0.08,
+    "resnet34-b": 0.11,
+    "resnet56-a": 0.09,
+    "resnet56-b": 0.14,
+    "vgg16-a": 0.64,
+}
+"""Widths of the papers in `workers.allocation`, each with the fraction of the parameters that goes, rounded."""
+
 TORCHVISION_PREFIX = "torchvision:"
 
 TORCHVISION_NETWORKS = frozenset(

@@ -11,7 +11,7 @@ from pathlib import Path
 from jobs import names
 from jobs.errors import BadInputError, Fault, InvalidFileError
 from jobs.fingerprint import fingerprint, source_fingerprint
-from jobs.spec import CriterionMethod, SweepSpec
+from jobs.spec import CriterionMethod, OwnAllocation, SweepSpec
 from orchestrator.planning import Surroundings
 
 
@@ -69,6 +69,9 @@ def _import_paths(spec: SweepSpec) -> dict[str, str]:
             paths[f"methods.{name}.criterion"] = method.criterion
             if method.observation is not None:
                 paths[f"methods.{name}.observation"] = method.observation
+        allocation = spec.allocation_of(name)
+        if isinstance(allocation, OwnAllocation):
+            paths[f"methods.{name}.allocation.choose"] = allocation.choose
     return paths
 
 

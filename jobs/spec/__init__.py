@@ -4,7 +4,18 @@ Types, ranges, known names and what must agree with what; field descriptions are
 Nothing here reads a file.
 """
 
-from jobs.spec.allocation import Allocation
+from jobs.spec.allocation import (
+    ALLOCATION_FORMS,
+    ALLOCATION_KINDS,
+    AllocationSpec,
+    BestScoreAllocation,
+    GuidedAllocation,
+    LeastErrorAllocation,
+    OwnAllocation,
+    PredefinedAllocation,
+    SensitivityAllocation,
+    UniformAllocation,
+)
 from jobs.spec.base import Compressions, Record
 from jobs.spec.criterion import CriterionMethod, ScoreSpec
 from jobs.spec.data import DataSpec, NormalizeSpec
@@ -18,9 +29,11 @@ from jobs.spec.protocols import (
     FineTuneProtocol,
     ProtocolSpec,
     RecalibrateProtocol,
+    RepairProtocol,
     RewindProtocol,
     ScratchProtocol,
 )
+from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.spec.resources import BudgetSpec, ResourcesSpec, StagesSpec
 from jobs.spec.sparsity import (
     SPARSIFY_KINDS,
@@ -34,11 +47,14 @@ from jobs.spec.sweep import SweepSpec
 from jobs.spec.unstructured import RewindSpec, UnstructuredMethod
 
 __all__ = [
+    "ALLOCATION_FORMS",
+    "ALLOCATION_KINDS",
     "METHOD_KINDS",
     "NO_PROTOCOL",
     "PROTOCOL_KINDS",
     "SPARSIFY_KINDS",
-    "Allocation",
+    "AllocationSpec",
+    "BestScoreAllocation",
     "BudgetSpec",
     "Compressions",
     "CriterionMethod",
@@ -47,22 +63,29 @@ __all__ = [
     "FineTuneProtocol",
     "FineTuneSpec",
     "GroupLassoSpec",
+    "GuidedAllocation",
     "IntegralMethod",
     "IntegralTrainSpec",
     "LatencySpec",
+    "LeastErrorAllocation",
     "MeasureSpec",
     "MethodSpec",
     "ModelSpec",
     "NormalizeSpec",
     "OrderingSpec",
+    "OwnAllocation",
+    "PredefinedAllocation",
     "ProtocolSpec",
     "RecalibrateProtocol",
+    "ReconstructionMethod",
     "Record",
+    "RepairProtocol",
     "ResourcesSpec",
     "RewindProtocol",
     "RewindSpec",
     "ScoreSpec",
     "ScratchProtocol",
+    "SensitivityAllocation",
     "SlimmingSpec",
     "SoftFilterSpec",
     "SparsifySpec",
@@ -71,5 +94,6 @@ __all__ = [
     "SweepSpec",
     "TrainSpec",
     "TuneSpec",
+    "UniformAllocation",
     "UnstructuredMethod",
 ]

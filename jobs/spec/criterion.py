@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks, names
-from jobs.spec.allocation import Allocation
+from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
 from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
 from jobs.spec.models import ModelSpec
@@ -44,7 +44,7 @@ class CriterionMethod(ForModels):
     sparsify: SparsifySpec | None = Field(
         default=None, description="A training before the scores are taken, that brings parts towards zero."
     )
-    allocation: Allocation = "uniform"
+    allocation: Allocation = UniformAllocation()
     protocols: Protocols = (NO_PROTOCOL,)
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 
@@ -61,6 +61,11 @@ class CriterionMethod(ForModels):
         if self.sparsify is not None and self.sparsify.train is None and model.train is None:
             return "comes from a checkpoint, so `sparsify` has to say how to train; give it a `train` block"
         return None
+
+    @model_validator(mode="after")
+    def _widths_and_compressions_agree(self) -> Self:
+        check_compressions(self.allocation, self.compressions)
+        return self
 
     @property
     def reads(self) -> str | None:

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from jobs import checks
 from jobs.identity import Json
-from jobs.spec.allocation import Allocation
+from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
 from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
 from jobs.spec.models import TrainSpec
@@ -96,10 +96,20 @@ class IntegralMethod(ForModels):
     quadrature: Literal["product", "midpoint", "trapezoid", "simpson"] = Field(
         default="product", description="On the input axes; `midpoint` is the better one for a uniform partition."
     )
-    allocation: Allocation = "uniform"
+    allocation: Allocation = UniformAllocation()
     tune: TuneSpec | None = Field(default=None, description="Tune the partition on a few batches.")
     protocols: Protocols = (NO_PROTOCOL,)
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
+
+    @model_validator(mode="after")
+    def _allocation_fits(self) -> Self:
+        check_compressions(self.allocation, self.compressions)
+        if "scores" in self.allocation.wants:
+            raise checks.fault(
+                f"its allocation, {self.allocation.kind}, goes by scores, and integral methods score no channels; "
+                "take one that needs none, such as least-error, or a criterion method"
+            )
+        return self
 
     @model_validator(mode="after")
     def _trained_networks_keep_one_order(self) -> Self:

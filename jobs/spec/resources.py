@@ -1,4 +1,4 @@
-"""What the tasks of a sweep ask of the cluster, and where the sweep stops."""
+"""What the tasks of a sweep ask of the cluster, how they are profiled, and where the sweep stops."""
 
 from pydantic import Field
 
@@ -25,10 +25,20 @@ class StagesSpec(Record):
     choose: ResourcesSpec = ResourcesSpec()
     observe: ResourcesSpec = ResourcesSpec()
     score: ResourcesSpec = ResourcesSpec()
+    sense: ResourcesSpec = ResourcesSpec()
+    profile: ResourcesSpec = ResourcesSpec()
     tune: ResourcesSpec = ResourcesSpec()
     prune: ResourcesSpec = ResourcesSpec()
+    reconstruct: ResourcesSpec = ResourcesSpec()
     recalibrate: ResourcesSpec = ResourcesSpec()
+    repair: ResourcesSpec = ResourcesSpec()
     evaluate: ResourcesSpec = ResourcesSpec()
+
+
+class ProfileSpec(Record):
+    """How passes are counted whose latency or memory is limited."""
+
+    batch_size: int = Field(default=1, ge=1, description="Images in a pass.")
 
 
 class BudgetSpec(Record):

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks
 from jobs.errors import nearest
+from jobs.spec.allocation import AllocationSpec, GuidedAllocation, PredefinedAllocation
 from jobs.spec.base import Compressions, Name, Record, Seed
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
@@ -14,7 +15,7 @@ from jobs.spec.measure import MeasureSpec
 from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec
-from jobs.spec.resources import BudgetSpec, StagesSpec
+from jobs.spec.resources import BudgetSpec, ProfileSpec, StagesSpec
 from jobs.spec.unstructured import UnstructuredMethod
 
 
@@ -33,8 +34,14 @@ class SweepSpec(Record):
     )
     data: DataSpec
     compressions: Compressions | None = Field(
-        default=None, description="Fractions of all parameters to remove, in steps of 0.01, for every method."
+        default=None,
+        description="Fractions of the `target`'s cost to remove, in steps of 0.01, for every method.",
     )
+    target: Literal["parameters", "macs", "latency"] = Field(
+        default="parameters",
+        description="What compressions are fractions of; `latency` as profiled, layer by layer, on the sweep's device.",
+    )
+    profile: ProfileSpec = ProfileSpec()
     models: Annotated[dict[Name, ModelSpec], AfterValidator(checks.not_empty)]
     methods: Annotated[dict[Name, MethodSpec], AfterValidator(checks.not_empty)]
     protocols: dict[Name, ProtocolSpec] = Field(
@@ -103,9 +110,41 @@ class SweepSpec(Record):
                     raise checks.fault(f"model {model_name} with method {name}: it {misfit}")
         return self
 
+    @model_validator(mode="after")
+    def _every_allocation_fits(self) -> Self:
+        for name in self.methods:
+            allocation = self.allocation_of(name)
+            if isinstance(allocation, PredefinedAllocation) and self.target != "parameters":
+                raise checks.fault(
+                    f"method {name} has given widths, which are named by their parameters; the target is "
+                    f"{self.target}; set target: parameters"
+                )
+            if isinstance(allocation, GuidedAllocation):
+                self._check_guide(name, allocation)
+        return self
+
+    def _check_guide(self, name: str, guided: GuidedAllocation) -> None:
+        if guided.model is not None and guided.model not in self.models:
+            raise checks.fault(
+                f"method {name} is guided by the model '{guided.model}'; {nearest(guided.model, self.models)}"
+            )
+        if guided.method not in self.methods:
+            raise checks.fault(f"method {name} is guided by '{guided.method}'; {nearest(guided.method, self.methods)}")
+        if isinstance(self.allocation_of(guided.method), GuidedAllocation | PredefinedAllocation | None):
+            raise checks.fault(
+                f"method {name} is guided by '{guided.method}', which finds no widths itself; name one that does"
+            )
+
+    def allocation_of(self, method: str) -> AllocationSpec | None:
+        """How a method chooses widths; None for one that chooses none."""
+        return getattr(self.methods[method], "allocation", None)
+
     def compressions_of(self, method: str) -> tuple[float, ...]:
         """The compressions that a method is asked for: its own, else the sweep's; 0 alone for `dense`."""
         spec = self.methods[method]
         if isinstance(spec, DenseMethod):
             return (0.0,)
+        allocation = self.allocation_of(method)
+        if isinstance(allocation, PredefinedAllocation):
+            return (allocation.nominal,)
         return spec.compressions or self.compressions or ()

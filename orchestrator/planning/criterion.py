@@ -1,15 +1,26 @@
 """The tasks of criterion methods: observe, score, remove; before that, a sparse training where asked."""
 
+from collections.abc import Mapping
+
 from jobs import names
 from jobs.identity import Json
 from jobs.spec import CriterionMethod, ScoreSpec
 from jobs.task import StageKind
 from orchestrator.planning import networks
+from orchestrator.planning.allocation import Cut, chosen
 from orchestrator.planning.collector import Collector
 from orchestrator.planning.sparsity import sparsified
 
 
-def pruned(tasks: Collector, spec: CriterionMethod, model: str, seed: int, compression: float, label: str) -> str:
+def pruned(
+    tasks: Collector,
+    spec: CriterionMethod,
+    model: str,
+    seed: int,
+    compression: float,
+    label: str,
+    designs: Mapping[str, str],
+) -> str:
     """The network without the channels that are worth least."""
     start = (
         networks.trained(tasks, model, seed)
@@ -18,8 +29,10 @@ def pruned(tasks: Collector, spec: CriterionMethod, model: str, seed: int, compr
     )
     converted = networks.converted(tasks, start, fold=False, label=f"{model}/seed{seed}")
     scored = _scored(tasks, converted, spec, seed, label)
-    params: dict[str, Json] = {"how": "remove", "allocation": spec.allocation, "compression": compression}
-    return tasks.add(StageKind.PRUNE, params, {"network": converted, "scores": scored}, label)
+    how = {"how": "remove"}
+    cut = Cut(network=converted, how=how, scores=scored, compression=compression, seed=seed, label=label)
+    choice = chosen(tasks, spec.allocation, cut, designs)
+    return tasks.add(StageKind.PRUNE, {**how, **choice.params}, choice.inputs, label)
 
 
 def _scored(tasks: Collector, converted: str, spec: CriterionMethod, seed: int, label: str) -> str:

@@ -1,28 +1,39 @@
 """The tasks of integral methods: permute, train at all sizes, tune, resample."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from jobs import names
 from jobs.identity import Json
 from jobs.spec import IntegralMethod, IntegralTrainSpec, OrderingSpec
 from jobs.task import StageKind
 from orchestrator.planning import networks
+from orchestrator.planning.allocation import Cut, chosen
 from orchestrator.planning.collector import Collector
 
 
-def pruned(tasks: Collector, spec: IntegralMethod, model: str, seed: int, compression: float, label: str) -> str:
+def pruned(
+    tasks: Collector,
+    spec: IntegralMethod,
+    model: str,
+    seed: int,
+    compression: float,
+    label: str,
+    designs: Mapping[str, str],
+) -> str:
     """The integral network, resampled to the wanted size."""
-    sampling: dict[str, Json] = {
-        "allocation": spec.allocation,
-        "compression": compression,
-        "partition": spec.partition,
-        "quadrature": spec.quadrature,
-    }
-    ordered = _chosen(tasks, _integral(tasks, model, spec, seed), spec.ordering, sampling, seed, label)
-    inputs = {"network": ordered}
+    permuted = _integral(tasks, model, spec, seed)
+    how: dict[str, Json] = {"how": "resample", "partition": spec.partition, "quadrature": spec.quadrature}
+    cut = Cut(network=permuted, how=how, compression=compression, seed=seed, label=label)
+    if spec.ordering.choice != "shortest":
+        cut = replace(cut, network=_reordered(tasks, spec, cut, designs))
+    choice = chosen(tasks, spec.allocation, cut, designs)
+    params, inputs = {**how, **choice.params}, dict(choice.inputs)
     if spec.tune:
-        tuning = {**sampling, "tune": spec.tune.model_dump(mode="json"), "data": tasks.data_params, "seed": seed}
-        tuned = tasks.add(StageKind.TUNE, tuning, {"network": ordered}, label, tasks.data_location)
-        inputs = {"network": ordered, "partition": tuned}
-    return tasks.add(StageKind.PRUNE, {"how": "resample", **sampling}, inputs, label)
+        tuning = {**params, "tune": spec.tune.model_dump(mode="json"), "data": tasks.data_params, "seed": seed}
+        del tuning["how"]  # there is but one
+        inputs["partition"] = tasks.add(StageKind.TUNE, tuning, choice.inputs, label, tasks.data_location)
+    return tasks.add(StageKind.PRUNE, params, inputs, label)
 
 
 def _integral(tasks: Collector, model: str, spec: IntegralMethod, seed: int) -> str:
@@ -40,18 +51,15 @@ def _integral(tasks: Collector, model: str, spec: IntegralMethod, seed: int) -> 
     return _trained_at_all_sizes(tasks, permuted, spec.train, seed, label) if spec.train else permuted
 
 
-def _chosen(
-    tasks: Collector, permuted: str, spec: OrderingSpec, sampling: dict[str, Json], seed: int, label: str
-) -> str:
-    """The network in the orders that suit one size best, where there is a choice."""
-    if spec.choice == "shortest":
-        return permuted
-    if spec.choice == "reconstruction":
-        read = {name: each for name, each in sampling.items() if name != "quadrature"}
-        return tasks.add(StageKind.CHOOSE, {"choice": spec.choice, **read}, {"network": permuted}, label)
-    data = {"num_images": spec.images, "data": tasks.data_params, "seed": seed}
-    params = {"choice": spec.choice, **sampling, **data}
-    return tasks.add(StageKind.CHOOSE, params, {"network": permuted}, label, tasks.data_location)
+def _reordered(tasks: Collector, spec: IntegralMethod, cut: Cut, designs: Mapping[str, str]) -> str:
+    """The network in the orders that suit one size best."""
+    choice = chosen(tasks, spec.allocation, cut, designs)
+    params: dict[str, Json] = {"choice": spec.ordering.choice, "partition": spec.partition, **choice.params}
+    if spec.ordering.choice == "reconstruction":
+        return tasks.add(StageKind.CHOOSE, params, choice.inputs, cut.label)
+    params |= {"quadrature": spec.quadrature, "num_images": spec.ordering.images}
+    params |= {"data": tasks.data_params, "seed": cut.seed}
+    return tasks.add(StageKind.CHOOSE, params, choice.inputs, cut.label, tasks.data_location)
 
 
 def _trained_at_all_sizes(tasks: Collector, permuted: str, spec: IntegralTrainSpec, seed: int, label: str) -> str:

@@ -1,8 +1,16 @@
 """The whole sweep: every model, method, protocol, seed and compression."""
 
-from jobs.spec import CriterionMethod, DenseMethod, SweepSpec, UnstructuredMethod
+from jobs.spec import (
+    CriterionMethod,
+    DenseMethod,
+    GuidedAllocation,
+    IntegralMethod,
+    ReconstructionMethod,
+    SweepSpec,
+    UnstructuredMethod,
+)
 from jobs.task import StageKind
-from orchestrator.planning import criterion, integral, networks, unstructured
+from orchestrator.planning import criterion, integral, networks, reconstruction, unstructured
 from orchestrator.planning.collector import Collector
 from orchestrator.planning.plan import Plan, Surroundings
 from orchestrator.planning.protocols import with_protocol
@@ -47,14 +55,47 @@ def _curve(tasks: Collector, model: str, method: str, protocol: str, seed: int) 
 def _point(tasks: Collector, model: str, method: str, protocol: str, seed: int, compression: float) -> str:
     """The task that measures one point."""
     spec = tasks.spec.methods[method]
-    label = f"{model}/{method}@{round(compression * 100)}%/seed{seed}"
-    match spec:
-        case DenseMethod():
-            network = networks.trained(tasks, model, seed)
-        case CriterionMethod():
-            network = criterion.pruned(tasks, spec, model, seed, compression, label)
-        case UnstructuredMethod():
-            network = unstructured.pruned(tasks, spec, model, seed, compression, label)
-        case _:
-            network = integral.pruned(tasks, spec, model, seed, compression, label)
+    label = _label(model, method, seed, compression)
+    if isinstance(spec, DenseMethod):
+        network = networks.trained(tasks, model, seed)
+    else:
+        network = _pruned(tasks, spec, model, seed, compression, label)
     return networks.evaluated(tasks, with_protocol(tasks, protocol, network, model, seed, label), label)
+
+
+def _label(model: str, method: str, seed: int, compression: float) -> str:
+    return f"{model}/{method}@{round(compression * 100)}%/seed{seed}"
+
+
+def _pruned(
+    tasks: Collector,
+    spec: CriterionMethod | IntegralMethod | ReconstructionMethod | UnstructuredMethod,
+    model: str,
+    seed: int,
+    compression: float,
+    label: str,
+) -> str:
+    """The task that makes a smaller network."""
+    if isinstance(spec, UnstructuredMethod):
+        return unstructured.pruned(tasks, spec, model, seed, compression, label)
+    designs = {}
+    if isinstance(spec.allocation, GuidedAllocation):
+        designs = _designs(tasks, spec.allocation, model, compression)
+    if isinstance(spec, CriterionMethod):
+        return criterion.pruned(tasks, spec, model, seed, compression, label, designs)
+    if isinstance(spec, ReconstructionMethod):
+        return reconstruction.pruned(tasks, spec, model, seed, compression, label, designs)
+    return integral.pruned(tasks, spec, model, seed, compression, label, designs)
+
+
+def _designs(tasks: Collector, guide: GuidedAllocation, model: str, compression: float) -> dict[str, str]:
+    """Role -> key: the networks that another method makes, of all seeds, and those that it makes them from."""
+    found = tasks.spec.methods[guide.method]
+    if not isinstance(found, CriterionMethod | IntegralMethod):
+        raise ValueError(f"{guide.method} finds no widths; the sweep file should not have been taken")
+    model = guide.model or model
+    roles: dict[str, str] = {}
+    for number, seed in enumerate(tasks.spec.seeds):
+        key = _pruned(tasks, found, model, seed, compression, _label(model, guide.method, seed, compression))
+        roles |= {f"design{number}": key, f"design{number}_channels": tasks.tasks[key].inputs["network"]}
+    return roles

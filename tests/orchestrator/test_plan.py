@@ -199,6 +199,29 @@ def test_a_method_can_be_for_some_models_only(plan):
     assert {curve.model for curve in curves if curve.method == "random"} == {"net", "other"}
 
 
+def test_repair_reads_the_pruned_network_and_the_one_that_it_was_cut_from(plan):
+    made = plan(
+        "protocols.mended={kind: repair, images: 64}",
+        "methods.l1.protocols=[mended]",
+        "methods.thinet={kind: reconstruction, how: thinet, protocols: [none, mended]}",
+    )
+    repaired = tasks_of(made, StageKind.REPAIR)
+    assert {task.params["num_images"] for task in repaired} == {64}
+    assert all(made.tasks[task.inputs["network"]].inputs["network"] == task.inputs["dense"] for task in repaired)
+    assert {made.tasks[task.inputs["network"]].stage for task in repaired} == {StageKind.PRUNE, StageKind.RECONSTRUCT}
+
+
+@pytest.mark.parametrize("method", ["dense", "integral"])
+def test_only_networks_that_lost_channels_can_be_repaired(plan, method):
+    with pytest.raises(InvalidFileError, match=f"method {method} with protocol 'mended': it removes no channels"):
+        plan("protocols.mended={kind: repair}", f"methods.{method}.protocols=[mended]")
+
+
+def test_a_reconstruction_has_no_scores_for_an_allocation(plan):
+    with pytest.raises(InvalidFileError, match="allocation global looks at scores, which a reconstruction does not"):
+        plan("methods.thinet={kind: reconstruction, how: thinet, allocation: global}")
+
+
 def test_folded_batch_norms_cannot_be_recalibrated(plan):
     with pytest.raises(InvalidFileError, match=r"method integral .*: it recalibrates batch norms that are folded away"):
         plan("protocols.fresh={kind: recalibrate}", "methods.integral.protocols=[fresh]")

@@ -1,13 +1,69 @@
-"""How much of which layer goes: from a target compression to a width per channel group."""
+"""How many channels of which group stay: from a target to a width per channel group.
+
+To add an allocation, write its file and add a line here and in `jobs.names`; one of the user's own is named by its
+import path.
+"""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
-from workers.allocation._base import Allocation, Allocator, Errors
+from workers.allocation._base import Allocation, Allocator, Design, Errors, Question, allocate, allocator
+from workers.allocation.best_score import best_score
 from workers.allocation.errors import merging_errors, removal_errors
+from workers.allocation.global_threshold import global_threshold
+from workers.allocation.guided import guided
+from workers.allocation.isomorphic import isomorphic
+from workers.allocation.latency import latency_cost
 from workers.allocation.least_error import least_error
+from workers.allocation.predefined import CONFIGURATIONS, predefined
+from workers.allocation.sensitivity import loss_curve, sensitivity
+from workers.allocation.template import template
 from workers.allocation.uniform import uniform
+from workers.factories import find_declared
 
-ALLOCATIONS: Mapping[str, Allocator] = {"least-error": least_error, "uniform": uniform}
+ALLOCATIONS: Mapping[str, Allocator] = MappingProxyType(
+    {
+        "best-score": best_score,
+        "global": global_threshold,
+        "guided": guided,
+        "isomorphic": isomorphic,
+        "least-error": least_error,
+        "predefined": predefined,
+        "sensitivity": sensitivity,
+        "template": template,
+        "uniform": uniform,
+    }
+)
 """The allocations that a sweep can name."""
 
-__all__ = ["ALLOCATIONS", "Allocation", "Allocator", "Errors", "merging_errors", "removal_errors"]
+__all__ = [
+    "ALLOCATIONS",
+    "CONFIGURATIONS",
+    "Allocation",
+    "Allocator",
+    "Design",
+    "Errors",
+    "Question",
+    "allocate",
+    "allocator",
+    "find_allocator",
+    "latency_cost",
+    "loss_curve",
+    "merging_errors",
+    "removal_errors",
+]
+
+
+def find_allocator(name: str) -> Allocator:
+    """One of ours, or one of the user's own as `package.module:callable`.
+
+    Raises:
+        BadInputError: The name is unknown, or what it names is no allocation.
+    """
+    return find_declared(
+        name,
+        ALLOCATIONS,
+        Allocator,
+        where=f"allocation '{name}'",
+        declare="@workers.allocation.allocator()",
+    )

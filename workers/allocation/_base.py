@@ -1,19 +1,108 @@
-"""What an allocation is: from a target compression to a width per channel group.
+"""What an allocation is: from a target to a width per channel group.
 
-Knows widths, parameter counts and errors; knows neither where errors come from nor what a channel is.
+An allocation decides how many channels of which group stay, never which ones. It judges by what it declares to need;
+where that comes from it does not know.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Never, TypeAlias
 
 from jaxtyping import Float
 from torch import Tensor
 
-from workers.channels import ChannelMap
+from jobs.errors import BadInputError
+from workers.channels import ChannelMap, Cost
+
+Scores: TypeAlias = Mapping[str, Float[Tensor, " _"]]
+"""Group name -> what each of its channels is worth; the lowest go first."""
 
 Errors: TypeAlias = Mapping[str, Float[Tensor, " _"]]
 """Group name -> what it costs to take k of its n channels, for k = 0 .. n-1; starts with 0 and never falls."""
+
+Widths: TypeAlias = Mapping[str, int]
+"""Group name -> channels that stay, at least 1."""
+
+_TOLERANCE = 0.01
+_WHOLE = "channels are whole, and no nearer widths were found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """A smaller network that another method found.
+
+    Attributes:
+        channel_map: The channel groups of the network that it was made from.
+        widths: Its widths.
+    """
+
+    channel_map: ChannelMap
+    widths: Widths
+
+
+def _missing(what: str) -> Callable[[], Never]:
+    def refuse() -> Never:
+        raise BadInputError(
+            f"an allocation asks for {what}, which it does not declare to need or its method cannot give"
+        )
+
+    return refuse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What an allocation is asked, and what it may look at.
+
+    Attributes:
+        channel_map: The network's channel groups.
+        target: Fraction of the cost to remove, in [0, 1).
+        cost: What `target` is a fraction of, as a function of the widths.
+        measure: What the cost is, in words.
+        scores: What each channel is worth (need `scores`).
+        errors: What taking channels does to the weights (need `weights`).
+        losses: By how much the loss grows when one group alone is cut (need `losses`).
+        designs: Networks that another method found (need `designs`).
+        latency: Seconds of a forward pass (need `latency`).
+        memory: Bytes of a forward pass on so many images: those of the weights, and those of the activations that are
+            live at each of its steps.
+    """
+
+    channel_map: ChannelMap
+    target: float
+    cost: Cost
+    measure: str = "parameters"
+    scores: Callable[[], Scores] = field(default=_missing("scores"))
+    errors: Callable[[], Errors] = field(default=_missing("errors of weights"))
+    losses: Callable[[], Errors] = field(default=_missing("losses"))
+    designs: Callable[[], Sequence[Design]] = field(default=_missing("designs"))
+    latency: Callable[[], Cost] = field(default=_missing("the latency"))
+    memory: Callable[[int], tuple[Cost, Sequence[Cost]]] = field(default=lambda batch_size: _missing("the memory")())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocator:
+    """Chooses widths.
+
+    Attributes:
+        choose: From a question and the settings of the sweep file, as keyword arguments, to widths at which `target` of
+            the cost is gone, as near as may be.
+        needs: What it looks at besides the channel groups (see `Question`).
+        reason: Why the target may be missed although it is possible, for the note of such a network.
+    """
+
+    choose: Callable[..., Widths]
+    needs: tuple[str, ...] = ()
+    reason: str = _WHOLE
+
+    def __call__(self, question: Question, **settings: Any) -> Widths:
+        """Choose widths."""
+        return self.choose(question, **settings)
+
+
+def allocator(*, needs: Sequence[str] = (), reason: str = _WHOLE) -> Callable[[Callable[..., Widths]], Allocator]:
+    """Declares a function to be an allocation. See `Allocator` for the arguments."""
+    return lambda choose: Allocator(choose=choose, needs=tuple(needs), reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,47 +111,81 @@ class Allocation:
 
     Attributes:
         widths: Group name -> channels that stay, at least 1.
-        compression: Fraction of all parameters removed.
-        note: Why `compression` is more than one percentage point from the target; else empty.
+        reached: Fraction of the cost removed.
+        note: Why `reached` is more than one percentage point from the target; else empty.
     """
 
-    widths: Mapping[str, int]
-    compression: float
+    widths: Widths
+    reached: float
     note: str = ""
 
 
-@runtime_checkable
-class Allocator(Protocol):
-    """Chooses widths."""
-
-    def __call__(self, channel_map: ChannelMap, target: float, errors: Callable[[], Errors]) -> Allocation:
-        """Widths at which `target` of all parameters are gone, as near as whole channels allow.
-
-        Args:
-            channel_map: The network's channel groups.
-            target: Fraction of all parameters to remove, in [0, 1).
-            errors: Asked by those allocations that need to know what taking channels costs.
-        """
-
-
-def note_on(channel_map: ChannelMap, widths: Mapping[str, int], target: float, reached: float, reason: str) -> str:
-    """The note of an allocation that reached so much; empty within one percentage point.
+def allocate(asked: Allocator, question: Question, settings: Mapping[str, Any] | None = None) -> Allocation:
+    """The widths that an allocation chooses, checked.
 
     Args:
-        channel_map: The network's channel groups.
-        widths: What was chosen.
-        target: What was asked.
-        reached: What it gives.
-        reason: Why nothing nearer was found, if neither the groups are missing nor all channels are gone.
+        asked: The allocation.
+        question: What it is asked.
+        settings: Its settings of the sweep file. `floor` (fraction of a group's width that stays) and `multiple` (of
+            which widths are) also say what is possible at all.
+
+    Raises:
+        BadInputError: The target is out of reach by more than one percentage point even where every group is as narrow
+            as it may be; or the widths are not one per group, each from 1 to the group's width.
     """
-    if abs(reached - target) <= 0.01:
-        return ""
-    if not widths:
+    settings = settings or {}
+    total = question.cost({})
+    narrowest = smallest_widths(question.channel_map, settings.get("floor", 0.0), settings.get("multiple", 1))
+    most = 1 - question.cost(narrowest) / total
+    if question.target - most > _TOLERANCE:
+        raise BadInputError(_impossible(question, narrowest, most))
+    widths = asked(question, **settings)
+    _check(question.channel_map, widths)
+    reached = 1 - question.cost(widths) / total
+    note = ""
+    if abs(reached - question.target) > _TOLERANCE:
+        note = f"asked {question.target:.0%}, reached {reached:.1%}: {asked.reason}{_kept_whole(question.channel_map)}"
+    return Allocation(widths=widths, reached=reached, note=note)
+
+
+def smallest_widths(channel_map: ChannelMap, floor: float, multiple: int = 1) -> dict[str, int]:
+    """The widths below which no group may go.
+
+    Args:
+        channel_map: The channel groups.
+        floor: Fraction of each group's width that stays at least; never less than one channel.
+        multiple: Of which widths are, unless they are full.
+    """
+    return {
+        name: min(width, math.ceil(max(1, math.ceil(round(floor * width, 9))) / multiple) * multiple)
+        for name, width in channel_map.widths().items()
+    }
+
+
+def _impossible(question: Question, narrowest: Widths, most: float) -> str:
+    if not narrowest:
         reason = "the network has no channel group that can be pruned"
-    elif all(width == 1 for width in widths.values()):
-        reason = "every group that can be pruned is down to one channel"
-    refused = "; ".join(
-        f"{', '.join(group.layers)} ({group.operator}): {group.reason}" for group in channel_map.refused
+    elif all(width == 1 for width in narrowest.values()):
+        reason = "every group that can be pruned is down to one channel then"
+    else:
+        reason = "every group that can be pruned is as narrow as the allocation lets it be then"
+    return (
+        f"{question.target:.0%} of the {question.measure} cannot go, at most {most:.1%} can: "
+        f"{reason}{_kept_whole(question.channel_map)}; ask for {math.floor(round(most * 100, 6))} % or less"
     )
-    kept = f"; kept whole: {refused}" if refused else ""
-    return f"asked {target:.0%}, reached {reached:.1%}: {reason}{kept}"
+
+
+def _kept_whole(channel_map: ChannelMap) -> str:
+    refused = "; ".join(f"{', '.join(each.layers)} ({each.operator}): {each.reason}" for each in channel_map.refused)
+    return f"; kept whole: {refused}" if refused else ""
+
+
+def _check(channel_map: ChannelMap, widths: Widths) -> None:
+    full = channel_map.widths()
+    wrong = {name: width for name, width in widths.items() if not 1 <= width <= full.get(name, 0)}
+    if wrong or widths.keys() != full.keys():
+        missing = sorted(full.keys() - widths.keys())
+        raise BadInputError(
+            f"an allocation gives the widths {wrong}, and none for {missing}; one from 1 to its full width is needed "
+            f"for each of {full}"
+        )

@@ -8,7 +8,9 @@ Refuses to know what a channel is worth (`criteria`), how many should go (`alloc
 should stand (`ordering`).
 """
 
+from workers.channels.activations import live_activations
 from workers.channels.analysis import find_groups
+from workers.channels.cost import Cost, Length, Term, cost_of_tensors
 from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
 from workers.channels.folding import apply_folding_structure, fold_batchnorm, fold_model, fold_state, norm_eps
 from workers.channels.fresh import build_resized
@@ -29,18 +31,23 @@ __all__ = [
     "AxisLayout",
     "ChannelGroup",
     "ChannelMap",
+    "Cost",
+    "Length",
     "MacCount",
     "Ownership",
     "ParameterCount",
     "RefusedGroup",
     "Role",
+    "Term",
     "apply_folding_structure",
     "build_resized",
+    "cost_of_tensors",
     "count_parameters",
     "find_groups",
     "fold_batchnorm",
     "fold_model",
     "fold_state",
+    "live_activations",
     "load_resized",
     "map_units",
     "mask",

@@ -5,50 +5,18 @@ Refuses to know what a group is worth.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
+from workers.channels.cost import Cost, cost_of_tensors
 from workers.channels.layout import ChannelMap
 
 
-class _Count:
-    """A weighted number of elements of tensors as a function of the widths of the groups.
-
-    An axis of a tensor is as long as its fixed part plus, per group, occurrences times width; both are found once, so
-    that a call costs one small matrix product.
-
-    Args:
-        channel_map: the map of the whole network.
-        weights: what each element of a tensor counts for, by the tensor's name; others count nothing.
-    """
+class _Count(Cost):
+    """A cost in whole numbers: a weighted number of elements of tensors."""
 
     def __init__(self, channel_map: ChannelMap, weights: Mapping[str, int]) -> None:
-        self._widths = channel_map.widths()
-        self._position = {name: index for index, name in enumerate(self._widths)}
-        self._fixed_total = sum(
-            weight * math.prod(channel_map.shapes[name])
-            for name, weight in weights.items()
-            if name not in channel_map.tensors
-        )
-        constants: list[int] = []
-        occurrences: list[np.ndarray] = []
-        starts: list[int] = []
-        counted = sorted(weights.keys() & channel_map.tensors.keys())
-        for name in counted:
-            starts.append(len(constants))
-            for axis in channel_map.tensors[name]:
-                row = np.zeros(len(self._widths), dtype=np.int64)
-                for group in axis.present():
-                    row[group] = axis.positions(group).shape[1]
-                constants.append(int((axis.groups < 0).sum()))
-                occurrences.append(row)
-        self._starts = np.array(starts, dtype=np.int64)
-        self._weights = np.array([weights[name] for name in counted], dtype=np.int64)
-        self._constants = np.array(constants, dtype=np.int64)
-        self._occurrences = np.stack(occurrences) if occurrences else np.zeros((0, len(self._widths)), dtype=np.int64)
+        super().__init__(channel_map.widths(), *cost_of_tensors(channel_map, weights))
 
     def __call__(self, widths: Mapping[str, int]) -> int:
         """The number at these widths; a group that is not named counts whole.
@@ -56,16 +24,7 @@ class _Count:
         Raises:
             ValueError: an unknown group, or a width outside 0 .. width.
         """
-        sizes = np.array(list(self._widths.values()), dtype=np.int64)
-        for name, width in widths.items():
-            if name not in self._position or not 0 <= width <= self._widths[name]:
-                known = f"0..{self._widths[name]}" if name in self._position else "no such group"
-                raise ValueError(f"group {name!r}: width {width}; allowed: {known}")
-            sizes[self._position[name]] = width
-        if not self._starts.size:
-            return self._fixed_total
-        lengths = self._constants + self._occurrences @ sizes
-        return self._fixed_total + int(np.multiply.reduceat(lengths, self._starts) @ self._weights)
+        return int(super().__call__(widths))
 
 
 class ParameterCount(_Count):

@@ -10,8 +10,8 @@ from torch import nn
 
 from jobs.errors import BadInputError, nearest
 from jobs.identity import Json
-from workers.allocation import ALLOCATIONS
-from workers.channels import find_groups, fold_batchnorm
+from workers.allocation import ALLOCATIONS, Question, allocate
+from workers.channels import ParameterCount, find_groups, fold_batchnorm
 from workers.sparsity.group_lasso import GroupLasso
 from workers.sparsity.slimming import Slimming, start_scales
 from workers.sparsity.soft_filter import SoftFilterPruning
@@ -57,7 +57,8 @@ def _structure_selection(settings: Mapping[str, Json], model: nn.Module, input_s
 
 def _soft_filter(settings: Mapping[str, Json], model: nn.Module, input_shape: Sequence[int]) -> Regulariser:
     channel_map = find_groups(model, input_shape)
-    allocation = ALLOCATIONS["uniform"](channel_map, settings["compression"], dict)
+    question = Question(channel_map=channel_map, target=settings["compression"], cost=ParameterCount(channel_map))
+    allocation = allocate(ALLOCATIONS["uniform"], question)
     return SoftFilterPruning(model, channel_map, allocation.widths)
 
 

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from jobs.errors import BadNumericsError
 from jobs.identity import Json
-from workers.allocation import ALLOCATIONS, merging_errors
 from workers.channels import ChannelMap, select
 from workers.data import batches
 from workers.integral import PARTITIONS, QUADRATURES
 from workers.integral.choice import Choice, OutputError, Pools, choose_by_error, choose_by_weights
-from workers.network import network_files, read_network
+from workers.network import Recipe, network_files, read_network
+from workers.stages._allocation import Source, allocated
 from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
 from workers.stages._data import read_data
@@ -26,7 +26,7 @@ def run(context: Context) -> Product:
     """Reorder the channels of a permuted network that brings pools of orders.
 
     Params: `choice` (`reconstruction`: by the weights; `output`: by the output on training images, without labels),
-    `compression`, `allocation` and `partition` (which size, and which nodes), and for `output` `quadrature`,
+    those of the allocation and `partition` (which size, and which nodes), and for `output` `quadrature`,
     `num_images`, `data`, `seed`. Measures the error before and after the choice, and what `permute` measured, of the
     orders that were chosen; times how long each group's order took.
 
@@ -37,7 +37,7 @@ def run(context: Context) -> Product:
     channel_map, state = read_channels(context), module.state_dict()
     pools = context.read_json("network", POOLS_FILE)
     orders = {name: [torch.tensor(order) for order in pool["orders"]] for name, pool in pools.items()}
-    choice = _choice(context, module, channel_map, orders)
+    choice = _choice(context, module, recipe, channel_map, orders)
     if not math.isfinite(choice.error_after):
         raise BadNumericsError("the resampled network's output is not finite, whatever the orders")
     measured = context.measured("network")
@@ -59,19 +59,17 @@ def run(context: Context) -> Product:
     )
 
 
-def _choice(context: Context, module: nn.Module, channel_map: ChannelMap, orders: Pools) -> Choice:
+def _choice(context: Context, module: nn.Module, recipe: Recipe, channel_map: ChannelMap, orders: Pools) -> Choice:
     params, state = context.params, module.state_dict()
     partition = PARTITIONS[params["partition"]]
-    allocation = ALLOCATIONS[params["allocation"]](
-        channel_map, params["compression"], lambda: merging_errors(state, channel_map)
-    )
+    widths = allocated(context, Source(recipe=recipe, state=state, channel_map=channel_map)).widths
     if params["choice"] == "reconstruction":
-        return choose_by_weights(state, channel_map, orders, allocation.widths, partition)
+        return choose_by_weights(state, channel_map, orders, widths, partition)
     error = OutputError(
         module,
         channel_map,
         orders,
-        allocation.widths,
+        widths,
         partition=partition,
         quadrature=QUADRATURES[params["quadrature"]],
         images=_calibration_images(context),

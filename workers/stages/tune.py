@@ -2,14 +2,15 @@
 
 from safetensors.torch import save
 
-from workers.allocation import ALLOCATIONS, merging_errors
 from workers.channels import MacCount
-from workers.integral import PARTITIONS, QUADRATURES, choose_cells
+from workers.integral import QUADRATURES
 from workers.integral.tuning import TuningRecipe, tune_partition
-from workers.network import read_network
+from workers.network import read_network, read_state
+from workers.stages._allocation import Source, allocated
 from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
 from workers.stages._data import read_data
+from workers.stages._smaller import cells_at
 from workers.training import training_macs
 
 PARTITION_FILE = "partition.safetensors"
@@ -19,18 +20,16 @@ BIAS_PREFIX = "bias:"
 def run(context: Context) -> Product:
     """Tune the partition of every group at the widths that the target compression gives.
 
-    Params: `compression`, `allocation`, `partition` (where it starts), `quadrature`, `tune` (recipe), `data`, `seed`.
+    Params: those of the allocation, `partition` (where it starts), `quadrature`, `tune` (recipe), `data`, `seed`.
     Measures the loss on the held-out images before and after, and what was spent: a step costs as one of training.
     """
-    module, _ = read_network(context)
-    channel_map, data = read_channels(context), read_data(context)
-    allocation = ALLOCATIONS[context.params["allocation"]](
-        channel_map, context.params["compression"], lambda: merging_errors(module.state_dict(), channel_map)
-    )
+    module, recipe = read_network(context)
+    source = Source(recipe=recipe, state=read_state(context), channel_map=read_channels(context))
+    data, widths = read_data(context), allocated(context, source).widths
     tuned = tune_partition(
         module,
-        channel_map,
-        choose_cells(module.state_dict(), channel_map, allocation.widths, PARTITIONS[context.params["partition"]]),
+        source.channel_map,
+        cells_at(source.state, source.channel_map, widths, context.params["partition"]),
         QUADRATURES[context.params["quadrature"]],
         data,
         TuningRecipe(**context.params["tune"]),
@@ -39,8 +38,7 @@ def run(context: Context) -> Product:
         should_stop=context.should_stop,
         checkpoint=context.checkpoint,
     )
-    tuning, widths = context.params["tune"], {name: len(cells) for name, cells in tuned.cells.items()}
-    samples = tuning["steps"] * tuning["batch_size"]
+    samples = context.params["tune"]["steps"] * context.params["tune"]["batch_size"]
     biases = {f"{BIAS_PREFIX}{name}": bias for name, bias in tuned.biases.items()}
     return Product(
         measurements={
@@ -48,7 +46,7 @@ def run(context: Context) -> Product:
             "loss_after": tuned.loss_after,
             "best_step": tuned.best_step,
             "training_epochs": samples / len(data.train),
-            "training_macs": training_macs(MacCount(channel_map)(widths), samples),
+            "training_macs": training_macs(MacCount(source.channel_map)(widths), samples),
         },
         files={PARTITION_FILE: save({**tuned.cells, **biases})},
     )

@@ -2,12 +2,14 @@ import pytest
 import torch
 from torch import nn
 
-from workers.allocation import ALLOCATIONS
-from workers.channels import count_parameters, find_groups
+from jobs.errors import BadInputError
+from workers.allocation import ALLOCATIONS, Question, allocate
+from workers.channels import MacCount, ParameterCount, count_parameters, find_groups
 
 
-def least_error(channel_map, target, errors):
-    return ALLOCATIONS["least-error"](channel_map, target, lambda: errors)
+def least_error(channel_map, target, errors, cost=ParameterCount):
+    question = Question(channel_map=channel_map, target=target, cost=cost(channel_map), errors=lambda: errors)
+    return allocate(ALLOCATIONS["least-error"], question)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def curve(*errors):
 def test_channels_go_where_they_cost_nothing(channel_map):
     allocation = least_error(channel_map, 0.35, {"0": curve(0, 0, 0, 0), "1": curve(0, 1, 2, 3)})
     assert allocation.widths == {"0": 2, "1": 4}  # 28 - 10 = 18 parameters
-    assert allocation.compression == pytest.approx(10 / 28)
+    assert allocation.reached == pytest.approx(10 / 28)
     assert allocation.note == ""
 
 
@@ -35,9 +37,27 @@ def test_what_counts_is_the_error_per_parameter(channel_map):
 
 
 def test_every_group_keeps_a_channel(channel_map):
-    allocation = least_error(channel_map, 0.95, {"0": curve(0, 0, 0, 0), "1": curve(0, 0, 0, 0)})
-    assert allocation.widths == {"0": 1, "1": 1}
-    assert "down to one channel" in allocation.note
+    # One channel each: 1 + 1 + 2 = 4 of 28 parameters stay.
+    flat = {"0": curve(0, 0, 0, 0), "1": curve(0, 0, 0, 0)}
+    assert least_error(channel_map, 0.86, flat).widths == {"0": 1, "1": 1}
+    with pytest.raises(BadInputError, match=r"95% of the parameters cannot go, at most 85.7% can: .* one channel"):
+        least_error(channel_map, 0.95, flat)
+
+
+def test_another_cost_is_saved_where_that_costs_least():
+    # 1 -> 4 -> 4 channels on 2 x 2 places, then the second convolution on one: a channel less of "0" saves 4 of 16 + 16
+    # multiply-accumulates of its own and 4 of the second's, one of "1" saves 4 of the second's and 2 of the linear's.
+    layers = [
+        nn.Conv2d(1, 4, 1, bias=False),
+        nn.Conv2d(4, 4, 2, bias=False),
+        nn.Flatten(),
+        nn.Linear(4, 2, bias=False),
+    ]
+    found = find_groups(nn.Sequential(*layers), (1, 2, 2))
+    equal = {"0": curve(0, 1, 2, 3), "1": curve(0, 1, 2, 3)}
+    # By parameters "0" saves 1 + 16 and "1" 16 + 2; by multiply-accumulates "0" saves 4 + 16 and "1" 16 + 2.
+    assert least_error(found, 0.22, equal).widths == {"0": 4, "1": 3}
+    assert least_error(found, 0.22, equal, MacCount).widths == {"0": 3, "1": 4}
 
 
 def test_nothing_goes_at_zero(channel_map):

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from workers.allocation import ALLOCATIONS
-from workers.channels import count_parameters, find_groups, load_resized, select
+from jobs.errors import BadInputError
+from workers.allocation import ALLOCATIONS, Question, allocate
+from workers.channels import ParameterCount, count_parameters, find_groups, load_resized, select
 from workers.models import build
 
 NETWORKS = {
@@ -37,7 +38,9 @@ def analysed(name):
 
 
 def uniform_widths(channel_map, target):
-    return ALLOCATIONS["uniform"](channel_map, target, errors=lambda: pytest.fail("it asked for errors"))
+    return allocate(
+        ALLOCATIONS["uniform"], Question(channel_map=channel_map, target=target, cost=ParameterCount(channel_map))
+    )
 
 
 def map_of(module):
@@ -50,7 +53,7 @@ def map_of(module):
 def test_the_target_is_reached_within_a_point(name, target):
     _, channel_map = analysed(name)
     allocation = uniform_widths(channel_map, target)
-    assert allocation.compression == pytest.approx(target, abs=0.01)
+    assert allocation.reached == pytest.approx(target, abs=0.01)
     assert allocation.note == ""
     assert all(1 <= allocation.widths[name] <= width for name, width in channel_map.widths().items())
 
@@ -64,14 +67,14 @@ def test_the_compression_it_predicts_is_the_real_one(name, target):
     load_resized(smaller, select(module.state_dict(), channel_map, {k: range(v) for k, v in allocation.widths.items()}))
     left, full = (sum(each.numel() for each in net.parameters()) for net in (smaller, module))
     assert left == count_parameters(channel_map, allocation.widths)
-    assert 1 - left / full == pytest.approx(allocation.compression, abs=1e-12)
+    assert 1 - left / full == pytest.approx(allocation.reached, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_compression_0_keeps_all(name):
     _, channel_map = analysed(name)
     allocation = uniform_widths(channel_map, 0.0)
-    assert (dict(allocation.widths), allocation.compression, allocation.note) == (channel_map.widths(), 0.0, "")
+    assert (dict(allocation.widths), allocation.reached, allocation.note) == (channel_map.widths(), 0.0, "")
 
 
 @settings(max_examples=10, deadline=None)
@@ -91,29 +94,28 @@ def test_by_hand():
     # 40 % of 31 is 12.4; four channels take 12 away.
     module = nn.Sequential(nn.Conv2d(1, 10, 1), nn.ReLU(), nn.Conv2d(10, 1, 1))
     allocation = uniform_widths(map_of(module), 0.4)
-    assert (dict(allocation.widths), allocation.compression) == ({"0": 6}, pytest.approx(12 / 31))
+    assert (dict(allocation.widths), allocation.reached) == ({"0": 6}, pytest.approx(12 / 31))
     assert allocation.note == "asked 40%, reached 38.7%: widths are whole numbers and no nearer ones exist at one " + (
         "fraction for all groups"
     )
 
 
-def test_a_target_that_is_out_of_reach_says_why():
+def test_a_target_that_is_out_of_reach_fails_with_the_nearest_possible_one():
     # Of 31 parameters one channel keeps 4: 87.1 % is the most.
     module = nn.Sequential(nn.Conv2d(1, 10, 1), nn.ReLU(), nn.Conv2d(10, 1, 1))
-    allocation = uniform_widths(map_of(module), 0.95)
-    assert dict(allocation.widths) == {"0": 1}
-    assert allocation.note == "asked 95%, reached 87.1%: every group that can be pruned is down to one channel"
+    with pytest.raises(BadInputError, match=r"95% .* at most 87\.1% can: .* one channel then; ask for 87 % or less"):
+        uniform_widths(map_of(module), 0.95)
+    assert dict(uniform_widths(map_of(module), 0.88).widths) == {"0": 1}  # less than a point above
 
 
 def test_what_is_kept_whole_is_named():
     channel_map = map_of(Softmax())
-    allocation = uniform_widths(channel_map, 0.9)
-    assert dict(allocation.widths) == {"second": 1}
-    assert "every group that can be pruned is down to one channel; kept whole: first (aten.softmax" in allocation.note
-    assert channel_map.refused[0].reason in allocation.note
+    with pytest.raises(BadInputError) as raised:
+        uniform_widths(channel_map, 0.9)
+    assert "kept whole: first (aten.softmax" in str(raised.value)
+    assert channel_map.refused[0].reason in str(raised.value)
 
 
 def test_a_network_without_groups_says_so():
-    allocation = uniform_widths(map_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 3))), 0.3)
-    assert (dict(allocation.widths), allocation.compression) == ({}, 0.0)
-    assert allocation.note.startswith("asked 30%, reached 0.0%: the network has no channel group that can be pruned")
+    with pytest.raises(BadInputError, match=r"30% .* at most 0.0% can: the network has no channel group that can be"):
+        uniform_widths(map_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 3))), 0.3)

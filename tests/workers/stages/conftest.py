@@ -173,6 +173,23 @@ class Workbench:
     def recalibrate(self, network: str, num_images: int = 256, seed: int = 0) -> str:
         return self.key(StageKind.RECALIBRATE, {"num_images": num_images, "data": DATA, "seed": seed}, network=network)
 
+    def reconstruct(self, converted: str, how: str, **changes) -> str:
+        params = {
+            "how": how,
+            "allocation": "uniform",
+            "compression": 0.3,
+            "num_images": 64,
+            "batch_size": 32,
+            "data": DATA,
+            "seed": 0,
+            **changes,
+        }
+        return self.key(StageKind.RECONSTRUCT, params, network=converted)
+
+    def repair(self, network: str) -> str:
+        params = {"num_images": 64, "batch_size": 32, "data": DATA, "seed": 0}
+        return self.key(StageKind.REPAIR, params, network=network, dense=self.tasks[network].inputs["network"])
+
     def evaluate(self, network: str, **measure) -> str:
         gates = {"latency": None, "reload": False, "export": False, **measure}
         params = {"data": DATA, "split": "test", "num_images": None, "batch_size": 256, "measure": gates}

@@ -1,0 +1,57 @@
+"""The stages of a network, and designs as fractions per stage: what one network teaches another.
+
+A stage is what computes at one spatial resolution: the groups whose (first) layer is applied at equally many places, in
+the order of execution. Networks with other numbers of stages are compared at equal relative depth.
+
+Refuses to know how a design was found.
+"""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+
+from workers.allocation._base import Design
+from workers.channels import ChannelMap
+
+
+def stages(channel_map: ChannelMap) -> dict[str, int]:
+    """Group name -> its stage, from 0."""
+    numbers: dict[int, int] = {}
+    return {
+        group.name: numbers.setdefault(_places(channel_map, group.layers[0]), len(numbers))
+        for group in channel_map.groups
+    }
+
+
+def _places(channel_map: ChannelMap, layer: str) -> int:
+    return channel_map.applications.get(f"{layer}.weight", channel_map.applications.get(layer, 0))
+
+
+def design_template(designs: Sequence[Design]) -> list[float]:
+    """The fraction of channels that stays in each stage: the mean over its groups, then over the designs.
+
+    Args:
+        designs: At least one, all of the same network.
+    """
+    templates = []
+    for design in designs:
+        full, stage_of = design.channel_map.widths(), stages(design.channel_map)
+        kept: list[list[float]] = [[] for _ in range(1 + max(stage_of.values(), default=-1))]
+        for name, width in design.widths.items():
+            kept[stage_of[name]].append(width / full[name])
+        templates.append([fmean(stage) for stage in kept])
+    return [fmean(fractions) for fractions in zip(*templates, strict=True)]
+
+
+def follow_template(channel_map: ChannelMap, template: Sequence[float]) -> dict[str, float]:
+    """Group name -> the template's fraction at the group's relative depth, straight between two of its stages.
+
+    Args:
+        channel_map: The network that follows it.
+        template: A fraction per stage, at least one.
+    """
+    stage_of = stages(channel_map)
+    last = max(1, max(stage_of.values(), default=0))
+    depths = np.linspace(0, 1, len(template))
+    return {name: float(np.interp(stage / last, depths, template)) for name, stage in stage_of.items()}

@@ -1,0 +1,46 @@
+"""Channels go where they cost least: one after the other, by what each error grows for what is saved.
+
+Knows errors and a cost; refuses to know what the errors are errors of.
+"""
+
+import heapq
+import math
+
+from workers.allocation._base import Errors, Question
+
+
+def cheapest_first(question: Question, errors: Errors) -> dict[str, int]:
+    """Take one channel after the other, always where the error grows least per cost saved.
+
+    Greedy, and lazily so: what a channel saves falls as other groups shrink, so that the price of a group that was
+    not looked at for a while can only have risen.
+
+    Args:
+        question: The target and the groups.
+        errors: Comparable between groups, as those of `workers.allocation.errors` are.
+    """
+    widths = question.channel_map.widths()
+    left = question.cost(widths)
+    wanted = (1 - question.target) * left
+
+    def price(name: str) -> tuple[float, float]:
+        """Of the group's next channel: error per cost saved, and the cost that would be left."""
+        taken = len(errors[name]) - widths[name]
+        error = float(errors[name][taken + 1] - errors[name][taken])
+        remaining = float(question.cost({**widths, name: widths[name] - 1}))
+        return error / (left - remaining) if left > remaining else math.inf, remaining
+
+    queue = [(price(name)[0], name) for name, width in widths.items() if width > 1]
+    heapq.heapify(queue)
+    while queue and left > wanted:
+        known, name = heapq.heappop(queue)
+        now, remaining = price(name)
+        if queue and now > known and now > queue[0][0]:
+            heapq.heappush(queue, (now, name))
+            continue
+        if abs(remaining - wanted) >= abs(left - wanted):
+            break  # only the last channel can overshoot: take it if that is nearer
+        widths[name], left = widths[name] - 1, remaining
+        if widths[name] > 1:
+            heapq.heappush(queue, (price(name)[0], name))
+    return widths

@@ -1,0 +1,55 @@
+"""Channels are ranked among groups that are built alike (Isomorphic Pruning, Fang et al. 2024, arXiv:2407.04616).
+
+Scores of unlike structures, such as a block's inner channels and a residual stream's, are no measure of one another. So
+every class of groups with isomorphic structures has a ranking of its own, and each loses the same fraction.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable
+
+import torch
+from torch import Tensor
+
+from workers.allocation._base import Question, allocator, smallest_widths
+from workers.allocation.ranking import lowest_first, removable
+from workers.channels import ChannelMap
+
+
+def isomorphic_classes(channel_map: ChannelMap) -> list[list[str]]:
+    """The groups, those together that own the same kinds of axes of the same kinds of tensors.
+
+    A tensor's kind is its own name in its layer, its number of axes and its kernel; of an axis, its place, its role and
+    how often it holds each unit. How many channels there are plays no part, nor does how large the feature maps are.
+    """
+    structures: dict[str, Counter[Hashable]] = {group.name: Counter() for group in channel_map.groups}
+    for tensor, layouts in channel_map.tensors.items():
+        kind = (tensor.rpartition(".")[2], len(layouts), channel_map.shapes[tensor][2:])
+        for place, layout in enumerate(layouts):
+            for index in layout.present():
+                occurrences = layout.positions(index).shape[1]
+                structures[channel_map.groups[index].name][kind, place, layout.role, occurrences] += 1
+    classes: dict[Hashable, list[str]] = defaultdict(list)
+    for name, structure in structures.items():
+        classes[frozenset(structure.items())].append(name)
+    return list(classes.values())
+
+
+@allocator(needs=["scores"])
+def isomorphic(question: Question, *, floor: float = 0.1) -> dict[str, int]:
+    """Take the channels that rank lowest in their class; every class loses the same fraction of its channels.
+
+    Args:
+        question: The target and the scores.
+        floor: Fraction of each group's width that stays, and at least one channel. A class whose groups are all at
+            their floors loses no more.
+    """
+    full = question.channel_map.widths()
+    candidates = removable(question.scores(), smallest_widths(question.channel_map, floor))
+    keys: dict[str, Tensor] = {}
+    for names in isomorphic_classes(question.channel_map):
+        values = torch.cat([candidates[name] for name in names])
+        ranks = torch.empty(len(values), dtype=torch.float64)
+        ranks[values.argsort(stable=True)] = torch.arange(1, len(values) + 1, dtype=torch.float64)
+        fractions = ranks / sum(full[name] for name in names)  # of the class, gone once this channel is
+        keys.update(zip(names, fractions.split([len(candidates[name]) for name in names]), strict=True))
+    return lowest_first(question, keys)

@@ -1,0 +1,50 @@
+"""Channels go in a given order, whatever their group, until the target is reached.
+
+Knows an order and a cost; refuses to know what the order is by.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from workers.allocation._base import Question, Scores, Widths
+
+
+def comparable(scores: Scores, normalize: Literal["none", "group"]) -> Scores:
+    """Scores as they are compared between groups: as they are, or divided by the mean of their group's."""
+    if normalize == "none":
+        return scores
+    return {name: values / values.mean().abs().clamp_min(1e-30) for name, values in scores.items()}
+
+
+def removable(scores: Scores, smallest: Widths) -> dict[str, Float[Tensor, " _"]]:
+    """Group name -> the scores of the channels that its floor lets go, the lowest first."""
+    return {
+        name: values.double().sort(stable=True).values[: len(values) - smallest[name]]
+        for name, values in scores.items()
+    }
+
+
+def lowest_first(question: Question, keys: Mapping[str, Float[Tensor, " _"]]) -> dict[str, int]:
+    """Take channels in ascending order of their keys, as many as bring the cost nearest to the target.
+
+    Args:
+        question: The target and the groups.
+        keys: Group name -> keys of the channels that may go, ascending. Equal ones go in the order of the groups.
+    """
+    full = question.channel_map.widths()
+    order = sorted((key, place, name) for place, name in enumerate(full) for key in keys[name].tolist())
+    wanted = (1 - question.target) * question.cost({})
+
+    def widths_after(taken: int) -> dict[str, int]:
+        gone = Counter(name for _, _, name in order[:taken])
+        return {name: width - gone[name] for name, width in full.items()}
+
+    few, many = 0, len(order)
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (middle, many) if question.cost(widths_after(middle)) >= wanted else (few, middle)
+    return min((widths_after(few), widths_after(many)), key=lambda widths: abs(question.cost(widths) - wanted))

@@ -1,0 +1,112 @@
+"""How many numbers are alive at every step of a forward pass, as functions of the widths of the groups.
+
+A simple model of memory: every call makes its whole result anew unless the operator's signature says that it returns a
+view or writes in place; a result lives until the last call that reads it or a view of it; input and output live to the
+end. What an operator needs inside it, and what an allocator rounds up, is not seen.
+
+This module refuses to know bytes, devices and what is done with the numbers.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import fx, nn
+
+from workers.channels.cost import Cost, Length, Term, product_term
+from workers.channels.gathering import Findings, gather
+from workers.channels.labelling import label, new_labelling
+from workers.channels.layout import ChannelMap
+from workers.channels.trace import BATCH, TracedGraph, meta_copy, trace
+
+
+def live_activations(
+    model: nn.Module, input_shape: Sequence[int], channel_map: ChannelMap, *, weight: float = 1.0
+) -> list[Cost]:
+    """Numbers that are alive, per sample, at the steps of an evaluation pass.
+
+    Steps at which no more is alive than at another one, whatever the widths, are left out.
+
+    Args:
+        model: the network; neither run nor changed.
+        input_shape: shape of one sample.
+        channel_map: its channel groups. Channels that a second look at the network sees otherwise count whole.
+        weight: what one number costs.
+
+    Raises:
+        ValueError: the network cannot be traced.
+    """
+    traced = trace(meta_copy(model), tuple(input_shape))
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    labelling = new_labelling(shapes)
+    label(labelling, traced)
+    found = gather(labelling, shapes, channel_map.parameters, {})
+    widths = channel_map.widths()
+    sizes = {node: _size(node, found, widths, weight / BATCH) for node in _storages(traced)}
+    costs = []
+    for alive in _largest(_live_sets(traced)):
+        parts = [size for node, size in sizes.items() if node in alive]
+        costs.append(Cost(widths, sum(constant for constant, _ in parts), [term for _, term in parts if term]))
+    return costs
+
+
+def _storages(traced: TracedGraph) -> dict[fx.Node, list[fx.Node]]:
+    """The nodes that make something new, each with the nodes that read or return it or a view of it, in order."""
+    owner: dict[fx.Node, fx.Node] = {}
+    readers: dict[fx.Node, list[fx.Node]] = {}
+    for node in traced.graph.nodes:
+        read = {owner[each] for each in node.all_input_nodes if each in owner}
+        for storage in read:
+            readers[storage].append(node)
+        if node.op == "output" or (node.op == "placeholder" and node.name in traced.tensors):
+            continue
+        source = next((owner.get(each) for each in node.all_input_nodes), None) if _shares(node) else node
+        if source is not None:  # otherwise a view of a parameter
+            owner[node] = source
+            readers.setdefault(source, [])
+    return readers
+
+
+def _shares(node: fx.Node) -> bool:
+    """Whether a call returns its first argument's storage."""
+    if isinstance(node.target, torch._ops.OpOverload):
+        return any(each.alias_info is not None for each in node.target._schema.returns)
+    return node.target is operator.getitem
+
+
+def _live_sets(traced: TracedGraph) -> list[frozenset[fx.Node]]:
+    """For every call the storages that are alive while it runs, its own result among them."""
+    place = {node: index for index, node in enumerate(traced.graph.nodes)}
+    end = len(place)
+    spans = {
+        node: (place[node], end if node.op == "placeholder" else max(place[each] for each in [node, *readers]))
+        for node, readers in _storages(traced).items()
+    }
+    return [
+        frozenset(storage for storage, (first, last) in spans.items() if first <= place[node] <= last)
+        for node in traced.graph.nodes
+        if node.op == "call_function"
+    ]
+
+
+def _largest(sets: Sequence[frozenset[fx.Node]]) -> list[frozenset[fx.Node]]:
+    """Those that are part of no other one."""
+    distinct = list(dict.fromkeys(sets))
+    return [each for each in distinct if not any(each < other for other in distinct)]
+
+
+def _size(node: fx.Node, found: Findings, widths: Mapping[str, int], weight: float) -> tuple[float, Term | None]:
+    """Constant or term of the number of elements of a node's result."""
+    value = node.meta["val"]
+    if node.name not in found.shapes or not isinstance(value, torch.Tensor):
+        tensors = [value] if isinstance(value, torch.Tensor) else value
+        return weight * sum(each.numel() for each in tensors), None
+    same = {group.name for group in found.channel_map.groups if widths.get(group.name) == group.width}
+    lengths = []
+    for size, owned in zip(found.shapes[node.name], found.owned[node.name], strict=True):
+        known = {name: count for name, count in owned.items() if name in same}
+        occurrences = {name: count // widths[name] for name, count in known.items()}
+        lengths.append(Length(constant=size - sum(known.values()), occurrences=occurrences))
+    return product_term(weight, lengths)

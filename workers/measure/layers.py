@@ -1,0 +1,206 @@
+"""How long the layers of a network take on this machine, and how that depends on their widths.
+
+Every layer is measured alone at several widths, and its time is taken for a sum of parts: one that is always there, one
+by its multiply-accumulates, one by the numbers that it reads, one by those that it writes. What is left of the whole
+network's time (norms, activations, sums) is put down to the layers by what they write.
+
+Times differ between machines and from run to run, and a layer alone finds its input in the cache more often than in the
+network. So this ranks widths on the device that measured; it is no promise of seconds. Knows no channel groups.
+"""
+
+import copy
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from workers.measure.latency import measure_latency
+
+Layer: TypeAlias = (
+    nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d | nn.Linear
+)
+"""What is measured: layers whose weights are multiplied with."""
+
+_FRACTIONS = ((1.0, 1.0), (1.0, 0.5), (0.5, 1.0), (0.75, 0.75), (0.5, 0.5), (0.25, 0.25))
+"""Of the input's and of the output's channels."""
+
+_WARM_UP, _REPEATS = 3, 15  # passes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerTime:
+    """Seconds of one layer at its full width, by what they depend on.
+
+    Attributes:
+        fixed: What every call costs.
+        products: In proportion to the multiply-accumulates.
+        inputs: In proportion to the channels that it reads; 0 for a layer in groups, which reads what it writes.
+        outputs: In proportion to the channels that it writes.
+    """
+
+    fixed: float
+    products: float
+    inputs: float
+    outputs: float
+
+    @property
+    def total(self) -> float:
+        """Seconds at full width."""
+        return self.fixed + self.products + self.inputs + self.outputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkTime:
+    """What was measured.
+
+    Attributes:
+        network_s: Seconds of a forward pass of the whole network, the median.
+        layers: Name of a layer's weight -> its time, with what was put down to it.
+    """
+
+    network_s: float
+    layers: Mapping[str, LayerTime]
+
+
+def time_layers(
+    model: nn.Module,
+    input_shape: Sequence[int],
+    *,
+    batch_size: int,
+    device: torch.device,
+    should_stop: Callable[[], bool],
+) -> NetworkTime:
+    """Measure a network's layers one by one.
+
+    Args:
+        model: In evaluation mode; moved to `device`.
+        input_shape: Shape of one sample.
+        batch_size: Samples in a pass.
+        device: Where it runs.
+        should_stop: Asked before every pass.
+
+    Raises:
+        CancelledError: `should_stop` said so.
+    """
+
+    def seconds(module: nn.Module, shape: Sequence[int]) -> float:
+        return measure_latency(
+            module,
+            shape[1:],
+            batch_size=shape[0],
+            warmup=_WARM_UP,
+            repeats=_REPEATS,
+            device=device,
+            should_stop=should_stop,
+        ).p50_s
+
+    shape = (batch_size, *input_shape)
+    calls = _calls(model.to(device), torch.zeros(shape, device=device))
+    network_s = seconds(model, shape)
+    known: dict[str, LayerTime] = {}
+    times: dict[str, LayerTime] = {}
+    for name, (layer, shape) in calls.items():
+        alike = f"{layer} {tuple(shape)}"
+        if alike not in known:
+            known[alike] = _time_layer(layer, shape, seconds)
+        times[f"{name}.weight"] = known[alike]
+    outputs = {f"{name}.weight": _output_size(layer, shape) for name, (layer, shape) in calls.items()}
+    between = max(0.0, network_s - sum(each.total for each in times.values())) / max(1, sum(outputs.values()))
+    return NetworkTime(
+        network_s=network_s,
+        layers={
+            name: LayerTime(
+                fixed=each.fixed,
+                products=each.products,
+                inputs=each.inputs,
+                outputs=each.outputs + between * outputs[name],
+            )
+            for name, each in times.items()
+        },
+    )
+
+
+def _calls(model: nn.Module, images: Float[Tensor, "..."]) -> dict[str, tuple[Layer, tuple[int, ...]]]:
+    """Every convolution and linear layer that runs, with the shape of its (first) input."""
+    calls: dict[str, tuple[Layer, tuple[int, ...]]] = {}
+    names: dict[nn.Module, str] = {each: name for name, each in model.named_modules() if isinstance(each, Layer)}
+
+    def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if isinstance(layer, Layer):
+            calls.setdefault(names[layer], (layer, tuple(inputs[0].shape)))
+
+    handles = [layer.register_forward_pre_hook(note) for layer in names]
+    try:
+        with torch.inference_mode():
+            model(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return calls
+
+
+def _time_layer(layer: Layer, shape: Sequence[int], seconds: Callable[[nn.Module, Sequence[int]], float]) -> LayerTime:
+    rows, taken = [], []
+    for read, written in _FRACTIONS:
+        smaller, smaller_shape = _cut(layer, shape, read, written)
+        taken.append(seconds(smaller, smaller_shape))
+        rows.append([1, smaller.weight.numel(), math.prod(smaller_shape), _output_size(smaller, smaller_shape)])
+    features, times = torch.tensor(rows, dtype=torch.float64), torch.tensor(taken, dtype=torch.float64)
+    features = features / features[0]  # so that a coefficient is the seconds of its part at full width
+    fixed, products, inputs, outputs = non_negative_fit(features / times[:, None], torch.ones_like(times)).tolist()
+    if getattr(layer, "groups", 1) > 1:  # it reads what it writes
+        inputs, outputs = 0.0, inputs + outputs
+    return LayerTime(fixed=fixed, products=products, inputs=inputs, outputs=outputs)
+
+
+def non_negative_fit(features: Float[Tensor, "m n"], values: Float[Tensor, " m"]) -> Float[Tensor, " n"]:
+    """The coefficients, none below 0, of least squared error; by trying which of them are 0, so for a few features."""
+    best, least = torch.zeros(features.shape[1], dtype=features.dtype), float(values.square().sum())
+    for count in range(1, features.shape[1] + 1):
+        for chosen in itertools.combinations(range(features.shape[1]), count):
+            part = features[:, chosen]
+            solution = torch.linalg.lstsq(part, values[:, None], driver="gelsd").solution[:, 0]
+            error = float((part @ solution - values).square().sum())
+            if (solution >= 0).all() and error < least:
+                least, best = error, torch.zeros_like(best)
+                best[list(chosen)] = solution
+    return best
+
+
+def _cut(layer: Layer, shape: Sequence[int], read: float, written: float) -> tuple[Layer, Sequence[int]]:
+    """A layer of the same kind with these fractions of channels, and the shape of its input."""
+    if isinstance(layer, nn.Linear):
+        features = max(1, round(layer.in_features * read))
+        linear = nn.Linear(features, max(1, round(layer.out_features * written)), layer.bias is not None)
+        return linear, (*shape[:-1], features)
+    groups = layer.groups
+    if groups == layer.in_channels > 1:  # depthwise: as many groups as channels
+        groups = read_channels = max(1, round(layer.in_channels * read))
+        written = read
+    else:
+        read_channels = groups * max(1, round(layer.in_channels * read / groups))
+    per_group = max(1, round(layer.out_channels * written / groups))
+    kind: Any = type(layer)  # whose sizes are tuples of one, two or three
+    made: Layer = kind(
+        read_channels,
+        per_group * groups,
+        layer.kernel_size,
+        stride=layer.stride,
+        padding=layer.padding,
+        dilation=layer.dilation,
+        groups=groups,
+        bias=layer.bias is not None,
+        padding_mode=layer.padding_mode,
+    )
+    return made, (shape[0], read_channels, *shape[2:])
+
+
+def _output_size(layer: Layer, shape: Sequence[int]) -> int:
+    with torch.inference_mode():
+        outputs: Tensor = copy.deepcopy(layer).to("meta")(torch.empty(*shape, device="meta"))
+    return outputs.numel()
