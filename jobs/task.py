@@ -18,28 +18,34 @@ class StageKind(StrEnum):
     CONVERT = "convert"
     ORDER = "order"
     PERMUTE = "permute"
+    CHOOSE = "choose"
     OBSERVE = "observe"
     SCORE = "score"
     SENSE = "sense"
     PROFILE = "profile"
     TUNE = "tune"
     PRUNE = "prune"
+    RECONSTRUCT = "reconstruct"
     RECALIBRATE = "recalibrate"
+    REPAIR = "repair"
     EVALUATE = "evaluate"
 
 
 STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.TRAIN: 4,
     StageKind.CONVERT: 2,
-    StageKind.ORDER: 2,
-    StageKind.PERMUTE: 2,
+    StageKind.ORDER: 3,
+    StageKind.PERMUTE: 3,
+    StageKind.CHOOSE: 1,
     StageKind.OBSERVE: 1,
     StageKind.SCORE: 1,
     StageKind.SENSE: 1,
     StageKind.PROFILE: 1,
     StageKind.TUNE: 3,
     StageKind.PRUNE: 3,
+    StageKind.RECONSTRUCT: 1,
     StageKind.RECALIBRATE: 1,
+    StageKind.REPAIR: 1,
     StageKind.EVALUATE: 2,
 }
 """Raise a stage's number when its code changes the numbers that it returns: the old results stay, unused."""
@@ -48,11 +54,14 @@ ACCELERATED = frozenset(
     {
         StageKind.TRAIN,
         StageKind.CONVERT,
+        StageKind.CHOOSE,
         StageKind.OBSERVE,
         StageKind.SENSE,
         StageKind.PROFILE,
         StageKind.TUNE,
+        StageKind.RECONSTRUCT,
         StageKind.RECALIBRATE,
+        StageKind.REPAIR,
         StageKind.EVALUATE,
     }
 )

@@ -29,9 +29,11 @@ from jobs.spec.protocols import (
     FineTuneProtocol,
     ProtocolSpec,
     RecalibrateProtocol,
+    RepairProtocol,
     RewindProtocol,
     ScratchProtocol,
 )
+from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.spec.resources import BudgetSpec, ResourcesSpec, StagesSpec
 from jobs.spec.sparsity import (
     SPARSIFY_KINDS,
@@ -75,7 +77,9 @@ __all__ = [
     "PredefinedAllocation",
     "ProtocolSpec",
     "RecalibrateProtocol",
+    "ReconstructionMethod",
     "Record",
+    "RepairProtocol",
     "ResourcesSpec",
     "RewindProtocol",
     "RewindSpec",

@@ -7,7 +7,8 @@ from jobs.spec.criterion import CriterionMethod
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
-from jobs.spec.protocols import ProtocolSpec, RecalibrateProtocol, RewindProtocol, ScratchProtocol
+from jobs.spec.protocols import ProtocolSpec, RecalibrateProtocol, RepairProtocol, RewindProtocol, ScratchProtocol
+from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.spec.unstructured import UnstructuredMethod
 
 
@@ -16,6 +17,8 @@ def misfit_of_method(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
     integral = isinstance(method, IntegralMethod)
     if isinstance(protocol, RecalibrateProtocol) and isinstance(method, IntegralMethod) and not method.keeps_batchnorm:
         return "recalibrates batch norms that are folded away; set its batchnorm: keep"
+    if isinstance(protocol, RepairProtocol) and not isinstance(method, CriterionMethod | ReconstructionMethod):
+        return "removes no channels, and what others should give is not known; repair kinds criterion or reconstruction"
     if isinstance(protocol, RewindProtocol) and integral:
         return "has no weights of the model's training to rewind; fine-tune instead"
     if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and isinstance(method, UnstructuredMethod):
@@ -23,6 +26,8 @@ def misfit_of_method(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
     sparse = isinstance(method, CriterionMethod) and method.sparsify is not None
     if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and sparse:
         return "prunes a network of a training of its own, which has no earlier weights; rewind the learning-rate"
+    if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and isinstance(method, ReconstructionMethod):
+        return "refits weights, which a rewinding would undo; rewind the networks of a criterion method"
     if isinstance(protocol, RewindProtocol) and isinstance(method, DenseMethod):
         return "removes nothing that training could go on without; use fine-tune or scratch as its control"
     return None

@@ -8,6 +8,7 @@ from jobs.spec.asked import ForModels
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.protocols import NO_PROTOCOL, Protocols
+from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.spec.unstructured import UnstructuredMethod
 
 
@@ -18,5 +19,8 @@ class DenseMethod(ForModels):
     protocols: Protocols = (NO_PROTOCOL,)
 
 
-METHOD_KINDS = ("dense", "criterion", "integral", "unstructured")
-MethodSpec = Annotated[DenseMethod | CriterionMethod | IntegralMethod | UnstructuredMethod, Field(discriminator="kind")]
+METHOD_KINDS = ("dense", "criterion", "integral", "reconstruction", "unstructured")
+MethodSpec = Annotated[
+    DenseMethod | CriterionMethod | IntegralMethod | ReconstructionMethod | UnstructuredMethod,
+    Field(discriminator="kind"),
+]

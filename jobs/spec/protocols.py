@@ -85,7 +85,21 @@ class RewindProtocol(Record):
         return self
 
 
-PROTOCOL_KINDS = ("recalibrate", "fine-tune", "scratch", "rewind")
+CalibrationImages = Annotated[
+    int, Field(ge=1, description="Training images without labels, chosen by the seed; they stay in memory.")
+]
+
+
+class RepairProtocol(Record):
+    """Every layer of the smaller network is refitted by least squares to what the dense one gives; no labels."""
+
+    kind: Literal["repair"]
+    images: CalibrationImages = 512
+    batch_size: int = Field(default=64, ge=1, description="Images per batch.")
+
+
+PROTOCOL_KINDS = ("recalibrate", "repair", "fine-tune", "scratch", "rewind")
 ProtocolSpec = Annotated[
-    RecalibrateProtocol | FineTuneProtocol | ScratchProtocol | RewindProtocol, Field(discriminator="kind")
+    RecalibrateProtocol | RepairProtocol | FineTuneProtocol | ScratchProtocol | RewindProtocol,
+    Field(discriminator="kind"),
 ]

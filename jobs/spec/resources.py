@@ -22,13 +22,16 @@ class StagesSpec(Record):
     convert: ResourcesSpec = ResourcesSpec()
     order: ResourcesSpec = ResourcesSpec()
     permute: ResourcesSpec = ResourcesSpec()
+    choose: ResourcesSpec = ResourcesSpec()
     observe: ResourcesSpec = ResourcesSpec()
     score: ResourcesSpec = ResourcesSpec()
     sense: ResourcesSpec = ResourcesSpec()
     profile: ResourcesSpec = ResourcesSpec()
     tune: ResourcesSpec = ResourcesSpec()
     prune: ResourcesSpec = ResourcesSpec()
+    reconstruct: ResourcesSpec = ResourcesSpec()
     recalibrate: ResourcesSpec = ResourcesSpec()
+    repair: ResourcesSpec = ResourcesSpec()
     evaluate: ResourcesSpec = ResourcesSpec()
 
 

@@ -5,6 +5,7 @@ from jobs.spec import (
     NO_PROTOCOL,
     FineTuneProtocol,
     RecalibrateProtocol,
+    RepairProtocol,
     RewindProtocol,
     ScratchProtocol,
 )
@@ -30,12 +31,25 @@ def with_protocol(tasks: Collector, name: str, network: str, model: str, seed: i
         case RecalibrateProtocol() as protocol:
             params = {"num_images": protocol.images, "data": tasks.data_params, "seed": seed}
             return tasks.add(StageKind.RECALIBRATE, params, {"network": network}, label, tasks.data_location)
+        case RepairProtocol() as protocol:
+            return _repaired(tasks, protocol, network, seed, label)
         case FineTuneProtocol() as protocol:
             return networks.retrained(tasks, "further", protocol.train, {}, {"network": network}, seed, label)
         case ScratchProtocol() as protocol:
             return _from_scratch(tasks, protocol, network, model, seed, label)
         case RewindProtocol() as protocol:
             return _rewound(tasks, protocol, network, model, seed, label)
+
+
+def _repaired(tasks: Collector, protocol: RepairProtocol, network: str, seed: int, label: str) -> str:
+    params: dict[str, Json] = {
+        "num_images": protocol.images,
+        "batch_size": protocol.batch_size,
+        "data": tasks.data_params,
+        "seed": seed,
+    }
+    inputs = {"network": network, "dense": tasks.tasks[network].inputs["network"]}
+    return tasks.add(StageKind.REPAIR, params, inputs, label, tasks.data_location)
 
 
 def _from_scratch(tasks: Collector, protocol: ScratchProtocol, network: str, model: str, seed: int, label: str) -> str:

@@ -1,8 +1,16 @@
 """The whole sweep: every model, method, protocol, seed and compression."""
 
-from jobs.spec import CriterionMethod, DenseMethod, GuidedAllocation, IntegralMethod, SweepSpec, UnstructuredMethod
+from jobs.spec import (
+    CriterionMethod,
+    DenseMethod,
+    GuidedAllocation,
+    IntegralMethod,
+    ReconstructionMethod,
+    SweepSpec,
+    UnstructuredMethod,
+)
 from jobs.task import StageKind
-from orchestrator.planning import criterion, integral, networks, unstructured
+from orchestrator.planning import criterion, integral, networks, reconstruction, unstructured
 from orchestrator.planning.collector import Collector
 from orchestrator.planning.plan import Plan, Surroundings
 from orchestrator.planning.protocols import with_protocol
@@ -61,7 +69,7 @@ def _label(model: str, method: str, seed: int, compression: float) -> str:
 
 def _pruned(
     tasks: Collector,
-    spec: CriterionMethod | IntegralMethod | UnstructuredMethod,
+    spec: CriterionMethod | IntegralMethod | ReconstructionMethod | UnstructuredMethod,
     model: str,
     seed: int,
     compression: float,
@@ -75,6 +83,8 @@ def _pruned(
         designs = _designs(tasks, spec.allocation, model, compression)
     if isinstance(spec, CriterionMethod):
         return criterion.pruned(tasks, spec, model, seed, compression, label, designs)
+    if isinstance(spec, ReconstructionMethod):
+        return reconstruction.pruned(tasks, spec, model, seed, compression, label, designs)
     return integral.pruned(tasks, spec, model, seed, compression, label, designs)
 
 

@@ -17,13 +17,16 @@ _ASSUMED_S: Mapping[StageKind, float] = {
     StageKind.CONVERT: 5.0,
     StageKind.ORDER: 10.0,
     StageKind.PERMUTE: 2.0,
+    StageKind.CHOOSE: 60.0,
     StageKind.OBSERVE: 60.0,
     StageKind.SCORE: 5.0,
     StageKind.SENSE: 120.0,
     StageKind.PROFILE: 30.0,
     StageKind.TUNE: 60.0,
     StageKind.PRUNE: 2.0,
+    StageKind.RECONSTRUCT: 60.0,
     StageKind.RECALIBRATE: 5.0,
+    StageKind.REPAIR: 60.0,
     StageKind.EVALUATE: 10.0,
 }
 """Durations before any was seen: only their proportions matter, for which way through the DAG is the longest."""

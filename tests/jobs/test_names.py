@@ -1,12 +1,16 @@
+from typing import get_args
+
 import torch
 import torchvision
 
 from jobs import names
+from jobs.spec import ReconstructionMethod
 from workers.criteria import CRITERIA
 from workers.data.load import DATASETS
 from workers.models._registry import ZOO
 from workers.observations import OBSERVATIONS
 from workers.ordering import METHODS, order_channels
+from workers.reconstruction import METHODS as RECONSTRUCTIONS
 
 
 def test_the_names_of_networks_are_those_of_the_zoo():
@@ -24,6 +28,10 @@ def test_the_names_of_criteria_are_those_that_score_and_say_what_they_read():
 def test_the_names_of_observations_are_those_that_there_are():
     assert set(names.OBSERVATIONS) == set(OBSERVATIONS)
     assert {reads for reads in names.CRITERIA.values() if reads} == set(OBSERVATIONS)
+
+
+def test_the_names_of_reconstructions_are_those_that_there_are():
+    assert set(get_args(ReconstructionMethod.model_fields["how"].annotation)) == set(RECONSTRUCTIONS)
 
 
 def test_the_drawn_orderings_are_those_that_follow_the_seed():

@@ -1,22 +1,20 @@
 """Where in a forward pass the channels of a group can be seen, and a way to look at them there.
 
 A layer's channels are seen behind the layer, or behind the batch norm and the activation that follow it directly:
-where its feature maps are what the next layers get. Calls of torch functions are watched, not modules, so that
-`nn.ReLU`, `functional.relu`, `x.relu()` and in-place variants are one thing and a module may be called many times.
-Refuses to know what is looked for.
+where its feature maps are what the next layers get. Refuses to know what is looked for.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from jobs.errors import BadInputError
 from workers.channels import AxisLayout, ChannelMap
+from workers.observations.calls import Call, Visit, follower, record, visiting
 
 _CHANNEL_AXIS = {
     "linear": -1,
@@ -65,17 +63,15 @@ def find_points(module: nn.Module, channel_map: ChannelMap, image: Float[Tensor,
     Raises:
         BadInputError: A group cannot be seen: none of its layers is called with its own weight.
     """
-    recorder = _Recorder()
-    with torch.no_grad(), recorder:
-        module(image)
+    calls = record(module, image)
     points = []
     tensors = module.state_dict(keep_vars=True)
     for layer in dict.fromkeys(layer for group in channel_map.groups for layer in group.layers):
         name = f"{layer}.weight" if f"{layer}.weight" in tensors else layer
-        for number, call in enumerate(recorder.calls):
+        for number, call in enumerate(calls):
             if call.name in _CHANNEL_AXIS and id(tensors[name]) in call.inputs:
                 axis = _CHANNEL_AXIS[call.name]
-                call_number = _last_of_chain(recorder.calls, number)
+                call_number = _last_of_chain(calls, number)
                 points.append(Point(layer=layer, call=call_number, axis=axis, layout=_output(channel_map, name)))
     seen = {index for point in points for index in point.layout.present()}
     for index, group in enumerate(channel_map.groups):
@@ -94,69 +90,11 @@ def watching(points: Iterable[Point], see: See) -> TorchFunctionMode:
         points: What `find_points` found for this network.
         see: Gets the point and its feature maps, channels on axis 1, and returns what the network goes on with.
     """
-    return _Watch(points, see)
 
+    def visit(point: Point) -> Visit:
+        return lambda args, kwargs, result: see(point, result.movedim(point.axis, 1)).movedim(1, point.axis)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
-    """A call of a torch function that returned tensors: identities of those that it got, and of the one it returned."""
-
-    name: str
-    inputs: frozenset[int]
-    output: int | None
-
-
-class _Recorder(TorchFunctionMode):
-    """Writes down the calls of one forward pass. Tensors are kept, so that no two share an identity."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[_Call] = []
-        self._kept: list[Tensor] = []
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        result = function(*args, **(kwargs or {}))
-        made = list(_tensors(result))
-        if made:
-            got = list(_tensors([args, kwargs or {}]))
-            self._kept += [*made, *got]
-            output = id(result) if isinstance(result, Tensor) else None
-            name = getattr(function, "__name__", "").rstrip("_")
-            self.calls.append(_Call(name=name, inputs=frozenset(map(id, got)), output=output))
-        return result
-
-
-class _Watch(TorchFunctionMode):
-    """Counts the calls of one forward pass as `_Recorder` does."""
-
-    def __init__(self, points: Iterable[Point], see: See) -> None:
-        super().__init__()
-        self._points, self._see = {point.call: point for point in points}, see
-        self._count = 0
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        result = function(*args, **(kwargs or {}))
-        if next(_tensors(result), None) is None:
-            return result
-        point = self._points.get(self._count)
-        self._count += 1
-        if point is None:
-            return result
-        return self._see(point, result.movedim(point.axis, 1)).movedim(1, point.axis)
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _tensors(list(value.values()))
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _tensors(part)
+    return visiting({point.call: visit(point) for point in points})
 
 
 def _output(channel_map: ChannelMap, name: str) -> AxisLayout:
@@ -164,19 +102,10 @@ def _output(channel_map: ChannelMap, name: str) -> AxisLayout:
     return next(layout for layout in channel_map.tensors[name] if layout.role == "output" and layout.labelled)
 
 
-def _last_of_chain(calls: Sequence[_Call], start: int) -> int:
+def _last_of_chain(calls: Sequence[Call], start: int) -> int:
     last = start
     for names in (_NORMS, _ACTIVATIONS):
-        follower = _follower(calls, last)
-        if follower is not None and calls[follower].name in names:
-            last = follower
+        reader = follower(calls, last)
+        if reader is not None and calls[reader].name in names:
+            last = reader
     return last
-
-
-def _follower(calls: Sequence[_Call], number: int) -> int | None:
-    """The one call that gets a result; of a call in place all later ones get what that made of it."""
-    result = calls[number].output
-    readers = [later for later in range(number + 1, len(calls)) if result in calls[later].inputs]
-    if readers and (len(readers) == 1 or calls[readers[0]].output == result):
-        return readers[0]
-    return None

@@ -41,12 +41,18 @@ class Source:
     channel_map: ChannelMap
 
 
-def allocated(context: Context, source: Source) -> Allocation:
+def allocated(context: Context, source: Source, errors: Callable[[], Errors] | None = None) -> Allocation:
     """The widths at which a task's target is met.
 
     Params: `compression`; `allocation`, a name or a record of `kind`, `settings` and, for one of the user's own,
     `needs`; `target` where it is not `parameters`. Inputs, where the allocation needs them: `scores`, `losses`,
     `profile`, and `design0`, `design1` ... with the networks that they were made from as `design0_channels` ...
+
+    Args:
+        context: Of the task.
+        source: The network that is made smaller.
+        errors: What taking channels does to the weights; by default that of removing the lowest scores where there are
+            scores, else of merging neighbours.
 
     Raises:
         BadInputError: The target is out of reach, or the allocation needs other things than the sweep says.
@@ -65,7 +71,7 @@ def allocated(context: Context, source: Source) -> Allocation:
         cost=cost,
         measure=measure,
         memory=lambda batch_size: _memory(source, batch_size),
-        **_evidence(context, source),
+        **{**_evidence(context, source), **({"errors": errors} if errors else {})},
     )
     return allocate(found, question, record["settings"])
 

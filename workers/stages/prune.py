@@ -8,12 +8,14 @@ from torch import Tensor
 
 from jobs.errors import BadNumericsError
 from workers.allocation import Allocation
-from workers.channels import ParameterCount, mask, select
-from workers.network import network_files, read_recipe, read_state, rebuild, sizes
-from workers.stages._allocation import Source, allocated, latency_of
+from workers.channels import select
+from workers.network import network_files, read_recipe, read_state, rebuild
+from workers.stages._allocation import Source, allocated
 from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
+from workers.stages._description import measure_smaller
 from workers.stages._learning import spent
+from workers.stages._selection import selected
 from workers.stages._smaller import cells_at, highest, resample_to
 from workers.stages._weights import remove_weights
 from workers.stages.score import SCORES_FILE
@@ -22,7 +24,6 @@ from workers.stages.tune import BIAS_PREFIX, PARTITION_FILE
 KEPT_FILE = "kept.safetensors"
 """Group name -> numbers of the channels that were kept, rising; where channels were removed."""
 
-_TOLERANCE = 1e-6
 _Made: TypeAlias = tuple[dict[str, Tensor], dict[str, bytes]]
 """The tensors of the smaller network, and files beside them."""
 
@@ -31,10 +32,7 @@ def run(context: Context) -> Product:
     """Make the smaller network.
 
     Params: `how` (`remove` channels by score, `resample` functions, `magnitude`, or `rewind`), those of the allocation,
-    and for `resample` the `partition` and `quadrature`. Measures the `compression` reached, as a fraction of the
-    parameters, with a `note` where the target was not reached, `params`, `macs`, `size_bytes`, the theoretical
-    `speedup` (MACs of the whole network over those that are left), `widths` and `full_widths`; the fraction `reached`
-    of another target than parameters, the estimated `latency_s` where there is a profile and, where the network was
+    and for `resample` the `partition` and `quadrature`. Measures what `measure_smaller` says and, where the network was
     trained on the way here, what was spent. Where channels were removed it keeps which ones were `kept`.
 
     `rewind` removes the channels that another task (role `pruned`) has removed from an earlier network of the same
@@ -56,22 +54,9 @@ def run(context: Context) -> Product:
     make = {"remove": _remove, "resample": _resample}[context.params["how"]]
     images = torch.rand(2, *source.recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)
     state, kept = make(context, source, allocation, images)
-    module = rebuild(source.recipe, state)
-    measured = sizes(module, source.recipe)
-    full = sizes(rebuild(source.recipe, source.state), source.recipe)
-    count = ParameterCount(source.channel_map)
-    compression = 1 - count(allocation.widths) / count({})
-    if abs(1 - measured["params"] / full["params"] - compression) > 1e-9:
-        raise ValueError(f"{measured['params']} of {full['params']} parameters are left, not {1 - compression:.2%}")
     return Product(
         measurements={
-            "compression": compression,
-            "note": allocation.note,
-            "widths": dict(allocation.widths),
-            "full_widths": source.channel_map.widths(),
-            "speedup": full["macs"] / measured["macs"],
-            **measured,
-            **_further(context, source, allocation),
+            **measure_smaller(context, source, state, allocation),
             **spent(*(context.measured(role) for role in ("network", "partition") if role in context.task.inputs)),
         },
         files={**network_files(source.recipe, state), **kept},
@@ -84,27 +69,10 @@ def _rewind(context: Context) -> Product:
     return Product(measurements=context.measured("pruned"), files={**network_files(recipe, state), KEPT_FILE: kept})
 
 
-def _further(context: Context, source: Source, allocation: Allocation) -> dict[str, float]:
-    """What was reached besides, where it was asked for."""
-    further = {}
-    if "target" in context.params:
-        further["reached"] = allocation.reached
-    if "profile" in context.task.inputs:
-        further["latency_s"] = latency_of(context, source)(allocation.widths)
-    return further
-
-
 def _remove(context: Context, source: Source, allocation: Allocation, images: Tensor) -> _Made:
     scores = load(context.read("scores", SCORES_FILE))
     kept = highest(scores, allocation.widths)
-    sliced = select(source.state, source.channel_map, kept)
-    with torch.inference_mode():
-        expected = rebuild(source.recipe, mask(source.state, source.channel_map, kept)).double()(images)
-        found = rebuild(source.recipe, sliced).double()(images)
-    difference = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
-    if not difference <= _TOLERANCE:
-        raise ValueError(f"sliced and masked network differ by {difference:.1e} of the largest output")
-    return sliced, {KEPT_FILE: save(kept)}
+    return selected(source, kept, images), {KEPT_FILE: save(kept)}
 
 
 def _resample(context: Context, source: Source, allocation: Allocation, images: Tensor) -> _Made:

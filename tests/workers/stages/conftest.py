@@ -133,9 +133,9 @@ class Workbench:
             keys.append(task.key)
         return keys
 
-    def permute(self, converted: str | None = None, method: str = "tsp") -> str:
+    def permute(self, converted: str | None = None, method: str = "tsp", **ordering: object) -> str:
         converted = converted or self.convert()
-        ordering = {"method": method, "metric": "l1", "normalize": "none", "effort": "fast"}
+        ordering = {"method": method, "metric": "l1", "normalize": "none", "effort": "fast", **ordering}
         permutation = {"ordering": ordering, "seed": None if method == "identity" else 0}
         self.orders(converted, permutation)
         return self.key(StageKind.PERMUTE, permutation, network=converted)
@@ -147,6 +147,12 @@ class Workbench:
             "partition": partition,
             "quadrature": quadrature,
         }
+
+    def choose(self, choice: str, compression: float = 0.3) -> str:
+        params = {"choice": choice, **self.sampling(compression, "uniform", "midpoint")}
+        if choice == "output":
+            params |= {"num_images": 32, "data": DATA, "seed": 0}
+        return self.key(StageKind.CHOOSE, params, network=self.permute(pool=4))
 
     def tune(self, permuted: str, compression: float = 0.3, **changes) -> str:
         params = {**self.sampling(compression), "tune": {**TUNE, **changes}, "data": DATA, "seed": 0}
@@ -166,6 +172,23 @@ class Workbench:
 
     def recalibrate(self, network: str, num_images: int = 256, seed: int = 0) -> str:
         return self.key(StageKind.RECALIBRATE, {"num_images": num_images, "data": DATA, "seed": seed}, network=network)
+
+    def reconstruct(self, converted: str, how: str, **changes) -> str:
+        params = {
+            "how": how,
+            "allocation": "uniform",
+            "compression": 0.3,
+            "num_images": 64,
+            "batch_size": 32,
+            "data": DATA,
+            "seed": 0,
+            **changes,
+        }
+        return self.key(StageKind.RECONSTRUCT, params, network=converted)
+
+    def repair(self, network: str) -> str:
+        params = {"num_images": 64, "batch_size": 32, "data": DATA, "seed": 0}
+        return self.key(StageKind.REPAIR, params, network=network, dense=self.tasks[network].inputs["network"])
 
     def evaluate(self, network: str, **measure) -> str:
         gates = {"latency": None, "reload": False, "export": False, **measure}

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import workers.stages.prune
+import workers.stages._selection
 from jobs.outcome import Cause
 from jobs.task import StageKind
 from workers.allocation import ALLOCATIONS, Question, allocate, merging_errors, removal_errors
@@ -105,7 +105,7 @@ def test_a_target_that_is_out_of_reach_fails_with_the_nearest_possible_one(bench
 
 def test_a_channel_map_that_is_wrong_is_a_bug(own_bench, failure, monkeypatch):
     # Masking that leaves everything in place stands for a slice that takes too much away.
-    monkeypatch.setattr(workers.stages.prune, "mask", lambda state, channel_map, kept: state)
+    monkeypatch.setattr(workers.stages._selection, "mask", lambda state, channel_map, kept: state)
     converted = own_bench.convert(fold=False)
     params = {"how": "remove", "allocation": "uniform", "compression": 0.3}
     outcome = own_bench.run(StageKind.PRUNE, params, network=converted, scores=own_bench.score(converted))

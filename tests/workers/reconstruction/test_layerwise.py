@@ -1,0 +1,85 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from workers.allocation import ALLOCATIONS
+from workers.channels import restrict
+from workers.models import build
+from workers.reconstruction import METHODS, own_shares, reconstruct
+
+ZOO = {
+    "plain": {"widths": [6, 8]},
+    "resnet": {"widths": [4, 6]},
+    "densenet": {"layers": 2, "growth": 4},
+}
+
+
+def reconstructed(dense, images, compare, how, compression=0.4, widths=None):
+    comparison, channel_map = compare(dense, images)
+    if widths is None:
+        widths = ALLOCATIONS["uniform"](channel_map, compression, dict).widths
+    smaller = copy.deepcopy(dense)
+    kept, refits = reconstruct(smaller, comparison, channel_map, widths, METHODS[how], ridge=1e-6)
+    return smaller, kept, refits, restrict(channel_map, widths)
+
+
+@pytest.mark.parametrize("how", METHODS)
+def test_one_of_two_equal_channels_goes_and_nothing_is_lost(how, images, compare, draw):
+    dense = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 5, 3)).eval()
+    dense[0].weight.data[2], dense[0].bias.data[2] = dense[0].weight.data[0], dense[0].bias.data[0]
+    dense[3].weight.data[:, 2] = dense[3].weight.data[:, 0]  # what they give is equal, too: ThiNet has one factor each
+    dense[3].weight.data[:, [1, 3]] *= 50  # the others matter more than either
+    smaller, kept, refits, _ = reconstructed(dense, images, compare, how, widths={"0": 3})
+    assert kept["0"].tolist() in ([0, 1, 3], [1, 2, 3])
+    assert refits[-1].after < 1e-6 < refits[-1].before
+    expected = dense(images[0])
+    torch.testing.assert_close(smaller(images[0]), expected, rtol=0, atol=2e-3 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("how", METHODS)
+@pytest.mark.parametrize("network", ZOO)
+def test_networks_of_the_zoo_get_the_wanted_widths_and_no_layer_gets_worse(how, network, images, compare, lived):
+    dense = lived(build(network, ZOO[network]))
+    smaller, kept, refits, expected = reconstructed(dense, images, compare, how)
+    assert {name: tuple(each.shape) for name, each in smaller.state_dict().items()} == expected.shapes
+    assert {name: len(units) for name, units in kept.items()} == expected.widths()
+    assert all(units.diff().gt(0).all() for units in kept.values())
+    assert all(refit.after <= refit.before for refit in refits)
+    assert any(refit.after < refit.before for refit in refits)
+    assert smaller(images[0]).isfinite().all()
+
+
+def test_thinet_changes_what_a_unit_gives_by_one_factor(images, compare, lived):
+    dense = lived(build("plain", ZOO["plain"]))
+    smaller, kept, *_ = reconstructed(dense, images, compare, "thinet")
+    reader = dense.features[4]
+    first, second = kept["features.0"], kept["features.4"]
+    factors = smaller.features[4].weight / reader.weight[second][:, first]
+    assert factors.std((0, 2, 3)).max() < 1e-6 < 1e-4 < factors.std()
+    assert torch.equal(smaller.features[1].bias, dense.features[1].bias[first])
+
+
+@pytest.mark.parametrize("how", METHODS)
+def test_it_repeats(how, images, lived, compare, draw):
+    dense = lived(build("resnet", ZOO["resnet"]))
+    states = []
+    for _ in range(2):
+        draw.manual_seed(3)
+        states.append(reconstructed(dense, images, compare, how)[0].state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_a_group_that_only_a_far_too_wide_layer_reads_keeps_the_units_that_own_most(compare, draw):
+    dense = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.Flatten(), nn.Linear(4 * 64 * 64, 2)).eval()
+    dense[0].weight.data *= torch.tensor([1.0, 9, 1, 9])[:, None, None, None]
+    _, kept, *_ = reconstructed(dense, [torch.rand(1, 3, 64, 64, generator=draw)], compare, "lasso", widths={"0": 2})
+    assert kept["0"].tolist() == [1, 3]
+
+
+def test_what_a_unit_owns_is_a_part_of_its_tensors(two_layers, compare):
+    dense = two_layers([[1], [3]], [[2, 1]])
+    _, channel_map = compare(dense, [torch.ones(1, 1, 1, 1)])
+    shares = own_shares(dense.state_dict(), channel_map)["0"]
+    assert shares.tolist() == pytest.approx([1 / 10 + 4 / 5, 9 / 10 + 1 / 5])

@@ -1,0 +1,120 @@
+"""The calls of torch functions in one forward pass: written down once, then visited by their numbers.
+
+Calls are watched, not modules, so that `nn.ReLU`, `functional.relu`, `x.relu()` and in-place variants are one thing and
+a module may be called many times. Refuses to know what a call means and what is looked for.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+Visit: TypeAlias = Callable[[Sequence[Any], Mapping[str, Any], Any], Any]
+"""Gets the arguments of a call, its keyword arguments and its result; returns what the network goes on with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call of a torch function that returned tensors.
+
+    Attributes:
+        name: Of the function, without the underscore of in-place variants.
+        inputs: Identities of the tensors that it got.
+        output: Identity of the tensor that it returned; None where it returned several.
+        shape: Shape of that tensor; empty where there are several.
+    """
+
+    name: str
+    inputs: frozenset[int]
+    output: int | None
+    shape: tuple[int, ...]
+
+
+def record(module: nn.Module, image: Tensor) -> list[Call]:
+    """The calls of one forward pass, in order of execution.
+
+    Args:
+        module: In evaluation mode; runs once.
+        image: A batch for it to run on.
+    """
+    recorder = _Recorder()
+    with torch.no_grad(), recorder:
+        module(image)
+    return recorder.calls
+
+
+def visiting(visits: Mapping[int, Visit]) -> TorchFunctionMode:
+    """A context for *one* forward pass, in which calls are visited.
+
+    Args:
+        visits: By the number of the call in what `record` wrote down.
+    """
+    return _Visiting(visits)
+
+
+def follower(calls: Sequence[Call], number: int) -> int | None:
+    """The one call that gets a result; of a call in place all later ones get what that made of it."""
+    result = calls[number].output
+    readers = [later for later in range(number + 1, len(calls)) if result in calls[later].inputs]
+    if readers and (len(readers) == 1 or calls[readers[0]].output == result):
+        return readers[0]
+    return None
+
+
+class _Recorder(TorchFunctionMode):
+    """Writes down the calls of one forward pass. Tensors are kept, so that no two share an identity."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+        self._kept: list[Tensor] = []
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        made = list(_tensors(result))
+        if made:
+            got = list(_tensors([args, kwargs or {}]))
+            self._kept += [*made, *got]
+            alone = isinstance(result, Tensor)
+            self.calls.append(
+                Call(
+                    name=getattr(function, "__name__", "").rstrip("_"),
+                    inputs=frozenset(map(id, got)),
+                    output=id(result) if alone else None,
+                    shape=tuple(result.shape) if alone else (),
+                )
+            )
+        return result
+
+
+class _Visiting(TorchFunctionMode):
+    """Counts the calls of one forward pass as `_Recorder` does."""
+
+    def __init__(self, visits: Mapping[int, Visit]) -> None:
+        super().__init__()
+        self._visits, self._count = visits, 0
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if next(_tensors(result), None) is None:
+            return result
+        visit = self._visits.get(self._count)
+        self._count += 1
+        return result if visit is None else visit(args, kwargs or {}, result)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _tensors(part)

@@ -1,0 +1,179 @@
+"""Pruning by reconstruction: channels chosen by what the next layers lose, and these layers refitted, one by one.
+
+Goes through the layers in order of execution. Before a layer is refitted, the groups that it reads are cut; every
+choice and every refit sees the network as those before have left it. Knows neither how many channels should go nor
+which data the images are from.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from types import MappingProxyType
+from typing import Protocol, TypeAlias
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from workers.channels import ChannelMap, load_resized, restrict, select
+from workers.integral.slices import relative_slices
+from workers.reconstruction.contributions import Contributions, contributions, reads, units_of_features
+from workers.reconstruction.lasso import surviving
+from workers.reconstruction.refit import RIDGE, Refit, refit_weights, rescale_units
+from workers.reconstruction.samples import Comparison, Sums, selection
+from workers.reconstruction.sites import Site
+from workers.reconstruction.thinet import least_contribution, least_squares_factors
+
+_log = logging.getLogger("orchard")
+
+Kept: TypeAlias = dict[str, Int64[Tensor, " _"]]
+"""Group name -> units that stay, ascending."""
+
+
+class Refitter(Protocol):
+    """Changes a layer in place so that its outputs come nearer to the dense network's."""
+
+    def __call__(self, smaller: nn.Module, channel_map: ChannelMap, site: Site, sums: Sums, ridge: float) -> Refit:
+        """Refit one layer.
+
+        Args:
+            smaller: The network as it is.
+            channel_map: Its channel groups.
+            site: Which layer.
+            sums: What it sees and lacks now.
+            ridge: See `ridge_regression`.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A way to prune by reconstruction.
+
+    Attributes:
+        choose: From contributions and a width to the units that stay, ascending.
+        refit: What happens to a layer after the groups that it reads were cut.
+    """
+
+    choose: Callable[[Contributions, int], Int64[Tensor, " width"]]
+    refit: Refitter
+
+
+def reconstruct(
+    smaller: nn.Module,
+    comparison: Comparison,
+    channel_map: ChannelMap,
+    widths: Mapping[str, int],
+    method: Method,
+    *,
+    ridge: float = RIDGE,
+) -> tuple[Kept, list[Refit]]:
+    """Cut the groups of a network and refit the layers that read them. In place.
+
+    A group with several readers, such as the channels of a residual stream, is cut before the first of them, by the
+    contributions to all of them together, each reader's as a part of its squared outputs. A group without a reader that
+    can be refitted, such as the queries of attention, keeps the units that own the largest parts of its tensors.
+
+    Args:
+        smaller: A copy of the dense network, on the device of the images.
+        comparison: The dense network's outputs.
+        channel_map: Its channel groups.
+        widths: Group name -> how many units stay; groups that are not named stay whole.
+        method: How units are chosen and layers refitted.
+        ridge: See `ridge_regression`.
+
+    Returns:
+        The units that stay in every group, and what each refit did, in order of execution.
+    """
+    sites = comparison.sites
+    work = _Work(smaller, comparison, channel_map, widths)
+    seen = {group for site in sites for group in reads(channel_map, site)}
+    shares = own_shares(smaller.state_dict(), channel_map)
+    for index, group in enumerate(channel_map.groups):
+        if index not in seen and work.waits(index):
+            order = shares[group.name].argsort(descending=True, stable=True)
+            work.cut(index, order[: work.width(index)].sort().values)
+    refits = []
+    for site in sites:
+        for index in reads(channel_map, site):
+            if work.waits(index):
+                readers = [each for each in sites if index in reads(channel_map, each)]
+                work.cut(index, method.choose(work.contributions(index, readers), work.width(index)))
+        sums = work.sums([site])[site]
+        refits.append(method.refit(smaller, work.channel_map, site, sums, ridge))
+        _log.info("%s: squared error %.3g, then %.3g", site.layer, refits[-1].before, refits[-1].after)
+    return work.kept, refits
+
+
+def own_shares(state: Mapping[str, Tensor], channel_map: ChannelMap) -> dict[str, Float[Tensor, " _"]]:
+    """Group name -> for each unit its parts of the squares of the group's tensors, summed."""
+    return {
+        group.name: relative_slices(state, channel_map, index).square().sum(1)
+        for index, group in enumerate(channel_map.groups)
+    }
+
+
+class _Work:
+    """A network that becomes smaller group by group."""
+
+    def __init__(
+        self, smaller: nn.Module, comparison: Comparison, channel_map: ChannelMap, widths: Mapping[str, int]
+    ) -> None:
+        self._smaller, self._comparison, self._dense_map, self._widths = smaller, comparison, channel_map, widths
+        self.channel_map = channel_map
+        self.kept: Kept = {name: torch.arange(width) for name, width in channel_map.widths().items()}
+
+    def width(self, index: int) -> int:
+        """How many units of a group stay."""
+        group = self._dense_map.groups[index]
+        return self._widths.get(group.name, group.width)
+
+    def waits(self, index: int) -> bool:
+        """Whether a group has still to be cut."""
+        return self.width(index) < self.channel_map.groups[index].width
+
+    def sums(self, sites: list[Site]) -> dict[Site, Sums]:
+        """What layers see and lack now."""
+        return self._comparison.sums(self._smaller, sites, selection(self._dense_map, self.kept))
+
+    def contributions(self, index: int, readers: list[Site]) -> Contributions:
+        """Of a group's units to all layers that read it."""
+        count = self.channel_map.groups[index].width
+        return reduce(
+            add,
+            (
+                contributions(self._smaller, site, sums, units_of_features(self.channel_map, site, [index]), count)
+                / sums.energy
+                for site, sums in self.sums(readers).items()
+            ),
+        )
+
+    def cut(self, index: int, units: Int64[Tensor, " width"]) -> None:
+        """Keep these units of a group."""
+        name = self._dense_map.groups[index].name
+        load_resized(self._smaller, select(self._smaller.state_dict(), self.channel_map, {name: units}))
+        self.channel_map = restrict(self.channel_map, {name: len(units)})
+        self.kept[name] = units
+
+
+def _by_weights(smaller: nn.Module, channel_map: ChannelMap, site: Site, sums: Sums, ridge: float) -> Refit:
+    return refit_weights(smaller, site, sums, ridge=ridge)
+
+
+def _by_factors(smaller: nn.Module, channel_map: ChannelMap, site: Site, sums: Sums, ridge: float) -> Refit:
+    """One factor for each unit that the layer reads; a layer that reads none stays as it is."""
+    groups = reads(channel_map, site)
+    units = units_of_features(channel_map, site, groups)
+    count = sum(channel_map.groups[index].width for index in groups)
+    factors = least_squares_factors(contributions(smaller, site, sums, units, count), ridge)
+    return rescale_units(smaller, site, sums, units, factors)
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "lasso": Method(choose=surviving, refit=_by_weights),
+        "thinet": Method(choose=least_contribution, refit=_by_factors),
+    }
+)
+"""The methods that a sweep can name."""

@@ -1,0 +1,216 @@
+"""What the layers of a smaller network see, and how far their outputs are from those of the dense one.
+
+Both networks run on the same images and are compared at output positions drawn at random. No inputs are kept: sums of
+their products, in double precision, are all that a refit and a choice of channels need. Knows networks and sites;
+refuses to know what the sums are for.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from workers.channels import ChannelMap, map_units
+from workers.observations.calls import Visit, visiting
+from workers.reconstruction.sites import Site, find_sites
+from workers.reconstruction.windows import count_rows, inputs_at, outputs_at
+
+Restriction: TypeAlias = Mapping[str, Float[Tensor, "_m _n"]]
+"""Group name -> how the m channels of the smaller network follow from the n of the dense one; others are the same."""
+
+POSITIONS = 16
+"""Output positions per image, on average. He et al. 2017 take 10, of ten times as many images (section 4)."""
+
+_Observe: TypeAlias = Callable[[Sequence[Any], Mapping[str, Any], Any], None]
+
+
+def selection(channel_map: ChannelMap, kept: Mapping[str, Int64[Tensor, " _"]]) -> dict[str, Float[Tensor, "_m _n"]]:
+    """The restriction to some units of every named group."""
+    widths = channel_map.widths()
+    return {name: torch.eye(widths[name])[units] for name, units in kept.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """Sums over the sampled rows of one layer, in double precision.
+
+    With x the inputs of a row and a 1 behind them, and e the error there: the dense output less that of the smaller
+    network, where the site compares them. A grouped convolution has a block per group, all others have one.
+
+    Attributes:
+        gram: Sum of x x^T.
+        moments: Sum of x e^T.
+        errors: Sum of the squares of e, by output.
+        energy: Sum of the squares of the dense outputs.
+    """
+
+    gram: Float[Tensor, "blocks features features"]
+    moments: Float[Tensor, "blocks features outputs"]
+    errors: Float[Tensor, "blocks outputs"]
+    energy: float
+
+    def __add__(self, other: "Sums") -> "Sums":
+        """The sums over the rows of both."""
+        return Sums(
+            gram=self.gram + other.gram,
+            moments=self.moments + other.moments,
+            errors=self.errors + other.errors,
+            energy=self.energy + other.energy,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """Rows of a layer on one batch, and the dense network's outputs there."""
+
+    rows: Int64[Tensor, " rows"]
+    outputs: Float[Tensor, "rows channels"]
+
+
+class Comparison:
+    """A dense network's outputs on images, beside which smaller networks are held.
+
+    The dense network runs once. Its outputs at the drawn rows stay in memory, on the device: 4 bytes for each image,
+    position and channel of the network.
+
+    Args:
+        dense: In evaluation mode, on the device of the images.
+        channel_map: Its channel groups.
+        images: Batches of images without labels, on the device; at least one.
+        positions: Output positions per image that are compared, on average; at most all that there are.
+        generator: Draws the positions.
+        poll: Called before every batch.
+
+    Attributes:
+        sites: The layers that are compared, in order of execution.
+    """
+
+    def __init__(
+        self,
+        dense: nn.Module,
+        channel_map: ChannelMap,
+        images: Sequence[Float[Tensor, "_n c h w"]],
+        *,
+        positions: int = POSITIONS,
+        generator: torch.Generator,
+        poll: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.sites = find_sites(dense, images[0][:1])
+        self._channel_map, self._images, self._poll = channel_map, images, poll
+        self._drawn = [self._draw(dense, batch, positions, generator) for batch in images]
+
+    @torch.inference_mode()
+    def sums(self, smaller: nn.Module, sites: Sequence[Site], restriction: Restriction) -> dict[Site, Sums]:
+        """What the layers of some sites see and lack, in one pass of the smaller network over the images.
+
+        Args:
+            smaller: The dense network with fewer channels, in evaluation mode on the device of the images.
+            sites: Some of `sites`; at least one.
+            restriction: How the smaller network's channels follow from those of the dense one.
+        """
+        found: dict[Site, Sums] = {}
+        for images, drawn in zip(self._images, self._drawn, strict=True):
+            self._poll()
+            inputs, outputs = _seen(smaller, images, {site: drawn[site].rows for site in sites})
+            for site in sites:
+                targets = self._restricted(drawn[site].outputs, site, restriction)
+                batch = _sums(inputs[site], targets, outputs[site])
+                found[site] = found[site] + batch if site in found else batch
+        return found
+
+    @torch.inference_mode()
+    def _draw(self, dense: nn.Module, images: Tensor, positions: int, generator: torch.Generator) -> dict[Site, _Drawn]:
+        drawn: dict[Site, _Drawn] = {}
+
+        def observe(site: Site) -> _Observe:
+            def see(args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
+                order = torch.randperm(count_rows(result, site.axis), generator=generator)
+                rows = order[: positions * len(images)].to(result.device)
+                drawn[site] = _Drawn(rows=rows, outputs=outputs_at(result, site.axis, rows))
+
+            return see
+
+        self._poll()
+        _watch(dense, images, [(site.compared, observe(site)) for site in self.sites])
+        return drawn
+
+    def _restricted(
+        self, outputs: Float[Tensor, "rows channels"], site: Site, restriction: Restriction
+    ) -> Float[Tensor, "rows _fewer"]:
+        """The smaller network's channels of the dense network's outputs."""
+        if site.weight not in self._channel_map.tensors:
+            return outputs
+        layout = self._channel_map.tensors[site.weight][0]
+        for index in layout.present():
+            matrix = restriction.get(self._channel_map.groups[index].name)
+            if matrix is not None:
+                outputs = map_units(outputs, (layout, layout), 1, index, matrix.to(outputs))
+                layout = layout.cut({index: len(matrix)})
+        return outputs
+
+
+def _seen(
+    smaller: nn.Module, images: Tensor, rows: Mapping[Site, Int64[Tensor, " _"]]
+) -> tuple[dict[Site, Float[Tensor, "_rows _blocks _features"]], dict[Site, Float[Tensor, "_rows _channels"]]]:
+    """Inputs of the layers and outputs where they are compared, at the rows of every site."""
+    inputs: dict[Site, Tensor] = {}
+    outputs: dict[Site, Tensor] = {}
+
+    def enter(site: Site) -> _Observe:
+        def see(args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
+            inputs[site] = inputs_at(site.function, args, kwargs, rows[site])
+
+        return see
+
+    def leave(site: Site) -> _Observe:
+        def see(args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
+            outputs[site] = outputs_at(result, site.axis, rows[site])
+
+        return see
+
+    visits = [(site.call, enter(site)) for site in rows] + [(site.compared, leave(site)) for site in rows]
+    _watch(smaller, images, visits)
+    return inputs, outputs
+
+
+def _sums(
+    inputs: Float[Tensor, "rows blocks features"],
+    targets: Float[Tensor, "rows channels"],
+    outputs: Float[Tensor, "rows channels"],
+) -> Sums:
+    rows, blocks, _ = inputs.shape
+    with_one = torch.cat([inputs, inputs.new_ones(rows, blocks, 1)], dim=2).double().movedim(1, 0)
+    errors = (targets.double() - outputs.double()).view(rows, blocks, -1).movedim(1, 0)
+    return Sums(
+        gram=with_one.mT @ with_one,
+        moments=with_one.mT @ errors,
+        errors=errors.square().sum(1),
+        energy=float(targets.double().square().sum()),
+    )
+
+
+class _SeenAllError(Exception):
+    """The rest of the forward pass is of no interest."""
+
+
+def _watch(module: nn.Module, images: Tensor, observers: Sequence[tuple[int, _Observe]]) -> None:
+    """Runs a network until the last of the observers has seen the call of its number."""
+    last = max(number for number, _ in observers)
+
+    def visit(number: int) -> Visit:
+        def at(args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> Any:
+            for wanted, observe in observers:
+                if wanted == number:
+                    observe(args, kwargs, result)
+            if number == last:
+                raise _SeenAllError
+            return result
+
+        return at
+
+    with suppress(_SeenAllError), visiting({number: visit(number) for number, _ in observers}):
+        module(images)
