@@ -10,10 +10,12 @@ Times are processor seconds of one thread. Figures of the effort `standard`, ove
 - time_ratio_to_lkh: the largest ratio of its time to what it is allowed, LKH's time or 2 s, whichever is more;
 - certified_gap_max: the largest proven gap, in %;
 - gap_2048, seconds_2048, certified_gap_2048: length above LKH's in %, time, and proven gap in % of n = 2,048;
-- peak_bytes: of the process, all of it.
+- peak_bytes: of the process, all of it;
+- resnet50_seconds_serial, resnet50_seconds_parallel, resnet50_speedup: wall time of all channel groups of ResNet-50
+  with random weights, in the tasks of a sweep, in one worker process and in two (`benchmarks.ordering_networks`).
 
 Without elkai the comparison with LKH is left out (null); `uv pip install --group benchmarks` brings it. It is no part
-of Orchard: its licence is for research. --quick: n <= 256, no routing, within a minute.
+of Orchard: its licence is for research. --quick: n <= 256, no routing, no ResNet-50, within a minute.
 
     python -m benchmarks.ordering [--quick] [--weights DIR] [--table FILE]
 """
@@ -33,6 +35,7 @@ import numpy as np
 import torch
 from ortools.constraint_solver import pywrapcp, routing_enums_pb2
 
+from benchmarks.ordering_networks import parallel_figures
 from workers.channels import find_groups, fold_model
 from workers.integral.slices import group_slices
 from workers.models import build, load_weights
@@ -193,7 +196,8 @@ def main() -> None:
     ]
     if arguments.table:
         arguments.table.write_text(table(rows))
-    print(json.dumps(figures(rows)))
+    networks = {} if arguments.quick else parallel_figures()
+    print(json.dumps({**figures(rows), **networks}))
 
 
 if __name__ == "__main__":

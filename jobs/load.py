@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from jobs import names
 from jobs.errors import Fault, InvalidFileError, nearest
-from jobs.spec import ALLOCATION_KINDS, METHOD_KINDS, PROTOCOL_KINDS, SPARSIFY_KINDS, SweepSpec
+from jobs.spec import ALLOCATION_FORMS, ALLOCATION_KINDS, METHOD_KINDS, PROTOCOL_KINDS, SPARSIFY_KINDS, SweepSpec
 from jobs.yaml_loader import parse_yaml
 
 
@@ -128,7 +128,7 @@ Location = tuple[int | str, ...]
 _KINDS: Mapping[int | str, tuple[str, ...]] = {"methods": METHOD_KINDS, "protocols": PROTOCOL_KINDS}
 _KINDS_WITHIN: Mapping[int | str, tuple[str, ...]] = {
     "sparsify": SPARSIFY_KINDS,
-    "allocation": ALLOCATION_KINDS,
+    "allocation": ALLOCATION_FORMS,
 }
 
 
@@ -138,13 +138,17 @@ def _plain(location: Location) -> Location:
 
 
 def _is_kind(location: Location, position: int) -> bool:
-    """Whether pydantic put a kind here: methods, name, *kind*, allocation, *kind*, field."""
+    """Whether pydantic put a kind here: methods, name, *kind*, allocation, *form*, *kind*, field."""
     return position > 0 and location[position] in _kinds_at(location[:position])
 
 
 def _kinds_at(location: Location) -> tuple[str, ...]:
     """The kinds of which a record at a location, as pydantic gives it, can be."""
-    return _KINDS.get(location[0], ()) if len(location) == 2 else _KINDS_WITHIN.get(location[-1], ())
+    if len(location) == 2:
+        return _KINDS.get(location[0], ())
+    if location[-2:-1] == ("allocation",) and location[-1] in ALLOCATION_FORMS:
+        return ALLOCATION_KINDS
+    return _KINDS_WITHIN.get(location[-1], ())
 
 
 def _dotted(location: Location) -> str:
@@ -195,7 +199,9 @@ def _keys_at(location: Location) -> list[str]:
     nodes = [schema]
     for position, part in enumerate(location):
         if _is_kind(location, position):
-            nodes = [node for node in nodes if node.get("properties", {}).get("kind", {}).get("const") == part]
+            kinds = [node.get("properties", {}).get("kind", {}).get("const") for node in nodes]
+            of_kind = [node for node, kind in zip(nodes, kinds, strict=True) if kind == part]
+            nodes = of_kind or nodes  # a form of writing is no kind
             continue
         # A mapping of named records (models, methods) appears as a pattern that its names match.
         children = [

@@ -18,6 +18,7 @@ class StageKind(StrEnum):
     CONVERT = "convert"
     ORDER = "order"
     PERMUTE = "permute"
+    CHOOSE = "choose"
     OBSERVE = "observe"
     SCORE = "score"
     SENSE = "sense"
@@ -33,8 +34,9 @@ class StageKind(StrEnum):
 STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.TRAIN: 4,
     StageKind.CONVERT: 2,
-    StageKind.ORDER: 2,
-    StageKind.PERMUTE: 2,
+    StageKind.ORDER: 3,
+    StageKind.PERMUTE: 3,
+    StageKind.CHOOSE: 1,
     StageKind.OBSERVE: 1,
     StageKind.SCORE: 1,
     StageKind.SENSE: 1,
@@ -52,6 +54,7 @@ ACCELERATED = frozenset(
     {
         StageKind.TRAIN,
         StageKind.CONVERT,
+        StageKind.CHOOSE,
         StageKind.OBSERVE,
         StageKind.SENSE,
         StageKind.PROFILE,

@@ -1,7 +1,7 @@
 """How good the channel orders are that a sweep's curves rest on: a row per curve and channel group.
 
-They are read from the store, from the `permute` artifacts that the measured points were made of. This module knows
-neither MLflow nor files.
+They are read from the store, from the `permute` and `choose` artifacts that the measured points were made of. This
+module knows neither MLflow nor files.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,6 +44,9 @@ class GroupOrder:
     solve_s: float
 
 
+_SOURCES = (StageKind.PERMUTE, StageKind.CHOOSE)
+
+
 def collect_orders(curves: Sequence[Curve], store: Store) -> tuple[GroupOrder, ...]:
     """The orders under the measured points of curves; curves whose channels keep no order have none.
 
@@ -60,7 +63,7 @@ def collect_orders(curves: Sequence[Curve], store: Store) -> tuple[GroupOrder, .
     while unread := set(at.values()) - read:
         read |= unread
         manifests, _ = store.manifests(unread)
-        permuted |= {key: each for key, each in manifests.items() if each.stage == StageKind.PERMUTE}
+        permuted |= {key: each for key, each in manifests.items() if each.stage in _SOURCES}
         sources = {key: each.identity.get("inputs", {}).get("network", key) for key, each in manifests.items()}
         at = {named: key if key in permuted else sources.get(key, key) for named, key in at.items()}
     return tuple(

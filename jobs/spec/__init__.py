@@ -5,6 +5,7 @@ Nothing here reads a file.
 """
 
 from jobs.spec.allocation import (
+    ALLOCATION_FORMS,
     ALLOCATION_KINDS,
     AllocationSpec,
     BestScoreAllocation,
@@ -46,6 +47,7 @@ from jobs.spec.sweep import SweepSpec
 from jobs.spec.unstructured import RewindSpec, UnstructuredMethod
 
 __all__ = [
+    "ALLOCATION_FORMS",
     "ALLOCATION_KINDS",
     "METHOD_KINDS",
     "NO_PROTOCOL",

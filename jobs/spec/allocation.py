@@ -3,11 +3,13 @@
 A plain name stands for the record of that kind with its defaults, and an import path for one of the user's own.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, model_validator
 
 from jobs import checks, names
+from jobs.errors import nearest
 from jobs.spec.base import Compression, Compressions, Record
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -176,14 +178,6 @@ class OwnAllocation(_Kind):
         return self.arguments
 
 
-def _record(value: Any) -> Any:
-    """A plain name as the record that it stands for."""
-    if not isinstance(value, str):
-        return value
-    return {"kind": "own", "choose": value} if ":" in value else {"kind": value}
-
-
-ALLOCATION_KINDS = (*names.ALLOCATIONS, "own")
 AllocationSpec = (
     UniformAllocation
     | LeastErrorAllocation
@@ -196,10 +190,40 @@ AllocationSpec = (
     | BestScoreAllocation
     | OwnAllocation
 )
+_WITH_DEFAULTS: Mapping[str, type[_Kind]] = {
+    "best-score": BestScoreAllocation,
+    "global": GlobalAllocation,
+    "isomorphic": IsomorphicAllocation,
+    "least-error": LeastErrorAllocation,
+    "sensitivity": SensitivityAllocation,
+    "uniform": UniformAllocation,
+}
+
+
+def _named(name: str) -> _Kind:
+    """The record that a plain name stands for, or an import path."""
+    if ":" in name:
+        return OwnAllocation.model_validate({"kind": "own", "choose": name})
+    if name in _WITH_DEFAULTS:
+        return _WITH_DEFAULTS[name].model_validate({"kind": name})
+    if name in ALLOCATION_KINDS:
+        raise checks.fault(f"{name} needs settings; write a record, {{kind: {name}, ...}}")
+    raise checks.fault(f"kind '{name}' is unknown; {nearest(name, ALLOCATION_KINDS)}")
+
+
+def _tag(value: Any) -> str:
+    return ALLOCATION_FORMS[0] if isinstance(value, str) else ALLOCATION_FORMS[1]
+
+
+ALLOCATION_FORMS = ("name", "record")
+"""How an allocation can be written."""
+
+ALLOCATION_KINDS = (*names.ALLOCATIONS, "own")
 Allocation = Annotated[
-    AllocationSpec,
-    BeforeValidator(_record),
-    Field(discriminator="kind", description="How much of which group goes: a kind, or a record with its settings."),
+    Annotated[AllocationSpec, PlainValidator(_named, json_schema_input_type=str), Tag("name")]
+    | Annotated[AllocationSpec, Field(discriminator="kind"), Tag("record")],
+    Discriminator(_tag),
+    Field(description="How much of which group goes: a kind, or a record with its settings."),
 ]
 
 

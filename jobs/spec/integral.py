@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from jobs import checks
+from jobs.identity import Json
 from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
 from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
@@ -29,6 +30,26 @@ class OrderingSpec(Record):
     effort: Literal["fast", "standard", "thorough"] = Field(
         default="standard", description="How much work the solver may do."
     )
+    choice: Literal["shortest", "reconstruction", "output"] = Field(
+        default="shortest",
+        description="Among nearly shortest orders, for each compression: the `shortest`; `reconstruction`: those at "
+        "which resampling loses least of the weights, without data; `output`: those at which it changes the network's "
+        "output least, on training images without labels.",
+    )
+    pool: int = Field(default=8, ge=2, description="Orders per group to choose from; some groups have fewer.")
+    images: int = Field(default=128, ge=1, description="Training images for `choice: output`, chosen by the seed.")
+
+    @model_validator(mode="after")
+    def _choice_among_shortest(self) -> Self:
+        if self.choice != "shortest" and self.method != "tsp":
+            raise checks.fault(f"choice: {self.choice} needs method: tsp; {self.method} is one order, with no pool")
+        return self
+
+    @property
+    def solved(self) -> dict[str, Json]:
+        """What the orders depend on; a pool counts only where there is a choice."""
+        parts = {"method", "metric", "normalize", "effort"} | ({"pool"} if self.choice != "shortest" else set())
+        return self.model_dump(mode="json", include=parts)
 
 
 class IntegralTrainSpec(TrainSpec):
@@ -87,6 +108,14 @@ class IntegralMethod(ForModels):
             raise checks.fault(
                 f"its allocation, {self.allocation.kind}, goes by scores, and integral methods score no channels; "
                 "take one that needs none, such as least-error, or a criterion method"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _trained_networks_keep_one_order(self) -> Self:
+        if self.train is not None and self.ordering.choice != "shortest":
+            raise checks.fault(
+                "a network trained at all sizes keeps one order; remove `ordering.choice` or remove `train`"
             )
         return self
 

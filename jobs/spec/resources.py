@@ -22,6 +22,7 @@ class StagesSpec(Record):
     convert: ResourcesSpec = ResourcesSpec()
     order: ResourcesSpec = ResourcesSpec()
     permute: ResourcesSpec = ResourcesSpec()
+    choose: ResourcesSpec = ResourcesSpec()
     observe: ResourcesSpec = ResourcesSpec()
     score: ResourcesSpec = ResourcesSpec()
     sense: ResourcesSpec = ResourcesSpec()

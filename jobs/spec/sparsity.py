@@ -49,7 +49,10 @@ class StructureSelectionSpec(SparsifyBase):
 
 
 class SoftFilterSpec(SparsifyBase):
-    """Soft filter pruning: after every epoch the smallest filters are zeroed, and learn on (He et al. 2018)."""
+    """Soft filter pruning: after every epoch the smallest filters are zeroed, and learn on (He et al. 2018).
+
+    The same fraction of every group, by the compression of each point: the training is one per compression.
+    """
 
     kind: Literal["soft-filter"]
 

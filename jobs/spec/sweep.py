@@ -16,6 +16,7 @@ from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec
 from jobs.spec.resources import BudgetSpec, ProfileSpec, StagesSpec
+from jobs.spec.sparsity import SoftFilterSpec
 from jobs.spec.unstructured import UnstructuredMethod
 
 
@@ -108,6 +109,16 @@ class SweepSpec(Record):
             for model_name, model in self.models.items():
                 if method.applies_to(model_name) and (misfit := method.misfit(model)):
                     raise checks.fault(f"model {model_name} with method {name}: it {misfit}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_method_knows_the_target(self) -> Self:
+        for name, method in self.methods.items():
+            soft = isinstance(method, CriterionMethod) and isinstance(method.sparsify, SoftFilterSpec)
+            if self.target != "parameters" and (soft or isinstance(method, UnstructuredMethod)):
+                raise checks.fault(
+                    f"method {name} counts parameters; the target is {self.target}; set target: parameters"
+                )
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """The tasks of integral methods: permute, train at all sizes, tune, resample."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from jobs import names
 from jobs.identity import Json
@@ -24,6 +25,8 @@ def pruned(
     permuted = _integral(tasks, model, spec, seed)
     how: dict[str, Json] = {"how": "resample", "partition": spec.partition, "quadrature": spec.quadrature}
     cut = Cut(network=permuted, how=how, compression=compression, seed=seed, label=label)
+    if spec.ordering.choice != "shortest":
+        cut = replace(cut, network=_reordered(tasks, spec, cut, designs))
     choice = chosen(tasks, spec.allocation, cut, designs)
     params, inputs = {**how, **choice.params}, dict(choice.inputs)
     if spec.tune:
@@ -41,11 +44,22 @@ def _integral(tasks: Collector, model: str, spec: IntegralMethod, seed: int) -> 
     converted = networks.converted(tasks, start, fold=not spec.keeps_batchnorm, label=label)
     order = OrderingSpec(method="identity") if scratch else spec.ordering
     ordering: dict[str, Json] = {
-        "ordering": order.model_dump(mode="json"),
+        "ordering": order.solved,
         "seed": seed if order.method in names.DRAWN_ORDERINGS else None,
     }
     permuted = tasks.add(StageKind.PERMUTE, ordering, {"network": converted}, label)
     return _trained_at_all_sizes(tasks, permuted, spec.train, seed, label) if spec.train else permuted
+
+
+def _reordered(tasks: Collector, spec: IntegralMethod, cut: Cut, designs: Mapping[str, str]) -> str:
+    """The network in the orders that suit one size best."""
+    choice = chosen(tasks, spec.allocation, cut, designs)
+    params: dict[str, Json] = {"choice": spec.ordering.choice, "partition": spec.partition, **choice.params}
+    if spec.ordering.choice == "reconstruction":
+        return tasks.add(StageKind.CHOOSE, params, choice.inputs, cut.label)
+    params |= {"quadrature": spec.quadrature, "num_images": spec.ordering.images}
+    params |= {"data": tasks.data_params, "seed": cut.seed}
+    return tasks.add(StageKind.CHOOSE, params, choice.inputs, cut.label, tasks.data_location)
 
 
 def _trained_at_all_sizes(tasks: Collector, permuted: str, spec: IntegralTrainSpec, seed: int, label: str) -> str:

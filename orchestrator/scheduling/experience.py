@@ -17,6 +17,7 @@ _ASSUMED_S: Mapping[StageKind, float] = {
     StageKind.CONVERT: 5.0,
     StageKind.ORDER: 10.0,
     StageKind.PERMUTE: 2.0,
+    StageKind.CHOOSE: 60.0,
     StageKind.OBSERVE: 60.0,
     StageKind.SCORE: 5.0,
     StageKind.SENSE: 120.0,

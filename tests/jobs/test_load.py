@@ -125,6 +125,18 @@ MALFORMED = [
         "methods.i.ordering.metric",
         "'l1', 'l2' or 'cosine'",
     ),
+    (
+        "methods.i",
+        {"kind": "integral", "ordering": {"method": "norm", "choice": "output"}},
+        "methods.i.ordering",
+        "choice: output needs method: tsp; norm is one order, with no pool",
+    ),
+    (
+        "methods.i",
+        {"kind": "integral", "ordering": {"choice": "output"}, "train": {"epochs": 1}},
+        "methods.i",
+        "a network trained at all sizes keeps one order; remove `ordering.choice` or remove `train`",
+    ),
     ("resources", {"train": {"num_cpus": 0}}, "resources.train.num_cpus", "greater than 0"),
     ("resources", {"tain": {}}, "resources.tain", "did you mean 'train'?"),
 ]

@@ -54,6 +54,14 @@ def test_orders_are_found_behind_the_points(store):
     assert (found.method, found.seed, found.group, found.gap, found.solve_s) == ("integral", 3, "layer1", 0.25, 1.5)
 
 
+def test_chosen_orders_count_in_place_of_the_shortest(store):
+    longer = {"groups": [{**CERTIFICATE, "length": 4.1}]}
+    chosen = commit(store, "f" * 32, "choose", permuted(store), longer, {"layer1": 1.5})
+    pruned = commit(store, "b" * 32, "prune", chosen)
+    (found,) = collect_orders([curve("integral", commit(store, "c" * 32, "evaluate", pruned))], store)
+    assert (found.length, found.solve_s) == (4.1, 1.5)
+
+
 def test_two_curves_on_one_permutation_each_have_its_orders(store):
     pruned = commit(store, "b" * 32, "prune", permuted(store))
     curves = [

@@ -301,3 +301,45 @@ def test_observing_asks_for_a_share_of_a_gpu_and_scoring_for_none(plan):
     (observed,) = tasks_of(made, StageKind.OBSERVE)
     assert (observed.resources.num_gpus, observed.environment["device"]) == (0.25, "cuda")
     assert {task.resources.num_gpus for task in tasks_of(made, StageKind.SCORE)} == {0}
+
+
+def only_of(plan, stage, method):
+    """The task of a stage on the way to a method's first point."""
+    key = next(curve for curve in plan.curves if curve.method == method).points[0].key
+    while plan.tasks[key].stage is not stage:
+        key = plan.tasks[key].inputs["network"]
+    return plan.tasks[key]
+
+
+def test_a_choice_among_orders_comes_for_every_compression_before_what_reads_the_network(plan):
+    made = plan("methods.tuned.ordering.choice=output", "methods.integral.ordering.choice=reconstruction")
+    for method in ("integral", "tuned"):
+        for point in next(curve for curve in made.curves if curve.method == method).points:
+            assert stages_on_the_way(made, point.key) == ["evaluate", "prune", "choose", "permute", "convert", "train"]
+    assert by_stage(made)["choose"] == 4  # 2 methods x 2 compressions ...
+    assert by_stage(made)["permute"] == 1  # ... from one pool
+    pruned = only_of(made, StageKind.PRUNE, "tuned")
+    tuned = made.tasks[pruned.inputs["partition"]]
+    assert tuned.inputs["network"] == pruned.inputs["network"]
+
+
+def test_what_is_chosen_by_decides_what_a_choice_depends_on(plan):
+    made = plan("methods.tuned.ordering.choice=output", "methods.integral.ordering.choice=reconstruction")
+    sampling = {"choice", "compression", "allocation", "partition"}
+    assert only_of(made, StageKind.CHOOSE, "integral").params.keys() == sampling
+    output = only_of(made, StageKind.CHOOSE, "tuned").params
+    assert output.keys() == sampling | {"quadrature", "num_images", "data", "seed"}
+
+
+def test_a_pool_counts_only_where_there_is_a_choice(plan):
+    assert (
+        plan().tasks.keys() == plan("methods.integral.ordering.pool=3", "methods.tuned.ordering.images=5").tasks.keys()
+    )
+    shortest, chosen = plan(), plan("methods.integral.ordering.choice=output")
+    assert "pool" not in only_of(shortest, StageKind.PERMUTE, "integral").params["ordering"]
+    assert only_of(chosen, StageKind.PERMUTE, "integral").params["ordering"]["pool"] == 8
+    assert shortest.tasks.keys() - chosen.tasks.keys() == {  # all else stays, what `tuned` shares with it too
+        task.key
+        for point in next(c for c in shortest.curves if c.method == "integral").points
+        for task in (shortest.tasks[point.key], shortest.tasks[shortest.tasks[point.key].inputs["network"]])
+    }

@@ -95,6 +95,10 @@ class Allocator:
     needs: tuple[str, ...] = ()
     reason: str = _WHOLE
 
+    def __call__(self, question: Question, **settings: Any) -> Widths:
+        """Choose widths."""
+        return self.choose(question, **settings)
+
 
 def allocator(*, needs: Sequence[str] = (), reason: str = _WHOLE) -> Callable[[Callable[..., Widths]], Allocator]:
     """Declares a function to be an allocation. See `Allocator` for the arguments."""
@@ -135,7 +139,7 @@ def allocate(asked: Allocator, question: Question, settings: Mapping[str, Any] |
     most = 1 - question.cost(narrowest) / total
     if question.target - most > _TOLERANCE:
         raise BadInputError(_impossible(question, narrowest, most))
-    widths = asked.choose(question, **settings)
+    widths = asked(question, **settings)
     _check(question.channel_map, widths)
     reached = 1 - question.cost(widths) / total
     note = ""

@@ -31,12 +31,11 @@ def _parts(channel_map: ChannelMap, name: str, time: LayerTime) -> list[tuple[fl
     layouts = channel_map.tensors[name]
     lengths = [axis_length(channel_map, layout) for layout in layouts]
     outputs = [length for length, layout in zip(lengths, layouts, strict=True) if layout.role == "output"][:1]
-    contracted = [length for length, layout in zip(lengths, layouts, strict=True) if layout.role == "input"]
-    inputs = contracted if contracted and contracted[0].occurrences else outputs  # depthwise: it reads what it writes
+    inputs = [length for length, layout in zip(lengths, layouts, strict=True) if layout.role == "input"][:1]
     widths = channel_map.widths()
     return [
         _share(time.products, lengths, widths),
-        _share(time.inputs, inputs[:1], widths),
+        _share(time.inputs, inputs, widths),
         _share(time.outputs, outputs, widths),
     ]
 

@@ -1,8 +1,8 @@
 """How many numbers are alive at every step of a forward pass, as functions of the widths of the groups.
 
 A simple model of memory: every call makes its whole result anew unless the operator's signature says that it returns a
-view or writes in place; a result lives until the last call that reads it or a view of it, the input likewise, and the
-output to the end. What an operator needs inside it, and what an allocator rounds up, is not seen.
+view or writes in place; a result lives until the last call that reads it or a view of it; input and output live to the
+end. What an operator needs inside it, and what an allocator rounds up, is not seen.
 
 This module refuses to know bytes, devices and what is done with the numbers.
 """
@@ -79,8 +79,9 @@ def _shares(node: fx.Node) -> bool:
 def _live_sets(traced: TracedGraph) -> list[frozenset[fx.Node]]:
     """For every call the storages that are alive while it runs, its own result among them."""
     place = {node: index for index, node in enumerate(traced.graph.nodes)}
+    end = len(place)
     spans = {
-        node: (place[node], max(place[each] for each in [node, *readers]))
+        node: (place[node], end if node.op == "placeholder" else max(place[each] for each in [node, *readers]))
         for node, readers in _storages(traced).items()
     }
     return [

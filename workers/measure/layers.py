@@ -39,7 +39,7 @@ class LayerTime:
     Attributes:
         fixed: What every call costs.
         products: In proportion to the multiply-accumulates.
-        inputs: In proportion to the channels that it reads.
+        inputs: In proportion to the channels that it reads; 0 for a layer in groups, which reads what it writes.
         outputs: In proportion to the channels that it writes.
     """
 
@@ -125,7 +125,7 @@ def time_layers(
     )
 
 
-def _calls(model: nn.Module, images: Float[Tensor, "n _channels h w"]) -> dict[str, tuple[Layer, tuple[int, ...]]]:
+def _calls(model: nn.Module, images: Float[Tensor, "..."]) -> dict[str, tuple[Layer, tuple[int, ...]]]:
     """Every convolution and linear layer that runs, with the shape of its (first) input."""
     calls: dict[str, tuple[Layer, tuple[int, ...]]] = {}
     names: dict[nn.Module, str] = {each: name for name, each in model.named_modules() if isinstance(each, Layer)}
@@ -152,8 +152,10 @@ def _time_layer(layer: Layer, shape: Sequence[int], seconds: Callable[[nn.Module
         rows.append([1, smaller.weight.numel(), math.prod(smaller_shape), _output_size(smaller, smaller_shape)])
     features, times = torch.tensor(rows, dtype=torch.float64), torch.tensor(taken, dtype=torch.float64)
     features = features / features[0]  # so that a coefficient is the seconds of its part at full width
-    fixed, products, inputs_part, outputs = non_negative_fit(features / times[:, None], torch.ones_like(times)).tolist()
-    return LayerTime(fixed=fixed, products=products, inputs=inputs_part, outputs=outputs)
+    fixed, products, inputs, outputs = non_negative_fit(features / times[:, None], torch.ones_like(times)).tolist()
+    if getattr(layer, "groups", 1) > 1:  # it reads what it writes
+        inputs, outputs = 0.0, inputs + outputs
+    return LayerTime(fixed=fixed, products=products, inputs=inputs, outputs=outputs)
 
 
 def non_negative_fit(features: Float[Tensor, "m n"], values: Float[Tensor, " m"]) -> Float[Tensor, " n"]:

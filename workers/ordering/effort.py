@@ -71,7 +71,7 @@ _LIMITS: dict[str, Limits] = {
         ascent_iterations=200,
         merge_time=0.5,
         exact_time=0.2,
-        exact_edges=2_500,
+        exact_edges=1_000,
     ),
     "thorough": Limits(
         num_starts=10,

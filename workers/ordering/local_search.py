@@ -84,15 +84,13 @@ class LocalSearch:
     def apply(self, move: Move) -> None:
         """Do a move and keep account of it."""
         gain, reversals = move
-        for i, j in reversals:
-            self._reverse(i, j)
+        self._reverse(reversals)
         self.journal.extend(reversals)
         self.length -= gain
 
     def undo(self, length: float) -> None:
         """Take back the whole journal; ``length`` is what the path had when it was cleared."""
-        for i, j in reversed(self.journal):
-            self._reverse(i, j)
+        self._reverse(self.journal[::-1])
         self.journal.clear()
         self.length = length
 
@@ -175,12 +173,16 @@ class LocalSearch:
         t, n = self._tour, len(self._near)
         return {t[p] for i, j in move[1] for p in (i - 1, i, j, j + 1)} - {n}
 
-    def _reverse(self, i: int, j: int) -> None:
-        segment = self._tour[i : j + 1]
-        segment.reverse()
-        self._tour[i : j + 1] = segment
-        where = self._where
-        for position, channel in enumerate(segment, i):
+    def _reverse(self, reversals: Sequence[tuple[int, int]]) -> None:
+        """Reverse positions i..j, one pair after the other; where channels lie is noted once, in the end."""
+        tour, where = self._tour, self._where
+        low, high = len(tour), 0
+        for i, j in reversals:
+            segment = tour[i : j + 1]
+            segment.reverse()
+            tour[i : j + 1] = segment
+            low, high = min(low, i), max(high, j)
+        for position, channel in enumerate(tour[low : high + 1], low):
             where[channel] = position
 
 

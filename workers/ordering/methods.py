@@ -33,6 +33,7 @@ def order_channels(
     normalize: Scaling = "none",
     seed: int,
     effort: Effort = "standard",
+    pool: int = 1,
 ) -> Ordering:
     """Order the channels of one group.
 
@@ -44,6 +45,7 @@ def order_channels(
         normalize: ``tensor`` lets every slice count the same, ``none`` as it is.
         seed: All randomness comes from it.
         effort: How much work for the order (``tsp``) and for its bound (all methods).
+        pool: Orders to keep (``tsp``): the shortest and others that are nearly as short. The references have one.
 
     Returns:
         The order with its length, the length before, and a bound.
@@ -55,7 +57,7 @@ def order_channels(
         raise ValueError(f"method: {method!r} is not one of {', '.join(METHODS)}")
     distances = checked(pairwise_distances(slices, metric=metric, normalize=normalize))
     if method == "tsp":
-        return solve_path(distances, seed=seed, effort=effort)
+        return solve_path(distances, seed=seed, effort=effort, pool=pool)
     return _bounded(distances, REFERENCES[method](slices, distances, seed).tolist(), effort)
 
 

@@ -18,6 +18,14 @@ _PROVEN = 2e-8  # relative gap that the solvers' rounding alone leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """Another order of the same channels, in its canonical direction, and its length."""
+
+    order: tuple[int, ...]
+    length: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ordering:
     """An order of n channels and how good it is known to be.
 
@@ -30,6 +38,7 @@ class Ordering:
         lower_bound: Proven: no order is shorter. Never above ``length``.
         status: ``optimal`` when the order is proven shortest (up to the solver's integer rounding, about
             1e-8 of the length), else ``feasible``.
+        alternatives: Other orders that are nearly as short, by rising length, where they were asked for.
     """
 
     order: tuple[int, ...]
@@ -37,6 +46,7 @@ class Ordering:
     identity_length: float
     lower_bound: float
     status: Literal["optimal", "feasible"]
+    alternatives: tuple[Alternative, ...] = ()
 
     @property
     def gap(self) -> float:
@@ -76,13 +86,16 @@ def is_proven(length: float, lower_bound: float) -> bool:
     return length - lower_bound <= _PROVEN * length
 
 
-def described(distances: Matrix, order: Sequence[int], lower_bound: float) -> Ordering:
+def described(
+    distances: Matrix, order: Sequence[int], lower_bound: float, alternatives: tuple[Alternative, ...] = ()
+) -> Ordering:
     """The record of an order, in its canonical direction.
 
     Args:
         distances: Symmetric distances, n x n.
         order: A permutation of 0..n-1.
         lower_bound: A proven bound on all paths; what rounding puts above the order's length is cut off.
+        alternatives: Other orders.
 
     Returns:
         The order with its lengths, bound and status.
@@ -95,6 +108,7 @@ def described(distances: Matrix, order: Sequence[int], lower_bound: float) -> Or
         identity_length=path_length(distances, range(len(distances))),
         lower_bound=min(lower_bound, length),
         status="optimal" if is_proven(length, lower_bound) else "feasible",
+        alternatives=alternatives,
     )
 
 

@@ -17,12 +17,13 @@ from workers.ordering.local_search import nearest_neighbour
 from workers.ordering.merge import merge_paths
 from workers.ordering.path import Matrix, Ordering, checked, described, is_proven, path_length
 from workers.ordering.perturbation import iterated_local_search
+from workers.ordering.pool import near_optimal_paths
 from workers.ordering.routing import guided_local_search
 
 _ENUMERATED = 3  # channels up to which all paths are tried
 
 
-def solve_path(distances: Matrix, *, seed: int, effort: Effort = "standard") -> Ordering:
+def solve_path(distances: Matrix, *, seed: int, effort: Effort = "standard", pool: int = 1) -> Ordering:
     """Order n channels so that neighbours are alike: the shortest open path.
 
     The same arguments give the same order on any machine with the same versions of NumPy and OR-Tools: every limit
@@ -32,9 +33,12 @@ def solve_path(distances: Matrix, *, seed: int, effort: Effort = "standard") -> 
         distances: Symmetric distances between channels, n x n, finite, >= 0; need not be a metric.
         seed: Draws starts and kicks, and seeds the solver.
         effort: How much work; see :mod:`workers.ordering.effort`.
+        pool: Paths to keep, the best one and others that are nearly as short, at least 1; see
+            :mod:`workers.ordering.pool`.
 
     Returns:
-        The best path found, never longer than the identity, in its canonical direction, with a proven bound.
+        The best path found, never longer than the identity, in its canonical direction, with a proven bound; others
+        where a pool was asked for. The best one does not depend on the pool.
 
     Raises:
         ValueError: Not such a matrix, or an effort that is not known.
@@ -46,23 +50,24 @@ def solve_path(distances: Matrix, *, seed: int, effort: Effort = "standard") -> 
         candidates = permutations(identity) if n <= _ENUMERATED else [tuple(identity)]
         best: Sequence[int] = min(candidates, key=lambda path: path_length(matrix, path))
         return described(matrix, best, path_length(matrix, best))
-    best, bound = _portfolio(matrix / peak, seed, budget)
-    best = min(identity, best, key=lambda path: path_length(matrix, path))
-    return described(matrix, best, bound * peak)
+    found, bound, met = _portfolio(matrix / peak, seed, budget)
+    best = min(identity, found, key=lambda path: path_length(matrix, path))
+    others = near_optimal_paths(matrix, best, met, count=pool - 1, seed=seed)
+    return described(matrix, best, bound * peak, others)
 
 
-def _portfolio(distances: Matrix, seed: int, budget: Limits) -> tuple[list[int], float]:
-    """A path and a bound; the members stop as soon as the two meet."""
+def _portfolio(distances: Matrix, seed: int, budget: Limits) -> tuple[list[int], float, list[list[int]]]:
+    """A path, a bound, and the paths met on the way; the members stop as soon as the first two meet."""
     n = len(distances)
     starts = _starts(distances, seed, budget.num_starts + 1)
     best = _improved(distances, starts[0], seed, budget)
     length = path_length(distances, best)
     if length <= 0:
-        return best, 0.0
+        return best, 0.0, []
     one_tree = held_karp_bound(distances, length=length, num_iterations=budget.ascent_iterations)
     best, bound = _prove(distances, best, one_tree, seed, budget, budget.exact_edges // 4)
     if is_proven(path_length(distances, best), bound):
-        return best, bound
+        return best, bound, []
     paths = [best]
     if budget.solutions(n):
         warm = iterated_local_search(distances, starts[-1], seed=seed, num_kicks=0)
@@ -71,7 +76,7 @@ def _portfolio(distances: Matrix, seed: int, budget: Limits) -> tuple[list[int],
         paths.append(_improved(distances, start, seed + index, budget))
     merged = _merged(distances, paths, seed, budget)
     best, tighter = _prove(distances, merged, one_tree, seed, budget, budget.exact_edges)
-    return best, max(bound, tighter)
+    return best, max(bound, tighter), paths
 
 
 def _starts(distances: Matrix, seed: int, count: int) -> list[list[int]]:

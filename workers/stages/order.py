@@ -5,6 +5,7 @@ import time
 
 import torch
 
+from jobs.identity import Json
 from workers.integral.slices import group_slices
 from workers.network import read_state
 from workers.ordering import order_channels
@@ -12,19 +13,20 @@ from workers.stages._base import Context, Product
 from workers.stages._channels import read_channels
 
 ORDERS_FILE = "orders.json"
-"""Group name -> its channels in order."""
+"""Group name -> `orders` of its channels, the shortest first, and their `lengths`."""
 
 
 def run(context: Context) -> Product:
     """Order the channels of the groups that the params name.
 
-    Params: `groups`, `ordering` (`method`, `metric`, `normalize`, `effort`), `seed`. Measures for each group the total
-    variation before and after, a proven lower bound, the gap between the two relative to the length, and the solver's
-    status; times how long each group took, by its name.
+    Params: `groups`, `ordering` (`method`, `metric`, `normalize`, `effort`; where there will be a choice, `pool`: how
+    many orders to keep), `seed`. Measures for each group the total variation before and after, a proven lower bound,
+    the gap between the two relative to the length, and the solver's status; times how long each group took, by its
+    name.
     """
     channel_map, state = read_channels(context), read_state(context)
     index_of = {group.name: index for index, group in enumerate(channel_map.groups)}
-    orders: dict[str, list[int]] = {}
+    orders: dict[str, Json] = {}
     certificates, timings = [], {}
     for name in context.params["groups"]:
         started = time.perf_counter()
@@ -32,7 +34,10 @@ def run(context: Context) -> Product:
         with torch.no_grad():
             found = order_channels(slices, **context.params["ordering"], seed=context.params["seed"] or 0)
         timings[name] = time.perf_counter() - started
-        orders[name] = list(found.order)
+        orders[name] = {
+            "orders": [found.order, *(each.order for each in found.alternatives)],
+            "lengths": [found.length, *(each.length for each in found.alternatives)],
+        }
         certificates.append(
             {
                 "group": name,

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
 from jobs.identity import Json
 from jobs.task import GroupSize, order_tasks
@@ -15,29 +14,33 @@ from workers.stages._channels import read_channels
 from workers.stages.convert import CHANNELS_FILE
 from workers.stages.order import ORDERS_FILE
 
+POOLS_FILE = "pools.json"
+"""Group name -> `orders` to choose from, of the channels as they are permuted, and their `lengths`; where asked for."""
+
 _TOLERANCE = 1e-5
 
 
 def run(context: Context) -> Product:
     """Reorder the channels; the function of the network stays.
 
-    Params: `ordering`, `seed` (which name the `order` tasks). Measures the total variation before and after, summed
-    over the groups, and for each group what its `order` task measured; times how long each group's order took.
+    Params: `ordering`, `seed` (which name the `order` tasks). Takes the shortest order of every pool, and hands pools
+    on where they were asked for. Measures the total variation before and after, summed over the groups, and for each
+    group what its `order` task measured; times how long each group's order took.
 
     Raises:
         ValueError: The output changed by more than 1e-5: the channel analysis was wrong.
     """
     recipe, state, channel_map = read_recipe(context), read_state(context), read_channels(context)
     groups = [GroupSize(name=group.name, width=group.width) for group in channel_map.groups]
-    orders: dict[str, Tensor] = {}
+    pools: dict[str, Json] = {}
     certificates: list[Mapping[str, Json]] = []
     timings: dict[str, float] = {}
     for task in order_tasks(context.task, groups):
-        found = json.loads(context.read_from(task.key, ORDERS_FILE))
-        orders |= {name: torch.tensor(order) for name, order in found.items()}
+        pools |= json.loads(context.read_from(task.key, ORDERS_FILE))
         manifest = context.manifest(task.key)
         certificates += manifest.measurements["groups"]
         timings |= manifest.timings
+    orders = {name: torch.tensor(pool["orders"][0]) for name, pool in pools.items()}
     permuted = select(state, channel_map, orders)
     images = torch.rand(2, *recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)
     with torch.inference_mode():
@@ -55,6 +58,17 @@ def run(context: Context) -> Product:
         files={
             **network_files(recipe, permuted),
             CHANNELS_FILE: context.read("network", CHANNELS_FILE),
+            **({POOLS_FILE: _permuted(pools)} if "pool" in context.params["ordering"] else {}),
         },
         timings=timings,
     )
+
+
+def _permuted(pools: Mapping[str, Json]) -> bytes:
+    """Pools whose orders speak of channels as they stand once the first order has been taken."""
+    places = {name: {channel: k for k, channel in enumerate(pool["orders"][0])} for name, pool in pools.items()}
+    permuted = {
+        name: {**pool, "orders": [[places[name][channel] for channel in order] for order in pool["orders"]]}
+        for name, pool in pools.items()
+    }
+    return json.dumps(permuted).encode()

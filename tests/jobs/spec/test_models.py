@@ -3,7 +3,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from jobs.spec import FineTuneSpec, TrainSpec
+from jobs.spec import FineTuneProtocol, FineTuneSpec, TrainSpec
 from jobs.spec.models import Settings
 from jobs.spec.settings import SETTINGS
 
@@ -60,3 +60,8 @@ def test_milestones_are_numbers_in_a_list(value):
 def test_resolved_settings_come_back_the_same():
     resolved = numbers(FineTuneSpec, settings="imagenet_fine_tune", epochs=3)
     assert numbers(FineTuneSpec, **resolved) == resolved
+
+
+def test_a_protocol_that_says_nothing_fine_tunes_as_the_paper_does():
+    protocol = FineTuneProtocol.model_validate_json('{"kind": "fine-tune"}')
+    assert protocol.train.model_dump(mode="json") == numbers(FineTuneSpec)

@@ -70,3 +70,9 @@ def test_there_is_nothing_to_rewind_to_after_the_last_epoch(faults):
 def test_the_protocol_that_rewinds_channels_is_not_for_what_has_other_weights(faults, method, said):
     (problem,) = faults({**method, "protocols": ["back"]}, protocols=WEIGHTS).values()
     assert said in problem
+
+
+@pytest.mark.parametrize("method", [THIN, {**SLIM, "sparsify": {"kind": "soft-filter"}}])
+def test_what_counts_parameters_is_refused_for_other_targets(faults, method):
+    (problem,) = faults(method, target="macs").values()
+    assert problem == "method new counts parameters; the target is macs; set target: parameters"

@@ -78,3 +78,10 @@ def test_synflow_survives_depth(judge):
     for layer in module:
         nn.init.constant_(layer.weight, 1)
     assert all(values.isfinite().all() for values in judge("synflow", module, (1, 1, 1)).values())
+
+
+def test_unit_norm_is_that_of_all_that_makes_and_reads_a_unit(judge, three_filters):
+    # Squares of the filters 25, 25, 100; of the biases 1, 0, 4; of the two weights that read each 10, 0, 40.
+    three_filters[0].bias.data = torch.tensor([-1.0, 0.0, 2.0])
+    three_filters[2].weight.data = torch.tensor([[1.0, 0.0, 2.0], [3.0, 0.0, -6.0]]).view(2, 3, 1, 1)
+    assert judge("unit-norm", three_filters)["0"].tolist() == pytest.approx([6, 5, 12])

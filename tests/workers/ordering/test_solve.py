@@ -100,6 +100,37 @@ def test_all_equal(n, value):
     assert found.status == "optimal"
 
 
+def test_clusters_on_a_line_are_visited_one_after_the_other():
+    # Three times five channels at 0, 10 and 30, all alike within a cluster: 30 from end to end.
+    places = np.repeat([0.0, 10.0, 30.0], 5)[np.random.default_rng(6).permutation(15)]
+    found = solve_path(np.abs(np.subtract.outer(places, places)), seed=0, effort="fast")
+    assert (found.length, found.status) == (30, "optimal")
+
+
+def test_a_line_that_misleads_nearest_neighbours():
+    # 0, 1, -2, 4, -8, .. from 0 the nearest is always on the other side: 1 + 3 + 6 + 12 + ..; the best is the line.
+    places = np.array([0.0, *((-2.0) ** k * -1 for k in range(10))])
+    found = solve_path(np.abs(np.subtract.outer(places, places)), seed=0, effort="fast")
+    assert found.length == np.ptp(places)
+    assert found.status == "optimal"
+
+
+def test_the_corners_of_a_cube_in_a_gray_code():
+    # 16 corners, distance in bits: a path of 15 steps of one bit each exists, by symmetry in many ways.
+    corners = np.random.default_rng(9).permutation(16)
+    bits = (corners[:, None] >> np.arange(4)) & 1
+    found = solve_path(np.abs(bits[:, None] - bits[None]).sum(2).astype(float), seed=0, effort="fast")
+    assert (found.length, found.status) == (15, "optimal")
+
+
+def test_a_star():
+    # Nine leaves at 1 from the hub and 2 from each other: two steps through the hub, seven from leaf to leaf.
+    matrix = 2 * (np.ones((10, 10)) - np.eye(10))
+    matrix[4] = matrix[:, 4] = np.arange(10) != 4
+    found = solve_path(matrix, seed=0, effort="fast")
+    assert (found.length, found.status) == (2 * 1 + 7 * 2, "optimal")
+
+
 def test_duplicates_lie_together():
     places = np.repeat(np.arange(5.0), 4)[np.random.default_rng(3).permutation(20)]
     found = solve_path(np.abs(np.subtract.outer(places, places)), seed=0, effort="fast")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from workers.channels import ChannelMap, find_groups
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
 from workers.training import Recipe, TrainingLog, train
@@ -51,6 +52,18 @@ def small() -> nn.Module:
 @pytest.fixture
 def shape() -> tuple[int, ...]:
     return SHAPE
+
+
+@pytest.fixture(scope="session")
+def map_of() -> Callable[..., ChannelMap]:
+    """The channel groups of a model, found once for all that have its tensors."""
+    known: dict[tuple[object, ...], ChannelMap] = {}
+
+    def map_of(model, shape=SHAPE):
+        key = (shape, *((name, each.shape) for name, each in model.state_dict().items()))
+        return known[key] if key in known else known.setdefault(key, find_groups(model, shape))
+
+    return map_of
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@ import pytest
 import torch
 from torch import nn
 
-from workers.channels import find_groups
 from workers.sparsity.group_lasso import GroupLasso
 from workers.training import Recipe
 
 
-class OneUnit(nn.Module):
-    """One group of one unit, made by a weight and read by another."""
+class TwoUnits(nn.Module):
+    """One group of two units, each made by a weight and read by another."""
 
     def __init__(self):
         super().__init__()
@@ -19,35 +18,35 @@ class OneUnit(nn.Module):
 
 
 def two_units(first, head):
-    model = OneUnit()
+    model = TwoUnits()
     with torch.no_grad():
         model.first.weight.copy_(torch.tensor(first).view(2, 1, 1, 1))
         model.head.weight.copy_(torch.tensor(head).view(1, 2, 1, 1))
-    return model, find_groups(model, (1, 1, 1))
+    return model
 
 
-def test_a_proximal_step_by_hand():
+def test_a_proximal_step_by_hand(map_of):
     # Units (3, 4) of norm 5 and (0.3, 0.4) of norm 0.5. Rate 0.5 times strength 2 is 1: the first keeps 4/5 of itself,
     # the second is nearer to zero than 1 and goes.
-    model, channel_map = two_units([3.0, 0.3], [4.0, 0.4])
-    GroupLasso(model, channel_map, strength=2.0).after_step(0.5)
+    model = two_units([3.0, 0.3], [4.0, 0.4])
+    GroupLasso(model, map_of(model, (1, 1, 1)), strength=2.0).after_step(0.5)
     assert model.first.weight.flatten().tolist() == pytest.approx([2.4, 0.0])
     assert model.head.weight.flatten().tolist() == pytest.approx([3.2, 0.0])
     assert model.first.weight[1].item() == 0 == model.head.weight[0, 1].item()
 
 
-def test_a_unit_at_zero_stays_there():
-    model, channel_map = two_units([0.0, 1.0], [0.0, 1.0])
-    GroupLasso(model, channel_map, strength=0.1).after_step(1.0)
+def test_a_unit_at_zero_stays_there(map_of):
+    model = two_units([0.0, 1.0], [0.0, 1.0])
+    GroupLasso(model, map_of(model, (1, 1, 1)), strength=0.1).after_step(1.0)
     assert model.first.weight.flatten().tolist() == pytest.approx([0.0, 1 - 0.1 / 2**0.5])
 
 
-def test_a_training_brings_units_that_help_nothing_to_zero_in_all_their_tensors(small, shape, follow):
+def test_a_training_brings_units_that_help_nothing_to_zero_in_all_their_tensors(small, map_of, follow):
     recipe = Recipe(epochs=30, batch_size=8, learning_rate=0.1, weight_decay=0.0, schedule="cosine")
     with torch.no_grad():
         small.head.weight[:, 2:] = 0  # nothing is made of the last two channels
     small.head.requires_grad_(False)
-    follow(small, GroupLasso(small, find_groups(small, shape), strength=0.4), recipe=recipe)
+    follow(small, GroupLasso(small, map_of(small), strength=0.4), recipe=recipe)
     for tensor in (small.second.weight, small.norm2.weight, small.norm2.bias):
         assert not tensor[2:].any()
         assert tensor[:2].any()

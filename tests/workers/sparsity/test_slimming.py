@@ -3,6 +3,8 @@ import torch
 from torch import nn
 
 from jobs.errors import BadInputError
+from workers.criteria import Evidence
+from workers.criteria.batchnorm_scale import batchnorm_scale
 from workers.models import build
 from workers.sparsity.slimming import Slimming, start_scales
 from workers.training import Recipe
@@ -44,3 +46,20 @@ def test_from_scratch_all_scales_start_at_a_half():
 def test_a_network_without_scales_is_refused():
     with pytest.raises(BadInputError, match="no batch norm with a trainable scale"):
         Slimming(nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2, affine=False)), strength=0.1)
+
+
+def test_units_of_a_pre_activation_network_have_the_scales_of_all_norms_that_read_them(map_of):
+    model = build("preresnet", {"depth": 11, "in_channels": 1})
+    channel_map = map_of(model, (1, 8, 8))
+    start_scales(model)
+    model.stages[0][0].bn1.weight.data[3] = 0  # the stem's channels: one norm
+    model.stages[1][0].bn1.weight.data[5] = 0  # the first stage's: one norm, of the block behind it
+    evidence = Evidence(
+        state=model.state_dict(), channel_map=channel_map, generator=torch.Generator(), network=lambda: (model, ())
+    )
+    scores = batchnorm_scale(evidence)
+    assert scores.keys() == channel_map.widths().keys()
+    assert {name: (each == 0).nonzero().flatten().tolist() for name, each in scores.items() if not each.all()} == {
+        "conv1": [3],
+        "stages.0.0.conv3": [5],
+    }

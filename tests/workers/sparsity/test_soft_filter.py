@@ -1,6 +1,5 @@
 import torch
 
-from workers.channels import find_groups
 from workers.models import build
 from workers.sparsity.soft_filter import SoftFilterPruning
 from workers.training import Recipe
@@ -10,12 +9,12 @@ def zeroed(layer):
     return (layer.weight.flatten(1).norm(dim=1) == 0).tolist()
 
 
-def test_the_filters_with_the_lowest_norms_are_zeroed(small, shape):
+def test_the_filters_with_the_lowest_norms_are_zeroed(small, map_of):
     with torch.no_grad():
         for unit, value in enumerate((3.0, -1.0, 2.0)):
             small.first.weight[unit] = value
     before = small.norm1.weight.clone(), small.second.weight.clone()
-    SoftFilterPruning(small, find_groups(small, shape), {"first": 1, "second": 4}).after_epoch()
+    SoftFilterPruning(small, map_of(small), {"first": 1, "second": 4}).after_epoch()
     assert zeroed(small.first) == [False, True, True]  # l2 norms 9, 3 and 6; one stays
     assert bool((small.first.weight[0] == 3).all())
     # Norms stay, so that a filter can come back; what reads the unit stays, and the second group keeps all four.
@@ -23,16 +22,16 @@ def test_the_filters_with_the_lowest_norms_are_zeroed(small, shape):
     assert torch.equal(small.second.weight, before[1])
 
 
-def test_doing_it_again_changes_nothing(small, shape):
-    soft = SoftFilterPruning(small, find_groups(small, shape), {"first": 2, "second": 2})
+def test_doing_it_again_changes_nothing(small, map_of):
+    soft = SoftFilterPruning(small, map_of(small), {"first": 2, "second": 2})
     soft.after_epoch()
     before = {name: each.clone() for name, each in small.state_dict().items()}
     soft.after_epoch()
     assert all(torch.equal(each, before[name]) for name, each in small.state_dict().items())
 
 
-def test_zeroed_filters_go_on_learning(small, shape, follow):
-    soft = SoftFilterPruning(small, find_groups(small, shape), {"first": 1})
+def test_zeroed_filters_go_on_learning(small, map_of, follow):
+    soft = SoftFilterPruning(small, map_of(small), {"first": 1})
     soft.after_epoch()
     assert sum(zeroed(small.first)) == 2
     with torch.no_grad():
@@ -41,15 +40,13 @@ def test_zeroed_filters_go_on_learning(small, shape, follow):
     assert not any(zeroed(small.first))
 
 
-def test_after_the_last_epoch_as_many_filters_are_zero_as_are_to_go(small, shape, follow):
-    follow(
-        small, SoftFilterPruning(small, find_groups(small, shape), {"first": 2, "second": 1}), recipe=Recipe(epochs=2)
-    )
+def test_after_the_last_epoch_as_many_filters_are_zero_as_are_to_go(small, map_of, follow):
+    follow(small, SoftFilterPruning(small, map_of(small), {"first": 2, "second": 1}), recipe=Recipe(epochs=2))
     assert (sum(zeroed(small.first)), sum(zeroed(small.second))) == (1, 3)
 
 
-def test_producers_of_a_sum_count_together():
+def test_producers_of_a_sum_count_together(map_of):
     model = build("resnet", {"widths": [4], "in_channels": 1})
-    SoftFilterPruning(model, find_groups(model, (1, 8, 8)), {"conv1": 3}).after_epoch()
+    SoftFilterPruning(model, map_of(model, (1, 8, 8)), {"conv1": 3}).after_epoch()
     assert zeroed(model.conv1) == zeroed(model.layer1[0].conv2)
     assert sum(zeroed(model.conv1)) == 1

@@ -3,24 +3,25 @@ import torch
 from torch import nn
 
 from jobs.errors import BadInputError
-from workers.channels import find_groups, fold_batchnorm
+from workers.channels import fold_batchnorm
 from workers.models import build
 from workers.sparsity.branches import residual_branches
 from workers.sparsity.structure_selection import StructureSelection
 from workers.training import Recipe
 
 
-def selection(model, shape, structures="channels", **settings):
-    return StructureSelection(
-        model,
-        find_groups(model, shape),
-        structures=structures,
-        norms=dict(fold_batchnorm(model, shape)),
-        **{"strength": 0.1, **settings},
-    )
+@pytest.fixture
+def selection(map_of):
+    def selection(model, shape, structures="channels", **settings):
+        norms = dict(fold_batchnorm(model, shape)) if structures == "blocks" else {}
+        more = {"strength": 0.1, **settings}
+        return StructureSelection(model, map_of(model, shape), structures=structures, norms=norms, **more)
+
+    return selection
 
 
 RESIDUAL = {"widths": [3, 4], "in_channels": 1, "blocks": 2}
+PREACTIVATION = {"depth": 11, "in_channels": 1}
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def move(each, gradients, rate):
     return found
 
 
-def test_the_proximal_update_by_hand(small, shape):
+def test_the_proximal_update_by_hand(small, shape, selection):
     # Rate 0.5, strength 0.2: the threshold is 0.1; momentum 0.5. From scale 1:
     # 1 - 0.5 * 0.4 = 0.8, less 0.1: z = 0.7; v = 0.7 - 1 = -0.3; scale = 0.7 + 0.5 * -0.3 = 0.55.
     # 0.55 - 0.5 * 0.7 = 0.2, less 0.1: z = 0.1; v = 0.1 - 0.55 + 0.5 * -0.3 = -0.6; scale = 0.1 - 0.3 = -0.2.
@@ -53,7 +54,7 @@ def test_the_proximal_update_by_hand(small, shape):
     assert found == pytest.approx([0.55, -0.2, -0.2], abs=1e-6)
 
 
-def test_a_scale_that_the_threshold_reaches_comes_to_rest_at_exact_zero(small, shape):
+def test_a_scale_that_the_threshold_reaches_comes_to_rest_at_exact_zero(small, shape, selection):
     # Without a gradient a scale falls by 0.3 per step, faster with momentum, and is below the threshold at some point.
     # Two steps with z = 0 cancel: v = 0 - mu v + mu v = 0, so that scale = 0.
     found = move(selection(small, shape, strength=3.0, momentum=0.5), [0.0] * 12, 0.1)
@@ -61,40 +62,41 @@ def test_a_scale_that_the_threshold_reaches_comes_to_rest_at_exact_zero(small, s
 
 
 @pytest.mark.parametrize("structures", ["channels", "blocks"])
-def test_scales_at_one_change_nothing(residual, image, structures):
+def test_scales_at_one_change_nothing(residual, image, structures, selection):
     residual.eval()
     expected = residual(image)
     selection(residual, (1, 8, 8), structures)
     assert torch.equal(residual(image), expected)
 
 
-def randomised(network, structures, shape):
+def randomised(network, select):
     """Scales at random, some at zero; norms too, so that no factor hides behind a one."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias)
             module.running_mean.normal_()
-    each = selection(network, shape, structures)
+    each = select(network)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for number, scale in enumerate(each.scales.values()):
             scale.copy_(torch.rand(len(scale), generator=generator) + 0.5)
-            scale[number % len(scale) if structures == "channels" or number % 2 else slice(0, 0)] = 0
+            scale[number % len(scale) if len(scale) > 1 or number % 2 else slice(0, 0)] = 0
     return each
 
 
-@pytest.mark.parametrize("structures", ["channels", "blocks"])
 @pytest.mark.parametrize(
-    ("network", "arguments"),
+    ("network", "arguments", "structures"),
     [
-        ("resnet", RESIDUAL),
-        ("preresnet", {"depth": 11, "in_channels": 1}),
+        ("resnet", RESIDUAL, "channels"),
+        ("resnet", RESIDUAL, "blocks"),
+        ("preresnet", PREACTIVATION, "channels"),
+        ("preresnet", PREACTIVATION, "blocks"),
     ],
 )
-def test_folding_keeps_the_function_and_empties_what_is_at_zero(network, arguments, structures, image):
+def test_folding_keeps_the_function_and_empties_what_is_at_zero(network, arguments, structures, image, selection):
     model = build(network, arguments).double()
-    each = randomised(model, structures, (1, 8, 8))
+    each = randomised(model, lambda model: selection(model, (1, 8, 8), structures))
     model.eval()
     expected, names = model(image.double()), build(network, arguments).state_dict().keys()
     scales = {name: scale.clone() for name, scale in each.scales.items()}
@@ -107,7 +109,7 @@ def test_folding_keeps_the_function_and_empties_what_is_at_zero(network, argumen
         assert torch.equal(filters == 0, scale == 0)
 
 
-def test_a_channel_is_scaled_where_it_is_read(small, shape):
+def test_a_channel_is_scaled_where_it_is_read(small, shape, selection):
     weight = small.second.weight.clone()
     each = selection(small, shape)
     with torch.no_grad():
@@ -115,7 +117,7 @@ def test_a_channel_is_scaled_where_it_is_read(small, shape):
     assert torch.equal(small.second.weight, weight * torch.tensor([2.0, 0.5, 1.0]).view(1, 3, 1, 1))
 
 
-def test_a_block_at_zero_is_its_shortcut(residual, image):
+def test_a_block_at_zero_is_its_shortcut(residual, selection):
     each = selection(residual, (1, 8, 8), "blocks")
     with torch.no_grad():
         each.scales["layer1.1.conv2"].zero_()
@@ -126,8 +128,8 @@ def test_a_block_at_zero_is_its_shortcut(residual, image):
     assert not block.conv1.weight.any()
 
 
-def test_branches_are_what_is_added_to_shortcuts(residual):
-    assert [branch.end for branch in residual_branches(find_groups(residual, (1, 8, 8)))] == [
+def test_branches_are_what_is_added_to_shortcuts(residual, map_of):
+    assert [branch.end for branch in residual_branches(map_of(residual, (1, 8, 8)))] == [
         "layer1.0.conv2",
         "layer1.1.conv2",
         "layer2.0.conv2",
@@ -135,19 +137,19 @@ def test_branches_are_what_is_added_to_shortcuts(residual):
     ]
 
 
-def test_branches_of_bottlenecks_have_two_groups_inside():
-    channel_map = find_groups(build("preresnet", {"depth": 11}), (3, 16, 16))
+def test_branches_of_bottlenecks_have_two_groups_inside(map_of):
+    channel_map = map_of(build("preresnet", PREACTIVATION), (1, 8, 8))
     branches = residual_branches(channel_map)
     assert [branch.end for branch in branches] == [f"stages.{stage}.0.conv3" for stage in range(3)]
     assert [channel_map.groups[index].name for index in branches[0].inner] == ["stages.0.0.conv2", "stages.0.0.conv1"]
 
 
-def test_a_network_without_blocks_is_refused(small, shape):
+def test_a_network_without_blocks_is_refused(small, shape, selection):
     with pytest.raises(BadInputError, match="no blocks that could have a scale"):
         selection(small, shape, "blocks")
 
 
-def test_a_training_brings_channels_to_zero_that_help_nothing(small, shape, follow):
+def test_a_training_brings_channels_to_zero_that_help_nothing(small, shape, follow, selection):
     recipe = Recipe(epochs=30, batch_size=8, learning_rate=0.1, weight_decay=0.0, schedule="constant")
     with torch.no_grad():
         small.head.weight[:, 2:] = 0  # nothing is made of the last two channels

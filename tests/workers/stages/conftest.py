@@ -133,9 +133,9 @@ class Workbench:
             keys.append(task.key)
         return keys
 
-    def permute(self, converted: str | None = None, method: str = "tsp") -> str:
+    def permute(self, converted: str | None = None, method: str = "tsp", **ordering: object) -> str:
         converted = converted or self.convert()
-        ordering = {"method": method, "metric": "l1", "normalize": "none", "effort": "fast"}
+        ordering = {"method": method, "metric": "l1", "normalize": "none", "effort": "fast", **ordering}
         permutation = {"ordering": ordering, "seed": None if method == "identity" else 0}
         self.orders(converted, permutation)
         return self.key(StageKind.PERMUTE, permutation, network=converted)
@@ -147,6 +147,12 @@ class Workbench:
             "partition": partition,
             "quadrature": quadrature,
         }
+
+    def choose(self, choice: str, compression: float = 0.3) -> str:
+        params = {"choice": choice, **self.sampling(compression, "uniform", "midpoint")}
+        if choice == "output":
+            params |= {"num_images": 32, "data": DATA, "seed": 0}
+        return self.key(StageKind.CHOOSE, params, network=self.permute(pool=4))
 
     def tune(self, permuted: str, compression: float = 0.3, **changes) -> str:
         params = {**self.sampling(compression), "tune": {**TUNE, **changes}, "data": DATA, "seed": 0}

@@ -38,7 +38,7 @@ def test_the_dense_network(bench):
 
 
 def test_of_a_pruned_network_it_repeats_what_pruning_measured(bench):
-    pruned = bench.remove(bench.convert(fold=False), 0.99)
+    pruned = bench.remove(bench.convert(fold=False), 0.9)
     measured = bench.measured(bench.evaluate(pruned))
     assert measured.keys() == KEYS
     repeated = (*SIZES, "compression", "note", "speedup", "widths", "full_widths")

@@ -30,7 +30,7 @@ def test_an_order_names_every_channel_once(bench, orders):
     for key in orders:
         found = bench.json(key, "orders.json")
         for measured in bench.measured(key)["groups"]:
-            assert sorted(found[measured["group"]]) == list(range(measured["width"]))
+            assert sorted(found[measured["group"]]["orders"][0]) == list(range(measured["width"]))
 
 
 def test_the_time_it_took_is_no_part_of_the_result(bench, orders):
@@ -43,5 +43,15 @@ def test_the_references_are_orders_too(bench, method, seed):
     asked = {"ordering": {**PERMUTATION["ordering"], "method": method}, "seed": seed}
     for key in bench.orders(bench.convert(), asked):
         for measured in bench.measured(key)["groups"]:
-            order = bench.json(key, "orders.json")[measured["group"]]
+            [order] = bench.json(key, "orders.json")[measured["group"]]["orders"]
             assert (order == list(range(measured["width"]))) == (method == "identity")
+
+
+def test_a_pool_is_kept_with_its_lengths_and_begins_with_the_shortest(bench):
+    pooled = {**PERMUTATION, "ordering": {**PERMUTATION["ordering"], "pool": 4}}
+    for key in bench.orders(bench.convert(), pooled):
+        for measured in bench.measured(key)["groups"]:
+            pool = bench.json(key, "orders.json")[measured["group"]]
+            assert pool["lengths"][0] == measured["length"]
+            assert pool["lengths"] == sorted(pool["lengths"])
+            assert 1 < len(pool["lengths"]) == len(pool["orders"]) <= 4

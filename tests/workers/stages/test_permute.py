@@ -42,7 +42,7 @@ def test_it_carries_the_certificates_of_all_orders(bench):
 def test_channels_stand_in_the_order_that_was_found(bench):
     converted, permuted = bench.convert(), bench.permute()
     orders = [bench.json(key, "orders.json") for key in bench.orders(converted, bench.tasks[permuted].params)]
-    order = next(found["layer1.0.conv1"] for found in orders if "layer1.0.conv1" in found)
+    order = next(found["layer1.0.conv1"]["orders"][0] for found in orders if "layer1.0.conv1" in found)
     before, after = bench.tensors(converted), bench.tensors(permuted)
     assert torch.equal(after["layer1.0.conv1.bias"], before["layer1.0.conv1.bias"][order])
 

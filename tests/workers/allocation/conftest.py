@@ -1,0 +1,26 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from workers.allocation import Question
+from workers.channels import ChannelMap, ParameterCount, find_groups
+
+
+@pytest.fixture(scope="session")
+def chain() -> ChannelMap:
+    # 1 -> 4 -> 4 -> 2 without biases: 4 + 16 + 8 = 28 parameters. With a and b channels: a + ab + 2b.
+    layers = [nn.Conv2d(1, 4, 1, bias=False), nn.Conv2d(4, 4, 1, bias=False), nn.Flatten(), nn.Linear(4, 2, bias=False)]
+    return find_groups(nn.Sequential(*layers), (1, 1, 1))
+
+
+@pytest.fixture
+def ask() -> Callable[..., Question]:
+    def ask(channel_map, target, *, scores=None, **given):
+        if scores is not None:
+            tensors = {name: torch.tensor(values, dtype=torch.float64) for name, values in scores.items()}
+            given["scores"] = lambda: tensors
+        return Question(channel_map=channel_map, target=target, cost=ParameterCount(channel_map), **given)
+
+    return ask

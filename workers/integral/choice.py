@@ -1,0 +1,148 @@
+"""Which of several near-optimal channel orders to take: by what resampling does to weights, or to outputs.
+
+Knows channel groups, pools of orders and the partitions that the network will be sampled at; knows no solver, no labels
+and no data set.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from jobs.errors import CancelledError
+from workers.channels import ChannelMap, load_resized, select
+from workers.integral.partition import Partition, nodes_of
+from workers.integral.quadrature import Quadrature, sampling_matrix
+from workers.integral.resample import resample
+from workers.integral.slices import relative_slices
+
+Pools = Mapping[str, Sequence[Int64[Tensor, " _"]]]
+"""Group name -> orders of its channels to choose from, at least one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What was chosen, and what it brings.
+
+    Attributes:
+        chosen: Group name -> index into its pool.
+        error_before: Of the first order of every pool.
+        error_after: Of what was chosen; never above.
+    """
+
+    chosen: Mapping[str, int]
+    error_before: float
+    error_after: float
+
+
+def choose_by_weights(
+    state: Mapping[str, Tensor], channel_map: ChannelMap, pools: Pools, widths: Mapping[str, int], partition: Partition
+) -> Choice:
+    """Take, for every group, the order at which resampling loses least of the weights. No data.
+
+    The error of an order is the squared distance between every channel and the sample in whose cell it lies, each
+    tensor in units of its norm, as a share of all squares; what rounding gives is cut off.
+
+    Args:
+        state: Tensors of the network.
+        channel_map: Its channel groups.
+        pools: Orders for every group; of equal errors the first counts.
+        widths: Group name -> cells that it will be sampled at.
+        partition: How the cells are chosen.
+    """
+    chosen: dict[str, int] = {}
+    before, after = 0.0, 0.0
+    for index, group in enumerate(channel_map.groups):
+        channels = relative_slices(state, channel_map, index)
+        errors = [_weight_error(channels[order], widths[group.name], partition) for order in pools[group.name]]
+        chosen[group.name] = min(range(len(errors)), key=errors.__getitem__)
+        before, after = before + errors[0], after + min(errors)
+    return Choice(chosen=chosen, error_before=before, error_after=after)
+
+
+def choose_by_error(
+    pools: Pools, error: Callable[[Mapping[str, int]], float], should_stop: Callable[[], bool]
+) -> Choice:
+    """Coordinate descent, one round: every group in turn tries its pool, all others as chosen so far.
+
+    Args:
+        pools: Orders for every group; of equal errors the first counts.
+        error: Of a choice, group name -> index into its pool. Asked once for every order, less one per group but one.
+        should_stop: Polled before every trial.
+
+    Raises:
+        CancelledError: Asked to stop.
+    """
+    chosen = dict.fromkeys(pools, 0)
+    before = least = error(chosen)
+    for group, orders in pools.items():
+        for index in range(1, len(orders)):
+            if should_stop():
+                raise CancelledError("stopped while choosing orders")
+            found = error({**chosen, group: index})
+            if found < least:
+                chosen, least = {**chosen, group: index}, found
+    return Choice(chosen=chosen, error_before=before, error_after=least)
+
+
+class OutputError:
+    """How far the resampled network's output is from the network's own, for any choice of orders.
+
+    Args:
+        module: The network in evaluation mode, on the device where to compute.
+        channel_map: Its channel groups.
+        pools: Orders for every group, of the channels as they stand in `module`.
+        widths: Group name -> cells that it will be sampled at.
+        partition: How the cells are chosen.
+        quadrature: For the input axes.
+        images: Calibration images, on the module's device.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        channel_map: ChannelMap,
+        pools: Pools,
+        widths: Mapping[str, int],
+        *,
+        partition: Partition,
+        quadrature: Quadrature,
+        images: Float[Tensor, "b ..."],
+    ) -> None:
+        self._state = {name: tensor.detach() for name, tensor in module.state_dict().items()}
+        self._channel_map, self._pools, self._quadrature, self._images = channel_map, pools, quadrature, images
+        self._nodes: dict[str, list[Tensor]] = {}
+        for index, group in enumerate(channel_map.groups):
+            channels = relative_slices(self._state, channel_map, index)
+            partitions = (partition(channels[order], widths[group.name]) for order in pools[group.name])
+            self._nodes[group.name] = [nodes_of(cells).to(images.device) for cells in partitions]
+        with torch.inference_mode():
+            self._wanted: Tensor = module(images)
+        self._small = copy.deepcopy(module)
+
+    @torch.inference_mode()
+    def __call__(self, chosen: Mapping[str, int]) -> float:
+        """The squared difference of the outputs, over the square of the network's own.
+
+        Args:
+            chosen: Group name -> index into its pool.
+        """
+        state = select(self._state, self._channel_map, {name: self._pools[name][k] for name, k in chosen.items()})
+        nodes = {name: self._nodes[name][k] for name, k in chosen.items()}
+        load_resized(self._small, resample(state, self._channel_map, nodes, self._quadrature))
+        difference = (self._small(self._images) - self._wanted).square().sum()
+        return float(difference / self._wanted.square().sum().clamp_min(torch.finfo(difference.dtype).tiny))
+
+
+def _weight_error(channels: Float[Tensor, "n d"], size: int, partition: Partition) -> float:
+    cells = partition(channels, size)
+    samples = sampling_matrix(nodes_of(cells), len(channels)) @ channels
+    middles = (torch.arange(len(channels), dtype=cells.dtype) + 0.5) / len(channels)
+    at = torch.searchsorted(cells.cumsum(0), middles, right=True).clamp_max(size - 1)
+    share = (channels - samples[at]).square().sum() / channels.square().sum().clamp_min(
+        torch.finfo(channels.dtype).tiny
+    )
+    return round(float(share), 12)

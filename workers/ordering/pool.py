@@ -1,0 +1,54 @@
+"""A pool of near-optimal paths: what a choice by something else than length chooses from.
+
+This module refuses to know what the choice is made by, and time: the number of searches is bounded.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+
+from workers.ordering.local_search import nearest_neighbour
+from workers.ordering.path import Alternative, Matrix, canonical, path_length
+from workers.ordering.perturbation import iterated_local_search
+
+_LONGER = 1.02  # times the shortest: what still counts as near-optimal
+_SEARCHES = 4  # per wanted path, at most
+
+
+def near_optimal_paths(
+    distances: Matrix, best: Sequence[int], met: Iterable[Sequence[int]], *, count: int, seed: int
+) -> tuple[Alternative, ...]:
+    """Other paths than the best one, at most 1.02 times as long.
+
+    What the solver met on its way, and where that is too few, local search from the nearest neighbour's paths of drawn
+    channels, with no kicks, n / 2 and n in turn: few channels have few good paths, and many kicks lead to the same one.
+
+    Args:
+        distances: Symmetric distances, n x n.
+        best: The shortest path known, a permutation of 0..n-1.
+        met: Other permutations, of any length.
+        count: Paths wanted, at least 0.
+        seed: Draws starts and kicks.
+
+    Returns:
+        At most ``count`` paths, by rising length; fewer where 4 x ``count`` searches find no more.
+    """
+    n, most = len(distances), _LONGER * path_length(distances, best)
+    lengths: dict[tuple[int, ...], float] = {}
+
+    def keep(path: Sequence[int]) -> None:
+        length = path_length(distances, path)
+        if length <= most and canonical(path) != canonical(best):
+            lengths[canonical(path)] = length
+
+    for path in met:
+        keep(path)
+    rng = random.Random(seed)
+    for search in range(_SEARCHES * count):
+        if len(lengths) >= count:
+            break
+        start = nearest_neighbour(distances, rng.randrange(n))
+        keep(iterated_local_search(distances, start, seed=seed + search, num_kicks=n * (search % 3) // 2))
+    shortest = sorted(lengths, key=lambda path: (lengths[path], path))[:count]
+    return tuple(Alternative(order=path, length=lengths[path]) for path in shortest)
