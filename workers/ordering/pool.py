@@ -38,9 +38,10 @@ def near_optimal_paths(
     lengths: dict[tuple[int, ...], float] = {}
 
     def keep(path: Sequence[int]) -> None:
-        length = path_length(distances, path)
-        if length <= most and canonical(path) != canonical(best):
-            lengths[canonical(path)] = length
+        turned = canonical(path)
+        length = path_length(distances, turned)
+        if length <= most and turned != canonical(best):
+            lengths[turned] = length
 
     for path in met:
         keep(path)
