@@ -1,4 +1,5 @@
 import json
+import mmap
 import platform
 import time
 from pathlib import Path
@@ -212,8 +213,8 @@ def test_a_manifest_that_is_damaged_is_put_aside_and_the_task_runs(store, caplog
 
 def test_the_attempt_says_what_it_used(store):
     def run(context):
-        block = bytearray(150 * 2**20)
-        del block
+        with mmap.mmap(-1, 150 * 2**20) as block:  # fresh pages, whatever free memory the process has at hand
+            block.write(bytes(150 * 2**20))
         return PRODUCT
 
     first = run_task(a_task(), store, stage_of=lambda stage: run)
