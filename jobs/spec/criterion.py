@@ -6,10 +6,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks, names
 from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
-from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
+from jobs.spec.method import Method
 from jobs.spec.models import ModelSpec
-from jobs.spec.protocols import NO_PROTOCOL, Protocols
 from jobs.spec.sparsity import SparsifySpec
 
 
@@ -26,7 +25,7 @@ class ScoreSpec(Record):
     batch_size: int = Field(default=128, ge=1, description="Images per batch.")
 
 
-class CriterionMethod(ForModels):
+class CriterionMethod(Method):
     """Score the channels, remove the lowest; without `sparsify`, no training (INN's pipeline C)."""
 
     kind: Literal["criterion"]
@@ -45,7 +44,6 @@ class CriterionMethod(ForModels):
         default=None, description="A training before the scores are taken, that brings parts towards zero."
     )
     allocation: Allocation = UniformAllocation()
-    protocols: Protocols = (NO_PROTOCOL,)
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 
     @model_validator(mode="after")

@@ -7,10 +7,9 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.identity import Json
 from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
-from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
+from jobs.spec.method import Method
 from jobs.spec.models import TrainSpec
-from jobs.spec.protocols import NO_PROTOCOL, Protocols
 
 
 class OrderingSpec(Record):
@@ -77,7 +76,7 @@ class TuneSpec(Record):
     )
 
 
-class IntegralMethod(ForModels):
+class IntegralMethod(Method):
     """An integral network: permute, interpolate, resample (INN's pipeline B; without `tune` it sees no data)."""
 
     kind: Literal["integral"]
@@ -98,7 +97,6 @@ class IntegralMethod(ForModels):
     )
     allocation: Allocation = UniformAllocation()
     tune: TuneSpec | None = Field(default=None, description="Tune the partition on a few batches.")
-    protocols: Protocols = (NO_PROTOCOL,)
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 
     @model_validator(mode="after")

@@ -4,19 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jobs.spec.asked import ForModels
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.integral import IntegralMethod
-from jobs.spec.protocols import NO_PROTOCOL, Protocols
+from jobs.spec.method import Method
 from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.spec.unstructured import UnstructuredMethod
 
 
-class DenseMethod(ForModels):
+class DenseMethod(Method):
     """The network as it is: the control of every sweep."""
 
     kind: Literal["dense"]
-    protocols: Protocols = (NO_PROTOCOL,)
 
 
 METHOD_KINDS = ("dense", "criterion", "integral", "reconstruction", "unstructured")

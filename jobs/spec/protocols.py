@@ -2,21 +2,14 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from jobs import checks
-from jobs.spec.base import Name, Record
+from jobs.spec.base import Record
 from jobs.spec.models import FineTuneSpec, TrainSpec
 
 NO_PROTOCOL = "none"
 """The name of the protocol that does nothing; every sweep has it."""
-
-Protocols = Annotated[
-    Annotated[tuple[Name, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)],
-    Field(
-        description="Names of the sweep's protocols, one curve for each; `none`: the network as the method leaves it."
-    ),
-]
 
 
 class RecalibrateProtocol(Record):

@@ -6,12 +6,12 @@ from pydantic import Field, model_validator
 
 from jobs import checks
 from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
-from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions
-from jobs.spec.protocols import NO_PROTOCOL, CalibrationImages, Protocols
+from jobs.spec.method import Method
+from jobs.spec.protocols import CalibrationImages
 
 
-class ReconstructionMethod(ForModels):
+class ReconstructionMethod(Method):
     """Cut the channels layer by layer so that the layers which read them lose least, and refit these; no labels."""
 
     kind: Literal["reconstruction"]
@@ -22,7 +22,6 @@ class ReconstructionMethod(ForModels):
     images: CalibrationImages = 512
     batch_size: int = Field(default=64, ge=1, description="Images per batch.")
     allocation: Allocation = UniformAllocation()
-    protocols: Protocols = (NO_PROTOCOL,)
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 
     @model_validator(mode="after")

@@ -4,10 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from jobs.spec.asked import ForModels
 from jobs.spec.base import Compressions, Record
+from jobs.spec.method import Method
 from jobs.spec.models import ModelSpec
-from jobs.spec.protocols import NO_PROTOCOL, Protocols
 
 
 class RewindSpec(Record):
@@ -18,7 +17,7 @@ class RewindSpec(Record):
     )
 
 
-class UnstructuredMethod(ForModels):
+class UnstructuredMethod(Method):
     """Remove the single weights of the smallest magnitude; what is removed stays at zero in every later training.
 
     The first convolution counts like any other. The largest weight of every layer stays.
@@ -42,7 +41,6 @@ class UnstructuredMethod(ForModels):
         description="After every round, the last one too, the weights that are left return to what they were, and are "
         "trained from there as the model is (lottery tickets; Frankle and Carbin 2019). Default: they go on.",
     )
-    protocols: Protocols = (NO_PROTOCOL,)
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 
     @property

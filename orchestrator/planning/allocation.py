@@ -17,6 +17,7 @@ from jobs.spec import (
 )
 from jobs.task import StageKind
 from orchestrator.planning.collector import Collector
+from orchestrator.planning.trial import Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,17 +28,11 @@ class Cut:
         network: Key of the task that leaves the network with its channel groups.
         how: The parameters that say how it is made smaller at given widths.
         scores: Key of the task that scored its channels; None where none are scored.
-        compression: What was asked for.
-        seed: Of the curve.
-        label: Of the point.
     """
 
     network: str
     how: Mapping[str, Json]
     scores: str | None = None
-    compression: float
-    seed: int
-    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,24 +48,25 @@ class Choice:
     inputs: Mapping[str, str]
 
 
-def chosen(tasks: Collector, spec: AllocationSpec, cut: Cut, designs: Mapping[str, str]) -> Choice:
+def chosen(tasks: Collector, spec: AllocationSpec, cut: Cut, trial: Trial, designs: Mapping[str, str]) -> Choice:
     """How a task chooses widths, with the tasks for that added.
 
     Args:
         tasks: Where tasks are collected.
         spec: The allocation.
         cut: What is made smaller.
+        trial: What for.
         designs: Role -> key of what a guided allocation looks at.
     """
     inputs = {"network": cut.network, **({"scores": cut.scores} if cut.scores else {}), **designs}
     if "losses" in spec.wants:
-        inputs["losses"] = _sensed(tasks, spec, cut)
+        inputs["losses"] = _sensed(tasks, spec, cut, trial)
     if "latency" in spec.wants or tasks.spec.target == "latency":
         batch_size = tasks.spec.profile.batch_size
         inputs["profile"] = tasks.add(
-            StageKind.PROFILE, {"batch_size": batch_size}, {"network": cut.network}, cut.label
+            StageKind.PROFILE, {"batch_size": batch_size}, {"network": cut.network}, trial.label
         )
-    params: dict[str, Json] = {"allocation": _params(tasks, spec), "compression": cut.compression}
+    params: dict[str, Json] = {"allocation": _params(tasks, spec), "compression": trial.compression}
     if tasks.spec.target != "parameters":
         params["target"] = tasks.spec.target
     return Choice(params=params, inputs=inputs)
@@ -89,7 +85,7 @@ def _params(tasks: Collector, spec: AllocationSpec) -> Json:
     return record
 
 
-def _sensed(tasks: Collector, spec: AllocationSpec, cut: Cut) -> str:
+def _sensed(tasks: Collector, spec: AllocationSpec, cut: Cut, trial: Trial) -> str:
     """The losses that every compression and target shares."""
     asked = spec if isinstance(spec, SensitivityAllocation) else SensitivityAllocation(kind="sensitivity")
     params: dict[str, Json] = {
@@ -98,7 +94,7 @@ def _sensed(tasks: Collector, spec: AllocationSpec, cut: Cut) -> str:
         "num_images": asked.images,
         "batch_size": asked.batch_size,
         "data": tasks.data_params,
-        "seed": cut.seed,
+        "seed": trial.seed,
     }
     inputs = {"network": cut.network, **({"scores": cut.scores} if cut.scores else {})}
-    return tasks.add(StageKind.SENSE, params, inputs, cut.label, tasks.data_location)
+    return tasks.add(StageKind.SENSE, params, inputs, trial.label, tasks.data_location)

@@ -1,6 +1,9 @@
 """The whole sweep: every model, method, protocol, seed and compression."""
 
+from dataclasses import replace
+
 from jobs.spec import (
+    AllocationSpec,
     CriterionMethod,
     DenseMethod,
     GuidedAllocation,
@@ -14,6 +17,7 @@ from orchestrator.planning import criterion, integral, networks, reconstruction,
 from orchestrator.planning.collector import Collector
 from orchestrator.planning.plan import Plan, Surroundings
 from orchestrator.planning.protocols import with_protocol
+from orchestrator.planning.trial import Trial
 from orchestrator.results import PlannedCurve, PlannedPoint
 
 
@@ -38,64 +42,55 @@ def plan_sweep(spec: SweepSpec, surroundings: Surroundings) -> Plan:
 
 
 def _curve(tasks: Collector, model: str, method: str, protocol: str, seed: int) -> PlannedCurve:
-    points = tuple(
-        PlannedPoint(compression=compression, key=_point(tasks, model, method, protocol, seed, compression))
+    trials = [
+        Trial(model=model, method=method, compression=compression, seed=seed)
         for compression in tasks.spec.compressions_of(method)
-    )
+    ]
     return PlannedCurve(
         model=model,
         dataset=tasks.spec.data.dataset,
         method=method,
         protocol=protocol,
         seed=seed,
-        points=points,
+        points=tuple(
+            PlannedPoint(compression=trial.compression, key=_point(tasks, trial, protocol)) for trial in trials
+        ),
     )
 
 
-def _point(tasks: Collector, model: str, method: str, protocol: str, seed: int, compression: float) -> str:
+def _point(tasks: Collector, trial: Trial, protocol: str) -> str:
     """The task that measures one point."""
-    spec = tasks.spec.methods[method]
-    label = _label(model, method, seed, compression)
-    if isinstance(spec, DenseMethod):
-        network = networks.trained(tasks, model, seed)
+    if isinstance(tasks.spec.methods[trial.method], DenseMethod):
+        network = networks.trained(tasks, trial.model, trial.seed)
     else:
-        network = _pruned(tasks, spec, model, seed, compression, label)
-    return networks.evaluated(tasks, with_protocol(tasks, protocol, network, model, seed, label), label)
+        network = _pruned(tasks, trial)
+    return networks.evaluated(tasks, with_protocol(tasks, protocol, network, trial), trial.label)
 
 
-def _label(model: str, method: str, seed: int, compression: float) -> str:
-    return f"{model}/{method}@{round(compression * 100)}%/seed{seed}"
-
-
-def _pruned(
-    tasks: Collector,
-    spec: CriterionMethod | IntegralMethod | ReconstructionMethod | UnstructuredMethod,
-    model: str,
-    seed: int,
-    compression: float,
-    label: str,
-) -> str:
+def _pruned(tasks: Collector, trial: Trial) -> str:
     """The task that makes a smaller network."""
-    if isinstance(spec, UnstructuredMethod):
-        return unstructured.pruned(tasks, spec, model, seed, compression, label)
-    designs = {}
-    if isinstance(spec.allocation, GuidedAllocation):
-        designs = _designs(tasks, spec.allocation, model, compression)
-    if isinstance(spec, CriterionMethod):
-        return criterion.pruned(tasks, spec, model, seed, compression, label, designs)
-    if isinstance(spec, ReconstructionMethod):
-        return reconstruction.pruned(tasks, spec, model, seed, compression, label, designs)
-    return integral.pruned(tasks, spec, model, seed, compression, label, designs)
+    match tasks.spec.methods[trial.method]:
+        case CriterionMethod() as spec:
+            return criterion.pruned(tasks, spec, trial, _designs(tasks, spec.allocation, trial))
+        case ReconstructionMethod() as spec:
+            return reconstruction.pruned(tasks, spec, trial, _designs(tasks, spec.allocation, trial))
+        case IntegralMethod() as spec:
+            return integral.pruned(tasks, spec, trial, _designs(tasks, spec.allocation, trial))
+        case UnstructuredMethod() as spec:
+            return unstructured.pruned(tasks, spec, trial)
+        case DenseMethod():
+            raise ValueError(f"{trial.method} makes no smaller network; the sweep file should not have been taken")
 
 
-def _designs(tasks: Collector, guide: GuidedAllocation, model: str, compression: float) -> dict[str, str]:
-    """Role -> key: the networks that another method makes, of all seeds, and those that it makes them from."""
-    found = tasks.spec.methods[guide.method]
-    if not isinstance(found, CriterionMethod | IntegralMethod):
-        raise ValueError(f"{guide.method} finds no widths; the sweep file should not have been taken")
-    model = guide.model or model
+def _designs(tasks: Collector, guide: AllocationSpec, trial: Trial) -> dict[str, str]:
+    """Role -> key of what guides an allocation; nothing for one that is not guided.
+
+    That is the networks that another method makes, of all seeds, and those that it makes them from.
+    """
+    if not isinstance(guide, GuidedAllocation):
+        return {}
     roles: dict[str, str] = {}
     for number, seed in enumerate(tasks.spec.seeds):
-        key = _pruned(tasks, found, model, seed, compression, _label(model, guide.method, seed, compression))
+        key = _pruned(tasks, replace(trial, model=guide.model or trial.model, method=guide.method, seed=seed))
         roles |= {f"design{number}": key, f"design{number}_channels": tasks.tasks[key].inputs["network"]}
     return roles

@@ -95,7 +95,11 @@ def _front(points: Mapping[str, Point]) -> list[str]:
     losses = {
         key: (-point.metrics["accuracy"], *(point.metrics[name] for name in costs)) for key, point in points.items()
     }
-    return [key for key, mine in losses.items() if not any(_beats(other, mine) for other in losses.values())]
+    front: list[str] = []
+    for key in sorted(losses, key=losses.__getitem__):  # whoever beats a point comes before it
+        if not any(_beats(losses[other], losses[key]) for other in front):
+            front.append(key)
+    return front
 
 
 def _beats(one: Sequence[float], other: Sequence[float]) -> bool:

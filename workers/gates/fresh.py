@@ -84,7 +84,7 @@ def _in_a_fork(settings: Mapping[str, object], contents: Sequence[bytes]) -> byt
     with os.fdopen(read_end, "rb") as answer:
         text = answer.read()
     _, status = os.waitpid(child, 0)
-    return text or json.dumps({"problem": f"it ended with status {os.waitstatus_to_exitcode(status)}"}).encode()
+    return text or json.dumps({"died": os.waitstatus_to_exitcode(status)}).encode()
 
 
 def _answer(settings: Mapping[str, object], contents: Sequence[bytes]) -> dict[str, str]:

@@ -40,10 +40,15 @@ def check_reload(files: Mapping[str, bytes]) -> None:
         except (BrokenPipeError, EOFError, ValueError):
             _fresh_processes.cache_clear()
             raise OSError("the process that reloads networks is gone; it is started again") from None
+    if "died" in answer:  # killed, as for want of memory
+        raise OSError(f"the process that reloads a network ended with status {answer['died']}")
     if "problem" in answer:
         raise BadNetworkError(f"a fresh process cannot use the network: {answer['problem']}")
     if answer["digest"] != expected:
-        raise BadNetworkError("reloaded in a fresh process, the network computes something else")
+        raise BadNetworkError(
+            "reloaded in a fresh process, the network computes something else; does it draw random numbers, or keep "
+            "anything outside of its parameters and buffers? `measure: {reload: false}` leaves this out"
+        )
 
 
 @cache

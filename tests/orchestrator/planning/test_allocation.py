@@ -85,6 +85,13 @@ def test_the_solvers_version_counts_where_it_solves(plan):
     assert settings == {1, None}  # images in a pass, for the memory
 
 
+def test_a_reconstruction_can_be_what_guides(plan):
+    found = {"kind": "reconstruction", "how": "thinet", "allocation": "least-error"}
+    made = plan({"found": found, "led": {**L1, "allocation": {"kind": "guided", "method": "found"}}})
+    designs = [made.tasks[task.inputs["design0"]] for task in made.tasks.values() if "design0" in task.inputs]
+    assert {design.stage for design in designs} == {StageKind.RECONSTRUCT}
+
+
 def test_a_guided_method_reads_what_the_other_one_found_for_all_seeds(plan):
     guided = {"kind": "guided", "method": "found"}
     methods = {"found": {**L1, "allocation": "global"}, "led": {**L1, "allocation": guided}}

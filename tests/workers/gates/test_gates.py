@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -50,6 +51,15 @@ def test_a_fresh_process_that_cannot_make_the_network_says_why(files, monkeypatc
     broken = {**files, RECIPE_FILE: json.dumps({**json.loads(files[RECIPE_FILE]), "network": "resnt"}).encode()}
     with pytest.raises(BadNetworkError, match="did you mean 'resnet'"):
         check_reload(broken)
+
+
+@pytest.mark.slow
+def test_a_fresh_process_that_is_killed_may_be_tried_again(files, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    monkeypatch.setattr(reloading, "outputs_digest", lambda *contents: "any")
+    recipe = {**json.loads(files[RECIPE_FILE]), "network": "deadly_network:make", "arguments": {}}
+    with pytest.raises(OSError, match="ended with status -9"):
+        check_reload({**files, RECIPE_FILE: json.dumps(recipe).encode()})
 
 
 @pytest.mark.slow

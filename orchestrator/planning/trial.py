@@ -1,0 +1,30 @@
+"""One trial of a sweep: what it is asked for, as every module here hands it on. Makes no task."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A method on a model, at one compression, with one seed.
+
+    Attributes:
+        model: The model's name in the sweep.
+        method: The method's.
+        compression: What is to be removed, in [0, 1).
+        seed: Of the curve.
+    """
+
+    model: str
+    method: str
+    compression: float
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """For people; begins with the model, as all labels do."""
+        return f"{self.model}/{self.method}@{round(self.compression * 100)}%/seed{self.seed}"
+
+    @property
+    def shared_label(self) -> str:
+        """Of tasks that all methods and compressions of a model share."""
+        return f"{self.model}/seed{self.seed}"
