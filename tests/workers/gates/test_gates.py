@@ -95,3 +95,19 @@ def test_a_network_that_exports_passes():
 def test_a_network_that_decides_by_its_values_does_not_export():
     with pytest.raises(BadNetworkError, match="cannot be exported"):
         check_export(Forking(), torch.rand(2, 3))
+
+
+class Exported:
+    """What an exporter gives whose graph computes a little less."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+
+    def module(self):
+        return lambda images: self.model(images) * 0.99
+
+
+def test_an_exported_graph_that_computes_something_else_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.export, "export", lambda model, arguments: Exported(model))
+    with pytest.raises(BadNetworkError, match=r"differs by 1\.0e-02 of the largest output"):
+        check_export(nn.Linear(3, 2).eval(), torch.rand(2, 3))

@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+from workers.channels import ChannelMap, select
+
 CHOICES = ["reconstruction", "output"]
 
 
@@ -31,6 +33,23 @@ def test_it_measures_the_orders_that_were_chosen(bench, choice):
         longer += group["length"] > shortest["length"]
         assert group["status"] == ("feasible" if group["length"] > shortest["length"] else shortest["status"])
     assert longer
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_the_channels_stand_in_the_orders_that_were_chosen(bench, choice):
+    # Of paths within a pool no two are of one length here, so that the length that was measured names the path.
+    permuted, chosen = bench.permute(pool=4), bench.choose(choice)
+    pools = bench.json(permuted, "pools.json")
+    orders = {}
+    for group in bench.measured(chosen)["groups"]:
+        pool = pools[group["group"]]
+        assert len(set(pool["lengths"])) == len(pool["lengths"])
+        orders[group["group"]] = torch.tensor(pool["orders"][pool["lengths"].index(group["length"])])
+    channel_map = ChannelMap.from_json(bench.json(permuted, "channels.json"))
+    expected = select(bench.tensors(permuted), channel_map, orders)
+    found = bench.tensors(chosen)
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    assert any(not torch.equal(found[name], tensor) for name, tensor in bench.tensors(permuted).items())
 
 
 def test_a_network_that_resampling_left_alone_would_choose_the_shortest(bench):
