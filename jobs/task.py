@@ -28,6 +28,7 @@ class StageKind(StrEnum):
     RECONSTRUCT = "reconstruct"
     RECALIBRATE = "recalibrate"
     REPAIR = "repair"
+    APPLY = "apply"
     EVALUATE = "evaluate"
 
 
@@ -46,6 +47,7 @@ STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.RECONSTRUCT: 1,
     StageKind.RECALIBRATE: 1,
     StageKind.REPAIR: 1,
+    StageKind.APPLY: 1,
     StageKind.EVALUATE: 2,
 }
 """Raise a stage's number when its code changes the numbers that it returns: the old results stay, unused."""
@@ -62,6 +64,7 @@ ACCELERATED = frozenset(
         StageKind.RECONSTRUCT,
         StageKind.RECALIBRATE,
         StageKind.REPAIR,
+        StageKind.APPLY,
         StageKind.EVALUATE,
     }
 )

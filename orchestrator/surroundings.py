@@ -11,7 +11,7 @@ from pathlib import Path
 from jobs import names
 from jobs.errors import BadInputError, Fault, InvalidFileError
 from jobs.fingerprint import fingerprint, source_fingerprint
-from jobs.spec import CriterionMethod, OwnAllocation, SweepSpec
+from jobs.spec import CriterionMethod, OwnAllocation, OwnProtocol, SweepSpec
 from orchestrator.planning import Surroundings
 
 
@@ -64,6 +64,9 @@ def _import_paths(spec: SweepSpec) -> dict[str, str]:
     """Everything in a sweep that may be the user's own code, by its path in the file."""
     paths = {f"models.{name}.network": model.network for name, model in spec.models.items()}
     paths["data.dataset"] = spec.data.dataset
+    for name, protocol in spec.protocols.items():
+        if isinstance(protocol, OwnProtocol):
+            paths[f"protocols.{name}.change"] = protocol.change
     for name, method in spec.methods.items():
         if isinstance(method, CriterionMethod):
             paths[f"methods.{name}.criterion"] = method.criterion

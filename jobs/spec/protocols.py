@@ -1,8 +1,8 @@
 """Protocols: what happens to a network after it was made smaller, before it is evaluated."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks
 from jobs.spec.base import Record
@@ -91,8 +91,21 @@ class RepairProtocol(Record):
     batch_size: int = Field(default=64, ge=1, description="Images per batch.")
 
 
-PROTOCOL_KINDS = ("recalibrate", "repair", "fine-tune", "scratch", "rewind")
+class OwnProtocol(Record):
+    """One of your own."""
+
+    kind: Literal["own"]
+    change: Annotated[str, AfterValidator(checks.known_or_own(()))] = Field(
+        description="`package.module:callable`, declared by `@workers.protocols.protocol()`."
+    )
+    needs: tuple[Literal["images", "labels", "dense"], ...] = Field(
+        default=(), description="What it declares to need: training images, with labels; the model's own network."
+    )
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Its keyword arguments.")
+
+
+PROTOCOL_KINDS = ("recalibrate", "repair", "fine-tune", "scratch", "rewind", "own")
 ProtocolSpec = Annotated[
-    RecalibrateProtocol | RepairProtocol | FineTuneProtocol | ScratchProtocol | RewindProtocol,
+    RecalibrateProtocol | RepairProtocol | FineTuneProtocol | ScratchProtocol | RewindProtocol | OwnProtocol,
     Field(discriminator="kind"),
 ]

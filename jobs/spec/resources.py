@@ -32,6 +32,7 @@ class StagesSpec(Record):
     reconstruct: ResourcesSpec = ResourcesSpec()
     recalibrate: ResourcesSpec = ResourcesSpec()
     repair: ResourcesSpec = ResourcesSpec()
+    apply: ResourcesSpec = ResourcesSpec()
     evaluate: ResourcesSpec = ResourcesSpec()
 
 

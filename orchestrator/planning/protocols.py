@@ -4,6 +4,7 @@ from jobs.identity import Json
 from jobs.spec import (
     NO_PROTOCOL,
     FineTuneProtocol,
+    OwnProtocol,
     RecalibrateProtocol,
     RepairProtocol,
     RewindProtocol,
@@ -40,6 +41,8 @@ def with_protocol(tasks: Collector, name: str, network: str, trial: Trial) -> st
             return _from_scratch(tasks, protocol, network, trial)
         case RewindProtocol() as protocol:
             return _rewound(tasks, protocol, network, trial)
+        case OwnProtocol() as protocol:
+            return _applied(tasks, protocol, network, trial)
 
 
 def _repaired(tasks: Collector, protocol: RepairProtocol, network: str, trial: Trial) -> str:
@@ -76,3 +79,19 @@ def _rewound(tasks: Collector, protocol: RewindProtocol, network: str, trial: Tr
     return networks.retrained(
         tasks, "further", recipe, {"begin": begin} if begin else {}, {"network": network}, trial.seed, trial.label
     )
+
+
+def _applied(tasks: Collector, protocol: OwnProtocol, network: str, trial: Trial) -> str:
+    looks = {"images", "labels"} & set(protocol.needs)
+    params: dict[str, Json] = {
+        "protocol": protocol.change,
+        "source": tasks.source_of(protocol.change),
+        "arguments": protocol.arguments,
+        "needs": sorted(protocol.needs),
+        "seed": trial.seed,
+        **({"data": tasks.data_params} if looks else {}),
+    }
+    inputs = {"network": network}
+    if "dense" in protocol.needs:
+        inputs["dense"] = networks.trained(tasks, trial.model, trial.seed)
+    return tasks.add(StageKind.APPLY, params, inputs, trial.label, tasks.data_location if looks else None)

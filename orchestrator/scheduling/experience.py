@@ -27,6 +27,7 @@ _ASSUMED_S: Mapping[StageKind, float] = {
     StageKind.RECONSTRUCT: 60.0,
     StageKind.RECALIBRATE: 5.0,
     StageKind.REPAIR: 60.0,
+    StageKind.APPLY: 60.0,
     StageKind.EVALUATE: 10.0,
 }
 """Durations before any was seen: only their proportions matter, for which way through the DAG is the longest."""

@@ -106,6 +106,8 @@ MALFORMED = [
     ("methods.i", {"kind": "integral", "tune": {"step": 3}}, "methods.i.tune.step", "did you mean 'steps'?"),
     ("protocols", {"f": {"kind": "fine-tun"}}, "protocols.f", "did you mean 'fine-tune'?"),
     ("protocols", {"f": {"kind": "fine-tune", "train": {"epoch": 1}}}, "protocols.f.train.epoch", "mean 'epochs'?"),
+    ("protocols", {"o": {"kind": "own", "change": "no_such_package:f"}}, "protocols.o.change", "no package"),
+    ("protocols", {"o": {"kind": "own", "change": "distil"}}, "protocols.o.change", "package.module:callable"),
     ("protocols", {"s": {"kind": "scratch", "cap": 2.0}}, "protocols.s", "remove `cap`, or set budget: macs"),
     ("protocols", {"s": {"kind": "scratch", "budget": "macs", "cap": 0.5}}, "protocols.s.cap", "or equal to 1"),
     ("protocols", {"s": {"kind": "scratch", "budget": "macs-and-fine-tuning"}}, "protocols.s", "give both or neither"),

@@ -57,6 +57,14 @@ def test_the_users_own_criteria_and_observations_are_named_by_their_source(tiny_
         read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu")
 
 
+def test_the_users_own_protocols_are_named_by_their_source(tiny_sweep, write_sweep):
+    tiny_sweep["protocols"] = {"mine": {"kind": "own", "change": "jobs.errors:mine"}}
+    assert read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu").sources.keys() == {"jobs.errors:mine"}
+    tiny_sweep["protocols"]["mine"]["change"] = "jobs.no_such_module:mine"
+    with pytest.raises(InvalidFileError, match=r"protocols\.mine\.change"):
+        read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+
+
 def test_outside_of_a_repository_there_is_no_commit(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert git_commit() == ""

@@ -1,4 +1,5 @@
 import copy
+import json
 from dataclasses import replace
 
 import pytest
@@ -111,6 +112,23 @@ def test_the_dense_network_is_its_own_control(plan):
     dense = evaluated(made, "none", method="dense").key
     assert evaluated(made, "tuned", method="dense").inputs == {"network": dense}
     assert evaluated(made, "b", method="dense").inputs == {"network": dense, "dense": dense}
+
+
+def test_ones_own_counts_by_its_source_and_reads_what_it_needs(plan):
+    own = {"kind": "own", "change": "jobs.mine:change", "arguments": {"rate": 0.1}}
+    sources = replace(SURROUNDINGS, sources={"jobs.mine:change": "1"})
+    alone = evaluated(plan("own", overrides=[f"protocols.own={json.dumps(own)}"], surroundings=sources), "own")
+    assert alone.stage is StageKind.APPLY
+    assert (alone.params["protocol"], alone.params["source"]) == ("jobs.mine:change", "1")
+    assert alone.params["arguments"] == {"rate": 0.1}
+    assert "data" not in alone.params
+    override = f"protocols.own={json.dumps({**own, 'needs': ['labels', 'dense']})}"
+    made = plan("none", "own", overrides=[override], surroundings=sources)
+    task = evaluated(made, "own")
+    assert task.params["needs"] == ["dense", "labels"]
+    assert task.params["data"]["fingerprint"] == "d"
+    dense = evaluated(made, "none", method="dense").key
+    assert task.inputs == {"network": evaluated(made, "none").key, "dense": dense}
 
 
 @pytest.mark.slow

@@ -190,6 +190,15 @@ class Workbench:
         params = {"num_images": 64, "batch_size": 32, "data": DATA, "seed": 0}
         return self.key(StageKind.REPAIR, params, network=network, dense=self.tasks[network].inputs["network"])
 
+    def apply(self, network: str, own: str, *, needs: Sequence[str] = (), seed: int = 0, **arguments) -> Outcome:
+        params = {"protocol": own, "source": "1", "arguments": arguments, "needs": list(needs), "seed": seed}
+        if {"images", "labels"} & set(needs):
+            params["data"] = DATA
+        inputs = {"network": network}
+        if "dense" in needs:
+            inputs["dense"] = self.train()
+        return self.run(StageKind.APPLY, params, **inputs)
+
     def evaluate(self, network: str, **measure) -> str:
         gates = {"latency": None, "reload": False, "export": False, **measure}
         params = {"data": DATA, "split": "test", "num_images": None, "batch_size": 256, "measure": gates}
