@@ -34,7 +34,11 @@ class TrainSpec(Record):
         description="Of `step`: rising fractions of the epochs.",
     )
     warmup_epochs: int = Field(default=0, ge=0)
-    augment: Literal["none", "crop-flip"] = "none"
+    augment: Literal["none", "crop-flip", "resized-crop-flip"] = Field(
+        default="none",
+        description="`crop-flip`: padded by four, cut out at the old size, mirrored; `resized-crop-flip`: a part of 8 "
+        "to 100 % of the area, scaled to the old size, mirrored.",
+    )
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     nesterov: bool = False
 

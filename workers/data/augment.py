@@ -3,6 +3,7 @@
 Knows batches of tensors only; every draw comes from the generator that is handed in.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -16,6 +17,7 @@ from jobs.errors import BadInputError, nearest
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 _PAD = 4
+_AREA, _RATIO, _TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
 
 
 def crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
@@ -42,13 +44,53 @@ def crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> F
     ]
 
 
+def resized_crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
+    """Cut out a random part of 8 to 100 % of the area, of ratio 3:4 to 4:3, scale it to the old size, mirror half.
+
+    A part that does not fit is drawn again, up to nine times; then it is the whole image. Parts are
+    of the image as it is given: what a data set cut away before is in none of them. Scaling is bilinear.
+
+    Args:
+        images: On any device.
+        generator: On the CPU.
+
+    Source: Szegedy et al. 2015, arXiv:1409.4842, section 6.
+    """
+    n, _, height, width = images.shape
+    area, ratio, place_y, place_x = torch.rand((4, _TRIES, n), generator=generator, dtype=torch.float64)
+    mirrored = torch.randint(2, (n,), generator=generator).bool()
+    pixels = (_AREA[0] + (_AREA[1] - _AREA[0]) * area) * height * width
+    ratio = (math.log(_RATIO[0]) + math.log(_RATIO[1] / _RATIO[0]) * ratio).exp()
+    rows, columns = (pixels / ratio).sqrt().round().clamp_min(1), (pixels * ratio).sqrt().round().clamp_min(1)
+    fits = (rows <= height) & (columns <= width)
+    first = fits.int().argmax(0, keepdim=True)  # of equal ones, the first
+    rows, columns, place_y, place_x, fits = (
+        each.gather(0, first)[0] for each in (rows, columns, place_y, place_x, fits)
+    )
+    rows, columns = torch.where(fits, rows, height), torch.where(fits, columns, width)
+    top, left = (place_y * (height - rows + 1)).floor(), (place_x * (width - columns + 1)).floor()
+    zero = torch.zeros(n, dtype=torch.float64)
+    across = torch.where(mirrored, -columns, columns) / width
+    transform = torch.stack(  # from coordinates in [-1, 1] of the result to those of the image
+        [
+            torch.stack([across, zero, (2 * left + columns) / width - 1], 1),
+            torch.stack([zero, rows / height, (2 * top + rows) / height - 1], 1),
+        ],
+        1,
+    )
+    grid = functional.affine_grid(transform.to(images), list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
 def unchanged(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
     """Leave the images, and the generator, as they are."""
     del generator
     return images
 
 
-AUGMENTATIONS: Mapping[str, Augmentation] = MappingProxyType({"crop-flip": crop_flip, "none": unchanged})
+AUGMENTATIONS: Mapping[str, Augmentation] = MappingProxyType(
+    {"crop-flip": crop_flip, "none": unchanged, "resized-crop-flip": resized_crop_flip}
+)
 
 
 def augmentation(name: str) -> Augmentation:

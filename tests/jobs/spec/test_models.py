@@ -25,12 +25,15 @@ def test_the_numbers_and_not_the_name_are_what_counts(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "epochs", "batch_size", "milestones"),
-    [("cifar_rethinking", 160, 64, [0.5, 0.75]), ("imagenet_rethinking", 90, 256, [1 / 3, 2 / 3])],
+    ("name", "epochs", "batch_size", "milestones", "augment"),
+    [
+        ("cifar_rethinking", 160, 64, [0.5, 0.75], "crop-flip"),
+        ("imagenet_rethinking", 90, 256, [1 / 3, 2 / 3], "resized-crop-flip"),
+    ],
 )
-def test_the_papers_settings_are_the_papers(name, epochs, batch_size, milestones):
+def test_the_papers_settings_are_the_papers(name, epochs, batch_size, milestones, augment):
     expected = {"epochs": epochs, "batch_size": batch_size, "milestones": milestones, "schedule": "step"}
-    expected |= {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4, "augment": "crop-flip"}
+    expected |= {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4, "augment": augment}
     assert expected.items() <= numbers(TrainSpec, settings=name).items()
 
 

@@ -3,7 +3,7 @@ import torch
 
 from jobs.errors import BadInputError
 from workers.data import augmentation
-from workers.data.augment import crop_flip
+from workers.data.augment import crop_flip, resized_crop_flip
 
 
 def windows(image):
@@ -44,3 +44,60 @@ def test_none_changes_nothing():
 def test_an_unknown_name_is_refused():
     with pytest.raises(BadInputError, match="did you mean 'crop-flip'"):
         augmentation("crop_flip")
+
+
+def ramps(n, height=48, width=40):
+    """Images whose two channels are each pixel's row and column, counted from the edges at 0."""
+    rows = (torch.arange(height) + 0.5).view(1, 1, -1, 1).expand(n, 1, -1, width)
+    columns = (torch.arange(width) + 0.5).view(1, 1, 1, -1).expand(n, 1, height, -1)
+    return torch.cat([rows, columns], 1)
+
+
+def parts(n=2000):
+    """What was cut out of each image: height, width and whether it was mirrored. Ramps stay linear when scaled."""
+    changed = resized_crop_flip(ramps(n), torch.Generator().manual_seed(0))
+    inside = changed[:, :, 12:36, 10:30]
+    rise = (inside[:, 0, -1] - inside[:, 0, 0]).mean(-1) / 23
+    run = (inside[:, 1, :, -1] - inside[:, 1, :, 0]).mean(-1) / 19
+    return rise * 48, run.abs() * 40, run < 0
+
+
+def test_parts_have_the_area_and_the_ratio_that_the_paper_says():
+    height, width, _ = parts()
+    area, ratio = height * width / (48 * 40), width / height
+    assert 0.07 < area.min() < 0.12
+    assert area.max() > 0.9
+    assert ratio.min() > 0.65
+    assert ratio.max() < 1.5
+    assert height.max() <= 48.01
+    assert width.max() <= 40.01
+    # Areas are uniform but for large parts, which often do not fit.
+    assert 0.4 < float((area < 0.54).float().mean()) < 0.75
+
+
+def test_resized_parts_are_anywhere_and_half_of_them_mirrored():
+    changed = resized_crop_flip(ramps(2000), torch.Generator().manual_seed(0))
+    assert changed[:, 0].amin() < 1.5
+    assert changed[:, 0].amax() > 46.5
+    assert changed[:, 1].amin() < 1.5
+    assert changed[:, 1].amax() > 38.5
+    assert 900 < int(parts()[2].sum()) < 1100
+
+
+def test_a_resized_part_is_what_cropping_and_scaling_gives(monkeypatch):
+    monkeypatch.setattr("workers.data.augment._AREA", (0.25, 0.25))
+    monkeypatch.setattr("workers.data.augment._RATIO", (1.0, 1.0))
+    image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    result = resized_crop_flip(image, torch.Generator().manual_seed(2))[:, :, 2:-2, 2:-2]  # the rim sees its neighbours
+    crops = [image[:, :, y : y + 8, x : x + 8] for y in range(9) for x in range(9)]
+    scaled = [torch.nn.functional.interpolate(crop, size=(16, 16), mode="bilinear") for crop in crops]
+    mirrored = [each.flip(-1) for each in scaled]
+    assert min(float((result - each[:, :, 2:-2, 2:-2]).abs().max()) for each in scaled + mirrored) < 1e-5
+
+
+def test_resized_parts_draw_from_the_generator_only():
+    images = torch.rand(8, 1, 8, 8)
+    before = torch.get_rng_state()
+    first, second = (resized_crop_flip(images, torch.Generator().manual_seed(5)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert torch.equal(before, torch.get_rng_state())
