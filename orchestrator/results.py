@@ -81,6 +81,22 @@ class SweepRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is left of a network's channel groups, or of the weights of its layers.
+
+    Attributes:
+        left: Name -> how many channels, or weights, there are.
+        full: Name -> how many the whole network has.
+    """
+
+    left: Mapping[str, int]
+    full: Mapping[str, int]
+
+
+_KEPT = {"channels": ("widths", "full_widths"), "weights": ("weights", "full_weights")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One measured point of a curve.
 
@@ -90,8 +106,8 @@ class Point:
         metrics: `METRICS`, and those of `MORE_METRICS` that were measured.
         created_s: When it was measured, seconds since the epoch.
         note: Why the compression reached is more than one percentage point from the one asked for; else empty.
-        widths: Channel group -> channels that are left; empty where nothing was to be removed.
-        full_widths: Channel group -> channels of the whole network.
+        kept: What is left of the `channels` of every group, or of the single `weights` of every parameter; neither
+            where nothing was to be removed.
         digest: SHA-256 of the network's weights file.
     """
 
@@ -100,8 +116,7 @@ class Point:
     metrics: Mapping[str, float]
     created_s: float
     note: str = ""
-    widths: Mapping[str, int] = field(default_factory=dict)
-    full_widths: Mapping[str, int] = field(default_factory=dict)
+    kept: Mapping[str, Kept] = field(default_factory=dict)
     digest: str = ""
 
     @property
@@ -155,8 +170,11 @@ def point_of(asked: float, manifest: Manifest) -> Point:
         metrics={name: float(values[name]) for name in (*METRICS, *MORE_METRICS) if name in values},
         created_s=manifest.created_s,
         note=str(measured.get("note", "")),
-        widths=measured.get("widths", {}),
-        full_widths=measured.get("full_widths", {}),
+        kept={
+            of: Kept(left=measured[left], full=measured[full])
+            for of, (left, full) in _KEPT.items()
+            if measured.get(full)
+        },
         digest=str(measured.get("digest", "")),
     )
 

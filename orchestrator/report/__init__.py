@@ -13,7 +13,7 @@ from orchestrator.report.comparison import areas, changes_to_dense, pareto_front
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.page import figure_title, html_page, sweep_yaml
 from orchestrator.report.patterns import draw_patterns
-from orchestrator.report.table import areas_csv, orders_csv, points_csv, summarize, summary_table, widths_csv
+from orchestrator.report.table import areas_csv, kept_csv, orders_csv, points_csv, summarize, summary_table
 from orchestrator.results import Curve, SweepRecord
 
 __all__ = [
@@ -31,7 +31,7 @@ def report_files(record: SweepRecord, curves: Sequence[Curve], orders: Sequence[
     """The whole report.
 
     `curves.png`, `points.csv`, `areas.csv` (under the curves), `report.html`, the sweep file as it was run; where
-    channels were taken, `widths.csv` and `widths.png`; where they were ordered, `orders.csv`.
+    channels or weights were taken, `kept.csv` and `kept.png`; where they were ordered, `orders.csv`.
 
     Args:
         record: What the sweep asked for.
@@ -47,7 +47,7 @@ def report_files(record: SweepRecord, curves: Sequence[Curve], orders: Sequence[
         "sweep.yaml": sweep_yaml(record).encode(),
     }
     if patterns:
-        files |= {"widths.csv": widths_csv(curves).encode(), "widths.png": patterns}
+        files |= {"kept.csv": kept_csv(curves).encode(), "kept.png": patterns}
     if orders:
         files["orders.csv"] = orders_csv(orders).encode()
     return files

@@ -106,18 +106,20 @@ def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
     return one != other and all(mine <= theirs for mine, theirs in zip(one, other, strict=True))
 
 
-def kept_fractions(curves: Sequence[Curve], asked: float) -> dict[tuple[str, str], dict[str, float]]:
-    """(method, protocol) -> channel group -> the fraction of its channels that is left, mean over the seeds.
+def kept_fractions(curves: Sequence[Curve], asked: float, of: str) -> dict[tuple[str, str], dict[str, float]]:
+    """(method, protocol) -> channel group or parameter -> the fraction of it that is left, mean over the seeds.
 
     Args:
         curves: Of one model.
         asked: The compression; methods not measured there are absent.
+        of: `channels` or `weights`.
     """
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
     for curve in curves:
         for point in curve.points:
-            if point.asked == asked and point.full_widths:
-                groups = found.setdefault((curve.plan.method, curve.plan.protocol), {})
-                for name, width in point.widths.items():
-                    groups.setdefault(name, []).append(width / point.full_widths[name])
-    return {method: {name: fmean(each) for name, each in groups.items()} for method, groups in found.items()}
+            if point.asked == asked and of in point.kept:
+                fractions = found.setdefault((curve.plan.method, curve.plan.protocol), {})
+                kept = point.kept[of]
+                for name, left in kept.left.items():
+                    fractions.setdefault(name, []).append(left / kept.full[name])
+    return {method: {name: fmean(each) for name, each in fractions.items()} for method, fractions in found.items()}

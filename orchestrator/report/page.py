@@ -44,7 +44,7 @@ def html_page(
         record: What the sweep asked for.
         curves: What it has measured so far.
         figure: The figure as PNG, where it is drawn already.
-        patterns: The figure of what is kept of which group, where there is one.
+        patterns: The figure of what is kept of which layer, where there is one.
     """
     name = escape(record.name)
     versions = [[library, version] for library, version in sorted(record.versions.items())]
@@ -61,7 +61,7 @@ def html_page(
             " Area: mean accuracy over the compressions that all methods of a model reach.</p>",
             _summary(curves),
             _notes(curves),
-            _folded("What is kept of which channel group", _image("Channels kept", patterns)) if patterns else "",
+            _folded("What is kept of which layer", _image("What is kept", patterns)) if patterns else "",
             _folded("All points", _points(curves)),
             _folded("The sweep file", f"<pre>{escape(sweep_yaml(record))}</pre>"),
             _folded("Versions", _table(["what", "version"], versions)),

@@ -208,17 +208,17 @@ def points_csv(
     return text.getvalue()
 
 
-def widths_csv(curves: Sequence[Curve]) -> str:
-    """How many channels of each group every pruned network keeps: a row per point and group."""
+def kept_csv(curves: Sequence[Curve]) -> str:
+    """What every pruned network keeps of each channel group, or of each parameter: a row per point and one of these."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["model", "method", "protocol", "seed", "asked", "group", "width", "full_width"])
+    writer.writerow(["model", "method", "protocol", "seed", "asked", "of", "name", "left", "full"])
     for curve in curves:
         plan = curve.plan
         for point in curve.points:
-            for group, width in point.widths.items():
-                names = [plan.model, plan.method, plan.protocol, plan.seed, point.asked]
-                writer.writerow([*names, group, width, point.full_widths[group]])
+            names = [plan.model, plan.method, plan.protocol, plan.seed, point.asked]
+            for of, kept in point.kept.items():
+                writer.writerows([*names, of, name, left, kept.full[name]] for name, left in kept.left.items())
     return text.getvalue()
 
 

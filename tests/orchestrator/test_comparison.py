@@ -10,10 +10,11 @@ from matplotlib.image import imread
 
 from orchestrator.report import report_files, summarize
 from orchestrator.report.comparison import areas, changes_to_dense, kept_fractions, pareto_front
-from orchestrator.results import Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
+from orchestrator.report.patterns import draw_patterns
+from orchestrator.results import Curve, Kept, PlannedCurve, PlannedPoint, Point, SweepRecord
 
 
-def curve(method: str, points: dict[float, float], *, seed=0, protocol="none", widths=None, **metrics) -> Curve:
+def curve(method: str, points: dict[float, float], *, seed=0, protocol="none", kept=None, **metrics) -> Curve:
     """A curve: compression asked for -> accuracy; what else was measured is the same for all points."""
     keys = {asked: f"{method}/{protocol}/{seed}/{asked}" for asked in points}
     plan = PlannedCurve(
@@ -36,8 +37,7 @@ def curve(method: str, points: dict[float, float], *, seed=0, protocol="none", w
                 **metrics,
             },
             created_s=0.0,
-            widths=widths or {},
-            full_widths=dict.fromkeys(widths, 8) if widths else {},
+            kept={of: Kept(left=left, full=dict.fromkeys(left, 8)) for of, left in (kept or {}).items()},
         )
         for asked, accuracy in points.items()
     )
@@ -128,24 +128,46 @@ def test_a_latency_that_some_lack_decides_nothing():
 
 def test_what_is_kept_is_the_mean_over_the_seeds():
     curves = [
-        curve("l1", {0.2: 0.7}, widths={"a": 4, "b": 8}),
-        curve("l1", {0.2: 0.7}, seed=1, widths={"a": 6, "b": 8}),
+        curve("l1", {0.2: 0.7}, kept={"channels": {"a": 4, "b": 8}}),
+        curve("l1", {0.2: 0.7}, seed=1, kept={"channels": {"a": 6, "b": 8}}),
     ]
-    assert kept_fractions(curves, 0.2) == {("l1", "none"): {"a": 0.625, "b": 1.0}}
+    assert kept_fractions(curves, 0.2, "channels") == {("l1", "none"): {"a": 0.625, "b": 1.0}}
+    assert kept_fractions(curves, 0.2, "weights") == {}
+
+
+def test_single_weights_stand_apart_from_channels():
+    curves = [
+        curve("l1", {0.2: 0.7}, kept={"channels": {"a": 4}}),
+        curve("lottery", {0.2: 0.7}, kept={"weights": {"conv.weight": 2}}),
+    ]
+    assert kept_fractions(curves, 0.2, "weights") == {("lottery", "none"): {"conv.weight": 0.25}}
+    both = imread(io.BytesIO(draw_patterns(curves, "")))
+    one = imread(io.BytesIO(draw_patterns(curves[:1], "")))
+    assert both.shape[0] > one.shape[0]
+    files = report_files(
+        SweepRecord(name="s", spec={}, curves=tuple(each.plan for each in curves)),
+        list(map(replace_metrics, curves)),
+        [],
+    )
+    rows = list(csv.DictReader(io.StringIO(files["kept.csv"].decode())))
+    assert [(row["of"], row["name"], row["left"]) for row in rows] == [
+        ("channels", "a", "4"),
+        ("weights", "conv.weight", "2"),
+    ]
 
 
 def test_the_report_has_all_of_it():
-    curves = [replace_metrics(each) for each in (DENSE, curve("l1", {0.2: 0.7}, widths={"a": 4, "b": 8}))]
+    curves = [replace_metrics(each) for each in (DENSE, curve("l1", {0.2: 0.7}, kept={"channels": {"a": 4, "b": 8}}))]
     record = SweepRecord(name="s", spec={}, curves=tuple(each.plan for each in curves))
     files = report_files(record, curves, [])
     (_, point) = csv.DictReader(io.StringIO(files["points.csv"].decode()))
     assert (float(point["accuracy_change"]), point["pareto"]) == (pytest.approx(-0.3), "yes")
-    widths = list(csv.DictReader(io.StringIO(files["widths.csv"].decode())))
-    assert [(row["group"], row["width"], row["full_width"]) for row in widths] == [("a", "4", "8"), ("b", "8", "8")]
+    kept = list(csv.DictReader(io.StringIO(files["kept.csv"].decode())))
+    assert [(row["name"], row["left"], row["full"]) for row in kept] == [("a", "4", "8"), ("b", "8", "8")]
     (area,) = csv.DictReader(io.StringIO(files["areas.csv"].decode()))
     assert (area["method"], float(area["area"])) == ("l1", pytest.approx(0.85))
-    assert imread(io.BytesIO(files["widths.png"])).std() > 0
-    assert 'alt="Channels kept"' in files["report.html"].decode()
+    assert imread(io.BytesIO(files["kept.png"])).std() > 0
+    assert 'alt="What is kept"' in files["report.html"].decode()
 
 
 def replace_metrics(each: Curve) -> Curve:

@@ -22,8 +22,9 @@ def run(context: Context) -> Product:
     forward passes are timed, or None; gates: `reload`, `export`). Measures `accuracy`, `loss`, `accuracy_best` (with
     the weights of the epoch that was best on the validation split; `accuracy` again for a network that keeps no such
     weights), `peak_memory_bytes` (of one image), the `digest` of its weights; what the network's own task measured:
-    `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`; and what was spent on it:
-    `training_epochs`, `training_macs`. Times `latency_*_s` and `energy_j`, where asked and known.
+    `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`,
+    `full_weights`; and what was spent on it: `training_epochs`, `training_macs`. Times `latency_*_s` and `energy_j`,
+    where asked and known.
 
     Raises:
         BadNetworkError: The network fails a gate.
@@ -54,7 +55,7 @@ def run(context: Context) -> Product:
             "peak_memory_bytes": peak_memory_bytes(module, recipe.input_shape),
             **{name: measured.get(name, 0) for name in COST},
             "note": measured.get("note", ""),
-            **{name: measured.get(name, {}) for name in ("widths", "full_widths")},
+            **{name: measured.get(name, {}) for name in ("widths", "full_widths", "weights", "full_weights")},
             "digest": files[WEIGHTS_FILE].sha256,
         },
         timings=timings,

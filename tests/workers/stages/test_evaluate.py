@@ -22,6 +22,8 @@ KEYS = {
     "note",
     "widths",
     "full_widths",
+    "weights",
+    "full_weights",
     "digest",
 }
 SIZES = ("params", "macs", "size_bytes")

@@ -61,6 +61,13 @@ def test_the_smallest_weights_become_zero_and_the_sizes_are_those_that_are_left(
     }
     first, second = (int(masks[f"features.{layer}.weight"].sum()) for layer in (0, 4))
     assert first + second == 189 - 138
+    left = {"features.0.weight": first, "features.4.weight": second}
+    assert (measured["weights"], measured["full_weights"]) == (
+        left,
+        {"features.0.weight": 27, "features.4.weight": 162},
+    )
+    point = bench.measured(bench.evaluate(key))
+    assert (point["weights"], point["widths"]) == (left, {})
     assert measured["macs"] == first * 64 + second * 16 + 60  # 8 x 8 and 4 x 4 places; the classifier is whole
     assert measured["speedup"] == pytest.approx(dense["macs"] / measured["macs"])
     assert measured["size_bytes"] == dense["size_bytes"]
