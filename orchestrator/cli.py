@@ -91,6 +91,21 @@ def report(name: str, storage: str, out: str) -> None:
 
 @cli.command()
 @click.argument("name")
+@click.argument("method")
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@click.option("--model", help="Where the sweep has several.")
+@click.option(
+    "--compression", type=float, help="Where the method was measured; default: the largest that all its seeds have."
+)
+def template(name: str, method: str, storage: str, model: str | None, compression: float | None) -> None:
+    """Print what METHOD of the sweep NAME (or of a sweep file) keeps per stage, as an allocation for other sweeps."""
+    from orchestrator.commands import reporting
+
+    reporting.template(name, method, storage=storage, model=model, compression=compression)
+
+
+@cli.command()
+@click.argument("name")
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
 @click.option("--tracking", help="MLflow's tracking URI; default: the sweep's.")
 @click.option("--rebuild", is_flag=True, help="Delete the sweep's runs in MLflow and log everything anew.")

@@ -1,9 +1,10 @@
-"""`orchard report` and `orchard sync`: what the store has of a sweep, for people and for MLflow."""
+"""What the store has of a sweep: `report` for people, `sync` for MLflow, `template` for other sweeps."""
 
 from pathlib import Path
 
 import click
 
+from jobs.errors import BadInputError, nearest
 from orchestrator.commands.locating import find_record
 from orchestrator.holding import Hold
 from orchestrator.orders import collect_orders
@@ -19,6 +20,33 @@ def report(name: str, *, storage: str, out: str) -> None:
     curves = collect(record, store)
     for path in write_report(record, curves, collect_orders(curves, store), Path(out)):
         click.echo(str(path))
+
+
+def template(name: str, method: str, *, storage: str, model: str | None, compression: float | None) -> None:
+    """Print a method's design as an allocation that other sweeps can have.
+
+    Raises:
+        BadInputError: The sweep has no such method or model, or has not measured it there.
+    """
+    from orchestrator.designs import collect_designs, largest_common
+    from workers.allocation import design_template
+
+    record, store = find_record(name, storage)
+    curves = [curve for curve in collect(record, store) if curve.plan.method == method]
+    if not curves:
+        raise BadInputError(f"method '{method}': {nearest(method, {curve.method for curve in record.curves})}")
+    models = sorted({curve.plan.model for curve in curves})
+    if model is None and len(models) > 1:
+        raise BadInputError(f"method '{method}' is measured on {', '.join(models)}; choose one of them with --model")
+    if model is not None and model not in models:
+        raise BadInputError(f"model '{model}': {nearest(model, models)}")
+    protocol = curves[0].plan.protocol  # all protocols of a method have its widths
+    curves = [each for each in curves if (each.plan.model, each.plan.protocol) == (model or models[0], protocol)]
+    asked = largest_common(curves) if compression is None else compression
+    if asked is None:
+        raise BadInputError(f"method '{method}' has removed no channels at a compression that all seeds have measured")
+    fractions = design_template(collect_designs(curves, asked, store))
+    click.echo(f"allocation: {{kind: template, fractions: [{', '.join(f'{each:.4f}' for each in fractions)}]}}")
 
 
 def sync(name: str, *, storage: str, tracking: str | None, rebuild: bool) -> None:

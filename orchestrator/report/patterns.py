@@ -1,4 +1,4 @@
-"""Where methods take channels or weights, as a figure: a panel per model, a row per method, a column per group or layer.
+"""What methods keep of channels or weights, as a figure: a panel per model, a row per method.
 
 The view of pruning as a search for architectures (Rethinking, section 5). This module refuses to know where the numbers
 come from and keeps no state in matplotlib.

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from workers.allocation._base import Allocation, Allocator, Design, Errors, Question, allocate, allocator
 from workers.allocation.best_score import best_score
+from workers.allocation.depth import design_template
 from workers.allocation.errors import merging_errors, removal_errors
 from workers.allocation.global_threshold import global_threshold
 from workers.allocation.guided import guided
@@ -46,6 +47,7 @@ __all__ = [
     "Question",
     "allocate",
     "allocator",
+    "design_template",
     "find_allocator",
     "latency_cost",
     "loss_curve",
