@@ -16,7 +16,7 @@ from jobs.errors import BadInputError
 from jobs.identity import Json
 from workers.channels import apply_folding_structure, build_resized, load_resized
 from workers.measure import count_macs, num_parameters, size_bytes
-from workers.models import build
+from workers.models import ChannelSelection, build
 from workers.stages._base import Context
 
 RECIPE_FILE = "network.json"
@@ -106,7 +106,9 @@ def rebuild(recipe: Recipe, state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def start_anew(recipe: Recipe, state: Mapping[str, Tensor]) -> tuple[nn.Module, Recipe]:
-    """A network's architecture with the initial weights of one built at its widths; of the state only shapes count.
+    """A network's architecture with the initial weights of one built at its widths.
+
+    Of the state only shapes count, and which channels are selected.
 
     Batch norms that were folded are there again, as wide as the layers that they went into. Weights are drawn from
     torch's global generator.
@@ -127,7 +129,8 @@ def start_anew(recipe: Recipe, state: Mapping[str, Tensor]) -> tuple[nn.Module, 
         raise BadInputError(
             f"network '{recipe.network}': cannot be started anew at its pruned widths: {error}"
         ) from error
-    return rebuild(recipe, fresh.state_dict()), recipe
+    picked = {f"{path}.index" for path, each in fresh.named_modules() if isinstance(each, ChannelSelection)}
+    return rebuild(recipe, fresh.state_dict() | {name: state[name] for name in picked}), recipe
 
 
 def read_network(context: Context, role: str = "network") -> tuple[nn.Module, Recipe]:

@@ -207,6 +207,19 @@ def test_a_folded_network_starts_anew_with_its_norms_as_wide_as_their_layers():
     assert all(torch.equal(tensor, expected[name]) for name, tensor in fresh.state_dict().items())
 
 
+def test_a_fresh_network_selects_the_same_channels():
+    arguments = {"depth": 11, "channel_selection": True}
+    module = trained("preresnet", **arguments)
+    chosen = {"stages.1.0.select.index": [1, 40, 63], "stages.1.0.conv1": [0, 5]}
+    cut = select(module.state_dict(), find_groups(module, SHAPE), chosen)
+    small = rebuild(recipe_of("preresnet", **arguments), cut)
+    fresh, _ = start_anew(recipe_of("preresnet", **arguments), small.state_dict())
+    block = fresh.stages[1][0]
+    assert block.select.index.tolist() == [1, 40, 63]
+    assert block.conv1.weight.shape == (2, 3, 1, 1)
+    assert not torch.equal(block.conv1.weight, small.stages[1][0].conv1.weight)
+
+
 def test_wider_than_it_is_built_a_network_cannot_start():
     with pytest.raises(BadInputError, match="network 'plain': cannot be started anew at its pruned widths"):
         start_anew(recipe_of("plain", widths=[2]), build("plain", {"widths": [3], "in_channels": 1}).state_dict())

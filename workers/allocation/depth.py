@@ -19,13 +19,17 @@ def stages(channel_map: ChannelMap) -> dict[str, int]:
     """Group name -> its stage, from 0."""
     numbers: dict[int, int] = {}
     return {
-        group.name: numbers.setdefault(_places(channel_map, group.layers[0]), len(numbers))
-        for group in channel_map.groups
+        group.name: numbers.setdefault(_places(channel_map, index), len(numbers))
+        for index, group in enumerate(channel_map.groups)
     }
 
 
-def _places(channel_map: ChannelMap, layer: str) -> int:
-    return channel_map.applications.get(f"{layer}.weight", channel_map.applications.get(layer, 0))
+def _places(channel_map: ChannelMap, index: int) -> int:
+    """Where the first layer of a group is applied; one that has no weight, such as a selection, where it is read."""
+    layer = channel_map.groups[index].layers[0]
+    holders = (name for name, axes in channel_map.tensors.items() if any(index in axis.present() for axis in axes))
+    known = (name for name in (f"{layer}.weight", layer, *holders) if name in channel_map.applications)
+    return next((channel_map.applications[name] for name in known), 0)
 
 
 def design_template(designs: Sequence[Design]) -> list[float]:

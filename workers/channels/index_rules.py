@@ -1,6 +1,6 @@
 """Rules of operators that put indices of an axis together or pick some: concatenation, slices, padding, shuffles.
 
-Refuses to compute anything, and to pick single channels.
+Refuses to compute anything, and to pick single channels but by a list of numbers that the network stores.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from workers.channels.operators import (
     rule,
     unlabelled,
 )
+from workers.channels.trace import layer_name
 
 _TAKEN_APART = "channels that have to stay are taken apart with others"
 
@@ -97,6 +98,23 @@ def select_one(book: Book, call: Call) -> Traced:
     source = call.tensor("self")
     axis = axis_number(int(call.arguments["dim"]), len(source.axes))
     return _without(book, call, source, axis)
+
+
+@rule("index_select")
+def select_some(book: Book, call: Call) -> Traced:
+    """What a stored list of numbers picks are new channels; what it picks from stays, or the numbers would change."""
+    source, index = call.tensor("self"), call.tensor("index")
+    axis = axis_number(int(call.arguments["dim"]), len(source.axes))
+    if index.tensor is None:
+        raise Unsupported("picks single channels")
+    labels = source.axes[axis]
+    if not is_labelled(labels):  # places, or channels of the image
+        return Traced(
+            axes=(*source.axes[:axis], unlabelled(index.shape[0]), *source.axes[axis + 1 :]), zero=source.zero
+        )
+    book.atoms.fix(labels, call.obstacle("channels are picked by number"))
+    book.produced.append((layer_name(index.tensor), index.axes[0]))
+    return Traced(axes=(*source.axes[:axis], index.axes[0], *source.axes[axis + 1 :]))
 
 
 @rule("unbind")

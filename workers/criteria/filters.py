@@ -1,7 +1,7 @@
 """The filters of a network: the weights that produce a unit, as rows.
 
-Biases, norms, and the layers that read a unit are no part of its filter. Knows tensors and layouts; does not know what
-the rows are for.
+Where no weight produces it (a selected channel), those that read it stand for them. Biases, norms, and the layers that
+read what others produce are no part of a filter. Knows tensors and layouts; does not know what the rows are for.
 """
 
 from collections.abc import Mapping
@@ -23,13 +23,22 @@ def filter_blocks(
         tensors: Name -> the network's weights, or anything of their shapes, such as gradients.
         channel_map: Its channel groups.
     """
+    names = filter_names(channel_map)
     blocks: dict[str, list[Tensor]] = {group.name: [] for group in channel_map.groups}
-    for name in filter_names(channel_map):
+    made = {
+        index
+        for name in names
+        for layout in channel_map.tensors[name]
+        for index in layout.present()
+        if layout.role == "output"
+    }
+    for name in names:
         layouts = channel_map.tensors[name]
         for axis, layout in enumerate(layouts):  # of a transposed convolution the output axis is the second one
-            for index in layout.present() if layout.role == "output" else []:
-                rows = unit_slices(tensors[name], layouts, axis, index)
-                blocks[channel_map.groups[index].name].append(rows.detach().double())
+            for index in layout.present():
+                if layout.role == ("output" if index in made else "input"):
+                    rows = unit_slices(tensors[name], layouts, axis, index)
+                    blocks[channel_map.groups[index].name].append(rows.detach().double())
     return blocks
 
 

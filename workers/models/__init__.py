@@ -4,6 +4,7 @@ Knows architectures and file formats; knows nothing of data, of training or of w
 """
 
 from workers.models.build import build
+from workers.models.selection import ChannelSelection
 from workers.models.weights import load_weights
 
-__all__ = ["build", "load_weights"]
+__all__ = ["ChannelSelection", "build", "load_weights"]

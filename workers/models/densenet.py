@@ -10,20 +10,22 @@ from torch import Tensor, nn
 
 from workers.models._arguments import check_sizes
 from workers.models._initialise import initialise
+from workers.models.selection import ChannelSelection, selection
 
 
 class DenseLayer(nn.Module):
     """Batch norm, ReLU and a 3x3 convolution, whose output is appended to the input's channels."""
 
-    def __init__(self, *, in_channels: int, growth: int) -> None:
+    def __init__(self, *, in_channels: int, growth: int, channel_selection: bool) -> None:
         super().__init__()
+        self.select = selection(in_channels, channel_selection)
         self.bn = nn.BatchNorm2d(in_channels)
         self.relu = nn.ReLU()
         self.conv = nn.Conv2d(in_channels, growth, 3, padding=1, bias=False)
 
     def forward(self, features: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n channels_and_growth h w"]:
         """Features to the same features and `growth` channels more."""
-        return torch.cat([features, self.conv(self.relu(self.bn(features)))], dim=1)
+        return torch.cat([features, self.conv(self.relu(self.bn(self.select(features))))], dim=1)
 
 
 class DenseNet(nn.Module):
@@ -37,6 +39,7 @@ class DenseNet(nn.Module):
         compression: Share of its channels that a transition passes on, rounded down.
         num_classes: Outputs.
         in_channels: Channels of an image.
+        channel_selection: Whether every layer and transition picks the channels that it reads.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class DenseNet(nn.Module):
         compression: float,
         num_classes: int,
         in_channels: int,
+        channel_selection: bool,
     ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(in_channels, stem, 3, padding=1, bias=False)
@@ -57,11 +61,15 @@ class DenseNet(nn.Module):
         for block in range(1, blocks + 1):
             if block > 1:
                 passed = int(compression * channels)
-                self.features.add_module(f"transition{block - 1}", _transition(channels, passed))
+                self.features.add_module(f"transition{block - 1}", _transition(channels, passed, channel_selection))
                 channels = passed
-            members = [DenseLayer(in_channels=channels + layer * growth, growth=growth) for layer in range(layers)]
+            members = [
+                DenseLayer(in_channels=channels + layer * growth, growth=growth, channel_selection=channel_selection)
+                for layer in range(layers)
+            ]
             self.features.add_module(f"block{block}", nn.Sequential(*members))
             channels += layers * growth
+        self.select = selection(channels, channel_selection)
         self.bn = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
@@ -70,19 +78,27 @@ class DenseNet(nn.Module):
 
     def forward(self, images: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n num_classes"]:
         """Images to logits."""
-        features: Tensor = self.relu(self.bn(self.features(self.stem(images))))
+        features: Tensor = self.relu(self.bn(self.select(self.features(self.stem(images)))))
         logits: Tensor = self.linear(self.pool(features).flatten(1))
         return logits
 
 
-def _transition(in_channels: int, width: int) -> nn.Sequential:
-    """Batch norm, ReLU and a 1x1 convolution, averaged over 2 x 2 pixels."""
-    return nn.Sequential(
+def _transition(in_channels: int, width: int, channel_selection: bool) -> nn.Sequential:
+    """Batch norm, ReLU and a 1x1 convolution, averaged over 2 x 2 pixels; a selection before, where one is wanted."""
+    layers = nn.Sequential(
         nn.BatchNorm2d(in_channels), nn.ReLU(), nn.Conv2d(in_channels, width, 1, bias=False), nn.AvgPool2d(2)
     )
+    return nn.Sequential(ChannelSelection(in_channels), *layers) if channel_selection else layers
 
 
-def densenet(*, growth: int = 12, layers: int = 3, num_classes: int = 10, in_channels: int = 3) -> DenseNet:
+def densenet(
+    *,
+    growth: int = 12,
+    layers: int = 3,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    channel_selection: bool = False,
+) -> DenseNet:
     """The network `densenet`: a tiny one of two blocks, with a transition that passes on half of the channels.
 
     Args:
@@ -90,6 +106,8 @@ def densenet(*, growth: int = 12, layers: int = 3, num_classes: int = 10, in_cha
         layers: Layers in each of the two blocks.
         num_classes: Outputs.
         in_channels: Channels of an image.
+        channel_selection: Whether every layer and transition picks the channels that it reads: pruning then takes from
+            each of them. Else a channel goes for all its readers or for none.
 
     Raises:
         BadInputError: A size is not a positive whole number.
@@ -103,10 +121,11 @@ def densenet(*, growth: int = 12, layers: int = 3, num_classes: int = 10, in_cha
         compression=0.5,
         num_classes=num_classes,
         in_channels=in_channels,
+        channel_selection=channel_selection,
     )
 
 
-def densenet40(*, num_classes: int = 10, in_channels: int = 3) -> DenseNet:
+def densenet40(*, num_classes: int = 10, in_channels: int = 3, channel_selection: bool = False) -> DenseNet:
     """The network `densenet40`: three blocks of twelve layers that add 12 channels each, a stem of 16.
 
     That is the paper's DenseNet of 40 layers with k = 12, without bottlenecks and without compression.
@@ -114,6 +133,8 @@ def densenet40(*, num_classes: int = 10, in_channels: int = 3) -> DenseNet:
     Args:
         num_classes: Outputs.
         in_channels: Channels of an image.
+        channel_selection: Whether every layer and transition picks the channels that it reads: pruning then takes from
+            each of them. Else a channel goes for all its readers or for none.
 
     Raises:
         BadInputError: A size is not a positive whole number.
@@ -127,4 +148,5 @@ def densenet40(*, num_classes: int = 10, in_channels: int = 3) -> DenseNet:
         compression=1.0,
         num_classes=num_classes,
         in_channels=in_channels,
+        channel_selection=channel_selection,
     )

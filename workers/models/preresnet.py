@@ -1,8 +1,7 @@
 """Pre-activation residual networks of bottlenecks for small images (He et al. 2016, arXiv:1603.05027, section 3).
 
 Batch norm and ReLU come before each convolution, so that nothing but sums lies on the way through the shortcuts.
-Convolutions start as He et al. 2015 draw them. Knows no data, and nothing of the channel selection after a first
-batch norm, which is pruning's.
+Convolutions start as He et al. 2015 draw them. Knows no data.
 """
 
 from jaxtyping import Float
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from workers.models._arguments import blocks_of, check_sizes
 from workers.models._initialise import initialise
+from workers.models.selection import selection
 
 _EXPANSION = 4
 """Channels of a bottleneck's output per channel inside."""
@@ -21,9 +21,10 @@ class PreActivationBottleneck(nn.Module):
     Where the shape changes, the input goes through a 1x1 convolution instead.
     """
 
-    def __init__(self, *, in_channels: int, width: int, stride: int) -> None:
+    def __init__(self, *, in_channels: int, width: int, stride: int, channel_selection: bool) -> None:
         super().__init__()
         out_channels = _EXPANSION * width
+        self.select = selection(in_channels, channel_selection)
         self.bn1 = nn.BatchNorm2d(in_channels)
         self.relu1 = nn.ReLU()
         self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
@@ -39,7 +40,7 @@ class PreActivationBottleneck(nn.Module):
 
     def forward(self, features: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n four_widths h2 w2"]:
         """Features to features; the side is divided by the stride, rounded up."""
-        inner = self.conv1(self.relu1(self.bn1(features)))
+        inner = self.conv1(self.relu1(self.bn1(self.select(features))))
         inner = self.conv2(self.relu2(self.bn2(inner)))
         outer: Tensor = self.conv3(self.relu3(self.bn3(inner))) + self.shortcut(features)
         return outer
@@ -48,7 +49,7 @@ class PreActivationBottleneck(nn.Module):
 class PreActivationNet(nn.Module):
     """A 3x3 stem, three stages of bottlenecks (the later two halve the side), batch norm, global average, linear."""
 
-    def __init__(self, *, blocks: int, num_classes: int, in_channels: int) -> None:
+    def __init__(self, *, blocks: int, num_classes: int, in_channels: int, channel_selection: bool) -> None:
         super().__init__()
         channels = 16
         self.conv1 = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
@@ -57,9 +58,14 @@ class PreActivationNet(nn.Module):
             members = nn.Sequential()
             for block in range(blocks):
                 stride = 2 if stage > 0 and block == 0 else 1
-                members.append(PreActivationBottleneck(in_channels=channels, width=width, stride=stride))
+                members.append(
+                    PreActivationBottleneck(
+                        in_channels=channels, width=width, stride=stride, channel_selection=channel_selection
+                    )
+                )
                 channels = _EXPANSION * width
             self.stages.append(members)
+        self.select = selection(channels, channel_selection)
         self.bn = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
@@ -68,27 +74,33 @@ class PreActivationNet(nn.Module):
 
     def forward(self, images: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n num_classes"]:
         """Images to logits."""
-        features: Tensor = self.relu(self.bn(self.stages(self.conv1(images))))
+        features: Tensor = self.relu(self.bn(self.select(self.stages(self.conv1(images)))))
         logits: Tensor = self.linear(self.pool(features).flatten(1))
         return logits
 
 
-def preresnet(*, depth: int, num_classes: int = 10, in_channels: int = 3) -> PreActivationNet:
+def preresnet(
+    *, depth: int, num_classes: int = 10, in_channels: int = 3, channel_selection: bool = False
+) -> PreActivationNet:
     """The network `preresnet`: three stages of bottlenecks with 16, 32 and 64 channels inside.
 
     Args:
         depth: Layers along the main path: 9 x (blocks per stage) + 2, so 11, 20, 29, 164 and so on.
         num_classes: Outputs.
         in_channels: Channels of an image.
+        channel_selection: Whether every reader of a shortcut's channels picks its own: pruning then takes from each of
+            them, and the shortcut itself stays whole. Else channels of a shortcut go for all its readers or for none.
 
     Raises:
         BadInputError: The depth is not of that form, or a size is not a positive whole number.
     """
     check_sizes("preresnet", num_classes=num_classes, in_channels=in_channels)
     blocks = blocks_of("preresnet", depth, per_block=9)
-    return PreActivationNet(blocks=blocks, num_classes=num_classes, in_channels=in_channels)
+    return PreActivationNet(
+        blocks=blocks, num_classes=num_classes, in_channels=in_channels, channel_selection=channel_selection
+    )
 
 
-def preresnet164(*, num_classes: int = 10, in_channels: int = 3) -> PreActivationNet:
+def preresnet164(*, num_classes: int = 10, in_channels: int = 3, channel_selection: bool = False) -> PreActivationNet:
     """The network `preresnet164`: `preresnet` with eighteen blocks per stage."""
-    return preresnet(depth=164, num_classes=num_classes, in_channels=in_channels)
+    return preresnet(depth=164, num_classes=num_classes, in_channels=in_channels, channel_selection=channel_selection)

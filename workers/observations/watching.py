@@ -18,6 +18,7 @@ from workers.observations.calls import Call, Visit, follower, record, visiting
 
 _CHANNEL_AXIS = {
     "linear": -1,
+    "index_select": 1,
     **{f"conv{kind}{dimensions}d": 1 for kind in ("", "_transpose") for dimensions in (1, 2, 3)},
 }
 """The calls that make channels, and the axis of their results that holds them."""

@@ -56,10 +56,11 @@ def units_of_features(channel_map: ChannelMap, site: Site, groups: Sequence[int]
         site: Which layer.
         groups: Whose units are meant; features of others have `NO_UNIT`.
     """
-    layout, shape = channel_map.tensors[site.weight][1], channel_map.shapes[site.weight]
-    units = np.full(layout.groups.size, NO_UNIT, dtype=np.int64)
+    shape = channel_map.shapes[site.weight]
+    units = np.full(shape[1], NO_UNIT, dtype=np.int64)
     first = 0
     for group in groups:
+        layout = channel_map.tensors[site.weight][1]
         here = layout.groups == group
         units[here] = layout.units[here] + first
         first += channel_map.groups[group].width

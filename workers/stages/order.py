@@ -2,10 +2,14 @@
 
 import json
 import time
+from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
+from jobs.errors import BadInputError
 from jobs.identity import Json
+from workers.channels import ChannelMap
 from workers.integral.slices import group_slices
 from workers.network import read_state
 from workers.ordering import order_channels
@@ -23,8 +27,12 @@ def run(context: Context) -> Product:
     many orders to keep), `seed`. Measures for each group the total variation before and after, a proven lower bound,
     the gap between the two relative to the length, and the solver's status; times how long each group took, by its
     name.
+
+    Raises:
+        BadInputError: The network selects channels by number.
     """
     channel_map, state = read_channels(context), read_state(context)
+    _check_interpolable(state, channel_map)
     index_of = {group.name: index for index, group in enumerate(channel_map.groups)}
     orders: dict[str, Json] = {}
     certificates, timings = [], {}
@@ -54,3 +62,12 @@ def run(context: Context) -> Product:
         files={ORDERS_FILE: json.dumps(orders).encode()},
         timings=timings,
     )
+
+
+def _check_interpolable(state: Mapping[str, Tensor], channel_map: ChannelMap) -> None:
+    whole = [name for name in channel_map.tensors if not state[name].is_floating_point()]
+    if whole:
+        raise BadInputError(
+            f"{whole[0]}: channels are selected by number, and between numbers nothing can be interpolated; use the "
+            "network without selections (`channel_selection: false`), or prune it by a criterion"
+        )

@@ -4,6 +4,7 @@ from torch import nn
 from workers.allocation import ALLOCATIONS, Design, allocate
 from workers.allocation.depth import design_template, follow_template, stages
 from workers.channels import find_groups
+from workers.models import build
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +56,10 @@ def test_guided_widths_have_the_proportions_of_what_was_found(staged, ask):
     guided = allocate(ALLOCATIONS["guided"], ask(staged, 0.5, designs=lambda: [design]))
     template = allocate(ALLOCATIONS["template"], ask(staged, 0.5), {"fractions": [1.0, 0.5, 0.25]})
     assert guided.widths == template.widths
+
+
+def test_a_selection_belongs_to_the_stage_that_reads_it():
+    found = find_groups(build("densenet", {"growth": 3, "layers": 2, "channel_selection": True}), (3, 8, 8))
+    of = stages(found)
+    assert [of[f"features.block{block}.{layer}.select.index"] for block in (1, 2) for layer in (0, 1)] == [0, 0, 1, 1]
+    assert of["features.transition1.0.index"] == 0

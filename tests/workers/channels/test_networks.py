@@ -22,6 +22,8 @@ ZOO = [
         9 + 1,
     ),  # what is padded has to stay: of the sums that of stage 1 is left
     ("preresnet", {"depth": 20}, 6 * 2 + 4),  # two inner groups for each block, the stem, the sum of each stage
+    ("preresnet", {"depth": 20, "channel_selection": True}, 6 * 3 + 1),  # a selection more for each block, and the last
+    ("densenet", {"channel_selection": True}, 2 * 3 + 1 + 1),  # one for each layer, the transition and the last norm
     ("densenet", {}, 1 + 2 * 3 + 1),  # the stem, two blocks of three layers, the transition between them
     pytest.param("cifar_vgg16_bn", {}, 13 + 1, marks=pytest.mark.slow),
     pytest.param("cifar_resnet18", {}, 8 + 4, marks=pytest.mark.slow),
@@ -48,8 +50,10 @@ def seed():
 def test_zoo(name, arguments, groups):
     found = check(build(name, arguments), (3, 32, 32), 0.3, 0.7)
     assert len(found.groups) == groups
-    padded = {"layer2", "layer3"} if arguments.get("shortcut") == "padding" else set()
-    assert {layer.split(".")[0] for refused in found.refused for layer in refused.layers} == padded
+    whole = {"layer2", "layer3"} if arguments.get("shortcut") == "padding" else set()
+    if arguments.get("channel_selection"):  # the streams that are selected from
+        whole = {"conv1", "stages"} if name == "preresnet" else {"stem", "features"}
+    assert {layer.split(".")[0] for refused in found.refused for layer in refused.layers} == whole
 
 
 @pytest.mark.parametrize(

@@ -270,3 +270,46 @@ def test_torch_s_own_attention_counts_its_channels_and_stays():
     found = analysed(Own())
     assert found.widths() == {"up": 9}
     assert {layer for group in found.refused for layer in group.layers} >= {"stem", "attention.in_proj_weight"}
+
+
+class Picking(nn.Module):
+    """A list of numbers that the network stores."""
+
+    def __init__(self, numbers):
+        super().__init__()
+        self.register_buffer("index", torch.tensor(numbers))
+
+
+class TestPickingByNumber:
+    def test_what_is_picked_is_new_and_what_it_is_picked_from_stays(self):
+        model = Network(lambda self, x: x.index_select(1, self.pick.index) * 2, read=5, pick=Picking([3, 1, 1, 11, 0]))
+        found = analysed(model)
+        assert found.widths() == {"pick.index": 5}
+        assert [(refused.layers, refused.reason) for refused in found.refused] == [
+            (("stem",), "channels are picked by number")
+        ]
+
+    def test_one_list_for_two_places_stays_whole(self):
+        model = Network(
+            lambda self, x: x.index_select(1, self.pick.index) + x.relu().index_select(1, self.pick.index),
+            read=3,
+            pick=Picking([3, 1, 2]),
+        )
+        assert analysed(model).widths() == {}
+
+    def test_places_are_picked_without_harm(self):
+        model = Network(lambda self, x: x.index_select(2, self.pick.index), pick=Picking([0, 2, 4, 6]))
+        assert analysed(model).widths() == {"stem": 12}
+
+    def test_numbers_that_are_computed_keep_their_channels(self):
+        model = Network(lambda self, x: x.index_select(1, torch.arange(12, device=x.device)))
+        assert analysed(model).widths() == {}
+
+    def test_what_is_picked_can_be_picked_from_again(self):
+        model = Network(
+            lambda self, x: x.index_select(1, self.first.index).index_select(1, self.second.index),
+            read=3,
+            first=Picking([3, 1, 2, 7]),
+            second=Picking([0, 3, 2]),
+        )
+        assert analysed(model).widths() == {"second.index": 3}

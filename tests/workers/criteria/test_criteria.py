@@ -11,10 +11,15 @@ from workers.data import Split
 from workers.models import build
 from workers.observations import OBSERVATIONS, Batches
 
-NETWORKS = [("resnet", {"widths": [4, 6]}), ("densenet", {"growth": 3, "layers": 2}), ("plain", {"widths": [4]})]
+NETWORKS = {
+    "resnet": ("resnet", {"widths": [4, 6]}),
+    "densenet": ("densenet", {"growth": 3, "layers": 2}),
+    "selecting": ("densenet", {"growth": 3, "layers": 2, "channel_selection": True}),
+    "plain": ("plain", {"widths": [4]}),
+}
 
 
-@pytest.fixture(scope="module", params=NETWORKS, ids=[name for name, _ in NETWORKS])
+@pytest.fixture(scope="module", params=NETWORKS.values(), ids=NETWORKS)
 def observed_network(request, evidence):
     """A network, evidence of all four observations together, and its state before them."""
     network, arguments = request.param

@@ -85,3 +85,10 @@ def test_unit_norm_is_that_of_all_that_makes_and_reads_a_unit(judge, three_filte
     three_filters[0].bias.data = torch.tensor([-1.0, 0.0, 2.0])
     three_filters[2].weight.data = torch.tensor([[1.0, 0.0, 2.0], [3.0, 0.0, -6.0]]).view(2, 3, 1, 1)
     assert judge("unit-norm", three_filters)["0"].tolist() == pytest.approx([6, 5, 12])
+
+
+def test_of_a_selected_channel_the_filter_is_what_reads_it(judge):
+    module = build("densenet", {"growth": 3, "layers": 2, "in_channels": 1, "channel_selection": True})
+    scores = judge("l1", module)
+    read = module.features.block1[1].conv.weight.detach().double()
+    torch.testing.assert_close(scores["features.block1.1.select.index"], read.abs().sum((0, 2, 3)))

@@ -12,6 +12,7 @@ ZOO = {
     "plain": {"widths": [6, 8]},
     "resnet": {"widths": [4, 6]},
     "densenet": {"layers": 2, "growth": 4},
+    "preresnet": {"depth": 11, "channel_selection": True},  # the layers that make a stream have no group at all
 }
 
 

@@ -1,5 +1,8 @@
 import pytest
 
+from jobs.outcome import Cause
+from jobs.task import StageKind
+
 PERMUTATION = {"ordering": {"method": "tsp", "metric": "l1", "normalize": "none", "effort": "fast"}, "seed": 0}
 
 
@@ -55,3 +58,14 @@ def test_a_pool_is_kept_with_its_lengths_and_begins_with_the_shortest(bench):
             assert pool["lengths"][0] == measured["length"]
             assert pool["lengths"] == sorted(pool["lengths"])
             assert 1 < len(pool["lengths"]) == len(pool["orders"]) <= 4
+
+
+def test_what_is_selected_by_number_cannot_be_interpolated(bench, failure):
+    shared = bench.tasks[bench.train()].params
+    arguments = {"growth": 3, "layers": 1, "in_channels": 1, "channel_selection": True}
+    network = bench.key(StageKind.TRAIN, {**shared, "network": "densenet", "arguments": arguments, "train": None})
+    converted = bench.key(StageKind.CONVERT, {"fold_batchnorm": False}, network=network)
+    params = {"groups": ["features.block1.0.select.index"], **PERMUTATION}
+    failed = failure(bench.run(StageKind.ORDER, params, network=converted))
+    assert failed.cause is Cause.BAD_INPUT
+    assert "features.block1.0.select.index: channels are selected by number" in failed.message
