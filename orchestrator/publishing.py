@@ -12,7 +12,7 @@ from jobs.outcome import Outcome, Succeeded
 from jobs.task import StageKind
 from orchestrator.machine import Machine
 from orchestrator.orders import collect_orders
-from orchestrator.report import report_files
+from orchestrator.report import areas_of_curves, report_files
 from orchestrator.results import Curve, PlannedPoint, Point, SweepRecord, collect
 from orchestrator.store import ArtifactStore
 from orchestrator.tracking import TrackedSweep, TrackingUnavailableError, log_sweep
@@ -69,6 +69,7 @@ class Publisher:
                 curves,
                 tracking_uri=self._tracking_uri,
                 artifacts=report_files(self._record, curves, collect_orders(curves, self._store)),
+                areas=areas_of_curves(curves),
                 ended=True,
             )
         except TrackingUnavailableError as error:

@@ -56,7 +56,7 @@ def sync(name: str, *, storage: str, tracking: str | None, rebuild: bool) -> Non
         LeaseHeldError: A driver runs the sweep; it logs by itself.
         TrackingUnavailableError: MLflow does not answer or refuses.
     """
-    from orchestrator.report import report_files
+    from orchestrator.report import areas_of_curves, report_files
     from orchestrator.tracking import log_sweep
 
     record, store = find_record(name, storage)
@@ -67,6 +67,7 @@ def sync(name: str, *, storage: str, tracking: str | None, rebuild: bool) -> Non
             curves,
             tracking_uri=tracking or str(record.spec["tracking"]),
             artifacts=report_files(record, curves, collect_orders(curves, store)),
+            areas=areas_of_curves(curves),
             ended=True,
             rebuild=rebuild,
         )

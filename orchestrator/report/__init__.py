@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.orders import GroupOrder
-from orchestrator.report.comparison import areas, changes_to_dense, pareto_front
+from orchestrator.report.comparison import areas, areas_of_curves, changes_to_dense, pareto_front
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.page import figure_title, html_page, sweep_yaml
 from orchestrator.report.patterns import draw_patterns
@@ -17,6 +17,7 @@ from orchestrator.report.table import areas_csv, kept_csv, orders_csv, points_cs
 from orchestrator.results import Curve, SweepRecord
 
 __all__ = [
+    "areas_of_curves",
     "draw_curves",
     "html_page",
     "points_csv",

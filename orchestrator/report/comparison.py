@@ -5,14 +5,19 @@ Pure functions of measured points. This module refuses to know how any of it is 
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from operator import attrgetter
 from statistics import fmean
 
 from jobs.spec import NO_PROTOCOL
-from orchestrator.report.table import Summary, SummaryRow
-from orchestrator.results import Curve, Point
+from orchestrator.report.table import Summary, SummaryRow, summarize
+from orchestrator.results import Curve, PlannedCurve, Point
 
 COSTS = ("params", "macs", "latency_p50_s")
 """What a point of the Pareto front may be cheap in; where a point lacks one, it is left out for all."""
+
+
+_name = attrgetter("model", "dataset", "method", "protocol")
+"""What a curve and its row of a summary have in common."""
 
 
 def areas(summary: Summary) -> dict[SummaryRow, float]:
@@ -38,6 +43,12 @@ def areas(summary: Summary) -> dict[SummaryRow, float]:
         if start < end:
             found |= {row: _area(line, start, end) / (end - start) for row, line in lines.items()}
     return found
+
+
+def areas_of_curves(curves: Sequence[Curve]) -> dict[PlannedCurve, float]:
+    """The same for every curve that has one; the seeds of a method share it."""
+    found = {_name(row): area for row, area in areas(summarize(curves)).items()}
+    return {curve.plan: found[_name(curve.plan)] for curve in curves if _name(curve.plan) in found}
 
 
 def _line(row: SummaryRow, dense: float | None) -> list[tuple[float, float]]:

@@ -15,9 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 from jobs.identity import content_key
-from orchestrator.results import Curve, SweepRecord
+from orchestrator.results import Curve, PlannedCurve, SweepRecord
 from orchestrator.tracking.address import artifact_location, opened, resolved, ui_address
 from orchestrator.tracking.runs import (
+    AREA_TAG,
     ARTIFACTS_TAG,
     COMMIT_TAG,
     CURRENT_TAG,
@@ -67,6 +68,7 @@ def log_sweep(
     *,
     tracking_uri: str,
     artifacts: Mapping[str, bytes] | None = None,
+    areas: Mapping[PlannedCurve, float] | None = None,
     ended: bool = False,
     rebuild: bool = False,
 ) -> TrackedSweep:
@@ -77,6 +79,7 @@ def log_sweep(
         curves: What it has measured so far.
         tracking_uri: A server's address or a database; `~` is the home folder.
         artifacts: Files for the parent run, by name.
+        areas: Under curves, for a tag on their runs, which a later call may change.
         ended: No point will follow for now: a curve with points missing is then FAILED, not RUNNING.
         rebuild: Trust nothing that MLflow has of this sweep: delete its runs and log everything anew.
 
@@ -98,6 +101,8 @@ def log_sweep(
             settings = settings_of(record, curve.plan)
             child = find_child(client, candidates, curve.plan, settings)
             run = _log_curve(client, parent, child, curve, settings, provenance)
+            if areas and curve.plan in areas:
+                _log(client, run, tags={AREA_TAG: f"{areas[curve.plan]:.4f}"})
             _set_status(client, run, complete=_is_complete(curve), ended=ended)
         _log_files(client, parent, artifacts or {})
         _log(client, parent, tags=provenance)

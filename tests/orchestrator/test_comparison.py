@@ -9,7 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from orchestrator.report import report_files, summarize
-from orchestrator.report.comparison import areas, changes_to_dense, kept_fractions, pareto_front
+from orchestrator.report.comparison import areas, areas_of_curves, changes_to_dense, kept_fractions, pareto_front
 from orchestrator.report.patterns import draw_patterns
 from orchestrator.results import Curve, Kept, PlannedCurve, PlannedPoint, Point, SweepRecord
 
@@ -124,6 +124,13 @@ def test_a_slower_point_of_equal_size_can_be_beaten_by_latency_alone():
 def test_a_latency_that_some_lack_decides_nothing():
     timed, untimed = curve("timed", {0.2: 0.7}, latency_p50_s=1.0), curve("untimed", {0.2: 0.7})
     assert len(pareto_front([timed, untimed])) == 2
+
+
+def test_the_seeds_of_a_method_share_its_area_and_the_dense_network_has_none():
+    seeds = [curve("l1", {0.2: 0.7, 0.4: 0.5}), curve("l1", {0.2: 0.5, 0.4: 0.3}, seed=1)]
+    found = areas_of_curves([DENSE, *seeds])
+    # Corners 1, 0.6 and 0.4 over [0, 0.4]: (0.8 + 0.5) / 2.
+    assert found == {seeds[0].plan: pytest.approx(0.65), seeds[1].plan: pytest.approx(0.65)}
 
 
 def test_what_is_kept_is_the_mean_over_the_seeds():
