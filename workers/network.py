@@ -16,7 +16,7 @@ from jobs.errors import BadInputError
 from jobs.identity import Json
 from workers.channels import apply_folding_structure, build_resized, load_resized
 from workers.measure import count_macs, num_parameters, size_bytes
-from workers.models import ChannelSelection, build
+from workers.models import build
 from workers.stages._base import Context
 
 RECIPE_FILE = "network.json"
@@ -108,7 +108,7 @@ def rebuild(recipe: Recipe, state: Mapping[str, Tensor]) -> nn.Module:
 def start_anew(recipe: Recipe, state: Mapping[str, Tensor]) -> tuple[nn.Module, Recipe]:
     """A network's architecture with the initial weights of one built at its widths.
 
-    Of the state only shapes count, and which channels are selected.
+    Of the state only shapes count, and lists of whole numbers, which say what is selected.
 
     Batch norms that were folded are there again, as wide as the layers that they went into. Weights are drawn from
     torch's global generator.
@@ -129,8 +129,13 @@ def start_anew(recipe: Recipe, state: Mapping[str, Tensor]) -> tuple[nn.Module, 
         raise BadInputError(
             f"network '{recipe.network}': cannot be started anew at its pruned widths: {error}"
         ) from error
-    picked = {f"{path}.index" for path, each in fresh.named_modules() if isinstance(each, ChannelSelection)}
-    return rebuild(recipe, fresh.state_dict() | {name: state[name] for name in picked}), recipe
+    numbers = {name: state[name] for name in fresh.state_dict() if _is_list_of_numbers(state.get(name))}
+    return rebuild(recipe, fresh.state_dict() | numbers), recipe
+
+
+def _is_list_of_numbers(tensor: Tensor | None) -> bool:
+    """Whether it says which channels are read: not a weight, and no counter."""
+    return tensor is not None and tensor.dtype is torch.int64 and tensor.ndim > 0
 
 
 def read_network(context: Context, role: str = "network") -> tuple[nn.Module, Recipe]:
