@@ -44,7 +44,7 @@ STAGE_VERSIONS: Mapping[StageKind, int] = {
     StageKind.PROFILE: 1,
     StageKind.TUNE: 3,
     StageKind.PRUNE: 4,
-    StageKind.RECONSTRUCT: 1,
+    StageKind.RECONSTRUCT: 2,
     StageKind.RECALIBRATE: 1,
     StageKind.REPAIR: 1,
     StageKind.APPLY: 1,

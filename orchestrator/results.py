@@ -85,7 +85,7 @@ class Kept:
     """What is left of a network's channel groups, or of the weights of its layers.
 
     Attributes:
-        left: Name -> how many channels, or weights, there are.
+        left: Name -> how many channels, or weights, there are; in the order of the forward pass.
         full: Name -> how many the whole network has.
     """
 
@@ -171,9 +171,9 @@ def point_of(asked: float, manifest: Manifest) -> Point:
         created_s=manifest.created_s,
         note=str(measured.get("note", "")),
         kept={
-            of: Kept(left=measured[left], full=measured[full])
-            for of, (left, full) in _KEPT.items()
-            if measured.get(full)
+            of: Kept(left={name: measured[left][name] for name in full}, full=full)
+            for of, (left, listed) in _KEPT.items()
+            if (full := dict(measured.get(listed, ())))
         },
         digest=str(measured.get("digest", "")),
     )

@@ -95,3 +95,15 @@ def test_a_point_that_is_known_is_not_read_again(store):
     first = collect(record, store, known)
     store.files.delete(f"manifests/aa/{'aa' * 16}.json")
     assert collect(record, store, known) == first
+
+
+def test_what_is_kept_stays_in_the_order_of_the_forward_pass(store):
+    full = [["features.0", 8], ["features.4", 12], ["features.12", 16]]
+    widths = {"features.12": 9, "features.0": 2, "features.4": 3}
+    store.commit(manifest("ef" * 16, widths=widths, full_widths=full, weights={}, full_weights=[]), {})
+    ((point,),) = (
+        each.points for each in collect(SweepRecord(name="s", spec={}, curves=(curve((0.2, "ef" * 16)),)), store)
+    )
+    assert point.kept.keys() == {"channels"}
+    assert list(point.kept["channels"].left.items()) == [("features.0", 2), ("features.4", 3), ("features.12", 9)]
+    assert list(point.kept["channels"].full.items()) == [tuple(pair) for pair in full]

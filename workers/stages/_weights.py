@@ -18,8 +18,8 @@ def remove_weights(context: Context) -> Product:
 
     Params: `compression` (of all parameters), `scope`, `linear`; `round` (number, rounds) where it takes several.
     Measures the `compression` reached, `params` and `macs` of the weights that are left, the theoretical `speedup` if
-    no zero were multiplied, how many `weights` of the `full_weights` of each parameter that could lose some are left
-    (where any went), `size_bytes` with zeros, `size_bytes_sparse` with a bit for each weight that could go and
+    no zero were multiplied, how many `weights` are left of each parameter that could lose some (where any
+    went) and, as pairs in the order of the forward pass, `full_weights`, `size_bytes` with zeros, `size_bytes_sparse` with a bit for each weight that could go and
     no zeros, and what was spent on training.
 
     Raises:
@@ -51,7 +51,7 @@ def remove_weights(context: Context) -> Product:
             "speedup": count_macs(module, recipe.input_shape) / measured["macs"],
             **measured,
             "weights": {name: int(mask.sum()) for name, mask in masks.items()},
-            "full_weights": {name: weights[name].numel() for name in masks},
+            "full_weights": [[name, each.numel()] for name, each in weights.items() if name in masks],
             "size_bytes_sparse": measured["size_bytes"] - dense_bytes + kept_bytes + (total + 7) // 8,
         },
         files=network_files(recipe, module.state_dict(), masks),

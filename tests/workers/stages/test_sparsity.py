@@ -64,7 +64,7 @@ def test_the_smallest_weights_become_zero_and_the_sizes_are_those_that_are_left(
     left = {"features.0.weight": first, "features.4.weight": second}
     assert (measured["weights"], measured["full_weights"]) == (
         left,
-        {"features.0.weight": 27, "features.4.weight": 162},
+        [["features.0.weight", 27], ["features.4.weight", 162]],
     )
     point = bench.measured(bench.evaluate(key))
     assert (point["weights"], point["widths"]) == (left, {})
