@@ -14,6 +14,7 @@ from orchestrator.results import Curve
 
 _INK, _MUTED = "#1f2328", "#667079"
 _DPI = 160
+_NAMED = 20  # columns that have their name below them; of more, every second or third has
 _ACROSS = {"channels": "Channel groups", "weights": "Layers"}
 
 
@@ -64,11 +65,11 @@ def _draw(panels: Sequence[_Panel], title: str) -> bytes:
     from matplotlib.figure import Figure
 
     heights = [len(panel.rows) for panel in panels]
-    figure = Figure(figsize=(11, 0.32 * sum(heights) + 1.5 * len(panels) + 0.8), dpi=_DPI, facecolor="white")
+    figure = Figure(figsize=(11, 0.32 * sum(heights) + 2.2 * len(panels) + 0.8), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=15, weight="bold", color=_INK)
-    grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[height + 2 for height in heights])
+    grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[height + 1 for height in heights])
     for axes, panel in zip(grid[:, 0], panels, strict=True):
         parts = list(dict.fromkeys(part for kept in panel.rows.values() for part in kept))
         values = [[kept.get(part, 1.0) for part in parts] for kept in panel.rows.values()]
@@ -76,6 +77,8 @@ def _draw(panels: Sequence[_Panel], title: str) -> bytes:
         axes.set_title(panel.title, loc="left", fontsize=12, color=_INK)
         labels = [method if protocol == "none" else f"{method} · {protocol}" for method, protocol in panel.rows]
         axes.set_yticks(range(len(panel.rows)), labels, fontsize=9.5, color=_INK)
+        step = 1 + len(parts) // _NAMED
+        axes.set_xticks(range(0, len(parts), step), parts[::step], fontsize=8, rotation=30, ha="right")
         axes.set_xlabel(f"{_ACROSS[panel.of]}, in the order of the forward pass", fontsize=10.5, color=_INK)
         axes.tick_params(colors=_MUTED, length=2)
         axes.spines[:].set_visible(False)

@@ -19,8 +19,8 @@ def measure_smaller(
 
     That is the `compression` reached, as a fraction of the parameters, with a `note` where the target was not reached,
     `params`, `macs`, `size_bytes`, the theoretical `speedup` (MACs of the whole network over those that are left),
-    `widths` and, as pairs in the order of the forward pass, `full_widths`; the fraction `reached` of another target than
-    parameters, and the estimated `latency_s` where there is a profile.
+    `widths` and, as pairs in the order of the forward pass, `full_widths`; the fraction `reached` of another target
+    than parameters, and the estimated `latency_s` where there is a profile.
 
     Args:
         context: Of the task that made it.

@@ -18,9 +18,9 @@ def remove_weights(context: Context) -> Product:
 
     Params: `compression` (of all parameters), `scope`, `linear`; `round` (number, rounds) where it takes several.
     Measures the `compression` reached, `params` and `macs` of the weights that are left, the theoretical `speedup` if
-    no zero were multiplied, how many `weights` are left of each parameter that could lose some (where any
-    went) and, as pairs in the order of the forward pass, `full_weights`, `size_bytes` with zeros, `size_bytes_sparse` with a bit for each weight that could go and
-    no zeros, and what was spent on training.
+    no zero were multiplied, how many `weights` are left of each parameter that could lose some (where any went) and, as
+    pairs in the order of the forward pass, `full_weights`; `size_bytes` with zeros, `size_bytes_sparse` with a bit for
+    each weight that could go and no zeros, and what was spent on training.
 
     Raises:
         BadInputError: The network has not so many weights that may go.
