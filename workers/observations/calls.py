@@ -76,9 +76,9 @@ class _Recorder(TorchFunctionMode):
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         result = function(*args, **(kwargs or {}))
-        made = list(_tensors(result))
+        made = list(tensors_in(result))
         if made:
-            got = list(_tensors([args, kwargs or {}]))
+            got = list(tensors_in([args, kwargs or {}]))
             self._kept += [*made, *got]
             alone = isinstance(result, Tensor)
             self.calls.append(
@@ -103,18 +103,19 @@ class _Visiting(TorchFunctionMode):
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         result = function(*args, **(kwargs or {}))
-        if next(_tensors(result), None) is None:
+        if next(tensors_in(result), None) is None:
             return result
         visit = self._visits.get(self._count)
         self._count += 1
         return result if visit is None else visit(args, kwargs or {}, result)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors among arguments or results, in containers too."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):
-        yield from _tensors(list(value.values()))
+        yield from tensors_in(list(value.values()))
     elif isinstance(value, (list, tuple)):
         for part in value:
-            yield from _tensors(part)
+            yield from tensors_in(part)

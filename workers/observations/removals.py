@@ -1,38 +1,46 @@
-"""The exact change of the loss when one unit is removed: all images once more for every unit.
+"""The exact change of the loss when one unit is removed.
 
 Removal is what pruning does: everything that the unit owns is zeroed (`channels.mask`), norms and biases included. It
-costs units x images forward passes, so few images are the rule.
+costs units x images forward passes, each from the first layer on that the unit has a part in; so few images are the
+rule.
 """
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from workers.channels import ChannelMap, mask
 from workers.observations._base import Batches, Observed, observation, total_loss
+from workers.observations.replay import KeptPass
 
 
 @observation(needs="labels")
 def removals(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Observed:
     """`loss_change`: mean loss without the unit less the mean loss of the whole network. See `Observation`.
 
-    The images stay in memory. The only unit of a group, which cannot be removed, has 0.
+    All feature maps of a batch stay in memory. The only unit of a group, which cannot be removed, has 0.
     """
-    kept = list(batches)
-    state = module.state_dict()
-
-    def mean_loss(tensors: dict[str, Tensor]) -> float:
-        losses = [total_loss(functional_call(module, tensors, (images,)), labels) for images, labels in kept]
-        return float(torch.stack(losses).sum()) / len(batches)
-
-    changes = {}
+    state, groups = module.state_dict(), [group for group in channel_map.groups if group.width > 1]
+    whole: list[Tensor] = []
+    without: dict[str, list[list[Tensor]]] = {group.name: [[] for _ in range(group.width)] for group in groups}
     with torch.inference_mode():
-        whole = mean_loss(dict(state))
-        for group in channel_map.groups:
-            values = [0.0] * group.width
-            for unit in range(group.width) if group.width > 1 else []:
-                batches.poll()
-                others = [other for other in range(group.width) if other != unit]
-                values[unit] = mean_loss(mask(state, channel_map, {group.name: others})) - whole
-            changes[group.name] = torch.tensor(values, dtype=torch.float64)
+        for images, labels in batches:
+            kept = KeptPass(module, state, images)
+            whole.append(total_loss(kept.output, labels))
+            for group in groups:
+                start = kept.first_use(_owned(channel_map, group.name))
+                for unit in range(group.width):
+                    batches.poll()
+                    others = [other for other in range(group.width) if other != unit]
+                    output = kept.run(mask(state, channel_map, {group.name: others}), start)
+                    without[group.name][unit].append(total_loss(output, labels))
+        loss = float(torch.stack(whole).sum())
+        changes = {group.name: torch.zeros(group.width, dtype=torch.float64) for group in channel_map.groups}
+        for name, units in without.items():
+            losses = torch.stack([torch.stack(each).sum() for each in units]).cpu()
+            changes[name] = losses / len(batches) - loss / len(batches)
     return {"loss_change": changes}
+
+
+def _owned(channel_map: ChannelMap, name: str) -> list[str]:
+    index = channel_map.group_index(name)
+    return [tensor for tensor, axes in channel_map.tensors.items() if any(index in axis.present() for axis in axes)]

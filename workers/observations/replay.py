@@ -1,0 +1,110 @@
+"""A forward pass that is kept, so that passes with some other tensors begin where these are first used.
+
+Calls of torch functions are watched, as in `calls`. Refuses to know what is changed and what the output is for.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
+
+from workers.observations.calls import tensors_in
+
+
+class KeptPass:
+    """One forward pass of a network, with everything that its calls returned.
+
+    Memory: all of that, for as long as this is kept. Nothing may be written to the images or the tensors meanwhile.
+
+    Args:
+        module: In evaluation mode.
+        tensors: Its parameters and buffers, by name.
+        images: What it runs on.
+
+    Attributes:
+        output: What it returned.
+    """
+
+    def __init__(self, module: nn.Module, tensors: Mapping[str, Tensor], images: Tensor) -> None:
+        self._module, self._images = module, images
+        keeper = _Keeper()
+        with keeper:
+            self.output: Tensor = functional_call(module, dict(tensors), (images,))
+        self._results = keeper.results
+        self._in_place = keeper.in_place
+        self._uses = {name: keeper.uses[id(tensor)] for name, tensor in tensors.items() if id(tensor) in keeper.uses}
+
+    def first_use(self, names: Iterable[str]) -> int:
+        """Number of the call from which on a pass can differ, in which these tensors are others.
+
+        A tensor that no call was seen to get may be used anywhere. What is changed in place later has to be made anew,
+        so that what is kept stays as it is.
+        """
+        start = min((self._uses.get(name, 0) for name in names), default=len(self._results))
+        for made, changed in reversed(self._in_place):  # moving to an earlier start can only meet earlier changes
+            if made < start <= changed:
+                start = max(made, 0)
+        return start
+
+    def run(self, tensors: Mapping[str, Tensor], start: int) -> Tensor:
+        """The output with other tensors, of which none is used before the call `start`."""
+        with _Replayer(self._results[:start]):
+            output: Tensor = functional_call(self._module, dict(tensors), (self._images,))
+        return output
+
+
+class _Keeper(TorchFunctionMode):
+    """Keeps what calls return.
+
+    Attributes:
+        results: Of every call.
+        uses: Identity of a tensor -> number of the first call that got it.
+        in_place: For every call that wrote to a tensor, in order: which call made that memory (-1: none), and its own
+            number.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.results: list[Any] = []
+        self.uses: dict[int, int] = {}
+        self.in_place: list[tuple[int, int]] = []
+        self._got: list[Tensor] = []  # kept, so that no two share an identity
+        self._maker: dict[int, int] = {}
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        number, got = len(self.results), list(tensors_in([args, kwargs or {}]))
+        result = function(*args, **(kwargs or {}))
+        self._got += got
+        for tensor in got:
+            self.uses.setdefault(id(tensor), number)
+        made, before = list(tensors_in(result)), {id(tensor) for tensor in got}
+        # A call that hands an input on as it is counts as one that wrote to it, too.
+        written = [*(got[:1] if function is Tensor.__setitem__ else ()), *(each for each in made if id(each) in before)]
+        self.in_place += [(self._maker.get(_memory(tensor), -1), number) for tensor in written]
+        for tensor in made:
+            self._maker.setdefault(_memory(tensor), number)
+        self.results.append(result)
+        return result
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+class _Replayer(TorchFunctionMode):
+    """Lets the first calls return what they returned before."""
+
+    def __init__(self, results: Sequence[Any]) -> None:
+        super().__init__()
+        self._results, self._count = results, 0
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        number = self._count
+        self._count += 1
+        return self._results[number] if number < len(self._results) else function(*args, **(kwargs or {}))
