@@ -27,7 +27,8 @@ def run(context: Context) -> Product:
     Measures what the network's own task measured; where it trained, what was spent since the model's own weights.
 
     Raises:
-        BadInputError: It needs other things than the sweep says, or left tensors of other names or shapes.
+        BadInputError: It needs other things than the sweep says, trained on images that it does not need, or left tensors
+            of other names, shapes or types.
         BadNumericsError: A tensor is not finite.
     """
     params = context.params
@@ -35,14 +36,15 @@ def run(context: Context) -> Product:
     if set(protocol.needs) != set(params["needs"]):
         raise BadInputError(f"{where}: needs {list(protocol.needs)}; the sweep says `needs: {params['needs']}`")
     module, recipe = read_network(context)
-    shapes = _shapes(module.state_dict())
+    before = _kinds(module.state_dict())
     samples = protocol(_subject(context, protocol, module), **params["arguments"])
     state, masks = module.state_dict(), read_masks(context)
-    if _shapes(state) != shapes:
-        changed = sorted(dict(shapes.items() ^ _shapes(state).items()))
+    if changed := sorted(dict(before.items() ^ _kinds(state).items())):
         raise BadInputError(
-            f"{where}: names or shapes of tensors changed ({', '.join(changed)}); leave them as they are"
+            f"{where}: names, shapes or types of tensors changed ({', '.join(changed)}); leave them as they are"
         )
+    if samples and "data" not in params:
+        raise BadInputError(f"{where}: says that it trained on {samples} images; add 'images' to its needs")
     broken = [name for name, tensor in state.items() if not tensor.isfinite().all()]
     if broken:
         raise BadNumericsError(f"{where}: left {', '.join(broken)} not finite")
@@ -72,8 +74,8 @@ def _unlabelled(split: Split) -> Split:
     return replace(split, labels=torch.full_like(split.labels, -1))
 
 
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+def _kinds(state: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    return {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in state.items()}
 
 
 def _spent(context: Context, samples: int) -> dict[str, Json]:

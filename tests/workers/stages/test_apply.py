@@ -65,6 +65,16 @@ def widen(subject):
 
 
 @protocol()
+def halve_precision(subject):
+    subject.module.half()
+
+
+@protocol()
+def claim_training(subject):
+    return 100
+
+
+@protocol()
 def break_it(subject):
     subject.module.linear.bias.data.fill_(float("nan"))
 
@@ -140,6 +150,8 @@ def test_single_weights_that_were_removed_stay_away(bench):
         ("teach_without_asking", ["labels"], "add 'dense' to its needs"),
         ("distil", ["images"], r"needs ['images', 'dense']; the sweep says `needs: ['images']`"),
         ("widen", [], "(linear.weight)"),
+        ("halve_precision", [], "shapes or types of tensors changed (bn1.bias, "),
+        ("claim_training", [], "trained on 100 images; add 'images' to its needs"),
         ("undeclared", [], "put @workers.protocols.protocol() above"),
         ("no_such", [], "nothing there is called 'no_such'"),
         ("halve", [], "argument 'layer' is missing"),
