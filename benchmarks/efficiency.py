@@ -17,9 +17,9 @@ import time
 from ray import tune
 from ray.cluster_utils import Cluster
 
-from benchmarks.throughput import tasks_of
+from benchmarks.tasks import NumberedParams, numbered_tasks
 from jobs.outcome import Outcome
-from jobs.task import Resources, Task
+from jobs.task import Task
 from orchestrator.backends.ray_cluster import RayBackend
 from orchestrator.backends.ray_cluster.worker import Workplace, execute
 from orchestrator.journalling import JournalKeeper
@@ -28,13 +28,13 @@ from orchestrator.run import drive
 from orchestrator.steering import capacity, in_flight_limits
 from orchestrator.store import Journal, Lease, open_store
 from workers.entry import Provenance
-from workers.stages import Context, Product
+from workers.stages import AnyContext, Product
 
 TASK_S = 1.0
 
 
-def _sleeping_stage(context: Context) -> Product:
-    time.sleep(TASK_S if context.params["salt"] else 0.0)
+def _sleeping_stage(context: AnyContext) -> Product:
+    time.sleep(TASK_S if isinstance(context.params, NumberedParams) and context.params.salt else 0.0)
     return Product(measurements={})
 
 
@@ -44,10 +44,10 @@ def _execute_sleeping(task: Task, place: Workplace) -> Outcome:
 
 def through_orchard(backend: RayBackend, journal: Journal, count: int, salt: int) -> float:
     """Seconds that tasks take; those with salt 0 do nothing."""
-    tasks = tasks_of(count, salt)
+    tasks = numbered_tasks(count, salt)
     limits = in_flight_limits(capacity(backend.slots(), backend.node_kinds()))
     started = time.perf_counter()
-    machine = Machine(tasks, list(tasks), order_resources=Resources(), limits=limits)
+    machine = Machine(tasks, list(tasks), limits=limits)
     attempts = machine.start(frozenset(), {}, now_s=time.monotonic())
     summary = drive(machine, attempts, backend, [JournalKeeper(journal)])
     seconds = time.perf_counter() - started

@@ -36,6 +36,7 @@ import torch
 from ortools.constraint_solver import pywrapcp, routing_enums_pb2
 
 from benchmarks.ordering_networks import parallel_figures
+from jobs.spec.effort import EFFORTS, Effort
 from workers.channels import find_groups, fold_model
 from workers.integral.slices import group_slices
 from workers.models import build, load_weights
@@ -132,12 +133,15 @@ def peers(quick: bool) -> dict[str, Callable[[Matrix], list[int]]]:
     return {**chosen, "nearest": lambda distances: nearest_neighbour(distances, 0), "2-opt": by_two_opt}
 
 
+_EFFORTS: tuple[Effort, ...] = ("fast", "standard")
+
+
 def measure(instance: str, distances: Matrix, quick: bool) -> Iterator[Row]:
     """All solvers on one instance. Times are of the processor: each has one thread, and others may be at work."""
     n = len(distances)
-    for effort in ("fast", "standard"):
+    for effort in _EFFORTS:
         started = time.process_time()
-        found = solve_path(distances, seed=0, effort=effort)
+        found = solve_path(distances, seed=0, limits=EFFORTS[effort])
         seconds = time.process_time() - started
         yield Row(
             instance=instance, n=n, solver=effort, length=found.length, solve_s=seconds, certified_gap=100 * found.gap

@@ -1,8 +1,8 @@
 """All channel groups of large networks, ordered task by task as a sweep would: how long, how certain, how parallel.
 
 Networks of torchvision with their random initial weights (trained ones are not part of the project), batch norms
-folded. Tasks are those of `jobs.task.order_tasks`, largest first, in worker processes of one thread each that have
-built the network before the clock starts. Prints a line per network and width, as Markdown: groups, largest certified
+folded. Tasks are those of `jobs.stages.channels.PermuteParams`, largest first, in worker processes of one thread each
+that have built the network before the clock starts. Prints a line per network and width, as Markdown: groups, largest certified
 gap in %, seconds of wall time in sum.
 
     python -m benchmarks.ordering_networks NETWORK ... [--effort fast] [--workers 2]
@@ -19,10 +19,12 @@ import torch
 import torchvision
 from torch import nn
 
-from jobs.task import GroupSize, StageKind, Task, make_task, order_tasks
+from jobs.spec.effort import EFFORTS, Effort
+from jobs.stages.base import ArtifactKey, StageParams
+from jobs.stages.channels import OrderingParams, OrderParams, PermuteParams
 from workers.channels import ChannelMap, find_groups, fold_model
 from workers.integral.slices import group_slices
-from workers.ordering import Effort, order_channels
+from workers.ordering import order_channels
 
 _SHAPE = (3, 224, 224)
 
@@ -47,10 +49,11 @@ class NetworkRun:
 
 def order_network(network: str, effort: Effort, workers: int) -> NetworkRun:
     """Order all groups of a torchvision network in so many processes."""
-    groups = [GroupSize(name=group.name, width=group.width) for group in _analysed(network)[1].groups]
-    params = {"ordering": {"effort": effort}, "seed": 0}
-    permute = make_task(StageKind.PERMUTE, params=params, inputs={"network": network}, environment={})
-    tasks = sorted(order_tasks(permute, groups), key=lambda task: -task.work)
+    groups = [{"name": group.name, "width": group.width} for group in _analysed(network)[1].groups]
+    ordering = OrderingParams(method="tsp", metric="l1", normalize="none", limits=EFFORTS[effort], ortools="any")
+    permute = PermuteParams(network=ArtifactKey(network), ordering=ordering, seed=0)
+    branches = sorted(permute.branches({"groups": groups}), key=lambda branch: -branch.work)
+    tasks = [branch.params for branch in branches]
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare, (network,)) as pool:
         list(pool.map(_wait, [1.0] * workers))  # every process has built the network
         started = time.perf_counter()
@@ -100,14 +103,16 @@ def _wait(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def _order(task: Task) -> list[GroupRow]:
-    module, channel_map = _built[task.inputs["network"]]
+def _order(params: StageParams) -> list[GroupRow]:
+    if not isinstance(params, OrderParams):
+        raise TypeError(f"{type(params).__name__} orders no channels")
+    module, channel_map = _built[params.network]
     index_of = {group.name: index for index, group in enumerate(channel_map.groups)}
     rows = []
-    for name in task.params["groups"]:
+    for name in params.groups:
         started = time.perf_counter()
         slices = group_slices(module.state_dict(), channel_map, index_of[name])
-        found = order_channels(slices, method="tsp", seed=task.params["seed"], effort=task.params["ordering"]["effort"])
+        found = order_channels(slices, method="tsp", seed=params.seed or 0, limits=params.ordering.limits)
         seconds = time.perf_counter() - started
         rows.append(GroupRow(width=len(found.order), certified_gap=100 * found.gap, solve_s=seconds))
     return rows

@@ -11,8 +11,8 @@ import statistics
 import time
 
 from jobs.identity import content_key
-from jobs.spec import SweepSpec
-from orchestrator.planning import Surroundings, plan_sweep
+from jobs.spec.sweep import SweepSpec
+from orchestrator.planning import PlanEnvironment, plan_sweep
 
 
 def sweep(num_models: int, num_seeds: int, num_compressions: int) -> SweepSpec:
@@ -43,11 +43,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="A tenth of the tasks, once.")
     quick = parser.parse_args().quick
     spec = sweep(num_models=3 if quick else 22, num_seeds=15 if quick else 20, num_compressions=25)
-    surroundings = Surroundings(device="cpu", torch_version="2", ortools_version="9", data="d", weights={}, sources={})
+    environment = PlanEnvironment(
+        device="cpu", torch_version="2", ortools_version="9", data="d", weights={}, sources={}
+    )
     planning, hashing, tasks = [], [], 0
     for _ in range(1 if quick else 3):
         started = time.perf_counter()
-        plan = plan_sweep(spec, surroundings)
+        plan = plan_sweep(spec, environment)
         planning.append(time.perf_counter() - started)
         identities = [task.identity() for task in plan.tasks.values()]
         started = time.perf_counter()

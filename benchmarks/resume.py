@@ -23,20 +23,21 @@ from benchmarks.plan import sweep
 from jobs.artifact import Manifest
 from jobs.identity import Json
 from jobs.outcome import Succeeded
-from jobs.spec import SweepSpec
-from jobs.task import Attempt, StageKind
+from jobs.spec.sweep import SweepSpec
+from jobs.stages.table import StageKind
+from jobs.task import Attempt
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.commands.reporting import sync
 from orchestrator.journalling import JournalKeeper, experience_of
 from orchestrator.machine import Lane, Machine
-from orchestrator.planning import Plan, Surroundings, plan_sweep
-from orchestrator.results import METRICS, Curve, PlannedCurve, PlannedPoint, SweepRecord, collect
+from orchestrator.planning import Plan, PlanEnvironment, PlannedCurve, PlannedPoint, plan_sweep
+from orchestrator.results import METRICS, Curve, SweepRecord, collect
 from orchestrator.resume import resume_point
 from orchestrator.run import drive
 from orchestrator.store import ArtifactStore, open_store
 from orchestrator.store.artifacts import manifest_path
 
-_SURROUNDINGS = Surroundings(device="cpu", torch_version="2", ortools_version="9", data="d", weights={}, sources={})
+_ENVIRONMENT = PlanEnvironment(device="cpu", torch_version="2", ortools_version="9", data="d", weights={}, sources={})
 _GROUPS = [{"name": f"group{index}", "width": 64} for index in range(8)]
 _POINTS = 10
 
@@ -47,11 +48,17 @@ def run_all(store: ArtifactStore, spec: SweepSpec, plan: Plan) -> int:
     def outcome(attempt: Attempt) -> Succeeded:
         task = attempt.task
         measurements: dict[str, Json] = {"groups": _GROUPS} if task.stage is StageKind.CONVERT else {}
-        manifest = Manifest(key=task.key, stage=task.stage.value, identity=task.identity(), measurements=measurements)
+        manifest = Manifest(
+            key=task.key,
+            stage=task.stage.value,
+            identity=task.identity(),
+            inputs=task.inputs,
+            measurements=measurements,
+        )
         store.commit(manifest, {})
         return Succeeded(key=task.key, measurements=measurements, duration_s=1.0, host="here")
 
-    machine = Machine(plan.tasks, plan.targets, order_resources=plan.order_resources, limits=dict.fromkeys(Lane, 64))
+    machine = Machine(plan.tasks, plan.targets, resources=plan.resources, limits=dict.fromkeys(Lane, 64))
     backend = SimulatedBackend(Slots(cpus=64, gpus=0), duration_s=lambda attempt: 1.0, outcome=outcome)
     with store.open_journal(spec.name, "driver") as journal:
         attempts = machine.start(frozenset(), {})
@@ -63,12 +70,12 @@ def replan(spec: SweepSpec, uri: str) -> float:
     """Seconds until a new driver knows that there is nothing to compute."""
     started = time.perf_counter()
     store = open_store(uri)
-    plan = plan_sweep(spec, _SURROUNDINGS)
+    plan = plan_sweep(spec, _ENVIRONMENT)
     experience, _ = experience_of(store.read_journal(spec.name))
     machine = Machine(
         plan.tasks,
         plan.targets,
-        order_resources=plan.order_resources,
+        resources=plan.resources,
         limits=dict.fromkeys(Lane, 64),
         experience=experience,
     )
@@ -151,7 +158,7 @@ def main() -> None:
     num_curves = 100 if quick else 1000
     with tempfile.TemporaryDirectory() as folder:
         uri, database = f"{folder}/store", Path(folder, "mlflow.db")
-        plan = plan_sweep(spec, _SURROUNDINGS)
+        plan = plan_sweep(spec, _ENVIRONMENT)
         tasks = run_all(open_store(uri), spec, plan)
         replan_s, json_s = replan(spec, uri), read_by_json(uri, plan)
         store = open_store(uri)

@@ -17,11 +17,12 @@ from hashlib import blake2b
 
 from benchmarks.plan import sweep
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
-from jobs.spec import ResourcesSpec
-from jobs.task import Attempt, StageKind, Task
+from jobs.spec.resources import ResourcesSpec
+from jobs.stages.table import StageKind
+from jobs.task import Attempt, Task
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.machine import Machine
-from orchestrator.planning import Plan, Surroundings, plan_sweep
+from orchestrator.planning import Plan, PlanEnvironment, plan_sweep
 from orchestrator.run import drive
 from orchestrator.steering import capacity, in_flight_limits
 
@@ -85,8 +86,8 @@ def trained_networks(num_models: int) -> Plan:
         for name, model in spec.models.items()
     }
     whole = ResourcesSpec(num_gpus=1.0)
-    resources = spec.resources.model_copy(update={"tune": whole, "evaluate": whole})
-    surroundings = Surroundings(
+    resources = {"tune": whole, "evaluate": whole}
+    environment = PlanEnvironment(
         device="cuda",
         torch_version="2",
         ortools_version="9",
@@ -94,7 +95,7 @@ def trained_networks(num_models: int) -> Plan:
         weights={name: f"weights of {name}" for name in models},
         sources={},
     )
-    return plan_sweep(spec.model_copy(update={"models": models, "resources": resources}), surroundings)
+    return plan_sweep(spec.model_copy(update={"models": models, "resources": resources}), environment)
 
 
 def critical_path_s(plan: Plan) -> float:
@@ -121,7 +122,7 @@ def main() -> None:
     slots = Slots(cpus=4_000 if quick else 40_000, gpus=1_000 if quick else 10_000)
     backend = SimulatedBackend(slots, duration_s=world.duration_s, outcome=world.outcome)
     limits = in_flight_limits(capacity(slots, backend.node_kinds()))
-    machine = Machine(plan.tasks, plan.targets, order_resources=plan.order_resources, limits=limits)
+    machine = Machine(plan.tasks, plan.targets, resources=plan.resources, limits=limits)
     summary = drive(machine, machine.start(frozenset(), {}), backend, [], clock=lambda: backend.now_s)
     ended = time.perf_counter()
     if not summary.complete:

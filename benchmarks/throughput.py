@@ -19,8 +19,9 @@ from collections.abc import Sequence
 import ray
 from ray.cluster_utils import Cluster
 
+from benchmarks.tasks import numbered_tasks
 from jobs.outcome import Outcome
-from jobs.task import Resources, StageKind, Task, make_task
+from jobs.task import Task
 from orchestrator.backends.ray_cluster import RayBackend
 from orchestrator.backends.ray_cluster.worker import Workplace, execute
 from orchestrator.journalling import JournalKeeper
@@ -29,13 +30,13 @@ from orchestrator.run import drive
 from orchestrator.scheduling.experience import Experience
 from orchestrator.store import Journal, Lease, open_store
 from workers.entry import Provenance
-from workers.stages import Context, Product
+from workers.stages import AnyContext, Product
 
 IN_FLIGHT = 64
 SLOTS = 4
 
 
-def _empty_stage(context: Context) -> Product:
+def _empty_stage(context: AnyContext) -> Product:
     return Product(measurements={})
 
 
@@ -43,22 +44,12 @@ def _execute_empty(task: Task, place: Workplace) -> Outcome:
     return execute(task, place, stage_of=lambda stage: _empty_stage)
 
 
-def tasks_of(count: int, salt: int) -> dict[str, Task]:
-    """Tasks that differ in their keys only, those of other salts included."""
-    environment = {"torch": "any", "dtype": "float32", "device": "cpu"}
-    tasks = [
-        make_task(StageKind.SCORE, params={"n": number, "salt": salt}, inputs={}, environment=environment)
-        for number in range(count)
-    ]
-    return {task.key: task for task in tasks}
-
-
 def through_orchard(backend: RayBackend, journal: Journal, experience: Experience, count: int, salt: int) -> float:
     """Tasks per second through machine, backend, store and journal."""
-    tasks = tasks_of(count, salt)
+    tasks = numbered_tasks(count, salt)
     limits = dict.fromkeys(Lane, float(IN_FLIGHT))
     started = time.perf_counter()
-    machine = Machine(tasks, list(tasks), order_resources=Resources(), limits=limits, experience=experience)
+    machine = Machine(tasks, list(tasks), limits=limits, experience=experience)
     attempts = machine.start(frozenset(), {}, now_s=time.monotonic())
     summary = drive(machine, attempts, backend, [JournalKeeper(journal)])
     seconds = time.perf_counter() - started

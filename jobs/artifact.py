@@ -46,6 +46,7 @@ class Manifest:
         key: The task's content key.
         stage: Name of the stage.
         identity: What the key was made of, so that `orchard explain` can tell.
+        inputs: Role -> key of each artifact that it was made from.
         measurements: Results that are the same on every run of the task.
         timings: Results that are not (seconds); no part of the comparison between two runs.
         files: Name -> digest and size.
@@ -61,6 +62,7 @@ class Manifest:
     stage: str
     identity: Mapping[str, Json]
     measurements: Mapping[str, Json]
+    inputs: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, FileEntry] = field(default_factory=dict)
     label: str = ""
@@ -80,7 +82,8 @@ class Manifest:
     def from_json(cls, value: Mapping[str, Json]) -> "Manifest":
         """The manifest that `to_json` wrote."""
         files = {name: FileEntry(**entry) for name, entry in value["files"].items()}
-        return cls(**{**value, "files": files})
+        inputs = value.get("inputs", value["identity"].get("inputs", {}))  # version 0.1 had them in the identity
+        return cls(**{**value, "inputs": inputs, "files": files})
 
     def same_result(self, other: "Manifest") -> bool:
         """Whether two runs of one task gave the same: measurements and file digests."""

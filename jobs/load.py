@@ -13,7 +13,11 @@ from pydantic_core import ErrorDetails
 
 from jobs import names
 from jobs.errors import Fault, InvalidFileError, nearest
-from jobs.spec import ALLOCATION_FORMS, ALLOCATION_KINDS, METHOD_KINDS, PROTOCOL_KINDS, SPARSIFY_KINDS, SweepSpec
+from jobs.spec.allocation import ALLOCATION_FORMS, ALLOCATION_KINDS
+from jobs.spec.methods import METHOD_KINDS
+from jobs.spec.protocols import PROTOCOL_KINDS
+from jobs.spec.sparsity import SPARSIFY_KINDS
+from jobs.spec.sweep import SweepSpec
 from jobs.yaml_loader import parse_yaml
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobs.spec import SweepSpec
+from jobs.spec.sweep import SweepSpec
 
 _HEAD = """# The sweep file
 

@@ -1,91 +1,33 @@
-"""A task: one stage applied to given parameters and inputs, named by its content key.
+"""A task: one stage applied to given parameters, named by its content key.
 
 The key covers everything that can change the result and nothing else. What only says where or how fast
 (`resources`, `locations`, `label`, `work`) stands beside it. This module runs nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from jobs.identity import Json, content_key
-
-
-class StageKind(StrEnum):
-    """The stages, in the order in which a network passes through them."""
-
-    TRAIN = "train"
-    CONVERT = "convert"
-    ORDER = "order"
-    PERMUTE = "permute"
-    CHOOSE = "choose"
-    OBSERVE = "observe"
-    SCORE = "score"
-    SENSE = "sense"
-    PROFILE = "profile"
-    TUNE = "tune"
-    PRUNE = "prune"
-    RECONSTRUCT = "reconstruct"
-    RECALIBRATE = "recalibrate"
-    REPAIR = "repair"
-    APPLY = "apply"
-    EVALUATE = "evaluate"
-
-
-STAGE_VERSIONS: Mapping[StageKind, int] = {
-    StageKind.TRAIN: 4,
-    StageKind.CONVERT: 2,
-    StageKind.ORDER: 3,
-    StageKind.PERMUTE: 3,
-    StageKind.CHOOSE: 1,
-    StageKind.OBSERVE: 1,
-    StageKind.SCORE: 1,
-    StageKind.SENSE: 1,
-    StageKind.PROFILE: 1,
-    StageKind.TUNE: 3,
-    StageKind.PRUNE: 4,
-    StageKind.RECONSTRUCT: 2,
-    StageKind.RECALIBRATE: 1,
-    StageKind.REPAIR: 1,
-    StageKind.APPLY: 1,
-    StageKind.EVALUATE: 3,
-}
-"""Raise a stage's number when its code changes the numbers that it returns: the old results stay, unused."""
-
-ACCELERATED = frozenset(
-    {
-        StageKind.TRAIN,
-        StageKind.CONVERT,
-        StageKind.CHOOSE,
-        StageKind.OBSERVE,
-        StageKind.SENSE,
-        StageKind.PROFILE,
-        StageKind.TUNE,
-        StageKind.RECONSTRUCT,
-        StageKind.RECALIBRATE,
-        StageKind.REPAIR,
-        StageKind.APPLY,
-        StageKind.EVALUATE,
-    }
-)
-"""Stages that run on a GPU where there is one; the others are CPU work."""
+from jobs.resources import Resources
+from jobs.stages.base import JoiningParams, StageParams, inputs_of
+from jobs.stages.table import StageKind, stage_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
-    """What a task asks of the cluster.
+class Locations:
+    """Where inputs from outside the store lie; their content is in a task's parameters.
 
     Attributes:
-        num_cpus: CPU slots; also the number of threads that the task uses.
-        num_gpus: GPUs, fractions allowed.
-        memory_bytes: Memory to reserve; 0 reserves none.
-        adaptive: `num_gpus` is a first guess, which the scheduler may replace by what it has learnt.
+        data: Folder of the data set.
+        weights: URI of a checkpoint.
     """
 
-    num_cpus: float = 1.0
-    num_gpus: float = 0.0
-    memory_bytes: int = 0
-    adaptive: bool = False
+    data: str | None = None
+    weights: str | None = None
+
+
+NOWHERE = Locations()
+"""For tasks that read artifacts only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +38,10 @@ class Task:
         key: Content key, `KEY_LENGTH` hexadecimal characters.
         stage: Which stage runs.
         params: Every parameter that can change the result.
-        inputs: Role -> key of the task whose artifact is read in that role.
+        inputs: Role -> key of the task whose artifact is read in that role: those that the parameters name.
         environment: The part of the environment that changes numbers (torch version, dtype, device class).
         resources: What it asks of the cluster.
-        locations: Where inputs from outside lie (data root, checkpoint URI); their content is in `params`.
+        locations: Where inputs from outside lie.
         label: For people: model, method, compression, seed of the first curve that asked for it.
         family: Tasks of one stage and family are alike in what they take: the model's name in the sweep.
         work: Hint of its cost among its siblings; larger ones start first.
@@ -107,56 +49,88 @@ class Task:
 
     key: str
     stage: StageKind
-    params: Mapping[str, Json]
+    params: StageParams
     inputs: Mapping[str, str]
     environment: Mapping[str, str]
     resources: Resources = field(default_factory=Resources)
-    locations: Mapping[str, str] = field(default_factory=dict)
+    locations: Locations = NOWHERE
     label: str = ""
     family: str = ""
     work: float = 1.0
 
     def identity(self) -> dict[str, Json]:
         """What the key is made of."""
-        return _identity(self.stage, self.params, self.inputs, self.environment)
+        return _identity(self.stage, self.params.document(), self.environment)
 
 
-def _identity(
-    stage: StageKind, params: Mapping[str, Json], inputs: Mapping[str, str], environment: Mapping[str, str]
-) -> dict[str, Json]:
-    return {
-        "stage": stage.value,
-        "version": STAGE_VERSIONS[stage],
-        "params": params,
-        "inputs": inputs,
-        "environment": environment,
-    }
+def _identity(stage: StageKind, document: Mapping[str, Json], environment: Mapping[str, str]) -> dict[str, Json]:
+    return {"stage": stage.value, "version": stage.row.version, "params": document, "environment": environment}
 
 
 def make_task(
-    stage: StageKind,
+    params: StageParams,
     *,
-    params: Mapping[str, Json],
-    inputs: Mapping[str, str],
     environment: Mapping[str, str],
+    stage: StageKind | None = None,
     resources: Resources | None = None,
-    locations: Mapping[str, str] | None = None,
+    locations: Locations = NOWHERE,
     label: str = "",
     family: str = "",
     work: float = 1.0,
 ) -> Task:
-    """A task with the key that its identity gives it. See `Task` for the arguments."""
+    """A task with the key that its identity gives it.
+
+    Args:
+        params: Of its stage.
+        environment: See `Task`, as for all others.
+        stage: Which one runs; default: the one that the table of stages has for such parameters.
+        resources: Default: one CPU.
+        locations: Of inputs from outside the store.
+        label: For people.
+        family: Of tasks that are alike.
+        work: Hint of its cost.
+    """
+    kind = stage or stage_of(params)
+    document = params.document()
     return Task(
-        key=content_key(_identity(stage, params, inputs, environment)),
-        stage=stage,
+        key=content_key(_identity(kind, document, environment)),
+        stage=kind,
         params=params,
-        inputs=inputs,
+        inputs=dict(inputs_of(document)),
         environment=environment,
         resources=resources or Resources(),
-        locations=locations or {},
+        locations=locations,
         label=label,
         family=family,
         work=work,
+    )
+
+
+def joined_tasks(
+    task: Task, measured: Mapping[str, Json], resources: Mapping[StageKind, Resources] | None = None
+) -> tuple[Task, ...]:
+    """The tasks that a task joins besides its inputs; none for one that joins no others.
+
+    They cannot be planned before the source has measured what they depend on, yet their keys follow from the joining
+    task and those measurements alone: who runs them, who reads them and who keeps them all ask here.
+
+    Args:
+        task: The one that joins them.
+        measured: By its source (`JoiningParams.source`).
+        resources: What tasks of each stage ask of the cluster.
+    """
+    if not isinstance(task.params, JoiningParams):
+        return ()
+    return tuple(
+        make_task(
+            branch.params,
+            environment=task.environment,
+            resources=(resources or {}).get(stage_of(branch.params)),
+            label=f"{task.label} {branch.name}",
+            family=task.family,
+            work=branch.work,
+        )
+        for branch in task.params.branches(measured)
     )
 
 
@@ -177,62 +151,3 @@ class Attempt:
     resources: Resources
     avoid: frozenset[str] = frozenset()
     expected_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupSize:
-    """A channel group as the scheduler sees it: its name and its number of channels."""
-
-    name: str
-    width: int
-
-
-_NARROW, _BATCH = 128, 256  # channels: a group below the first shares a task, which has so many at most
-
-
-def order_tasks(permute: Task, groups: Sequence[GroupSize], resources: Resources | None = None) -> tuple[Task, ...]:
-    """The `order` tasks that a `permute` task joins: every channel group is in one of them.
-
-    They cannot be planned before `convert` has listed the groups, yet their keys follow from the permute task
-    and the list alone. So the scheduler (to run them) and the permute stage (to read them) both ask here, and
-    the permute task's own key needs no knowledge of them.
-
-    A wide group has a task to itself. Narrow ones share tasks: to read the network and to commit takes as long as to
-    order some of them.
-
-    Args:
-        permute: The task that joins them.
-        groups: What `convert` listed, in its order.
-        resources: What each asks of the cluster.
-    """
-    return tuple(
-        make_task(
-            StageKind.ORDER,
-            params={
-                "groups": [group.name for group in batch],
-                "ordering": permute.params["ordering"],
-                "seed": permute.params["seed"],
-            },
-            inputs={"network": permute.inputs["network"]},
-            environment=permute.environment,
-            resources=resources,
-            label=f"{permute.label} {batch[0].name}" + (f" and {len(batch) - 1} more" if len(batch) > 1 else ""),
-            family=permute.family,
-            work=sum(float(group.width) ** 2 for group in batch),
-        )
-        for batch in _batches(groups)
-    )
-
-
-def _batches(groups: Sequence[GroupSize]) -> list[list[GroupSize]]:
-    """The wide groups, each alone, and the narrow ones in their order, as many together as fit."""
-    batches = [[group] for group in groups if group.width >= _NARROW]
-    shared: list[GroupSize] = []
-    for group in groups:
-        if group.width >= _NARROW:
-            continue
-        if shared and sum(each.width for each in shared) + group.width > _BATCH:
-            batches.append(shared)
-            shared = []
-        shared.append(group)
-    return [*batches, shared] if shared else batches

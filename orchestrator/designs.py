@@ -6,12 +6,13 @@ Knows manifests and which artifact has the channel groups of which; refuses to k
 import json
 from collections.abc import Sequence
 
-from jobs.artifact import Manifest, Store
+from jobs.artifact import Manifest, MissingArtifactError, Store
 from jobs.errors import BadInputError
+from orchestrator.lineage import network_behind
 from orchestrator.results import Curve, Point
 from workers.allocation import Design
+from workers.artifacts import CHANNELS_FILE
 from workers.channels import ChannelMap
-from workers.stages.convert import CHANNELS_FILE
 
 
 def largest_common(curves: Sequence[Curve]) -> float | None:
@@ -42,5 +43,8 @@ def _channels(point: Point, store: Store) -> ChannelMap:
     """The groups of the network that a point's was made from: the nearest one behind it that lists them."""
     manifest: Manifest = store.manifest(point.key)
     while CHANNELS_FILE not in manifest.files:
-        manifest = store.manifest(manifest.identity["inputs"]["network"])
+        source = network_behind(manifest)
+        if source is None:
+            raise MissingArtifactError(f"{store.uri}: no network behind the point {point.key} lists channel groups")
+        manifest = store.manifest(source)
     return ChannelMap.from_json(json.loads(store.read(manifest.key, CHANNELS_FILE)))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from jobs.identity import Json
 from jobs.outcome import Failed, Outcome, Succeeded, Usage
-from jobs.task import StageKind
+from jobs.stages.table import StageKind
 from orchestrator.machine import Machine
 from orchestrator.scheduling.experience import Experience
 from orchestrator.scheduling.graph import TaskState

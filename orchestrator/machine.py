@@ -11,8 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from jobs.identity import Json
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
-from jobs.task import Attempt, GroupSize, Resources, StageKind, Task
+from jobs.resources import Resources
+from jobs.stages.table import StageKind
+from jobs.task import Attempt, Task
 from orchestrator.scheduling.experience import Experience
 from orchestrator.scheduling.graph import FINISHED, Graph, Node, TaskState
 from orchestrator.scheduling.nodes import NodeHealth
@@ -51,8 +54,8 @@ class Machine:
     Args:
         tasks: The plan's tasks, inputs before the tasks that read them.
         targets: Keys of the wanted tasks; what they do not need is not run.
-        order_resources: What each `order` task asks of the cluster.
         limits: How many slots (`slots_of`) may be in flight in each lane.
+        resources: What tasks that appear ask of the cluster, by stage; default: one CPU.
         experience: What earlier attempts took; it learns on.
         spending: The sweep's caps and what earlier runs spent; default: no caps.
         node_memory_bytes: Memory of the largest node; 0 where unknown.
@@ -70,14 +73,14 @@ class Machine:
         tasks: Mapping[str, Task],
         targets: Sequence[str],
         *,
-        order_resources: Resources,
         limits: Mapping[Lane, float],
+        resources: Mapping[StageKind, Resources] | None = None,
         experience: Experience | None = None,
         spending: Spending | None = None,
         node_memory_bytes: int = 0,
     ) -> None:
         self._tasks, self._targets = tasks, targets
-        self._order_resources = order_resources
+        self._resources = resources or {}
         self._experience = experience or Experience()
         self._spending = spending or Spending(Caps())
         self._node_memory_bytes = node_memory_bytes
@@ -97,25 +100,25 @@ class Machine:
         self.stopped = ""
 
     def start(
-        self, present: frozenset[str], groups: Mapping[str, Sequence[GroupSize]], now_s: float = 0.0
+        self, present: frozenset[str], measured: Mapping[str, Mapping[str, Json]], now_s: float = 0.0
     ) -> list[Attempt]:
         """Take in what the store has, and begin.
 
         Args:
-            present: Committed keys, `order` tasks among them.
-            groups: For each committed `convert` task, the channel groups that it listed.
+            present: Committed keys, those of tasks that appear among them.
+            measured: What the committed sources of joining tasks have measured, by key.
             now_s: The time.
 
         Raises:
-            KeyError: The groups of a committed `convert` task are not given.
+            KeyError: What a committed source of joining tasks has measured is not given.
         """
         self._graph = Graph(
             self._tasks,
             self._targets,
-            order_resources=self._order_resources,
+            resources=self._resources,
             path_s=self._experience.path_s,
             present=present,
-            groups=groups,
+            measured=measured,
         )
         self._make_ready(self._graph.startable())
         return list(self._submissions(now_s))
@@ -188,7 +191,7 @@ class Machine:
         return node.state if node else None
 
     def task(self, key: str) -> Task:
-        """A task that some wanted result needs, `order` tasks included.
+        """A task that some wanted result needs, those included that appeared.
 
         Raises:
             KeyError: No wanted result needs it.
@@ -210,8 +213,7 @@ class Machine:
             self._experience.observe(
                 task.stage, task.family, duration_s=outcome.duration_s, work=task.work, usage=outcome.usage
             )
-        if task.stage is StageKind.CONVERT:
-            self._make_ready(self._graph.list_groups(node, groups_listed(outcome.measurements)))
+        self._make_ready(self._graph.reveal(node, outcome.measurements))
         self._make_ready(self._graph.finish(node, TaskState.REUSED if outcome.reused else TaskState.DONE))
 
     def _fail(self, node: Node, failure: Failed, attempt: Attempt, now_s: float) -> None:
@@ -292,11 +294,3 @@ class Machine:
         self._in_flight[lane] += slots
         self._demand[lane] += slots - slots_of(self._request(self._graph.nodes[key]))
         self._spending.reserve(attempt.resources.num_gpus * attempt.expected_s)
-
-
-def groups_listed(measurements: Mapping[str, object]) -> tuple[GroupSize, ...]:
-    """The channel groups in the measurements of a `convert` task."""
-    listed = measurements["groups"]
-    if not isinstance(listed, Iterable):
-        raise TypeError(f"groups is a {type(listed).__name__}; a convert task measures a list of names and widths")
-    return tuple(GroupSize(name=str(group["name"]), width=int(group["width"])) for group in listed)

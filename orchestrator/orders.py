@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from jobs.artifact import Manifest, Store
 from jobs.identity import Json
-from jobs.task import StageKind
+from jobs.stages.table import StageKind
+from orchestrator.lineage import network_behind
 from orchestrator.results import Curve
 
 
@@ -64,7 +65,7 @@ def collect_orders(curves: Sequence[Curve], store: Store) -> tuple[GroupOrder, .
         read |= unread
         manifests, _ = store.manifests(unread)
         permuted |= {key: each for key, each in manifests.items() if each.stage in _SOURCES}
-        sources = {key: each.identity.get("inputs", {}).get("network", key) for key, each in manifests.items()}
+        sources = {key: network_behind(each) or key for key, each in manifests.items()}
         at = {named: key if key in permuted else sources.get(key, key) for named, key in at.items()}
     return tuple(
         GroupOrder(model=model, method=method, seed=seed, **row)

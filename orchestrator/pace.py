@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from jobs.task import StageKind
+from jobs.stages.table import StageKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 
 from jobs.outcome import Failed, Outcome, Succeeded
-from jobs.task import StageKind
+from jobs.stages.table import StageKind
 from orchestrator.machine import Machine
 from orchestrator.pace import Pace
 from orchestrator.scheduling.graph import TaskState

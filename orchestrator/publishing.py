@@ -9,11 +9,12 @@ import time
 from collections.abc import Sequence
 
 from jobs.outcome import Outcome, Succeeded
-from jobs.task import StageKind
+from jobs.stages.table import StageKind
 from orchestrator.machine import Machine
 from orchestrator.orders import collect_orders
+from orchestrator.planning import PlannedPoint
 from orchestrator.report import areas_of_curves, report_files
-from orchestrator.results import Curve, PlannedPoint, Point, SweepRecord, collect
+from orchestrator.results import Curve, Point, SweepRecord, collect
 from orchestrator.store import ArtifactStore
 from orchestrator.tracking import TrackedSweep, TrackingUnavailableError, log_sweep
 

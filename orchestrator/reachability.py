@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from jobs.artifact import Manifest
 from jobs.errors import OrchardError
-from jobs.spec import SweepSpec
-from jobs.task import StageKind, Task, make_task, order_tasks
-from orchestrator.machine import groups_listed
-from orchestrator.planning import Plan, Surroundings, plan_sweep
+from jobs.spec.sweep import SweepSpec
+from jobs.stages.base import JoiningParams
+from jobs.stages.table import StageKind
+from jobs.task import Task, joined_tasks, make_task
+from orchestrator.planning import Plan, PlanEnvironment, plan_sweep
 from orchestrator.results import SweepRecord
 
 
@@ -46,7 +47,8 @@ def needed(records: Iterable[SweepRecord], manifests: Mapping[str, Manifest]) ->
         plan = _plan_again(record, points)
         if plan is not None:
             roots |= plan.tasks.keys()
-            roots |= _orders((task for task in plan.tasks.values() if task.stage is StageKind.PERMUTE), manifests)
+            for task in plan.tasks.values():
+                roots |= _joined(task, manifests)
         elif not points <= manifests.keys():
             unplanned.append(record.name)
     return Needed(keys=frozenset(_closure(roots, manifests)), unplanned=tuple(sorted(unplanned)))
@@ -54,11 +56,11 @@ def needed(records: Iterable[SweepRecord], manifests: Mapping[str, Manifest]) ->
 
 def _plan_again(record: SweepRecord, points: set[str]) -> Plan | None:
     """The plan of a recorded sweep; None where this version of the code would plan another."""
-    if not record.surroundings:
+    if not record.environment:
         return None
     try:
         spec = SweepSpec.model_validate_json(json.dumps(record.spec))
-        plan = plan_sweep(spec, Surroundings(**record.surroundings))
+        plan = plan_sweep(spec, PlanEnvironment(**record.environment))
     except (ValueError, TypeError, OrchardError):
         return None
     return plan if set(plan.targets) == points else None
@@ -73,29 +75,28 @@ def _closure(roots: set[str], manifests: Mapping[str, Manifest]) -> set[str]:
         if key in reached:
             continue
         reached.add(key)
-        manifest = manifests.get(key)
-        if manifest is not None:
-            waiting.extend(manifest.identity.get("inputs", {}).values())
-            if manifest.stage == StageKind.PERMUTE:
-                waiting.extend(_orders([_task_of(manifest)], manifests))
+        if manifest := manifests.get(key):
+            waiting.extend(manifest.inputs.values())
+            if task := _joining_task(manifest):
+                waiting.extend(_joined(task, manifests))
     return reached
 
 
-def _task_of(manifest: Manifest) -> Task:
-    identity = manifest.identity
-    return make_task(
-        StageKind(manifest.stage),
-        params=identity["params"],
-        inputs=identity["inputs"],
-        environment=identity["environment"],
-    )
+def _joining_task(manifest: Manifest) -> Task | None:
+    """The task that left an artifact, if it joined others; those of other versions of its stage cannot be told."""
+    try:
+        stage = StageKind(manifest.stage)
+        if not issubclass(stage.row.params, JoiningParams):
+            return None
+        identity = manifest.identity
+        params = stage.row.params.model_validate_json(json.dumps(identity["params"]))
+        return make_task(params, environment=identity["environment"])
+    except (ValueError, KeyError):
+        return None
 
 
-def _orders(permutes: Iterable[Task], manifests: Mapping[str, Manifest]) -> set[str]:
-    """Keys of the `order` tasks that these `permute` tasks join, as far as their groups are known."""
-    return {
-        order.key
-        for permute in permutes
-        if permute.inputs["network"] in manifests
-        for order in order_tasks(permute, groups_listed(manifests[permute.inputs["network"]].measurements))
-    }
+def _joined(task: Task, manifests: Mapping[str, Manifest]) -> set[str]:
+    """Keys of the tasks that a task joins, as far as what they follow from is measured."""
+    if not isinstance(task.params, JoiningParams) or task.params.source not in manifests:
+        return set()
+    return {each.key for each in joined_tasks(task, manifests[task.params.source].measurements)}

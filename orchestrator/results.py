@@ -10,40 +10,9 @@ from dataclasses import asdict, dataclass, field
 
 from jobs.artifact import Manifest, Store
 from jobs.identity import Json
-from jobs.spec import NO_PROTOCOL
+from orchestrator.planning import PlannedCurve, PlannedPoint
 
 _log = logging.getLogger("orchard")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedPoint:
-    """One point of a curve before it is measured.
-
-    Attributes:
-        compression: The compression asked for, in [0, 1).
-        key: The `evaluate` task that measures it.
-    """
-
-    compression: float
-    key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedCurve:
-    """One curve before it is measured. The first five fields name it within its sweep."""
-
-    model: str
-    dataset: str
-    method: str
-    protocol: str
-    seed: int
-    points: tuple[PlannedPoint, ...]
-
-    @property
-    def label(self) -> str:
-        """`model/method/protocol/seed`, as people read it; `none` is no protocol."""
-        protocol = "" if self.protocol == NO_PROTOCOL else f"/{self.protocol}"
-        return f"{self.model}/{self.method}{protocol}/seed{self.seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +25,7 @@ class SweepRecord:
         curves: The curves with the keys of their points.
         git_commit: Of the code that planned it, where known.
         versions: Of Python and of the libraries that compute.
-        surroundings: What the plan depended on besides the spec (`planning.Surroundings`), to make it again.
+        environment: What the plan depended on besides the spec (`planning.PlanEnvironment`), to make it again.
     """
 
     name: str
@@ -64,7 +33,7 @@ class SweepRecord:
     curves: tuple[PlannedCurve, ...]
     git_commit: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
-    surroundings: Mapping[str, Json] = field(default_factory=dict)
+    environment: Mapping[str, Json] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Json]:
         """The record as JSON."""
@@ -72,7 +41,8 @@ class SweepRecord:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Json]) -> "SweepRecord":
-        """The record that `to_json` wrote."""
+        """The record that `to_json` wrote; one of version 0.1 cannot be planned again."""
+        value = {name: each for name, each in value.items() if name != "surroundings"}
         curves = tuple(
             PlannedCurve(**{**curve, "points": tuple(PlannedPoint(**point) for point in curve["points"])})
             for curve in value["curves"]

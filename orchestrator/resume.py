@@ -1,27 +1,28 @@
 """What a store has of a plan: where a sweep goes on."""
 
+from collections.abc import Mapping
+
 from jobs.artifact import Store
-from jobs.task import GroupSize, StageKind, order_tasks
-from orchestrator.machine import groups_listed
+from jobs.identity import Json
+from jobs.stages.base import JoiningParams
+from jobs.task import joined_tasks
 from orchestrator.planning import Plan
 
 
-def resume_point(plan: Plan, store: Store) -> tuple[frozenset[str], dict[str, tuple[GroupSize, ...]]]:
-    """What the store has of a plan: the committed keys, and the channel groups of committed `convert` tasks.
+def resume_point(plan: Plan, store: Store) -> tuple[frozenset[str], Mapping[str, Mapping[str, Json]]]:
+    """What the store has of a plan: the committed keys, and what the committed sources of joining tasks measured.
 
-    `order` tasks, which are not in the plan, are looked up where their `convert` is committed. The manifests of results
-    and of `convert` tasks are read: a damaged one is as good as none. What else is damaged is found when it is read.
+    Tasks that appear while a sweep runs are not in the plan; they are looked up where their source is committed. The
+    manifests of results and of sources are read: a damaged one is as good as none. What else is damaged is found when
+    it is read.
     """
     present = store.present(plan.tasks)
-    permutes = [task for task in plan.tasks.values() if task.stage is StageKind.PERMUTE]
-    converts = {task.inputs["network"] for task in permutes} & present
-    manifests, damaged = store.manifests(converts | (present & set(plan.targets)))
+    joining = [(task, task.params.source) for task in plan.tasks.values() if isinstance(task.params, JoiningParams)]
+    sources = {source for _, source in joining} & present
+    manifests, damaged = store.manifests(sources | (present & set(plan.targets)))
     present -= damaged
-    groups = {key: groups_listed(manifests[key].measurements) for key in converts - damaged}
-    orders = [
-        order.key
-        for task in permutes
-        if task.inputs["network"] in groups
-        for order in order_tasks(task, groups[task.inputs["network"]])
+    measured: dict[str, Mapping[str, Json]] = {key: manifests[key].measurements for key in sources - damaged}
+    appeared = [
+        each.key for task, source in joining if source in measured for each in joined_tasks(task, measured[source])
     ]
-    return frozenset(present | store.present(orders)), groups
+    return frozenset(present | store.present(appeared)), measured

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
-from jobs.spec import SweepSpec
-from jobs.task import Attempt, StageKind
+from jobs.spec.sweep import SweepSpec
+from jobs.stages.table import StageKind
+from jobs.task import Attempt
 from orchestrator.backends import Backend
 from orchestrator.holding import Hold
 from orchestrator.journalling import JournalKeeper, experience_of
@@ -85,12 +86,12 @@ def run_sweep(
         BadInputError: Some task asks for more than any node has.
     """
     kinds = backend.node_kinds()
-    check_feasible(plan.tasks.values(), plan.order_resources, kinds)
+    check_feasible(plan.requests, kinds)
     record = SweepRecord(
         name=spec.name,
         spec=spec.model_dump(mode="json"),
         curves=plan.curves,
-        surroundings=asdict(plan.surroundings),
+        environment=asdict(plan.environment),
         git_commit=provenance.git_commit,
         versions=versions(),
     )
@@ -100,8 +101,8 @@ def run_sweep(
     machine = Machine(
         plan.tasks,
         plan.targets,
-        order_resources=plan.order_resources,
         limits=in_flight_limits(capacity(backend.slots(), kinds)),
+        resources=plan.resources,
         experience=experience,
         spending=Spending(_caps(spec), gpu_s=gpu_s, started_s=time.monotonic()),
         node_memory_bytes=max((kind.memory_bytes for kind in kinds), default=0),

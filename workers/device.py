@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jobs.errors import BadInputError
-from jobs.task import Resources, Task
+from jobs.resources import Resources
+from jobs.task import Task
 
 if TYPE_CHECKING:
     import torch

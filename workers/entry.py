@@ -19,7 +19,9 @@ from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifac
 from jobs.errors import BadNumericsError, CancelledError
 from jobs.identity import canonical
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
-from jobs.task import StageKind, Task
+from jobs.stages.table import StageKind
+from jobs.task import Task
+from workers.artifacts import ArtifactReader
 from workers.attempt_log import keep_log, logger, start_log
 from workers.device import device_of
 from workers.failures import diagnose
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
     import torch
 
     from workers.checkpoints import Checkpoint
-    from workers.stages import Context, Product
+    from workers.stages import AnyContext, Product
 
-StageFunction: TypeAlias = "Callable[[Context], Product]"
+StageFunction: TypeAlias = "Callable[[AnyContext], Product]"
 StageOf: TypeAlias = Callable[[StageKind], StageFunction]
 """Which function runs a stage."""
 
@@ -135,7 +137,12 @@ class _Attempt:
             interval_s=INTERVAL_S if checkpoint_interval_s is None else checkpoint_interval_s,
         )
         context = Context(
-            task=task, store=store, device=self.device, should_stop=should_stop, checkpoint=self._checkpoint
+            task=task,
+            params=task.params,
+            artifacts=ArtifactReader(store),
+            device=self.device,
+            should_stop=should_stop,
+            checkpoint=self._checkpoint,
         )
         product = (stage_of or stage_function)(task.stage)(context)
         try:
@@ -157,6 +164,7 @@ class _Attempt:
             key=task.key,
             stage=task.stage.value,
             identity=task.identity(),
+            inputs=task.inputs,
             measurements=product.measurements,
             timings=product.timings,
             label=task.label,

@@ -7,31 +7,25 @@ tensor of the state, in whatever sizes pruning left it. Loading needs no analysi
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from jobs.artifact import Manifest
 from jobs.errors import BadInputError
 from jobs.identity import Json
-from workers.channels import apply_folding_structure, build_resized, load_resized
+from workers.artifacts import CHANNELS_FILE, MASKS_FILE, RECIPE_FILE, WEIGHTS_FILE, ArtifactReader
+from workers.channels import ChannelMap, apply_folding_structure, build_resized, load_resized
 from workers.measure import count_macs, num_parameters, size_bytes
 from workers.models import build
-from workers.stages._base import Context
-
-RECIPE_FILE = "network.json"
-WEIGHTS_FILE = "weights.safetensors"
-BEST_FILE = "best.safetensors"
-"""Where the network was trained: its tensors after the epoch that was best on the validation split."""
-
-MASKS_FILE = "masks.safetensors"
-"""Where single weights were removed: name of a parameter -> which of its weights are there."""
 
 _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class NetworkRecipe:
     """How to rebuild a module.
 
     Attributes:
@@ -46,9 +40,74 @@ class Recipe:
     input_shape: tuple[int, ...]
     folded: tuple[tuple[str, str], ...] = ()
 
+    @classmethod
+    def from_json(cls, content: bytes | str) -> "NetworkRecipe":
+        """The recipe that `network.json` holds."""
+        value = json.loads(content)
+        return cls(
+            network=value["network"],
+            arguments=value["arguments"],
+            input_shape=tuple(value["input_shape"]),
+            folded=tuple((layer, norm) for layer, norm in value["folded"]),
+        )
+
+
+class StoredNetwork:
+    """The network of an artifact. What is asked for is read once; nothing is read before.
+
+    Args:
+        artifacts: Reads it.
+        key: The task that left it.
+    """
+
+    def __init__(self, artifacts: ArtifactReader, key: str) -> None:
+        self._artifacts, self.key = artifacts, key
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """Of the artifact."""
+        return self._artifacts.manifest(self.key)
+
+    @property
+    def measured(self) -> Mapping[str, Json]:
+        """What its task measured."""
+        return self.manifest.measurements
+
+    @cached_property
+    def recipe(self) -> NetworkRecipe:
+        """How its module is built."""
+        return NetworkRecipe.from_json(self.read(RECIPE_FILE))
+
+    @cached_property
+    def state(self) -> Mapping[str, Tensor]:
+        """Its tensors, on the CPU; not to be written to."""
+        return load(self.read(WEIGHTS_FILE))
+
+    @cached_property
+    def masks(self) -> Mapping[str, Tensor]:
+        """Which of its single weights are there, on the CPU; empty where none was removed."""
+        return load(self.read(MASKS_FILE)) if self.has(MASKS_FILE) else {}
+
+    @cached_property
+    def channel_map(self) -> ChannelMap:
+        """Its channel groups, as `convert` found them."""
+        return ChannelMap.from_json(json.loads(self.read(CHANNELS_FILE)))
+
+    def module(self, device: torch.device | str = "cpu") -> nn.Module:
+        """The network itself, in evaluation mode, on a device; a new one at every call."""
+        return rebuild(self.recipe, self.state).to(device)
+
+    def has(self, name: str) -> bool:
+        """Whether its artifact has such a file."""
+        return name in self.manifest.files
+
+    def read(self, name: str) -> bytes:
+        """A file of its artifact; raises as `ArtifactReader.read` does."""
+        return self._artifacts.read(self.key, name)
+
 
 def network_files(
-    recipe: Recipe, state: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None = None
+    recipe: NetworkRecipe, state: Mapping[str, Tensor], masks: Mapping[str, Tensor] | None = None
 ) -> dict[str, bytes]:
     """The files of a network artifact.
 
@@ -66,33 +125,7 @@ def state_bytes(state: Mapping[str, Tensor]) -> bytes:
     return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()})
 
 
-def read_recipe(context: Context, role: str = "network") -> Recipe:
-    """The recipe of the network artifact in a role."""
-    return parse_recipe(context.read_json(role, RECIPE_FILE))
-
-
-def parse_recipe(value: Json) -> Recipe:
-    """The recipe that `network.json` holds."""
-    return Recipe(
-        network=value["network"],
-        arguments=value["arguments"],
-        input_shape=tuple(value["input_shape"]),
-        folded=tuple((layer, norm) for layer, norm in value["folded"]),
-    )
-
-
-def read_state(context: Context, role: str = "network") -> dict[str, Tensor]:
-    """The tensors of the network artifact in a role, on the CPU."""
-    return load(context.read(role, WEIGHTS_FILE))
-
-
-def read_masks(context: Context, role: str = "network") -> dict[str, Tensor]:
-    """Which single weights the network artifact in a role has, on the CPU; empty where none was removed."""
-    has_masks = MASKS_FILE in context.manifest(context.task.inputs[role]).files
-    return load(context.read(role, MASKS_FILE)) if has_masks else {}
-
-
-def rebuild(recipe: Recipe, state: Mapping[str, Tensor]) -> nn.Module:
+def rebuild(recipe: NetworkRecipe, state: Mapping[str, Tensor]) -> nn.Module:
     """The module of a recipe with the tensors of a state, in evaluation mode, on the CPU.
 
     Raises:
@@ -105,7 +138,7 @@ def rebuild(recipe: Recipe, state: Mapping[str, Tensor]) -> nn.Module:
     return module.eval()
 
 
-def start_anew(recipe: Recipe, state: Mapping[str, Tensor]) -> tuple[nn.Module, Recipe]:
+def start_anew(recipe: NetworkRecipe, state: Mapping[str, Tensor]) -> tuple[nn.Module, NetworkRecipe]:
     """A network's architecture with the initial weights of one built at its widths.
 
     Of the state only shapes count, and lists of whole numbers, which say what is selected.
@@ -138,13 +171,7 @@ def _is_list_of_numbers(tensor: Tensor | None) -> bool:
     return tensor is not None and tensor.dtype is torch.int64 and tensor.ndim > 0
 
 
-def read_network(context: Context, role: str = "network") -> tuple[nn.Module, Recipe]:
-    """The network artifact in a role, as a module on the stage's device, with its recipe."""
-    recipe = read_recipe(context, role)
-    return rebuild(recipe, read_state(context, role)).to(context.device), recipe
-
-
-def sizes(module: nn.Module, recipe: Recipe, masks: Mapping[str, Tensor] | None = None) -> dict[str, int]:
+def sizes(module: nn.Module, recipe: NetworkRecipe, masks: Mapping[str, Tensor] | None = None) -> dict[str, int]:
     """`params`, `macs` (of one image) and `size_bytes` of a network.
 
     Where single weights were removed, these are no parameters and are not multiplied, and their zeros are bytes.

@@ -14,7 +14,8 @@ import ray.cloudpickle
 
 from benchmarks.chaos import world
 from jobs.outcome import Outcome
-from jobs.task import StageKind, Task
+from jobs.stages.table import StageKind
+from jobs.task import Task
 from orchestrator.backends import Backend, InlineBackend
 from orchestrator.backends.ray_cluster import RayBackend
 from orchestrator.backends.ray_cluster.worker import Workplace, execute

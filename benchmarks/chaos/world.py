@@ -9,13 +9,14 @@ from pathlib import Path
 import torch
 
 from jobs.errors import CancelledError
-from jobs.spec import SweepSpec
-from jobs.task import StageKind, order_tasks
-from orchestrator.machine import groups_listed
-from orchestrator.planning import Plan, Surroundings, plan_sweep
+from jobs.spec.sweep import SweepSpec
+from jobs.stages.base import JoiningParams
+from jobs.stages.table import StageKind
+from jobs.task import joined_tasks
+from orchestrator.planning import Plan, PlanEnvironment, plan_sweep
 from orchestrator.results import METRICS
 from workers.checkpoints import Progress
-from workers.stages import Context, Product
+from workers.stages import AnyContext, Product
 
 FILE = "out.bin"
 _GROUPS = [{"name": f"group{index}", "width": 8 * (index + 1)} for index in range(3)]
@@ -41,18 +42,21 @@ def sweep(root: Path, *, num_models: int, tracking: str) -> tuple[SweepSpec, Pla
         },
     }
     spec = SweepSpec.model_validate_json(json.dumps(document))
-    surroundings = Surroundings(device="cpu", torch_version="2", ortools_version="9", data="d", weights={}, sources={})
-    return spec, plan_sweep(spec, surroundings)
+    environment = PlanEnvironment(
+        device="cpu", torch_version="2", ortools_version="9", data="d", weights={}, sources={}
+    )
+    return spec, plan_sweep(spec, environment)
 
 
-def stage(context: Context, *, record: Path, seconds: float) -> Product:
+def stage(context: AnyContext, *, record: Path, seconds: float) -> Product:
     """A stage of any kind: reads all that it is promised, sleeps, gives what follows from its key."""
     task = context.task
     note(record, event="began", key=task.key)
-    content = b"".join(context.read(role, FILE) for role in task.inputs)
-    if task.stage is StageKind.PERMUTE:
-        groups = groups_listed(context.measured("network"))
-        content += b"".join(context.read_from(order.key, FILE) for order in order_tasks(task, groups))
+    read = context.artifacts.read
+    content = b"".join(read(key, FILE) for key in task.inputs.values())
+    if isinstance(task.params, JoiningParams):
+        measured = context.artifacts.manifest(task.params.source).measurements
+        content += b"".join(read(each.key, FILE) for each in joined_tasks(task, measured))
     for step in range(_steps_done(context), STEPS):
         if context.should_stop():
             raise CancelledError("stopped on request")
@@ -67,7 +71,7 @@ def stage(context: Context, *, record: Path, seconds: float) -> Product:
     return Product(measurements=_measured(task.stage, digest), files=files)
 
 
-def _steps_done(context: Context) -> int:
+def _steps_done(context: AnyContext) -> int:
     done = 0
 
     def restore(progress: Progress) -> None:

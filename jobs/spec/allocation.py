@@ -23,7 +23,7 @@ Normalize = Annotated[
 GivenWidths = Annotated[dict[str, Annotated[int, Field(ge=1)]], AfterValidator(checks.not_empty)]
 
 
-class _Kind(Record):
+class AllocationRecord(Record):
     """What all allocations have."""
 
     kind: str
@@ -35,23 +35,23 @@ class _Kind(Record):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the allocation itself is told."""
-        return self.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
+        """What the allocation itself is told, as keyword arguments."""
+        return self.model_dump(exclude={"kind"}, exclude_none=True)
 
 
-class UniformAllocation(_Kind):
+class UniformAllocation(AllocationRecord):
     """The same fraction of every group."""
 
     kind: Literal["uniform"] = "uniform"
 
 
-class LeastErrorAllocation(_Kind):
+class LeastErrorAllocation(AllocationRecord):
     """Channels go where the weights change least per cost saved."""
 
     kind: Literal["least-error"]
 
 
-class GlobalAllocation(_Kind):
+class GlobalAllocation(AllocationRecord):
     """One threshold on the scores of all groups (network slimming)."""
 
     kind: Literal["global"]
@@ -59,14 +59,14 @@ class GlobalAllocation(_Kind):
     normalize: Normalize = "none"
 
 
-class IsomorphicAllocation(_Kind):
+class IsomorphicAllocation(AllocationRecord):
     """Groups that are built alike are ranked together, and every such class loses the same fraction."""
 
     kind: Literal["isomorphic"]
     floor: Floor = 0.1
 
 
-class SensitivityAllocation(_Kind):
+class SensitivityAllocation(AllocationRecord):
     """Channels go where the measured loss grows least per cost saved."""
 
     kind: Literal["sensitivity"]
@@ -82,7 +82,7 @@ class SensitivityAllocation(_Kind):
         return {}
 
 
-class PredefinedAllocation(_Kind):
+class PredefinedAllocation(AllocationRecord):
     """Widths that are written down; the method then has one compression, the nominal one."""
 
     kind: Literal["predefined"]
@@ -107,7 +107,7 @@ class PredefinedAllocation(_Kind):
     @property
     def settings(self) -> dict[str, Any]:
         """The widths, by name or in full."""
-        return self.model_dump(mode="json", include={"name", "widths"}, exclude_none=True)
+        return self.model_dump(include={"name", "widths"}, exclude_none=True)
 
     @property
     def nominal(self) -> float:
@@ -115,20 +115,15 @@ class PredefinedAllocation(_Kind):
         return names.CONFIGURATIONS[self.name] if self.name else self.compression or 0.0
 
 
-class GuidedAllocation(_Kind):
+class GuidedAllocation(AllocationRecord):
     """In the proportions that another method found, averaged per stage over all seeds, scaled to the target."""
 
     kind: Literal["guided"]
     method: str = Field(description="A method of this sweep that chooses widths itself.")
     model: str | None = Field(default=None, description="The model on which it found them; default: the same one.")
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """None: which method it is says the plan."""
-        return {}
 
-
-class TemplateAllocation(_Kind):
+class TemplateAllocation(AllocationRecord):
     """In the proportions of a template, scaled to the target."""
 
     kind: Literal["template"]
@@ -138,7 +133,7 @@ class TemplateAllocation(_Kind):
     )
 
 
-class BestScoreAllocation(_Kind):
+class BestScoreAllocation(AllocationRecord):
     """The widths that keep the most score under all limits at once, by CP-SAT."""
 
     kind: Literal["best-score"]
@@ -155,7 +150,7 @@ class BestScoreAllocation(_Kind):
         return ("scores", "latency") if self.latency is not None else ("scores",)
 
 
-class OwnAllocation(_Kind):
+class OwnAllocation(AllocationRecord):
     """One of your own."""
 
     kind: Literal["own"]
@@ -190,7 +185,7 @@ AllocationSpec = (
     | BestScoreAllocation
     | OwnAllocation
 )
-_WITH_DEFAULTS: Mapping[str, type[_Kind]] = {
+_WITH_DEFAULTS: Mapping[str, type[AllocationRecord]] = {
     "best-score": BestScoreAllocation,
     "global": GlobalAllocation,
     "isomorphic": IsomorphicAllocation,
@@ -200,7 +195,7 @@ _WITH_DEFAULTS: Mapping[str, type[_Kind]] = {
 }
 
 
-def _named(name: str) -> _Kind:
+def _named(name: str) -> AllocationRecord:
     """The record that a plain name stands for, or an import path."""
     if ":" in name:
         return OwnAllocation.model_validate({"kind": "own", "choose": name})

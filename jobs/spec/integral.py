@@ -5,11 +5,10 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from jobs import checks
-from jobs.identity import Json
 from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
 from jobs.spec.base import Compressions, Record
 from jobs.spec.method import Method
-from jobs.spec.models import TrainSpec
+from jobs.spec.training import TrainSpec
 
 
 class OrderingSpec(Record):
@@ -43,12 +42,6 @@ class OrderingSpec(Record):
         if self.choice != "shortest" and self.method != "tsp":
             raise checks.fault(f"choice: {self.choice} needs method: tsp; {self.method} is one order, with no pool")
         return self
-
-    @property
-    def solved(self) -> dict[str, Json]:
-        """What the orders depend on; a pool counts only where there is a choice."""
-        parts = {"method", "metric", "normalize", "effort"} | ({"pool"} if self.choice != "shortest" else set())
-        return self.model_dump(mode="json", include=parts)
 
 
 class IntegralTrainSpec(TrainSpec):

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks
 from jobs.spec.base import Record
-from jobs.spec.models import FineTuneSpec, TrainSpec
+from jobs.spec.training import FineTuneSpec, TrainSpec
 
 NO_PROTOCOL = "none"
 """The name of the protocol that does nothing; every sweep has it."""

@@ -1,8 +1,13 @@
 """What the tasks of a sweep ask of the cluster, how they are profiled, and where the sweep stops."""
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import AfterValidator, Field
+
+from jobs import checks
+from jobs.errors import nearest
 from jobs.spec.base import Record
+from jobs.stages.table import StageKind
 
 
 class ResourcesSpec(Record):
@@ -15,25 +20,16 @@ class ResourcesSpec(Record):
     memory_bytes: int = Field(default=0, ge=0, description="Memory to reserve; 0 reserves none.")
 
 
-class StagesSpec(Record):
-    """Resources per stage."""
+def _known_stages(asked: dict[str, ResourcesSpec]) -> dict[str, ResourcesSpec]:
+    unknown = [name for name in asked if name not in _STAGES]
+    if unknown:
+        raise checks.fault(f"there is no stage '{unknown[0]}'; {nearest(unknown[0], _STAGES)}")
+    return asked
 
-    train: ResourcesSpec = ResourcesSpec()
-    convert: ResourcesSpec = ResourcesSpec()
-    order: ResourcesSpec = ResourcesSpec()
-    permute: ResourcesSpec = ResourcesSpec()
-    choose: ResourcesSpec = ResourcesSpec()
-    observe: ResourcesSpec = ResourcesSpec()
-    score: ResourcesSpec = ResourcesSpec()
-    sense: ResourcesSpec = ResourcesSpec()
-    profile: ResourcesSpec = ResourcesSpec()
-    tune: ResourcesSpec = ResourcesSpec()
-    prune: ResourcesSpec = ResourcesSpec()
-    reconstruct: ResourcesSpec = ResourcesSpec()
-    recalibrate: ResourcesSpec = ResourcesSpec()
-    repair: ResourcesSpec = ResourcesSpec()
-    apply: ResourcesSpec = ResourcesSpec()
-    evaluate: ResourcesSpec = ResourcesSpec()
+
+_STAGES = tuple(stage.value for stage in StageKind)
+StagesSpec = Annotated[dict[str, ResourcesSpec], AfterValidator(_known_stages)]
+"""Resources per stage, by its name."""
 
 
 class ProfileSpec(Record):

@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jobs.identity import Json
 from jobs.spec.base import Record
-from jobs.spec.models import TrainSpec
+from jobs.spec.training import TrainSpec
 
 
 class SparsifyBase(Record):
@@ -17,10 +16,6 @@ class SparsifyBase(Record):
     )
     train: TrainSpec | None = Field(default=None, description="Default: as the model is trained.")
 
-    def regulariser(self, compression: float) -> dict[str, Json]:
-        """What the training has to know besides its recipe, for a point of this compression."""
-        return self.model_dump(mode="json", exclude={"start", "train"})
-
 
 class SlimmingSpec(SparsifyBase):
     """Network Slimming: an l1 penalty on the scales of the batch norms (Liu et al. 2017)."""
@@ -29,10 +24,6 @@ class SlimmingSpec(SparsifyBase):
     strength: float = Field(
         default=1e-4, gt=0, description="Of the penalty; the paper's for VGG, 1e-5 for ResNet and DenseNet."
     )
-
-    def regulariser(self, compression: float) -> dict[str, Json]:
-        """As of the base; from scratch, scales start at a half."""
-        return {**super().regulariser(compression), "from_scratch": self.start == "scratch"}
 
 
 class StructureSelectionSpec(SparsifyBase):
@@ -55,10 +46,6 @@ class SoftFilterSpec(SparsifyBase):
     """
 
     kind: Literal["soft-filter"]
-
-    def regulariser(self, compression: float) -> dict[str, Json]:
-        """As of the base; how many filters are zeroed follows from the compression."""
-        return {**super().regulariser(compression), "compression": compression}
 
 
 class GroupLassoSpec(SparsifyBase):

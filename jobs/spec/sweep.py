@@ -18,6 +18,7 @@ from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec
 from jobs.spec.resources import BudgetSpec, ProfileSpec, StagesSpec
 from jobs.spec.sparsity import SoftFilterSpec
 from jobs.spec.unstructured import UnstructuredMethod
+from jobs.stages.table import StageKind
 
 
 class SweepSpec(Record):
@@ -54,7 +55,10 @@ class SweepSpec(Record):
         description="Add the methods `dense` and `random` where no method is of their kind: no curve can be judged "
         "without them.",
     )
-    resources: StagesSpec = StagesSpec()
+    resources: StagesSpec = Field(
+        default_factory=dict,
+        description=f"What tasks ask of the cluster, by stage: {', '.join(f'`{stage}`' for stage in StageKind)}.",
+    )
     priority: int = Field(
         default=0,
         ge=-100,

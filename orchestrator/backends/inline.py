@@ -9,7 +9,7 @@ from jobs.artifact import Store
 from jobs.outcome import Cause, Failed, Outcome
 from jobs.task import Attempt
 from orchestrator.backends.base import NodeKind, Slots
-from orchestrator.surroundings import this_machine_has_gpu
+from orchestrator.environment import this_machine_has_gpu
 from workers.entry import Provenance, StageOf, run_task
 
 

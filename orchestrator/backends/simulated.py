@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from jobs.outcome import Cause, Failed, Outcome
-from jobs.task import Attempt, Resources
+from jobs.resources import Resources
+from jobs.task import Attempt
 from orchestrator.backends.base import NodeKind, Slots
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from jobs.load import load_sweep
-from jobs.spec import SweepSpec
+from jobs.spec.sweep import SweepSpec
 from orchestrator.commands.submitting import EXCLUDES
 from orchestrator.doctor import Finding, Verdict, examine
 from orchestrator.doctor.facts import Question

@@ -2,18 +2,20 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import click
 
 from jobs.load import load_sweep
-from jobs.spec import SweepSpec
-from jobs.task import StageKind, order_tasks
+from jobs.spec.sweep import SweepSpec
+from jobs.stages.base import JoiningParams
+from jobs.stages.table import StageKind, stage_for
+from jobs.task import joined_tasks
+from orchestrator.environment import read_environment, this_machine_has_gpu
 from orchestrator.planning import Plan, plan_sweep
 from orchestrator.resume import resume_point
 from orchestrator.store import ArtifactStore, open_store
-from orchestrator.surroundings import read_surroundings, this_machine_has_gpu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,31 +44,43 @@ def plan_for(spec: SweepSpec, device: str | None) -> tuple[Plan, str]:
     """The plan of a sweep, and the device class that it is for."""
     if device is None:
         device = spec.device if spec.device != "auto" else "cuda" if this_machine_has_gpu() else "cpu"
-    return plan_sweep(spec, read_surroundings(spec, device=device)), device
+    return plan_sweep(spec, read_environment(spec, device=device)), device
 
 
-def count_stages(plan: Plan, store: ArtifactStore) -> tuple[list[StageCount], int]:
-    """The stages of a plan, and how many `permute` tasks wait for a `convert` that will list their groups."""
-    present, groups = resume_point(plan, store)
-    tasks, stored = Counter(task.stage for task in plan.tasks.values()), Counter[StageKind]()
-    for key in present & plan.tasks.keys():
-        stored[plan.tasks[key].stage] += 1
-    orders: dict[str, int] = {}
-    unknown = 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanCount:
+    """The stages of a plan in numbers.
+
+    Attributes:
+        stages: Those that have tasks, or may still get some.
+        unknown: Stage -> how many tasks wait for others of it that will appear, and are not known yet.
+    """
+
+    stages: tuple[StageCount, ...]
+    unknown: Mapping[StageKind, int]
+
+
+def count_stages(plan: Plan, store: ArtifactStore) -> PlanCount:
+    """Count the tasks of a plan, those included that have appeared."""
+    present, measured = resume_point(plan, store)
+    keys: dict[StageKind, set[str]] = {stage: set() for stage in StageKind}
+    asked, unknown = Counter(plan.asked), Counter[StageKind]()
     for task in plan.tasks.values():
-        if task.stage is not StageKind.PERMUTE:
+        keys[task.stage].add(task.key)
+        if not isinstance(task.params, JoiningParams):
             continue
-        listed = groups.get(task.inputs["network"])
-        unknown += listed is None
-        for order in order_tasks(task, listed or ()):
-            orders[order.key] = orders.get(order.key, 0) + 1
-    tasks[StageKind.ORDER], stored[StageKind.ORDER] = len(orders), len(orders.keys() & present)
-    asked = {**plan.asked, StageKind.ORDER: sum(orders.values())}
-    return [
-        StageCount(stage=stage, asked=asked.get(stage, 0), tasks=tasks[stage], stored=stored[stage])
+        if task.params.source not in measured:
+            unknown[stage_for(task.params.adds)] += 1
+            continue
+        for each in joined_tasks(task, measured[task.params.source]):
+            keys[each.stage].add(each.key)
+            asked[each.stage] += 1
+    stages = [
+        StageCount(stage=stage, asked=asked[stage], tasks=len(keys[stage]), stored=len(keys[stage] & present))
         for stage in StageKind
-        if tasks[stage] or (stage is StageKind.ORDER and unknown)
-    ], unknown
+        if keys[stage] or unknown[stage]
+    ]
+    return PlanCount(stages=tuple(stages), unknown=unknown)
 
 
 def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: str | None) -> None:
@@ -74,7 +88,7 @@ def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: st
     spec = load_sweep(sweep, overrides)
     plan, device = plan_for(spec, device)
     store = open_store(spec.storage)
-    stages, unknown = count_stages(plan, store)
+    count = count_stages(plan, store)
     if as_json:
         value = {
             "name": spec.name,
@@ -82,15 +96,15 @@ def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: st
             "storage": store.uri,
             "curves": len(plan.curves),
             "stages": {
-                count.stage.value: {
-                    "asked": count.asked,
-                    "tasks": count.tasks,
-                    "shared": count.shared,
-                    "stored": count.stored,
+                each.stage.value: {
+                    "asked": each.asked,
+                    "tasks": each.tasks,
+                    "shared": each.shared,
+                    "stored": each.stored,
                 }
-                for count in stages
+                for each in count.stages
             },
-            "permute_tasks_with_unknown_groups": unknown,
+            "joining_tasks_with_unknown_inputs": {stage.value: number for stage, number in count.unknown.items()},
             "tasks": [
                 {"key": task.key, "stage": task.stage.value, "label": task.label, "inputs": dict(task.inputs)}
                 for task in plan.tasks.values()
@@ -99,13 +113,11 @@ def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: st
         click.echo(json.dumps(value, indent=2))
         return
     click.echo(f"{spec.name}: {len(plan.curves)} curves, device {device}, store {store.uri}")
-    click.echo(f"{'stage':<10}{'asked':>8}{'shared':>8}{'tasks':>8}{'stored':>8}{'to run':>8}")
-    for count in stages:
-        missing = count.tasks - count.stored
+    click.echo(f"{'stage':<12}{'asked':>8}{'shared':>8}{'tasks':>8}{'stored':>8}{'to run':>8}")
+    for each in count.stages:
+        missing = each.tasks - each.stored
+        click.echo(f"{each.stage.value:<12}{each.asked:>8}{each.shared:>8}{each.tasks:>8}{each.stored:>8}{missing:>8}")
+    for stage, number in count.unknown.items():
         click.echo(
-            f"{count.stage.value:<10}{count.asked:>8}{count.shared:>8}{count.tasks:>8}{count.stored:>8}{missing:>8}"
-        )
-    if unknown:
-        click.echo(
-            f"order: more tasks will follow, once convert has listed the channel groups ({unknown} permute tasks)"
+            f"{stage.value}: more tasks will appear, once what they follow from is measured; {number} wait for some"
         )

@@ -8,9 +8,11 @@ from rich.console import Console
 
 from jobs.load import load_sweep
 from jobs.outcome import Outcome, Succeeded
-from jobs.spec import SweepSpec
-from jobs.task import Attempt, StageKind
+from jobs.spec.sweep import SweepSpec
+from jobs.stages.base import ArtifactKey, JoiningParams
+from jobs.task import Attempt
 from orchestrator.backends import Backend, InlineBackend, SimulatedBackend, Slots
+from orchestrator.environment import git_commit, read_environment, this_machine_has_gpu
 from orchestrator.holding import Hold
 from orchestrator.machine import Machine
 from orchestrator.planning import plan_sweep
@@ -19,11 +21,9 @@ from orchestrator.publishing import Publisher
 from orchestrator.run import Summary, drive, run_sweep
 from orchestrator.steering import capacity, in_flight_limits
 from orchestrator.store import ArtifactStore, Lease, open_store
-from orchestrator.surroundings import git_commit, read_surroundings, this_machine_has_gpu
 from workers.entry import Provenance
 
 _SIMULATED_SLOTS = Slots(cpus=64, gpus=8)
-_SIMULATED_GROUPS = 16
 
 
 def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
@@ -54,7 +54,7 @@ def _compute(
             device = "cuda" if any(kind.gpus and kind.count for kind in runner.node_kinds()) else "cpu"
         else:
             device = "cuda" if this_machine_has_gpu() else "cpu"
-        plan = plan_sweep(spec, read_surroundings(spec, device=device))
+        plan = plan_sweep(spec, read_environment(spec, device=device))
         if store.present(plan.targets) == set(plan.targets):
             backend = "inline"  # nothing will run: no cluster is started for it
         runner = runner or _backend(backend, store, provenance, hold)
@@ -108,16 +108,18 @@ def _print_end(console: Console, summary: Summary) -> None:
 def _simulate(spec: SweepSpec, console: Console) -> int:
     """Drive the whole plan on a virtual clock: nothing is computed, stored or logged."""
     device = spec.device if spec.device != "auto" else "cuda"
-    plan = plan_sweep(spec, read_surroundings(spec, device=device))
+    plan = plan_sweep(spec, read_environment(spec, device=device))
+
+    joining = [task.params for task in plan.tasks.values() if isinstance(task.params, JoiningParams)]
+    pretended = {params.source: params.pretended() for params in joining}
 
     def outcome(attempt: Attempt) -> Outcome:
-        groups = [{"name": f"group{index}", "width": 64} for index in range(_SIMULATED_GROUPS)]
-        measurements = {"groups": groups} if attempt.task.stage is StageKind.CONVERT else {}
-        return Succeeded(key=attempt.task.key, measurements=measurements, duration_s=1.0, host="simulated")
+        key = attempt.task.key
+        return Succeeded(key=key, measurements=pretended.get(ArtifactKey(key), {}), duration_s=1.0, host="simulated")
 
     backend = SimulatedBackend(_SIMULATED_SLOTS, duration_s=lambda attempt: 1.0, outcome=outcome)
     limits = in_flight_limits(capacity(_SIMULATED_SLOTS, backend.node_kinds()))
-    machine = Machine(plan.tasks, plan.targets, order_resources=plan.order_resources, limits=limits)
+    machine = Machine(plan.tasks, plan.targets, limits=limits, resources=plan.resources)
     with Progress(console) as progress:
         attempts = machine.start(frozenset(), {})
         summary = drive(machine, attempts, backend, [progress], clock=lambda: backend.now_s)

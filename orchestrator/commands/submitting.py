@@ -10,8 +10,8 @@ import click
 
 from jobs.errors import BadInputError
 from jobs.load import load_sweep
-from jobs.spec import SweepSpec
-from orchestrator.surroundings import git_commit
+from jobs.spec.sweep import SweepSpec
+from orchestrator.environment import git_commit
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient

@@ -5,7 +5,7 @@ neither torch, ray nor mlflow, and asks no disk, clock or cluster. One module fo
 protocols.
 """
 
-from orchestrator.planning.plan import Plan, Surroundings
+from orchestrator.planning.plan import Plan, PlanEnvironment, PlannedCurve, PlannedPoint
 from orchestrator.planning.sweep import plan_sweep
 
-__all__ = ["Plan", "Surroundings", "plan_sweep"]
+__all__ = ["Plan", "PlanEnvironment", "PlannedCurve", "PlannedPoint", "plan_sweep"]

@@ -1,93 +1,84 @@
-"""Collects the tasks of a plan, each once, and gives each what depends on the sweep as a whole.
-
-Refuses to know which tasks make a method.
-"""
+"""Collects the tasks of a plan, each once, and gives each what depends on the sweep as a whole."""
 
 from collections import Counter
-from collections.abc import Mapping
-from sys import intern
+from dataclasses import replace
 
-from jobs.identity import Json
-from jobs.spec import ResourcesSpec, SweepSpec
-from jobs.task import ACCELERATED, Resources, StageKind, Task, make_task
-from orchestrator.planning.plan import Surroundings
+from jobs.resources import Resources
+from jobs.spec.resources import ResourcesSpec
+from jobs.spec.sweep import SweepSpec
+from jobs.stages.base import ArtifactKey, StageParams
+from jobs.stages.common import CalibrationParams, DatasetParams
+from jobs.stages.table import StageKind, stage_of
+from jobs.task import NOWHERE, Locations, Task, make_task
+from orchestrator.planning.plan import PlanEnvironment
 
 
-class Collector:
+class TaskCollector:
     """The tasks of a plan so far.
 
     Attributes:
         spec: The sweep.
-        surroundings: What the plan depends on besides it.
+        environment: What the plan depends on besides it.
         tasks: Key -> task, inputs before the tasks that read them.
         asked: How many tasks of each stage were added, equal ones counted each.
-        data_params: What a task that reads the data set has in its `params`.
+        resources: What tasks of each stage ask of the cluster.
+        data: What tasks that read the data set are told of it.
         data_location: Where the data set lies.
     """
 
-    def __init__(self, spec: SweepSpec, surroundings: Surroundings) -> None:
-        self.spec, self.surroundings = spec, surroundings
+    def __init__(self, spec: SweepSpec, environment: PlanEnvironment) -> None:
+        self.spec, self.environment = spec, environment
         self.tasks: dict[str, Task] = {}
         self.asked: Counter[StageKind] = Counter()
-        self.data_params = self._data()
-        self.data_location = {"data": spec.data.root} if spec.data.root is not None else {}
-        self._environments = {
-            device: {"torch": surroundings.torch_version, "dtype": "float32", "device": device}
-            for device in ("cpu", surroundings.device)
-        }
-        self._resources = {stage: self.resources(stage) for stage in StageKind}
-
-    def resources(self, stage: StageKind) -> Resources:
-        """What a stage asks of the cluster: the sweep's word, else a default for the device class."""
-        asked: ResourcesSpec = getattr(self.spec.resources, stage.value)
-        num_gpus = asked.num_gpus
-        adaptive = num_gpus is None and stage is not StageKind.TRAIN
-        if num_gpus is None:
-            on_gpu = self.surroundings.device == "cuda" and stage in ACCELERATED
-            num_gpus = (1.0 if stage is StageKind.TRAIN else 0.25) if on_gpu else 0.0
-        return Resources(
-            num_cpus=asked.num_cpus,
-            num_gpus=num_gpus,
-            memory_bytes=asked.memory_bytes,
-            adaptive=adaptive and num_gpus > 0,
+        self.resources = {stage: self._resources(stage) for stage in StageKind}
+        self.data = DatasetParams(
+            dataset=spec.data.dataset,
+            source=self.source_of(spec.data.dataset),
+            arguments=spec.data.arguments,
+            normalize=spec.data.normalize,
+            fingerprint=environment.data,
         )
+        self.data_location = Locations(data=spec.data.root)
+        self._environments = {
+            device: {"torch": environment.torch_version, "dtype": "float32", "device": device}
+            for device in ("cpu", environment.device)
+        }
 
     def source_of(self, name: str) -> str | None:
         """Fingerprint of the user's own code by its import path; None for what is ours."""
-        return self.surroundings.sources.get(name)
+        return self.environment.sources.get(name)
 
-    def add(
-        self,
-        stage: StageKind,
-        params: Mapping[str, Json],
-        inputs: Mapping[str, str],
-        label: str,
-        locations: Mapping[str, str] | None = None,
-    ) -> str:
-        """Add a task, unless it is there already; its key."""
-        device = self.surroundings.device if stage in ACCELERATED else "cpu"
-        environment = self._environments[device]
-        if stage is StageKind.PERMUTE:  # its order tasks have the same
-            environment = {**environment, "ortools": self.surroundings.ortools_version}
+    def images(self, num_images: int | None) -> CalibrationParams:
+        """So many images of the training split; None: all."""
+        return CalibrationParams(data=self.data, num_images=num_images)
+
+    def add(self, params: StageParams, label: str, *, model: str, locations: Locations = NOWHERE) -> ArtifactKey:
+        """Add a task, unless it is there already; its key.
+
+        Args:
+            params: Of its stage.
+            label: For people.
+            model: Whose tasks of this stage are alike.
+            locations: Of what it reads besides artifacts.
+        """
+        stage = stage_of(params)
         task = make_task(
-            stage,
-            params=params,
-            inputs=inputs,
-            environment=environment,
-            resources=self._resources[stage],
+            params,
+            stage=stage,
+            environment=self._environments[self.environment.device if stage.row.accelerated else "cpu"],
+            resources=self.resources[stage],
             locations=locations,
             label=label,
-            family=intern(label.partition("/")[0]),  # labels begin with the model
+            family=model,
         )
         self.asked[stage] += 1
-        return self.tasks.setdefault(task.key, task).key
+        return ArtifactKey(self.tasks.setdefault(task.key, task).key)
 
-    def _data(self) -> dict[str, Json]:
-        data = self.spec.data
-        return {
-            "dataset": data.dataset,
-            "source": self.source_of(data.dataset),
-            "arguments": data.arguments,
-            "normalize": data.normalize.model_dump(mode="json") if data.normalize else None,
-            "fingerprint": self.surroundings.data,
-        }
+    def _resources(self, stage: StageKind) -> Resources:
+        """What a stage asks of the cluster: the sweep's word, else the table's, without GPUs where there are none."""
+        default, asked = stage.row.resources, self.spec.resources.get(stage.value, ResourcesSpec())
+        if asked.num_gpus is not None:
+            default = replace(default, num_gpus=asked.num_gpus, adaptive=False)
+        elif self.environment.device != "cuda":
+            default = replace(default, num_gpus=0.0, adaptive=False)
+        return replace(default, num_cpus=asked.num_cpus, memory_bytes=asked.memory_bytes)

@@ -1,53 +1,60 @@
 """The tasks of criterion methods: observe, score, remove; before that, a sparse training where asked."""
 
-from collections.abc import Mapping
-
 from jobs import names
-from jobs.identity import Json
-from jobs.spec import CriterionMethod, ScoreSpec
-from jobs.task import StageKind
-from orchestrator.planning import networks
-from orchestrator.planning.allocation import Cut, chosen
-from orchestrator.planning.collector import Collector
-from orchestrator.planning.sparsity import sparsified
+from jobs.spec.criterion import CriterionMethod, ScoreSpec
+from jobs.stages.base import ArtifactKey
+from jobs.stages.common import PlannedAllocation, Removal
+from jobs.stages.pruning import ChannelPruning, PruneParams
+from jobs.stages.scoring import Observed, ObserveParams, ScoreParams
+from orchestrator.planning.allocation import PruneRequest, plan_widths
+from orchestrator.planning.collector import TaskCollector
+from orchestrator.planning.networks import add_convert_task, add_train_task
+from orchestrator.planning.sparsity import add_sparse_train_task
 from orchestrator.planning.trial import Trial
 
 
-def pruned(tasks: Collector, spec: CriterionMethod, trial: Trial, designs: Mapping[str, str]) -> str:
-    """The network without the channels that are worth least."""
+def plan_criterion(
+    tasks: TaskCollector, spec: CriterionMethod, allocation: PlannedAllocation, trial: Trial
+) -> ArtifactKey:
+    """The network without its least important channels."""
     start = (
-        networks.trained(tasks, trial.model, trial.seed)
+        add_train_task(tasks, trial.model, trial.seed)
         if spec.sparsify is None
-        else sparsified(tasks, spec.sparsify, trial)
+        else add_sparse_train_task(tasks, spec.sparsify, trial)
     )
-    converted = networks.converted(tasks, start, fold=False, label=trial.shared_label)
-    how = {"how": "remove"}
-    cut = Cut(network=converted, how=how, scores=_scored(tasks, converted, spec, trial))
-    choice = chosen(tasks, spec.allocation, cut, trial, designs)
-    return tasks.add(StageKind.PRUNE, {**how, **choice.params}, choice.inputs, trial.label)
+    network = add_convert_task(tasks, start, trial, fold=False)
+    how = Removal(scores=_add_score_task(tasks, network, spec, trial))
+    widths = plan_widths(tasks, PruneRequest(network=network, allocation=allocation, how=how), trial)
+    params = PruneParams(procedure=ChannelPruning(network=network, widths=widths, how=how))
+    return tasks.add(params, trial.label, model=trial.model)
 
 
-def _scored(tasks: Collector, converted: str, spec: CriterionMethod, trial: Trial) -> str:
+def _add_score_task(tasks: TaskCollector, network: ArtifactKey, spec: CriterionMethod, trial: Trial) -> ArtifactKey:
     own = spec.criterion not in names.CRITERIA  # which may draw
-    draws = own or spec.criterion in names.CRITERIA_THAT_DRAW
-    params: dict[str, Json] = {"criterion": spec.criterion, "seed": trial.seed if draws else None}
-    inputs = {"network": converted}
-    if own:
-        params["source"] = tasks.source_of(spec.criterion)
+    observed = None
     if spec.reads is not None:
-        params["observation"] = spec.reads
-        inputs["observation"] = _observed(tasks, converted, spec.reads, spec, trial)
-    return tasks.add(StageKind.SCORE, params, inputs, trial.label)
+        pass_over_data = _add_observe_task(tasks, network, spec.reads, spec, trial)
+        observed = Observed(observation=spec.reads, artifact=pass_over_data)
+    params = ScoreParams(
+        network=network,
+        criterion=spec.criterion,
+        source=tasks.source_of(spec.criterion),
+        observed=observed,
+        seed=trial.seed if own or spec.criterion in names.CRITERIA_THAT_DRAW else None,
+    )
+    return tasks.add(params, trial.label, model=trial.model)
 
 
-def _observed(tasks: Collector, converted: str, observation: str, spec: CriterionMethod, trial: Trial) -> str:
-    """The pass over data that every criterion with the same reading and settings shares."""
-    params: dict[str, Json] = {
-        "observation": observation,
-        "source": tasks.source_of(observation),
-        "num_images": spec.num_images,
-        "batch_size": (spec.score or ScoreSpec()).batch_size,
-        "data": tasks.data_params,
-        "seed": trial.seed if spec.num_images else None,
-    }
-    return tasks.add(StageKind.OBSERVE, params, {"network": converted}, trial.label, tasks.data_location)
+def _add_observe_task(
+    tasks: TaskCollector, network: ArtifactKey, observation: str, spec: CriterionMethod, trial: Trial
+) -> ArtifactKey:
+    """The calibration pass that every criterion with the same reading and settings shares."""
+    params = ObserveParams(
+        network=network,
+        observation=observation,
+        source=tasks.source_of(observation),
+        images=tasks.images(spec.num_images),
+        batch_size=(spec.score or ScoreSpec()).batch_size,
+        seed=trial.seed if spec.num_images else None,
+    )
+    return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)

@@ -1,66 +1,88 @@
 """The tasks of integral methods: permute, train at all sizes, tune, resample."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-
 from jobs import names
-from jobs.identity import Json
-from jobs.spec import IntegralMethod, IntegralTrainSpec, OrderingSpec
-from jobs.task import StageKind
-from orchestrator.planning import networks
-from orchestrator.planning.allocation import Cut, chosen
-from orchestrator.planning.collector import Collector
+from jobs.spec.effort import EFFORTS
+from jobs.spec.integral import IntegralMethod, IntegralTrainSpec, OrderingSpec
+from jobs.spec.training import Recipe
+from jobs.stages.base import ArtifactKey
+from jobs.stages.channels import ChooseParams, OrderingParams, PermuteParams
+from jobs.stages.common import PlannedAllocation, Resampling
+from jobs.stages.pruning import ChannelPruning, PruneParams, TuneParams
+from jobs.stages.training import IntegralTraining, TrainParams
+from orchestrator.planning.allocation import PruneRequest, plan_widths
+from orchestrator.planning.collector import TaskCollector
+from orchestrator.planning.networks import add_convert_task, add_train_task, add_untrained_task
 from orchestrator.planning.trial import Trial
 
 
-def pruned(tasks: Collector, spec: IntegralMethod, trial: Trial, designs: Mapping[str, str]) -> str:
+def plan_integral(
+    tasks: TaskCollector, spec: IntegralMethod, allocation: PlannedAllocation, trial: Trial
+) -> ArtifactKey:
     """The integral network, resampled to the wanted size."""
-    permuted = _integral(tasks, spec, trial)
-    how: dict[str, Json] = {"how": "resample", "partition": spec.partition, "quadrature": spec.quadrature}
-    cut = Cut(network=permuted, how=how)
+    how = Resampling(partition=spec.partition, quadrature=spec.quadrature)
+    request = PruneRequest(network=_add_integral_network(tasks, spec, trial), allocation=allocation, how=how)
     if spec.ordering.choice != "shortest":
-        cut = replace(cut, network=_reordered(tasks, spec, cut, trial, designs))
-    choice = chosen(tasks, spec.allocation, cut, trial, designs)
-    params, inputs = {**how, **choice.params}, dict(choice.inputs)
+        chosen = _add_choose_task(tasks, spec, request, trial)
+        request = PruneRequest(network=chosen, allocation=allocation, how=how)
+    widths = plan_widths(tasks, request, trial)
+    tuned = None
     if spec.tune:
-        tuning = {**params, "tune": spec.tune.model_dump(mode="json"), "data": tasks.data_params, "seed": trial.seed}
-        del tuning["how"]  # there is but one
-        inputs["partition"] = tasks.add(StageKind.TUNE, tuning, choice.inputs, trial.label, tasks.data_location)
-    return tasks.add(StageKind.PRUNE, params, inputs, trial.label)
+        tuning = TuneParams(
+            network=request.network, widths=widths, how=how, tune=spec.tune, data=tasks.data, seed=trial.seed
+        )
+        tuned = tasks.add(tuning, trial.label, model=trial.model, locations=tasks.data_location)
+    params = PruneParams(procedure=ChannelPruning(network=request.network, widths=widths, how=how, tuned=tuned))
+    return tasks.add(params, trial.label, model=trial.model)
 
 
-def _integral(tasks: Collector, spec: IntegralMethod, trial: Trial) -> str:
+def _add_integral_network(tasks: TaskCollector, spec: IntegralMethod, trial: Trial) -> ArtifactKey:
     """The network with its channels in the order in which they are functions, trained as such where asked."""
-    model, seed, label = trial.model, trial.seed, trial.shared_label
     scratch = spec.train is not None and spec.train.start == "scratch"
-    start = networks.untrained(tasks, model, seed) if scratch else networks.trained(tasks, model, seed)
-    converted = networks.converted(tasks, start, fold=not spec.keeps_batchnorm, label=label)
+    start = (add_untrained_task if scratch else add_train_task)(tasks, trial.model, trial.seed)
+    converted = add_convert_task(tasks, start, trial, fold=not spec.keeps_batchnorm)
     order = OrderingSpec(method="identity") if scratch else spec.ordering
-    ordering: dict[str, Json] = {
-        "ordering": order.solved,
-        "seed": seed if order.method in names.DRAWN_ORDERINGS else None,
-    }
-    permuted = tasks.add(StageKind.PERMUTE, ordering, {"network": converted}, label)
-    return _trained_at_all_sizes(tasks, permuted, spec.train, seed, label) if spec.train else permuted
+    params = PermuteParams(
+        network=converted,
+        ordering=_ordering(tasks, order),
+        seed=trial.seed if order.method in names.DRAWN_ORDERINGS else None,
+    )
+    permuted = tasks.add(params, trial.shared_label, model=trial.model)
+    return _add_integral_train_task(tasks, permuted, spec.train, trial) if spec.train else permuted
 
 
-def _reordered(tasks: Collector, spec: IntegralMethod, cut: Cut, trial: Trial, designs: Mapping[str, str]) -> str:
+def _ordering(tasks: TaskCollector, spec: OrderingSpec) -> OrderingParams:
+    """What the orders depend on; a pool counts only where there is a choice."""
+    return OrderingParams(
+        method=spec.method,
+        metric=spec.metric,
+        normalize=spec.normalize,
+        limits=EFFORTS[spec.effort],
+        pool=spec.pool if spec.choice != "shortest" else None,
+        ortools=tasks.environment.ortools_version,
+    )
+
+
+def _add_choose_task(tasks: TaskCollector, spec: IntegralMethod, request: PruneRequest, trial: Trial) -> ArtifactKey:
     """The network in the orders that suit one size best."""
-    choice = chosen(tasks, spec.allocation, cut, trial, designs)
-    params: dict[str, Json] = {"choice": spec.ordering.choice, "partition": spec.partition, **choice.params}
-    if spec.ordering.choice == "reconstruction":
-        return tasks.add(StageKind.CHOOSE, params, choice.inputs, trial.label)
-    params |= {"quadrature": spec.quadrature, "num_images": spec.ordering.images}
-    params |= {"data": tasks.data_params, "seed": trial.seed}
-    return tasks.add(StageKind.CHOOSE, params, choice.inputs, trial.label, tasks.data_location)
+    widths = plan_widths(tasks, request, trial)
+    if spec.ordering.choice == "output":
+        params = ChooseParams(
+            network=request.network,
+            widths=widths,
+            choice="output",
+            partition=spec.partition,
+            quadrature=spec.quadrature,
+            images=tasks.images(spec.ordering.images),
+            seed=trial.seed,
+        )
+        return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)
+    by_weights = ChooseParams(network=request.network, widths=widths, choice="reconstruction", partition=spec.partition)
+    return tasks.add(by_weights, trial.label, model=trial.model)
 
 
-def _trained_at_all_sizes(tasks: Collector, permuted: str, spec: IntegralTrainSpec, seed: int, label: str) -> str:
-    params: dict[str, Json] = {
-        "how": "functions",
-        "train": spec.model_dump(mode="json", exclude={"smallest", "start"}),
-        "smallest": spec.smallest,
-        "data": tasks.data_params,
-        "seed": seed,
-    }
-    return tasks.add(StageKind.TRAIN, params, {"network": permuted}, label, tasks.data_location)
+def _add_integral_train_task(
+    tasks: TaskCollector, permuted: ArtifactKey, spec: IntegralTrainSpec, trial: Trial
+) -> ArtifactKey:
+    procedure = IntegralTraining(network=permuted, recipe=Recipe.of(spec), smallest=spec.smallest)
+    params = TrainParams(procedure=procedure, data=tasks.data, seed=trial.seed)
+    return tasks.add(params, trial.shared_label, model=trial.model, locations=tasks.data_location)

@@ -1,91 +1,107 @@
 """The tasks that every method shares: the network with its weights, its channel groups, its evaluation."""
 
-from jobs.identity import Json
-from jobs.spec import ModelSpec, TrainSpec
-from jobs.task import StageKind
-from orchestrator.planning.collector import Collector
+from jobs.errors import BadInputError
+from jobs.spec.models import ModelSpec
+from jobs.spec.training import Recipe, TrainSpec
+from jobs.stages.base import ArtifactKey
+from jobs.stages.channels import ConvertParams
+from jobs.stages.finishing import EvaluateParams
+from jobs.stages.pruning import PruneParams, ReconstructParams
+from jobs.stages.training import FurtherTraining, ModelWeights, ScratchTraining, SparseTraining, TrainParams
+from jobs.task import Locations
+from orchestrator.planning.collector import TaskCollector
+from orchestrator.planning.trial import Trial
 
 
-def trained(tasks: Collector, name: str, seed: int) -> str:
+def add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
     """The model's own network: learnt, or loaded."""
     model = tasks.spec.models[name]
     if model.weights is None:
-        return tasks.add(StageKind.TRAIN, _learnt(tasks, model, seed), {}, f"{name}/seed{seed}", tasks.data_location)
-    params = {**_built(tasks, model), "weights": tasks.surroundings.weights.get(name), "train": None, "seed": None}
-    return tasks.add(StageKind.TRAIN, params, {}, name, {**tasks.data_location, "weights": model.weights})
+        recipe = Recipe.of(model.train) if model.train else None
+        return _add_model_task(tasks, name, f"{name}/seed{seed}", recipe=recipe, seed=seed)
+    params = TrainParams(
+        procedure=_architecture(tasks, model).model_copy(update={"weights": tasks.environment.weights.get(name)}),
+        data=tasks.data,
+    )
+    locations = Locations(data=tasks.data_location.data, weights=model.weights)
+    return tasks.add(params, name, model=name, locations=locations)
 
 
-def trained_until(tasks: Collector, name: str, seed: int, epoch: int) -> str:
+def add_early_train_task(tasks: TaskCollector, name: str, seed: int, epoch: int) -> ArtifactKey:
     """The model's own network as it was after some epochs of its training; at 0, with the weights it started from."""
     if epoch == 0:
-        return untrained(tasks, name, seed)
-    params = {**_learnt(tasks, tasks.spec.models[name], seed), "until": epoch}
-    return tasks.add(StageKind.TRAIN, params, {}, f"{name}/epoch{epoch}/seed{seed}", tasks.data_location)
+        return add_untrained_task(tasks, name, seed)
+    recipe = Recipe.of(recipe_of(tasks, name), until=epoch)
+    return _add_model_task(tasks, name, f"{name}/epoch{epoch}/seed{seed}", recipe=recipe, seed=seed)
 
 
-def untrained(tasks: Collector, name: str, seed: int) -> str:
+def add_untrained_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
     """The network with the random weights that it would start training from."""
-    params = {**_built(tasks, tasks.spec.models[name]), "weights": None, "train": None, "seed": seed}
-    return tasks.add(StageKind.TRAIN, params, {}, f"{name}/untrained/seed{seed}", tasks.data_location)
+    return _add_model_task(tasks, name, f"{name}/untrained/seed{seed}", recipe=None, seed=seed)
 
 
-def retrained(
-    tasks: Collector,
-    how: str,
-    recipe: TrainSpec | None,
-    more: dict[str, Json],
-    inputs: dict[str, str],
-    seed: int,
-    label: str,
-) -> str:
-    """A network trained once more.
-
-    Args:
-        tasks: Where tasks are collected.
-        how: The way, as the stage `train` knows it.
-        recipe: Of the training; None is for models that have none, which the sweep file's checks refuse.
-        more: What that way needs besides.
-        inputs: Role -> key; `network` is the one that is trained.
-        seed: Of the curve.
-        label: Of the point.
-    """
-    params = {
-        "how": how,
-        "train": recipe.model_dump(mode="json") if recipe else None,
-        **more,
-        "data": tasks.data_params,
-        "seed": seed,
-    }
-    return tasks.add(StageKind.TRAIN, params, inputs, label, tasks.data_location)
+def add_retrain_task(
+    tasks: TaskCollector,
+    procedure: FurtherTraining | ScratchTraining | SparseTraining,
+    trial: Trial,
+    label: str | None = None,
+) -> ArtifactKey:
+    """A network trained once more; the label is the trial's unless another one is given."""
+    params = TrainParams(procedure=procedure, data=tasks.data, seed=trial.seed)
+    return tasks.add(params, label or trial.label, model=trial.model, locations=tasks.data_location)
 
 
-def converted(tasks: Collector, network: str, *, fold: bool, label: str) -> str:
+def add_convert_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial, *, fold: bool) -> ArtifactKey:
     """A network with its channel groups, its batch norms folded or not."""
-    return tasks.add(StageKind.CONVERT, {"fold_batchnorm": fold}, {"network": network}, label)
+    params = ConvertParams(network=network, fold_batchnorm=fold)
+    return tasks.add(params, trial.shared_label, model=trial.model)
 
 
-def evaluated(tasks: Collector, network: str, label: str) -> str:
+def add_evaluate_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -> ArtifactKey:
     """What a network is worth on the test split."""
     data = tasks.spec.data
-    params: dict[str, Json] = {
-        "data": tasks.data_params,
-        "split": "test",
-        "num_images": data.test_images,
-        "batch_size": data.batch_size,
-        "measure": tasks.spec.measure.model_dump(mode="json"),
-    }
-    return tasks.add(StageKind.EVALUATE, params, {"network": network}, label, tasks.data_location)
+    params = EvaluateParams(
+        network=network,
+        data=tasks.data,
+        num_images=data.test_images,
+        batch_size=data.batch_size,
+        measure=tasks.spec.measure,
+    )
+    return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)
 
 
-def _learnt(tasks: Collector, model: ModelSpec, seed: int) -> dict[str, Json]:
-    train = model.train.model_dump(mode="json") if model.train else None
-    return {**_built(tasks, model), "weights": None, "train": train, "seed": seed}
+def recipe_of(tasks: TaskCollector, model: str, own: TrainSpec | None = None) -> TrainSpec:
+    """How to train: as is said there, else as the model is trained.
+
+    Raises:
+        BadInputError: Neither says so; the sweep file's checks should have refused it.
+    """
+    recipe = own or tasks.spec.models[model].train
+    if recipe is None:
+        raise BadInputError(f"model {model} comes from a checkpoint, and nothing says how to train it")
+    return recipe
 
 
-def _built(tasks: Collector, model: ModelSpec) -> dict[str, Json]:
-    return {
-        "network": model.network,
-        "source": tasks.source_of(model.network),
-        "arguments": model.arguments,
-        "data": tasks.data_params,
-    }
+def pruned_from(tasks: TaskCollector, network: ArtifactKey) -> ArtifactKey:
+    """The network, with its channel groups, that a smaller one was made of.
+
+    Raises:
+        TypeError: The task makes no smaller network out of channel groups.
+    """
+    match tasks.tasks[network].params:
+        case PruneParams(procedure=procedure):
+            return procedure.network
+        case ReconstructParams() as params:
+            return params.network
+        case other:
+            raise TypeError(f"{type(other).__name__} makes no smaller network")
+
+
+def _add_model_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
+    procedure = _architecture(tasks, tasks.spec.models[name]).model_copy(update={"recipe": recipe})
+    params = TrainParams(procedure=procedure, data=tasks.data, seed=seed)
+    return tasks.add(params, label, model=name, locations=tasks.data_location)
+
+
+def _architecture(tasks: TaskCollector, model: ModelSpec) -> ModelWeights:
+    return ModelWeights(network=model.network, source=tasks.source_of(model.network), arguments=model.arguments)

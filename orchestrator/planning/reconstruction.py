@@ -1,26 +1,27 @@
 """The task of reconstruction methods: choose, cut and refit layer by layer."""
 
-from collections.abc import Mapping
-
-from jobs.identity import Json
-from jobs.spec import ReconstructionMethod
-from jobs.task import StageKind
-from orchestrator.planning import networks
-from orchestrator.planning.allocation import Cut, chosen
-from orchestrator.planning.collector import Collector
+from jobs.spec.reconstruction import ReconstructionMethod
+from jobs.stages.base import ArtifactKey
+from jobs.stages.common import PlannedAllocation
+from jobs.stages.pruning import ReconstructParams
+from orchestrator.planning.allocation import PruneRequest, plan_widths
+from orchestrator.planning.collector import TaskCollector
+from orchestrator.planning.networks import add_convert_task, add_train_task
 from orchestrator.planning.trial import Trial
 
 
-def pruned(tasks: Collector, spec: ReconstructionMethod, trial: Trial, designs: Mapping[str, str]) -> str:
+def plan_reconstruction(
+    tasks: TaskCollector, spec: ReconstructionMethod, allocation: PlannedAllocation, trial: Trial
+) -> ArtifactKey:
     """The network without the channels that the layers which read them miss least, these layers refitted."""
-    start = networks.trained(tasks, trial.model, trial.seed)
-    converted = networks.converted(tasks, start, fold=False, label=trial.shared_label)
-    how: dict[str, Json] = {
-        "how": spec.how,
-        "num_images": spec.images,
-        "batch_size": spec.batch_size,
-        "data": tasks.data_params,
-        "seed": trial.seed,
-    }
-    choice = chosen(tasks, spec.allocation, Cut(network=converted, how=how), trial, designs)
-    return tasks.add(StageKind.RECONSTRUCT, {**how, **choice.params}, choice.inputs, trial.label, tasks.data_location)
+    start = add_train_task(tasks, trial.model, trial.seed)
+    network = add_convert_task(tasks, start, trial, fold=False)
+    params = ReconstructParams(
+        network=network,
+        widths=plan_widths(tasks, PruneRequest(network=network, allocation=allocation), trial),
+        how=spec.how,
+        images=tasks.images(spec.images),
+        batch_size=spec.batch_size,
+        seed=trial.seed,
+    )
+    return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)

@@ -1,17 +1,21 @@
 """The tasks of a training that brings parts of a network towards zero, before a criterion removes them."""
 
-from jobs.identity import Json
-from jobs.spec import SparsifySpec
-from orchestrator.planning import networks
-from orchestrator.planning.collector import Collector
+from jobs.spec.sparsity import SoftFilterSpec, SparsifySpec
+from jobs.spec.training import Recipe
+from jobs.stages.base import ArtifactKey
+from jobs.stages.training import SparseTraining
+from orchestrator.planning.collector import TaskCollector
+from orchestrator.planning.networks import add_retrain_task, add_train_task, add_untrained_task, recipe_of
 from orchestrator.planning.trial import Trial
 
 
-def sparsified(tasks: Collector, spec: SparsifySpec, trial: Trial) -> str:
-    """The model's network after that training: one for all compressions, unless its penalty depends on them."""
-    start = networks.untrained if spec.start == "scratch" else networks.trained
-    recipe = spec.train or tasks.spec.models[trial.model].train
-    more: dict[str, Json] = {"regulariser": spec.regulariser(trial.compression)}
-    inputs = {"network": start(tasks, trial.model, trial.seed)}
-    label = f"{trial.model}/{spec.kind}/seed{trial.seed}"
-    return networks.retrained(tasks, "sparsify", recipe, more, inputs, trial.seed, label)
+def add_sparse_train_task(tasks: TaskCollector, spec: SparsifySpec, trial: Trial) -> ArtifactKey:
+    """The model's network after that training: one for all compressions, unless what goes to zero depends on them."""
+    start = add_untrained_task if spec.start == "scratch" else add_train_task
+    procedure = SparseTraining(
+        network=start(tasks, trial.model, trial.seed),
+        recipe=Recipe.of(recipe_of(tasks, trial.model, spec.train)),
+        sparsify=spec.model_copy(update={"train": None}),
+        compression=trial.compression if isinstance(spec, SoftFilterSpec) else None,
+    )
+    return add_retrain_task(tasks, procedure, trial, label=f"{trial.model}/{spec.kind}/seed{trial.seed}")

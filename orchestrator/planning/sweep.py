@@ -2,46 +2,41 @@
 
 from dataclasses import replace
 
-from jobs.spec import (
-    AllocationSpec,
-    CriterionMethod,
-    DenseMethod,
-    GuidedAllocation,
-    IntegralMethod,
-    ReconstructionMethod,
-    SweepSpec,
-    UnstructuredMethod,
-)
-from jobs.task import StageKind
-from orchestrator.planning import criterion, integral, networks, reconstruction, unstructured
-from orchestrator.planning.collector import Collector
-from orchestrator.planning.plan import Plan, Surroundings
-from orchestrator.planning.protocols import with_protocol
+from jobs.spec.allocation import AllocationSpec, GuidedAllocation
+from jobs.spec.criterion import CriterionMethod
+from jobs.spec.integral import IntegralMethod
+from jobs.spec.methods import DenseMethod
+from jobs.spec.reconstruction import ReconstructionMethod
+from jobs.spec.sweep import SweepSpec
+from jobs.spec.unstructured import UnstructuredMethod
+from jobs.stages.base import ArtifactKey
+from jobs.stages.common import DesignInput, FollowedDesigns, PlannedAllocation
+from orchestrator.planning.collector import TaskCollector
+from orchestrator.planning.criterion import plan_criterion
+from orchestrator.planning.integral import plan_integral
+from orchestrator.planning.networks import add_evaluate_task, add_train_task, pruned_from
+from orchestrator.planning.plan import Plan, PlanEnvironment, PlannedCurve, PlannedPoint
+from orchestrator.planning.protocols import plan_protocol
+from orchestrator.planning.reconstruction import plan_reconstruction
 from orchestrator.planning.trial import Trial
-from orchestrator.results import PlannedCurve, PlannedPoint
+from orchestrator.planning.unstructured import plan_unstructured
 
 
-def plan_sweep(spec: SweepSpec, surroundings: Surroundings) -> Plan:
+def plan_sweep(spec: SweepSpec, environment: PlanEnvironment) -> Plan:
     """Plan every model x method x protocol x seed x compression of a sweep."""
-    tasks = Collector(spec, surroundings)
+    tasks = TaskCollector(spec, environment)
     curves = tuple(
-        _curve(tasks, model, method, protocol, seed)
+        _plan_curve(tasks, model, method, protocol, seed)
         for model in spec.models
         for method, asked in spec.methods.items()
         if asked.applies_to(model)
         for protocol in asked.protocols
         for seed in spec.seeds
     )
-    return Plan(
-        tasks=tasks.tasks,
-        curves=curves,
-        asked=tasks.asked,
-        order_resources=tasks.resources(StageKind.ORDER),
-        surroundings=surroundings,
-    )
+    return Plan(tasks=tasks.tasks, curves=curves, asked=tasks.asked, resources=tasks.resources, environment=environment)
 
 
-def _curve(tasks: Collector, model: str, method: str, protocol: str, seed: int) -> PlannedCurve:
+def _plan_curve(tasks: TaskCollector, model: str, method: str, protocol: str, seed: int) -> PlannedCurve:
     trials = [
         Trial(model=model, method=method, compression=compression, seed=seed)
         for compression in tasks.spec.compressions_of(method)
@@ -53,44 +48,38 @@ def _curve(tasks: Collector, model: str, method: str, protocol: str, seed: int) 
         protocol=protocol,
         seed=seed,
         points=tuple(
-            PlannedPoint(compression=trial.compression, key=_point(tasks, trial, protocol)) for trial in trials
+            PlannedPoint(compression=trial.compression, key=_plan_point(tasks, trial, protocol)) for trial in trials
         ),
     )
 
 
-def _point(tasks: Collector, trial: Trial, protocol: str) -> str:
+def _plan_point(tasks: TaskCollector, trial: Trial, protocol: str) -> ArtifactKey:
     """The task that measures one point."""
-    if isinstance(tasks.spec.methods[trial.method], DenseMethod):
-        network = networks.trained(tasks, trial.model, trial.seed)
-    else:
-        network = _pruned(tasks, trial)
-    return networks.evaluated(tasks, with_protocol(tasks, protocol, network, trial), trial.label)
+    network = plan_protocol(tasks, protocol, _plan_method(tasks, trial), trial)
+    return add_evaluate_task(tasks, network, trial)
 
 
-def _pruned(tasks: Collector, trial: Trial) -> str:
-    """The task that makes a smaller network."""
+def _plan_method(tasks: TaskCollector, trial: Trial) -> ArtifactKey:
+    """The task that leaves the network as a method has it."""
     match tasks.spec.methods[trial.method]:
-        case CriterionMethod() as spec:
-            return criterion.pruned(tasks, spec, trial, _designs(tasks, spec.allocation, trial))
-        case ReconstructionMethod() as spec:
-            return reconstruction.pruned(tasks, spec, trial, _designs(tasks, spec.allocation, trial))
-        case IntegralMethod() as spec:
-            return integral.pruned(tasks, spec, trial, _designs(tasks, spec.allocation, trial))
-        case UnstructuredMethod() as spec:
-            return unstructured.pruned(tasks, spec, trial)
         case DenseMethod():
-            raise ValueError(f"{trial.method} makes no smaller network; the sweep file should not have been taken")
+            return add_train_task(tasks, trial.model, trial.seed)
+        case CriterionMethod() as spec:
+            return plan_criterion(tasks, spec, _plan_allocation(tasks, spec.allocation, trial), trial)
+        case ReconstructionMethod() as spec:
+            return plan_reconstruction(tasks, spec, _plan_allocation(tasks, spec.allocation, trial), trial)
+        case IntegralMethod() as spec:
+            return plan_integral(tasks, spec, _plan_allocation(tasks, spec.allocation, trial), trial)
+        case UnstructuredMethod() as spec:
+            return plan_unstructured(tasks, spec, trial)
 
 
-def _designs(tasks: Collector, guide: AllocationSpec, trial: Trial) -> dict[str, str]:
-    """Role -> key of what guides an allocation; nothing for one that is not guided.
-
-    That is the networks that another method makes, of all seeds, and those that it makes them from.
-    """
-    if not isinstance(guide, GuidedAllocation):
-        return {}
-    roles: dict[str, str] = {}
-    for number, seed in enumerate(tasks.spec.seeds):
-        key = _pruned(tasks, replace(trial, model=guide.model or trial.model, method=guide.method, seed=seed))
-        roles |= {f"design{number}": key, f"design{number}_channels": tasks.tasks[key].inputs["network"]}
-    return roles
+def _plan_allocation(tasks: TaskCollector, allocation: AllocationSpec, trial: Trial) -> PlannedAllocation:
+    """The allocation with what guides it: the networks that another method makes, of all seeds."""
+    if not isinstance(allocation, GuidedAllocation):
+        return allocation
+    guide = replace(trial, model=allocation.model or trial.model, method=allocation.method)
+    networks = [_plan_method(tasks, replace(guide, seed=seed)) for seed in tasks.spec.seeds]
+    return FollowedDesigns(
+        designs=tuple(DesignInput(network=network, channels=pruned_from(tasks, network)) for network in networks)
+    )

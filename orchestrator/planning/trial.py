@@ -21,7 +21,7 @@ class Trial:
 
     @property
     def label(self) -> str:
-        """For people; begins with the model, as all labels do."""
+        """For people."""
         return f"{self.model}/{self.method}@{round(self.compression * 100)}%/seed{self.seed}"
 
     @property

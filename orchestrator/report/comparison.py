@@ -8,9 +8,10 @@ from itertools import pairwise
 from operator import attrgetter
 from statistics import fmean
 
-from jobs.spec import NO_PROTOCOL
+from jobs.spec.protocols import NO_PROTOCOL
+from orchestrator.planning import PlannedCurve
 from orchestrator.report.table import Summary, SummaryRow, summarize
-from orchestrator.results import Curve, PlannedCurve, Point
+from orchestrator.results import Curve, Point
 
 COSTS = ("params", "macs", "latency_p50_s")
 """What a point of the Pareto front may be cheap in; where a point lacks one, it is left out for all."""

@@ -11,10 +11,11 @@ from html import escape
 
 import yaml
 
+from orchestrator.planning import PlannedPoint
 from orchestrator.report.comparison import areas
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.table import MISSING, percent, row_name, summarize
-from orchestrator.results import METRICS, Curve, PlannedPoint, Point, SweepRecord
+from orchestrator.results import METRICS, Curve, Point, SweepRecord
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1f2328; --muted: #59636e; --line: #d8dee4; --soft: #f6f8fa; }

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from jobs.spec import NO_PROTOCOL
+from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.orders import GroupOrder
 from orchestrator.results import METRICS, MORE_METRICS, Curve, SweepRecord
 

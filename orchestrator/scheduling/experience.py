@@ -6,31 +6,12 @@ reads one tells it here.
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobs.outcome import Usage
-from jobs.task import Resources, StageKind, Task
-
-_ASSUMED_S: Mapping[StageKind, float] = {
-    StageKind.TRAIN: 600.0,
-    StageKind.CONVERT: 5.0,
-    StageKind.ORDER: 10.0,
-    StageKind.PERMUTE: 2.0,
-    StageKind.CHOOSE: 60.0,
-    StageKind.OBSERVE: 60.0,
-    StageKind.SCORE: 5.0,
-    StageKind.SENSE: 120.0,
-    StageKind.PROFILE: 30.0,
-    StageKind.TUNE: 60.0,
-    StageKind.PRUNE: 2.0,
-    StageKind.RECONSTRUCT: 60.0,
-    StageKind.RECALIBRATE: 5.0,
-    StageKind.REPAIR: 60.0,
-    StageKind.APPLY: 60.0,
-    StageKind.EVALUATE: 10.0,
-}
-"""Durations before any was seen: only their proportions matter, for which way through the DAG is the longest."""
+from jobs.resources import Resources
+from jobs.stages.table import StageKind
+from jobs.task import Task
 
 _HEADROOM = 1.25
 _FRACTIONS = 16
@@ -66,7 +47,7 @@ class Experience:
 
     def path_s(self, task: Task) -> float:
         """The same with a guess where nothing was seen: for comparing ways through the DAG."""
-        return self.expected_s(task) or _ASSUMED_S[task.stage]
+        return self.expected_s(task) or task.stage.row.assumed_s
 
     def resources(self, task: Task) -> Resources:
         """What to ask for: the task's request, its GPU fraction replaced by what its like needed where it may be."""

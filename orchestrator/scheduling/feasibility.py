@@ -6,24 +6,22 @@ A cluster waits for ever, without a word, for a node that nobody can start. Know
 from collections.abc import Iterable, Sequence
 
 from jobs.errors import BadInputError
-from jobs.task import Resources, StageKind, Task
+from jobs.resources import Resources
+from jobs.stages.table import StageKind
 from orchestrator.backends import NodeKind
 
 
-def check_feasible(tasks: Iterable[Task], order_resources: Resources, kinds: Sequence[NodeKind]) -> None:
+def check_feasible(requests: Iterable[tuple[StageKind, Resources]], kinds: Sequence[NodeKind]) -> None:
     """Check that every request fits some kind of node.
 
     Args:
-        tasks: What may run.
-        order_resources: What each `order` task will ask for.
+        requests: Of tasks that may run, with their stages.
         kinds: The nodes that there are or that could be started.
 
     Raises:
         BadInputError: Some do not; it lists them all, and the nodes that were considered.
     """
-    requests = {(task.stage, task.resources): None for task in tasks}
-    requests[StageKind.ORDER, order_resources] = None
-    unmet = [(stage, asked) for stage, asked in requests if not any(fits(asked, kind) for kind in kinds)]
+    unmet = [(stage, asked) for stage, asked in dict.fromkeys(requests) if not any(fits(asked, kind) for kind in kinds)]
     if not unmet:
         return
     lines = [f"  resources.{stage}: asks for {_words(asked)}" for stage, asked in unmet]

@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from jobs.task import GroupSize, Resources, StageKind, Task, order_tasks
+from jobs.identity import Json
+from jobs.resources import Resources
+from jobs.stages.base import JoiningParams
+from jobs.stages.table import StageKind
+from jobs.task import Task, joined_tasks
 
 
 class TaskState(StrEnum):
@@ -50,22 +54,22 @@ class Node:
 
 
 class Graph:
-    """All tasks that wanted results need, `order` tasks included as soon as their groups are known.
+    """All tasks that wanted results need, those included that appear as soon as what they follow from is measured.
 
     Args:
         tasks: The plan's tasks, inputs before the tasks that read them.
         targets: Keys of the wanted tasks.
-        order_resources: What each `order` task asks of the cluster.
+        resources: What tasks that appear ask of the cluster, by stage.
         path_s: What a task adds to the length of a way.
-        present: Committed keys, `order` tasks among them.
-        groups: For each committed `convert` task, the channel groups that it listed.
+        present: Committed keys, those of tasks that appear among them.
+        measured: What the committed sources of joining tasks have measured, by key.
 
     Attributes:
         nodes: By key.
         counts: Tasks by stage and state.
 
     Raises:
-        KeyError: The groups of a committed `convert` task are not given.
+        KeyError: What a committed source of joining tasks has measured is not given.
     """
 
     def __init__(
@@ -73,17 +77,18 @@ class Graph:
         tasks: Mapping[str, Task],
         targets: Sequence[str],
         *,
-        order_resources: Resources,
+        resources: Mapping[StageKind, Resources],
         path_s: Callable[[Task], float],
         present: frozenset[str],
-        groups: Mapping[str, Sequence[GroupSize]],
+        measured: Mapping[str, Mapping[str, Json]],
     ) -> None:
         self._planned = tasks
-        self._order_resources = order_resources
+        self._resources = resources
         self._path_s = path_s
         self._present = present
-        self._groups = dict(groups)
-        self._joins: defaultdict[str, list[Node]] = defaultdict(list)
+        self._measured = dict(measured)
+        self._sources = {task.params.source for task in tasks.values() if isinstance(task.params, JoiningParams)}
+        self._joining: defaultdict[str, list[Node]] = defaultdict(list)
         self.nodes: dict[str, Node] = {}
         self.counts: Counter[tuple[StageKind, TaskState]] = Counter()
         self._add_all(self._needed(targets))
@@ -106,11 +111,18 @@ class Graph:
             dependent.missing -= 1
         return [each for each in dependents if not each.missing and each.state is TaskState.WAITING]
 
-    def list_groups(self, convert: Node, groups: Sequence[GroupSize]) -> list[Node]:
-        """A `convert` task has listed its groups: add the `order` tasks of who joins them; returns the startable."""
-        self._groups[convert.task.key] = groups
-        waiting = [each for each in self._joins.pop(convert.task.key, ()) if each.state is TaskState.WAITING]
-        return [node for permute in waiting for node in self._expand(permute)]
+    def reveal(self, source: Node, measured: Mapping[str, Json]) -> list[Node]:
+        """A task has measured this: add the tasks that follow from it and let who joins them wait.
+
+        Returns:
+            Those of the added tasks that can start.
+        """
+        key = source.task.key
+        if key not in self._sources:
+            return []
+        self._measured[key] = measured
+        waiting = [each for each in self._joining.pop(key, ()) if each.state is TaskState.WAITING]
+        return [node for joining in waiting for node in self._expand(joining, key)]
 
     def fail(self, node: Node) -> None:
         """A task will not come: block what needs it."""
@@ -165,15 +177,15 @@ class Graph:
         return node
 
     def _connect(self, node: Node) -> list[Node]:
-        """Let a task wait for its inputs; returns the `order` tasks that were added for it and can start."""
+        """Let a task wait for its inputs; returns the tasks that appeared for it and can start."""
         for key in set(node.task.inputs.values()):
             self._wait_for(node, self.nodes[key])
-        if node.task.stage is not StageKind.PERMUTE:
+        if not isinstance(node.task.params, JoiningParams):
             return []
-        convert = node.task.inputs["network"]
-        if self.nodes[convert].state in FINISHED:
-            return self._expand(node)
-        self._joins[convert].append(node)
+        source = node.task.params.source
+        if self.nodes[source].state in FINISHED:
+            return self._expand(node, source)
+        self._joining[source].append(node)
         return []
 
     def _wait_for(self, node: Node, source: Node) -> None:
@@ -192,18 +204,19 @@ class Graph:
                 pending += blocked.dependents
                 blocked.dependents = []
 
-    def _expand(self, permute: Node) -> list[Node]:
-        """Let a `permute` task wait for its `order` tasks, which are added where they are new."""
-        startable = []
-        groups = self._groups[permute.task.inputs["network"]]
-        for task in order_tasks(permute.task, groups, self._order_resources):
+    def _expand(self, joining: Node, source: str) -> list[Node]:
+        """Let a task wait for those that it joins, which are added where they are new."""
+        startable: list[Node] = []
+        for task in joined_tasks(joining.task, self._measured[source], self._resources):
             node = self.nodes.get(task.key)
             if node is None:
                 node = self._add(task)
-                node.path_s = self._path_s(task) + permute.path_s
+                node.path_s = self._path_s(task) + joining.path_s
                 if node.state is TaskState.WAITING:
-                    startable.append(node)
-            self._wait_for(permute, node)
+                    startable += self._connect(node)
+                    if not node.missing and node.state is TaskState.WAITING:
+                        startable.append(node)
+            self._wait_for(joining, node)
         return startable
 
     def _restore(self, node: Node) -> list[Node]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from jobs.outcome import Cause, Failed
-from jobs.task import Resources
+from jobs.resources import Resources
 
 RETRIES: Mapping[Cause, int] = {
     Cause.PREEMPTED: 8,  # not the task's fault, but a task that kills every worker has to end

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from jobs.identity import Json
 from jobs.outcome import Cause
-from jobs.task import StageKind
+from jobs.stages.table import StageKind
 from orchestrator.pace import TimeLeft
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from jobs.identity import Json
 from jobs.outcome import Cause
-from jobs.task import StageKind
+from jobs.stages.table import StageKind
 from orchestrator.pace import Pace
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.status.record import Driver, FailedTask, StageStatus, State, SweepStatus

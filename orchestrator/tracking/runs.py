@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jobs.identity import Json
-from orchestrator.results import PlannedCurve, SweepRecord
+from orchestrator.planning import PlannedCurve
+from orchestrator.results import SweepRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 from jobs.identity import content_key
-from orchestrator.results import Curve, PlannedCurve, SweepRecord
+from orchestrator.planning import PlannedCurve
+from orchestrator.results import Curve, SweepRecord
 from orchestrator.tracking.address import artifact_location, opened, resolved, ui_address
 from orchestrator.tracking.runs import (
     AREA_TAG,

@@ -4,7 +4,7 @@ import torch
 import torchvision
 
 from jobs import names
-from jobs.spec import ReconstructionMethod
+from jobs.spec.reconstruction import ReconstructionMethod
 from workers.criteria import CRITERIA
 from workers.data.load import DATASETS
 from workers.models._registry import ZOO

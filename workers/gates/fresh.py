@@ -14,7 +14,8 @@ from typing import IO
 import torch
 from safetensors.torch import load
 
-from workers.network import RECIPE_FILE, WEIGHTS_FILE, parse_recipe, rebuild
+from workers.artifacts import RECIPE_FILE, WEIGHTS_FILE
+from workers.network import NetworkRecipe, rebuild
 
 FILES = (RECIPE_FILE, WEIGHTS_FILE)
 """The files of a network artifact that a network is made from."""
@@ -29,7 +30,7 @@ def outputs_digest(recipe: bytes, weights: bytes) -> str:
         recipe: `network.json`.
         weights: `weights.safetensors`.
     """
-    parsed = parse_recipe(json.loads(recipe))
+    parsed = NetworkRecipe.from_json(recipe)
     images = torch.rand(2, *parsed.input_shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         outputs = rebuild(parsed, load(weights)).float()(images)

@@ -6,13 +6,14 @@ Knows a network, its channel groups and images; knows no store and no seed.
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from jobs.errors import BadNumericsError, CancelledError
+from jobs.spec.integral import TuneSpec
 from workers.channels import ChannelMap
 from workers.checkpoints import (
     Checkpoint,
@@ -23,31 +24,8 @@ from workers.checkpoints import (
     restore_optimizer,
 )
 from workers.data import ImageData, Split, batches
-from workers.integral.problem import Target, TuningProblem
+from workers.integral.problem import TuningProblem
 from workers.integral.quadrature import Quadrature
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TuningRecipe:
-    """How a partition is tuned.
-
-    Attributes:
-        steps: Optimizer steps.
-        batch_size: Images per step.
-        learning_rate: Of Adam, decayed to zero by a cosine.
-        samples: Training images that it may see.
-        holdout: Validation images that choose the best state.
-        biases: Tune the biases (one-dimensional parameters) too.
-        target: `labels`, or the `dense` network's outputs, which needs no labels.
-    """
-
-    steps: int
-    batch_size: int
-    learning_rate: float
-    samples: int
-    holdout: int
-    biases: bool
-    target: Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +57,7 @@ def tune_partition(
     start: Mapping[str, Float[Tensor, " m"]],
     quadrature: Quadrature,
     data: ImageData,
-    recipe: TuningRecipe,
+    recipe: TuneSpec,
     *,
     generator: torch.Generator,
     device: torch.device,
@@ -136,7 +114,7 @@ def tune_partition(
 class _Course:
     """A tuning between two steps: all that its next step depends on but the images, whose order is drawn anew."""
 
-    def __init__(self, problem: TuningProblem, recipe: TuningRecipe) -> None:
+    def __init__(self, problem: TuningProblem, recipe: TuneSpec) -> None:
         self._problem, self._recipe = problem, recipe
         self._optimizer = torch.optim.Adam(problem.free.values(), lr=recipe.learning_rate)
         self.step = 0
@@ -186,7 +164,7 @@ class _Course:
                 "best biases": biases,
             },
             record={
-                "recipe": asdict(self._recipe),
+                "recipe": self._recipe.model_dump(mode="json"),
                 "step": self.step,
                 "loss_before": self._loss_before,
                 "best": self._best,
@@ -201,7 +179,7 @@ class _Course:
             KeyError, TypeError, ValueError: It is of another one; nothing is changed.
         """
         tensors, record = progress.tensors, progress.record
-        if record["recipe"] != asdict(self._recipe):
+        if record["recipe"] != self._recipe.model_dump(mode="json"):
             raise UnfitProgressError(f"it is of another recipe: {record['recipe']}")
         cells, biases = self._best_state
         check_fit("free tensors", tensors["free"], self._problem.free)

@@ -1,19 +1,15 @@
 """The order of a group's channels: distances, the shortest-path portfolio around OR-Tools, and its bounds."""
 
 from workers.ordering.distances import Metric, pairwise_distances
-from workers.ordering.effort import Effort, Limits, limits
 from workers.ordering.methods import METHODS, Method, order_channels
 from workers.ordering.path import Ordering, path_length
 from workers.ordering.solve import solve_path
 
 __all__ = [
     "METHODS",
-    "Effort",
-    "Limits",
     "Method",
     "Metric",
     "Ordering",
-    "limits",
     "order_channels",
     "pairwise_distances",
     "path_length",

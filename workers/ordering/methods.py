@@ -11,9 +11,9 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from jobs.spec.effort import EFFORTS, SolverLimits
 from workers.ordering.bounds import held_karp_bound
 from workers.ordering.distances import Metric, Scaling, pairwise_distances
-from workers.ordering.effort import Effort, limits
 from workers.ordering.local_search import nearest_neighbour
 from workers.ordering.path import Matrix, Ordering, checked, described, path_length
 from workers.ordering.references import REFERENCES
@@ -32,7 +32,7 @@ def order_channels(
     metric: Metric = "l1",
     normalize: Scaling = "none",
     seed: int,
-    effort: Effort = "standard",
+    limits: SolverLimits = EFFORTS["standard"],
     pool: int = 1,
 ) -> Ordering:
     """Order the channels of one group.
@@ -44,7 +44,7 @@ def order_channels(
         metric: How unlike two channels are: ``l1``, ``l2`` or ``cosine``; see :mod:`workers.ordering.distances`.
         normalize: ``tensor`` lets every slice count the same, ``none`` as it is.
         seed: All randomness comes from it.
-        effort: How much work for the order (``tsp``) and for its bound (all methods).
+        limits: How much work for the order (``tsp``) and for its bound (all methods).
         pool: Orders to keep (``tsp``): the shortest and others that are nearly as short. The references have one.
 
     Returns:
@@ -57,14 +57,14 @@ def order_channels(
         raise ValueError(f"method: {method!r} is not one of {', '.join(METHODS)}")
     distances = checked(pairwise_distances(slices, metric=metric, normalize=normalize))
     if method == "tsp":
-        return solve_path(distances, seed=seed, effort=effort, pool=pool)
-    return _bounded(distances, REFERENCES[method](slices, distances, seed).tolist(), effort)
+        return solve_path(distances, seed=seed, limits=limits, pool=pool)
+    return _bounded(distances, REFERENCES[method](slices, distances, seed).tolist(), limits)
 
 
-def _bounded(distances: Matrix, order: Sequence[int], effort: Effort) -> Ordering:
+def _bounded(distances: Matrix, order: Sequence[int], limits: SolverLimits) -> Ordering:
     """An order that nobody optimised, with the Held-Karp bound, whose steps are scaled by a reasonable path."""
     if len(distances) == 1:
         return described(distances, order, 0.0)
     known = min(path_length(distances, path) for path in (order, nearest_neighbour(distances, 0)))
-    bound = held_karp_bound(distances, length=known, num_iterations=limits(effort).ascent_iterations)
+    bound = held_karp_bound(distances, length=known, num_iterations=limits.ascent_iterations)
     return described(distances, order, bound.value)

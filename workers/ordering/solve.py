@@ -10,8 +10,8 @@ import random
 from collections.abc import Sequence
 from itertools import permutations
 
+from jobs.spec.effort import EFFORTS, SolverLimits
 from workers.ordering.bounds import HeldKarpBound, held_karp_bound
-from workers.ordering.effort import Effort, Limits, limits
 from workers.ordering.exact import exact_path
 from workers.ordering.local_search import nearest_neighbour
 from workers.ordering.merge import merge_paths
@@ -23,7 +23,7 @@ from workers.ordering.routing import guided_local_search
 _ENUMERATED = 3  # channels up to which all paths are tried
 
 
-def solve_path(distances: Matrix, *, seed: int, effort: Effort = "standard", pool: int = 1) -> Ordering:
+def solve_path(distances: Matrix, *, seed: int, limits: SolverLimits = EFFORTS["standard"], pool: int = 1) -> Ordering:
     """Order n channels so that neighbours are alike: the shortest open path.
 
     The same arguments give the same order on any machine with the same versions of NumPy and OR-Tools: every limit
@@ -32,7 +32,7 @@ def solve_path(distances: Matrix, *, seed: int, effort: Effort = "standard", poo
     Args:
         distances: Symmetric distances between channels, n x n, finite, >= 0; need not be a metric.
         seed: Draws starts and kicks, and seeds the solver.
-        effort: How much work; see :mod:`workers.ordering.effort`.
+        limits: How much work; see :mod:`jobs.spec.effort`.
         pool: Paths to keep, the best one and others that are nearly as short, at least 1; see
             :mod:`workers.ordering.pool`.
 
@@ -41,22 +41,22 @@ def solve_path(distances: Matrix, *, seed: int, effort: Effort = "standard", poo
         where a pool was asked for. The best one does not depend on the pool.
 
     Raises:
-        ValueError: Not such a matrix, or an effort that is not known.
+        ValueError: Not such a matrix.
     """
-    budget, matrix = limits(effort), checked(distances)
+    matrix = checked(distances)
     n, peak = len(matrix), float(matrix.max())
     identity = list(range(n))
     if n <= _ENUMERATED or peak == 0:
         candidates = permutations(identity) if n <= _ENUMERATED else [tuple(identity)]
         best: Sequence[int] = min(candidates, key=lambda path: path_length(matrix, path))
         return described(matrix, best, path_length(matrix, best))
-    found, bound, met = _portfolio(matrix / peak, seed, budget)
+    found, bound, met = _portfolio(matrix / peak, seed, limits)
     best = min(identity, found, key=lambda path: path_length(matrix, path))
     others = near_optimal_paths(matrix, best, met, count=pool - 1, seed=seed)
     return described(matrix, best, bound * peak, others)
 
 
-def _portfolio(distances: Matrix, seed: int, budget: Limits) -> tuple[list[int], float, list[list[int]]]:
+def _portfolio(distances: Matrix, seed: int, budget: SolverLimits) -> tuple[list[int], float, list[list[int]]]:
     """A path, a bound, and the paths met on the way; the members stop as soon as the first two meet."""
     n = len(distances)
     starts = _starts(distances, seed, budget.num_starts + 1)
@@ -88,11 +88,11 @@ def _starts(distances: Matrix, seed: int, count: int) -> list[list[int]]:
     return starts
 
 
-def _improved(distances: Matrix, start: Sequence[int], seed: int, budget: Limits) -> list[int]:
+def _improved(distances: Matrix, start: Sequence[int], seed: int, budget: SolverLimits) -> list[int]:
     return iterated_local_search(distances, start, seed=seed, num_kicks=budget.kicks(len(distances)))
 
 
-def _merged(distances: Matrix, paths: Sequence[list[int]], seed: int, budget: Limits) -> list[int]:
+def _merged(distances: Matrix, paths: Sequence[list[int]], seed: int, budget: SolverLimits) -> list[int]:
     """Recombine pair by pair, which is quick, and then all at once from there."""
     share = budget.merge_time / (2 * len(paths))
     best = paths[0]
@@ -102,7 +102,7 @@ def _merged(distances: Matrix, paths: Sequence[list[int]], seed: int, budget: Li
 
 
 def _prove(
-    distances: Matrix, path: list[int], bound: HeldKarpBound, seed: int, budget: Limits, max_edges: int
+    distances: Matrix, path: list[int], bound: HeldKarpBound, seed: int, budget: SolverLimits, max_edges: int
 ) -> tuple[list[int], float]:
     """Let CP-SAT finish when few edges are left: a path, and the better of the two bounds."""
     length = path_length(distances, path)

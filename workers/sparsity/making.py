@@ -1,15 +1,10 @@
-"""From the settings of a regulariser to the regulariser of a model.
+"""From the settings of a sparse training to the regulariser of a model, with the channel groups that it needs."""
 
-Knows which of them need channel groups; refuses to know what each does.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 from torch import nn
 
-from jobs.errors import BadInputError, nearest
-from jobs.identity import Json
+from jobs.spec.sparsity import GroupLassoSpec, SlimmingSpec, SoftFilterSpec, SparsifySpec, StructureSelectionSpec
 from workers.allocation import ALLOCATIONS, Question, allocate
 from workers.channels import ParameterCount, find_groups, fold_batchnorm
 from workers.sparsity.group_lasso import GroupLasso
@@ -18,60 +13,38 @@ from workers.sparsity.soft_filter import SoftFilterPruning
 from workers.sparsity.structure_selection import StructureSelection
 from workers.training.regulariser import Regulariser
 
-Maker = Callable[[Mapping[str, Json], nn.Module, Sequence[int]], Regulariser]
 
-
-def make_regulariser(settings: Mapping[str, Json], model: nn.Module, input_shape: Sequence[int]) -> Regulariser:
+def make_regulariser(
+    spec: SparsifySpec, model: nn.Module, input_shape: Sequence[int], *, compression: float = 0.0
+) -> Regulariser:
     """The regulariser of a model that is about to be trained.
 
     Args:
-        settings: `kind`, a name of `REGULARISERS`, and what that kind is set by.
+        spec: What goes to zero, and how strongly.
         model: On the device where it trains; some regularisers change it, e.g. the scales that slimming starts from.
         input_shape: Shape of one sample without the batch.
+        compression: Of the point that the training is for, where the regulariser depends on it.
 
     Raises:
-        BadInputError: The kind is unknown, or the network has nothing that it could act on.
+        BadInputError: The network has nothing that it could act on.
     """
-    kind = settings["kind"]
-    if kind not in REGULARISERS:
-        raise BadInputError(f"regulariser '{kind}': unknown; {nearest(kind, REGULARISERS)}")
-    return REGULARISERS[kind](settings, model, input_shape)
-
-
-def _slimming(settings: Mapping[str, Json], model: nn.Module, input_shape: Sequence[int]) -> Regulariser:
-    if settings["from_scratch"]:
-        start_scales(model)
-    return Slimming(model, strength=settings["strength"])
-
-
-def _structure_selection(settings: Mapping[str, Json], model: nn.Module, input_shape: Sequence[int]) -> Regulariser:
-    return StructureSelection(
-        model,
-        find_groups(model, input_shape),
-        structures=settings["structures"],
-        norms=dict(fold_batchnorm(model, input_shape)),
-        strength=settings["strength"],
-        momentum=settings["momentum"],
-    )
-
-
-def _soft_filter(settings: Mapping[str, Json], model: nn.Module, input_shape: Sequence[int]) -> Regulariser:
-    channel_map = find_groups(model, input_shape)
-    question = Question(channel_map=channel_map, target=settings["compression"], cost=ParameterCount(channel_map))
-    allocation = allocate(ALLOCATIONS["uniform"], question)
-    return SoftFilterPruning(model, channel_map, allocation.widths)
-
-
-def _group_lasso(settings: Mapping[str, Json], model: nn.Module, input_shape: Sequence[int]) -> Regulariser:
-    return GroupLasso(model, find_groups(model, input_shape), strength=settings["strength"])
-
-
-REGULARISERS: Mapping[str, Maker] = MappingProxyType(
-    {
-        "group-lasso": _group_lasso,
-        "slimming": _slimming,
-        "soft-filter": _soft_filter,
-        "structure-selection": _structure_selection,
-    }
-)
-"""The regularisers that a sweep can name."""
+    match spec:
+        case SlimmingSpec():
+            if spec.start == "scratch":
+                start_scales(model)
+            return Slimming(model, strength=spec.strength)
+        case StructureSelectionSpec():
+            return StructureSelection(
+                model,
+                find_groups(model, input_shape),
+                structures=spec.structures,
+                norms=dict(fold_batchnorm(model, input_shape)),
+                strength=spec.strength,
+                momentum=spec.momentum,
+            )
+        case SoftFilterSpec():
+            channel_map = find_groups(model, input_shape)
+            question = Question(channel_map=channel_map, target=compression, cost=ParameterCount(channel_map))
+            return SoftFilterPruning(model, channel_map, allocate(ALLOCATIONS["uniform"], question).widths)
+        case GroupLassoSpec():
+            return GroupLasso(model, find_groups(model, input_shape), strength=spec.strength)

@@ -2,15 +2,19 @@
 
 import importlib
 from collections.abc import Callable
-from typing import cast
+from typing import TypeAlias, cast
 
-from jobs.task import StageKind
+from jobs.stages.base import StageParams
+from jobs.stages.table import StageKind
 from workers.stages._base import Context, Product
 
-__all__ = ["Context", "Product", "stage_function"]
+AnyContext: TypeAlias = Context[StageParams]
+"""Of a stage whose kind does not matter."""
+
+__all__ = ["AnyContext", "Context", "Product", "stage_function"]
 
 
-def stage_function(stage: StageKind) -> Callable[[Context], Product]:
+def stage_function(stage: StageKind) -> Callable[[AnyContext], Product]:
     """The function that runs a stage; its module is imported when it is first asked for."""
     module = importlib.import_module(f"workers.stages.{stage.value}")
-    return cast("Callable[[Context], Product]", module.run)
+    return cast("Callable[[AnyContext], Product]", module.run)

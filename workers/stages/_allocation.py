@@ -1,15 +1,17 @@
-"""The widths of a task: its allocation, and what the task's inputs have for it to look at."""
+"""The widths of a task: its allocation, and what the artifacts that it names have for that to look at."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from safetensors.torch import load
-from torch import Tensor
 
 from jobs.errors import BadInputError
+from jobs.spec.allocation import OwnAllocation
+from jobs.stages.base import ArtifactKey, StageParams
+from jobs.stages.common import DesignInput, FollowedDesigns, Removal, Shrinking, WidthParams
 from workers.allocation import (
     Allocation,
+    Allocator,
     Design,
     Errors,
     Question,
@@ -20,120 +22,123 @@ from workers.allocation import (
     merging_errors,
     removal_errors,
 )
-from workers.channels import ChannelMap, Cost, MacCount, ParameterCount, cost_of_tensors, live_activations
+from workers.artifacts import LOSSES_FILE, PROFILE_FILE, SCORES_FILE
+from workers.channels import Cost, MacCount, ParameterCount, cost_of_tensors, live_activations
 from workers.measure.layers import LayerTime
-from workers.network import Recipe, rebuild
+from workers.network import StoredNetwork
 from workers.stages._base import Context
-from workers.stages._channels import read_channels
-from workers.stages.profile import PROFILE_FILE
-from workers.stages.score import SCORES_FILE
-from workers.stages.sense import LOSSES_FILE
 
 _NUMBER_BYTES = 4  # single precision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """The network that is made smaller."""
-
-    recipe: Recipe
-    state: Mapping[str, Tensor]
-    channel_map: ChannelMap
-
-
-def allocated(context: Context, source: Source, errors: Callable[[], Errors] | None = None) -> Allocation:
+def allocate_widths(
+    context: Context[StageParams],
+    network: StoredNetwork,
+    widths: WidthParams,
+    *,
+    how: Shrinking | None = None,
+    errors: Callable[[], Errors] | None = None,
+) -> Allocation:
     """The widths at which a task's target is met.
-
-    Params: `compression`; `allocation`, a name or a record of `kind`, `settings` and, for one of the user's own,
-    `needs`; `target` where it is not `parameters`. Inputs, where the allocation needs them: `scores`, `losses`,
-    `profile`, and `design0`, `design1` ... with the networks that they were made from as `design0_channels` ...
 
     Args:
         context: Of the task.
-        source: The network that is made smaller.
+        network: The network that is made smaller.
+        widths: How they are chosen.
+        how: What is done at these widths; says whether there are scores.
         errors: What taking channels does to the weights; by default that of removing the lowest scores where there are
             scores, else of merging neighbours.
 
     Raises:
         BadInputError: The target is out of reach, or the allocation needs other things than the sweep says.
     """
-    asked: Any = context.params["allocation"]
-    record: dict[str, Any] = {"kind": asked, "settings": {}} if isinstance(asked, str) else asked
-    found = find_allocator(record["kind"])
-    if sorted(record.get("needs", found.needs)) != sorted(found.needs):
-        raise BadInputError(
-            f"allocation '{record['kind']}' needs {list(found.needs)}; the sweep says `needs: {record['needs']}`"
-        )
-    measure, cost = _cost(context, source)
+    measure, cost = _cost(context, network, widths)
+    scores = how.scores if isinstance(how, Removal) else None
+    evidence = _evidence(context, network, widths, scores)
     question = Question(
-        channel_map=source.channel_map,
-        target=context.params["compression"],
+        channel_map=network.channel_map,
+        target=widths.compression,
         cost=cost,
         measure=measure,
-        memory=lambda batch_size: _memory(source, batch_size),
-        **{**_evidence(context, source), **({"errors": errors} if errors else {})},
+        memory=lambda batch_size: _memory(network, batch_size),
+        **{**evidence, **({"errors": errors} if errors else {})},
     )
-    return allocate(found, question, record["settings"])
+    return allocate(_allocator(widths), question, _settings(widths))
 
 
-def latency_of(context: Context, source: Source) -> Cost:
-    """Seconds as a function of widths, by the task's profile."""
-    layers: Any = context.read_json("profile", PROFILE_FILE)
-    return latency_cost(source.channel_map, {name: LayerTime(**parts) for name, parts in layers["layers"].items()})
+def latency_of(context: Context[StageParams], network: StoredNetwork, profile: ArtifactKey) -> Cost:
+    """Seconds as a function of widths, by a profile."""
+    layers = context.artifacts.read_json(profile, PROFILE_FILE)["layers"]
+    return latency_cost(network.channel_map, {name: LayerTime(**parts) for name, parts in layers.items()})
 
 
-def _cost(context: Context, source: Source) -> tuple[str, Cost]:
+def _allocator(widths: WidthParams) -> Allocator:
+    allocation = widths.allocation
+    if not isinstance(allocation, OwnAllocation):
+        return find_allocator(allocation.kind)
+    found = find_allocator(allocation.choose)
+    if sorted(allocation.needs) != sorted(found.needs):
+        raise BadInputError(
+            f"allocation '{allocation.choose}' needs {list(found.needs)}; the sweep says "
+            f"`needs: {list(allocation.needs)}`"
+        )
+    return found
+
+
+def _settings(widths: WidthParams) -> dict[str, Any]:
+    """The allocation's keyword arguments."""
+    if widths.memory_batch_size is None:
+        return widths.allocation.settings
+    return {**widths.allocation.settings, "batch_size": widths.memory_batch_size}
+
+
+def _cost(context: Context[StageParams], network: StoredNetwork, widths: WidthParams) -> tuple[str, Cost]:
     """What the target is a fraction of: in words, and as a function of the widths."""
-    match context.params.get("target", "parameters"):
-        case "parameters":
-            return "parameters", ParameterCount(source.channel_map)
-        case "macs":
-            return "multiply-accumulates", MacCount(source.channel_map)
-        case _:
-            return "latency", latency_of(context, source)
+    if widths.target == "parameters":
+        return "parameters", ParameterCount(network.channel_map)
+    if widths.target == "macs":
+        return "multiply-accumulates", MacCount(network.channel_map)
+    if widths.profile is None:
+        raise BadInputError("the target is latency, and no profile was planned")
+    return "latency", latency_of(context, network, widths.profile)
 
 
-def _evidence(context: Context, source: Source) -> dict[str, Callable[[], Any]]:
+def _evidence(
+    context: Context[StageParams], network: StoredNetwork, widths: WidthParams, scores: ArtifactKey | None
+) -> dict[str, Callable[[], Any]]:
     """What there is to look at, read when it is asked for."""
-    roles = context.task.inputs
-    evidence: dict[str, Callable[[], Any]] = {"errors": lambda: _errors(context, source)}
-    if "scores" in roles:
-        evidence["scores"] = lambda: load(context.read("scores", SCORES_FILE))
-    if "losses" in roles:
-        evidence["losses"] = lambda: _losses(context, source)
-    if "design0" in roles:
-        evidence["designs"] = lambda: _designs(context)
-    if "profile" in roles:
-        evidence["latency"] = lambda: latency_of(context, source)
+    evidence: dict[str, Callable[[], Any]] = {
+        "errors": lambda: merging_errors(network.state, network.channel_map),
+    }
+    if scores is not None:
+        read = context.artifacts.read
+        evidence["scores"] = lambda: load(read(scores, SCORES_FILE))
+        evidence["errors"] = lambda: removal_errors(network.state, network.channel_map, load(read(scores, SCORES_FILE)))
+    losses, profile, allocation = widths.losses, widths.profile, widths.allocation
+    if losses is not None:
+        evidence["losses"] = lambda: _losses(context.artifacts.read_json(losses, LOSSES_FILE), network)
+    if isinstance(allocation, FollowedDesigns):
+        evidence["designs"] = lambda: [_design(context, each) for each in allocation.designs]
+    if profile is not None:
+        evidence["latency"] = lambda: latency_of(context, network, profile)
     return evidence
 
 
-def _errors(context: Context, source: Source) -> Errors:
-    """Of removed channels where there are scores, else of merged ones."""
-    if "scores" in context.task.inputs:
-        return removal_errors(source.state, source.channel_map, load(context.read("scores", SCORES_FILE)))
-    return merging_errors(source.state, source.channel_map)
-
-
-def _losses(context: Context, source: Source) -> Errors:
-    measured: Any = context.read_json("losses", LOSSES_FILE)
+def _losses(measured: Mapping[str, Mapping[str, float]], network: StoredNetwork) -> Errors:
     return {
         name: loss_curve(width, {int(kept): grown for kept, grown in measured[name].items()})
-        for name, width in source.channel_map.widths().items()
+        for name, width in network.channel_map.widths().items()
     }
 
 
-def _designs(context: Context) -> list[Design]:
-    roles = [role for role in context.task.inputs if role.startswith("design") and not role.endswith("_channels")]
-    return [
-        Design(channel_map=read_channels(context, f"{role}_channels"), widths=dict(context.measured(role)["widths"]))
-        for role in roles
-    ]
+def _design(context: Context[StageParams], design: DesignInput) -> Design:
+    widths: Any = context.network(design.network).measured["widths"]
+    return Design(channel_map=context.network(design.channels).channel_map, widths=dict(widths))
 
 
-def _memory(source: Source, batch_size: int) -> tuple[Cost, Sequence[Cost]]:
-    every = dict.fromkeys(source.channel_map.shapes, float(_NUMBER_BYTES))
-    stored = Cost(source.channel_map.widths(), *cost_of_tensors(source.channel_map, every))
-    module, shape = rebuild(source.recipe, source.state), source.recipe.input_shape
+def _memory(network: StoredNetwork, batch_size: int) -> tuple[Cost, Sequence[Cost]]:
+    channel_map, shape = network.channel_map, network.recipe.input_shape
+    every = dict.fromkeys(channel_map.shapes, float(_NUMBER_BYTES))
+    stored = Cost(channel_map.widths(), *cost_of_tensors(channel_map, every))
     weight = float(_NUMBER_BYTES * batch_size)
-    return stored, live_activations(module, shape, source.channel_map, weight=weight)
+    return stored, live_activations(network.module(), shape, channel_map, weight=weight)

@@ -5,15 +5,21 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from jobs.identity import Json
+from jobs.stages.base import StageParams
+from jobs.stages.common import WidthParams
 from workers.allocation import Allocation
 from workers.channels import ParameterCount
-from workers.network import rebuild, sizes
-from workers.stages._allocation import Source, latency_of
+from workers.network import StoredNetwork, rebuild, sizes
+from workers.stages._allocation import latency_of
 from workers.stages._base import Context
 
 
 def measure_smaller(
-    context: Context, source: Source, smaller: Mapping[str, Tensor], allocation: Allocation
+    context: Context[StageParams],
+    network: StoredNetwork,
+    smaller: Mapping[str, Tensor],
+    allocation: Allocation,
+    widths: WidthParams,
 ) -> dict[str, Json]:
     """What is left of a network.
 
@@ -24,27 +30,28 @@ def measure_smaller(
 
     Args:
         context: Of the task that made it.
-        source: The whole network.
+        network: The whole network.
         smaller: Tensors of the smaller one.
         allocation: Its widths.
+        widths: How they were chosen.
 
     Raises:
         ValueError: The number of parameters is not the predicted one: the channel analysis was wrong.
     """
-    measured = sizes(rebuild(source.recipe, smaller), source.recipe)
-    full = sizes(rebuild(source.recipe, source.state), source.recipe)
-    count = ParameterCount(source.channel_map)
+    measured = sizes(rebuild(network.recipe, smaller), network.recipe)
+    full = sizes(network.module(), network.recipe)
+    count = ParameterCount(network.channel_map)
     compression = 1 - count(allocation.widths) / count({})
     if abs(1 - measured["params"] / full["params"] - compression) > 1e-9:
         raise ValueError(f"{measured['params']} of {full['params']} parameters are left, not {1 - compression:.2%}")
-    further: dict[str, Json] = {"reached": allocation.reached} if "target" in context.params else {}
-    if "profile" in context.task.inputs:
-        further["latency_s"] = latency_of(context, source)(allocation.widths)
+    further: dict[str, Json] = {} if widths.target == "parameters" else {"reached": allocation.reached}
+    if widths.profile is not None:
+        further["latency_s"] = latency_of(context, network, widths.profile)(allocation.widths)
     return {
         "compression": compression,
         "note": allocation.note,
         "widths": dict(allocation.widths),
-        "full_widths": [[name, width] for name, width in source.channel_map.widths().items()],
+        "full_widths": [[name, width] for name, width in network.channel_map.widths().items()],
         "speedup": full["macs"] / measured["macs"],
         **measured,
         **further,

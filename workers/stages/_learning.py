@@ -10,9 +10,11 @@ from dataclasses import asdict
 from torch import nn
 
 from jobs.identity import Json
+from jobs.spec.training import Recipe
+from jobs.stages.training import TrainParams
 from workers.data import ImageData
 from workers.stages._base import Context
-from workers.training import Recipe, Regulariser, Trained, train, training_macs
+from workers.training import Regulariser, Trained, train, training_macs
 
 COST = ("training_epochs", "training_macs")
 """The measurements that add up along the way from the model's own weights to a point."""
@@ -21,7 +23,11 @@ _log = logging.getLogger("orchard")
 
 
 def learn(
-    context: Context, module: nn.Module, data: ImageData, recipe: Recipe, regulariser: Regulariser | None = None
+    context: Context[TrainParams],
+    module: nn.Module,
+    data: ImageData,
+    recipe: Recipe,
+    regulariser: Regulariser | None = None,
 ) -> Trained:
     """Train in place; the batches follow from the task's seed."""
     return train(

@@ -1,73 +1,66 @@
 """What becomes of a pruned network by training: it goes on from its weights, or starts anew at its widths.
 
-Knows no way to prune: what counts is a network artifact, whatever made it.
+Whatever made the network artifact, what counts is that it is one.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from jobs.identity import Json
-from workers.network import (
-    BEST_FILE,
-    network_files,
-    read_masks,
-    read_network,
-    read_recipe,
-    read_state,
-    sizes,
-    start_anew,
-    state_bytes,
-)
-from workers.network import Recipe as NetworkRecipe
+from jobs.spec.training import Recipe
+from jobs.stages.training import FurtherTraining, ScratchTraining, TrainParams
+from workers.artifacts import BEST_FILE
+from workers.network import NetworkRecipe, network_files, sizes, start_anew, state_bytes
 from workers.sparsity import KeepMasked
 from workers.stages._base import Context, Product
-from workers.stages._data import read_data
+from workers.stages._images import read_data
 from workers.stages._learning import epochs_measured, learn, spent_after
-from workers.training import Recipe, scratch_epochs
+from workers.training import scratch_epochs
 
 
-def train_further(context: Context) -> Product:
-    """All weights of the input network are trained on: fine-tuning, or a part of the dense network's schedule again."""
-    module, network = read_network(context)
-    recipe = replace(Recipe.from_json(context.params["train"]), begin=context.params.get("begin", 0))
-    return _trained(context, module, network, recipe, context.measured("network"))
+def train_further(context: Context[TrainParams], procedure: FurtherTraining) -> Product:
+    """All weights of the network are trained on: fine-tuning, or a part of the dense network's schedule again."""
+    network = context.network(procedure.network)
+    module = network.module(context.device)
+    return _trained(context, module, network.recipe, network.masks, procedure.recipe, network.measured)
 
 
-def train_from_scratch(context: Context) -> Product:
-    """A fresh network of the input network's widths is trained; nothing else of the input network is looked at."""
-    pruned = read_recipe(context)
+def train_from_scratch(context: Context[TrainParams], procedure: ScratchTraining) -> Product:
+    """A fresh network of the pruned one's widths is trained; nothing else of that one is looked at."""
+    pruned, dense = context.network(procedure.network), context.network(procedure.dense)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.generator("initial weights").initial_seed())
-        module, network = start_anew(pruned, read_state(context))
-    measured = context.measured("network")
-    if pruned.folded:  # the batch norms are back, as they are in the dense network
-        size = sizes(module, network)
-        measured = {**measured, **size, "compression": 1 - size["params"] / context.measured("dense")["params"]}
-    return _trained(context, module, network, _on_budget(context), measured)
+        module, recipe = start_anew(pruned.recipe, pruned.state)
+    measured = pruned.measured
+    if pruned.recipe.folded:  # the batch norms are back, as they are in the dense network
+        size = sizes(module, recipe)
+        measured = {**measured, **size, "compression": 1 - size["params"] / dense.measured["params"]}
+    schedule = _on_budget(procedure, dense_macs=dense.measured["macs"], pruned_macs=pruned.measured["macs"])
+    return _trained(context, module, recipe, pruned.masks, schedule, measured)
 
 
-def _on_budget(context: Context) -> Recipe:
-    """The task's recipe, as long as its budget allows."""
-    recipe, budget = Recipe.from_json(context.params["train"]), context.params.get("budget")
+def _on_budget(procedure: ScratchTraining, *, dense_macs: int, pruned_macs: int) -> Recipe:
+    """The recipe, as long as the budget allows."""
+    recipe, budget = procedure.recipe, procedure.budget
     if budget is None:
         return recipe
     epochs = scratch_epochs(
         recipe.epochs,
-        dense_macs=context.measured("dense")["macs"],
-        pruned_macs=context.measured("network")["macs"],
-        cap=budget["cap"],
-        fine_tuning_epochs=budget["fine_tuning_epochs"],
+        dense_macs=dense_macs,
+        pruned_macs=pruned_macs,
+        cap=budget.cap,
+        fine_tuning_epochs=budget.fine_tuning_epochs,
     )
-    return replace(recipe, epochs=epochs)
+    return recipe.lasting(epochs)
 
 
 def _trained(
-    context: Context,
+    context: Context[TrainParams],
     module: nn.Module,
     network: NetworkRecipe,
+    masks: Mapping[str, Tensor],
     recipe: Recipe,
     measured: Mapping[str, Json],
 ) -> Product:
@@ -75,7 +68,7 @@ def _trained(
 
     Single weights that were removed stay away, whether the module has the network's weights or fresh ones.
     """
-    data, masks = read_data(context), read_masks(context)
+    data = read_data(context, context.params.data)
     trained = learn(context, module, data, recipe, KeepMasked(module, masks) if masks else None)
     return Product(
         measurements={**measured, **epochs_measured(trained), **spent_after(measured, recipe, data)},

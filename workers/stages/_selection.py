@@ -7,29 +7,28 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from workers.channels import mask, select
-from workers.network import rebuild
-from workers.stages._allocation import Source
+from workers.network import StoredNetwork, rebuild
 
 _TOLERANCE = 1e-6
 
 
 def selected(
-    source: Source, kept: Mapping[str, Int64[Tensor, " _"]], images: Float[Tensor, "n c h w"]
+    network: StoredNetwork, kept: Mapping[str, Int64[Tensor, " _"]], images: Float[Tensor, "n c h w"]
 ) -> dict[str, Tensor]:
     """The tensors of the network that has these channels only.
 
     Args:
-        source: The whole network.
+        network: The whole network.
         kept: Group name -> channels that stay, rising.
         images: To compare the sliced with the masked network on; in double precision.
 
     Raises:
         ValueError: The two differ: the channel analysis was wrong.
     """
-    sliced = select(source.state, source.channel_map, kept)
+    sliced = select(network.state, network.channel_map, kept)
     with torch.inference_mode():
-        expected = rebuild(source.recipe, mask(source.state, source.channel_map, kept)).double()(images)
-        found = rebuild(source.recipe, sliced).double()(images)
+        expected = rebuild(network.recipe, mask(network.state, network.channel_map, kept)).double()(images)
+        found = rebuild(network.recipe, sliced).double()(images)
     difference = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
     if not difference <= _TOLERANCE:
         raise ValueError(f"sliced and masked network differ by {difference:.1e} of the largest output")

@@ -1,22 +1,19 @@
-"""Unstructured pruning: single weights of a network become zero, and masks say which are left.
-
-Knows network artifacts; refuses to know channels, and what is trained before and after.
-"""
+"""Unstructured pruning: single weights of a network become zero, and masks say which are left."""
 
 from jobs.errors import BadInputError
+from jobs.stages.pruning import PruneParams, WeightPruning
 from workers.measure import count_macs, num_parameters
-from workers.network import network_files, read_masks, read_recipe, read_state, rebuild, sizes
+from workers.network import network_files, rebuild, sizes
 from workers.sparsity import magnitude_masks, masked, prunable_weights, removed_after
 from workers.stages._base import Context, Product
 from workers.stages._learning import spent
 
 
-def remove_weights(context: Context) -> Product:
-    """Zero the smallest weights of the network in the role `network`.
+def remove_weights(context: Context[PruneParams], procedure: WeightPruning) -> Product:
+    """Zero the smallest weights of the network.
 
-    With a network in the role `start` the weights that are left get that one's values: they are rewound.
+    With a network to rewind to, the weights that are left get that one's values.
 
-    Params: `compression` (of all parameters), `scope`, `linear`; `round` (number, rounds) where it takes several.
     Measures the `compression` reached, `params` and `macs` of the weights that are left, the theoretical `speedup` if
     no zero were multiplied, how many `weights` are left of each parameter that could lose some (where any went) and, as
     pairs in the order of the forward pass, `full_weights`; `size_bytes` with zeros, `size_bytes_sparse` with a bit for
@@ -25,20 +22,19 @@ def remove_weights(context: Context) -> Product:
     Raises:
         BadInputError: The network has not so many weights that may go.
     """
-    recipe, state, present = read_recipe(context), read_state(context), read_masks(context)
-    module = rebuild(recipe, state)
-    weights = {name: state[name] for name in prunable_weights(module, linear=context.params["linear"])}
+    network = context.network(procedure.network)
+    recipe, state, module = network.recipe, network.state, network.module()
+    weights = {name: state[name] for name in prunable_weights(module, linear=procedure.linear)}
     total, parameters = sum(each.numel() for each in weights.values()), num_parameters(module)
-    wanted, most = round(context.params["compression"] * parameters), total - len(weights)
+    wanted, most = round(procedure.compression * parameters), total - len(weights)
     if wanted > most:
         raise BadInputError(
-            f"compression {context.params['compression']:.0%}: of the network's {parameters} parameters {most} may go: "
-            f"ask for {most / parameters:.1%} at most" + ("" if context.params["linear"] else ", or set `linear: true`")
+            f"compression {procedure.compression:.0%}: of the network's {parameters} parameters {most} may go: "
+            f"ask for {most / parameters:.1%} at most" + ("" if procedure.linear else ", or set `linear: true`")
         )
-    number, rounds = context.params.get("round", (1, 1))
-    removed = removed_after(number, rounds, removed=wanted, total=total) if wanted else 0
-    masks = magnitude_masks(weights, removed=removed, scope=context.params["scope"], present=present)
-    values = read_state(context, "start") if "start" in context.task.inputs else state
+    removed = removed_after(procedure.round, procedure.rounds, removed=wanted, total=total) if wanted else 0
+    masks = magnitude_masks(weights, removed=removed, scope=procedure.scope, present=network.masks)
+    values = state if procedure.rewound is None else context.network(procedure.rewound).state
     module = rebuild(recipe, masked(values, masks))
     measured = sizes(module, recipe, masks)
     dense_bytes = sum(weights[name].numel() * weights[name].element_size() for name in masks)
@@ -47,7 +43,7 @@ def remove_weights(context: Context) -> Product:
         measurements={
             "compression": 1 - measured["params"] / parameters,
             "note": "",
-            **spent(context.measured("network")),
+            **spent(network.measured),
             "speedup": count_macs(module, recipe.input_shape) / measured["macs"],
             **measured,
             "weights": {name: int(mask.sum()) for name, mask in masks.items()},

@@ -5,25 +5,24 @@ from dataclasses import replace
 
 import torch
 
+from jobs.stages.channels import ConvertParams
+from workers.artifacts import CHANNELS_FILE
 from workers.channels import find_groups, fold_model
-from workers.network import network_files, read_network, sizes
+from workers.network import network_files, sizes
 from workers.stages._base import Context, Product
 from workers.stages._learning import spent
 
-CHANNELS_FILE = "channels.json"
 
-
-def run(context: Context) -> Product:
+def run(context: Context[ConvertParams]) -> Product:
     """Analyse a network.
 
-    Params: `fold_batchnorm`. Measures the channel groups (`groups`: name and width), what was refused and why
-    (`refused`), the sizes of the network and, where it was trained on the way here, what was spent.
+    Measures the channel groups (`groups`: name and width), what was refused and why (`refused`), the sizes of the
+    network and, where it was trained on the way here, what was spent.
     """
-    module, recipe = read_network(context)
-    module = module.cpu()
-    if context.params["fold_batchnorm"]:
-        pairs = fold_model(module, recipe.input_shape)
-        recipe = replace(recipe, folded=tuple(pairs))
+    network = context.network(context.params.network)
+    module, recipe = network.module(), network.recipe
+    if context.params.fold_batchnorm:
+        recipe = replace(recipe, folded=tuple(fold_model(module, recipe.input_shape)))
     with torch.no_grad():
         channel_map = find_groups(module, recipe.input_shape)
     return Product(
@@ -34,7 +33,7 @@ def run(context: Context) -> Product:
                 for group in channel_map.refused
             ],
             **sizes(module, recipe),
-            **spent(context.measured("network")),
+            **spent(network.measured),
         },
         files={
             **network_files(recipe, module.state_dict()),

@@ -6,41 +6,42 @@ import torch
 from safetensors.torch import load
 from torch import nn
 
+from jobs.spec.measure import LatencySpec
+from jobs.stages.finishing import EvaluateParams
+from workers.artifacts import BEST_FILE, WEIGHTS_FILE
 from workers.gates import check_export, check_layers, check_reload
 from workers.gates.fresh import FILES
 from workers.measure import Scores, evaluate, measure_latency, peak_memory_bytes
-from workers.network import BEST_FILE, WEIGHTS_FILE, Recipe, read_network, rebuild
+from workers.network import StoredNetwork, rebuild
 from workers.stages._base import Context, Product
-from workers.stages._data import read_data
+from workers.stages._images import read_data
 from workers.stages._learning import COST
 
 
-def run(context: Context) -> Product:
+def run(context: Context[EvaluateParams]) -> Product:
     """Measure a network on one split of the data.
 
-    Params: `data`, `split`, `num_images` (the first so many; None for all), `batch_size`, `measure` (`latency`: how
-    forward passes are timed, or None; gates: `reload`, `export`). Measures `accuracy`, `loss`, `accuracy_best` (with
-    the weights of the epoch that was best on the validation split; `accuracy` again for a network that keeps no such
-    weights), `peak_memory_bytes` (of one image), the `digest` of its weights; what the network's own task measured:
-    `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`,
-    `full_weights`; and what was spent on it: `training_epochs`, `training_macs`. Times `latency_*_s` and `energy_j`,
-    where asked and known.
+    Measures `accuracy`, `loss`, `accuracy_best` (with the weights of the epoch that was best on the validation split;
+    `accuracy` again for a network that keeps no such weights), `peak_memory_bytes` (of one image), the `digest` of its
+    weights; what the network's own task measured: `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`,
+    `widths`, `full_widths`, `weights`, `full_weights`; and what was spent on it: `training_epochs`, `training_macs`.
+    Times `latency_*_s` and `energy_j`, where asked and known.
 
     Raises:
         BadNetworkError: The network fails a gate.
     """
-    module, recipe = read_network(context)
+    network, measure = context.network(context.params.network), context.params.measure
+    module, files, recipe = network.module(context.device), network.manifest.files, network.recipe
     check_layers(module)
-    files = context.manifest(context.task.inputs["network"]).files
     scores = best = _scores(context, module)
-    if context.params["measure"]["reload"]:  # not before it is known to be a classifier
-        check_reload({name: context.read("network", name) for name in FILES})
-    if BEST_FILE in files and files[BEST_FILE].sha256 != files[WEIGHTS_FILE].sha256:
-        best = _scores(context, rebuild(recipe, load(context.read("network", BEST_FILE))))
-    timings = _time(context, module, recipe) if context.params["measure"]["latency"] else {}
-    if context.params["measure"]["export"]:
+    if measure.reload:  # not before it is known to be a classifier
+        check_reload({name: network.read(name) for name in FILES})
+    if network.has(BEST_FILE) and files[BEST_FILE].sha256 != files[WEIGHTS_FILE].sha256:
+        best = _scores(context, rebuild(recipe, load(network.read(BEST_FILE))))
+    timings = _time(context, network, module, measure.latency) if measure.latency else {}
+    if measure.export:
         check_export(module.cpu(), torch.rand(2, *recipe.input_shape, generator=context.generator("images")))
-    measured = context.measured("network")
+    measured = network.measured
     compression = measured.get("compression", 0.0)
     return Product(
         measurements={
@@ -63,24 +64,29 @@ def run(context: Context) -> Product:
     )
 
 
-def _scores(context: Context, module: nn.Module) -> Scores:
-    split = getattr(read_data(context), context.params["split"])
-    if context.params["num_images"] is not None:
-        split = split.select(torch.arange(min(context.params["num_images"], len(split))))
+def _scores(context: Context[EvaluateParams], module: nn.Module) -> Scores:
+    params, data = context.params, read_data(context, context.params.data)
+    split = data.test if params.split == "test" else data.validation
+    if params.num_images is not None:
+        split = split.select(torch.arange(min(params.num_images, len(split))))
     return evaluate(
         module,
         split,
-        batch_size=context.params["batch_size"],
+        batch_size=params.batch_size,
         device=context.device,
         should_stop=context.should_stop,
     )
 
 
-def _time(context: Context, module: nn.Module, recipe: Recipe) -> dict[str, float]:
+def _time(
+    context: Context[EvaluateParams], network: StoredNetwork, module: nn.Module, asked: LatencySpec
+) -> dict[str, float]:
     latency = measure_latency(
         module,
-        recipe.input_shape,
-        **context.params["measure"]["latency"],
+        network.recipe.input_shape,
+        batch_size=asked.batch_size,
+        warmup=asked.warmup,
+        repeats=asked.repeats,
         device=context.device,
         should_stop=context.should_stop,
     )

@@ -1,56 +1,46 @@
-"""Stage `observe`: one pass over training images, for every criterion that reads it."""
+"""Stage `observe`: one calibration pass over training images, for every criterion that reads it."""
 
-import torch
 from safetensors.torch import load, save
 
-from jobs.errors import BadNumericsError
+from jobs.stages.scoring import ObserveParams
+from workers.artifacts import OBSERVATION_FILE
 from workers.criteria import Scores
-from workers.network import read_network
 from workers.observations import Batches, find_observation
 from workers.stages._base import Context, Product
-from workers.stages._channels import read_channels
-from workers.stages._data import read_data
-
-OBSERVATION_FILE = "observation.safetensors"
+from workers.stages._finite import check_finite
+from workers.stages._images import draw_images
 
 
-def run(context: Context) -> Product:
+def run(context: Context[ObserveParams]) -> Product:
     """Observe every unit of every group.
-
-    Params: `observation`, `num_images` (chosen by `seed`; None for all training images), `batch_size`, `data`, `seed`.
 
     Raises:
         BadNumericsError: A statistic is not finite.
     """
-    observation = find_observation(context.params["observation"])
-    module, _ = read_network(context)
-    train, num_images = read_data(context).train, context.params["num_images"]
-    if num_images is not None:
-        train = train.select(torch.randperm(len(train), generator=context.generator("images"))[:num_images])
+    params, network = context.params, context.network(context.params.network)
+    observation = find_observation(params.observation)
+    images = draw_images(context, params.images)
     batches = Batches(
-        train,
-        context.params["batch_size"],
+        images,
+        params.batch_size,
         device=context.device,
         labelled=observation.needs == "labels",
         should_stop=context.should_stop,
     )
-    observed = observation(module, read_channels(context), batches)
+    observed = observation(network.module(context.device), network.channel_map, batches)
     # A colon is in no statistic's name.
     tensors = {f"{statistic}:{name}": each for statistic, by in observed.items() for name, each in by.items()}
-    broken = [name for name, values in tensors.items() if not values.isfinite().all()]
-    if broken:
-        raise BadNumericsError(
-            f"{', '.join(broken)} are not finite; look for NaN in the images and in the network's weights"
-        )
+    check_finite(tensors, what="statistics", advice="look for NaN in the images and in the network's weights")
     return Product(
-        measurements={"num_images": len(train), "statistics": list(observed)}, files={OBSERVATION_FILE: save(tensors)}
+        measurements={"num_images": len(images), "statistics": list(observed)},
+        files={OBSERVATION_FILE: save(tensors)},
     )
 
 
-def read_observed(context: Context) -> dict[str, Scores]:
-    """What the task's observation saw: statistic -> group name -> its value for each unit."""
+def parse_observed(content: bytes) -> dict[str, Scores]:
+    """What an observation saw: statistic -> group name -> its value for each unit."""
     observed: dict[str, Scores] = {}
-    for name, values in load(context.read("observation", OBSERVATION_FILE)).items():
+    for name, values in load(content).items():
         statistic, _, group = name.partition(":")
         observed.setdefault(statistic, {})[group] = values
     return observed

@@ -9,38 +9,42 @@ from torch import Tensor
 
 from jobs.errors import BadInputError
 from jobs.identity import Json
+from jobs.stages.channels import OrderParams
+from workers.artifacts import ORDERS_FILE
 from workers.channels import ChannelMap
 from workers.integral.slices import group_slices
-from workers.network import read_state
 from workers.ordering import order_channels
 from workers.stages._base import Context, Product
-from workers.stages._channels import read_channels
-
-ORDERS_FILE = "orders.json"
-"""Group name -> `orders` of its channels, the shortest first, and their `lengths`."""
 
 
-def run(context: Context) -> Product:
-    """Order the channels of the groups that the params name.
+def run(context: Context[OrderParams]) -> Product:
+    """Order the channels of the groups that the parameters name.
 
-    Params: `groups`, `ordering` (`method`, `metric`, `normalize`, `effort`; where there will be a choice, `pool`: how
-    many orders to keep), `seed`. Measures for each group the total variation before and after, a proven lower bound,
-    the gap between the two relative to the length, and the solver's status; times how long each group took, by its
-    name.
+    Measures for each group the total variation before and after, a proven lower bound, the gap between the two relative
+    to the length, and the solver's status; times how long each group took, by its name.
 
     Raises:
         BadInputError: The network selects channels by number.
     """
-    channel_map, state = read_channels(context), read_state(context)
+    network, ordering = context.network(context.params.network), context.params.ordering
+    channel_map, state = network.channel_map, network.state
     _check_interpolable(state, channel_map)
     index_of = {group.name: index for index, group in enumerate(channel_map.groups)}
     orders: dict[str, Json] = {}
     certificates, timings = [], {}
-    for name in context.params["groups"]:
+    for name in context.params.groups:
         started = time.perf_counter()
         slices = group_slices(state, channel_map, index_of[name])
         with torch.no_grad():
-            found = order_channels(slices, **context.params["ordering"], seed=context.params["seed"] or 0)
+            found = order_channels(
+                slices,
+                method=ordering.method,
+                metric=ordering.metric,
+                normalize=ordering.normalize,
+                limits=ordering.limits,
+                pool=ordering.pool or 1,
+                seed=context.params.seed or 0,
+            )
         timings[name] = time.perf_counter() - started
         orders[name] = {
             "orders": [found.order, *(each.order for each in found.alternatives)],

@@ -8,24 +8,23 @@ from dataclasses import asdict
 
 import torch
 
+from jobs.stages.scoring import ProfileParams
+from workers.artifacts import PROFILE_FILE
 from workers.measure.layers import time_layers
-from workers.network import read_network
 from workers.stages._base import Context, Product
 
-PROFILE_FILE = "profile.json"
 
-
-def run(context: Context) -> Product:
+def run(context: Context[ProfileParams]) -> Product:
     """Measure the layers of a network.
 
-    Params: `batch_size`. Times the whole network (`network_s`). Measures nothing that is the same on every run: the
-    times, the device and the number of threads are in its file.
+    Times the whole network (`network_s`). Measures nothing that is the same on every run: the times, the device and the
+    number of threads are in its file.
     """
-    module, recipe = read_network(context)
+    network = context.network(context.params.network)
     found = time_layers(
-        module,
-        recipe.input_shape,
-        batch_size=context.params["batch_size"],
+        network.module(context.device),
+        network.recipe.input_shape,
+        batch_size=context.params.batch_size,
         device=context.device,
         should_stop=context.should_stop,
     )

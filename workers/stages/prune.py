@@ -7,37 +7,26 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from jobs.errors import BadNumericsError
+from jobs.stages.common import Removal, Resampling
+from jobs.stages.pruning import ChannelPruning, ChannelRewinding, PruneParams, WeightPruning
 from workers.allocation import Allocation
+from workers.artifacts import BIAS_PREFIX, KEPT_FILE, PARTITION_FILE, SCORES_FILE
 from workers.channels import select
-from workers.network import network_files, read_recipe, read_state, rebuild
-from workers.stages._allocation import Source, allocated
+from workers.network import StoredNetwork, network_files, rebuild
+from workers.stages._allocation import allocate_widths
 from workers.stages._base import Context, Product
-from workers.stages._channels import read_channels
 from workers.stages._description import measure_smaller
 from workers.stages._learning import spent
 from workers.stages._selection import selected
 from workers.stages._smaller import cells_at, highest, resample_to
 from workers.stages._weights import remove_weights
-from workers.stages.score import SCORES_FILE
-from workers.stages.tune import BIAS_PREFIX, PARTITION_FILE
-
-KEPT_FILE = "kept.safetensors"
-"""Group name -> numbers of the channels that were kept, rising; where channels were removed."""
 
 _Made: TypeAlias = tuple[dict[str, Tensor], dict[str, bytes]]
 """The tensors of the smaller network, and files beside them."""
 
 
-def run(context: Context) -> Product:
+def run(context: Context[PruneParams]) -> Product:
     """Make the smaller network.
-
-    Params: `how` (`remove` channels by score, `resample` functions, `magnitude`, or `rewind`), those of the allocation,
-    and for `resample` the `partition` and `quadrature`. Measures what `measure_smaller` says and, where the network was
-    trained on the way here, what was spent. Where channels were removed it keeps which ones were `kept`.
-
-    `rewind` removes the channels that another task (role `pruned`) has removed from an earlier network of the same
-    training (role `network`; the channels of both are in the role `channels`), and measures what that task measured.
-    `magnitude` removes single weights: see `remove_weights`.
 
     Raises:
         BadInputError: The target is out of reach.
@@ -45,48 +34,75 @@ def run(context: Context) -> Product:
             predicted one: the channel analysis was wrong.
         BadNumericsError: The resampled network's output is not finite.
     """
-    if context.params["how"] == "magnitude":
-        return remove_weights(context)
-    if context.params["how"] == "rewind":
-        return _rewind(context)
-    source = Source(recipe=read_recipe(context), state=read_state(context), channel_map=read_channels(context))
-    allocation = allocated(context, source)
-    make = {"remove": _remove, "resample": _resample}[context.params["how"]]
-    images = torch.rand(2, *source.recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)
-    state, kept = make(context, source, allocation, images)
+    match context.params.procedure:
+        case ChannelPruning() as procedure:
+            return _prune_channels(context, procedure)
+        case WeightPruning() as procedure:
+            return remove_weights(context, procedure)
+        case ChannelRewinding() as procedure:
+            return _rewind(context, procedure)
+
+
+def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) -> Product:
+    """Measures what `measure_smaller` says and, where the network was trained on the way here, what was spent.
+
+    Where channels were removed it keeps which ones were `kept`.
+    """
+    network = context.network(procedure.network)
+    allocation = allocate_widths(context, network, procedure.widths, how=procedure.how)
+    images = torch.rand(2, *network.recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)
+    match procedure.how:
+        case Removal() as how:
+            state, kept = _remove(context, network, how, allocation, images)
+        case Resampling() as how:
+            state, kept = _resample(context, network, how, procedure.tuned, allocation, images), {}
+    behind = [network.measured]
+    if procedure.tuned is not None:
+        behind.append(context.artifacts.manifest(procedure.tuned).measurements)
     return Product(
         measurements={
-            **measure_smaller(context, source, state, allocation),
-            **spent(*(context.measured(role) for role in ("network", "partition") if role in context.task.inputs)),
+            **measure_smaller(context, network, state, allocation, procedure.widths),
+            **spent(*behind),
         },
-        files={**network_files(source.recipe, state), **kept},
+        files={**network_files(network.recipe, state), **kept},
     )
 
 
-def _rewind(context: Context) -> Product:
-    recipe, kept = read_recipe(context), context.read("pruned", KEPT_FILE)
-    state = select(read_state(context), read_channels(context, "channels"), load(kept))
-    return Product(measurements=context.measured("pruned"), files={**network_files(recipe, state), KEPT_FILE: kept})
+def _rewind(context: Context[PruneParams], procedure: ChannelRewinding) -> Product:
+    """Measures what the task measured that chose the channels."""
+    earlier, pruned = context.network(procedure.network), context.network(procedure.pruned)
+    kept = pruned.read(KEPT_FILE)
+    state = select(earlier.state, context.network(procedure.channels).channel_map, load(kept))
+    return Product(measurements=pruned.measured, files={**network_files(earlier.recipe, state), KEPT_FILE: kept})
 
 
-def _remove(context: Context, source: Source, allocation: Allocation, images: Tensor) -> _Made:
-    scores = load(context.read("scores", SCORES_FILE))
+def _remove(
+    context: Context[PruneParams], network: StoredNetwork, how: Removal, allocation: Allocation, images: Tensor
+) -> _Made:
+    scores = load(context.artifacts.read(how.scores, SCORES_FILE))
     kept = highest(scores, allocation.widths)
-    return selected(source, kept, images), {KEPT_FILE: save(kept)}
+    return selected(network, kept, images), {KEPT_FILE: save(kept)}
 
 
-def _resample(context: Context, source: Source, allocation: Allocation, images: Tensor) -> _Made:
+def _resample(
+    context: Context[PruneParams],
+    network: StoredNetwork,
+    how: Resampling,
+    tuned: str | None,
+    allocation: Allocation,
+    images: Tensor,
+) -> dict[str, Tensor]:
     biases: dict[str, Tensor] = {}
-    if "partition" in context.task.inputs:
-        tuned = load(context.read("partition", PARTITION_FILE))
-        cells = {name: tuned[name] for name in allocation.widths}
+    if tuned is not None:
+        partition = load(context.artifacts.read(tuned, PARTITION_FILE))
+        cells = {name: partition[name] for name in allocation.widths}
         biases = {
-            name.removeprefix(BIAS_PREFIX): tensor for name, tensor in tuned.items() if name.startswith(BIAS_PREFIX)
+            name.removeprefix(BIAS_PREFIX): tensor for name, tensor in partition.items() if name.startswith(BIAS_PREFIX)
         }
     else:
-        cells = cells_at(source.state, source.channel_map, allocation.widths, context.params["partition"])
-    state = {**resample_to(source.state, source.channel_map, cells, context.params["quadrature"]), **biases}
+        cells = cells_at(network.state, network.channel_map, allocation.widths, how.partition)
+    state = {**resample_to(network.state, network.channel_map, cells, how.quadrature), **biases}
     with torch.inference_mode():
-        if not rebuild(source.recipe, state).double()(images).isfinite().all():
+        if not rebuild(network.recipe, state).double()(images).isfinite().all():
             raise BadNumericsError("the resampled network's output is not finite on random images")
-    return state, {}
+    return state

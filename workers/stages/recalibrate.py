@@ -1,23 +1,18 @@
 """Stage `recalibrate`: the statistics of a smaller network's batch norms, estimated anew."""
 
-import torch
-
-from workers.network import network_files, read_masks, read_network
+from jobs.stages.finishing import RecalibrateParams
+from workers.network import network_files
 from workers.stages._base import Context, Product
-from workers.stages._data import read_data
+from workers.stages._images import draw_images
 from workers.training.recalibration import recalibrate
 
 
-def run(context: Context) -> Product:
-    """Recalibrate a network on training images, without their labels.
-
-    Params: `num_images`, `data`, `seed` (which chooses them). Measures what the network's own task measured.
-    """
-    module, recipe = read_network(context)
-    train = read_data(context).train
-    chosen = torch.randperm(len(train), generator=context.generator("images"))[: context.params["num_images"]]
-    recalibrate(module, train.select(chosen), device=context.device, should_stop=context.should_stop)
+def run(context: Context[RecalibrateParams]) -> Product:
+    """Recalibrate a network on training images, without their labels. Measures what the network's own task measured."""
+    network = context.network(context.params.network)
+    module, images = network.module(context.device), draw_images(context, context.params.images)
+    recalibrate(module, images, device=context.device, should_stop=context.should_stop)
     return Product(
-        measurements=context.measured("network"),
-        files=network_files(recipe, module.state_dict(), read_masks(context)),
+        measurements=network.measured,
+        files=network_files(network.recipe, module.state_dict(), network.masks),
     )

@@ -1,51 +1,49 @@
-"""Stage `score`: what each channel is worth to a criterion."""
+"""Stage `score`: the importance of every channel to a criterion."""
 
 from safetensors.torch import save
 from torch import nn
 
-from jobs.errors import BadInputError, BadNumericsError
+from jobs.errors import BadInputError
+from jobs.stages.scoring import ScoreParams
+from workers.artifacts import OBSERVATION_FILE, SCORES_FILE
 from workers.criteria import Evidence, find_criterion
-from workers.network import read_recipe, read_state, rebuild
 from workers.stages._base import Context, Product
-from workers.stages._channels import read_channels
-from workers.stages.observe import read_observed
-
-SCORES_FILE = "scores.safetensors"
+from workers.stages._finite import check_finite
+from workers.stages.observe import parse_observed
 
 
-def run(context: Context) -> Product:
+def run(context: Context[ScoreParams]) -> Product:
     """Score every channel of every group.
-
-    Params: `criterion`, `seed` (None for criteria that draw nothing); `observation`, where the criterion reads one.
 
     Raises:
         BadInputError: The criterion reads another observation than the sweep says, or scores other units than those of
             the network.
         BadNumericsError: A score is not finite.
     """
-    name, planned = context.params["criterion"], context.params.get("observation")
-    criterion = find_criterion(name)
-    if criterion.reads != planned:
-        says = f"`observation: {planned}`" if planned else "no `observation`"
-        raise BadInputError(f"criterion '{name}' reads {criterion.reads or 'weights alone'}; the sweep says {says}")
-    state, channel_map = read_state(context), read_channels(context)
+    params, network = context.params, context.network(context.params.network)
+    criterion, planned = find_criterion(params.criterion), params.observed
+    if criterion.reads != (planned.observation if planned else None):
+        says = f"`observation: {planned.observation}`" if planned else "no `observation`"
+        raise BadInputError(
+            f"criterion '{params.criterion}' reads {criterion.reads or 'weights alone'}; the sweep says {says}"
+        )
+    channel_map = network.channel_map
 
-    def network() -> tuple[nn.Module, tuple[int, ...]]:
-        recipe = read_recipe(context)
-        return rebuild(recipe, state), recipe.input_shape
+    def module() -> tuple[nn.Module, tuple[int, ...]]:
+        return network.module(), network.recipe.input_shape
 
     evidence = Evidence(
-        state=state,
+        state=network.state,
         channel_map=channel_map,
         generator=context.generator("scores"),
-        network=network,
-        observed=read_observed(context) if planned else {},
+        network=module,
+        observed=parse_observed(context.artifacts.read(planned.artifact, OBSERVATION_FILE)) if planned else {},
     )
     scores = criterion(evidence)
     found, expected = {group: tuple(values.shape) for group, values in scores.items()}, channel_map.widths()
     if found != {group: (width,) for group, width in expected.items()}:
-        raise BadInputError(f"criterion '{name}' gives scores of shapes {found}; one per unit is needed: {expected}")
-    broken = [group for group, values in scores.items() if not values.isfinite().all()]
-    if broken:
-        raise BadNumericsError(f"scores of {', '.join(broken)} are not finite; look for NaN in the network's weights")
+        raise BadInputError(
+            f"criterion '{params.criterion}' gives scores of shapes {found}; one per unit is needed: {expected}"
+        )
+    check_finite(scores, what="scores of", advice="look for NaN in the network's weights")
     return Product(measurements={"groups_scored": len(scores)}, files={SCORES_FILE: save(scores)})

@@ -1,69 +1,64 @@
 """Stage `train`: a network with weights: learnt from the data, loaded from a checkpoint, or those it starts with.
 
-With a network for input that one is trained: as functions at all sizes at once, on from its weights, or from scratch.
+Given another network, that one is trained: as functions at all sizes at once, on from its weights, or from scratch.
 """
-
-from dataclasses import replace
 
 import torch
 
+from jobs.stages.training import (
+    FurtherTraining,
+    IntegralTraining,
+    ModelWeights,
+    ScratchTraining,
+    SparseTraining,
+    TrainParams,
+)
+from workers.artifacts import BEST_FILE, CHANNELS_FILE
 from workers.integral.algorithm1 import DrawnSizes
 from workers.integral.network import IntegralNetwork
 from workers.models import build, load_weights
-from workers.network import BEST_FILE, Recipe, network_files, read_network, sizes, state_bytes
+from workers.network import NetworkRecipe, network_files, sizes, state_bytes
 from workers.stages._base import Context, Product
-from workers.stages._channels import read_channels
-from workers.stages._data import read_data
+from workers.stages._images import read_data
 from workers.stages._learning import epochs_measured, learn, spent_after
 from workers.stages._protocols import train_from_scratch, train_further
 from workers.stages._sparsifying import train_sparsely
-from workers.stages.convert import CHANNELS_FILE
-from workers.training import Recipe as TrainingRecipe
 
 
-def run(context: Context) -> Product:
+def run(context: Context[TrainParams]) -> Product:
     """Build or read the network, give it weights, keep it.
 
-    Params without an input network: `network`, `arguments`, `weights` (fingerprint of the checkpoint, or None), `train`
-    (recipe; None with a checkpoint, or for a network that is not to be trained), `until` (where the training ends
-    before its schedule), `data`, `seed`. With one: `how`, `train`, `data`, `seed`, and for
-
-    - `functions`, an integral network: `smallest` (size, as a fraction);
-    - `further`: `begin` (epochs of the schedule that are left out), where it is not 0;
-    - `sparsify`, with a penalty: `regulariser` (its kind and settings);
-    - `scratch`, with the network before it was pruned in the role `dense`: `budget` (`cap`, `fine_tuning_epochs`),
-      where the epochs are to cost what the dense network's cost.
-
-    Measures `params`, `macs`, `size_bytes`; where it trained, the `last` and the `best` epoch; with an input network
-    what was spent since the model's own weights, `training_epochs` and `training_macs`, and for a pruned network
+    Measures `params`, `macs`, `size_bytes`; where it trained, the `last` and the `best` epoch; of a network that was
+    given what was spent since the model's own weights, `training_epochs` and `training_macs`, and for a pruned network
     what its own task measured.
     """
-    ways = {
-        "functions": _train_functions,
-        "further": train_further,
-        "scratch": train_from_scratch,
-        "sparsify": train_sparsely,
-    }
-    return ways[context.params["how"]](context) if "network" in context.task.inputs else _train_model(context)
+    match context.params.procedure:
+        case ModelWeights() as procedure:
+            return _train_model(context, procedure)
+        case IntegralTraining() as procedure:
+            return _train_functions(context, procedure)
+        case FurtherTraining() as procedure:
+            return train_further(context, procedure)
+        case ScratchTraining() as procedure:
+            return train_from_scratch(context, procedure)
+        case SparseTraining() as procedure:
+            return train_sparsely(context, procedure)
 
 
-def _train_model(context: Context) -> Product:
-    data = read_data(context)
-    recipe = Recipe(
-        network=context.params["network"],
-        arguments=context.params["arguments"],
-        input_shape=tuple(data.input_shape),
+def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Product:
+    data = read_data(context, context.params.data)
+    recipe = NetworkRecipe(
+        network=procedure.network, arguments=procedure.arguments, input_shape=tuple(data.input_shape)
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.generator("initial weights").initial_seed())
         module = build(recipe.network, recipe.arguments)
     measurements: dict[str, object] = {}
     files: dict[str, bytes] = {}
-    if "weights" in context.task.locations:
-        load_weights(module, context.task.locations["weights"])
-    elif context.params["train"] is not None:
-        schedule = replace(TrainingRecipe.from_json(context.params["train"]), until=context.params.get("until"))
-        trained = learn(context, module, data, schedule)
+    if context.task.locations.weights is not None:
+        load_weights(module, context.task.locations.weights)
+    elif procedure.recipe is not None:
+        trained = learn(context, module, data, procedure.recipe)
         measurements, files = epochs_measured(trained), {BEST_FILE: state_bytes(trained.best)}
     module = module.cpu().eval()
     return Product(
@@ -72,18 +67,18 @@ def _train_model(context: Context) -> Product:
     )
 
 
-def _train_functions(context: Context) -> Product:
-    module, recipe = read_network(context)
-    network = IntegralNetwork(module, read_channels(context))
-    drawn = DrawnSizes(network, seed=context.generator("sizes").initial_seed(), smallest=context.params["smallest"])
-    data, schedule = read_data(context), TrainingRecipe.from_json(context.params["train"])
-    trained = learn(context, drawn, data, schedule)
+def _train_functions(context: Context[TrainParams], procedure: IntegralTraining) -> Product:
+    source = context.network(procedure.network)
+    network = IntegralNetwork(source.module(context.device), source.channel_map)
+    drawn = DrawnSizes(network, seed=context.generator("sizes").initial_seed(), smallest=procedure.smallest)
+    data = read_data(context, context.params.data)
+    trained = learn(context, drawn, data, procedure.recipe)
     functions = network.functions.cpu().eval()  # as many coefficients as channels: the network at full size
-    size = sizes(functions, recipe)
+    size = sizes(functions, source.recipe)
     return Product(
-        measurements={**size, **epochs_measured(trained), **spent_after(size, schedule, data)},
+        measurements={**size, **epochs_measured(trained), **spent_after(size, procedure.recipe, data)},
         files={
-            **network_files(recipe, functions.state_dict()),
-            CHANNELS_FILE: context.read("network", CHANNELS_FILE),
+            **network_files(source.recipe, functions.state_dict()),
+            CHANNELS_FILE: source.read(CHANNELS_FILE),
         },
     )

@@ -6,13 +6,12 @@ Knows models and data; knows nothing of pruning, of tasks or of where a log is k
 from workers.training.budget import scratch_epochs, training_macs
 from workers.training.log import EpochLog, Trained, TrainingLog
 from workers.training.loop import train, train_epoch
-from workers.training.recipe import Recipe, learning_rate_at
 from workers.training.regulariser import Regulariser
+from workers.training.schedule import learning_rate_at
 from workers.training.state import TrainingState
 
 __all__ = [
     "EpochLog",
-    "Recipe",
     "Regulariser",
     "Trained",
     "TrainingLog",

@@ -13,14 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data.augment import augmentation
 from workers.data.images import ImageData, Split, batches
 from workers.measure.accuracy import check_logits, evaluate
 from workers.models.modes import in_mode
 from workers.training.log import EpochLog, Trained, TrainingLog
-from workers.training.recipe import Recipe, learning_rate_at
 from workers.training.regulariser import Regulariser
+from workers.training.schedule import learning_rate_at
 from workers.training.state import TrainingState
 
 _ADVICE = "lower learning_rate or set warmup_epochs, and check that the data and the starting weights are finite"

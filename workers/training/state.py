@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
+from jobs.spec.training import Recipe
 from workers.checkpoints import Progress, UnfitProgressError, check_fit, optimizer_tensors, restore_optimizer
 from workers.training.log import EpochLog, TrainingLog
-from workers.training.recipe import Recipe
 from workers.training.regulariser import Regulariser
 
 
@@ -94,7 +94,7 @@ class TrainingState:
                 "best": self.best,
             },
             record={
-                "recipe": self.recipe.to_json(),
+                "recipe": self.recipe.model_dump(mode="json"),
                 "epoch": self.epoch,
                 "step": self.step,
                 "total": self.total,
@@ -112,7 +112,7 @@ class TrainingState:
             KeyError, TypeError, ValueError: It is of another one; nothing is changed.
         """
         tensors, record = progress.tensors, progress.record
-        if record["recipe"] != self.recipe.to_json():
+        if record["recipe"] != self.recipe.model_dump(mode="json"):
             raise UnfitProgressError(f"it is of another recipe: {record['recipe']}")
         if record["num_samples"] != self._num_samples:
             raise UnfitProgressError(f"it is of {record['num_samples']} samples; there are {self._num_samples}")

@@ -18,7 +18,8 @@ from ray.exceptions import RayError
 
 from jobs.errors import OrchardError
 from jobs.outcome import Cause, Failed, Outcome
-from jobs.task import Attempt, Resources
+from jobs.resources import Resources
+from jobs.task import Attempt
 from orchestrator.backends.base import NodeKind, Slots
 from orchestrator.backends.ray_cluster.bundles import Bundle, pack
 from orchestrator.backends.ray_cluster.link import PATIENCE_S, Link

@@ -6,7 +6,8 @@ Pure: numbers in, bundles out. Knows nothing of Ray.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from jobs.task import Attempt, Resources
+from jobs.resources import Resources
+from jobs.task import Attempt
 
 TINY_S = 0.02
 """Attempts that are expected to take longer travel alone."""

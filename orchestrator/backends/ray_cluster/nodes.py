@@ -15,7 +15,7 @@ from typing import Any
 import ray
 import yaml
 
-from jobs.task import Resources
+from jobs.resources import Resources
 from orchestrator.backends.base import NodeKind
 
 _log = logging.getLogger("orchard")

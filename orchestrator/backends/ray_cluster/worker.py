@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import ray
 
 from jobs.outcome import Cause, Failed, Outcome
-from jobs.task import StageKind, Task
+from jobs.stages.table import StageKind
+from jobs.task import Task
 from orchestrator.store import ArtifactStore, Fence, Term, open_store
 from workers.entry import Provenance, run_task
 
 if TYPE_CHECKING:
-    from workers.stages import Context, Product
+    from workers.stages import AnyContext, Product
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Workplace:
     term: Term | None = None
 
 
-StageOf = Callable[[StageKind], Callable[["Context"], "Product"]]
+StageOf = Callable[[StageKind], Callable[["AnyContext"], "Product"]]
 Execute = Callable[[Task, Workplace], Outcome]
 
 

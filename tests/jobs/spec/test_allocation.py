@@ -4,7 +4,7 @@ import pytest
 
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
-from jobs.spec import OwnAllocation
+from jobs.spec.allocation import OwnAllocation
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from jobs.spec import FineTuneProtocol, FineTuneSpec, TrainSpec
-from jobs.spec.models import Settings
+from jobs.spec.protocols import FineTuneProtocol
 from jobs.spec.settings import SETTINGS
+from jobs.spec.training import FineTuneSpec, Settings, TrainSpec
 
 
 def numbers(spec, **given):

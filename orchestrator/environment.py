@@ -11,12 +11,15 @@ from pathlib import Path
 from jobs import names
 from jobs.errors import BadInputError, Fault, InvalidFileError
 from jobs.fingerprint import fingerprint, source_fingerprint
-from jobs.spec import CriterionMethod, OwnAllocation, OwnProtocol, SweepSpec
-from orchestrator.planning import Surroundings
+from jobs.spec.allocation import OwnAllocation
+from jobs.spec.criterion import CriterionMethod
+from jobs.spec.protocols import OwnProtocol
+from jobs.spec.sweep import SweepSpec
+from orchestrator.planning import PlanEnvironment
 
 
-def read_surroundings(spec: SweepSpec, *, device: str) -> Surroundings:
-    """The surroundings of a sweep on this machine.
+def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
+    """What the plan of a sweep depends on, as it is on this machine.
 
     Args:
         spec: The sweep.
@@ -50,7 +53,7 @@ def read_surroundings(spec: SweepSpec, *, device: str) -> Surroundings:
             faults.append(Fault(path=path, problem=str(error)))
     if faults:
         raise InvalidFileError(f"sweep {spec.name}", faults)
-    return Surroundings(
+    return PlanEnvironment(
         device=device,
         torch_version=version("torch"),
         ortools_version=version("ortools"),

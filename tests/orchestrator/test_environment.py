@@ -1,10 +1,10 @@
 from importlib.metadata import version
 
 import pytest
+from orchestrator.surroundings import git_commit, read_surroundings, this_machine_has_gpu
 
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
-from orchestrator.surroundings import git_commit, read_surroundings, this_machine_has_gpu
 
 
 def test_versions_are_those_that_are_installed(tiny_sweep, write_sweep):

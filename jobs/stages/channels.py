@@ -1,0 +1,117 @@
+"""Parameters of the stages that find channel groups and order their channels."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from jobs.identity import Json
+from jobs.spec.base import Record
+from jobs.spec.effort import SolverLimits
+from jobs.stages.base import ArtifactKey, Branch, JoiningParams, StageParams
+from jobs.stages.common import CalibrationParams, Partition, QuadratureName, WidthParams
+
+_PRETENDED_GROUPS = 16
+_NARROW, _BATCH = 128, 256  # channels: a group below the first shares a task, which has so many at most
+
+
+class ConvertParams(StageParams):
+    """Parameters of `convert`."""
+
+    network: ArtifactKey
+    fold_batchnorm: bool
+
+
+class OrderingParams(Record):
+    """What the order of a group's channels depends on besides the network."""
+
+    method: Literal["tsp", "identity", "random", "norm", "spectral"]
+    metric: Literal["l1", "l2", "cosine"]
+    normalize: Literal["none", "tensor"]
+    limits: SolverLimits = Field(description="Of the solvers that find the order and its bound.")
+    pool: int | None = Field(default=None, ge=2, description="Orders to keep, where there will be a choice.")
+    ortools: str = Field(description="Version of the solvers.")
+
+
+class OrderParams(StageParams):
+    """Parameters of `order`."""
+
+    network: ArtifactKey
+    groups: tuple[str, ...] = Field(description="Names of the channel groups to order.")
+    ordering: OrderingParams
+
+
+class PermuteParams(JoiningParams):
+    """Parameters of `permute`, which joins the `order` tasks of the groups that `convert` found."""
+
+    adds: ClassVar[type[StageParams]] = OrderParams
+
+    network: ArtifactKey
+    ordering: OrderingParams
+
+    @property
+    def source(self) -> ArtifactKey:
+        """The converted network, which lists its channel groups."""
+        return self.network
+
+    def pretended(self) -> Mapping[str, Json]:
+        """Some channel groups of middling width."""
+        return {"groups": [{"name": f"group{number}", "width": 64} for number in range(_PRETENDED_GROUPS)]}
+
+    def branches(self, measured: Mapping[str, Json]) -> Sequence[Branch]:
+        """The `order` tasks: every channel group is in one of them.
+
+        A wide group has a task to itself. Narrow ones share tasks: to read the network and to commit takes as long as
+        to order some of them.
+        """
+        return [
+            Branch(
+                params=OrderParams(
+                    network=self.network,
+                    groups=tuple(group.name for group in batch),
+                    ordering=self.ordering,
+                    seed=self.seed,
+                ),
+                name=batch[0].name + (f" and {len(batch) - 1} more" if len(batch) > 1 else ""),
+                work=sum(float(group.width) ** 2 for group in batch),
+            )
+            for batch in _batches(GroupSizes.model_validate({"groups": measured["groups"]}).groups)
+        ]
+
+
+class GroupSize(Record):
+    """A channel group as the planning of orders sees it."""
+
+    name: str
+    width: int
+
+
+class GroupSizes(Record):
+    """What `convert` measures of channel groups, as far as the planning of orders is concerned."""
+
+    groups: list[GroupSize]
+
+
+def _batches(groups: Sequence[GroupSize]) -> list[list[GroupSize]]:
+    """The wide groups, each alone, and the narrow ones in their order, as many together as fit."""
+    batches = [[group] for group in groups if group.width >= _NARROW]
+    shared: list[GroupSize] = []
+    for group in groups:
+        if group.width >= _NARROW:
+            continue
+        if shared and sum(each.width for each in shared) + group.width > _BATCH:
+            batches.append(shared)
+            shared = []
+        shared.append(group)
+    return [*batches, shared] if shared else batches
+
+
+class ChooseParams(StageParams):
+    """Parameters of `choose`."""
+
+    network: ArtifactKey
+    widths: WidthParams
+    choice: Literal["reconstruction", "output"]
+    partition: Partition
+    quadrature: QuadratureName = "product"
+    images: CalibrationParams | None = Field(default=None, description="For `output`.")

@@ -1,0 +1,94 @@
+"""The table of stages: one row each, and everything else that depends on the stage follows from it.
+
+To add a stage, write its parameters beside the others, its module in `workers.stages`, and a row here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from jobs.resources import Resources
+from jobs.stages.base import StageParams
+from jobs.stages.channels import ChooseParams, ConvertParams, OrderParams, PermuteParams
+from jobs.stages.finishing import ApplyParams, EvaluateParams, RecalibrateParams, RepairParams
+from jobs.stages.pruning import PruneParams, ReconstructParams, TuneParams
+from jobs.stages.scoring import ObserveParams, ProfileParams, ScoreParams, SenseParams
+from jobs.stages.training import TrainParams
+
+_CPU = Resources()
+_GPU = Resources(num_gpus=1.0)
+_SHARED_GPU = Resources(num_gpus=0.25, adaptive=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRow:
+    """What there is to say of a stage.
+
+    Attributes:
+        params: The record of its parameters.
+        version: To be raised when its code changes the numbers that it returns: the old results stay, unused.
+        resources: What a task asks of the cluster unless the sweep says otherwise. GPUs mean that it runs on one where
+            the sweep has some; without them it is CPU work everywhere.
+        assumed_s: How long a task takes before any was seen, in seconds. Only proportions matter: for which way through
+            the DAG is the longest.
+    """
+
+    params: type[StageParams]
+    version: int
+    resources: Resources
+    assumed_s: float
+
+    @property
+    def accelerated(self) -> bool:
+        """Whether it runs on a GPU where there is one."""
+        return self.resources.num_gpus > 0
+
+
+class StageKind(StrEnum):
+    """The stages, in the order in which a network passes through them."""
+
+    row: StageRow
+
+    def __new__(cls, name: str, row: StageRow | None = None) -> Self:
+        """A stage is its name, with its row; `StageKind(name)` looks it up."""
+        if row is None:
+            raise TypeError(f"stage '{name}' has no row; give it one in the table")
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.row = row
+        return member
+
+    TRAIN = "train", StageRow(params=TrainParams, version=5, resources=_GPU, assumed_s=600.0)
+    CONVERT = "convert", StageRow(params=ConvertParams, version=2, resources=_SHARED_GPU, assumed_s=5.0)
+    ORDER = "order", StageRow(params=OrderParams, version=4, resources=_CPU, assumed_s=10.0)
+    PERMUTE = "permute", StageRow(params=PermuteParams, version=4, resources=_CPU, assumed_s=2.0)
+    CHOOSE = "choose", StageRow(params=ChooseParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
+    OBSERVE = "observe", StageRow(params=ObserveParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
+    SCORE = "score", StageRow(params=ScoreParams, version=2, resources=_CPU, assumed_s=5.0)
+    SENSE = "sense", StageRow(params=SenseParams, version=2, resources=_SHARED_GPU, assumed_s=120.0)
+    PROFILE = "profile", StageRow(params=ProfileParams, version=1, resources=_SHARED_GPU, assumed_s=30.0)
+    TUNE = "tune", StageRow(params=TuneParams, version=4, resources=_SHARED_GPU, assumed_s=60.0)
+    PRUNE = "prune", StageRow(params=PruneParams, version=5, resources=_CPU, assumed_s=2.0)
+    RECONSTRUCT = "reconstruct", StageRow(params=ReconstructParams, version=3, resources=_SHARED_GPU, assumed_s=60.0)
+    RECALIBRATE = "recalibrate", StageRow(params=RecalibrateParams, version=2, resources=_SHARED_GPU, assumed_s=5.0)
+    REPAIR = "repair", StageRow(params=RepairParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
+    APPLY = "apply", StageRow(params=ApplyParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
+    EVALUATE = "evaluate", StageRow(params=EvaluateParams, version=4, resources=_SHARED_GPU, assumed_s=10.0)
+
+
+_KIND_OF: Mapping[type[StageParams], StageKind] = {kind.row.params: kind for kind in StageKind}
+
+
+def stage_for(record: type[StageParams]) -> StageKind:
+    """The stage that has parameters of this kind.
+
+    Raises:
+        KeyError: No row of the table has them.
+    """
+    return _KIND_OF[record]
+
+
+def stage_of(params: StageParams) -> StageKind:
+    """The stage whose parameters these are; raises as `stage_for` does."""
+    return stage_for(type(params))

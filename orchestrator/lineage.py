@@ -1,0 +1,110 @@
+"""What lies behind a result: the tasks that it was made by, and what they were told.
+
+Pure. Tasks of a plan and manifests of a store tell the same, for a key covers all that a task is told.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from jobs.artifact import Manifest
+from jobs.identity import Json
+from jobs.task import Task
+from orchestrator.explain import flatten
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFacts:
+    """What a task was told, whether it is planned or done.
+
+    Attributes:
+        stage: Its name.
+        params: Its parameters as JSON.
+        inputs: Role -> key of the tasks that it reads.
+        environment: What else its key covers.
+    """
+
+    stage: str
+    params: Mapping[str, Json]
+    inputs: Mapping[str, str]
+    environment: Mapping[str, str]
+
+    @classmethod
+    def of_task(cls, task: Task) -> "TaskFacts":
+        """Of a planned task."""
+        return cls(
+            stage=task.stage.value, params=task.params.document(), inputs=task.inputs, environment=task.environment
+        )
+
+    @classmethod
+    def of_manifest(cls, manifest: Manifest) -> "TaskFacts":
+        """Of a finished task."""
+        return cls(
+            stage=manifest.stage,
+            params=manifest.identity.get("params", {}),
+            inputs=manifest.inputs,
+            environment=manifest.identity.get("environment", {}),
+        )
+
+
+def network_behind(manifest: Manifest) -> str | None:
+    """The network that an artifact was made from; the chain of these leads from a point to the model's weights."""
+    return manifest.inputs.get("network") or manifest.inputs.get("procedure.network")
+
+
+def ancestry(key: str, facts_of: Callable[[str], TaskFacts | None]) -> list[TaskFacts]:
+    """The task of a key and all tasks behind it, inputs before their readers; those that are not known are left out."""
+    found: dict[str, TaskFacts] = {}
+
+    def visit(each: str) -> None:
+        facts = None if each in found else facts_of(each)
+        if facts is not None:
+            for source in facts.inputs.values():
+                visit(source)
+            found[each] = facts
+
+    visit(key)
+    return list(found.values())
+
+
+def settings_of(tasks: Iterable[TaskFacts]) -> dict[str, str]:
+    """What tasks were told, flat: `stage.parameter` (of procedures `stage.kind.parameter`) -> value.
+
+    The data set, which most of them name, is there once, as `data.*`. Keys of artifacts, seeds and compressions are left
+    out: they differ between the points and curves of one method. Where a stage ran several times with several values,
+    all of them are given.
+    """
+    values: dict[str, dict[str, None]] = {}
+    for facts in tasks:
+        for name, value in _settings(facts):
+            values.setdefault(name, {})[value] = None
+    return {name: ", ".join(each) for name, each in sorted(values.items())}
+
+
+_APART = frozenset({"seed", "compression"})
+
+
+def _settings(facts: TaskFacts) -> Iterator[tuple[str, str]]:
+    params = dict(facts.params)
+    procedure = params.pop("procedure", None)
+    roles = tuple(facts.inputs)
+    stage = facts.stage
+    if isinstance(procedure, Mapping):
+        roles = tuple(role.removeprefix("procedure.") for role in roles)
+        params |= {name: value for name, value in procedure.items() if name != "kind"}
+        stage = f"{stage}.{procedure['kind']}"
+    for path, value in flatten(params):
+        parts = path.split(".")
+        if parts[-1] in _APART or any(role == path or role.startswith(f"{path}.") for role in roles):
+            continue
+        if "data" in parts[:-1]:
+            yield ".".join(parts[parts.index("data") :]), _text(value)
+        else:
+            yield f"{stage}.{path}", _text(value)
+    for name, text in facts.environment.items():
+        if name != "device":  # of accelerated stages; the others are on the CPU anyway
+            yield f"environment.{name}", text
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

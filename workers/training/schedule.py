@@ -1,0 +1,23 @@
+"""The course of the learning rate over a training."""
+
+import math
+
+from jobs.spec.training import Recipe
+
+
+def learning_rate_at(recipe: Recipe, progress: float) -> float:
+    """The learning rate after `progress` epochs, which need not be whole.
+
+    Args:
+        recipe: Its warm-up counts as part of its epochs; "cosine" starts after it, "step" does not shift.
+        progress: In [0, epochs).
+    """
+    if progress < recipe.warmup_epochs:
+        return recipe.learning_rate * progress / recipe.warmup_epochs
+    if recipe.schedule == "cosine":
+        done = (progress - recipe.warmup_epochs) / (recipe.epochs - recipe.warmup_epochs)
+        return recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
+    if recipe.schedule == "step":
+        passed = sum(progress / recipe.epochs >= milestone for milestone in recipe.milestones)
+        return recipe.learning_rate * 10.0**-passed
+    return recipe.learning_rate
