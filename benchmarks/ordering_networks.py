@@ -2,8 +2,8 @@
 
 Networks of torchvision with their random initial weights (trained ones are not part of the project), batch norms
 folded. Tasks are those of `jobs.stages.channels.PermuteParams`, largest first, in worker processes of one thread each
-that have built the network before the clock starts. Prints a line per network and width, as Markdown: groups, largest certified
-gap in %, seconds of wall time in sum.
+that have built the network before the clock starts. Prints a line per network and width, as Markdown: groups, largest
+certified gap in %, seconds of wall time in sum.
 
     python -m benchmarks.ordering_networks NETWORK ... [--effort fast] [--workers 2]
 """

@@ -15,6 +15,9 @@ Json = Any
 """A value that JSON can hold: null, bool, int, float, str, lists and string-keyed mappings of them."""
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
 def canonical(value: Json) -> str:
     """The one JSON text of a value: sorted keys, no blanks, ASCII, no NaN.
 
@@ -22,7 +25,7 @@ def canonical(value: Json) -> str:
         ValueError: The value holds NaN or infinity.
         TypeError: The value is not JSON.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def content_key(value: Json) -> str:

@@ -96,7 +96,7 @@ def make_task(
         key=content_key(_identity(kind, document, environment)),
         stage=kind,
         params=params,
-        inputs=dict(inputs_of(document)),
+        inputs=inputs_of(document),
         environment=environment,
         resources=resources or Resources(),
         locations=locations,

@@ -70,9 +70,9 @@ def ancestry(key: str, facts_of: Callable[[str], TaskFacts | None]) -> list[Task
 def settings_of(tasks: Iterable[TaskFacts]) -> dict[str, str]:
     """What tasks were told, flat: `stage.parameter` (of procedures `stage.kind.parameter`) -> value.
 
-    The data set, which most of them name, is there once, as `data.*`. Keys of artifacts, seeds and compressions are left
-    out: they differ between the points and curves of one method. Where a stage ran several times with several values,
-    all of them are given.
+    The data set, which most of them name, is there once, as `data.*`. Keys of artifacts, seeds and compressions are
+    left out: they differ between the points and curves of one method. Where a stage ran several times with several
+    values, all of them are given.
     """
     values: dict[str, dict[str, None]] = {}
     for facts in tasks:

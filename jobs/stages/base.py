@@ -1,7 +1,7 @@
 """What all parameters of stages have in common: a JSON form, the artifacts that they name, and tasks that they join."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -37,16 +37,24 @@ class StageParams(Record):
         return self.model_dump(exclude_none=True)
 
 
-def inputs_of(document: Json, role: str = "") -> Iterator[tuple[str, ArtifactKey]]:
-    """The artifacts that a document of parameters names: role (dotted names of fields) and key."""
-    if isinstance(document, ArtifactKey):
-        yield role, document
-    elif isinstance(document, Mapping):
-        for name, value in document.items():
-            yield from inputs_of(value, f"{role}.{name}" if role else name)
-    elif isinstance(document, tuple):
-        for number, value in enumerate(document):
-            yield from inputs_of(value, f"{role}.{number}")
+def inputs_of(document: Mapping[str, Json]) -> dict[str, str]:
+    """The artifacts that a document of parameters names: role (dotted names of fields) -> key."""
+    found: dict[str, str] = {}
+    _collect(document, "", found)
+    return found
+
+
+def _collect(value: Json, role: str, found: dict[str, str]) -> None:
+    # Exact types, for speed: these are what pydantic gives, and planning asks for every task.
+    kind = type(value)
+    if kind is ArtifactKey:
+        found[role] = value
+    elif kind is dict:
+        for name, each in value.items():
+            _collect(each, f"{role}.{name}" if role else name, found)
+    elif kind is tuple:
+        for number, each in enumerate(value):
+            _collect(each, f"{role}.{number}", found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Collects the tasks of a plan, each once, and gives each what depends on the sweep as a whole."""
 
 from collections import Counter
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 from jobs.resources import Resources
@@ -30,6 +31,7 @@ class TaskCollector:
         self.spec, self.environment = spec, environment
         self.tasks: dict[str, Task] = {}
         self.asked: Counter[StageKind] = Counter()
+        self._known: dict[Hashable, tuple[ArtifactKey, Counter[StageKind]]] = {}
         self.resources = {stage: self._resources(stage) for stage in StageKind}
         self.data = DatasetParams(
             dataset=spec.data.dataset,
@@ -73,6 +75,23 @@ class TaskCollector:
         )
         self.asked[stage] += 1
         return ArtifactKey(self.tasks.setdefault(task.key, task).key)
+
+    def once(self, asked: Hashable, add: Callable[[], ArtifactKey]) -> ArtifactKey:
+        """The task that `add` adds; where the same was asked for before, it and what it stands on are only counted.
+
+        Args:
+            asked: All that the task depends on besides the sweep.
+            add: Adds it.
+        """
+        known = self._known.get(asked)
+        if known is None:
+            before = self.asked.copy()
+            key = add()
+            self._known[asked] = key, self.asked - before
+            return key
+        key, counts = known
+        self.asked.update(counts)
+        return key
 
     def _resources(self, stage: StageKind) -> Resources:
         """What a stage asks of the cluster: the sweep's word, else the table's, without GPUs where there are none."""

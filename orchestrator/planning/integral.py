@@ -20,7 +20,9 @@ def plan_integral(
 ) -> ArtifactKey:
     """The integral network, resampled to the wanted size."""
     how = Resampling(partition=spec.partition, quadrature=spec.quadrature)
-    request = PruneRequest(network=_add_integral_network(tasks, spec, trial), allocation=allocation, how=how)
+    asked = (trial.method, trial.model, trial.seed)
+    network = tasks.once(asked, lambda: _add_integral_network(tasks, spec, trial))
+    request = PruneRequest(network=network, allocation=allocation, how=how)
     if spec.ordering.choice != "shortest":
         chosen = _add_choose_task(tasks, spec, request, trial)
         request = PruneRequest(network=chosen, allocation=allocation, how=how)

@@ -15,16 +15,7 @@ from orchestrator.planning.trial import Trial
 
 def add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
     """The model's own network: learnt, or loaded."""
-    model = tasks.spec.models[name]
-    if model.weights is None:
-        recipe = Recipe.of(model.train) if model.train else None
-        return _add_model_task(tasks, name, f"{name}/seed{seed}", recipe=recipe, seed=seed)
-    params = TrainParams(
-        procedure=_architecture(tasks, model).model_copy(update={"weights": tasks.environment.weights.get(name)}),
-        data=tasks.data,
-    )
-    locations = Locations(data=tasks.data_location.data, weights=model.weights)
-    return tasks.add(params, name, model=name, locations=locations)
+    return tasks.once(("train", name, seed), lambda: _add_train_task(tasks, name, seed))
 
 
 def add_early_train_task(tasks: TaskCollector, name: str, seed: int, epoch: int) -> ArtifactKey:
@@ -54,7 +45,7 @@ def add_retrain_task(
 def add_convert_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial, *, fold: bool) -> ArtifactKey:
     """A network with its channel groups, its batch norms folded or not."""
     params = ConvertParams(network=network, fold_batchnorm=fold)
-    return tasks.add(params, trial.shared_label, model=trial.model)
+    return tasks.once(("convert", network, fold), lambda: tasks.add(params, trial.shared_label, model=trial.model))
 
 
 def add_evaluate_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -> ArtifactKey:
@@ -95,6 +86,19 @@ def pruned_from(tasks: TaskCollector, network: ArtifactKey) -> ArtifactKey:
             return params.network
         case other:
             raise TypeError(f"{type(other).__name__} makes no smaller network")
+
+
+def _add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
+    model = tasks.spec.models[name]
+    if model.weights is None:
+        recipe = Recipe.of(model.train) if model.train else None
+        return _add_model_task(tasks, name, f"{name}/seed{seed}", recipe=recipe, seed=seed)
+    params = TrainParams(
+        procedure=_architecture(tasks, model).model_copy(update={"weights": tasks.environment.weights.get(name)}),
+        data=tasks.data,
+    )
+    locations = Locations(data=tasks.data_location.data, weights=model.weights)
+    return tasks.add(params, name, model=name, locations=locations)
 
 
 def _add_model_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:

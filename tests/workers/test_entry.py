@@ -11,7 +11,11 @@ from attempts import PRODUCT, a_task, raising, returning
 from jobs.artifact import Commit, CorruptArtifactError, Manifest
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.outcome import Cause, Failed, Succeeded
-from jobs.task import Resources, StageKind
+from jobs.resources import Resources
+from jobs.stages.base import ArtifactKey
+from jobs.stages.scoring import ScoreParams
+from jobs.stages.table import StageKind
+from jobs.task import make_task
 from orchestrator.store import open_store
 from workers.checkpoints import Progress
 from workers.entry import LIBRARIES, Provenance, run_task
@@ -26,6 +30,12 @@ CAUSES = [
     (TimeoutError("slow disk"), Cause.TRANSIENT),
     (KeyError("role"), Cause.BUG),
 ]
+
+
+def scoring(network):
+    """A real task that reads a network."""
+    params = ScoreParams(network=ArtifactKey(network), criterion="l1")
+    return make_task(params, environment={"torch": "any", "dtype": "float32", "device": "cpu"})
 
 
 @pytest.fixture
@@ -66,16 +76,16 @@ def test_without_provenance_no_commit_is_named(store):
     assert store.manifest(a_task().key).git_commit == ""
 
 
-def test_the_stage_sees_the_task_the_store_and_the_device(store):
+def test_the_stage_sees_the_task_its_parameters_and_the_device(store):
     task, seen = a_task(), []
 
     def run(context):
-        seen.append((context.task, context.store, context.device, context.should_stop()))
+        seen.append((context.task, context.params, context.device, context.should_stop()))
         return PRODUCT
 
     answers = iter([False, True])
     run_task(task, store, should_stop=lambda: next(answers), stage_of=lambda stage: run)
-    assert seen == [(task, store, torch.device("cpu"), True)]
+    assert seen == [(task, task.params, torch.device("cpu"), True)]
 
 
 def test_a_task_that_was_cancelled_before_it_started_does_not_run(store):
@@ -123,7 +133,7 @@ def test_threads_are_as_many_as_cpu_slots(store):
 
     try:
         for number, num_cpus in enumerate((2.0, 0.5)):
-            task = a_task(params={"number": number}, resources=Resources(num_cpus=num_cpus))
+            task = a_task(number=number, resources=Resources(num_cpus=num_cpus))
             run_task(task, store, stage_of=lambda stage: run)
     finally:
         torch.set_num_threads(1)
@@ -168,14 +178,16 @@ def test_a_measurement_that_is_not_a_number_is_never_committed(store):
 
 def test_an_input_that_is_gone_has_to_be_made_again(store):
     key = "ab" + "0" * 30
-    outcome = run_task(a_task(params={"criterion": "l1", "seed": None}, inputs={"network": key}), store)
+    outcome = run_task(scoring(key), store)
     assert (outcome.cause, outcome.damaged) == (Cause.CORRUPT, key)
     assert f"artifact {key}, which this task reads, is gone" in outcome.message
 
 
 def test_an_input_whose_measurements_are_asked_for_and_gone_has_to_be_made_again(store):
     outcome = run_task(
-        a_task(inputs={"network": "ab"}), store, stage_of=lambda stage: lambda context: context.measured("network")
+        a_task(inputs={"network": "ab"}),
+        store,
+        stage_of=lambda stage: lambda context: context.network(context.params.network).measured,
     )
     assert (outcome.cause, outcome.damaged) == (Cause.CORRUPT, "ab")
 
@@ -185,17 +197,17 @@ def commit(store, key, files):
 
 
 def test_a_damaged_input_is_named(store):
-    commit(store, "cd01", {"weights.safetensors": b"{}"})
+    commit(store, "cd01", {"channels.json": b"{}"})
     (blob,) = (each for each in Path(store.uri, "blobs").rglob("*") if each.is_file())
     blob.write_bytes(b"{ ")
-    outcome = run_task(a_task(params={"criterion": "l1", "seed": None}, inputs={"network": "cd01"}), store)
+    outcome = run_task(scoring("cd01"), store)
     assert (outcome.cause, outcome.damaged) == (Cause.CORRUPT, "cd01")
 
 
 def test_an_input_without_the_file_asked_for_is_not_made_again(store):
     # It would have none the next time either.
     commit(store, "cd01", {"other.json": b"{}"})
-    outcome = run_task(a_task(params={"criterion": "l1", "seed": None}, inputs={"network": "cd01"}), store)
+    outcome = run_task(scoring("cd01"), store)
     assert (outcome.cause, outcome.damaged) == (Cause.TRANSIENT, "")
 
 
@@ -218,8 +230,8 @@ def test_the_attempt_says_what_it_used(store):
         return PRODUCT
 
     first = run_task(a_task(), store, stage_of=lambda stage: run)
-    second = run_task(a_task(params={"seed": 4}), store, stage_of=returning(PRODUCT))
-    failed = run_task(a_task(params={"seed": 5}), store, stage_of=raising(RuntimeError("bug")))
+    second = run_task(a_task(seed=4), store, stage_of=returning(PRODUCT))
+    failed = run_task(a_task(seed=5), store, stage_of=raising(RuntimeError("bug")))
     assert first.usage.memory_bytes - second.usage.memory_bytes > 100 * 2**20
     assert failed.usage.memory_bytes > 0
     assert (first.usage.gpu_fraction, failed.usage.gpu_fraction) == (0, 0)

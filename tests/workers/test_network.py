@@ -10,24 +10,11 @@ from torch import nn
 
 from jobs.artifact import Manifest
 from jobs.errors import BadInputError
-from jobs.task import StageKind, make_task
 from orchestrator.store import open_store
+from workers.artifacts import RECIPE_FILE, WEIGHTS_FILE, ArtifactReader
 from workers.channels import find_groups, fold_model, select
-from workers.checkpoints import Checkpoint
 from workers.models import build
-from workers.network import (
-    RECIPE_FILE,
-    WEIGHTS_FILE,
-    Recipe,
-    network_files,
-    read_network,
-    read_recipe,
-    read_state,
-    rebuild,
-    sizes,
-    start_anew,
-)
-from workers.stages import Context
+from workers.network import NetworkRecipe, StoredNetwork, network_files, rebuild, sizes, start_anew
 
 ROOT = Path(__file__).parents[2]
 KEY, OTHER_KEY = "ab" + "0" * 30, "cd" + "0" * 30
@@ -35,25 +22,16 @@ SHAPE = (1, 8, 8)
 
 PROGRAM = """
 import json, sys, torch
-from jobs.task import StageKind, make_task
 from orchestrator.store import open_store
-from workers.checkpoints import Checkpoint
-from workers.network import read_network
-from workers.stages import Context
+from workers.artifacts import ArtifactReader
+from workers.network import StoredNetwork
 
 torch.set_num_threads(1)
 for key in sys.argv[2:]:
-    task = make_task(StageKind.EVALUATE, params={}, inputs={"network": key}, environment={})
-    context = Context(
-        task=task,
-        store=open_store(sys.argv[1]),
-        device=torch.device("cpu"),
-        should_stop=lambda: False,
-        checkpoint=Checkpoint(load=lambda: None, save=lambda content: None),
-    )
-    module, recipe = read_network(context)
+    network = StoredNetwork(ArtifactReader(open_store(sys.argv[1])), key)
+    module = network.module()
     with torch.inference_mode():
-        output = module(torch.linspace(0, 1, 128).reshape(2, *recipe.input_shape))
+        output = module(torch.linspace(0, 1, 128).reshape(2, *network.recipe.input_shape))
     tensors = {"output": output, **module.state_dict()}
     print(json.dumps({name: tensor.numpy().tobytes().hex() for name, tensor in tensors.items()}))
 """
@@ -61,7 +39,7 @@ for key in sys.argv[2:]:
 
 def recipe_of(network, folded=(), **arguments):
     arguments["in_channels"] = 1
-    return Recipe(network=network, arguments=arguments, input_shape=SHAPE, folded=tuple(folded))
+    return NetworkRecipe(network=network, arguments=arguments, input_shape=SHAPE, folded=tuple(folded))
 
 
 def trained(network, **arguments):
@@ -83,19 +61,12 @@ def one_thread():
 
 @pytest.fixture
 def kept(tmp_path):
-    """Commits a network and gives the context that reads it."""
+    """Commits a network and gives it back as it is read."""
 
     def keep(recipe, state, key=KEY):
         store = open_store(tmp_path / "store")
         store.commit(Manifest(key=key, stage="train", identity={}, measurements={}), network_files(recipe, state))
-        task = make_task(StageKind.EVALUATE, params={}, inputs={"network": key}, environment={})
-        return Context(
-            task=task,
-            store=store,
-            device=torch.device("cpu"),
-            should_stop=lambda: False,
-            checkpoint=Checkpoint(load=lambda: None, save=lambda content: None),
-        )
+        return StoredNetwork(ArtifactReader(store), key)
 
     return keep
 
@@ -111,9 +82,9 @@ def pruned_and_folded():
 
 def test_recipe_and_tensors_come_back_as_they_were(kept):
     recipe, state = pruned_and_folded()
-    context = kept(recipe, state)
-    assert read_recipe(context) == recipe
-    found = read_state(context)
+    network = kept(recipe, state)
+    assert network.recipe == recipe
+    found = network.state
     assert found.keys() == state.keys()
     assert all(torch.equal(found[name], tensor) and found[name].dtype == tensor.dtype for name, tensor in state.items())
 
@@ -169,18 +140,17 @@ def test_sizes_by_hand():
     }
 
 
-def test_a_fresh_process_rebuilds_it_bit_for_bit(kept, one_thread):
+def test_a_fresh_process_rebuilds_it_bit_for_bit(kept, tmp_path, one_thread):
     dense = recipe_of("plain", widths=[4, 6]), trained("plain", widths=[4, 6]).state_dict()
     expected = []
     for key, (recipe, state) in {KEY: dense, OTHER_KEY: pruned_and_folded()}.items():
-        context = kept(recipe, state, key)
-        module, _ = read_network(context)
+        module = kept(recipe, state, key).module()
         with torch.inference_mode():
             output = module(torch.linspace(0, 1, 128).reshape(2, *SHAPE))
         tensors = {"output": output, **state}
         expected.append({name: tensor.contiguous().numpy().tobytes().hex() for name, tensor in tensors.items()})
     fresh = subprocess.run(
-        [sys.executable, "-c", PROGRAM, context.store.uri, KEY, OTHER_KEY],
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "store"), KEY, OTHER_KEY],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -7,15 +7,14 @@ import torch
 from torch.nn import functional
 
 from jobs.errors import BadNumericsError, CancelledError
+from jobs.spec.integral import TuneSpec
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
-from workers.integral.tuning import TuningRecipe, tune_partition
+from workers.integral.tuning import tune_partition
 
 QUADRATURE = QUADRATURES["midpoint"]
-RECIPE = TuningRecipe(
-    steps=12, batch_size=16, learning_rate=0.01, samples=64, holdout=40, biases=False, target="labels"
-)
+RECIPE = TuneSpec(steps=12, batch_size=16, learning_rate=0.01, samples=64, holdout=40)
 
 
 def never():
@@ -61,7 +60,7 @@ def tune(problem, *, seed=0, should_stop=never, checkpoint=None, **changes):
         start_of(module, channel_map),
         QUADRATURE,
         data,
-        dataclasses.replace(RECIPE, **changes),
+        RECIPE.model_copy(update=changes),
         generator=torch.Generator().manual_seed(seed),
         device=torch.device("cpu"),
         should_stop=should_stop,
@@ -186,7 +185,7 @@ def test_at_full_size_the_dense_target_is_met_from_the_start(problem):
         choose_cells(module.state_dict(), channel_map, channel_map.widths(), PARTITIONS["uniform"]),
         QUADRATURE,
         data,
-        dataclasses.replace(RECIPE, target="dense"),
+        RECIPE.model_copy(update={"target": "dense"}),
         generator=torch.Generator().manual_seed(0),
         device=torch.device("cpu"),
         should_stop=never,

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from jobs.spec.effort import EFFORTS
 from workers.channels import find_groups, load_resized, select
 from workers.integral.slices import group_slices
 from workers.ordering import order_channels
@@ -65,7 +66,7 @@ def test_blocks_are_ordered_as_units_and_stay_whole(network):
     index = next(k for k, group in enumerate(channel_map.groups) if "first" in group.name)
     assert channel_map.groups[index].width == 4
     state, expected = module.state_dict(), module(image)
-    order = order_channels(group_slices(state, channel_map, index), method="tsp", seed=0, effort="fast").order
+    order = order_channels(group_slices(state, channel_map, index), method="tsp", seed=0, limits=EFFORTS["fast"]).order
     assert order == (0, 2, 3, 1)  # down the line: the end with the smaller index comes first
     permuted = select(state, channel_map, {channel_map.groups[index].name: order})
     places = permuted["first.weight"][:, 0, 0, 0].round()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from jobs.spec.effort import EFFORTS
 from workers.ordering import METHODS, order_channels, pairwise_distances, path_length
 
 
@@ -20,7 +21,7 @@ def curve(n):
 @pytest.mark.parametrize("n", [1, 2, 3, 24])
 def test_every_method_returns_a_described_permutation(method, n):
     slices = curve(n)
-    found = order_channels(slices, method=method, seed=1, effort="fast")
+    found = order_channels(slices, method=method, seed=1, limits=EFFORTS["fast"])
     matrix = pairwise_distances(slices)
     assert sorted(found.order) == list(range(n))
     assert found.length == path_length(matrix, found.order)
@@ -31,7 +32,7 @@ def test_every_method_returns_a_described_permutation(method, n):
 @pytest.mark.parametrize("metric", ["l1", "l2"])
 def test_tsp_unshuffles_a_curve(metric):
     slices = curve(50)
-    found = order_channels(slices, method="tsp", metric=metric, seed=0, effort="fast")
+    found = order_channels(slices, method="tsp", metric=metric, seed=0, limits=EFFORTS["fast"])
     along = torch.linspace(0, 3, 50)[torch.randperm(50, generator=torch.Generator().manual_seed(0))]
     steps = np.diff(along[list(found.order)].numpy())
     assert (steps > 0).all() or (steps < 0).all()

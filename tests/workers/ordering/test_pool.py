@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jobs.spec.effort import EFFORTS
 from workers.ordering import path_length, solve_path
 from workers.ordering.pool import near_optimal_paths
 
@@ -15,7 +16,7 @@ def space(n, seed):
 @pytest.mark.parametrize("n", [16, 60])
 def test_a_pool_holds_different_paths_of_nearly_the_same_length(n):
     matrix = space(n, n)
-    found = solve_path(matrix, seed=0, effort="fast", pool=5)
+    found = solve_path(matrix, seed=0, limits=EFFORTS["fast"], pool=5)
     lengths = [each.length for each in found.alternatives]
     assert 1 <= len(lengths) <= 4
     assert lengths == sorted(lengths)
@@ -30,10 +31,10 @@ def test_a_pool_holds_different_paths_of_nearly_the_same_length(n):
 
 def test_the_best_path_does_not_depend_on_the_pool():
     matrix = space(40, 1)
-    alone, with_others = (solve_path(matrix, seed=3, effort="fast", pool=pool) for pool in (1, 6))
+    alone, with_others = (solve_path(matrix, seed=3, limits=EFFORTS["fast"], pool=pool) for pool in (1, 6))
     assert alone.alternatives == ()
     assert (alone.order, alone.lower_bound) == (with_others.order, with_others.lower_bound)
-    assert solve_path(matrix, seed=3, effort="fast", pool=6) == with_others
+    assert solve_path(matrix, seed=3, limits=EFFORTS["fast"], pool=6) == with_others
 
 
 def test_paths_that_were_met_come_first_and_long_ones_not_at_all():

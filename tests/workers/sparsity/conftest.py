@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from jobs.spec.training import Recipe
 from workers.channels import ChannelMap, find_groups
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
-from workers.training import Recipe, TrainingLog, train
+from workers.training import TrainingLog, train
 
 # Two cores are shared, and sums come out the same in the same order.
 torch.set_num_threads(1)

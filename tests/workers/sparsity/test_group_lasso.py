@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from jobs.spec.training import Recipe
 from workers.sparsity.group_lasso import GroupLasso
-from workers.training import Recipe
 
 
 class TwoUnits(nn.Module):

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from jobs.errors import BadInputError
+from jobs.spec.training import Recipe
 from workers.sparsity import KeepMasked, masked
-from workers.training import Recipe
 
 NESTEROV = Recipe(epochs=3, batch_size=8, learning_rate=0.1, momentum=0.9, weight_decay=0.1, nesterov=True)
 

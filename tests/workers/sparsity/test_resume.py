@@ -3,15 +3,16 @@
 import pytest
 import torch
 
+from jobs.spec.sparsity import GroupLassoSpec, SlimmingSpec, SoftFilterSpec, StructureSelectionSpec
 from workers.models import build
 from workers.sparsity import KeepMasked, make_regulariser
 
 KINDS = {
-    "slimming": {"strength": 0.01, "from_scratch": True},
-    "structure-selection": {"strength": 0.05, "structures": "channels", "momentum": 0.9},
-    "soft-filter": {"compression": 0.4},
-    "group-lasso": {"strength": 0.02},
-    "masks": {},
+    "slimming": SlimmingSpec(kind="slimming", strength=0.01),
+    "structure-selection": StructureSelectionSpec(kind="structure-selection", strength=0.05),
+    "soft-filter": SoftFilterSpec(kind="soft-filter"),
+    "group-lasso": GroupLassoSpec(kind="group-lasso", strength=0.02),
+    "masks": None,
 }
 
 
@@ -21,7 +22,7 @@ def start(kind, shape):
     if kind == "masks":
         masks = {"features.0.weight": torch.tensor([True, False, True]).view(3, 1, 1, 1).expand(3, 1, 3, 3)}
         return model, KeepMasked(model, masks)
-    return model, make_regulariser({"kind": kind, **KINDS[kind]}, model, shape)
+    return model, make_regulariser(KINDS[kind], model, shape, compression=0.4)
 
 
 # Two epochs of three batches and a validation each: lost before the second batch of the second epoch; of the one that

@@ -3,11 +3,11 @@ import torch
 from torch import nn
 
 from jobs.errors import BadInputError
+from jobs.spec.training import Recipe
 from workers.criteria import Evidence
 from workers.criteria.batchnorm_scale import batchnorm_scale
 from workers.models import build
 from workers.sparsity.slimming import Slimming, start_scales
-from workers.training import Recipe
 
 
 def test_a_step_adds_the_sign_of_the_scale_to_its_gradient():

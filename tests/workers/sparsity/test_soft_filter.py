@@ -1,8 +1,8 @@
 import torch
 
+from jobs.spec.training import Recipe
 from workers.models import build
 from workers.sparsity.soft_filter import SoftFilterPruning
-from workers.training import Recipe
 
 
 def zeroed(layer):

@@ -3,11 +3,11 @@ import torch
 from torch import nn
 
 from jobs.errors import BadInputError
+from jobs.spec.training import Recipe
 from workers.channels import fold_batchnorm
 from workers.models import build
 from workers.sparsity.branches import residual_branches
 from workers.sparsity.structure_selection import StructureSelection
-from workers.training import Recipe
 
 
 @pytest.fixture

@@ -12,31 +12,35 @@ from torch import Tensor, nn
 from jobs import names
 from jobs.artifact import Commit, Manifest
 from jobs.outcome import Failed, Outcome, Succeeded
-from jobs.task import GroupSize, StageKind, Task, make_task, order_tasks
+from jobs.spec.allocation import UniformAllocation
+from jobs.spec.effort import EFFORTS
+from jobs.spec.integral import TuneSpec
+from jobs.spec.measure import MeasureSpec
+from jobs.spec.training import Recipe
+from jobs.stages.base import ArtifactKey, StageParams
+from jobs.stages.channels import ChooseParams, ConvertParams, OrderingParams, PermuteParams
+from jobs.stages.common import CalibrationParams, DatasetParams, Removal, Resampling, WidthParams
+from jobs.stages.finishing import ApplyParams, EvaluateParams, RecalibrateParams, RepairParams
+from jobs.stages.pruning import ChannelPruning, PruneParams, ReconstructParams, TuneParams
+from jobs.stages.scoring import Observed, ObserveParams, ScoreParams
+from jobs.stages.training import (
+    FurtherTraining,
+    IntegralTraining,
+    ModelWeights,
+    ScratchBudget,
+    ScratchTraining,
+    TrainParams,
+)
+from jobs.task import NOWHERE, Locations, Task, joined_tasks, make_task
 from orchestrator.store import ArtifactStore, open_store
 from workers.entry import run_task
-from workers.network import Recipe, network_files, rebuild
+from workers.network import NetworkRecipe, network_files, rebuild
 
 ENVIRONMENT = {"torch": "any", "dtype": "float32", "device": "cpu"}
-DATA = {"dataset": "digits", "source": None, "arguments": {}, "normalize": None, "fingerprint": "digits"}
-TRAIN = {
-    "network": "resnet",
-    "source": None,
-    "arguments": {"widths": [8, 12], "in_channels": 1},
-    "weights": None,
-    "train": {"epochs": 1, "batch_size": 32, "learning_rate": 0.05},
-    "data": DATA,
-    "seed": 0,
-}
-TUNE = {
-    "steps": 6,
-    "batch_size": 32,
-    "learning_rate": 0.01,
-    "samples": 128,
-    "holdout": 100,
-    "biases": False,
-    "target": "labels",
-}
+DATA = DatasetParams(dataset="digits", fingerprint="digits")
+RECIPE = Recipe(epochs=1, batch_size=32, learning_rate=0.05)
+TUNE = TuneSpec(steps=6, batch_size=32, learning_rate=0.01, samples=128, holdout=100)
+NET = ModelWeights(network="resnet", arguments={"widths": [8, 12], "in_channels": 1}, recipe=RECIPE)
 SHAPE = (1, 8, 8)
 
 
@@ -49,25 +53,27 @@ class Workbench:
 
     def run(
         self,
-        stage: StageKind,
-        params: Mapping[str, object],
+        params: StageParams,
         *,
         should_stop: Callable[[], bool] = lambda: False,
-        locations: Mapping[str, str] | None = None,
+        locations: Locations = NOWHERE,
         checkpoint_interval_s: float | None = None,
-        **inputs: str,
     ) -> Outcome:
-        task = make_task(stage, params=params, inputs=inputs, environment=ENVIRONMENT, locations=locations, label="a")
+        task = make_task(params, environment=ENVIRONMENT, locations=locations, label="a")
         outcome = run_task(task, self.store, should_stop=should_stop, checkpoint_interval_s=checkpoint_interval_s)
         if isinstance(outcome, Succeeded):
             self.tasks[task.key] = task
         return outcome
 
-    def key(self, stage: StageKind, params: Mapping[str, object], **inputs: str) -> str:
+    def key(self, params: StageParams) -> ArtifactKey:
         """The key of an artifact, which is made where it is missing."""
-        outcome = self.run(stage, params, **inputs)
+        outcome = self.run(params)
         assert isinstance(outcome, Succeeded), outcome
-        return outcome.key
+        return ArtifactKey(outcome.key)
+
+    def params(self, key: str, **changes) -> StageParams:
+        """Those of the task that left an artifact, with changes."""
+        return self.tasks[key].params.model_copy(update=changes)
 
     def measured(self, key: str) -> Mapping[str, object]:
         return self.store.manifest(key).measurements
@@ -82,127 +88,182 @@ class Workbench:
         return load(self.store.read(key, name))
 
     def network(self, key: str) -> nn.Module:
-        value = self.json(key, "network.json")
-        folded = tuple((layer, norm) for layer, norm in value["folded"])
-        return rebuild(Recipe(**{**value, "folded": folded}), self.tensors(key))
+        return rebuild(NetworkRecipe.from_json(self.store.read(key, "network.json")), self.tensors(key))
 
-    def put(self, network: str, state: Mapping[str, Tensor]) -> str:
+    def put(self, network: str, state: Mapping[str, Tensor]) -> ArtifactKey:
         """Commits a network of the user's own, as `train` would have left it."""
-        files = network_files(Recipe(network=network, arguments={}, input_shape=SHAPE), state)
-        key = "f" * 32
+        files = network_files(NetworkRecipe(network=network, arguments={}, input_shape=SHAPE), state)
+        key = ArtifactKey("f" * 32)
         self.store.commit(Manifest(key=key, stage="train", identity={}, measurements={}), files)
         return key
 
     # The line that a network takes.
 
-    def train(self) -> str:
-        return self.key(StageKind.TRAIN, TRAIN)
+    def model(self, seed: int | None = 0, **changes) -> TrainParams:
+        """The model that all tests share, with changes."""
+        return TrainParams(procedure=NET.model_copy(update=changes), data=DATA, seed=seed)
 
-    def convert(self, trained: str | None = None, *, fold: bool = True) -> str:
-        return self.key(StageKind.CONVERT, {"fold_batchnorm": fold}, network=trained or self.train())
+    def train(self, **changes) -> ArtifactKey:
+        return self.key(self.model(**changes))
 
-    def observe(self, converted: str, observation: str, num_images: int | None = 8, **changes) -> str:
-        params = {
-            "observation": observation,
-            "source": None,
-            "num_images": num_images,
-            "batch_size": 5,
-            "data": DATA,
-            "seed": 0,
-            **changes,
-        }
-        return self.key(StageKind.OBSERVE, params, network=converted)
+    def convert(self, trained: ArtifactKey | None = None, *, fold: bool = True) -> ArtifactKey:
+        return self.key(ConvertParams(network=trained or self.train(), fold_batchnorm=fold))
 
-    def score(self, converted: str, criterion: str = "l1") -> str:
-        params: dict[str, object] = {"criterion": criterion, "seed": 0 if criterion == "random" else None}
-        inputs = {"network": converted}
+    def images(self, num_images: int | None) -> CalibrationParams:
+        return CalibrationParams(data=DATA, num_images=num_images)
+
+    def observe(
+        self, converted: ArtifactKey, observation: str, num_images: int | None = 8, seed: int | None = 0
+    ) -> ArtifactKey:
+        images = self.images(num_images)
+        params = ObserveParams(network=converted, observation=observation, images=images, batch_size=5, seed=seed)
+        return self.key(params)
+
+    def score(self, converted: ArtifactKey, criterion: str = "l1", seed: int = 0) -> ArtifactKey:
+        observed = None
         if observation := names.CRITERIA[criterion]:
-            params["observation"] = observation
-            inputs["observation"] = self.observe(converted, observation)
-        return self.key(StageKind.SCORE, params, **inputs)
+            observed = Observed(observation=observation, artifact=self.observe(converted, observation))
+        drawn = seed if criterion == "random" else None
+        return self.key(ScoreParams(network=converted, criterion=criterion, observed=observed, seed=drawn))
 
-    def orders(self, converted: str, permutation: Mapping[str, object]) -> list[str]:
-        joining = make_task(
-            StageKind.PERMUTE, params=permutation, inputs={"network": converted}, environment=ENVIRONMENT
-        )
-        groups = [GroupSize(**group) for group in self.measured(converted)["groups"]]
-        keys = []
-        for task in order_tasks(joining, groups):
+    def permutation(self, converted: ArtifactKey, method: str = "tsp", **ordering: object) -> PermuteParams:
+        chosen = {"metric": "l1", "normalize": "none", "limits": EFFORTS["fast"], "ortools": "any", **ordering}
+        seed = None if method == "identity" else 0
+        return PermuteParams(network=converted, ordering=OrderingParams(method=method, **chosen), seed=seed)
+
+    def orders(self, permutation: PermuteParams) -> list[str]:
+        """The keys of the `order` tasks that a permutation joins."""
+        tasks = joined_tasks(make_task(permutation, environment=ENVIRONMENT), self.measured(permutation.network))
+        for task in tasks:
             assert isinstance(run_task(task, self.store), Succeeded)
             self.tasks[task.key] = task
-            keys.append(task.key)
-        return keys
+        return [task.key for task in tasks]
 
-    def permute(self, converted: str | None = None, method: str = "tsp", **ordering: object) -> str:
-        converted = converted or self.convert()
-        ordering = {"method": method, "metric": "l1", "normalize": "none", "effort": "fast", **ordering}
-        permutation = {"ordering": ordering, "seed": None if method == "identity" else 0}
-        self.orders(converted, permutation)
-        return self.key(StageKind.PERMUTE, permutation, network=converted)
+    def permute(self, converted: ArtifactKey | None = None, method: str = "tsp", **ordering: object) -> ArtifactKey:
+        permutation = self.permutation(converted or self.convert(), method, **ordering)
+        self.orders(permutation)
+        return self.key(permutation)
 
-    def sampling(self, compression: float, partition: str = "adaptive", quadrature: str = "product"):
-        return {
-            "allocation": "uniform",
-            "compression": compression,
-            "partition": partition,
-            "quadrature": quadrature,
-        }
+    def widths(self, compression: float, **changes) -> WidthParams:
+        return WidthParams(**{"allocation": UniformAllocation(), "compression": compression, **changes})
 
-    def choose(self, choice: str, compression: float = 0.3) -> str:
-        params = {"choice": choice, **self.sampling(compression, "uniform", "midpoint")}
-        if choice == "output":
-            params |= {"num_images": 32, "data": DATA, "seed": 0}
-        return self.key(StageKind.CHOOSE, params, network=self.permute(pool=4))
+    def sampling(self, partition: str = "adaptive", quadrature: str = "product") -> Resampling:
+        return Resampling(partition=partition, quadrature=quadrature)
 
-    def tune(self, permuted: str, compression: float = 0.3, **changes) -> str:
-        params = {**self.sampling(compression), "tune": {**TUNE, **changes}, "data": DATA, "seed": 0}
-        return self.key(StageKind.TUNE, params, network=permuted)
+    def choose(self, choice: str, compression: float = 0.3) -> ArtifactKey:
+        params = ChooseParams(
+            network=self.permute(pool=4),
+            widths=self.widths(compression),
+            choice=choice,
+            partition="uniform",
+            quadrature="midpoint",
+            images=self.images(32) if choice == "output" else None,
+            seed=0 if choice == "output" else None,
+        )
+        return self.key(params)
 
-    def remove(self, converted: str, compression: float = 0.3, criterion: str = "l1") -> str:
-        params = {"how": "remove", "allocation": "uniform", "compression": compression}
-        return self.key(StageKind.PRUNE, params, network=converted, scores=self.score(converted, criterion))
+    def tuning(self, permuted: ArtifactKey, compression: float = 0.3, **changes) -> TuneParams:
+        return TuneParams(
+            network=permuted,
+            widths=self.widths(compression),
+            how=self.sampling(),
+            tune=TUNE.model_copy(update=changes),
+            data=DATA,
+            seed=0,
+        )
 
-    def resample(self, permuted: str, compression: float = 0.3, *, sampling: Sequence[str] = (), **inputs: str) -> str:
-        params = {"how": "resample", **self.sampling(compression, *sampling)}
-        return self.key(StageKind.PRUNE, params, network=permuted, **inputs)
+    def tune(self, permuted: ArtifactKey, compression: float = 0.3, **changes) -> ArtifactKey:
+        return self.key(self.tuning(permuted, compression, **changes))
 
-    def train_integral(self, permuted: str, **changes) -> str:
-        params = {"how": "functions", "train": TRAIN["train"], "smallest": 0.5, "data": DATA, "seed": 0, **changes}
-        return self.key(StageKind.TRAIN, params, network=permuted)
+    def removal(
+        self, converted: ArtifactKey, compression: float = 0.3, criterion: str = "l1", **widths: object
+    ) -> PruneParams:
+        how = Removal(scores=self.score(converted, criterion))
+        procedure = ChannelPruning(network=converted, widths=self.widths(compression, **widths), how=how)
+        return PruneParams(procedure=procedure)
 
-    def recalibrate(self, network: str, num_images: int = 256, seed: int = 0) -> str:
-        return self.key(StageKind.RECALIBRATE, {"num_images": num_images, "data": DATA, "seed": seed}, network=network)
+    def remove(
+        self, converted: ArtifactKey, compression: float = 0.3, criterion: str = "l1", **widths: object
+    ) -> ArtifactKey:
+        return self.key(self.removal(converted, compression, criterion, **widths))
 
-    def reconstruct(self, converted: str, how: str, **changes) -> str:
-        params = {
-            "how": how,
-            "allocation": "uniform",
-            "compression": 0.3,
-            "num_images": 64,
-            "batch_size": 32,
-            "data": DATA,
-            "seed": 0,
-            **changes,
-        }
-        return self.key(StageKind.RECONSTRUCT, params, network=converted)
+    def resample(
+        self,
+        permuted: ArtifactKey,
+        compression: float = 0.3,
+        *,
+        sampling: Sequence[str] = (),
+        tuned: ArtifactKey | None = None,
+        **widths: object,
+    ) -> ArtifactKey:
+        procedure = ChannelPruning(
+            network=permuted,
+            widths=self.widths(compression, **widths),
+            how=self.sampling(*sampling),
+            tuned=tuned,
+        )
+        return self.key(PruneParams(procedure=procedure))
 
-    def repair(self, network: str) -> str:
-        params = {"num_images": 64, "batch_size": 32, "data": DATA, "seed": 0}
-        return self.key(StageKind.REPAIR, params, network=network, dense=self.tasks[network].inputs["network"])
+    def train_integral(self, permuted: ArtifactKey, smallest: float = 0.5, **recipe: object) -> ArtifactKey:
+        procedure = IntegralTraining(network=permuted, recipe=RECIPE.model_copy(update=recipe), smallest=smallest)
+        return self.key(TrainParams(procedure=procedure, data=DATA, seed=0))
 
-    def apply(self, network: str, own: str, *, needs: Sequence[str] = (), seed: int = 0, **arguments) -> Outcome:
-        params = {"protocol": own, "source": "1", "arguments": arguments, "needs": list(needs), "seed": seed}
-        if {"images", "labels"} & set(needs):
-            params["data"] = DATA
-        inputs = {"network": network}
-        if "dense" in needs:
-            inputs["dense"] = self.train()
-        return self.run(StageKind.APPLY, params, **inputs)
+    def further(self, network: ArtifactKey, recipe: Recipe = RECIPE) -> TrainParams:
+        return TrainParams(procedure=FurtherTraining(network=network, recipe=recipe), data=DATA, seed=0)
 
-    def evaluate(self, network: str, **measure) -> str:
-        gates = {"latency": None, "reload": False, "export": False, **measure}
-        params = {"data": DATA, "split": "test", "num_images": None, "batch_size": 256, "measure": gates}
-        return self.key(StageKind.EVALUATE, params, network=network)
+    def scratch(
+        self,
+        network: ArtifactKey,
+        dense: ArtifactKey,
+        recipe: Recipe = RECIPE,
+        budget: ScratchBudget | None = None,
+        seed: int = 0,
+    ) -> TrainParams:
+        procedure = ScratchTraining(network=network, dense=dense, recipe=recipe, budget=budget)
+        return TrainParams(procedure=procedure, data=DATA, seed=seed)
+
+    def recalibrate(self, network: ArtifactKey, num_images: int = 256, seed: int = 0) -> ArtifactKey:
+        return self.key(RecalibrateParams(network=network, images=self.images(num_images), seed=seed))
+
+    def reconstruct(
+        self, converted: ArtifactKey, how: str, compression: float = 0.3, num_images: int = 64, **widths: object
+    ) -> ArtifactKey:
+        params = ReconstructParams(
+            network=converted,
+            widths=self.widths(compression, **widths),
+            how=how,
+            images=self.images(num_images),
+            batch_size=32,
+            seed=0,
+        )
+        return self.key(params)
+
+    def repair(self, network: ArtifactKey) -> ArtifactKey:
+        params = self.tasks[network].params
+        dense = params.procedure.network if isinstance(params, PruneParams) else params.network
+        return self.key(RepairParams(network=network, dense=dense, images=self.images(64), batch_size=32, seed=0))
+
+    def apply(
+        self, network: ArtifactKey, own: str, *, needs: Sequence[str] = (), seed: int = 0, **arguments
+    ) -> Outcome:
+        params = ApplyParams(
+            network=network,
+            protocol=own,
+            source="1",
+            arguments=arguments,
+            needs=tuple(needs),
+            dense=self.train() if "dense" in needs else None,
+            data=DATA if {"images", "labels"} & set(needs) else None,
+            seed=seed,
+        )
+        return self.run(params)
+
+    def evaluation(self, network: ArtifactKey, **measure) -> EvaluateParams:
+        gates = MeasureSpec.model_validate({"reload": False, **measure})
+        return EvaluateParams(network=network, data=DATA, batch_size=256, measure=gates)
+
+    def evaluate(self, network: ArtifactKey, **measure) -> ArtifactKey:
+        return self.key(self.evaluation(network, **measure))
 
     def run_again(self, key: str) -> Commit:
         """Runs a task although its artifact is there."""

@@ -1,9 +1,25 @@
+import sys
+import types
+from importlib.machinery import ModuleSpec
+
 import pytest
 
 from jobs.outcome import Cause
-from jobs.task import StageKind
-from workers.allocation import ALLOCATIONS, Question, allocate
+from jobs.spec.allocation import (
+    BestScoreAllocation,
+    GlobalAllocation,
+    IsomorphicAllocation,
+    OwnAllocation,
+    SensitivityAllocation,
+    TemplateAllocation,
+    UniformAllocation,
+)
+from jobs.stages.common import DesignInput, FollowedDesigns, Removal
+from jobs.stages.scoring import ProfileParams, SenseParams
+from workers.allocation import ALLOCATIONS, Question, allocate, allocator
 from workers.channels import ChannelMap, MacCount, ParameterCount
+
+SENSITIVITY = SensitivityAllocation(kind="sensitivity")
 
 
 @pytest.fixture
@@ -13,14 +29,8 @@ def converted(bench):
 
 @pytest.fixture
 def prune(bench, converted):
-    def prune(allocation, compression=0.3, target=None, settings=None, **inputs):
-        params = {
-            "how": "remove",
-            "allocation": {"kind": allocation, "settings": settings or {}},
-            "compression": compression,
-            **({"target": target} if target else {}),
-        }
-        return bench.run(StageKind.PRUNE, params, network=converted, scores=bench.score(converted), **inputs)
+    def prune(allocation, compression=0.3, **widths):
+        return bench.run(bench.removal(converted, compression, allocation=allocation, **widths))
 
     return prune
 
@@ -37,18 +47,22 @@ def measured(bench, prune):
 
 @pytest.fixture
 def profile(bench, converted):
-    return bench.key(StageKind.PROFILE, {"batch_size": 2}, network=converted)
+    return bench.key(ProfileParams(network=converted, batch_size=2))
 
 
-@pytest.mark.parametrize("allocation", ["global", "isomorphic"])
+@pytest.mark.parametrize(
+    "allocation",
+    [GlobalAllocation(kind="global", floor=0.25), IsomorphicAllocation(kind="isomorphic", floor=0.25)],
+    ids=lambda allocation: allocation.kind,
+)
 def test_scores_choose_widths(measured, allocation):
-    found = measured(allocation, settings={"floor": 0.25})
+    found = measured(allocation)
     assert found["compression"] == pytest.approx(0.3, abs=0.02)
     assert all(width >= full / 4 for width, full in zip(found["widths"].values(), (8, 8, 12, 12), strict=True))
 
 
 def test_another_target_is_reached_and_reported(bench, converted, measured):
-    found = measured("global", target="macs", settings={"floor": 0.0})
+    found = measured(GlobalAllocation(kind="global", floor=0.0), target="macs")
     count = MacCount(ChannelMap.from_json(bench.json(converted, "channels.json")))
     assert found["reached"] == pytest.approx(1 - found["macs"] / count({}))
     assert found["reached"] == pytest.approx(0.3, abs=0.02)
@@ -56,7 +70,7 @@ def test_another_target_is_reached_and_reported(bench, converted, measured):
 
 
 def test_latency_is_reached_as_profiled_and_reported(bench, measured, profile):
-    found = measured("uniform", target="latency", compression=0.1, profile=profile)
+    found = measured(UniformAllocation(), target="latency", compression=0.1, profile=profile)
     total = sum(sum(layer.values()) for layer in bench.json(profile, "profile.json")["layers"].values())
     assert found["latency_s"] == pytest.approx((1 - found["reached"]) * total)
     assert found["reached"] > 0.05
@@ -70,8 +84,8 @@ def test_a_profile_knows_its_layers_and_its_device(bench, profile):
 
 
 def test_the_best_score_keeps_to_all_limits(bench, converted, measured, profile):
-    settings = {"macs": 0.6, "latency": 0.95, "memory": 0.9, "batch_size": 2, "multiple": 2, "floor": 0.1}
-    found = measured("best-score", compression=0.4, settings=settings, profile=profile)
+    limits = BestScoreAllocation(kind="best-score", macs=0.6, latency=0.95, memory=0.9, multiple=2, floor=0.1)
+    found = measured(limits, compression=0.4, memory_batch_size=2, profile=profile)
     whole = bench.measured(converted)
     assert found["compression"] >= 0.4
     assert found["macs"] <= 0.6 * whole["macs"]
@@ -79,30 +93,28 @@ def test_the_best_score_keeps_to_all_limits(bench, converted, measured, profile)
 
 
 def test_losses_choose_widths(bench, converted, measured):
-    params = {
-        "how": "remove",
-        "fractions": [0.5],
-        "num_images": 20,
-        "batch_size": 32,
-        "data": bench.tasks[bench.train()].params["data"],
-        "seed": 0,
-    }
-    sensed = bench.key(StageKind.SENSE, params, network=converted, scores=bench.score(converted))
-    assert measured("sensitivity", losses=sensed)["compression"] == pytest.approx(0.3, abs=0.02)
+    sensing = SenseParams(
+        network=converted,
+        how=Removal(scores=bench.score(converted)),
+        fractions=(0.5,),
+        images=bench.images(20),
+        batch_size=32,
+        seed=0,
+    )
+    assert measured(SENSITIVITY, losses=bench.key(sensing))["compression"] == pytest.approx(0.3, abs=0.02)
 
 
 def test_a_design_leads_another_network(bench, converted, measured):
     design = bench.remove(converted, 0.5)
-    found = measured("guided", design0=design, design0_channels=converted)
+    found = measured(FollowedDesigns(designs=(DesignInput(network=design, channels=converted),)))
     assert found["compression"] == pytest.approx(0.3, abs=0.02)
 
 
 def test_tuning_and_pruning_choose_the_same_widths(bench):
-    permuted, allocation = bench.permute(), {"kind": "template", "settings": {"fractions": [1.0, 0.4]}}
-    params = {**bench.tasks[bench.tune(permuted)].params, "allocation": allocation}
-    tuned = bench.key(StageKind.TUNE, params, network=permuted)
-    params = {"how": "resample", **bench.sampling(0.3), "allocation": allocation}
-    pruned = bench.key(StageKind.PRUNE, params, network=permuted, partition=tuned)
+    permuted, allocation = bench.permute(), TemplateAllocation(kind="template", fractions=(1.0, 0.4))
+    widths = bench.widths(0.3, allocation=allocation)
+    tuned = bench.key(bench.tuning(permuted).model_copy(update={"widths": widths}))
+    pruned = bench.resample(permuted, tuned=tuned, allocation=allocation)
     channel_map = ChannelMap.from_json(bench.json(permuted, "channels.json"))
     question = Question(channel_map=channel_map, target=0.3, cost=ParameterCount(channel_map))
     expected = allocate(ALLOCATIONS["template"], question, {"fractions": [1.0, 0.4]}).widths
@@ -110,21 +122,16 @@ def test_tuning_and_pruning_choose_the_same_widths(bench):
 
 
 def test_what_is_missing_is_named(prune, failure):
-    outcome = failure(prune("sensitivity"))
+    outcome = failure(prune(SENSITIVITY))
     assert outcome.cause is Cause.BAD_INPUT
     assert "asks for losses" in outcome.message
 
 
 def test_ones_own_has_to_need_what_the_sweep_says(bench, converted, failure, monkeypatch):
-    import sys
-    import types
-
-    from workers.allocation import allocator
-
     module = types.ModuleType("own_allocations")
     module.keep_all = allocator(needs=["losses"])(lambda question: question.channel_map.widths())
+    module.__spec__ = ModuleSpec("own_allocations", None)
     monkeypatch.setitem(sys.modules, "own_allocations", module)
-    record = {"kind": "own_allocations:keep_all", "settings": {}, "needs": [], "source": None}
-    params = {"how": "remove", "allocation": record, "compression": 0.0}
-    outcome = failure(bench.run(StageKind.PRUNE, params, network=converted, scores=bench.score(converted)))
+    own = OwnAllocation(kind="own", choose="own_allocations:keep_all")
+    outcome = failure(bench.run(bench.removal(converted, 0.0, allocation=own)))
     assert "needs ['losses']; the sweep says `needs: []`" in outcome.message

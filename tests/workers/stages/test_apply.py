@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from jobs.artifact import Commit
 from jobs.outcome import Cause, Succeeded
-from jobs.task import StageKind
+from jobs.stages.pruning import PruneParams, WeightPruning
 from workers.data import batches
 from workers.network import MASKS_FILE
 from workers.protocols import protocol
@@ -134,8 +134,8 @@ def test_the_seed_draws(bench, pruned):
 
 
 def test_single_weights_that_were_removed_stay_away(bench):
-    magnitude = {"how": "magnitude", "scope": "global", "linear": False, "compression": 0.5}
-    thinned = bench.key(StageKind.PRUNE, magnitude, network=bench.train())
+    thinning = WeightPruning(network=bench.train(), scope="global", linear=False, compression=0.5)
+    thinned = bench.key(PruneParams(procedure=thinning))
     key = key_of(bench.apply(thinned, "own_protocols:draw"))
     before, masks, after = (bench.tensors(*each) for each in ((thinned,), (thinned, MASKS_FILE), (key,)))
     assert not torch.equal(after["conv1.weight"], before["conv1.weight"])

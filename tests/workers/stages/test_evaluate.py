@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from jobs.outcome import Cause
-from jobs.task import StageKind
 
 KEYS = {
     "accuracy",
@@ -57,15 +56,13 @@ def test_folding_costs_no_accuracy(bench):
 
 def test_the_batch_size_changes_nothing_but_rounding(bench):
     trained = bench.train()
-    params = {**bench.tasks[bench.evaluate(trained)].params, "batch_size": 100}
-    other = bench.measured(bench.key(StageKind.EVALUATE, params, network=trained))
+    other = bench.measured(bench.key(bench.evaluation(trained).model_copy(update={"batch_size": 100})))
     assert other["loss"] == pytest.approx(bench.measured(bench.evaluate(trained))["loss"], rel=1e-5)
 
 
 def test_another_split_is_another_number(bench):
     trained = bench.train()
-    params = {**bench.tasks[bench.evaluate(trained)].params, "split": "validation"}
-    measured = bench.measured(bench.key(StageKind.EVALUATE, params, network=trained))
+    measured = bench.measured(bench.key(bench.evaluation(trained).model_copy(update={"split": "validation"})))
     assert measured["num_samples"] == 200
     # The stage and training agree about the last epoch.
     assert measured["accuracy"] == bench.measured(trained)["last"]["validation_accuracy"]
@@ -74,14 +71,14 @@ def test_another_split_is_another_number(bench):
 @pytest.mark.parametrize(("asked", "seen"), [(50, 50), (1000, 597)])
 def test_a_number_of_images_can_be_asked_for(bench, asked, seen):
     trained = bench.train()
-    params = {**bench.tasks[bench.evaluate(trained)].params, "num_images": asked}
-    assert bench.measured(bench.key(StageKind.EVALUATE, params, network=trained))["num_samples"] == seen
+    params = bench.evaluation(trained).model_copy(update={"num_images": asked})
+    assert bench.measured(bench.key(params))["num_samples"] == seen
 
 
 def test_it_stops_when_asked_to(bench, failure):
     trained = bench.train()
-    params = {**bench.tasks[bench.evaluate(trained)].params, "batch_size": 99}
-    outcome = bench.run(StageKind.EVALUATE, params, should_stop=lambda: True, network=trained)
+    params = bench.evaluation(trained).model_copy(update={"batch_size": 99})
+    outcome = bench.run(params, should_stop=lambda: True)
     assert failure(outcome).cause is Cause.CANCELLED
 
 
@@ -103,8 +100,7 @@ def test_a_network_that_fails_a_gate_fails_its_point_with_the_reason(own_bench, 
     monkeypatch.syspath_prepend(Path(__file__).parent)
     from obstacle_networks import Emptied
 
-    params = own_bench.tasks[own_bench.evaluate(own_bench.train())].params
     empty = own_bench.put("obstacle_networks:Emptied", Emptied().state_dict())
-    outcome = failure(own_bench.run(StageKind.EVALUATE, params, network=empty))
+    outcome = failure(own_bench.run(own_bench.evaluation(empty)))
     assert outcome.cause is Cause.BAD_NETWORK
     assert "nothing.weight, nothing.bias hold no number" in outcome.message

@@ -1,10 +1,13 @@
 import pytest
 import torch
 
+from jobs.artifact import Manifest
 from jobs.outcome import Cause
-from jobs.task import StageKind
+from jobs.stages.base import ArtifactKey
+from jobs.stages.scoring import ObserveParams
 from workers.channels import find_groups
 from workers.data import load_dataset
+from workers.network import NetworkRecipe, network_files
 from workers.observations import OBSERVATIONS, Batches
 
 
@@ -42,29 +45,27 @@ def test_the_seed_chooses_the_images(bench):
 
 
 def test_it_stops_on_request(bench, failure):
-    params = bench.tasks[bench.observe(bench.convert(fold=False), "activations")].params
+    params = bench.params(bench.observe(bench.convert(fold=False), "activations"), batch_size=4)
     answers = iter([False, True])  # before it starts, and at the first batch
-    outcome = bench.run(
-        StageKind.OBSERVE,
-        {**params, "batch_size": 4},
-        network=bench.convert(fold=False),
-        should_stop=lambda: next(answers),
-    )
+    outcome = bench.run(params, should_stop=lambda: next(answers))
     assert failure(outcome).cause is Cause.CANCELLED
 
 
 def test_features_that_are_not_numbers_are_bad_numerics(own_bench, failure):
     broken = own_bench.tensors(own_bench.train())
     broken["bn1.running_mean"][0] = float("nan")
-    from jobs.artifact import Manifest
-    from workers.network import Recipe, network_files
-
-    recipe = own_bench.json(own_bench.train(), "network.json")
-    files = network_files(Recipe(**{**recipe, "folded": ()}), broken)
-    own_bench.store.commit(Manifest(key="d" * 32, stage="train", identity={}, measurements={}), files)
-    converted = own_bench.convert("d" * 32, fold=False)
-    params = {"observation": "activations", "source": None, "num_images": 4, "batch_size": 4, "seed": 0}
-    data = {"dataset": "digits", "source": None, "arguments": {}, "normalize": None, "fingerprint": "digits"}
-    outcome = own_bench.run(StageKind.OBSERVE, {**params, "data": data}, network=converted)
+    recipe = NetworkRecipe.from_json(own_bench.store.read(own_bench.train(), "network.json"))
+    key = ArtifactKey("d" * 32)
+    own_bench.store.commit(
+        Manifest(key=key, stage="train", identity={}, measurements={}), network_files(recipe, broken)
+    )
+    params = ObserveParams(
+        network=own_bench.convert(key, fold=False),
+        observation="activations",
+        images=own_bench.images(4),
+        batch_size=4,
+        seed=0,
+    )
+    outcome = own_bench.run(params)
     assert failure(outcome).cause is Cause.BAD_NUMERICS
     assert "mean:conv1" in outcome.message

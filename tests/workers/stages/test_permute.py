@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from jobs.outcome import Cause
-from jobs.task import StageKind
 
 
 def test_it_measures_the_total_variation(bench):
@@ -29,9 +28,7 @@ def test_the_network_computes_the_same(bench, images, method, fold):
 def test_it_carries_the_certificates_of_all_orders(bench):
     converted, key = bench.convert(), bench.permute()
     certificates = [
-        certificate
-        for order in bench.orders(converted, bench.tasks[key].params)
-        for certificate in bench.measured(order)["groups"]
+        certificate for order in bench.orders(bench.params(key)) for certificate in bench.measured(order)["groups"]
     ]
     assert bench.measured(key)["groups"] == certificates
     names = {group["name"] for group in bench.measured(converted)["groups"]}
@@ -41,7 +38,7 @@ def test_it_carries_the_certificates_of_all_orders(bench):
 
 def test_channels_stand_in_the_order_that_was_found(bench):
     converted, permuted = bench.convert(), bench.permute()
-    orders = [bench.json(key, "orders.json") for key in bench.orders(converted, bench.tasks[permuted].params)]
+    orders = [bench.json(key, "orders.json") for key in bench.orders(bench.params(permuted))]
     order = next(found["layer1.0.conv1"]["orders"][0] for found in orders if "layer1.0.conv1" in found)
     before, after = bench.tensors(converted), bench.tensors(permuted)
     assert torch.equal(after["layer1.0.conv1.bias"], before["layer1.0.conv1.bias"][order])
@@ -57,7 +54,6 @@ def test_the_identity_changes_nothing(bench):
 
 
 def test_orders_that_are_not_there_have_to_be_made_again(own_bench, failure):
-    params = {"ordering": {"method": "tsp", "metric": "l2", "normalize": "none", "effort": "fast"}, "seed": 0}
-    outcome = own_bench.run(StageKind.PERMUTE, params, network=own_bench.convert())
+    outcome = own_bench.run(own_bench.permutation(own_bench.convert(), metric="l2"))
     assert failure(outcome).cause is Cause.CORRUPT
     assert not own_bench.store.has(outcome.damaged)

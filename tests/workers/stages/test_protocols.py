@@ -8,10 +8,18 @@ from safetensors.torch import save
 
 from jobs.artifact import Manifest
 from jobs.outcome import Succeeded
-from jobs.task import StageKind
+from jobs.spec.training import Recipe
+from jobs.stages.base import ArtifactKey
+from jobs.stages.pruning import ChannelRewinding, PruneParams
+from jobs.stages.training import ScratchBudget
 
 DIGITS = 1000  # images in the training split
-RECIPE = {"epochs": 2, "batch_size": 100, "learning_rate": 0.02, "augment": "crop-flip"}
+RECIPE = Recipe(epochs=2, batch_size=100, learning_rate=0.02, augment="crop-flip")
+
+
+def changed(**changes):
+    """The recipe of these tests with changes."""
+    return Recipe.model_validate({**RECIPE.model_dump(), **changes})
 
 
 @pytest.fixture
@@ -20,20 +28,13 @@ def pruned(bench):
 
 
 @pytest.fixture
-def params(bench):
-    """Of a protocol's `train` task."""
-    data = bench.tasks[bench.train()].params["data"]
-    return lambda how, **changes: {"how": how, "train": RECIPE, "data": data, "seed": 0, **changes}
+def further(bench, pruned):
+    return bench.key(bench.further(pruned, RECIPE))
 
 
 @pytest.fixture
-def further(bench, pruned, params):
-    return bench.key(StageKind.TRAIN, params("further"), network=pruned)
-
-
-@pytest.fixture
-def scratch(bench, pruned, params):
-    return bench.key(StageKind.TRAIN, params("scratch"), network=pruned, dense=bench.train())
+def scratch(bench, pruned):
+    return bench.key(bench.scratch(pruned, bench.train(), RECIPE))
 
 
 def test_what_was_measured_of_the_pruned_network_is_carried_on(bench, pruned, further, scratch):
@@ -44,19 +45,19 @@ def test_what_was_measured_of_the_pruned_network_is_carried_on(bench, pruned, fu
         assert measured.keys() - before.keys() == {"last", "best", "training_epochs", "training_macs"}
 
 
-def test_the_cost_is_three_forward_passes_of_every_sample_and_adds_up(bench, pruned, further, params):
+def test_the_cost_is_three_forward_passes_of_every_sample_and_adds_up(bench, pruned, further):
     macs = bench.measured(pruned)["macs"]
     cost = {name: bench.measured(further)[name] for name in ("training_epochs", "training_macs")}
     assert cost == {"training_epochs": 2, "training_macs": 3 * macs * DIGITS * 2}
-    again = bench.measured(bench.key(StageKind.TRAIN, params("further"), network=further))
+    again = bench.measured(bench.key(bench.further(further, RECIPE)))
     assert (again["training_epochs"], again["training_macs"]) == (4, 2 * cost["training_macs"])
     assert bench.measured(bench.evaluate(further))["training_macs"] == cost["training_macs"]
     # Pre-training is not counted: every method starts from it.
     assert bench.measured(bench.evaluate(pruned))["training_macs"] == 0
 
 
-def test_fine_tuning_goes_on_from_the_pruned_weights_and_heals(bench, pruned, params):
-    healed = bench.key(StageKind.TRAIN, params("further", train={**RECIPE, "augment": "none"}), network=pruned)
+def test_fine_tuning_goes_on_from_the_pruned_weights_and_heals(bench, pruned):
+    healed = bench.key(bench.further(pruned, changed(augment="none")))
     accuracies = [bench.measured(bench.evaluate(key))["accuracy"] for key in (pruned, healed)]
     assert accuracies[1] > accuracies[0] + 0.1
     assert bench.measured(healed)["last"]["epoch"] == 2
@@ -67,39 +68,36 @@ def put_changed(bench, key, change):
     manifest = bench.store.manifest(key)
     files = {name: bench.store.read(key, name) for name in manifest.files}
     files["weights.safetensors"] = save(change(bench.tensors(key)))
-    other = "e" * 32
+    other = ArtifactKey("e" * 32)
     bench.store.commit(Manifest(key=other, stage="prune", identity={}, measurements=manifest.measurements), files)
     return other
 
 
-def test_scratch_shares_nothing_with_the_pruned_weights_but_the_widths(own_bench, params):
+def test_scratch_shares_nothing_with_the_pruned_weights_but_the_widths(own_bench):
     pruned, dense = own_bench.remove(own_bench.convert(fold=False)), own_bench.train()
     noisy = put_changed(own_bench, pruned, lambda state: {name: 1 - each for name, each in state.items()})
-    keys = [
-        own_bench.key(StageKind.TRAIN, params("scratch"), network=network, dense=dense) for network in (pruned, noisy)
-    ]
+    keys = [own_bench.key(own_bench.scratch(network, dense, RECIPE)) for network in (pruned, noisy)]
     assert keys[0] != keys[1]  # the widths come from there
     assert own_bench.digests(keys[0]) == own_bench.digests(keys[1])
 
 
-def test_scratch_starts_as_a_network_built_at_those_widths(own_bench, params):
+def test_scratch_starts_as_a_network_built_at_those_widths(own_bench):
     """Cut out of a network of eight channels, it learns what a network built with three learns from the same seed."""
-    source = {**own_bench.tasks[own_bench.train()].params, "network": "plain", "train": RECIPE}
     wide, narrow = (
-        own_bench.key(StageKind.TRAIN, {**source, "arguments": {"widths": [width], "in_channels": 1}})
+        own_bench.train(network="plain", recipe=RECIPE, arguments={"widths": [width], "in_channels": 1})
         for width in (8, 3)
     )
     cut = own_bench.remove(own_bench.convert(wide, fold=False), 0.6)
     assert own_bench.measured(cut)["widths"] == {"features.0": 3}
-    found = own_bench.key(StageKind.TRAIN, params("scratch"), network=cut, dense=wide)
+    found = own_bench.key(own_bench.scratch(cut, wide, RECIPE))
     first, second = own_bench.tensors(found), own_bench.tensors(narrow)
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
 
 
-def test_scratch_of_a_folded_network_has_its_batch_norms_back(bench, params):
+def test_scratch_of_a_folded_network_has_its_batch_norms_back(bench):
     folded = bench.resample(bench.permute())
     assert "bn1.weight" not in bench.tensors(folded)
-    key = bench.key(StageKind.TRAIN, params("scratch"), network=folded, dense=bench.train())
+    key = bench.key(bench.scratch(folded, bench.train(), RECIPE))
     module, measured = bench.network(key), bench.measured(key)
     assert module.bn1.num_features == module.conv1.out_channels == measured["widths"]["conv1"]
     assert measured["params"] == sum(each.numel() for each in module.parameters())
@@ -110,37 +108,36 @@ def test_scratch_of_a_folded_network_has_its_batch_norms_back(bench, params):
 @pytest.mark.parametrize(
     ("budget", "epochs"),
     [
-        ({"cap": None, "fine_tuning_epochs": 0}, lambda ratio: round(2 * ratio)),
-        ({"cap": 1.0, "fine_tuning_epochs": 0}, lambda ratio: 2),
-        ({"cap": None, "fine_tuning_epochs": 3}, lambda ratio: round(2 * ratio) + 3),
+        (ScratchBudget(), lambda ratio: round(2 * ratio)),
+        (ScratchBudget(cap=1.0), lambda ratio: 2),
+        (ScratchBudget(fine_tuning_epochs=3), lambda ratio: round(2 * ratio) + 3),
     ],
 )
-def test_a_budget_of_multiply_accumulates_is_spent_whole(bench, params, budget, epochs):
+def test_a_budget_of_multiply_accumulates_is_spent_whole(bench, budget, epochs):
     pruned, dense = bench.remove(bench.convert(fold=False), 0.6), bench.train()
     macs = [bench.measured(key)["macs"] for key in (dense, pruned)]
-    key = bench.key(StageKind.TRAIN, params("scratch", budget=budget), network=pruned, dense=dense)
+    key = bench.key(bench.scratch(pruned, dense, RECIPE, budget))
     wanted = epochs(macs[0] / macs[1])
     measured = bench.measured(key)
     assert measured["training_epochs"] == measured["last"]["epoch"] == wanted
     assert measured["training_macs"] == 3 * macs[1] * DIGITS * wanted
 
 
-def test_the_dense_network_can_be_trained_as_long(bench, params):
+def test_the_dense_network_can_be_trained_as_long(bench):
     dense = bench.train()
-    budget = {"cap": None, "fine_tuning_epochs": 0}
     keys = [
-        bench.key(StageKind.TRAIN, params("further"), network=dense),
-        bench.key(StageKind.TRAIN, params("scratch", budget=budget), network=dense, dense=dense),
+        bench.key(bench.further(dense, RECIPE)),
+        bench.key(bench.scratch(dense, dense, RECIPE, ScratchBudget())),
     ]
     for key in keys:
         measured = bench.measured(bench.evaluate(key))
         assert (measured["compression"], measured["training_epochs"]) == (0.0, 2)
 
 
-def test_rewound_weights_are_the_early_ones_of_the_channels_that_were_kept(bench, pruned, params):
-    untrained = bench.key(StageKind.TRAIN, {**bench.tasks[bench.train()].params, "train": None})
-    channels = bench.convert(fold=False)
-    rewound = bench.key(StageKind.PRUNE, {"how": "rewind"}, network=untrained, channels=channels, pruned=pruned)
+def test_rewound_weights_are_the_early_ones_of_the_channels_that_were_kept(bench, pruned):
+    untrained = bench.train(recipe=None)
+    rewinding = ChannelRewinding(network=untrained, channels=bench.convert(fold=False), pruned=pruned)
+    rewound = bench.key(PruneParams(procedure=rewinding))
     assert bench.measured(rewound) == bench.measured(pruned)
     kept = bench.tensors(pruned, "kept.safetensors")["conv1"]
     found, early = bench.tensors(rewound), bench.tensors(untrained)
@@ -148,9 +145,8 @@ def test_rewound_weights_are_the_early_ones_of_the_channels_that_were_kept(bench
     assert not torch.equal(found["conv1.weight"], bench.tensors(pruned)["conv1.weight"])
 
 
-def test_the_schedule_goes_on_from_the_epoch_that_was_returned_to(bench, pruned, params):
-    train = {**RECIPE, "epochs": 4}
-    key = bench.key(StageKind.TRAIN, params("further", train=train, begin=2), network=pruned)
+def test_the_schedule_goes_on_from_the_epoch_that_was_returned_to(bench, pruned):
+    key = bench.key(bench.further(pruned, changed(epochs=4, begin=2)))
     measured = bench.measured(key)
     # The second half of four epochs: a tenth of the learning rate, then a hundredth.
     assert (measured["last"]["epoch"], measured["training_epochs"]) == (4, 2)
@@ -158,38 +154,36 @@ def test_the_schedule_goes_on_from_the_epoch_that_was_returned_to(bench, pruned,
 
 
 def test_a_training_that_ends_early_has_the_weights_of_that_moment(bench):
-    params = bench.tasks[bench.train()].params
-    longer = {**params, "train": {**RECIPE, "schedule": "constant"}}
-    early = bench.key(StageKind.TRAIN, {**longer, "until": 1})
-    alone = bench.key(StageKind.TRAIN, {**params, "train": {**RECIPE, "schedule": "constant", "epochs": 1}})
+    early = bench.train(recipe=changed(schedule="constant", until=1))
+    alone = bench.train(recipe=changed(schedule="constant", epochs=1))
     assert bench.digests(early) == bench.digests(alone)
 
 
 @pytest.mark.parametrize("how", ["further", "scratch"])
-def test_lost_in_the_middle_it_ends_with_the_same_artifact(own_bench, params, lost, lost_at, how):
+def test_lost_in_the_middle_it_ends_with_the_same_artifact(own_bench, lost, lost_at, how):
     pruned, dense = own_bench.remove(own_bench.convert(fold=False)), own_bench.train()
-    inputs = {"network": pruned, "dense": dense} if how == "scratch" else {"network": pruned}
+    asked = own_bench.further(pruned, RECIPE) if how == "further" else own_bench.scratch(pruned, dense, RECIPE)
     alone = type(own_bench)(Path(own_bench.store.uri) / "alone")
-    for key in inputs.values():
+    for key in (pruned, dense):
         alone.store.commit(
             own_bench.store.manifest(key), {name: own_bench.store.read(key, name) for name in own_bench.digests(key)}
         )
-    expected = alone.key(StageKind.TRAIN, params(how), **inputs)
+    expected = alone.key(asked)
     with pytest.raises(lost):
-        own_bench.run(StageKind.TRAIN, params(how), should_stop=lost_at(16), checkpoint_interval_s=0, **inputs)
+        own_bench.run(asked, should_stop=lost_at(16), checkpoint_interval_s=0)
     assert own_bench.store.load_checkpoint(expected)
     counter = lost_at(10**9)
-    assert isinstance(own_bench.run(StageKind.TRAIN, params(how), should_stop=counter, **inputs), Succeeded)
+    assert isinstance(own_bench.run(asked, should_stop=counter), Succeeded)
     assert counter.asked < 1 + 2 * 11  # before the stage, and at two epochs of ten batches and a validation
     assert own_bench.digests(expected) == alone.digests(expected)
     assert own_bench.measured(expected) == alone.measured(expected)
 
 
-def test_the_best_epoch_is_evaluated_beside_the_last(own_bench, params):
+def test_the_best_epoch_is_evaluated_beside_the_last(own_bench):
     pruned = own_bench.remove(own_bench.convert(fold=False))
     # Ruined after its first epoch, which is warm-up.
-    ruined = {**RECIPE, "epochs": 3, "learning_rate": 20.0, "warmup_epochs": 1, "schedule": "constant"}
-    key = own_bench.key(StageKind.TRAIN, params("further", train=ruined), network=pruned)
+    ruined = changed(epochs=3, learning_rate=20.0, warmup_epochs=1, schedule="constant")
+    key = own_bench.key(own_bench.further(pruned, ruined))
     measured, evaluated = own_bench.measured(key), own_bench.measured(own_bench.evaluate(key))
     assert measured["best"]["epoch"] < measured["last"]["epoch"]
     best = own_bench.network(key)

@@ -5,7 +5,7 @@ import torch
 
 import workers.stages._selection
 from jobs.outcome import Cause
-from jobs.task import StageKind
+from jobs.spec.allocation import LeastErrorAllocation
 from workers.allocation import ALLOCATIONS, Question, allocate, merging_errors, removal_errors
 from workers.channels import ChannelMap, ParameterCount
 from workers.integral import QUADRATURES, nodes_of, resample
@@ -23,10 +23,8 @@ def pruned(bench):
             return bench.remove(bench.convert(fold=False), criterion=how)
         if how == "uniform":
             return bench.resample(bench.permute(), sampling=("uniform", "midpoint"))
-        inputs = {}
-        if how != "adaptive":
-            inputs = {"partition": bench.tune(bench.permute(), biases=how == "tuned biases")}
-        return bench.resample(bench.permute(), **inputs)
+        tuned = None if how == "adaptive" else bench.tune(bench.permute(), biases=how == "tuned biases")
+        return bench.resample(bench.permute(), tuned=tuned)
 
     return pruned
 
@@ -37,7 +35,7 @@ def test_it_measures_what_was_reached(bench, pruned, how):
     measured = bench.measured(key)
     assert measured.keys() == KEYS | ({"training_epochs", "training_macs"} if "tuned" in how else set())
     assert measured["widths"].keys() == {"conv1", "layer1.0.conv1", "layer2.0.conv1", "layer2.0.conv2"}
-    source = bench.measured(bench.tasks[key].inputs["network"] if how in {"l1", "random"} else bench.convert())
+    source = bench.measured(bench.params(key).procedure.network if how in {"l1", "random"} else bench.convert())
     assert measured["compression"] == pytest.approx(1 - measured["params"] / source["params"], abs=1e-12)
     assert abs(measured["compression"] - 0.3) <= 0.01 or "asked 30%" in measured["note"]
     assert measured["macs"] < source["macs"]
@@ -85,7 +83,7 @@ def test_at_compression_0_removing_changes_not_a_bit(bench):
 
 def test_a_tuned_partition_is_the_one_that_is_used(bench, pruned):
     permuted, key = bench.permute(), pruned("tuned biases")
-    tuned = bench.tensors(bench.tasks[key].inputs["partition"], "partition.safetensors")
+    tuned = bench.tensors(bench.params(key).procedure.tuned, "partition.safetensors")
     channel_map = ChannelMap.from_json(bench.json(permuted, "channels.json"))
     nodes = {name: nodes_of(tuned[name]) for name in channel_map.widths()}
     expected = resample(bench.tensors(permuted), channel_map, nodes, QUADRATURES["product"])
@@ -96,8 +94,7 @@ def test_a_tuned_partition_is_the_one_that_is_used(bench, pruned):
 def test_a_target_that_is_out_of_reach_fails_with_the_nearest_possible_one(bench, failure):
     # One channel everywhere: stem 11, blocks 22 and 25, linear 20 of 3,730 parameters.
     converted = bench.convert(fold=False)
-    params = {"how": "remove", "allocation": "uniform", "compression": 0.99}
-    outcome = failure(bench.run(StageKind.PRUNE, params, network=converted, scores=bench.score(converted)))
+    outcome = failure(bench.run(bench.removal(converted, 0.99)))
     assert outcome.cause is Cause.BAD_INPUT
     assert "99% of the parameters cannot go, at most 97.9% can: every group" in outcome.message
     assert outcome.message.endswith("ask for 97 % or less")
@@ -107,8 +104,7 @@ def test_a_channel_map_that_is_wrong_is_a_bug(own_bench, failure, monkeypatch):
     # Masking that leaves everything in place stands for a slice that takes too much away.
     monkeypatch.setattr(workers.stages._selection, "mask", lambda state, channel_map, kept: state)
     converted = own_bench.convert(fold=False)
-    params = {"how": "remove", "allocation": "uniform", "compression": 0.3}
-    outcome = own_bench.run(StageKind.PRUNE, params, network=converted, scores=own_bench.score(converted))
+    outcome = own_bench.run(own_bench.removal(converted))
     assert failure(outcome).cause is Cause.BUG
     assert "sliced and masked network differ by" in outcome.message
 
@@ -146,20 +142,16 @@ def test_a_network_without_prunable_channels_cannot_be_pruned(own_bench, monkeyp
 
     trained = own_bench.put("obstacle_networks:Unprunable", obstacle_networks.Unprunable().state_dict())
     converted = own_bench.convert(trained)
-    params = {"how": "remove", "allocation": "uniform", "compression": 0.4}
-    outcome = failure(own_bench.run(StageKind.PRUNE, params, network=converted, scores=own_bench.score(converted)))
+    outcome = failure(own_bench.run(own_bench.removal(converted, 0.4)))
     assert "at most 0.0% can: the network has no channel group that can be pruned" in outcome.message
 
 
 def test_least_error_takes_removed_channels_for_criteria_and_merged_ones_for_functions(bench):
     converted, permuted = bench.convert(fold=False), bench.permute()
-    params = {"how": "remove", "allocation": "least-error", "compression": 0.3}
-    removed = bench.key(StageKind.PRUNE, params, network=converted, scores=bench.score(converted))
-    params = {"how": "resample", **bench.sampling(0.3), "allocation": "least-error"}
-    merged = bench.key(StageKind.PRUNE, params, network=permuted)
-    tuned = bench.key(
-        StageKind.TUNE, {**bench.tasks[bench.tune(permuted)].params, "allocation": "least-error"}, network=permuted
-    )
+    allocation = LeastErrorAllocation(kind="least-error")
+    removed = bench.remove(converted, allocation=allocation)
+    merged = bench.resample(permuted, allocation=allocation)
+    tuned = bench.key(bench.tuning(permuted).model_copy(update={"widths": bench.widths(0.3, allocation=allocation)}))
 
     def expected(source, errors):
         channel_map = ChannelMap.from_json(bench.json(source, "channels.json"))

@@ -3,7 +3,6 @@ import torch
 
 from jobs.artifact import Commit
 from jobs.outcome import Cause
-from jobs.task import StageKind
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -41,7 +40,7 @@ def test_it_repeats(bench, pruned):
 
 
 def test_a_folded_network_has_nothing_to_recalibrate(bench, failure):
-    params = bench.tasks[bench.recalibrate(bench.remove(bench.convert(fold=False), 0.5))].params
-    failed = failure(bench.run(StageKind.RECALIBRATE, params, network=bench.resample(bench.permute())))
+    recalibrated = bench.recalibrate(bench.remove(bench.convert(fold=False), 0.5))
+    failed = failure(bench.run(bench.params(recalibrated, network=bench.resample(bench.permute()))))
     assert failed.cause is Cause.BAD_INPUT
     assert "no batch norm" in failed.message

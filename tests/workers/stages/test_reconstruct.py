@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from jobs.artifact import Commit
+from jobs.spec.allocation import LeastErrorAllocation, UniformAllocation
 
 
 @pytest.fixture
@@ -25,7 +26,9 @@ def test_the_artifact_is_a_network_of_the_measured_widths(bench, reconstructed, 
 
 
 @pytest.mark.parametrize("how", ["lasso", "thinet"])
-@pytest.mark.parametrize("allocation", ["uniform", "least-error"])
+@pytest.mark.parametrize(
+    "allocation", [UniformAllocation(), LeastErrorAllocation(kind="least-error")], ids=lambda each: each.kind
+)
 def test_it_loses_less_than_the_same_widths_by_l1(bench, how, allocation):
     converted = bench.convert(fold=False)
     key = bench.reconstruct(converted, how, compression=0.5, allocation=allocation)
@@ -44,5 +47,5 @@ def test_it_repeats(bench, reconstructed):
 
 
 def test_another_seed_sees_other_images(bench, reconstructed):
-    other = bench.reconstruct(bench.convert(fold=False), "lasso", seed=1)
+    other = bench.key(bench.params(reconstructed, seed=1))
     assert bench.digests(other)["weights.safetensors"] != bench.digests(reconstructed)["weights.safetensors"]

@@ -5,7 +5,8 @@ import torch
 
 from jobs.artifact import Manifest
 from jobs.outcome import Cause
-from jobs.task import StageKind
+from jobs.stages.base import ArtifactKey
+from jobs.stages.scoring import Observed, ScoreParams
 from workers.criteria import CRITERIA
 
 
@@ -28,15 +29,15 @@ def test_every_channel_is_scored(bench, criterion):
 
 def test_random_scores_follow_the_seed(bench):
     converted = bench.convert(fold=False)
-    keys = [bench.key(StageKind.SCORE, {"criterion": "random", "seed": seed}, network=converted) for seed in (0, 1)]
+    keys = [bench.score(converted, "random", seed) for seed in (0, 1)]
     first, second = (bench.tensors(key, "scores.safetensors") for key in keys)
     assert not any(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_a_criterion_that_reads_what_the_sweep_did_not_plan_is_bad_input(own_bench, failure, own_code):
     converted = own_bench.convert(fold=False)
-    params = {"criterion": f"{own_code}:active", "seed": 0, "source": "s"}
-    outcome = own_bench.run(StageKind.SCORE, params, network=converted)
+    params = ScoreParams(network=converted, criterion=f"{own_code}:active", seed=0, source="s")
+    outcome = own_bench.run(params)
     assert failure(outcome).cause is Cause.BAD_INPUT
     assert "reads activations; the sweep says no `observation`" in outcome.message
 
@@ -44,15 +45,16 @@ def test_a_criterion_that_reads_what_the_sweep_did_not_plan_is_bad_input(own_ben
 def test_a_criterion_and_an_observation_of_the_users_own(own_bench, own_code):
     converted = own_bench.convert(fold=False)
     observed = own_bench.observe(converted, f"{own_code}:widths")
-    params = {"criterion": f"{own_code}:by_width", "seed": 0, "source": "s", "observation": f"{own_code}:widths"}
-    key = own_bench.key(StageKind.SCORE, params, network=converted, observation=observed)
+    reading = Observed(observation=f"{own_code}:widths", artifact=observed)
+    params = ScoreParams(network=converted, criterion=f"{own_code}:by_width", seed=0, source="s", observed=reading)
+    key = own_bench.key(params)
     scores = own_bench.tensors(key, "scores.safetensors")
     assert scores["conv1"].tolist() == [-8.0] * 8
 
 
 def test_scores_that_are_not_one_per_unit_are_bad_input(own_bench, failure, own_code):
-    params = {"criterion": f"{own_code}:too_few", "seed": 0, "source": "s"}
-    outcome = own_bench.run(StageKind.SCORE, params, network=own_bench.convert(fold=False))
+    converted = own_bench.convert(fold=False)
+    outcome = own_bench.run(ScoreParams(network=converted, criterion=f"{own_code}:too_few", seed=0, source="s"))
     assert failure(outcome).cause is Cause.BAD_INPUT
     assert "one per unit is needed" in outcome.message
 
@@ -66,6 +68,6 @@ def test_weights_that_are_not_numbers_are_bad_numerics(own_bench, failure):
     files = {name: own_bench.store.read(converted, name) for name in own_bench.digests(converted)}
     broken = Manifest(key="e" * 32, stage="convert", identity={}, measurements={})
     own_bench.store.commit(broken, {**files, "weights.safetensors": save(state)})
-    outcome = own_bench.run(StageKind.SCORE, {"criterion": "l1", "seed": None}, network="e" * 32)
+    outcome = own_bench.run(ScoreParams(network=ArtifactKey("e" * 32), criterion="l1"))
     assert failure(outcome).cause is Cause.BAD_NUMERICS
     assert "layer1.0.conv1" in outcome.message

@@ -3,26 +3,26 @@ import copy
 import pytest
 import torch
 
-from jobs.task import StageKind
+from jobs.stages.common import Removal
+from jobs.stages.scoring import SenseParams
 from workers.channels import ChannelMap, load_resized, select
 from workers.data import load_dataset
 from workers.measure import evaluate
 
-SENSE = {"fractions": [0.5, 0.25, 1.0], "num_images": 60, "batch_size": 32, "seed": 0}
-
 
 @pytest.fixture
 def sense(bench):
-    data = {"data": bench.tasks[bench.train()].params["data"]}
-    converted = bench.convert(fold=False)
-
     def sense(how="remove"):
-        if how == "remove":
-            return bench.key(
-                StageKind.SENSE, {**SENSE, **data, "how": how}, network=converted, scores=bench.score(converted)
-            )
-        params = {**SENSE, **data, "how": how, "partition": "adaptive", "quadrature": "product"}
-        return bench.key(StageKind.SENSE, params, network=bench.permute())
+        removes, converted = how == "remove", bench.convert(fold=False)
+        params = SenseParams(
+            network=converted if removes else bench.permute(),
+            how=Removal(scores=bench.score(converted)) if removes else bench.sampling(),
+            fractions=(0.5, 0.25, 1.0),
+            images=bench.images(60),
+            batch_size=32,
+            seed=0,
+        )
+        return bench.key(params)
 
     return sense
 

@@ -4,43 +4,44 @@ import pytest
 import torch
 
 from jobs.outcome import Cause
-from jobs.task import StageKind
+from jobs.spec.sparsity import GroupLassoSpec, SlimmingSpec, SoftFilterSpec, StructureSelectionSpec
+from jobs.stages.pruning import PruneParams, WeightPruning
+from jobs.stages.training import SparseTraining, TrainParams
 
 PENALTIES = {
-    "slimming": {"kind": "slimming", "strength": 0.01, "from_scratch": True},
-    "structure-selection": {"kind": "structure-selection", "strength": 0.5, "structures": "blocks", "momentum": 0.9},
-    "soft-filter": {"kind": "soft-filter", "compression": 0.3},
-    "group-lasso": {"kind": "group-lasso", "strength": 0.5},
+    "slimming": SlimmingSpec(kind="slimming", strength=0.01),
+    "structure-selection": StructureSelectionSpec(kind="structure-selection", strength=0.5, structures="blocks"),
+    "soft-filter": SoftFilterSpec(kind="soft-filter"),
+    "group-lasso": GroupLassoSpec(kind="group-lasso", strength=0.5),
 }
-MAGNITUDE = {"how": "magnitude", "scope": "global", "linear": False, "compression": 0.5}
+TINY = {"network": "plain", "arguments": {"widths": [3, 6], "in_channels": 1}}
 
 
 @pytest.fixture
 def tiny(bench):
     """A trained network of 27 + 162 weights of convolutions, 264 parameters in all."""
-    shared = bench.tasks[bench.train()].params
-    return bench.key(StageKind.TRAIN, {**shared, "network": "plain", "arguments": {"widths": [3, 6], "in_channels": 1}})
+    return bench.train(**TINY)
 
 
 @pytest.fixture
 def started(bench):
     """The same with its initial weights."""
-    shared = bench.tasks[bench.train()].params
-    return bench.key(
-        StageKind.TRAIN,
-        {**shared, "network": "plain", "arguments": {"widths": [3, 6], "in_channels": 1}, "train": None},
-    )
+    return bench.train(**TINY, recipe=None)
 
 
-def train(bench, network, how, **more):
-    shared = bench.tasks[bench.train()].params
-    params = {"how": how, "train": shared["train"], "data": shared["data"], "seed": 0, **more}
-    return bench.key(StageKind.TRAIN, params, network=network)
+def sparsely(bench, network, sparsify):
+    shared = bench.model()
+    procedure = SparseTraining(network=network, recipe=shared.procedure.recipe, sparsify=sparsify, compression=0.3)
+    return bench.key(TrainParams(procedure=procedure, data=shared.data, seed=0))
+
+
+def thinning(network, compression=0.5, **changes):
+    procedure = WeightPruning(network=network, scope="global", linear=False, compression=compression, **changes)
+    return PruneParams(procedure=procedure)
 
 
 def thin(bench, network, **changes):
-    inputs = {name: changes.pop(name) for name in ("start",) if name in changes}
-    return bench.key(StageKind.PRUNE, {**MAGNITUDE, **changes}, network=network, **inputs)
+    return bench.key(thinning(network, **changes))
 
 
 def masks_of(bench, key):
@@ -80,13 +81,13 @@ def test_the_smallest_weights_become_zero_and_the_sizes_are_those_that_are_left(
 
 
 def test_more_than_may_go_is_refused_with_the_most_that_can(bench, tiny, failure):
-    outcome = bench.run(StageKind.PRUNE, {**MAGNITUDE, "compression": 0.9}, network=tiny)
+    outcome = bench.run(thinning(tiny, 0.9))
     assert failure(outcome).cause is Cause.BAD_INPUT
     assert "of the network's 277 parameters 187 may go: ask for 67.5% at most, or set `linear: true`" in outcome.message
 
 
 def test_rewound_survivors_have_the_initial_values_bit_for_bit(bench, tiny, started):
-    key = thin(bench, tiny, start=started)
+    key = thin(bench, tiny, rewound=started)
     masks, found, initial = masks_of(bench, key), bench.tensors(key), bench.tensors(started)
     assert all(torch.equal(mask, masks_of(bench, thin(bench, tiny))[name]) for name, mask in masks.items())
     for name, tensor in initial.items():
@@ -95,14 +96,7 @@ def test_rewound_survivors_have_the_initial_values_bit_for_bit(bench, tiny, star
 
 def test_what_is_removed_stays_away_in_every_later_training(bench, tiny):
     key = thin(bench, tiny)
-    dense = {"dense": tiny}
-    params = {
-        "how": "scratch",
-        "train": bench.tasks[bench.train()].params["train"],
-        "data": bench.tasks[bench.train()].params["data"],
-        "seed": 3,
-    }
-    trained = [train(bench, key, "further"), bench.key(StageKind.TRAIN, params, network=key, **dense)]
+    trained = [bench.key(bench.further(key)), bench.key(bench.scratch(key, tiny, seed=3))]
     trained.append(bench.recalibrate(trained[0]))
     for each in trained:
         masks, tensors = masks_of(bench, each), bench.tensors(each)
@@ -116,8 +110,8 @@ def test_what_is_removed_stays_away_in_every_later_training(bench, tiny):
 
 
 def test_a_second_round_removes_more_and_nothing_comes_back(bench, tiny):
-    first = thin(bench, tiny, round=[1, 2])
-    second = thin(bench, train(bench, first, "further"), round=[2, 2])
+    first = thin(bench, tiny, round=1, rounds=2)
+    second = thin(bench, bench.key(bench.further(first)), round=2, rounds=2)
     assert bench.measured(second)["params"] == 277 - 138
     # The share that is left after one of two rounds is the root of what is left after both: of 189, 51 and 98.
     assert bench.measured(first)["params"] == 277 - (189 - round(189 * (51 / 189) ** 0.5))
@@ -128,7 +122,7 @@ def test_a_second_round_removes_more_and_nothing_comes_back(bench, tiny):
 @pytest.mark.parametrize("kind", PENALTIES)
 def test_a_sparse_training_leaves_an_ordinary_network_that_can_be_pruned(bench, started, kind, images):
     network = bench.train() if kind == "structure-selection" else started
-    key = train(bench, network, "sparsify", regulariser=PENALTIES[kind])
+    key = sparsely(bench, network, PENALTIES[kind])
     assert bench.tensors(key).keys() == bench.tensors(network).keys()
     assert bench.digests(key).keys() == {"network.json", "weights.safetensors"}
     assert bench.measured(key)["params"] == bench.measured(network)["params"]
@@ -138,8 +132,8 @@ def test_a_sparse_training_leaves_an_ordinary_network_that_can_be_pruned(bench, 
 
 
 def test_pruning_what_training_brought_to_zero_changes_nothing(bench, images):
-    penalty = {**PENALTIES["structure-selection"], "strength": 20.0}  # no block survives that
-    key = train(bench, bench.train(), "sparsify", regulariser=penalty)
+    strong = PENALTIES["structure-selection"].model_copy(update={"strength": 20.0})  # no block survives that
+    key = sparsely(bench, bench.train(), strong)
     converted = bench.convert(key, fold=False)
     scores = bench.tensors(bench.score(converted, "unit-norm"), "scores.safetensors")
     assert {name for name, each in scores.items() if not each.any()} == {"layer1.0.conv1", "layer2.0.conv1"}
@@ -148,11 +142,3 @@ def test_pruning_what_training_brought_to_zero_changes_nothing(bench, images):
         expected = module(images)
         module.layer1[0].conv1.weight.zero_()
         assert torch.equal(module(images), expected)
-
-
-def test_an_unknown_penalty_is_bad_input(bench, started, failure):
-    shared = bench.tasks[bench.train()].params
-    params = {"how": "sparsify", "train": shared["train"], "data": shared["data"], "seed": 0}
-    outcome = bench.run(StageKind.TRAIN, {**params, "regulariser": {"kind": "slim"}}, network=started)
-    assert failure(outcome).cause is Cause.BAD_INPUT
-    assert "regulariser 'slim': unknown" in outcome.message

@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from jobs.artifact import Commit
-from jobs.task import StageKind, make_task
+from jobs.stages.base import ArtifactKey
+from jobs.stages.scoring import ScoreParams
+from jobs.stages.table import StageKind
+from jobs.task import make_task
+from workers.artifacts import ArtifactReader
 from workers.checkpoints import Checkpoint
 from workers.stages import Context, stage_function
 
@@ -26,14 +30,14 @@ def line(bench):
         "observe activations": bench.observe(unfolded, "activations"),
         "observe gradients": bench.observe(unfolded, "gradients"),
         "score taylor": bench.score(unfolded, "taylor"),
-        "order": bench.orders(folded, bench.tasks[permuted].params)[0],
+        "order": bench.orders(bench.params(permuted))[0],
         "permute": permuted,
         "choose reconstruction": bench.choose("reconstruction"),
         "choose output": bench.choose("output"),
         "tune": tuned,
         "prune remove": bench.remove(unfolded),
         "prune resample": bench.resample(permuted),
-        "prune tuned": bench.resample(permuted, partition=tuned),
+        "prune tuned": bench.resample(permuted, tuned=tuned),
     }
     for name in ("train", "prune remove", "prune resample", "prune tuned"):
         keys[f"evaluate {name}"] = bench.evaluate(keys[name])
@@ -86,11 +90,12 @@ def test_the_dense_network_is_untouched_by_all_that_came_of_it(bench, line, tmp_
 
 @pytest.fixture
 def context(bench):
-    def context(**params):
-        task = make_task(StageKind.SCORE, params=params, inputs={}, environment={})
+    def context(seed=None, criterion="l1"):
+        params = ScoreParams(network=ArtifactKey("k"), criterion=criterion, seed=seed)
         return Context(
-            task=task,
-            store=bench.store,
+            task=make_task(params, environment={}),
+            params=params,
+            artifacts=ArtifactReader(bench.store),
             device=torch.device("cpu"),
             should_stop=lambda: False,
             checkpoint=Checkpoint(load=lambda: None, save=lambda content: None),
@@ -104,7 +109,7 @@ def draw(context, purpose):
 
 
 def test_randomness_comes_from_the_seed_and_the_purpose(context):
-    assert draw(context(seed=0), "batches") == draw(context(seed=0, other=1), "batches")
+    assert draw(context(seed=0), "batches") == draw(context(seed=0, criterion="l2"), "batches")
     assert draw(context(seed=0), "batches") != draw(context(seed=1), "batches")
     assert draw(context(seed=0), "batches") != draw(context(seed=0), "images")
 

@@ -6,16 +6,11 @@ import torch
 from safetensors.torch import save_file
 
 from jobs.outcome import Cause, Succeeded
-from jobs.task import StageKind
+from jobs.spec.training import Recipe
+from jobs.task import Locations
 from workers.models import build
 
 TINY = {"network": "plain", "arguments": {"widths": [3], "in_channels": 1}}
-
-
-@pytest.fixture
-def params(bench):
-    """Those of the network that all tests share, with changes."""
-    return lambda **changes: {**bench.tasks[bench.train()].params, **changes}
 
 
 def test_it_measures_size_and_epochs(bench):
@@ -38,25 +33,24 @@ def test_its_files_are_a_network(bench, images):
     assert bench.network(bench.train())(images).shape == (4, 10)
 
 
-def test_another_seed_gives_another_network(own_bench, params):
-    keys = [own_bench.key(StageKind.TRAIN, params(**TINY, seed=seed)) for seed in (0, 1)]
+def test_another_seed_gives_another_network(own_bench):
+    keys = [own_bench.train(**TINY, seed=seed) for seed in (0, 1)]
     first, second = (own_bench.tensors(key)["linear.weight"] for key in keys)
     assert not torch.equal(first, second)
 
 
-def test_initial_weights_do_not_depend_on_the_global_generator(own_bench, params):
-    key = own_bench.key(StageKind.TRAIN, params(**TINY))
+def test_initial_weights_do_not_depend_on_the_global_generator(own_bench):
+    key = own_bench.train(**TINY)
     torch.manual_seed(12345)
     assert own_bench.run_again(key) == "repeated"
 
 
-def test_a_checkpoint_is_loaded_and_nothing_is_trained(own_bench, params, tmp_path):
+def test_a_checkpoint_is_loaded_and_nothing_is_trained(own_bench, tmp_path):
     module = build(TINY["network"], TINY["arguments"])
     save_file(module.state_dict(), tmp_path / "net.safetensors")
     outcome = own_bench.run(
-        StageKind.TRAIN,
-        params(**TINY, weights="fingerprint", train=None, seed=None),
-        locations={"weights": str(tmp_path / "net.safetensors")},
+        own_bench.model(**TINY, weights="fingerprint", recipe=None, seed=None),
+        locations=Locations(weights=str(tmp_path / "net.safetensors")),
     )
     assert isinstance(outcome, Succeeded)
     assert outcome.measurements.keys() == {"params", "macs", "size_bytes"}
@@ -64,47 +58,48 @@ def test_a_checkpoint_is_loaded_and_nothing_is_trained(own_bench, params, tmp_pa
     assert all(torch.equal(found[name], tensor) for name, tensor in module.state_dict().items())
 
 
-def test_a_checkpoint_of_another_network_is_bad_input(own_bench, params, failure, tmp_path):
+def test_a_checkpoint_of_another_network_is_bad_input(own_bench, failure, tmp_path):
     save_file(build("plain", {"widths": [5], "in_channels": 1}).state_dict(), tmp_path / "net.safetensors")
-    locations = {"weights": str(tmp_path / "net.safetensors")}
-    outcome = own_bench.run(StageKind.TRAIN, params(**TINY, weights="x", train=None), locations=locations)
+    locations = Locations(weights=str(tmp_path / "net.safetensors"))
+    outcome = own_bench.run(own_bench.model(**TINY, weights="x", recipe=None), locations=locations)
     assert failure(outcome).cause is Cause.BAD_INPUT
     assert "features.0.weight: has shape (5, 1, 3, 3)" in outcome.message
 
 
-def test_an_unknown_network_is_bad_input(own_bench, params, failure):
-    outcome = own_bench.run(StageKind.TRAIN, params(network="resnett"))
+def test_an_unknown_network_is_bad_input(own_bench, failure):
+    outcome = own_bench.run(own_bench.model(network="resnett"))
     assert (failure(outcome).cause, "did you mean 'resnet'" in outcome.message) == (Cause.BAD_INPUT, True)
 
 
-def test_it_stops_when_asked_to(own_bench, params, failure):
-    outcome = own_bench.run(StageKind.TRAIN, params(seed=7), should_stop=lambda: True)
+def test_it_stops_when_asked_to(own_bench, failure):
+    outcome = own_bench.run(own_bench.model(seed=7), should_stop=lambda: True)
     assert failure(outcome).cause is Cause.CANCELLED
     assert not own_bench.store.has(outcome.key)
 
 
-def test_a_loss_that_explodes_is_bad_numerics(own_bench, params, failure):
-    train = {"epochs": 2, "batch_size": 100, "learning_rate": 1e30}
-    assert failure(own_bench.run(StageKind.TRAIN, params(**TINY, train=train))).cause is Cause.BAD_NUMERICS
+def test_a_loss_that_explodes_is_bad_numerics(own_bench, failure):
+    recipe = Recipe(epochs=2, batch_size=100, learning_rate=1e30)
+    assert failure(own_bench.run(own_bench.model(**TINY, recipe=recipe))).cause is Cause.BAD_NUMERICS
 
 
-def test_lost_in_the_middle_it_ends_with_the_same_artifact(own_bench, params, lost, lost_at):
-    asked = params(**TINY, train={"epochs": 3, "batch_size": 100, "learning_rate": 0.05, "augment": "crop-flip"})
+def test_lost_in_the_middle_it_ends_with_the_same_artifact(own_bench, lost, lost_at):
+    recipe = Recipe(epochs=3, batch_size=100, learning_rate=0.05, augment="crop-flip")
+    asked = own_bench.model(**TINY, recipe=recipe)
     expected = type(own_bench)(Path(own_bench.store.uri) / "alone")
-    key = expected.key(StageKind.TRAIN, asked)
+    key = expected.key(asked)
     with pytest.raises(lost):
-        own_bench.run(StageKind.TRAIN, asked, should_stop=lost_at(18), checkpoint_interval_s=0)
+        own_bench.run(asked, should_stop=lost_at(18), checkpoint_interval_s=0)
     assert own_bench.store.load_checkpoint(key)
     counter = lost_at(10**9)
-    assert isinstance(own_bench.run(StageKind.TRAIN, asked, should_stop=counter), Succeeded)
+    assert isinstance(own_bench.run(asked, should_stop=counter), Succeeded)
     assert counter.asked < 1 + 3 * 11  # before the stage, and at three epochs of ten batches and a validation
     assert own_bench.digests(key) == expected.digests(key)
     assert own_bench.measured(key) == expected.measured(key)
     assert own_bench.store.load_checkpoint(key) is None
 
 
-def test_its_log_tells_the_epochs(own_bench, params):
-    key = own_bench.key(StageKind.TRAIN, params(**TINY, seed=4))
+def test_its_log_tells_the_epochs(own_bench):
+    key = own_bench.train(**TINY, seed=4)
     (log,) = Path(own_bench.store.uri, "logs", key).glob("*.log")
     assert "epoch 1: {'learning_rate'" in log.read_text()
 
@@ -117,20 +112,20 @@ class Hostile:
         return (Path.touch, (self.path,))
 
 
-def test_a_hostile_checkpoint_of_the_users_is_bad_input_and_not_run(own_bench, params, failure, tmp_path):
+def test_a_hostile_checkpoint_of_the_users_is_bad_input_and_not_run(own_bench, failure, tmp_path):
     (tmp_path / "net.pt").write_bytes(pickle.dumps(Hostile(tmp_path / "run"), protocol=2))
-    locations = {"weights": str(tmp_path / "net.pt")}
-    outcome = own_bench.run(StageKind.TRAIN, params(**TINY, weights="x", train=None), locations=locations)
+    locations = Locations(weights=str(tmp_path / "net.pt"))
+    outcome = own_bench.run(own_bench.model(**TINY, weights="x", recipe=None), locations=locations)
     assert failure(outcome).cause is Cause.BAD_INPUT
     assert "could run code; only tensors are loaded" in outcome.message
     assert not (tmp_path / "run").exists()
 
 
-def test_hostile_progress_in_the_store_is_ignored_and_not_run(own_bench, params, tmp_path):
-    asked = params(**TINY, seed=5)
-    key = own_bench.key(StageKind.TRAIN, asked)
+def test_hostile_progress_in_the_store_is_ignored_and_not_run(own_bench, tmp_path):
+    asked = own_bench.model(**TINY, seed=5)
+    key = own_bench.key(asked)
     other = type(own_bench)(tmp_path / "other")
     other.store.save_checkpoint(key, pickle.dumps(Hostile(tmp_path / "run")))
-    assert other.key(StageKind.TRAIN, asked) == key
+    assert other.key(asked) == key
     assert other.digests(key) == own_bench.digests(key)
     assert not (tmp_path / "run").exists()

@@ -4,19 +4,17 @@ import pytest
 import torch
 
 from jobs.artifact import Commit
-from jobs.task import StageKind
 
 
 @pytest.fixture
 def scratch(bench):
     """A network that learnt as an integral one from random weights, its batch norms kept."""
-    params = {**bench.tasks[bench.train()].params, "train": None}
-    untrained = bench.key(StageKind.TRAIN, params)
+    untrained = bench.train(recipe=None)
     return bench.train_integral(bench.permute(bench.convert(untrained, fold=False), method="identity"))
 
 
 def test_a_network_without_a_recipe_is_the_one_that_training_starts_from(bench):
-    untrained = bench.key(StageKind.TRAIN, {**bench.tasks[bench.train()].params, "train": None})
+    untrained = bench.train(recipe=None)
     assert "last" not in bench.measured(untrained)
     assert bench.measured(bench.evaluate(untrained))["accuracy"] < 0.2  # of ten classes
     norms = {name: each for name, each in bench.tensors(untrained).items() if name.endswith("bn1.running_mean")}
@@ -27,7 +25,7 @@ def test_a_network_without_a_recipe_is_the_one_that_training_starts_from(bench):
 @pytest.mark.parametrize("fold", [True, False])
 def test_it_learns_and_keeps_size_and_channels(bench, fold):
     permuted = bench.permute(bench.convert(fold=fold))
-    trained = bench.train_integral(permuted, train={"epochs": 1, "batch_size": 32, "learning_rate": 0.01})
+    trained = bench.train_integral(permuted, learning_rate=0.01)
     sizes = ("params", "macs", "size_bytes")
     assert all(bench.measured(trained)[name] == bench.measured(bench.convert(fold=fold))[name] for name in sizes)
     assert bench.json(trained, "channels.json") == bench.json(permuted, "channels.json")
@@ -42,7 +40,7 @@ def test_it_learns_and_keeps_size_and_channels(bench, fold):
 
 def test_after_it_half_of_the_network_does_better_than_before(bench):
     permuted = bench.permute()
-    trained = bench.train_integral(permuted, train={"epochs": 1, "batch_size": 32, "learning_rate": 0.01})
+    trained = bench.train_integral(permuted, learning_rate=0.01)
     halves = [bench.resample(key, 0.5, sampling=("uniform", "midpoint")) for key in (permuted, trained)]
     losses = [bench.measured(bench.evaluate(key))["loss"] for key in halves]
     assert losses[1] < losses[0]

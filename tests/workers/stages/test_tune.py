@@ -3,7 +3,6 @@ import torch
 
 from jobs.artifact import Commit
 from jobs.outcome import Cause, Succeeded
-from jobs.task import StageKind
 from workers.allocation import ALLOCATIONS, Question, allocate
 from workers.channels import ChannelMap, ParameterCount
 
@@ -21,7 +20,7 @@ def test_it_costs_as_much_as_training_the_smaller_network(bench):
     permuted = bench.permute()
     tuned = bench.measured(bench.tune(permuted))
     assert tuned["training_epochs"] == 6 * 32 / 1000  # steps of a batch, of the training images
-    resampled = bench.measured(bench.resample(permuted, partition=bench.tune(permuted)))
+    resampled = bench.measured(bench.resample(permuted, tuned=bench.tune(permuted)))
     assert tuned["training_macs"] == 3 * resampled["macs"] * 6 * 32
     assert all(resampled[name] == tuned[name] for name in ("training_epochs", "training_macs"))
 
@@ -57,18 +56,18 @@ def test_the_dense_target_gives_another_partition(bench):
 
 def test_it_stops_when_asked_to(bench, failure):
     permuted = bench.permute()
-    params = {**bench.tasks[bench.tune(permuted)].params, "seed": 9}
-    outcome = bench.run(StageKind.TUNE, params, should_stop=lambda: True, network=permuted)
+    params = bench.tuning(permuted).model_copy(update={"seed": 9})
+    outcome = bench.run(params, should_stop=lambda: True)
     assert failure(outcome).cause is Cause.CANCELLED
 
 
 def test_lost_in_the_middle_it_ends_with_the_same_artifact(bench, lost, lost_at):
     permuted = bench.permute()
-    asked = {**bench.tasks[bench.tune(permuted)].params, "seed": 21}
+    asked = bench.tuning(permuted).model_copy(update={"seed": 21})
     with pytest.raises(lost):
-        bench.run(StageKind.TUNE, asked, should_stop=lost_at(5), checkpoint_interval_s=0, network=permuted)
+        bench.run(asked, should_stop=lost_at(5), checkpoint_interval_s=0)
     counter = lost_at(10**9)
-    outcome = bench.run(StageKind.TUNE, asked, should_stop=counter, network=permuted)
+    outcome = bench.run(asked, should_stop=counter)
     assert isinstance(outcome, Succeeded)
     assert counter.asked < 1 + 6  # before the stage, and at each step
     assert bench.run_again(outcome.key) is Commit.REPEATED

@@ -5,11 +5,12 @@ import torch
 from torch import nn
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split, load_dataset
 from workers.measure import evaluate
 from workers.models import build
-from workers.training import EpochLog, Recipe, TrainingLog, train
+from workers.training import EpochLog, TrainingLog, train
 
 
 def never():

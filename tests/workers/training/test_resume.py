@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from jobs.errors import CancelledError
+from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
-from workers.training import Recipe, train
+from workers.training import train
 
 # 22 images in batches of 4: six batches, of which the last holds two; validation is one batch.
 RECIPE = Recipe(epochs=3, batch_size=4, learning_rate=0.05, schedule="cosine", augment="crop-flip", nesterov=True)
@@ -115,7 +116,7 @@ def test_stopped_on_request_it_repeats_no_batch(slot, undisturbed, number):
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_without_momentum_or_with_a_lonely_last_sample_it_holds_too(slot, lost, lost_at, momentum):
-    recipe = dataclasses.replace(RECIPE, momentum=momentum, nesterov=False, batch_size=7)  # 22 = 3 * 7 + 1
+    recipe = RECIPE.model_copy(update={"momentum": momentum, "nesterov": False, "batch_size": 7})  # 22 = 3 * 7 + 1
     expected = follow(slot.checkpoint(interval_s=30), recipe=recipe)
     with pytest.raises(lost):
         follow(slot.checkpoint(), recipe=recipe, should_stop=lost_at(5))  # after the lonely one, before validation
@@ -155,7 +156,7 @@ def test_until_an_epoch_it_has_the_weights_that_the_whole_training_had_then(slot
     """So the best epoch's weights, which the whole training gives back, are those of the training until then."""
     log, whole = undisturbed
     assert (log.best.epoch, log.last.epoch) == (1, 3)
-    until, part = follow(slot.checkpoint(interval_s=30), recipe=dataclasses.replace(RECIPE, until=1))
+    until, part = follow(slot.checkpoint(interval_s=30), recipe=RECIPE.model_copy(update={"until": 1}))
     assert until.epochs == log.epochs[:1]
     for name in Network().state_dict():
         assert torch.equal(whole[f"best {name}"], part[name]), name
@@ -164,7 +165,7 @@ def test_until_an_epoch_it_has_the_weights_that_the_whole_training_had_then(slot
 
 def test_from_an_epoch_on_it_follows_the_rest_of_the_schedule(slot, undisturbed):
     whole, _ = undisturbed
-    rest, _ = follow(slot.checkpoint(interval_s=30), recipe=dataclasses.replace(RECIPE, begin=1))
+    rest, _ = follow(slot.checkpoint(interval_s=30), recipe=RECIPE.model_copy(update={"begin": 1}))
     assert [each.epoch for each in rest.epochs] == [2, 3]
     assert [each.learning_rate for each in rest.epochs] == [each.learning_rate for each in whole.epochs[1:]]
 
@@ -176,7 +177,7 @@ def fewer_images():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (lambda: {"recipe": dataclasses.replace(RECIPE, epochs=2)}, "of another recipe"),
+        (lambda: {"recipe": RECIPE.model_copy(update={"epochs": 2})}, "of another recipe"),
         (lambda: {"model": Network(6)}, "its model has 'conv.weight'"),
         (lambda: {"data": fewer_images()}, "it is of 22 samples; there are 20"),
     ],
