@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from jobs.errors import OrchardError
-from jobs.identity import Json
+from jobs.identity import Json, Parsed
 
 
 class MissingArtifactError(OrchardError):
@@ -79,7 +79,7 @@ class Manifest:
         return {**value, "files": {name: asdict(entry) for name, entry in self.files.items()}}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Json]) -> "Manifest":
+    def from_json(cls, value: Parsed) -> "Manifest":
         """The manifest that `to_json` wrote."""
         files = {name: FileEntry(**entry) for name, entry in value["files"].items()}
         inputs = value.get("inputs", value["identity"].get("inputs", {}))  # version 0.1 had them in the identity

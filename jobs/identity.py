@@ -6,14 +6,17 @@ value becomes a key.
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 KEY_LENGTH = 32
 """Hexadecimal characters of a key: 128 bits."""
 
-Json = Any
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """A value that JSON can hold: null, bool, int, float, str, lists and string-keyed mappings of them."""
 
+Parsed: TypeAlias = Mapping[str, Any]
+"""An object as it was parsed, before a record is made of it."""
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 

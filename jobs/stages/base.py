@@ -45,14 +45,13 @@ def inputs_of(document: Mapping[str, Json]) -> dict[str, str]:
 
 
 def _collect(value: Json, role: str, found: dict[str, str]) -> None:
-    # Exact types, for speed: these are what pydantic gives, and planning asks for every task.
-    kind = type(value)
-    if kind is ArtifactKey:
+    # These are the types that pydantic gives; abstract ones take three times as long, and planning asks for every task.
+    if isinstance(value, ArtifactKey):
         found[role] = value
-    elif kind is dict:
+    elif isinstance(value, dict):
         for name, each in value.items():
             _collect(each, f"{role}.{name}" if role else name, found)
-    elif kind is tuple:
+    elif isinstance(value, tuple):
         for number, each in enumerate(value):
             _collect(each, f"{role}.{number}", found)
 

@@ -79,6 +79,18 @@ class PermuteParams(JoiningParams):
         ]
 
 
+class OrderCertificate(Record):
+    """How good the order of a group's channels is; what `order`, `permute` and `choose` measure of every group."""
+
+    group: str
+    width: int
+    length: float = Field(description="Total variation along the order.")
+    identity_length: float = Field(description="That of the order in which the channels came.")
+    lower_bound: float = Field(description="Proven: no order is shorter.")
+    gap: float = Field(description="How far the length may be from the shortest, as a fraction of itself.")
+    status: Literal["optimal", "feasible"]
+
+
 class GroupSize(Record):
     """A channel group as the planning of orders sees it."""
 

@@ -11,7 +11,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from jobs.identity import Json
+from jobs.identity import Parsed
 
 _FORMAT = 1
 """Raise it when the layout of the bytes changes: checkpoints in another are ignored."""
@@ -33,7 +33,7 @@ class Progress:
 
     where: str
     tensors: Mapping[str, Mapping[str, Tensor]]
-    record: Mapping[str, Json]
+    record: Parsed
 
 
 def encode(progress: Progress) -> bytes:

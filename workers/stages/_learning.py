@@ -10,6 +10,7 @@ from dataclasses import asdict
 from torch import nn
 
 from jobs.identity import Json
+from jobs.measured import count, number
 from jobs.spec.training import Recipe
 from jobs.stages.training import TrainParams
 from workers.data import ImageData
@@ -43,7 +44,7 @@ def learn(
     )
 
 
-def epochs_measured(trained: Trained) -> dict[str, object]:
+def epochs_measured(trained: Trained) -> dict[str, Json]:
     """The `last` and the `best` epoch."""
     return {"last": asdict(trained.log.last), "best": asdict(trained.log.best)}
 
@@ -51,7 +52,7 @@ def epochs_measured(trained: Trained) -> dict[str, object]:
 def spent(*measured: Mapping[str, Json]) -> dict[str, Json]:
     """Of the measurements of artifacts those that say what was spent on training, summed; none where nothing was."""
     return {
-        name: sum(each.get(name, 0) for each in measured) for name in COST if any(name in each for each in measured)
+        name: sum(number(each, name, 0) for each in measured) for name in COST if any(name in each for each in measured)
     }
 
 
@@ -63,5 +64,5 @@ def spent_after(measured: Mapping[str, Json], recipe: Recipe, data: ImageData) -
         recipe: Of this training.
         data: Its training split is gone through.
     """
-    own = training_macs(measured["macs"], len(data.train) * recipe.epochs_trained)
+    own = training_macs(count(measured, "macs"), len(data.train) * recipe.epochs_trained)
     return spent(measured, {"training_epochs": recipe.epochs_trained, "training_macs": own})

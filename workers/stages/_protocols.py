@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from jobs.identity import Json
+from jobs.measured import count
 from jobs.spec.training import Recipe
 from jobs.stages.training import FurtherTraining, ScratchTraining, TrainParams
 from workers.artifacts import BEST_FILE
@@ -36,8 +37,10 @@ def train_from_scratch(context: Context[TrainParams], procedure: ScratchTraining
     measured = pruned.measured
     if pruned.recipe.folded:  # the batch norms are back, as they are in the dense network
         size = sizes(module, recipe)
-        measured = {**measured, **size, "compression": 1 - size["params"] / dense.measured["params"]}
-    schedule = _on_budget(procedure, dense_macs=dense.measured["macs"], pruned_macs=pruned.measured["macs"])
+        measured = {**measured, **size, "compression": 1 - size["params"] / count(dense.measured, "params")}
+    schedule = _on_budget(
+        procedure, dense_macs=count(dense.measured, "macs"), pruned_macs=count(pruned.measured, "macs")
+    )
     return _trained(context, module, recipe, pruned.masks, schedule, measured)
 
 

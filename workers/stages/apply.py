@@ -8,6 +8,7 @@ from torch import Tensor
 
 from jobs.errors import BadInputError
 from jobs.identity import Json
+from jobs.measured import count
 from jobs.stages.finishing import ApplyParams
 from workers.data import Split
 from workers.network import StoredNetwork, network_files
@@ -80,6 +81,6 @@ def _spent(context: Context[ApplyParams], network: StoredNetwork, samples: int) 
         return spent(network.measured)
     own = {
         "training_epochs": samples / len(read_data(context, context.params.data).train),
-        "training_macs": training_macs(network.measured["macs"], samples),
+        "training_macs": training_macs(count(network.measured, "macs"), samples),
     }
     return spent(network.measured, own)

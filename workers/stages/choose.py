@@ -2,14 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping
 
 import torch
 from torch import nn
 
 from jobs.errors import BadInputError, BadNumericsError
-from jobs.identity import Json
-from jobs.stages.channels import ChooseParams
+from jobs.identity import Parsed
+from jobs.measured import records
+from jobs.stages.channels import ChooseParams, OrderCertificate
 from workers.artifacts import CHANNELS_FILE, POOLS_FILE
 from workers.channels import select
 from workers.data import batches
@@ -38,15 +38,16 @@ def run(context: Context[ChooseParams]) -> Product:
     if not math.isfinite(choice.error_after):
         raise BadNumericsError("the resampled network's output is not finite, whatever the orders")
     measured = network.measured
-    certificates = [_certificate(each, pools[each["group"]], choice) for each in measured["groups"]]
+    shortest = map(OrderCertificate.model_validate, records(measured, "groups"))
+    certificates = [_certificate(each, pools[each.group], choice) for each in shortest]
     chosen = {name: orders[name][index] for name, index in choice.chosen.items()}
     return Product(
         measurements={
             "error_before": choice.error_before,
             "error_after": choice.error_after,
             "total_variation_before": measured["total_variation_before"],
-            "total_variation_after": sum(certificate["length"] for certificate in certificates),
-            "groups": certificates,
+            "total_variation_after": sum(certificate.length for certificate in certificates),
+            "groups": [certificate.model_dump() for certificate in certificates],
         },
         files={
             **network_files(network.recipe, select(module.state_dict(), network.channel_map, chosen)),
@@ -78,9 +79,10 @@ def _choice(context: Context[ChooseParams], network: StoredNetwork, module: nn.M
     return choose_by_error(orders, error, context.should_stop)
 
 
-def _certificate(certificate: Mapping[str, Json], pool: Mapping[str, Json], choice: Choice) -> dict[str, Json]:
+def _certificate(shortest: OrderCertificate, pool: Parsed, choice: Choice) -> OrderCertificate:
     """What `order` measured of the shortest order, put right for the one that was chosen."""
-    length, bound = pool["lengths"][choice.chosen[certificate["group"]]], certificate["lower_bound"]
-    if length == certificate["length"]:
-        return dict(certificate)
-    return {**certificate, "length": length, "gap": (length - bound) / length, "status": "feasible"}
+    length = pool["lengths"][choice.chosen[shortest.group]]
+    if length == shortest.length:
+        return shortest
+    gap = (length - shortest.lower_bound) / length
+    return shortest.model_copy(update={"length": length, "gap": gap, "status": "feasible"})

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load
 from torch import nn
 
+from jobs.measured import number
 from jobs.spec.measure import LatencySpec
 from jobs.stages.finishing import EvaluateParams
 from workers.artifacts import BEST_FILE, WEIGHTS_FILE
@@ -42,7 +43,7 @@ def run(context: Context[EvaluateParams]) -> Product:
     if measure.export:
         check_export(module.cpu(), torch.rand(2, *recipe.input_shape, generator=context.generator("images")))
     measured = network.measured
-    compression = measured.get("compression", 0.0)
+    compression = number(measured, "compression", 0.0)
     return Product(
         measurements={
             "accuracy": scores.accuracy,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jobs.errors import BadInputError
 from jobs.identity import Json
-from jobs.stages.channels import OrderParams
+from jobs.stages.channels import OrderCertificate, OrderParams
 from workers.artifacts import ORDERS_FILE
 from workers.channels import ChannelMap
 from workers.integral.slices import group_slices
@@ -50,17 +50,16 @@ def run(context: Context[OrderParams]) -> Product:
             "orders": [found.order, *(each.order for each in found.alternatives)],
             "lengths": [found.length, *(each.length for each in found.alternatives)],
         }
-        certificates.append(
-            {
-                "group": name,
-                "width": len(found.order),
-                "length": found.length,
-                "identity_length": found.identity_length,
-                "lower_bound": found.lower_bound,
-                "gap": found.gap,
-                "status": found.status,
-            }
+        certificate = OrderCertificate(
+            group=name,
+            width=len(found.order),
+            length=found.length,
+            identity_length=found.identity_length,
+            lower_bound=found.lower_bound,
+            gap=found.gap,
+            status=found.status,
         )
+        certificates.append(certificate.model_dump())
     return Product(
         measurements={"groups": certificates},
         files={ORDERS_FILE: json.dumps(orders).encode()},

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import torch
 
-from jobs.identity import Json
-from jobs.stages.channels import PermuteParams
+from jobs.identity import Parsed
+from jobs.measured import records
+from jobs.stages.channels import OrderCertificate, PermuteParams
 from jobs.task import joined_tasks
 from workers.artifacts import CHANNELS_FILE, ORDERS_FILE, POOLS_FILE
 from workers.channels import select
@@ -27,13 +28,13 @@ def run(context: Context[PermuteParams]) -> Product:
         ValueError: The output changed by more than 1e-5: the channel analysis was wrong.
     """
     network = context.network(context.params.network)
-    pools: dict[str, Json] = {}
-    certificates: list[Mapping[str, Json]] = []
+    pools: dict[str, Parsed] = {}
+    certificates: list[OrderCertificate] = []
     timings: dict[str, float] = {}
     for task in joined_tasks(context.task, network.measured):
         pools |= context.artifacts.read_json(task.key, ORDERS_FILE)
         manifest = context.artifacts.manifest(task.key)
-        certificates += manifest.measurements["groups"]
+        certificates += map(OrderCertificate.model_validate, records(manifest.measurements, "groups"))
         timings |= manifest.timings
     orders = {name: torch.tensor(pool["orders"][0]) for name, pool in pools.items()}
     permuted = select(network.state, network.channel_map, orders)
@@ -46,9 +47,9 @@ def run(context: Context[PermuteParams]) -> Product:
         raise ValueError(f"permuting the channels changed the network's output by {change:.1e} of its largest value")
     return Product(
         measurements={
-            "total_variation_before": sum(certificate["identity_length"] for certificate in certificates),
-            "total_variation_after": sum(certificate["length"] for certificate in certificates),
-            "groups": certificates,
+            "total_variation_before": sum(certificate.identity_length for certificate in certificates),
+            "total_variation_after": sum(certificate.length for certificate in certificates),
+            "groups": [certificate.model_dump() for certificate in certificates],
         },
         files={
             **network_files(network.recipe, permuted),
@@ -59,7 +60,7 @@ def run(context: Context[PermuteParams]) -> Product:
     )
 
 
-def _permuted(pools: Mapping[str, Json]) -> bytes:
+def _permuted(pools: Mapping[str, Parsed]) -> bytes:
     """Pools whose orders speak of channels as they stand once the first order has been taken."""
     places = {name: {channel: k for k, channel in enumerate(pool["orders"][0])} for name, pool in pools.items()}
     permuted = {

@@ -5,6 +5,7 @@ Given another network, that one is trained: as functions at all sizes at once, o
 
 import torch
 
+from jobs.identity import Json
 from jobs.stages.training import (
     FurtherTraining,
     IntegralTraining,
@@ -53,7 +54,7 @@ def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Prod
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.generator("initial weights").initial_seed())
         module = build(recipe.network, recipe.arguments)
-    measurements: dict[str, object] = {}
+    measurements: dict[str, Json] = {}
     files: dict[str, bytes] = {}
     if context.task.locations.weights is not None:
         load_weights(module, context.task.locations.weights)

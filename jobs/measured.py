@@ -1,0 +1,74 @@
+"""Reads values out of measurements, which are JSON, as what they are."""
+
+from collections.abc import Mapping, Sequence
+
+from jobs.identity import Json
+
+
+def number(measured: Mapping[str, Json], name: str, default: float | None = None) -> float:
+    """A measured number.
+
+    Args:
+        measured: By a task.
+        name: Of the number.
+        default: Where it was not measured.
+
+    Raises:
+        KeyError: It was not measured, and there is no default.
+        TypeError: It is no number.
+    """
+    value = measured[name] if default is None else measured.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(name, value, "a number")
+    return value
+
+
+def count(measured: Mapping[str, Json], name: str) -> int:
+    """A measured whole number; raises as `number` does."""
+    value = measured[name]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(name, value, "a whole number")
+    return value
+
+
+def text(measured: Mapping[str, Json], name: str, default: str | None = None) -> str:
+    """A measured text; raises as `number` does."""
+    value = measured[name] if default is None else measured.get(name, default)
+    if not isinstance(value, str):
+        raise _wrong(name, value, "a text")
+    return value
+
+
+def records(measured: Mapping[str, Json], name: str) -> list[Mapping[str, Json]]:
+    """A measured list of records, empty where there is none; raises TypeError where it is something else."""
+    value = measured.get(name, ())
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise _wrong(name, value, "a list of records")
+    found = [each for each in value if isinstance(each, Mapping)]
+    if len(found) != len(value):
+        raise _wrong(name, value, "a list of records")
+    return found
+
+
+def counts(measured: Mapping[str, Json], name: str) -> dict[str, int]:
+    """Measured whole numbers by name, in their order, from a mapping or from pairs; empty where there are none.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    value = measured.get(name, {})
+    pairs = list(value.items()) if isinstance(value, Mapping) else value
+    if isinstance(pairs, str) or not isinstance(pairs, Sequence):
+        raise _wrong(name, value, "whole numbers by name")
+    found: dict[str, int] = {}
+    for pair in pairs:
+        match pair:
+            case [str(key), int(each)]:
+                found[key] = each
+            case _:
+                raise _wrong(name, value, "whole numbers by name")
+    return found
+
+
+def _wrong(name: str, value: Json, wanted: str) -> TypeError:
+    return TypeError(f"{name} is {value!r}; {wanted} was to be measured")
