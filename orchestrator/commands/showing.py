@@ -81,7 +81,7 @@ def _table(status: SweepStatus) -> Table:
 def _foot(status: SweepStatus) -> Iterator[str]:
     retries = ", ".join(f"{count} {cause}" for cause, count in sorted(status.retries.items()))
     yield f"attempts: {status.attempts}" + (
-        f"; failed and tried again or left to the next run: {retries}" if retries else ""
+        f"; failed and tried again or left to the next run (--retries lists them): {retries}" if retries else ""
     )
     cap = "" if status.gpu_hours_cap is None else f" of {status.gpu_hours_cap:g}"
     yield f"GPU-hours, all runs: {status.gpu_hours:.3g}{cap}"

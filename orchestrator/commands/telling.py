@@ -20,10 +20,11 @@ def story_lines(story: Story) -> Iterator[str]:
     if not story.attempts and not story.damage:
         return
     runs = len({(each.sweep, each.run) for each in story.attempts})
-    yield f"story: {_count(len(story.attempts), 'attempt')} in {_count(runs, 'run')}"
+    what = f" of {story.attempts[0].stage} {story.attempts[0].label}" if story.attempts else ""
+    yield f"story{what}: {_count(len(story.attempts), 'attempt')} in {_count(runs, 'run')}"
     for attempt in sorted((*story.attempts, *story.damage), key=lambda each: each.ended_s):
         if attempt.key == story.key:
-            yield from _attempt_lines(attempt)
+            yield from _attempt_lines(attempt, story.cut_short(attempt))
         else:
             reader = f"{attempt.stage} {attempt.label} ({attempt.key[:12]})"
             yield f"found damaged by {_attempt(attempt)} of {reader}, {when(attempt.ended_s)}: made again"
@@ -51,7 +52,7 @@ def retries_page(sweep: str, retries: Sequence[PastAttempt]) -> RenderableType:
     return Group(Text(head), table, Text("`orchard explain KEY` tells the story of one task"))
 
 
-def _attempt_lines(attempt: PastAttempt) -> Iterator[str]:
+def _attempt_lines(attempt: PastAttempt, cut_short: bool) -> Iterator[str]:
     place = f" on {attempt.host}" if attempt.host else ""
     place += f" (node {attempt.node})" if attempt.node else ""
     how = f"failed ({attempt.cause})" if attempt.cause else "succeeded"
@@ -64,7 +65,8 @@ def _attempt_lines(attempt: PastAttempt) -> Iterator[str]:
     if attempt.log or attempt.cause:
         yield f"  log: {attempt.log or 'none was written'}"
     if attempt.decision:
-        yield f"  then: {_followed(attempt.decision, attempt.resources)}"
+        ended = "; that run ended before it" if cut_short else ""
+        yield f"  then: {_followed(attempt.decision, attempt.resources)}{ended}"
 
 
 def _attempt(attempt: PastAttempt) -> str:
@@ -76,16 +78,17 @@ def _followed(decision: Decision, asked: Resources | None) -> str:
     retry = decision.retry
     if retry is None:
         if not decision.reason:
-            return f"{'not ' if decision.final else ''}tried again; this journal is too old to say more"
-        return f"{'not tried again' if decision.final else 'left to the next run'}: {decision.reason}"
+            what = "no other attempt" if decision.final else "another attempt, or left to the next run"
+            return f"{what}; this journal is too old to say more"
+        return f"{'no other attempt' if decision.final else 'left to the next run'}: {decision.reason}"
     delay = f" after a delay of {retry.delay_s:.1f} s" if retry.delay_s else " at once"
-    return ", ".join([f"tried again{'' if decision.damaged else delay}", *_changes(decision, retry, asked)])
+    return ", ".join([f"another attempt{'' if decision.damaged else delay}", *_changes(decision, retry, asked)])
 
 
 def _changes(decision: Decision, retry: Retry, asked: Resources | None) -> Iterator[str]:
     """What was to be different for the next attempt."""
     if decision.damaged:
-        yield f"once its damaged input {decision.damaged[:12]} was made again"
+        yield f"once its damaged input {decision.damaged[:12]} is made again"
     if asked and asked.memory_bytes != retry.resources.memory_bytes:
         had = _memory(asked.memory_bytes) if asked.memory_bytes else "none reserved"
         yield f"with {_memory(retry.resources.memory_bytes)} of memory instead of {had}"
@@ -109,7 +112,7 @@ def _row(attempt: PastAttempt, decision: Decision) -> tuple[str, ...]:
         attempt.host or "unknown",
         f"{attempt.duration_s:.1f} s",
         f"{retry.delay_s:.1f} s" if retry else "",
-        ", ".join(changes),
+        ", ".join(changes) or "nothing",
     )
 
 

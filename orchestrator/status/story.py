@@ -74,6 +74,12 @@ class Story:
     attempts: tuple[PastAttempt, ...]
     damage: tuple[PastAttempt, ...]
 
+    def cut_short(self, attempt: PastAttempt) -> bool:
+        """Whether an attempt was to be followed by another, and its run ended before that: a later run made it."""
+        later = [each for each in self.attempts if each.sweep == attempt.sweep and each.ended_s > attempt.ended_s]
+        again = attempt.decision is not None and attempt.decision.retry is not None
+        return again and bool(later) and later[0].run > attempt.run
+
 
 def past_attempts(sweep: str, entries: Iterable[Mapping[str, Json]]) -> Iterator[PastAttempt]:
     """The attempts in a sweep's journal, in its order.
