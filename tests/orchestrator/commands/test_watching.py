@@ -139,6 +139,15 @@ def test_a_log_that_is_gone_is_said_to_be(store, storage, capsys):
     assert "/gone.log\nthis log is not there\n" in capsys.readouterr().out
 
 
+def test_logs_of_a_task_tell_who_found_its_artifact_damaged(store, storage, capsys):
+    asked = {"num_cpus": 1.0, "num_gpus": 0.0, "memory_bytes": 0}
+    retry = {"delay_s": 0.0, "resources": asked, "damaged": "cd" + "3" * 30, "avoid": []}
+    kind, fields = failed(1, cause="corrupt")
+    journalled(store, (kind, fields | {"resources": asked, "retry": retry, "reason": ""}))
+    watching.logs("cd", storage=storage)
+    assert f"of train net ({KEY[:12]})" in capsys.readouterr().out
+
+
 def test_the_beginning_of_two_keys_names_both(store, storage):
     journalled(store, failed(1), failed(1, key=OTHER))
     with pytest.raises(BadInputError, match="the beginning of 2 keys"):

@@ -46,8 +46,8 @@ def test_a_damaged_input_is_named_and_made_again_first():
         (Cause.CORRUPT, {"damaged_is_ours": False}, "no task of this sweep makes the damaged input"),
         (
             Cause.OUT_OF_MEMORY,
-            {"resources": Resources(num_gpus=1.0), "failure": {"on_gpu": True}},
-            "it had a whole GPU",
+            {"count": RETRIES[Cause.OUT_OF_MEMORY], "resources": Resources(num_gpus=1.0), "failure": {"on_gpu": True}},
+            "it had a whole GPU",  # though its budget of retries allowed one more
         ),
         (
             Cause.OUT_OF_MEMORY,
