@@ -19,6 +19,7 @@ import torch
 import torchvision
 from torch import nn
 
+from jobs.identity import Json
 from jobs.spec.effort import EFFORTS, Effort
 from jobs.stages.base import ArtifactKey, StageParams
 from jobs.stages.channels import OrderingParams, OrderParams, PermuteParams
@@ -49,7 +50,9 @@ class NetworkRun:
 
 def order_network(network: str, effort: Effort, workers: int) -> NetworkRun:
     """Order all groups of a torchvision network in so many processes."""
-    groups = [{"name": group.name, "width": group.width} for group in _analysed(network)[1].groups]
+    groups: list[dict[str, Json]] = [
+        {"name": group.name, "width": group.width} for group in _analysed(network)[1].groups
+    ]
     ordering = OrderingParams(method="tsp", metric="l1", normalize="none", limits=EFFORTS[effort], ortools="any")
     permute = PermuteParams(network=ArtifactKey(network), ordering=ordering, seed=0)
     branches = sorted(permute.branches({"groups": groups}), key=lambda branch: -branch.work)

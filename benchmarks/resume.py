@@ -38,7 +38,7 @@ from orchestrator.store import ArtifactStore, open_store
 from orchestrator.store.artifacts import manifest_path
 
 _ENVIRONMENT = PlanEnvironment(device="cpu", torch_version="2", ortools_version="9", data="d", weights={}, sources={})
-_GROUPS = [{"name": f"group{index}", "width": 64} for index in range(8)]
+_GROUPS: list[dict[str, Json]] = [{"name": f"group{index}", "width": 64} for index in range(8)]
 _POINTS = 10
 
 

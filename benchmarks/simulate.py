@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 
 from benchmarks.plan import sweep
+from jobs.identity import Json
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
 from jobs.spec.resources import ResourcesSpec
 from jobs.stages.table import StageKind
@@ -38,7 +39,7 @@ _MEAN_S: Mapping[StageKind, float] = {
     StageKind.EVALUATE: 45.0,
 }
 _FAULTS = 0.01
-_GROUPS = [{"name": f"group{index}", "width": 64} for index in range(8)]
+_GROUPS: list[dict[str, Json]] = [{"name": f"group{index}", "width": 64} for index in range(8)]
 
 
 def _draws(attempt: Attempt) -> tuple[float, float]:
@@ -74,7 +75,7 @@ class World:
         if fate < _FAULTS:
             cause = Cause.PREEMPTED if length < 0.5 else Cause.TRANSIENT
             return Failed(key=task.key, cause=cause, message="injected", node=f"node{int(1250 * length)}")
-        measurements = {"groups": _GROUPS} if task.stage is StageKind.CONVERT else {}
+        measurements: dict[str, Json] = {"groups": _GROUPS} if task.stage is StageKind.CONVERT else {}
         return Succeeded(key=task.key, measurements=measurements, duration_s=_MEAN_S[task.stage] * (0.5 + length))
 
 

@@ -60,7 +60,7 @@ class Manifest:
 
     key: str
     stage: str
-    identity: Mapping[str, Json]
+    identity: Parsed
     measurements: Mapping[str, Json]
     inputs: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -68,7 +68,10 @@ def run(sweep: str, overrides: tuple[str, ...], backend: str) -> None:
 @click.option("--sweep", type=click.Path(dir_okay=False), help="Look in this sweep's plan too.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of that sweep.")
 def explain(keys: tuple[str, ...], storage: str, sweep: str | None, overrides: tuple[str, ...]) -> None:
-    """Tell what the task KEY is; with two keys, in which fields they differ. A key's beginning will do."""
+    """Tell what the task KEY is and how its attempts went; with two keys, in which fields they differ.
+
+    A key's beginning will do.
+    """
     from orchestrator.commands import explaining
 
     if overrides and sweep is None:
@@ -121,12 +124,18 @@ def sync(name: str, storage: str, tracking: str | None, rebuild: bool) -> None:
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.option("--watch", is_flag=True, help="Redraw until the sweep's driver has ended.")
-def status(name: str | None, storage: str, as_json: bool, watch: bool) -> None:
+@click.option("--retries", is_flag=True, help="List the attempts that failed and were tried again, oldest first.")
+def status(name: str | None, storage: str, as_json: bool, watch: bool, retries: bool) -> None:
     """Tell where the sweep NAME (or that of a sweep file) stands; without NAME, every sweep of the store."""
     from orchestrator.commands import watching
 
     if watch and (as_json or name is None):
         raise click.UsageError("--watch takes the NAME of one sweep, and no --json")
+    if retries:
+        if watch or name is None:
+            raise click.UsageError("--retries takes the NAME of one sweep, and no --watch")
+        watching.retries(name, storage=storage, as_json=as_json)
+        return
     watching.status(name, storage=storage, as_json=as_json, watch=watch)
 
 
@@ -134,7 +143,7 @@ def status(name: str | None, storage: str, as_json: bool, watch: bool) -> None:
 @click.argument("task")
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to look in.")
 def logs(task: str, storage: str) -> None:
-    """Print the logs of the task whose key begins with TASK, attempt by attempt, newest last."""
+    """Print the story of the task whose key begins with TASK, then its logs, attempt by attempt, newest last."""
     from orchestrator.commands import watching
 
     watching.logs(task, storage=storage)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from jobs.identity import Json
+from jobs.identity import Json, Parsed
 from orchestrator.scheduling.sharing import Claim
 from orchestrator.store import ArtifactStore, Lease, Standing, Term, Watch, active_leases, cancel
 
@@ -39,7 +39,7 @@ class Hold:
         self._beat_s = beat_s
         self._watch = Watch()
         self._info: dict[str, Json] = {"priority": priority, "cluster": "", "demand": {}}
-        self._others: list[Mapping[str, Json]] = []
+        self._others: list[Parsed] = []
         self._reason = ""
         self._asked_s = 0.0
         self._ended = threading.Event()

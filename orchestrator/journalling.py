@@ -4,14 +4,14 @@ The journal is history, for people and for estimates; where a sweep stands is re
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from jobs.identity import Json
+from jobs.identity import Json, Parsed
 from jobs.outcome import Failed, Outcome, Succeeded, Usage
 from jobs.stages.table import StageKind
 from orchestrator.machine import Machine
+from orchestrator.scheduling.decision import resources_json
 from orchestrator.scheduling.experience import Experience
-from orchestrator.scheduling.graph import TaskState
 from orchestrator.store import Journal
 
 _COUNT_INTERVAL_S = 10.0
@@ -70,6 +70,7 @@ def _entry(machine: Machine, outcome: Outcome) -> tuple[str, dict[str, Json]]:
         "label": task.label,
         "family": task.family,
         "attempt": attempt.number,
+        "resources": resources_json(attempt.resources),
         "duration_s": round(outcome.duration_s, 4),
         "gpu_s": round(outcome.duration_s * attempt.resources.num_gpus, 4),
         "host": outcome.host,
@@ -81,12 +82,11 @@ def _entry(machine: Machine, outcome: Outcome) -> tuple[str, dict[str, Json]]:
     if isinstance(outcome, Succeeded):
         how = {"work": task.work, "reused": outcome.reused, "nondeterministic": outcome.nondeterministic}
         return "succeeded", fields | how
-    final = machine.state_of(outcome.key) is TaskState.FAILED
-    failure = {"cause": outcome.cause.value, "message": outcome.message, "final": final}
-    return "failed", fields | failure
+    failure = {"cause": outcome.cause.value, "message": outcome.message}
+    return "failed", fields | failure | machine.decisions[outcome.key].to_json()
 
 
-def experience_of(entries: Iterable[Mapping[str, Json]]) -> tuple[Experience, float]:
+def experience_of(entries: Iterable[Parsed]) -> tuple[Experience, float]:
     """What a sweep's journal tells a new driver: what tasks took, and the GPU-seconds spent so far."""
     experience, gpu_s = Experience(), 0.0
     for entry in entries:

@@ -16,10 +16,10 @@ from jobs.outcome import Cause, Failed, Outcome, Succeeded
 from jobs.resources import Resources
 from jobs.stages.table import StageKind
 from jobs.task import Attempt, Task
+from orchestrator.scheduling.decision import Decision, decide
 from orchestrator.scheduling.experience import Experience
 from orchestrator.scheduling.graph import FINISHED, Graph, Node, TaskState
 from orchestrator.scheduling.nodes import NodeHealth
-from orchestrator.scheduling.retry import retry_after
 from orchestrator.scheduling.spending import Caps, Spending
 
 
@@ -63,6 +63,7 @@ class Machine:
     Attributes:
         limits: May be changed at any time.
         ended: The attempts whose outcomes the last `step` took in, by key.
+        decisions: What it decided of those that failed, by key.
         failures: The final ones.
         retries: Attempts that were made again, by cause of the failure.
         stopped: Why nothing more is submitted, in words; empty while that is not so.
@@ -95,6 +96,7 @@ class Machine:
         self._sequence = 0
         self.limits = dict(limits)
         self.ended: dict[str, Attempt] = {}
+        self.decisions: dict[str, Decision] = {}
         self.failures: list[Failed] = []
         self.retries: Counter[Cause] = Counter()
         self.stopped = ""
@@ -125,7 +127,7 @@ class Machine:
 
     def step(self, outcomes: Sequence[Outcome], now_s: float = 0.0) -> list[Attempt]:
         """Take in what came of attempts in flight, and the time; an outcome of anything else changes nothing."""
-        self.ended = {}
+        self.ended, self.decisions = {}, {}
         for outcome in outcomes:
             attempt = self._running.pop(outcome.key, None)
             if attempt is not None:
@@ -219,24 +221,28 @@ class Machine:
     def _fail(self, node: Node, failure: Failed, attempt: Attempt, now_s: float) -> None:
         trouble = self._troubles.setdefault(failure.key, _Trouble())
         trouble.failures[failure.cause] += 1
-        retry = retry_after(
+        decision = self.decisions[failure.key] = decide(
             failure,
             count=trouble.failures[failure.cause],
-            asked=attempt.resources,
+            attempt=attempt,
             node_memory_bytes=self._node_memory_bytes,
+            avoided=self._health.avoided,
+            stopped=self.stopped,
+            damaged_is_ours=self.state_of(failure.damaged) is not None,
         )
-        if self.stopped and (retry or failure.cause is Cause.CANCELLED):
-            self._graph.move(node, TaskState.READY)  # cut short, not failed: the next run goes on with it
-            return
-        if retry is None or (failure.cause is Cause.CORRUPT and self.state_of(failure.damaged) is None):
+        retry = decision.retry
+        if decision.final:
             self.failures.append(failure)
             self._graph.fail(node)
+            return
+        if retry is None:
+            self._graph.move(node, TaskState.READY)  # cut short, not failed: the next run goes on with it
             return
         self.retries[failure.cause] += 1
         if retry.resources != attempt.resources:
             trouble.resources = retry.resources
-        if failure.cause is Cause.CORRUPT:
-            self._make_ready(self._graph.redo(node, failure.damaged))
+        if decision.damaged:
+            self._make_ready(self._graph.redo(node, decision.damaged))
             return
         self._graph.move(node, TaskState.READY)
         if retry.delay_s:

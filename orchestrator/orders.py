@@ -4,11 +4,12 @@ They are read from the store, from the `permute` and `choose` artifacts that the
 module knows neither MLflow nor files.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.artifact import Manifest, Store
-from jobs.identity import Json
+from jobs.measured import records
+from jobs.stages.channels import OrderCertificate
 from jobs.stages.table import StageKind
 from orchestrator.lineage import network_behind
 from orchestrator.results import Curve
@@ -68,13 +69,14 @@ def collect_orders(curves: Sequence[Curve], store: Store) -> tuple[GroupOrder, .
         sources = {key: network_behind(each) or key for key, each in manifests.items()}
         at = {named: key if key in permuted else sources.get(key, key) for named, key in at.items()}
     return tuple(
-        GroupOrder(model=model, method=method, seed=seed, **row)
+        GroupOrder(
+            model=model,
+            method=method,
+            seed=seed,
+            solve_s=permuted[key].timings.get(certificate.group, 0.0),
+            **certificate.model_dump(),
+        )
         for (model, method, seed), key in at.items()
         if key in permuted
-        for row in _rows(permuted[key])
+        for certificate in map(OrderCertificate.model_validate, records(permuted[key].measurements, "groups"))
     )
-
-
-def _rows(permute: Manifest) -> Iterator[Mapping[str, Json]]:
-    for certificate in permute.measurements.get("groups", ()):  # those of earlier versions list none
-        yield {**certificate, "solve_s": permute.timings.get(certificate["group"], 0.0)}

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from jobs.artifact import Manifest, Store
-from jobs.identity import Json
+from jobs.identity import Json, Parsed
+from jobs.measured import counts, number, text
 from orchestrator.planning import PlannedCurve, PlannedPoint
 
 _log = logging.getLogger("orchard")
@@ -29,18 +30,18 @@ class SweepRecord:
     """
 
     name: str
-    spec: Mapping[str, Json]
+    spec: Parsed
     curves: tuple[PlannedCurve, ...]
     git_commit: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, Json] = field(default_factory=dict)
+    environment: Parsed = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Json]:
         """The record as JSON."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Json]) -> "SweepRecord":
+    def from_json(cls, value: Parsed) -> "SweepRecord":
         """The record that `to_json` wrote; one of version 0.1 cannot be planned again."""
         value = {name: each for name, each in value.items() if name != "surroundings"}
         curves = tuple(
@@ -137,15 +138,15 @@ def point_of(asked: float, manifest: Manifest) -> Point:
     return Point(
         asked=asked,
         key=manifest.key,
-        metrics={name: float(values[name]) for name in (*METRICS, *MORE_METRICS) if name in values},
+        metrics={name: number(values, name) for name in (*METRICS, *MORE_METRICS) if name in values},
         created_s=manifest.created_s,
-        note=str(measured.get("note", "")),
+        note=text(measured, "note", ""),
         kept={
-            of: Kept(left={name: measured[left][name] for name in full}, full=full)
+            of: Kept(left={name: counts(measured, left)[name] for name in full}, full=full)
             for of, (left, listed) in _KEPT.items()
-            if (full := dict(measured.get(listed, ())))
+            if (full := counts(measured, listed))
         },
-        digest=str(measured.get("digest", "")),
+        digest=text(measured, "digest", ""),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from jobs.errors import CancelledError
+from jobs.identity import Json
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import JoiningParams
 from jobs.stages.table import StageKind
@@ -19,7 +20,7 @@ from workers.checkpoints import Progress
 from workers.stages import AnyContext, Product
 
 FILE = "out.bin"
-_GROUPS = [{"name": f"group{index}", "width": 8 * (index + 1)} for index in range(3)]
+_GROUPS: list[dict[str, Json]] = [{"name": f"group{index}", "width": 8 * (index + 1)} for index in range(3)]
 _LONG = frozenset({StageKind.TRAIN, StageKind.TUNE})
 STEPS = 5
 """A long stage has so many steps, with a checkpoint after each."""
@@ -83,7 +84,7 @@ def _steps_done(context: AnyContext) -> int:
     return done
 
 
-def _measured(kind: StageKind, digest: bytes) -> dict[str, object]:
+def _measured(kind: StageKind, digest: bytes) -> dict[str, Json]:
     if kind is StageKind.CONVERT:
         return {"groups": _GROUPS}
     if kind is StageKind.EVALUATE:

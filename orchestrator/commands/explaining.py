@@ -1,7 +1,7 @@
-"""`orchard explain`: what a task is, whether it would run, and in what two tasks differ."""
+"""`orchard explain`: what a task is, whether it would run, how its attempts went, and in what two tasks differ."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import click
 
@@ -10,9 +10,11 @@ from jobs.errors import BadInputError
 from jobs.identity import Json
 from jobs.load import load_sweep
 from jobs.task import Task
-from orchestrator.commands.locating import only_key
+from orchestrator.commands.locating import find_attempts, only_key
 from orchestrator.commands.planning import plan_for
+from orchestrator.commands.telling import story_lines
 from orchestrator.explain import differences, flatten
+from orchestrator.status import keys_told_of, story_of
 from orchestrator.store import ArtifactStore, open_store
 
 
@@ -36,16 +38,26 @@ def explain(keys: Sequence[str], *, storage: str, sweep: str | None, overrides: 
         storage = spec.storage
         planned = plan_for(spec, None)[0].tasks
     store = open_store(storage)
-    found = [_find(key, store, planned) for key in keys]
-    if len(found) == 2:
-        _show_differences(*found)
+    if len(keys) == 2:
+        first, second = (_find(key, store, planned) for key in keys)
+        _show_differences(_identity(first, store, planned), _identity(second, store, planned))
         return
-    key, identity = found[0]
-    click.echo(f"{key} {identity['stage']}")
-    for path, value in flatten(identity):
-        click.echo(f"  {path}: {json.dumps(value)}")
-    for line in _stored(key, store) if store.has(key) else _missing(planned.get(key), store, planned):
+    attempts = list(find_attempts(keys[0], store))
+    key = _find(keys[0], store, planned, (key for each in attempts for key in keys_told_of(each)))
+    for line in (*_what_it_is(key, store, planned), *story_lines(story_of(key, attempts))):
         click.echo(line)
+
+
+def _what_it_is(key: str, store: ArtifactStore, planned: Mapping[str, Task]) -> Iterator[str]:
+    """A task's identity and its artifact, or what it waits for."""
+    if key not in planned and not store.has(key):
+        yield f"{key}: not stored; --sweep names the sweep file whose plan tells what it is"
+        return
+    identity = _identity(key, store, planned)
+    yield f"{key} {identity['stage']}"
+    for path, value in flatten(identity):
+        yield f"  {path}: {json.dumps(value)}"
+    yield from _stored(key, store) if store.has(key) else _missing(planned.get(key), store, planned)
 
 
 def _stored(key: str, store: ArtifactStore) -> Iterator[str]:
@@ -70,15 +82,18 @@ def _missing(task: Task | None, store: ArtifactStore, planned: Mapping[str, Task
     yield "not stored"
 
 
-def _show_differences(first: tuple[str, Mapping[str, Json]], second: tuple[str, Mapping[str, Json]]) -> None:
-    rows = differences(first[1], second[1])
+def _show_differences(first: Mapping[str, Json], second: Mapping[str, Json]) -> None:
+    rows = differences(first, second)
     if not rows:
         click.echo("the same task")
     for path, left, right in rows:
         click.echo(f"{path}: {left} -> {right}")
 
 
-def _find(prefix: str, store: ArtifactStore, planned: Mapping[str, Task]) -> tuple[str, Mapping[str, Json]]:
+def _find(prefix: str, store: ArtifactStore, planned: Mapping[str, Task], told_of: Iterable[str] = ()) -> str:
     unknown = f"no task {prefix} in {store.uri}; name its store (--storage) or its sweep (--sweep)"
-    key = only_key(prefix, [*store.find(prefix), *planned], unknown=unknown)
-    return key, planned[key].identity() if key in planned else store.manifest(key).identity
+    return only_key(prefix, [*store.find(prefix), *planned, *told_of], unknown=unknown)
+
+
+def _identity(key: str, store: ArtifactStore, planned: Mapping[str, Task]) -> Mapping[str, Json]:
+    return planned[key].identity() if key in planned else store.manifest(key).identity

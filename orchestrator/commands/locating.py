@@ -1,10 +1,11 @@
 """Finds what a command's arguments name: a sweep by its name or its file, a task by the beginning of its key."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from jobs.errors import BadInputError
 from jobs.load import load_sweep
 from orchestrator.results import SweepRecord
+from orchestrator.status import PastAttempt, keys_told_of, past_attempts
 from orchestrator.store import ArtifactStore, open_store
 
 
@@ -32,6 +33,14 @@ def find_record(name: str, storage: str) -> tuple[SweepRecord, ArtifactStore]:
     """
     name, store = find_sweep(name, storage)
     return SweepRecord.from_json(store.read_sweep(name)), store
+
+
+def find_attempts(prefix: str, store: ArtifactStore) -> Iterator[PastAttempt]:
+    """What the journals of all sweeps of a store say of tasks whose keys begin like this."""
+    for sweep in store.sweeps():
+        for attempt in past_attempts(sweep, store.read_journal(sweep)):
+            if any(key.startswith(prefix) for key in keys_told_of(attempt)):
+                yield attempt
 
 
 def only_key(prefix: str, keys: Iterable[str], *, unknown: str) -> str:

@@ -1,16 +1,14 @@
-"""How a sweep's status and a task's attempts look to people. Records in, text out; reads nothing."""
+"""How a sweep's status looks to people. Records in, text out; reads nothing."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jobs.identity import Json
 from orchestrator.pace import TimeLeft
 from orchestrator.status import FailedTask, State, SweepStatus
-from orchestrator.store.artifacts import AttemptLog
 
 _SHOWN = 20
 """Failed tasks on a page; `--json` has all of them."""
@@ -33,23 +31,6 @@ def status_page(status: SweepStatus) -> RenderableType:
     if status.stages:
         parts.append(_table(status))
     return Group(*parts, *(Text(line) for line in _foot(status)))
-
-
-def attempt_line(sweep: str, entry: Mapping[str, Json]) -> str:
-    """What the journal says of an attempt."""
-    place = f" on {entry['host']}" if entry["host"] else ""
-    if entry["kind"] == "succeeded":
-        how, message = "found its result there" if entry["reused"] else "succeeded", ""
-    else:
-        how, message = f"failed ({entry['cause']})", f": {entry['message']}"
-    head = f"attempt {entry['attempt']} of {entry['stage']} {entry['label']} in {sweep}: {how}{place}"
-    no_log = "; no log was written" if entry["kind"] == "failed" and not entry["log"] else ""
-    return f"{head} after {entry['duration_s']:.1f} s, {when(entry['at_s'])}{message}{no_log}"
-
-
-def log_line(log: AttemptLog) -> str:
-    """What is known of a log that no journal names."""
-    return f"{log.address}, {when(log.written_s)}"
 
 
 def when(seconds: float) -> str:
@@ -100,7 +81,7 @@ def _table(status: SweepStatus) -> Table:
 def _foot(status: SweepStatus) -> Iterator[str]:
     retries = ", ".join(f"{count} {cause}" for cause, count in sorted(status.retries.items()))
     yield f"attempts: {status.attempts}" + (
-        f"; failed and tried again or left to the next run: {retries}" if retries else ""
+        f"; failed and tried again or left to the next run (--retries lists them): {retries}" if retries else ""
     )
     cap = "" if status.gpu_hours_cap is None else f" of {status.gpu_hours_cap:g}"
     yield f"GPU-hours, all runs: {status.gpu_hours:.3g}{cap}"

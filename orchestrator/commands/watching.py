@@ -2,16 +2,24 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 
 import click
 from rich.console import Console
 from rich.live import Live
 
-from jobs.identity import Json
-from orchestrator.commands.locating import find_sweep, only_key
-from orchestrator.commands.showing import attempt_line, log_line, status_line, status_page, when
-from orchestrator.status import Driver, SweepStatus, status_of
+from orchestrator.commands.locating import find_attempts, find_sweep, only_key
+from orchestrator.commands.showing import status_line, status_page, when
+from orchestrator.commands.telling import attempt_heading, retries_page, story_lines
+from orchestrator.status import (
+    Driver,
+    SweepStatus,
+    keys_told_of,
+    past_attempts,
+    retries_of,
+    status_of,
+    story_of,
+)
 from orchestrator.store import ArtifactStore, Files, Holding, open_store
 from orchestrator.store import cancel as ask_to_stop
 from orchestrator.store.lease import has_ended
@@ -19,6 +27,7 @@ from orchestrator.store.terms import newest_term, read_holding
 
 _WATCH_INTERVAL_S, _WAIT_INTERVAL_S = 2.0, 0.5
 _LONGEST_WAIT_S = 120.0
+_WIDEST = 1000
 
 
 def status(name: str | None, *, storage: str, as_json: bool, watch: bool) -> None:
@@ -43,25 +52,46 @@ def status(name: str | None, *, storage: str, as_json: bool, watch: bool) -> Non
         console.print(status_page(_read(sweep, store)))
 
 
+def retries(name: str, *, storage: str, as_json: bool) -> None:
+    """Print the attempts of a sweep that failed and were tried again, or left to the next run.
+
+    Raises:
+        MissingArtifactError: The store knows no such sweep.
+    """
+    sweep, store = find_sweep(name, storage)
+    if _driver(store.files, sweep) is None:
+        store.read_sweep(sweep)
+    found = retries_of(past_attempts(sweep, store.read_journal(sweep)))
+    if as_json:
+        click.echo(json.dumps({"sweep": sweep, "retries": [each.to_json() for each in found]}, indent=2))
+        return
+    console = Console(highlight=False, markup=False)
+    page = retries_page(sweep, found)
+    console.width = max(console.width, console.measure(page, options=console.options.update(width=_WIDEST)).maximum)
+    console.print(page)
+
+
 def logs(task: str, *, storage: str) -> None:
-    """Print what was logged by the attempts of a task, newest last.
+    """Print the story of a task, then what its attempts logged, newest last.
 
     Raises:
         BadInputError: No task, or several, have a key that begins like this.
     """
     store = open_store(storage)
-    attempts = list(_attempts(task, store))
-    keys = {*(entry["key"] for _, entry in attempts), *store.files.names("logs"), *store.find(task)}
+    attempts = list(find_attempts(task, store))
+    keys = {*(key for each in attempts for key in keys_told_of(each)), *store.files.names("logs"), *store.find(task)}
     key = only_key(task, keys, unknown=f"no task {task} in {store.uri}; name its store (--storage)")
+    story = story_of(key, attempts)
     kept = {log.address: log for log in store.logs(key)}
     parts = []
-    for sweep, entry in attempts:
-        address = entry.get("log", "")
-        log = kept.pop(address, None)
-        text = log.text if log else f"its log is not there: {address}" if address else ""
-        parts.append((entry["at_s"], attempt_line(sweep, entry), text))
-    parts += [(log.written_s, log_line(log), log.text) for log in kept.values()]
-    if not parts:
+    for attempt in story.attempts:
+        if attempt.log:
+            log = kept.pop(attempt.log, None)
+            parts.append((attempt.ended_s, attempt_heading(attempt), log.text if log else "this log is not there"))
+    parts += [(log.written_s, f"{log.address}, {when(log.written_s)}", log.text) for log in kept.values()]
+    for line in story_lines(story):
+        click.echo(line)
+    if not story.attempts and not parts:
         click.echo(f"{key}: no attempt of it is in a journal of {store.uri}, and it left no log")
     for _, heading, text in sorted(parts):
         click.echo("\n".join([f"== {heading}", *([text.rstrip("\n")] if text else [])]))
@@ -133,14 +163,6 @@ def _watch(read: Callable[[], SweepStatus], console: Console) -> None:
             if found.driver is None or not found.driver.alive:
                 return
             time.sleep(max(_WATCH_INTERVAL_S, time.monotonic() - started_s))
-
-
-def _attempts(prefix: str, store: ArtifactStore) -> Iterator[tuple[str, Mapping[str, Json]]]:
-    """What the journals of all sweeps say of tasks whose key begins like this: the sweep, and the entry."""
-    for sweep in store.sweeps():
-        for entry in store.read_journal(sweep):
-            if entry.get("key", "").startswith(prefix):
-                yield sweep, entry
 
 
 def _wait_for_end(files: Files, holding: Holding) -> bool:

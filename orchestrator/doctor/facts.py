@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Self
 
-from jobs.identity import Json
+from jobs.identity import Json, Parsed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Question:
     gpus: bool
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Json]) -> Self:
+    def from_json(cls, document: Parsed) -> Self:
         """The inverse of `asdict`."""
         return cls(**document)
 
@@ -77,7 +77,7 @@ class Cluster:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Json]) -> Self:
+    def from_json(cls, document: Parsed) -> Self:
         """The inverse of `to_json`."""
         machines = {
             "driver": Machine(**document["driver"]),

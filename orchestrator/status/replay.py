@@ -4,9 +4,9 @@ The journal is read once, entry by entry, so that a million of them fit.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from jobs.identity import Json
+from jobs.identity import Parsed
 from jobs.outcome import Cause
 from jobs.stages.table import StageKind
 from orchestrator.pace import Pace
@@ -16,7 +16,7 @@ from orchestrator.status.record import Driver, FailedTask, StageStatus, State, S
 
 def status_of(
     sweep: str,
-    entries: Iterable[Mapping[str, Json]],
+    entries: Iterable[Parsed],
     *,
     driver: Driver | None,
     gpu_hours_cap: float | None,
@@ -82,7 +82,7 @@ class _Run:
         self._counts: Counter[tuple[StageKind, TaskState]] = Counter()
         self._ended: Counter[tuple[StageKind, TaskState]] = Counter()  # since the last count
 
-    def take(self, entry: Mapping[str, Json]) -> None:
+    def take(self, entry: Parsed) -> None:
         """What happened next."""
         self.last_s = entry["at_s"]
         match entry["kind"]:
@@ -141,14 +141,14 @@ class _Run:
                     blocked=counts[TaskState.BLOCKED],
                 )
 
-    def _succeed(self, entry: Mapping[str, Json]) -> None:
+    def _succeed(self, entry: Parsed) -> None:
         stage = StageKind(entry["stage"])
         self._ended[stage, TaskState.REUSED if entry["reused"] else TaskState.DONE] += 1
         if not entry["reused"]:
             self.attempts += 1
             self.pace.observe(stage, entry["duration_s"])
 
-    def _fail(self, entry: Mapping[str, Json]) -> None:
+    def _fail(self, entry: Parsed) -> None:
         stage, cause = StageKind(entry["stage"]), Cause(entry["cause"])
         self.attempts += 1
         if not entry["final"]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 from jobs.artifact import Commit, CorruptArtifactError, FileEntry, Manifest, MissingArtifactError
 from jobs.errors import OrchardError
-from jobs.identity import Json
+from jobs.identity import Parsed
 from orchestrator.store.cache import BlobCache
 from orchestrator.store.files import Files, each
 from orchestrator.store.journal import Journal, open_journal, read_journal
@@ -209,11 +209,11 @@ class ArtifactStore:
             for written_s, path in sorted(found)
         ]
 
-    def write_sweep(self, name: str, record: Json) -> None:
+    def write_sweep(self, name: str, record: Parsed) -> None:
         """Keep what a sweep asked for; a later run of the same sweep replaces it."""
         self.files.replace(sweep_path(name), json.dumps(record).encode())
 
-    def read_sweep(self, name: str) -> Json:
+    def read_sweep(self, name: str) -> Parsed:
         """What `write_sweep` kept.
 
         Raises:
@@ -221,7 +221,8 @@ class ArtifactStore:
             OrchardError: The record is damaged.
         """
         try:
-            return json.loads(self.files.read(sweep_path(name)))
+            record: Parsed = json.loads(self.files.read(sweep_path(name)))
+            return record
         except FileNotFoundError:
             known = ", ".join(self.sweeps()) or "none"
             raise MissingArtifactError(f"{self.uri}: no sweep '{name}'; sweeps here: {known}") from None
@@ -242,7 +243,7 @@ class ArtifactStore:
         """A new driver's journal of a sweep; its name must sort by the time it began."""
         return open_journal(self.files, sweep, driver)
 
-    def read_journal(self, sweep: str) -> Iterator[dict[str, Json]]:
+    def read_journal(self, sweep: str) -> Iterator[Parsed]:
         """What the drivers of a sweep wrote, in the order in which they began."""
         return read_journal(self.files, sweep)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from jobs.identity import Json
+from jobs.identity import Json, Parsed
 from orchestrator.store.files import Files, each
 from orchestrator.store.files.base import Appender
 
@@ -105,7 +105,7 @@ def open_journal(files: Files, sweep: str, driver: str) -> Journal:
     return Journal(files.appender(folder, driver), files.address(f"{folder}/{driver}"))
 
 
-def read_journal(files: Files, sweep: str) -> Iterator[dict[str, Json]]:
+def read_journal(files: Files, sweep: str) -> Iterator[Parsed]:
     """The entries of a sweep, driver by driver in the order in which they began; lines that are not whole are skipped.
 
     Nothing is kept: a journal may be longer than memory.

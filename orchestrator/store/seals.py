@@ -3,14 +3,14 @@
 import hashlib
 import json
 
-from jobs.identity import Json
+from jobs.identity import Parsed
 
 _NAME = ', "manifest_sha256": "'
 _DIGEST_BYTES = 32
 _SUFFIX_BYTES = len(_NAME) + 2 * _DIGEST_BYTES + len('"}')
 
 
-def seal_json(value: dict[str, Json]) -> bytes:
+def seal_json(value: Parsed) -> bytes:
     """A JSON object whose last field is the digest of everything before it.
 
     Raises:
@@ -20,7 +20,7 @@ def seal_json(value: dict[str, Json]) -> bytes:
     return b'%b%b%b"}' % (content, _NAME.encode(), hashlib.sha256(content).hexdigest().encode())
 
 
-def unseal_json(sealed: bytes) -> dict[str, Json]:
+def unseal_json(sealed: bytes) -> Parsed:
     """What `seal_json` was given.
 
     Raises:
@@ -29,7 +29,7 @@ def unseal_json(sealed: bytes) -> dict[str, Json]:
     content = sealed[:-_SUFFIX_BYTES]
     if sealed != b'%b%b%b"}' % (content, _NAME.encode(), hashlib.sha256(content).hexdigest().encode()):
         raise ValueError("its content has changed, or its end is missing")
-    value: dict[str, Json] = json.loads(content + b"}")
+    value: Parsed = json.loads(content + b"}")
     return value
 
 

@@ -8,10 +8,10 @@ Numbers are never used twice, so the newest term is never removed. Reading only;
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from jobs.identity import Json
+from jobs.identity import Parsed
 from orchestrator.store.files import Files
 
 LEASE_TTL_S = 30.0
@@ -65,7 +65,7 @@ class Holding:
     ttl_s: float
     beat: int = 0
     released: bool = False
-    info: Mapping[str, Json] = field(default_factory=dict)
+    info: Parsed = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """The content of the term's file."""

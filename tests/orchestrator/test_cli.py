@@ -102,6 +102,13 @@ def test_an_unknown_command_gives_exit_code_2(orchard):
     assert orchard("prune")[0] == 2
 
 
+@pytest.mark.parametrize("arguments", [["--retries"], ["s", "--retries", "--watch"], ["--watch"]])
+def test_what_is_told_of_one_sweep_needs_its_name_and_cannot_be_combined(orchard, arguments):
+    code, _, err = orchard("status", *arguments)
+    assert code == 2
+    assert "takes the NAME of one sweep" in err
+
+
 @pytest.mark.slow
 class TestASweep:
     """One sweep, run inline, seen from all sides."""

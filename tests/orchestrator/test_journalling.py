@@ -52,6 +52,34 @@ def test_every_attempt_is_there_with_its_number_cause_place_and_cost(tmp_path):
     assert entries[-1]["label"] == "net/tuned"
 
 
+def test_every_attempt_is_there_with_what_it_asked_for_and_what_followed(tmp_path):
+    def outcome(attempt):
+        key = attempt.task.key
+        if attempt.number == 1:
+            return Failed(key=key, cause=Cause.OUT_OF_MEMORY, message="the GPU is full", on_gpu=True)
+        if attempt.number == 2:
+            return Failed(key=key, cause=Cause.TRANSIENT, message="the disk is away")
+        if attempt.number == 3:
+            return Failed(key=key, cause=Cause.BUG, message="broken")
+        return success(attempt)
+
+    first, second, third = (entry for entry in journalled(tmp_path, outcome) if "attempt" in entry)
+    half, whole = ({"num_cpus": 1.0, "num_gpus": gpus, "memory_bytes": 0} for gpus in (0.5, 1.0))
+    assert [entry["resources"] for entry in (first, second, third)] == [half, whole, whole]
+    assert first["retry"] == {"delay_s": 0.0, "resources": whole, "damaged": "", "avoid": []}
+    assert 0.5 <= second["retry"]["delay_s"] <= 1.5  # one second, jittered by a half
+    assert (third["retry"], third["final"], third["reason"]) == (
+        None,
+        True,
+        "a failure of this kind (bug) is not tried again",
+    )
+
+
+def test_a_success_is_there_with_what_it_asked_for(tmp_path):
+    (entry,) = (entry for entry in journalled(tmp_path, success) if entry["kind"] == "succeeded")
+    assert entry["resources"] == {"num_cpus": 1.0, "num_gpus": 0.5, "memory_bytes": 0}
+
+
 def test_the_counts_at_the_start_are_there(tmp_path):
     entries = journalled(tmp_path, success, count=2)
     assert next(entry for entry in entries if entry["kind"] == "counts")["stages"] == {"tune": {"running": 2}}

@@ -235,6 +235,28 @@ def only(stage=StageKind.SCORE, num_gpus=0.0, **changes):
     return state, each
 
 
+def test_a_decision_is_told_for_every_attempt_that_failed_and_only_until_the_next_step():
+    state, each = only()
+    state.step([replace(failed(each, Cause.OUT_OF_MEMORY), usage=Usage(memory_bytes=3 * 2**30))])
+    assert state.decisions[each.key].retry.resources.memory_bytes == 6 * 2**30
+    state.step([failed(each, Cause.TRANSIENT)], now_s=10.0)
+    assert state.wake_s == 10.0 + state.decisions[each.key].retry.delay_s
+    assert state.step([], now_s=state.wake_s)
+    assert state.decisions == {}
+    state.step([failed(each, Cause.BUG)])
+    assert state.decisions[each.key].final
+    assert [failure.cause for failure in state.failures] == [Cause.BUG]
+
+
+def test_the_decision_names_the_node_that_is_avoided_from_now_on():
+    tasks = {each.key: each for each in (task(StageKind.SCORE, number) for number in range(4))}
+    state = machine(tasks, list(tasks))
+    state.start(frozenset(), {})
+    lost = [replace(failed(each, Cause.PREEMPTED), node="bad") for each in tasks.values()]
+    state.step(lost[:3])
+    assert [state.decisions[each.key].avoid for each in lost[:3]] == [(), (), ("bad",)]
+
+
 def test_a_transient_fault_waits_before_it_is_tried_again():
     state, each = only()
     assert state.step([failed(each, Cause.TRANSIENT)], now_s=10.0) == []
@@ -306,6 +328,7 @@ def test_a_stopped_machine_leaves_what_was_cut_short_for_the_next_run():
     state, each = only()
     state.stop("cancelled")
     state.step([failed(each, Cause.CANCELLED)])
+    assert state.decisions[each.key].reason == "the run was stopped (cancelled)"
     assert (state.finished, state.failures, state.complete) == (True, [], False)
     assert state.state_of(each.key) is TaskState.READY
 

@@ -51,3 +51,21 @@ def test_a_damaged_artifact_is_said_to_be_made_again(path, capsys):
     store.files.replace(f"manifests/{train.key[:2]}/{train.key}.json", json.dumps({"key": train.key}).encode())
     explain([train.key], storage="", sweep=path)
     assert "damaged: the next run computes it again" in capsys.readouterr().out
+
+
+def test_a_task_that_only_a_journal_knows_is_told_of(path, capsys):
+    train = planned(path, StageKind.TRAIN)
+    store = open_store(load_sweep(path).storage)
+    store.write_sweep("tiny", {"name": "tiny", "spec": {}, "curves": []})
+    with store.open_journal("tiny", "driver") as journal:
+        journal.append("start", term=1)
+        attempt = {"key": train.key, "stage": "train", "label": "net", "attempt": 1, "duration_s": 1.0, "host": "h"}
+        journal.append("failed", **attempt, cause="bug", message="it broke", final=True, log="/x.log")
+    explain([train.key[:6]], storage=store.uri, sweep=None)
+    out = capsys.readouterr().out
+    assert out.startswith(f"{train.key}: not stored; --sweep names the sweep file")
+    assert "attempt 1 in run 1 of tiny: failed (bug) on h after 1.0 s" in out
+    explain([train.key], storage="", sweep=path)
+    out = capsys.readouterr().out
+    assert "params.train.epochs: 1" in out
+    assert out.endswith("then: no other attempt; this journal is too old to say more\n")

@@ -111,15 +111,16 @@ def test_logs_of_all_attempts_with_the_newest_last(store, storage, capsys):
     first, second = store.write_log(KEY, "first words\n"), store.write_log(KEY, "second words\n")
     journalled(store, failed(1, first), failed(2), failed(3, second, cause="transient"))
     watching.logs(KEY[:6], storage=storage)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(",")[0] for line in lines] == [
-        "== attempt 1 of train net in s: failed (preempted) on host1 after 1.0 s",
+    story, logs = capsys.readouterr().out.split("== ", 1)
+    assert story.startswith("story of train net: 3 attempts in 1 run\n")
+    assert "attempt 2 in run 1 of s: failed (preempted) on host2 after 1.0 s" in story
+    assert story.count("log: none was written") == 1
+    assert logs.splitlines() == [
+        f"attempt 1 in run 1 of s: {first}",
         "first words",
-        "== attempt 2 of train net in s: failed (preempted) on host2 after 1.0 s",
-        "== attempt 3 of train net in s: failed (transient) on host3 after 1.0 s",
+        f"== attempt 3 in run 1 of s: {second}",
         "second words",
     ]
-    assert lines[2].endswith("it broke; no log was written")
 
 
 def test_a_log_that_no_journal_names_is_shown_by_its_address(store, storage, capsys):
@@ -135,7 +136,16 @@ def test_a_log_that_no_journal_names_is_shown_by_its_address(store, storage, cap
 def test_a_log_that_is_gone_is_said_to_be(store, storage, capsys):
     journalled(store, failed(1, "/gone.log"))
     watching.logs(KEY, storage=storage)
-    assert "its log is not there: /gone.log" in capsys.readouterr().out
+    assert "/gone.log\nthis log is not there\n" in capsys.readouterr().out
+
+
+def test_logs_of_a_task_tell_who_found_its_artifact_damaged(store, storage, capsys):
+    asked = {"num_cpus": 1.0, "num_gpus": 0.0, "memory_bytes": 0}
+    retry = {"delay_s": 0.0, "resources": asked, "damaged": "cd" + "3" * 30, "avoid": []}
+    kind, fields = failed(1, cause="corrupt")
+    journalled(store, (kind, fields | {"resources": asked, "retry": retry, "reason": ""}))
+    watching.logs("cd", storage=storage)
+    assert f"of train net ({KEY[:12]})" in capsys.readouterr().out
 
 
 def test_the_beginning_of_two_keys_names_both(store, storage):
@@ -147,6 +157,25 @@ def test_the_beginning_of_two_keys_names_both(store, storage):
 def test_logs_of_an_unknown_task_say_where_was_looked(store, storage):
     with pytest.raises(BadInputError, match=f"no task cd in {storage}"):
         watching.logs("cd", storage=storage)
+
+
+def test_retries_of_a_sweep_without_any_say_so(store, storage, capsys):
+    journalled(store, attempt("succeeded", 1, reused=False), attempt("failed", 1, cause="bug", message="", final=True))
+    watching.retries("s", storage=storage, as_json=False)
+    assert capsys.readouterr().out == "s: no attempt was tried again\n"
+    watching.retries("s", storage=storage, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"sweep": "s", "retries": []}
+
+
+def test_retries_of_an_old_journal_are_listed(store, storage, capsys):
+    journalled(store, failed(1))
+    watching.retries("s", storage=storage, as_json=False)
+    assert "this journal is too old to say more" in capsys.readouterr().out
+
+
+def test_retries_of_a_sweep_that_is_not_there_are_an_error(store, storage):
+    with pytest.raises(MissingArtifactError, match="no sweep 't'"):
+        watching.retries("t", storage=storage, as_json=False)
 
 
 def test_cancel_reaches_the_driver_and_its_workers(store, storage, capsys):
