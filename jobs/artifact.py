@@ -54,6 +54,8 @@ class Manifest:
         created_s: When the stage ended, seconds since the epoch.
         duration_s: How long the stage ran.
         host: Where it ran.
+        resources: What it asked of the cluster: `num_cpus`, `num_gpus`, `memory_bytes`.
+        usage: What it used: `memory_bytes` at most, and at most which `gpu_fraction` of the GPU's memory.
         versions: Of Python and of the libraries that compute.
         git_commit: Of the code that ran, where known.
     """
@@ -69,6 +71,8 @@ class Manifest:
     created_s: float = 0.0
     duration_s: float = 0.0
     host: str = ""
+    resources: Mapping[str, float] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     git_commit: str = ""
 

@@ -5,7 +5,7 @@ The key covers everything that can change the result and nothing else. What only
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jobs.identity import Json, content_key
 from jobs.resources import Resources
@@ -151,3 +151,8 @@ class Attempt:
     resources: Resources
     avoid: frozenset[str] = frozenset()
     expected_s: float = 0.0
+
+    @property
+    def granted(self) -> Task:
+        """The task with what this attempt asks of the cluster."""
+        return self.task if self.resources == self.task.resources else replace(self.task, resources=self.resources)

@@ -1,16 +1,17 @@
 """What lies behind a result: the tasks that it was made by, and what they were told.
 
-Pure. Tasks of a plan and manifests of a store tell the same, for a key covers all that a task is told.
+Tasks of a plan and manifests of a store tell the same, for a key covers all that a task is told.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from jobs.artifact import Manifest
+from jobs.artifact import Manifest, Store
 from jobs.identity import Json
 from jobs.task import Task
 from orchestrator.explain import flatten
+from orchestrator.planning import Plan, PlannedCurve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,28 @@ def ancestry(key: str, facts_of: Callable[[str], TaskFacts | None]) -> list[Task
     return list(found.values())
 
 
+def planned_settings(plan: Plan, curve: PlannedCurve) -> dict[str, str]:
+    """What the tasks are told that will make the points of a curve; its compressions differ in nothing else."""
+    known: dict[str, TaskFacts] = {}
+
+    def facts_of(key: str) -> TaskFacts | None:
+        return known.setdefault(key, TaskFacts.of_task(plan.tasks[key])) if key in plan.tasks else None
+
+    return settings_of(ancestry(curve.points[0].key, facts_of)) if curve.points else {}
+
+
+def read_lineage(keys: Iterable[str], store: Store) -> dict[str, Manifest]:
+    """The manifests of artifacts and of all that they were made from; what is damaged or gone is left out."""
+    found: dict[str, Manifest] = {}
+    read = set[str]()
+    while unread := set(keys) - read:
+        read |= unread
+        manifests, _ = store.manifests(unread)
+        found |= manifests
+        keys = {source for manifest in manifests.values() for source in manifest.inputs.values()}
+    return found
+
+
 def settings_of(tasks: Iterable[TaskFacts]) -> dict[str, str]:
     """What tasks were told, flat: `stage.parameter` (of procedures `stage.kind.parameter`) -> value.
 
@@ -108,3 +131,20 @@ def _settings(facts: TaskFacts) -> Iterator[tuple[str, str]]:
 
 def _text(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def resources_of(manifests: Iterable[Manifest]) -> dict[str, str]:
+    """What tasks took, by stage, in words: what they asked of the cluster, for how long, and the peak of their memory."""
+    by_stage: dict[str, list[Manifest]] = {}
+    for manifest in manifests:
+        by_stage.setdefault(manifest.stage, []).append(manifest)
+    return {stage: _taken(done) for stage, done in sorted(by_stage.items())}
+
+
+def _taken(done: Sequence[Manifest]) -> str:
+    asked = sorted(
+        {f"{each.resources['num_cpus']:g} CPU, {each.resources['num_gpus']:g} GPU" for each in done if each.resources}
+    )
+    seconds, memory = sum(each.duration_s for each in done), max(each.usage.get("memory_bytes", 0) for each in done)
+    parts = [" or ".join(asked), f"{seconds:.1f} s", f"{memory / 2**30:.1f} GiB" if memory else ""]
+    return ", ".join(part for part in parts if part)

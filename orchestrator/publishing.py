@@ -13,7 +13,7 @@ from jobs.stages.table import StageKind
 from orchestrator.machine import Machine
 from orchestrator.orders import collect_orders
 from orchestrator.planning import PlannedPoint
-from orchestrator.report import areas_of_curves, report_files
+from orchestrator.report import areas_of_curves, collect_resources, report_files
 from orchestrator.results import Curve, Point, SweepRecord, collect
 from orchestrator.store import ArtifactStore
 from orchestrator.tracking import TrackedSweep, TrackingUnavailableError, log_sweep
@@ -65,12 +65,14 @@ class Publisher:
         self.wait()
         curves = collect(self._record, self._store, self._points)
         try:
+            resources = collect_resources(curves, self._store)
             tracked = log_sweep(
                 self._record,
                 curves,
                 tracking_uri=self._tracking_uri,
-                artifacts=report_files(self._record, curves, collect_orders(curves, self._store)),
+                artifacts=report_files(self._record, curves, collect_orders(curves, self._store), resources),
                 areas=areas_of_curves(curves),
+                resources=resources,
                 ended=True,
             )
         except TrackingUnavailableError as error:

@@ -7,7 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
@@ -17,6 +17,7 @@ from jobs.task import Attempt
 from orchestrator.backends import Backend
 from orchestrator.holding import Hold
 from orchestrator.journalling import JournalKeeper, experience_of
+from orchestrator.lineage import planned_settings
 from orchestrator.machine import Machine
 from orchestrator.planning import Plan
 from orchestrator.publishing import Publisher
@@ -90,7 +91,7 @@ def run_sweep(
     record = SweepRecord(
         name=spec.name,
         spec=spec.model_dump(mode="json"),
-        curves=plan.curves,
+        curves=tuple(replace(curve, settings=planned_settings(plan, curve)) for curve in plan.curves),
         environment=asdict(plan.environment),
         git_commit=provenance.git_commit,
         versions=versions(),

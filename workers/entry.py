@@ -10,7 +10,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeAlias
@@ -159,7 +159,7 @@ class _Attempt:
 
     def commit(self, product: Product) -> Succeeded:
         """Publish what the stage gave."""
-        task, store, ended_s = self._task, self._store, time.time()
+        task, store, ended_s, usage = self._task, self._store, time.time(), measured(self.device)
         manifest = Manifest(
             key=task.key,
             stage=task.stage.value,
@@ -171,6 +171,12 @@ class _Attempt:
             created_s=ended_s,
             duration_s=ended_s - self._started_s,
             host=_host(),
+            resources={
+                "num_cpus": task.resources.num_cpus,
+                "num_gpus": task.resources.num_gpus,
+                "memory_bytes": task.resources.memory_bytes,
+            },
+            usage=asdict(usage),
             versions=versions(),
             git_commit=self._provenance.git_commit,
         )
@@ -184,7 +190,7 @@ class _Attempt:
             measurements=manifest.measurements,
             duration_s=ended_s - self._started_s,
             host=_host(),
-            usage=measured(self.device),
+            usage=usage,
             log=keep_log(task, store),
             nondeterministic=commit is Commit.DIFFERENT,
         )

@@ -61,7 +61,7 @@ class InlineBackend:
                 time.sleep(timeout_s)
             cancelled, self._cancelled = self._cancelled, []
             return cancelled
-        task = self._waiting.popleft().task
+        task = self._waiting.popleft().granted
         return [
             run_task(
                 task,

@@ -14,6 +14,7 @@ from orchestrator.commands.locating import find_attempts, only_key
 from orchestrator.commands.planning import plan_for
 from orchestrator.commands.telling import story_lines
 from orchestrator.explain import differences, flatten
+from orchestrator.lineage import TaskFacts, ancestry, read_lineage, resources_of, settings_of
 from orchestrator.status import keys_told_of, story_of
 from orchestrator.store import ArtifactStore, open_store
 
@@ -72,6 +73,14 @@ def _stored(key: str, store: ArtifactStore) -> Iterator[str]:
         yield f"  {path}: {json.dumps(value)}"
     for name, entry in manifest.files.items():
         yield f"  {name}: {entry.size_bytes} bytes, sha256 {entry.sha256}"
+    lineage = read_lineage([key], store)
+    behind = ancestry(key, lambda each: TaskFacts.of_manifest(lineage[each]) if each in lineage else None)
+    yield f"made by {len(behind)} tasks, which were told"
+    for name, value in settings_of(behind).items():
+        yield f"  {name}: {value}"
+    yield "and took"
+    for stage, words in resources_of(lineage.values()).items():
+        yield f"  {stage}: {words}"
 
 
 def _missing(task: Task | None, store: ArtifactStore, planned: Mapping[str, Task]) -> Iterator[str]:

@@ -14,11 +14,12 @@ from orchestrator.store import Lease
 
 def report(name: str, *, storage: str, out: str) -> None:
     """Write the report of a sweep and say where."""
-    from orchestrator.report import write_report
+    from orchestrator.report import collect_resources, write_report
 
     record, store = find_record(name, storage)
     curves = collect(record, store)
-    for path in write_report(record, curves, collect_orders(curves, store), Path(out)):
+    orders, resources = collect_orders(curves, store), collect_resources(curves, store)
+    for path in write_report(record, curves, orders, Path(out), resources):
         click.echo(str(path))
 
 
@@ -56,18 +57,20 @@ def sync(name: str, *, storage: str, tracking: str | None, rebuild: bool) -> Non
         LeaseHeldError: A driver runs the sweep; it logs by itself.
         TrackingUnavailableError: MLflow does not answer or refuses.
     """
-    from orchestrator.report import areas_of_curves, report_files
+    from orchestrator.report import areas_of_curves, collect_resources, report_files
     from orchestrator.tracking import log_sweep
 
     record, store = find_record(name, storage)
     with Hold(store, Lease.acquire(store.files, record.name)):
         curves = collect(record, store)
+        resources = collect_resources(curves, store)
         tracked = log_sweep(
             record,
             curves,
             tracking_uri=tracking or str(record.spec["tracking"]),
-            artifacts=report_files(record, curves, collect_orders(curves, store)),
+            artifacts=report_files(record, curves, collect_orders(curves, store), resources),
             areas=areas_of_curves(curves),
+            resources=resources,
             ended=True,
             rebuild=rebuild,
         )

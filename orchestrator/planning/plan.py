@@ -1,7 +1,7 @@
 """What a plan is, and what it depends on besides the sweep file. Knows no sweep file and makes no task."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobs.resources import Resources
 from jobs.spec.protocols import NO_PROTOCOL
@@ -46,7 +46,12 @@ class PlannedPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCurve:
-    """One curve before it is measured. The first five fields name it within its sweep."""
+    """One curve before it is measured. The first five fields name it within its sweep.
+
+    Attributes:
+        points: By rising compression or not, as the sweep lists them.
+        settings: What the tasks that make its points are told, flat (`lineage.settings_of`); filled in for the record.
+    """
 
     model: str
     dataset: str
@@ -54,6 +59,7 @@ class PlannedCurve:
     protocol: str
     seed: int
     points: tuple[PlannedPoint, ...]
+    settings: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def label(self) -> str:

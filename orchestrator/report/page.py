@@ -14,6 +14,7 @@ import yaml
 from orchestrator.planning import PlannedPoint
 from orchestrator.report.comparison import areas
 from orchestrator.report.figure import draw_curves
+from orchestrator.report.settings import differing_settings
 from orchestrator.report.table import MISSING, percent, row_name, summarize
 from orchestrator.results import METRICS, Curve, Point, SweepRecord
 
@@ -64,6 +65,7 @@ def html_page(
             _notes(curves),
             _folded("What is kept of which layer", _image("What is kept", patterns)) if patterns else "",
             _folded("All points", _points(curves)),
+            _folded("What the methods were told", _settings(curves)),
             _folded("The sweep file", f"<pre>{escape(sweep_yaml(record))}</pre>"),
             _folded("Versions", _table(["what", "version"], versions)),
             "</body>\n</html>\n",
@@ -134,6 +136,13 @@ def _points(curves: Sequence[Curve]) -> str:
             names = [curve.plan.model, curve.plan.method, curve.plan.protocol, str(curve.plan.seed)]
             rows.append([*names, *_point_texts(planned, measured.get(planned.compression))])
     return _table(head, rows, first_number=3)
+
+
+def _settings(curves: Sequence[Curve]) -> str:
+    head, rows = differing_settings(curves)
+    return (
+        f"<p>The settings in which they differ, as their tasks had them; settings.csv has all.</p>{_table(head, rows)}"
+    )
 
 
 def _point_texts(planned: PlannedPoint, point: Point | None) -> list[str]:

@@ -9,9 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from jobs.identity import Json
 from orchestrator.planning import PlannedCurve
-from orchestrator.results import SweepRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,6 +23,8 @@ CURRENT_TAG = "orchard.current"
 """On a child run: `yes`, or `no` once a run with other results stands for the curve."""
 RECORDED_TAG = "orchard.recorded"
 """On a child run: the rows that it has, as step -> beginning of the key of the task that measured it."""
+RESOURCES_TAG = "orchard.resources"
+"""On a child run: what the tasks behind it took, by stage, as JSON."""
 AREA_TAG = "orchard.area"
 """On a child run: the area under its method's curve, over what all methods of its model reach."""
 ARTIFACTS_TAG = "orchard.artifacts"
@@ -132,18 +132,8 @@ def short(key: str) -> str:
     return key[:_KEY_LENGTH]
 
 
-def settings_of(record: SweepRecord, plan: PlannedCurve) -> dict[str, str]:
-    """What made the curve what it is, flat; not its compressions, which may be added to."""
-    model = record.spec.get("models", {}).get(plan.model, {})
-    method = record.spec.get("methods", {}).get(plan.method, {})
-    settings = {**_flat("model", model), **_flat("method", method)}
+def settings_of(plan: PlannedCurve) -> dict[str, str]:
+    """What the tasks were told that made the curve; not its compressions, which may be added to."""
+    settings = {name: text[:_VALUE_LENGTH] for name, text in plan.settings.items() if text}
     names = {"model": plan.model, "dataset": plan.dataset, "method": plan.method, "protocol": plan.protocol}
     return {**settings, **names, "seed": str(plan.seed)}
-
-
-def _flat(prefix: str, value: Json) -> dict[str, str]:
-    if isinstance(value, Mapping):
-        parts = [_flat(f"{prefix}.{name}", part) for name, part in value.items() if name != "compressions"]
-        return {name: text for part in parts for name, text in part.items()}
-    text = value if isinstance(value, str) else json.dumps(value)
-    return {} if value is None or text == "" else {prefix: text[:_VALUE_LENGTH]}

@@ -26,6 +26,7 @@ from orchestrator.tracking.runs import (
     CURVE_TAG,
     PARENT_TAG,
     RECORDED_TAG,
+    RESOURCES_TAG,
     SWEEP_TAG,
     curve_name,
     delete_runs,
@@ -70,6 +71,7 @@ def log_sweep(
     tracking_uri: str,
     artifacts: Mapping[str, bytes] | None = None,
     areas: Mapping[PlannedCurve, float] | None = None,
+    resources: Mapping[PlannedCurve, Mapping[str, str]] | None = None,
     ended: bool = False,
     rebuild: bool = False,
 ) -> TrackedSweep:
@@ -81,6 +83,7 @@ def log_sweep(
         tracking_uri: A server's address or a database; `~` is the home folder.
         artifacts: Files for the parent run, by name.
         areas: Under curves, for a tag on their runs, which a later call may change.
+        resources: What the tasks behind curves took, by stage, for a tag.
         ended: No point will follow for now: a curve with points missing is then FAILED, not RUNNING.
         rebuild: Trust nothing that MLflow has of this sweep: delete its runs and log everything anew.
 
@@ -99,11 +102,13 @@ def log_sweep(
         parent = find_parent(client, experiment_id, runs.get((SWEEP_TAG, record.name), []), record.name)
         for curve in curves:
             candidates = runs.get((CURVE_TAG, curve_name(curve.plan)), [])
-            settings = settings_of(record, curve.plan)
+            settings = settings_of(curve.plan)
             child = find_child(client, candidates, curve.plan, settings)
             run = _log_curve(client, parent, child, curve, settings, provenance)
             if areas and curve.plan in areas:
                 _log(client, run, tags={AREA_TAG: f"{areas[curve.plan]:.4f}"})
+            if resources and curve.plan in resources:
+                _log(client, run, tags={RESOURCES_TAG: json.dumps(resources[curve.plan])})
             _set_status(client, run, complete=_is_complete(curve), ended=ended)
         _log_files(client, parent, artifacts or {})
         _log(client, parent, tags=provenance)

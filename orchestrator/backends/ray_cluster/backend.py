@@ -150,7 +150,7 @@ class RayBackend:
         function = self._function(resources)
         if avoid:
             function = function.options(label_selector={"ray.io/node-id": f"!in({','.join(sorted(avoid))})"})
-        reference = function.remote(pickle.dumps([attempt.task for attempt in bundle]), resources.num_gpus > 0)
+        reference = function.remote(pickle.dumps([attempt.granted for attempt in bundle]), resources.num_gpus > 0)
         self._flights[reference] = _Flight(bundle=bundle, avoid=avoid)
         self._waiting[resources] += len(bundle)
 
