@@ -134,7 +134,7 @@ def _text(value: Json) -> str:
 
 
 def resources_of(manifests: Iterable[Manifest]) -> dict[str, str]:
-    """What tasks took, by stage, in words: what they asked of the cluster, for how long, and the peak of their memory."""
+    """What tasks took, by stage, in words: what they asked of the cluster, how long, and the peak of their memory."""
     by_stage: dict[str, list[Manifest]] = {}
     for manifest in manifests:
         by_stage.setdefault(manifest.stage, []).append(manifest)
@@ -142,9 +142,8 @@ def resources_of(manifests: Iterable[Manifest]) -> dict[str, str]:
 
 
 def _taken(done: Sequence[Manifest]) -> str:
-    asked = sorted(
-        {f"{each.resources['num_cpus']:g} CPU, {each.resources['num_gpus']:g} GPU" for each in done if each.resources}
-    )
+    asked = {(each.resources["num_cpus"], each.resources["num_gpus"]) for each in done if each.resources}
+    words = " or ".join(f"{cpus:g} CPU, {gpus:g} GPU" for cpus, gpus in sorted(asked))
     seconds, memory = sum(each.duration_s for each in done), max(each.usage.get("memory_bytes", 0) for each in done)
-    parts = [" or ".join(asked), f"{seconds:.1f} s", f"{memory / 2**30:.1f} GiB" if memory else ""]
+    parts = [words, f"{seconds:.1f} s", f"{memory / 2**30:.1f} GiB" if memory else ""]
     return ", ".join(part for part in parts if part)

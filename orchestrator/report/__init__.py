@@ -35,9 +35,9 @@ def report_files(
 ) -> dict[str, bytes]:
     """The whole report.
 
-    `curves.png`, `points.csv`, `areas.csv` (under the curves), `settings.csv` (what the tasks behind each curve were told,
-    and what they took), `report.html`, the sweep file as it was run; where
-    channels or weights were taken, `kept.csv` and `kept.png`; where they were ordered, `orders.csv`.
+    `curves.png`, `points.csv`, `areas.csv` (under the curves), `settings.csv` (what the tasks behind each curve were
+    told, and what they took), `report.html`, the sweep file as it was run; where channels or weights were taken,
+    `kept.csv` and `kept.png`; where they were ordered, `orders.csv`.
 
     Args:
         record: What the sweep asked for.

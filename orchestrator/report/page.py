@@ -140,9 +140,8 @@ def _points(curves: Sequence[Curve]) -> str:
 
 def _settings(curves: Sequence[Curve]) -> str:
     head, rows = differing_settings(curves)
-    return (
-        f"<p>The settings in which they differ, as their tasks had them; settings.csv has all.</p>{_table(head, rows)}"
-    )
+    words = "<p>The settings in which they differ, as their tasks had them; settings.csv has all.</p>"
+    return words + _table(head, rows)
 
 
 def _point_texts(planned: PlannedPoint, point: Point | None) -> list[str]:
