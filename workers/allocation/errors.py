@@ -1,9 +1,9 @@
 """What it does to a network to take channels of a group: how its weights' error grows, or its loss.
 
-Errors of weights are fractions that can be compared between groups. A unit's share of a tensor is the sum of its squares
-there over that of the whole tensor. Shares, not squares: a layer that is off by 1 % of its own size is off by about 1 %
-in its output, however large its weights are. And summed over all tensors that a group owns: an error in channels that
-many layers read, as on a residual stream, counts in each.
+Errors of weights are fractions that can be compared between groups. A unit's share of a tensor is the sum of its
+squares there over that of the whole tensor. Shares, not squares: a layer that is off by 1 % of its own size is off by
+about 1 % in its output, however large its weights are. And summed over all tensors that a group owns: an error in
+channels that many layers read, as on a residual stream, counts in each.
 
 Knows weights, and losses that others measured; knows neither data nor how many channels have to go.
 """
