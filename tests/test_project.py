@@ -136,3 +136,21 @@ def test_issue_forms_have_questions_with_names_of_their_own(name):
     questions = [question["id"] for question in form["body"]]
     assert len(set(questions)) == len(questions) > 0
     assert all(question["attributes"]["label"] for question in form["body"])
+
+
+def test_links_between_documents_lead_somewhere():
+    documents = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("benchmarks/**/*.md")]
+    links = [
+        (document, target)
+        for document in documents
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
+        if "://" not in target
+    ]
+    assert len(links) > 30
+    assert [(str(document), target) for document, target in links if not (document.parent / target).exists()] == []
+
+
+def test_a_decision_is_one_page():
+    pages = list(REPOSITORY.glob("docs/decisions/*.md"))
+    assert len(pages) > 10
+    assert [page.name for page in pages if len(page.read_text().splitlines()) > 65] == []
