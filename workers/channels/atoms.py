@@ -78,7 +78,8 @@ class Atoms:
         joins = coo_array((np.ones(left.size), (left, right)), shape=(self._count, self._count))
         _, component = connected_components(joins, directed=False)
         _, smallest = np.unique(component, return_index=True)
-        return smallest.astype(np.int64)[component]
+        roots: Labels = smallest[component]
+        return roots
 
     def obstacles(self, roots: Labels) -> tuple[Labels, list[Obstacle]]:
         """Per root the number of its obstacle, or -1, with the numbered list; what is quiet yields to what is not."""
