@@ -1,15 +1,18 @@
 """One HTML page that holds a whole sweep: no link, no script, nothing fetched, so that it can be mailed and kept.
 
-This module refuses to know how a figure is drawn or a mean is taken; it only lays out what the others give.
+How it looks is in `page.html.j2`. Figures and means come from the modules beside it.
 """
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
+from functools import cache
+from pathlib import Path
 
 import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from orchestrator.planning import PlannedPoint
 from orchestrator.report.comparison import areas
@@ -18,23 +21,20 @@ from orchestrator.report.settings import differing_settings
 from orchestrator.report.table import MISSING, percent, row_name, summarize
 from orchestrator.results import METRICS, Curve, Point, SweepRecord
 
-_STYLE = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1f2328; --muted: #59636e; --line: #d8dee4; --soft: #f6f8fa; }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #14181d; --ink: #e6e9ec; --muted: #9aa4ae; --line: #333b44; --soft: #1c2229; }
-}
-body { background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif;
-  max-width: 68rem; margin: 2.5rem auto; padding: 0 1.25rem; }
-h1 { font-size: 1.7rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
-p.facts { color: var(--muted); margin: .3rem 0 1.5rem; }
-img { display: block; width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 8px; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
-th { color: var(--muted); font-weight: 600; } .number { text-align: right; }
-pre { background: var(--soft); border: 1px solid var(--line); border-radius: 8px; padding: 1rem; overflow-x: auto; }
-summary { cursor: pointer; font-size: 1.15rem; font-weight: 600; margin: 2.2rem 0 .6rem; }
-"""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """A table of the page.
+
+    Attributes:
+        head: What stands above its columns.
+        rows: The cells of each row, as many as `head` has.
+        names: How many of the first columns hold names; numbers stand in the others.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    names: int
 
 
 def html_page(
@@ -48,28 +48,24 @@ def html_page(
         figure: The figure as PNG, where it is drawn already.
         patterns: The figure of what is kept of which layer, where there is one.
     """
-    name = escape(record.name)
-    versions = [[library, version] for library, version in sorted(record.versions.items())]
-    versions.append(["git commit", record.git_commit or "unknown"])
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
-            f'<h1>{name}</h1>\n<p class="facts">{escape(_facts(curves))}</p>',
-            _image("Accuracy against compression", figure or draw_curves(curves, figure_title(record))),
-            "<h2>Accuracy (%) by compression asked for</h2>",
-            f"<p>Mean ± standard deviation over the seeds. (1/2): one of two is measured; {MISSING}: none is."
-            " Area: mean accuracy over the compressions that all methods of a model reach.</p>",
-            _summary(curves),
-            _notes(curves),
-            _folded("What is kept of which layer", _image("What is kept", patterns)) if patterns else "",
-            _folded("All points", _points(curves)),
-            _folded("What the methods were told", _settings(curves)),
-            _folded("The sweep file", f"<pre>{escape(sweep_yaml(record))}</pre>"),
-            _folded("Versions", _table(["what", "version"], versions)),
-            "</body>\n</html>\n",
-        ]
+    versions = [*sorted(record.versions.items()), ("git commit", record.git_commit or "unknown")]
+    return _template().render(
+        name=record.name,
+        facts=_facts(curves),
+        figure=_base64(figure or draw_curves(curves, figure_title(record))),
+        missing=MISSING,
+        summary=_summary(curves),
+        notes=[
+            (curve.plan.label, percent(point.asked), point.note)
+            for curve in curves
+            for point in curve.points
+            if point.note
+        ],
+        patterns=_base64(patterns) if patterns else None,
+        points=_points(curves),
+        settings=_settings(curves),
+        sweep=sweep_yaml(record),
+        versions=_Table(head=("what", "version"), rows=versions, names=2),
     )
 
 
@@ -84,8 +80,18 @@ def sweep_yaml(record: SweepRecord) -> str:
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
 
 
-def _image(words: str, png: bytes) -> str:
-    return f'<img alt="{words}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+@cache
+def _template() -> Template:
+    """The page's template: what is put into it is escaped, and a name that it lacks is an error."""
+    folder = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(
+        loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _base64(png: bytes) -> str:
+    return base64.b64encode(png).decode()
 
 
 def _facts(curves: Sequence[Curve]) -> str:
@@ -98,7 +104,7 @@ def _facts(curves: Sequence[Curve]) -> str:
     return f"{facts}, the last measured {last:%Y-%m-%d %H:%M} UTC"
 
 
-def _summary(curves: Sequence[Curve]) -> str:
+def _summary(curves: Sequence[Curve]) -> _Table:
     summary = summarize(curves)
     under = areas(summary)
     head = ["model", "data set", "method", *map(percent, summary.asked), "area"]
@@ -112,22 +118,10 @@ def _summary(curves: Sequence[Curve]) -> str:
         ]
         for row in summary.rows
     ]
-    return _table(head, rows, first_number=3)
+    return _Table(head=head, rows=rows, names=3)
 
 
-def _notes(curves: Sequence[Curve]) -> str:
-    notes = [
-        f"<li>{escape(curve.plan.label)} at {percent(point.asked)}: {escape(point.note)}</li>"
-        for curve in curves
-        for point in curve.points
-        if point.note
-    ]
-    if not notes:
-        return ""
-    return "<h2>Where the compression reached is not the one asked for</h2>\n<ul>" + "\n".join(notes) + "</ul>"
-
-
-def _points(curves: Sequence[Curve]) -> str:
+def _points(curves: Sequence[Curve]) -> _Table:
     head = ["model", "method", "protocol", "seed", "asked", *METRICS, "task"]
     rows = []
     for curve in curves:
@@ -135,13 +129,12 @@ def _points(curves: Sequence[Curve]) -> str:
         for planned in curve.plan.points:
             names = [curve.plan.model, curve.plan.method, curve.plan.protocol, str(curve.plan.seed)]
             rows.append([*names, *_point_texts(planned, measured.get(planned.compression))])
-    return _table(head, rows, first_number=3)
+    return _Table(head=head, rows=rows, names=3)
 
 
-def _settings(curves: Sequence[Curve]) -> str:
+def _settings(curves: Sequence[Curve]) -> _Table:
     head, rows = differing_settings(curves)
-    words = "<p>The settings in which they differ, as their tasks had them; settings.csv has all.</p>"
-    return words + _table(head, rows)
+    return _Table(head=head, rows=rows, names=len(head))
 
 
 def _point_texts(planned: PlannedPoint, point: Point | None) -> list[str]:
@@ -151,17 +144,3 @@ def _point_texts(planned: PlannedPoint, point: Point | None) -> list[str]:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, first_number: int = 99) -> str:
-    def line(cells: Sequence[str], tag: str) -> str:
-        classes = ['class="number"' if column >= first_number else "" for column in range(len(cells))]
-        parts = [f"<{tag} {kind}>{escape(cell)}</{tag}>" for cell, kind in zip(cells, classes, strict=True)]
-        return f"<tr>{''.join(parts)}</tr>"
-
-    body = "\n".join(line(row, "td") for row in rows)
-    return f'<div class="scroll"><table>\n<thead>{line(head, "th")}</thead>\n<tbody>\n{body}\n</tbody></table></div>'
-
-
-def _folded(title: str, content: str) -> str:
-    return f"<details>\n<summary>{escape(title)}</summary>\n{content}\n</details>"

@@ -246,6 +246,14 @@ def test_page_has_each_point_in_its_own_row():
     assert "0.625" in text
 
 
+def test_page_sets_numbers_apart_from_names(curves):
+    text = html_page(make_record(*curves), curves)
+    assert "<td>l1</td>" in text
+    assert '<th class="number">area</th>' in text
+    assert '<td class="number">1,234</td>' in text
+    assert "<td>c0ffee</td>" in text  # of the versions none is a number
+
+
 def test_report_writes_its_files(curves, tmp_path):
     record = make_record(*curves)
     paths = write_report(record, curves, ORDERS, tmp_path / "new" / "folder")

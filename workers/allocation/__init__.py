@@ -1,6 +1,7 @@
 """How many channels of which group stay: from a target to a width per channel group.
 
-To add an allocation, write its file and add a line here and in `jobs.names`; one of the user's own is named by its
+Allocations stand with what they work by: `proportions`, a `ranking`, `greedy` steps; those with more to them have a
+file of their own. To add one, write it and add a line here and in `jobs.names`; one of the user's own is named by its
 import path.
 """
 
@@ -10,16 +11,13 @@ from types import MappingProxyType
 from workers.allocation._base import Allocation, Allocator, Design, Errors, Question, allocate, allocator
 from workers.allocation.best_score import best_score
 from workers.allocation.depth import design_template
-from workers.allocation.errors import merging_errors, removal_errors
-from workers.allocation.global_threshold import global_threshold
-from workers.allocation.guided import guided
+from workers.allocation.errors import loss_curve, merging_errors, removal_errors
+from workers.allocation.greedy import least_error, sensitivity
 from workers.allocation.isomorphic import isomorphic
 from workers.allocation.latency import latency_cost
-from workers.allocation.least_error import least_error
 from workers.allocation.predefined import CONFIGURATIONS, predefined
-from workers.allocation.sensitivity import loss_curve, sensitivity
-from workers.allocation.template import template
-from workers.allocation.uniform import uniform
+from workers.allocation.proportions import guided, template, uniform
+from workers.allocation.ranking import global_threshold
 from workers.factories import find_declared
 
 ALLOCATIONS: Mapping[str, Allocator] = MappingProxyType(

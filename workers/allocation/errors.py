@@ -1,10 +1,11 @@
-"""What it does to a network's weights to take channels of a group, as a fraction that can be compared between groups.
+"""What it does to a network to take channels of a group: how its weights' error grows, or its loss.
 
-A unit's share of a tensor is the sum of its squares there over that of the whole tensor. Shares, not squares: a layer
-that is off by 1 % of its own size is off by about 1 % in its output, however large its weights are. And summed over
-all tensors that a group owns: an error in channels that many layers read, as on a residual stream, counts in each.
+Errors of weights are fractions that can be compared between groups. A unit's share of a tensor is the sum of its
+squares there over that of the whole tensor. Shares, not squares: a layer that is off by 1 % of its own size is off by
+about 1 % in its output, however large its weights are. And summed over all tensors that a group owns: an error in
+channels that many layers read, as on a residual stream, counts in each.
 
-Knows weights; knows neither data nor how many channels have to go.
+Knows weights, and losses that others measured; knows neither data nor how many channels have to go.
 """
 
 from collections.abc import Mapping
@@ -53,3 +54,24 @@ def removal_errors(
         removed = shares[scores[group.name].argsort(descending=True, stable=True).flip(0)]
         errors[group.name] = torch.cat([removed.new_zeros(1), removed.cumsum(0)[:-1]])
     return errors
+
+
+def loss_curve(width: int, measured: Mapping[int, float]) -> Float[Tensor, " width"]:
+    """What the loss grows by when k of a group's channels are gone, for k = 0 .. width-1.
+
+    Between measured widths it is interpolated, below the smallest of them it rises as it did last. It never falls: a
+    loss that is smaller with fewer channels is taken for chance.
+
+    Args:
+        width: Full width of the group.
+        measured: Channels that stay -> loss minus that of the whole network.
+    """
+    if width == 1:
+        return torch.zeros(1, dtype=torch.float64)
+    points = sorted(((width - kept, max(0.0, loss)) for kept, loss in {**measured, width: 0.0}.items()))
+    gone = torch.tensor([point[0] for point in points], dtype=torch.float64)
+    losses = torch.tensor([point[1] for point in points], dtype=torch.float64).cummax(0).values
+    k = torch.arange(width, dtype=torch.float64)
+    right = torch.searchsorted(gone, k).clamp(1, len(gone) - 1)
+    slope = (losses[right] - losses[right - 1]) / (gone[right] - gone[right - 1])
+    return losses[right - 1] + slope * (k - gone[right - 1])

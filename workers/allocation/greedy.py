@@ -1,12 +1,30 @@
 """Channels go where they cost least: one after the other, by what each error grows for what is saved.
 
-Knows errors and a cost; refuses to know what the errors are errors of.
+Needs errors of the weights, or the measured losses of networks of which one group alone is cut. That several groups are
+cut at once, and what that does together, is not seen.
 """
 
 import heapq
 import math
 
-from workers.allocation._base import Errors, Question
+from workers.allocation._base import Errors, Question, allocator
+
+_REASON = "channels are whole, and the next one would remove too much"
+
+
+@allocator(needs=["weights"], reason=_REASON)
+def least_error(question: Question) -> dict[str, int]:
+    """Take one channel after the other, always where the error of the weights grows least per cost saved."""
+    return cheapest_first(question, question.errors())
+
+
+@allocator(needs=["losses"], reason=_REASON)
+def sensitivity(question: Question) -> dict[str, int]:
+    """Take one channel after the other, always where the loss grows least per cost saved.
+
+    Li et al. 2017, arXiv:1608.08710, section 3.2, made automatic.
+    """
+    return cheapest_first(question, question.losses())
 
 
 def cheapest_first(question: Question, errors: Errors) -> dict[str, int]:

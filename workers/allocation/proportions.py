@@ -1,15 +1,44 @@
-"""Widths in given proportions, as near to a target as whole numbers allow.
+"""Widths in given proportions: equal ones, those of a template, or those of another method's designs.
 
-Knows widths and a cost; refuses to know where the proportions come from.
+Needs widths, and for `guided` the networks that the other method made; refuses to know what a channel is worth.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from workers.allocation._base import Question
+from workers.allocation._base import Question, allocator
+from workers.allocation.depth import design_template, follow_template
+
+
+@allocator(reason="widths are whole numbers and no nearer ones exist at one fraction for all groups")
+def uniform(question: Question) -> dict[str, int]:
+    """Keep the same fraction of every group."""
+    return in_proportion(question, dict.fromkeys(question.channel_map.widths(), 1.0))
+
+
+@allocator(reason="widths are whole numbers and no nearer ones exist in the template's proportions")
+def template(question: Question, *, fractions: Sequence[float]) -> dict[str, int]:
+    """Keep fractions in the template's proportions, scaled so that the target is met.
+
+    Rethinking, section 5: designs that are written down, and go for other networks and data.
+
+    Args:
+        question: The target and the groups.
+        fractions: What stays in each stage, from the first to the last, above 0.
+    """
+    return in_proportion(question, follow_template(question.channel_map, fractions))
+
+
+@allocator(needs=["designs"], reason="widths are whole numbers and no nearer ones exist in the design's proportions")
+def guided(question: Question) -> dict[str, int]:
+    """Keep fractions in the proportions of the designs, averaged per stage, scaled so that the target is met.
+
+    Rethinking, section 5: guided designs; on another network transferred ones.
+    """
+    return in_proportion(question, follow_template(question.channel_map, design_template(question.designs())))
 
 
 def in_proportion(question: Question, fractions: Mapping[str, float]) -> dict[str, int]:
-    """Keep of every group a fraction that is a common scale times its own, at most all of it.
+    """Keep of every group a fraction that is a common scale times its own, at most all of it, as near as may be.
 
     The scale is found by bisection. Rounding moves many groups at once, so between the last scale that removes too
     little and the first that removes too much the groups are shrunk one by one, the widest first, as long as that

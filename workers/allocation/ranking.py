@@ -1,6 +1,6 @@
-"""Channels go in a given order, whatever their group, until the target is reached.
+"""Channels go in one order for all groups, such as that of their scores, until the target is reached.
 
-Knows an order and a cost; refuses to know what the order is by.
+Knows scores and a cost; refuses to know what the scores are by.
 """
 
 from collections import Counter
@@ -10,7 +10,25 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from workers.allocation._base import Question, Scores, Widths
+from workers.allocation._base import Question, Scores, Widths, allocator, smallest_widths
+
+
+@allocator(needs=["scores"])
+def global_threshold(
+    question: Question, *, floor: float = 0.1, normalize: Literal["none", "group"] = "none"
+) -> dict[str, int]:
+    """Take the channels with the lowest scores of all, wherever they are: one threshold for all groups.
+
+    Network slimming (Liu et al. 2017, arXiv:1708.06519, section 3), with a floor: without one a layer can lose all its
+    channels. Needs scores that can be compared between groups.
+
+    Args:
+        question: The target and the scores.
+        floor: Fraction of each group's width that stays, and at least one channel.
+        normalize: `group` divides the scores of a group by their mean.
+    """
+    scores = comparable(question.scores(), normalize)
+    return lowest_first(question, removable(scores, smallest_widths(question.channel_map, floor)))
 
 
 def comparable(scores: Scores, normalize: Literal["none", "group"]) -> Scores:

@@ -15,11 +15,11 @@ from functools import partial
 
 from torch import nn
 
+from workers.channels.atoms import Obstacle
 from workers.channels.gathering import Findings, gather
 from workers.channels.labelling import Labelling, fix_aliases, label, new_labelling, unread_tensors
 from workers.channels.layout import ChannelMap
 from workers.channels.trace import TracedGraph, meta_copy, trace
-from workers.channels.union_find import Obstacle
 from workers.channels.verification import verified
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workers.channels.atoms import Obstacle
 from workers.channels.labelling import Labelling
 from workers.channels.layout import (
     NOT_A_CHANNEL,
@@ -21,7 +22,6 @@ from workers.channels.layout import (
     Labels,
     RefusedGroup,
 )
-from workers.channels.union_find import Obstacle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

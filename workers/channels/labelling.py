@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, fx
 
 from workers.channels import attention_rules, elementwise_rules, index_rules, layer_rules, norm_rules, shape_rules
+from workers.channels.atoms import Obstacle
 from workers.channels.layout import Labels
 from workers.channels.operators import RULES, Book, Call, Traced, Unsupported, Value, unlabelled
 from workers.channels.trace import TracedGraph, arguments_of, module_of
-from workers.channels.union_find import Obstacle
 
 RULE_MODULES = (layer_rules, norm_rules, elementwise_rules, shape_rules, index_rules, attention_rules)
 """Importing these fills the table of rules."""

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from workers.channels.atoms import Atoms, Obstacle
 from workers.channels.layout import NOT_A_CHANNEL, Labels, Role
-from workers.channels.union_find import Atoms, Obstacle
 
 NO_CHANNELS = "its channels meet an axis that is not made of channels"
 """Reason of the most common obstacle."""

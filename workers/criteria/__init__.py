@@ -1,29 +1,28 @@
-"""What a channel is worth. One file per noun; each criterion scores every unit of every channel group.
+"""What a channel is worth: each criterion scores every unit of every channel group.
 
-Knows weights and what observations left; runs no data and refuses to know how many units go. To add a criterion, write
-its file and add a line here and in `jobs.names`; one of the user's own is named by its import path.
+They stand together by what they look at: `weights`, `activations` or `gradients`; one of more than a few statements has
+a file of its own. Knows weights and what observations left; runs no data and refuses to know how many units go. To add
+a criterion, write it and add a line here and in `jobs.names`; one of the user's own is named by its import path.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from workers.criteria._base import Criterion, Evidence, Scores, criterion
-from workers.criteria.apoz import apoz
+from workers.criteria.activations import (
+    apoz,
+    hrank,
+    mean_absolute_activation,
+    mean_l1,
+    mean_l2,
+    mean_mean,
+    mean_std,
+    var_l2,
+)
 from workers.criteria.batchnorm_scale import batchnorm_scale
-from workers.criteria.feature_statistics import mean_l1, mean_l2, mean_mean, mean_std, var_l2
-from workers.criteria.fisher import fisher
-from workers.criteria.fpgm import fpgm
-from workers.criteria.hrank import hrank
-from workers.criteria.l1 import l1
-from workers.criteria.l2 import l2
-from workers.criteria.lamp import lamp
-from workers.criteria.loss_change import loss_change
-from workers.criteria.mean_absolute_activation import mean_absolute_activation
-from workers.criteria.random import random
-from workers.criteria.snip import snip
+from workers.criteria.gradients import fisher, loss_change, snip, taylor
 from workers.criteria.synflow import synflow
-from workers.criteria.taylor import taylor
-from workers.criteria.unit_norm import unit_norm
+from workers.criteria.weights import fpgm, l1, l2, lamp, random, unit_norm
 from workers.factories import find_declared
 
 CRITERIA: Mapping[str, Criterion] = MappingProxyType(

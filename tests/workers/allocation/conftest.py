@@ -15,6 +15,19 @@ def chain() -> ChannelMap:
     return find_groups(nn.Sequential(*layers), (1, 1, 1))
 
 
+@pytest.fixture(scope="session")
+def staged() -> ChannelMap:
+    # Two convolutions at 4 x 4 places, one at 2 x 2, one at 1 x 1.
+    layers = [
+        nn.Conv2d(1, 10, 1),
+        nn.Conv2d(10, 10, 1),
+        nn.Conv2d(10, 20, 2, stride=2),
+        nn.Conv2d(20, 40, 2, stride=2),
+        nn.Conv2d(40, 1, 1),
+    ]
+    return find_groups(nn.Sequential(*layers), (1, 4, 4))
+
+
 @pytest.fixture
 def ask() -> Callable[..., Question]:
     def ask(channel_map, target, *, scores=None, **given):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from workers.allocation import merging_errors, removal_errors
+from workers.allocation import loss_curve, merging_errors, removal_errors
 from workers.channels import find_groups
 
 
@@ -43,3 +43,16 @@ def test_a_layer_of_zeros_costs_nothing():
         module[0].weight.zero_()
         module[1].weight.fill_(1.0)
     assert merging_errors(module.state_dict(), find_groups(module, (1,)))["0"].tolist() == [0, 0, 0]
+
+
+def test_between_measured_widths_the_loss_is_interpolated():
+    # Of 8 channels 4 stay: 2 more; 2 stay: 3 more, so half a unit per channel, further down too.
+    assert loss_curve(8, {4: 2.0, 2: 3.0}).tolist() == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5])
+
+
+def test_a_loss_never_falls_and_starts_at_nothing():
+    assert loss_curve(4, {3: -0.5, 2: 1.0, 1: 0.4}).tolist() == [0, 0, 1, 1]
+
+
+def test_a_group_of_one_channel_has_nothing_to_lose():
+    assert loss_curve(1, {}).tolist() == [0]

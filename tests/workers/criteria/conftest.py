@@ -43,3 +43,14 @@ def three_filters() -> nn.Module:
     module[0].weight.data = torch.tensor([[3.0, 4.0], [0.0, 5.0], [-6.0, 8.0]]).view(3, 1, 1, 2)
     nn.init.zeros_(module[0].bias)
     return module
+
+
+@pytest.fixture
+def statistics() -> Callable[..., dict]:
+    """Makes statistics of the three filters by their names, each with numbers of its own."""
+
+    def statistics(names):
+        values = torch.tensor([3.0, 1.0, 2.0], dtype=torch.float64)
+        return {name: {"0": values + 10 * number} for number, name in enumerate(names)}
+
+    return statistics

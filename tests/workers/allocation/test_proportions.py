@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from jobs.errors import BadInputError
-from workers.allocation import ALLOCATIONS, Question, allocate
+from workers.allocation import ALLOCATIONS, Design, Question, allocate
 from workers.channels import ParameterCount, count_parameters, find_groups, load_resized, select
 from workers.models import build
 
@@ -119,3 +119,23 @@ def test_what_is_kept_whole_is_named():
 def test_a_network_without_groups_says_so():
     with pytest.raises(BadInputError, match=r"30% .* at most 0.0% can: the network has no channel group that can be"):
         uniform_widths(map_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 3))), 0.3)
+
+
+def test_the_proportions_stay_and_the_target_is_met(staged, ask):
+    found = allocate(ALLOCATIONS["template"], ask(staged, 0.4), {"fractions": [0.25, 0.5, 0.5]})
+    kept = {name: width / staged.widths()[name] for name, width in found.widths.items()}
+    assert found.reached == pytest.approx(0.4, abs=0.02)  # one channel of the last stage is 1.5 % of the network
+    assert kept["0"] / kept["3"] == pytest.approx(0.5, abs=0.07)  # one channel of ten is much
+
+
+def test_no_group_grows_beyond_its_width(staged, ask):
+    found = allocate(ALLOCATIONS["template"], ask(staged, 0.02), {"fractions": [0.5, 1.0, 1.0]})
+    assert found.widths["3"] <= 40
+    assert found.reached == pytest.approx(0.02, abs=0.01)
+
+
+def test_guided_widths_have_the_proportions_of_what_was_found(staged, ask):
+    design = Design(channel_map=staged, widths={"0": 10, "1": 10, "2": 10, "3": 10})
+    guided = allocate(ALLOCATIONS["guided"], ask(staged, 0.5, designs=lambda: [design]))
+    template = allocate(ALLOCATIONS["template"], ask(staged, 0.5), {"fractions": [1.0, 0.5, 0.25]})
+    assert guided.widths == template.widths

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from jobs.errors import BadInputError
-from workers.allocation import ALLOCATIONS, Question, allocate
+from workers.allocation import ALLOCATIONS, Question, allocate, loss_curve
 from workers.channels import MacCount, ParameterCount, count_parameters, find_groups
 
 
@@ -80,3 +80,9 @@ def test_it_is_the_plain_greedy_choice(channel_map, target):
             break
         widths[cheapest] -= 1
     assert least_error(channel_map, target, errors).widths == widths
+
+
+def test_by_sensitivity_channels_go_where_the_loss_grows_least_per_parameter(chain, ask):
+    losses = {"0": loss_curve(4, {2: 8.0}), "1": loss_curve(4, {2: 0.2})}
+    found = allocate(ALLOCATIONS["sensitivity"], ask(chain, 12 / 28, losses=lambda: losses))
+    assert dict(found.widths) == {"0": 4, "1": 2}

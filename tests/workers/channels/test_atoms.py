@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.channels.union_find import Atoms, Obstacle
+from workers.channels.atoms import Atoms, Obstacle
 
 REASON = Obstacle(operator="add", where="block", reason="test")
 

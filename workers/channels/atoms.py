@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from workers.channels.layout import NOT_A_CHANNEL, Labels
 
@@ -70,21 +72,14 @@ class Atoms:
             self._fixed.append((labels, obstacle))
 
     def roots(self) -> Labels:
-        """Per atom the smallest atom that it is joined with, directly or through others.
-
-        Hooks the larger of two roots under the smaller one and flattens, until every edge lies inside one tree.
-        """
+        """Per atom the smallest atom that it is joined with, directly or through others."""
         left = np.concatenate([np.empty(0, dtype=np.int64), *self._left])
         right = np.concatenate([np.empty(0, dtype=np.int64), *self._right])
-        parent = np.arange(self._count, dtype=np.int64)
-        while True:
-            one, other = parent[left], parent[right]
-            apart = one != other
-            if not apart.any():
-                return parent
-            np.minimum.at(parent, np.maximum(one, other)[apart], np.minimum(one, other)[apart])
-            while not np.array_equal(parent, flat := parent[parent]):
-                parent = flat
+        joins = coo_array((np.ones(left.size), (left, right)), shape=(self._count, self._count))
+        _, component = connected_components(joins, directed=False)
+        _, smallest = np.unique(component, return_index=True)
+        roots: Labels = smallest[component]
+        return roots
 
     def obstacles(self, roots: Labels) -> tuple[Labels, list[Obstacle]]:
         """Per root the number of its obstacle, or -1, with the numbered list; what is quiet yields to what is not."""

@@ -1,0 +1,41 @@
+"""Criteria by what it does to the loss to take a unit: estimated from gradients, or tried out."""
+
+from workers.criteria._base import Evidence, Scores, criterion
+
+
+@criterion(reads="gradients")
+def taylor(evidence: Evidence) -> Scores:
+    """The square of sum(g w): of the loss's derivative by a gate on the unit; mean over batches, as in the paper.
+
+    The first-order change of the loss (Molchanov et al. 2019, arXiv:1906.10771, equations 8 and 9).
+    """
+    return evidence.statistic("batch_square")
+
+
+@criterion(reads="gradients")
+def fisher(evidence: Evidence) -> Scores:
+    """Half the mean over the images of the squared derivative of the loss by a gate on the unit.
+
+    Fisher information (Theis et al. 2018, arXiv:1801.05787, equation 8). It is the diagonal of optimal brain damage's
+    Hessian (LeCun et al. 1990), for units in place of weights and with the Fisher information in place of the Hessian.
+    """
+    return {name: squares / 2 for name, squares in evidence.statistic("square").items()}
+
+
+@criterion(reads="gradients")
+def snip(evidence: Evidence) -> Scores:
+    """Sum of |g w| over the weights that produce a unit, where g is the gradient of the mean loss over all images.
+
+    Connection sensitivity (SNIP; Lee et al. 2019, arXiv:1810.02340, equation 6), summed over a filter. Not divided by
+    the sum over the network, which changes no order.
+    """
+    return evidence.statistic("connection")
+
+
+@criterion(reads="removals")
+def loss_change(evidence: Evidence) -> Scores:
+    """Loss without the unit less that of the whole network; with its sign, so that harmful units go first.
+
+    The exact change of INN's section 4.3 (pipeline C).
+    """
+    return evidence.statistic("loss_change")
