@@ -183,7 +183,7 @@ class Graph:
         if not isinstance(node.task.params, JoiningParams):
             return []
         source = node.task.params.source
-        if self.nodes[source].state in FINISHED:
+        if source in self._measured or self.nodes[source].state in FINISHED:
             return self._expand(node, source)
         self._joining[source].append(node)
         return []

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from servers import mlflow_server
 
-from orchestrator.results import METRICS, Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
+from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.results import METRICS, Curve, Point, SweepRecord
 from orchestrator.tracking import log_sweep
 from orchestrator.tracking.address import ui_address
 

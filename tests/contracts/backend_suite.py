@@ -4,7 +4,8 @@
 """
 
 from jobs.outcome import Cause, Failed, Succeeded
-from jobs.task import Attempt, Resources, Task
+from jobs.resources import Resources
+from jobs.task import Attempt, Task
 
 
 def attempt(task: Task, **more) -> Attempt:

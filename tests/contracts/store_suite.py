@@ -13,7 +13,9 @@ KEY, OTHER, THIRD = "ab" + "0" * 30, "cd" + "1" * 30, "ab" + "2" * 30
 
 
 def manifest(key: str = KEY, **measurements: object) -> Manifest:
-    return Manifest(key=key, stage="score", identity={"stage": "score"}, measurements=measurements)
+    return Manifest(
+        key=key, stage="score", identity={"stage": "score"}, inputs={"network": "ef"}, measurements=measurements
+    )
 
 
 def flip(store: ArtifactStore, path: str, at: int = 0) -> None:
@@ -38,7 +40,8 @@ class StoreSuite:
     def test_a_commit_is_read_back(self, store):
         assert store.commit(manifest(width=3), {"a.bin": b"abc", "b.bin": b""}) is Commit.FIRST
         assert store.has(KEY)
-        assert store.manifest(KEY).measurements == {"width": 3}
+        read = store.manifest(KEY)
+        assert (read.measurements, read.inputs) == ({"width": 3}, {"network": "ef"})
         assert (store.read(KEY, "a.bin"), store.read(KEY, "b.bin")) == (b"abc", b"")
 
     def test_present_and_manifests_tell_the_committed_keys_of_many(self, store):

@@ -118,6 +118,19 @@ MALFORMED = [
         "protocols.r",
         "a whole number of epochs",
     ),
+    ("models.net.train.batch_size", 1, "models.net.train.batch_size", "greater than or equal to 2"),
+    (
+        "models.net.train",
+        {"epochs": 1, "nesterov": True, "momentum": 0.0},
+        "models.net.train",
+        "nesterov needs momentum above 0",
+    ),
+    (
+        "protocols",
+        {"f": {"kind": "fine-tune", "train": {"batch_size": 1}}},
+        "protocols.f.train.batch_size",
+        "greater than or equal to 2",
+    ),
     ("models.net.train.settings", "cifar_retinking", "models.net.train.settings", "'cifar_rethinking'"),
     ("models.net.train.milestones", [0.5, 1.0], "models.net.train.milestones[1]", "less than 1"),
     ("models.net.train.milestones", [0.7, 0.5], "models.net.train", "do not rise"),
@@ -140,7 +153,7 @@ MALFORMED = [
         "a network trained at all sizes keeps one order; remove `ordering.choice` or remove `train`",
     ),
     ("resources", {"train": {"num_cpus": 0}}, "resources.train.num_cpus", "greater than 0"),
-    ("resources", {"tain": {}}, "resources.tain", "did you mean 'train'?"),
+    ("resources", {"tain": {}}, "resources", "there is no stage 'tain'; did you mean 'train'?"),
 ]
 
 

@@ -1,75 +1,90 @@
 from dataclasses import replace
 
-from jobs.task import GroupSize, Resources, StageKind, make_task, order_tasks
+import pytest
+from plain_tasks import ENVIRONMENT, permute_task
 
-ENVIRONMENT = {"torch": "2", "dtype": "float32", "device": "cpu"}
+from jobs.resources import Resources
+from jobs.stages.base import ArtifactKey, StageParams
+from jobs.stages.scoring import Observed, ScoreParams
+from jobs.stages.table import StageKind
+from jobs.task import Locations, joined_tasks, make_task
+
+MEASURED = {"groups": [{"name": "stem", "width": 128}, {"name": "body", "width": 256}]}
 
 
-def score(**changes):
-    fields = {"params": {"criterion": "l1", "seed": None}, "inputs": {"network": "k"}, "environment": ENVIRONMENT}
-    return make_task(StageKind.SCORE, **{**fields, **changes})
+def score(*, beside=None, **changes):
+    """A task with some parameters changed; `beside` them is what else a task has."""
+    params = ScoreParams(**{"network": ArtifactKey("k"), "criterion": "l1", **changes})
+    return make_task(params, **{"environment": ENVIRONMENT, **(beside or {})})
 
 
 def test_whatever_can_change_the_result_changes_the_key():
     keys = {
         score().key,
-        score(params={"criterion": "l2", "seed": None}).key,
-        score(params={"criterion": "l1", "seed": 0}).key,
-        score(inputs={"network": "other"}).key,
-        score(environment={**ENVIRONMENT, "torch": "3"}).key,
-        score(environment={**ENVIRONMENT, "device": "cuda"}).key,
+        score(criterion="l2").key,
+        score(seed=0).key,
+        score(network=ArtifactKey("other")).key,
+        score(beside={"environment": {**ENVIRONMENT, "torch": "3"}}).key,
+        score(beside={"environment": {**ENVIRONMENT, "device": "cuda"}}).key,
+        score(beside={"stage": StageKind.SENSE}).key,
     }
-    assert len(keys) == 6
+    assert len(keys) == 7
+
+
+def test_another_version_of_the_stage_changes_the_key(monkeypatch):
+    before = score().key
+    monkeypatch.setattr(StageKind.SCORE, "row", replace(StageKind.SCORE.row, version=99))
+    assert score().key != before
 
 
 def test_where_and_how_fast_it_runs_leaves_the_key():
-    assert score().key == score(resources=Resources(num_cpus=8), locations={"data": "/d"}, label="x", work=9.0).key
+    beside = {"resources": Resources(num_cpus=8), "locations": Locations(data="/d"), "label": "x", "work": 9.0}
+    assert score().key == score(beside=beside).key
 
 
-def permute(method="tsp", seed=0):
-    return make_task(
-        StageKind.PERMUTE,
-        params={"ordering": {"method": method}, "seed": seed},
-        inputs={"network": "converted"},
-        environment=ENVIRONMENT,
-        label="net/seed0",
-    )
+def test_its_stage_follows_from_its_parameters():
+    assert score().stage is StageKind.SCORE
 
 
-GROUPS = (GroupSize(name="stem", width=128), GroupSize(name="body", width=256))
+def test_parameters_of_no_stage_need_one_named():
+    with pytest.raises(KeyError):
+        make_task(StageParams(), environment=ENVIRONMENT)
 
 
-def test_a_wide_group_has_an_order_task_of_its_own():
-    tasks = order_tasks(permute(), GROUPS)
-    assert [task.params["groups"] for task in tasks] == [["stem"], ["body"]]
+def test_its_inputs_are_what_its_parameters_name():
+    task = score(observed=Observed(observation="activations", artifact=ArtifactKey("seen")))
+    assert task.inputs == {"network": "k", "observed.artifact": "seen"}
+
+
+def test_its_identity_tells_what_the_key_is_made_of():
+    assert score(seed=3).identity() == {
+        "stage": "score",
+        "version": StageKind.SCORE.row.version,
+        "params": {"network": "k", "criterion": "l1", "seed": 3},
+        "environment": ENVIRONMENT,
+    }
+
+
+def test_most_tasks_join_no_others():
+    assert joined_tasks(score(), MEASURED) == ()
+
+
+def test_joined_tasks_are_labelled_by_what_sets_them_apart():
+    tasks = joined_tasks(permute_task("converted", label="net/seed0"), MEASURED)
     assert [task.label for task in tasks] == ["net/seed0 stem", "net/seed0 body"]
+    assert {task.stage for task in tasks} == {StageKind.ORDER}
     assert all(task.inputs == {"network": "converted"} for task in tasks)
 
 
-def test_narrow_groups_share_tasks_of_at_most_256_channels():
-    # 100 + 100 fit, with 57 more they do not: the third opens the next task, where 120 and 79 fill 256 exactly.
-    widths = {"a": 100, "wide": 512, "b": 100, "c": 57, "d": 120, "e": 79, "f": 1}
-    tasks = order_tasks(permute(), [GroupSize(name=name, width=width) for name, width in widths.items()])
-    assert [task.params["groups"] for task in tasks] == [["wide"], ["a", "b"], ["c", "d", "e"], ["f"]]
-    assert [task.label for task in tasks][1:3] == ["net/seed0 a and 1 more", "net/seed0 c and 2 more"]
-    assert tasks[1].work == 2 * 100**2
-
-
-def test_no_groups_no_order_tasks():
-    assert order_tasks(permute(), []) == ()
-
-
-def test_the_larger_group_is_more_work():
-    small, large = order_tasks(permute(), GROUPS)
-    assert large.work > small.work
-
-
-def test_order_tasks_are_the_same_wherever_they_are_asked_for():
-    first = order_tasks(permute(), GROUPS, Resources(num_cpus=4))
-    second = order_tasks(replace(permute(), label="elsewhere"), GROUPS)
+def test_joined_tasks_are_the_same_wherever_they_are_asked_for():
+    four = Resources(num_cpus=4)
+    first = joined_tasks(permute_task("converted"), MEASURED, {StageKind.ORDER: four})
+    second = joined_tasks(permute_task("converted", label="elsewhere"), MEASURED)
     assert [task.key for task in first] == [task.key for task in second]
+    assert {task.resources for task in first} == {four}
+    assert {task.resources for task in second} == {Resources()}
 
 
-def test_another_ordering_or_seed_means_other_order_tasks():
-    keys = {order_tasks(task, GROUPS)[0].key for task in (permute(), permute("random"), permute(seed=1))}
-    assert len(keys) == 3
+def test_joined_tasks_are_of_the_family_and_the_environment_of_who_joins_them():
+    task = replace(permute_task("converted"), family="net", environment={**ENVIRONMENT, "torch": "3"})
+    assert {(each.family, each.environment["torch"]) for each in joined_tasks(task, MEASURED)} == {("net", "3")}

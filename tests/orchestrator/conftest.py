@@ -4,10 +4,13 @@ import json
 
 import pytest
 import torch
+from plain_tasks import ENVIRONMENT
 from safetensors.torch import save
 
 from jobs.artifact import Manifest
-from jobs.task import StageKind, make_task
+from jobs.stages.base import ArtifactKey
+from jobs.stages.scoring import ScoreParams
+from jobs.task import make_task
 from orchestrator.store import ArtifactStore, open_store
 from workers.channels import find_groups
 
@@ -28,13 +31,8 @@ def probe_store(tmp_path) -> ArtifactStore:
 
 
 def scoring(index: int, source: str):
-    return make_task(
-        StageKind.SCORE,
-        params={"criterion": "random", "seed": index},
-        inputs={"network": source},
-        environment={"torch": "any", "dtype": "float32", "device": "cpu"},
-        label=f"probe {index}",
-    )
+    params = ScoreParams(network=ArtifactKey(source), criterion="random", seed=index)
+    return make_task(params, environment=ENVIRONMENT, label=f"probe {index}")
 
 
 @pytest.fixture

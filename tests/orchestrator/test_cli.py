@@ -46,7 +46,8 @@ def test_plan_counts_the_tasks_by_stage(orchard, tiny_sweep, write_sweep):
 
 def test_plan_says_that_orders_come_later(orchard, tiny_sweep, write_sweep):
     path = write_sweep({**tiny_sweep, "methods": {"integral": {"kind": "integral"}}})
-    assert "once convert has listed the channel groups" in orchard("plan", path)[1]
+    assert "order: more tasks will appear" in orchard("plan", path)[1]
+    assert json.loads(orchard("plan", path, "--json")[1])["joining_tasks_with_unknown_inputs"] == {"order": 1}
 
 
 def test_plan_imports_nothing_heavy(tiny_sweep, write_sweep):
@@ -133,7 +134,9 @@ class TestASweep:
     def test_plan_knows_what_is_stored(self, orchard, tiny_sweep, write_sweep):
         path = write_sweep({**tiny_sweep, "methods": {"integral": {"kind": "integral"}}})
         orchard("run", path, "--backend", "inline")
-        stages = json.loads(orchard("plan", path, "--json")[1])["stages"]
+        plan = json.loads(orchard("plan", path, "--json")[1])
+        stages = plan["stages"]
+        assert plan["joining_tasks_with_unknown_inputs"] == {}
         assert all(count["tasks"] == count["stored"] for count in stages.values())
         assert stages["order"]["tasks"] == 1  # of four groups of 8 and 12 channels
 
@@ -145,10 +148,10 @@ class TestASweep:
         code, out, _ = orchard("explain", first[:10], "--storage", tmp_path / "store")
         assert code == 0
         assert "prune" in out
-        assert "params.compression: 0.2" in out
+        assert "params.procedure.widths.compression: 0.2" in out
         assert "weights.safetensors" in out
         code, out, _ = orchard("explain", first, second, "--storage", tmp_path / "store")
-        assert (code, out) == (0, "params.compression: 0.2 -> 0.4\n")
+        assert (code, out) == (0, "params.procedure.widths.compression: 0.2 -> 0.4\n")
 
     def test_explain_reads_a_plan_too(self, orchard, tiny_sweep, write_sweep):
         path = write_sweep(tiny_sweep)

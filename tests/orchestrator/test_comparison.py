@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from matplotlib.image import imread
 
+from orchestrator.planning import PlannedCurve, PlannedPoint
 from orchestrator.report import report_files, summarize
 from orchestrator.report.comparison import areas, areas_of_curves, changes_to_dense, kept_fractions, pareto_front
 from orchestrator.report.patterns import draw_patterns
-from orchestrator.results import Curve, Kept, PlannedCurve, PlannedPoint, Point, SweepRecord
+from orchestrator.results import Curve, Kept, Point, SweepRecord
 
 
 def curve(method: str, points: dict[float, float], *, seed=0, protocol="none", kept=None, **metrics) -> Curve:

@@ -1,21 +1,21 @@
 from importlib.metadata import version
 
 import pytest
-from orchestrator.surroundings import git_commit, read_surroundings, this_machine_has_gpu
 
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
+from orchestrator.environment import git_commit, read_environment, this_machine_has_gpu
 
 
 def test_versions_are_those_that_are_installed(tiny_sweep, write_sweep):
-    surroundings = read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu")
-    assert surroundings.torch_version == version("torch")
-    assert surroundings.ortools_version == version("ortools")
+    environment = read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+    assert environment.torch_version == version("torch")
+    assert environment.ortools_version == version("ortools")
 
 
 def test_digits_are_named_by_the_package_that_brings_them(tiny_sweep, write_sweep):
-    surroundings = read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu")
-    assert surroundings.data == f"scikit-learn {version('scikit-learn')}"
+    environment = read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+    assert environment.data == f"scikit-learn {version('scikit-learn')}"
 
 
 def test_a_checkpoint_is_named_by_its_content(tiny_sweep, write_sweep, tmp_path):
@@ -23,14 +23,14 @@ def test_a_checkpoint_is_named_by_its_content(tiny_sweep, write_sweep, tmp_path)
     tiny_sweep["models"]["net"] = {"network": "resnet", "weights": str(weights)}
     spec = load_sweep(write_sweep(tiny_sweep))
     weights.write_bytes(b"1")
-    before = read_surroundings(spec, device="cpu").weights["net"]
+    before = read_environment(spec, device="cpu").weights["net"]
     weights.write_bytes(b"2")
-    assert read_surroundings(spec, device="cpu").weights["net"] != before
+    assert read_environment(spec, device="cpu").weights["net"] != before
 
 
 def test_the_users_own_fingerprint_stands_for_data_that_the_driver_cannot_read(tiny_sweep, write_sweep):
     tiny_sweep["data"] = {"dataset": "cifar10", "root": "/only/on/workers", "fingerprint": "v1"}
-    assert read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu").data == "v1"
+    assert read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu").data == "v1"
 
 
 def test_everything_that_is_missing_is_named_at_once(tiny_sweep, write_sweep):
@@ -40,7 +40,7 @@ def test_everything_that_is_missing_is_named_at_once(tiny_sweep, write_sweep):
         "b": {"network": "jobs.no_such_module:net", "train": {"epochs": 1}},
     }
     with pytest.raises(InvalidFileError) as caught:
-        read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+        read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
     assert {fault.path for fault in caught.value.faults} == {"data.root", "models.a.weights", "models.b.network"}
 
 
@@ -50,19 +50,19 @@ def test_the_users_own_criteria_and_observations_are_named_by_their_source(tiny_
         "criterion": "jobs.errors:mine",
         "observation": "jobs.names:look",
     }
-    sources = read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu").sources
+    sources = read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu").sources
     assert sources.keys() == {"jobs.errors:mine", "jobs.names:look"}
     tiny_sweep["methods"]["own"]["observation"] = "jobs.no_such_module:look"
     with pytest.raises(InvalidFileError, match=r"methods\.own\.observation"):
-        read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+        read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
 
 
 def test_the_users_own_protocols_are_named_by_their_source(tiny_sweep, write_sweep):
     tiny_sweep["protocols"] = {"mine": {"kind": "own", "change": "jobs.errors:mine"}}
-    assert read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu").sources.keys() == {"jobs.errors:mine"}
+    assert read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu").sources.keys() == {"jobs.errors:mine"}
     tiny_sweep["protocols"]["mine"]["change"] = "jobs.no_such_module:mine"
     with pytest.raises(InvalidFileError, match=r"protocols\.mine\.change"):
-        read_surroundings(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+        read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
 
 
 def test_outside_of_a_repository_there_is_no_commit(tmp_path, monkeypatch):

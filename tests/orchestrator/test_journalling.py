@@ -1,7 +1,10 @@
 """What a driver writes of a sweep, and what the next one learns from it."""
 
+from plain_tasks import plain_task
+
 from jobs.outcome import Cause, Failed, Succeeded, Usage
-from jobs.task import Resources, StageKind, make_task
+from jobs.resources import Resources
+from jobs.stages.table import StageKind
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.journalling import JournalKeeper, experience_of
 from orchestrator.machine import Lane, Machine
@@ -12,15 +15,13 @@ GPU = Resources(num_gpus=0.5, adaptive=True)
 
 
 def tuning(number: int):
-    return make_task(
-        StageKind.TUNE, params={"n": number}, inputs={}, environment={}, resources=GPU, family="net", label="net/tuned"
-    )
+    return plain_task(StageKind.TUNE, resources=GPU, family="net", label="net/tuned", n=number)
 
 
 def journalled(tmp_path, outcome, count=1):
     tasks = {each.key: each for each in map(tuning, range(count))}
     backend = SimulatedBackend(Slots(cpus=8.0, gpus=1.0), duration_s=lambda attempt: 100.0, outcome=outcome)
-    machine = Machine(tasks, list(tasks), order_resources=Resources(), limits=dict.fromkeys(Lane, 4))
+    machine = Machine(tasks, list(tasks), limits=dict.fromkeys(Lane, 4))
     store = open_store(str(tmp_path))
     with store.open_journal("sweep", "driver") as journal:
         attempts = machine.start(frozenset(), {})

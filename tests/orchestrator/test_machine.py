@@ -3,33 +3,29 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_tasks import permute_task, plain_task
 
 from jobs.outcome import Cause, Failed, Succeeded, Usage
-from jobs.task import GroupSize, Resources, StageKind, make_task, order_tasks
+from jobs.resources import Resources
+from jobs.stages.table import StageKind
+from jobs.task import joined_tasks
 from orchestrator.machine import Lane, Machine
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.retry import RETRIES
 from orchestrator.scheduling.spending import Caps, Spending
 
-GROUPS = [{"name": "a", "width": 128}, {"name": "b", "width": 512}, {"name": "c", "width": 256}]
+MEASURED = {"groups": [{"name": "a", "width": 128}, {"name": "b", "width": 512}, {"name": "c", "width": 256}]}
 
 
 def task(stage, number=0, inputs=None, num_gpus=0.0):
-    return make_task(
-        stage,
-        params={"number": number, "ordering": {"method": "tsp"}, "seed": 0},
-        inputs=inputs or {},
-        environment={},
-        resources=Resources(num_gpus=num_gpus),
-        label=f"{stage}{number}",
-    )
+    return plain_task(stage, inputs=inputs, resources=Resources(num_gpus=num_gpus), number=number)
 
 
 def chain(numbers=(0,)):
     """train -> convert -> permute -> one prune and evaluate per number."""
     train = task(StageKind.TRAIN)
     convert = task(StageKind.CONVERT, inputs={"network": train.key})
-    permute = task(StageKind.PERMUTE, inputs={"network": convert.key})
+    permute = permute_task(convert.key)
     tasks, targets = [train, convert, permute], []
     for number in numbers:
         prune = task(StageKind.PRUNE, number, {"network": permute.key})
@@ -41,11 +37,11 @@ def chain(numbers=(0,)):
 
 def machine(tasks, targets, limit=100):
     limits = dict.fromkeys(Lane, limit)
-    return Machine(tasks, targets, order_resources=Resources(), limits=limits)
+    return Machine(tasks, targets, limits=limits)
 
 
 def succeeded(each, **changes):
-    measurements = {"groups": GROUPS} if each.stage is StageKind.CONVERT else {}
+    measurements = MEASURED if each.stage is StageKind.CONVERT else {}
     return Succeeded(key=each.key, measurements=measurements, duration_s=1.0, **changes)
 
 
@@ -74,18 +70,7 @@ def test_a_task_runs_when_its_inputs_are_there():
 def test_order_tasks_start_largest_first():
     tasks, targets = chain()
     ran = run_all(state := machine(tasks, targets), state.start(frozenset(), {}))
-    assert [each.params["groups"] for each in ran if each.stage is StageKind.ORDER] == [["b"], ["c"], ["a"]]
-
-
-def test_two_permutations_with_equal_order_tasks_share_them():
-    tasks, targets = chain()
-    first = next(each for each in tasks.values() if each.stage is StageKind.PERMUTE)
-    second = task(StageKind.PERMUTE, 1, first.inputs)  # another key, but the same ordering and seed
-    tasks[second.key] = second
-    state = machine(tasks, [*targets, second.key])
-    ran = run_all(state, state.start(frozenset(), {}))
-    assert sum(each.stage is StageKind.ORDER for each in ran) == 3
-    assert state.state_of(second.key) is TaskState.DONE
+    assert [each.params.groups for each in ran if each.stage is StageKind.ORDER] == [("b",), ("c",), ("a",)]
 
 
 def test_no_more_is_in_flight_than_the_limit():
@@ -102,7 +87,7 @@ def test_cpu_work_goes_on_while_all_gpus_are_busy():
     gpu = [task(StageKind.TRAIN, number, num_gpus=1.0) for number in range(5)]
     cpu = [task(StageKind.SCORE, number) for number in range(5)]
     tasks = {each.key: each for each in gpu + cpu}
-    state = Machine(tasks, list(tasks), order_resources=Resources(), limits={Lane.GPU: 2, Lane.CPU: 3})
+    state = Machine(tasks, list(tasks), limits={Lane.GPU: 2, Lane.CPU: 3})
     submitted = [command.task.resources.num_gpus for command in state.start(frozenset(), {})]
     assert sorted(submitted) == [0.0, 0.0, 0.0, 1.0, 1.0]
 
@@ -127,11 +112,10 @@ def test_committed_orders_are_not_run_again():
     tasks, targets = chain()
     convert = next(each for each in tasks.values() if each.stage is StageKind.CONVERT)
     permute = next(each for each in tasks.values() if each.stage is StageKind.PERMUTE)
-    groups = [GroupSize(**group) for group in GROUPS]
-    orders = order_tasks(permute, groups)
+    orders = joined_tasks(permute, MEASURED)
     state = machine(tasks, targets)
     present = frozenset({convert.key, orders[0].key, orders[1].key})
-    ran = run_all(state, state.start(present, {convert.key: groups}))
+    ran = run_all(state, state.start(present, {convert.key: MEASURED}))
     assert [each.key for each in ran[:2]] == [orders[2].key, permute.key]
 
 
@@ -194,7 +178,7 @@ def test_a_failed_order_task_blocks_the_permutation():
     run_all(
         state,
         state.start(frozenset(), {}),
-        lambda each: failed(each, Cause.BUG) if each.params.get("groups") == ["b"] else succeeded(each),
+        lambda each: failed(each, Cause.BUG) if getattr(each.params, "groups", None) == ("b",) else succeeded(each),
     )
     assert (state.state_of(targets[0]), state.finished) == (TaskState.BLOCKED, True)
 
@@ -220,7 +204,7 @@ def test_an_outcome_that_comes_twice_changes_nothing():
     assert dict(state.counts) == counts
 
 
-def test_groups_of_a_committed_convert_must_be_told():
+def test_what_a_committed_source_has_measured_must_be_told():
     tasks, targets = chain()
     convert = next(each for each in tasks.values() if each.stage is StageKind.CONVERT)
     with pytest.raises(KeyError):
@@ -309,11 +293,10 @@ def test_a_damaged_input_whose_own_inputs_are_there_costs_one_task():
     tasks, targets = chain()
     permute = next(each for each in tasks.values() if each.stage is StageKind.PERMUTE)
     convert = permute.inputs["network"]
-    groups = [GroupSize(**group) for group in GROUPS]
     prune = tasks[targets[0]].inputs["network"]
-    present = frozenset({convert, permute.key, prune, *(each.key for each in order_tasks(permute, groups))})
+    present = frozenset({convert, permute.key, prune, *(each.key for each in joined_tasks(permute, MEASURED))})
     state = machine(tasks, targets)
-    (evaluate,) = state.start(present, {convert: groups})
+    (evaluate,) = state.start(present, {convert: MEASURED})
     ran = run_all(state, state.step([replace(failed(evaluate.task, Cause.CORRUPT), damaged=prune)]))
     assert [each.key for each in ran] == [prune, targets[0]]
 
@@ -346,7 +329,7 @@ def test_the_gpu_cap_stops_submitting_and_says_so():
     tasks = {each.key: each for each in (task(StageKind.TRAIN, number, num_gpus=1.0) for number in range(9))}
     spending = Spending(Caps(gpu_s=3600.0))
     limits = dict.fromkeys(Lane, 1)
-    state = Machine(tasks, list(tasks), order_resources=Resources(), limits=limits, spending=spending)
+    state = Machine(tasks, list(tasks), limits=limits, spending=spending)
     ran, submitted = 0, state.start(frozenset(), {})
     while submitted:
         ran += 1
@@ -360,7 +343,7 @@ def test_the_wall_cap_stops_submitting():
     tasks = {each.key: each for each in (task(StageKind.SCORE, number) for number in range(3))}
     spending = Spending(Caps(wall_s=60.0))
     limits = dict.fromkeys(Lane, 1)
-    state = Machine(tasks, list(tasks), order_resources=Resources(), limits=limits, spending=spending)
+    state = Machine(tasks, list(tasks), limits=limits, spending=spending)
     (first,) = state.start(frozenset(), {}, now_s=0.0)
     assert state.step([succeeded(first.task)], now_s=61.0) == []
     assert (state.finished, "wall_hours" in state.stopped) == (True, True)
@@ -370,7 +353,7 @@ def test_what_like_tasks_needed_of_a_gpu_is_what_the_next_asks_for():
     asked = Resources(num_gpus=0.25, adaptive=True)
     both = [replace(task(StageKind.EVALUATE, number), resources=asked, family="net") for number in range(2)]
     tasks = {each.key: each for each in both}
-    state = Machine(tasks, list(tasks), order_resources=Resources(), limits=dict.fromkeys(Lane, 0.25))
+    state = Machine(tasks, list(tasks), limits=dict.fromkeys(Lane, 0.25))
     (first,) = state.start(frozenset(), {})
     (second,) = state.step([replace(succeeded(first.task), usage=Usage(gpu_fraction=0.07))])
     assert second.resources.num_gpus == 2 / 16  # 0.07 and a quarter more, in sixteenths

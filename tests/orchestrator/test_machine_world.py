@@ -8,30 +8,26 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joining_tasks import MEASURED, ensemble_task, vote_task
+from plain_tasks import permute_task, plain_task
 
 from jobs.outcome import Cause, Failed, Succeeded
-from jobs.task import GroupSize, Resources, StageKind, make_task, order_tasks
+from jobs.stages.table import StageKind
+from jobs.task import joined_tasks
 from orchestrator.machine import Lane, Machine
 from orchestrator.scheduling.retry import RETRIES
 
-GROUPS = tuple(GroupSize(name=name, width=width) for name, width in (("a", 128), ("b", 512)))
-LISTED = {"groups": [{"name": group.name, "width": group.width} for group in GROUPS]}
 PASSING = (Cause.PREEMPTED, Cause.TRANSIENT, Cause.OUT_OF_MEMORY)
 
 
-def task(stage, number=0, **inputs):
-    params = {"number": number, "ordering": {"method": "tsp"}, "seed": 0}
-    return make_task(stage, params=params, inputs=inputs, environment={})
-
-
-def plan(numbers: int):
-    train = task(StageKind.TRAIN)
-    convert = task(StageKind.CONVERT, network=train.key)
-    permute = task(StageKind.PERMUTE, network=convert.key)
-    tasks, targets = [train, convert, permute], []
+def plan(numbers: int, joining=lambda trained, converted: permute_task(converted)):
+    train = plain_task(StageKind.TRAIN)
+    convert = plain_task(StageKind.CONVERT, inputs={"network": train.key})
+    joins = joining(train.key, convert.key)
+    tasks, targets = [train, convert, joins], []
     for number in range(numbers):
-        prune = task(StageKind.PRUNE, number, network=permute.key)
-        evaluate = task(StageKind.EVALUATE, number, network=prune.key)
+        prune = plain_task(StageKind.PRUNE, inputs={"network": joins.key}, number=number)
+        evaluate = plain_task(StageKind.EVALUATE, inputs={"network": prune.key}, number=number)
         tasks += [prune, evaluate]
         targets.append(evaluate.key)
     return {each.key: each for each in tasks}, targets
@@ -54,17 +50,16 @@ class World:
         listed = frozenset(self.whole | self.rotten)
         converts = [key for key, each in self.tasks.items() if each.stage is StageKind.CONVERT and key in listed]
         limits = dict.fromkeys(Lane, limit)
-        machine = Machine(self.tasks, self.targets, order_resources=Resources(), limits=limits)
-        return machine, machine.start(listed, dict.fromkeys(converts, GROUPS))
+        machine = Machine(self.tasks, self.targets, limits=limits)
+        return machine, machine.start(listed, dict.fromkeys(converts, MEASURED))
 
     def inputs(self, each):
         """What a task reads."""
-        keys = list(each.inputs.values())
-        return keys + [order.key for order in order_tasks(each, GROUPS)] if each.stage is StageKind.PERMUTE else keys
+        return [*each.inputs.values(), *(joined.key for joined in joined_tasks(each, MEASURED))]
 
     def execute(self, each, fate):
         """What a worker does; gives the outcome, or None where its message is lost with the worker."""
-        measured = LISTED if each.stage is StageKind.CONVERT else {}
+        measured = MEASURED if each.stage is StageKind.CONVERT else {}
         if each.key in self.whole:
             return Succeeded(key=each.key, measurements=measured, duration_s=0.0, reused=True)
         if isinstance(fate, Cause):
@@ -89,14 +84,22 @@ class World:
 
 FATES = st.sampled_from([*["success"] * 6, *PASSING, "lost after the commit", "rot", "driver dies"])
 
+JOINING = st.sampled_from(
+    [
+        lambda trained, converted: permute_task(converted),
+        vote_task,  # what is joined reads another network
+        lambda trained, converted: ensemble_task(converted),  # what is joined joins others, too
+    ]
+)
+
 LEAST_BUDGET = min(RETRIES.values())
 """So many troubles no task fails for, whatever they are and whichever tasks they meet."""
 
 
 @settings(max_examples=300, deadline=None)
-@given(data=st.data(), numbers=st.integers(1, 3), limit=st.integers(1, 4))
-def test_nothing_is_lost_and_nothing_whole_is_computed_twice(data, numbers, limit):
-    tasks, targets = plan(numbers)
+@given(data=st.data(), numbers=st.integers(1, 3), limit=st.integers(1, 4), joining=JOINING)
+def test_nothing_is_lost_and_nothing_whole_is_computed_twice(data, numbers, limit, joining):
+    tasks, targets = plan(numbers, joining)
     world = World(tasks, targets)
     machine, running = world.driver(limit)
     now_s, rotted, troubles = 0.0, 0, 0
@@ -127,9 +130,9 @@ def test_nothing_is_lost_and_nothing_whole_is_computed_twice(data, numbers, limi
 
 
 @settings(max_examples=100, deadline=None)
-@given(data=st.data(), limit=st.integers(1, 4))
-def test_a_sweep_stopped_at_any_moment_goes_on_where_it_stopped(data, limit):
-    tasks, targets = plan(2)
+@given(data=st.data(), limit=st.integers(1, 4), joining=JOINING)
+def test_a_sweep_stopped_at_any_moment_goes_on_where_it_stopped(data, limit, joining):
+    tasks, targets = plan(2, joining)
     world = World(tasks, targets)
     stops = 0
     machine, running = world.driver(limit)

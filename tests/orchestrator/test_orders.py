@@ -4,7 +4,8 @@ import pytest
 
 from jobs.artifact import Manifest
 from orchestrator.orders import collect_orders
-from orchestrator.results import METRICS, Curve, PlannedCurve, PlannedPoint, Point
+from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.results import METRICS, Curve, Point
 from orchestrator.store import open_store
 
 CERTIFICATE = {
@@ -24,10 +25,16 @@ def store(tmp_path):
 
 
 def commit(store, key, stage, source=None, measurements=None, timings=None):
-    identity = {"inputs": {"network": source} if source else {}}
-    store.commit(
-        Manifest(key=key, stage=stage, identity=identity, measurements=measurements or {}, timings=timings or {}), {}
+    role = "procedure.network" if stage == "prune" else "network"
+    manifest = Manifest(
+        key=key,
+        stage=stage,
+        identity={},
+        inputs={role: source} if source else {},
+        measurements=measurements or {},
+        timings=timings or {},
     )
+    store.commit(manifest, {})
     return key
 
 

@@ -3,13 +3,16 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from planned import ENVIRONMENT, back, curve_of, line_of, stages_on_the_way, tasks_of
 
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
-from jobs.task import StageKind
-from orchestrator.planning import Surroundings, plan_sweep
+from jobs.resources import Resources
+from jobs.spec.effort import EFFORTS
+from jobs.stages.table import StageKind
+from jobs.stages.training import IntegralTraining
+from orchestrator.planning import plan_sweep
 
-SURROUNDINGS = Surroundings(device="cpu", torch_version="2.0", ortools_version="9", data="d", weights={}, sources={})
 METHODS = {
     "dense": {"kind": "dense"},
     "random": {"kind": "criterion", "criterion": "random"},
@@ -21,9 +24,9 @@ METHODS = {
 
 @pytest.fixture
 def plan(tiny_sweep, write_sweep):
-    def make(*overrides, surroundings=SURROUNDINGS):
+    def make(*overrides, environment=ENVIRONMENT):
         sweep = {**copy.deepcopy(tiny_sweep), "methods": METHODS}
-        return plan_sweep(load_sweep(write_sweep(sweep), overrides), surroundings)
+        return plan_sweep(load_sweep(write_sweep(sweep), overrides), environment)
 
     return make
 
@@ -65,10 +68,7 @@ def test_a_seed_changes_what_draws_randomness(plan):
 
 def test_with_a_checkpoint_seeds_share_what_draws_nothing(plan):
     override = ("models.net={network: resnet, weights: w.safetensors}", "seeds=[0,1]")
-    surroundings = Surroundings(
-        device="cpu", torch_version="2.0", ortools_version="9", data="d", weights={"net": "f"}, sources={}
-    )
-    counts = by_stage(plan(*override, surroundings=surroundings))
+    counts = by_stage(plan(*override, environment=replace(ENVIRONMENT, weights={"net": "f"})))
     # l1 and the dense network draw nothing; random, the ordering and the tuning draw once per seed.
     assert (counts["train"], counts["convert"], counts["score"], counts["permute"]) == (1, 2, 1 + 2, 2)
     assert counts["evaluate"] == 1 + 2 + 3 * 2 * 2
@@ -82,16 +82,8 @@ def test_with_a_checkpoint_seeds_share_what_draws_nothing(plan):
         {"device": "cuda"},
     ],
 )
-def test_surroundings_that_change_numbers_change_every_result(plan, other):
-    fields = {
-        "device": "cpu",
-        "torch_version": "2.0",
-        "ortools_version": "9",
-        "data": "d",
-        "weights": {},
-        "sources": {},
-    }
-    changed = plan(surroundings=Surroundings(**{**fields, **other}))
+def test_what_changes_numbers_from_outside_changes_every_result(plan, other):
+    changed = plan(environment=replace(ENVIRONMENT, **other))
     assert not set(plan().targets) & set(changed.targets)
 
 
@@ -124,12 +116,25 @@ def test_on_cpu_nothing_asks_for_a_gpu(plan):
 
 
 def test_on_cuda_the_accelerated_stages_ask_for_shares_of_gpus(plan):
-    surroundings = Surroundings(
-        device="cuda", torch_version="2.0", ortools_version="9", data="d", weights={}, sources={}
-    )
-    asked = {task.stage.value: task.resources.num_gpus for task in plan(surroundings=surroundings).tasks.values()}
+    made = plan(environment=replace(ENVIRONMENT, device="cuda"))
+    asked = {task.stage.value: task.resources.num_gpus for task in made.tasks.values()}
     expected = {"train": 1, "convert": 0.25, "tune": 0.25, "evaluate": 0.25, "score": 0, "permute": 0, "prune": 0}
     assert asked == expected
+
+
+def test_what_a_stage_is_said_to_ask_for_goes_before_its_default(plan):
+    cuda = replace(ENVIRONMENT, device="cuda")
+    made = plan("resources.tune={num_gpus: 0.5, num_cpus: 3}", environment=cuda)
+    (asked,) = {task.resources for task in tasks_of(made, StageKind.TUNE)}
+    assert asked == Resources(num_cpus=3.0, num_gpus=0.5)  # and what has been learnt changes it no more
+    assert made.resources[StageKind.TUNE] == asked
+
+
+def test_tasks_that_may_appear_are_requested_too(plan):
+    order = (StageKind.ORDER, Resources(num_cpus=64.0))
+    assert order in plan("resources.order={num_cpus: 64}").requests
+    without = plan("resources.order={num_cpus: 64}", "methods={l1: {kind: criterion, criterion: l1}}")
+    assert {stage for stage, _ in without.requests} == {task.stage for task in without.tasks.values()}
 
 
 def test_a_curve_names_its_points(plan):
@@ -139,37 +144,28 @@ def test_a_curve_names_its_points(plan):
     assert (tuned.protocol, [point.compression for point in tuned.points]) == ("none", [0.2, 0.4])
 
 
-def stages_on_the_way(plan, key) -> list[str]:
-    """Stages from a task back to the first, along the input that is a network."""
-    stages = []
-    while key:
-        task = plan.tasks[key]
-        stages.append(task.stage.value)
-        key = task.inputs.get("network")
-    return stages
-
-
 def test_an_integral_network_is_trained_between_order_and_sampling(plan):
     made = plan("methods.integral.train={epochs: 2}", "methods.tuned.train={epochs: 2}")
-    by_method = {curve.method: curve for curve in made.curves}
-    line = stages_on_the_way(made, by_method["integral"].points[0].key)
-    assert line == ["evaluate", "prune", "train", "permute", "convert", "train"]
-    trained = [task for task in made.tasks.values() if task.stage is StageKind.TRAIN and "network" in task.inputs]
-    assert len({task.key for task in trained}) == len(made.curves) // len(by_method)  # one per model and seed
-    assert all("start" not in task.params["train"] for task in trained)
+    line = stages_on_the_way(made, curve_of(made, "integral").points[0].key)
+    assert line == [
+        "evaluate",
+        "prune",
+        "train",
+        "permute",
+        "convert",
+        "train",
+    ]
+    (trained,) = (task for task in tasks_of(made, StageKind.TRAIN) if task.inputs)  # one per model and seed
+    assert isinstance(trained.params.procedure, IntegralTraining)
+    assert (trained.params.procedure.recipe.epochs, trained.params.procedure.smallest) == (2, 0.5)
 
 
 def test_from_scratch_it_starts_from_the_untrained_network_in_any_order(plan):
     made = plan("methods.integral.train={epochs: 2, start: scratch}")
-    key = next(curve for curve in made.curves if curve.method == "integral").points[0].key
-    line = []
-    while key:
-        line.append(made.tasks[key])
-        key = line[-1].inputs.get("network")
-    *_, permuted, converted, start = line
-    assert permuted.params["ordering"]["method"] == "identity"
-    assert converted.params == {"fold_batchnorm": False}
-    assert (start.params["train"], start.params["weights"]) == (None, None)
+    *_, permuted, converted, start = line_of(made, curve_of(made, "integral").points[0].key)
+    assert permuted.params.ordering.method == "identity"
+    assert not converted.params.fold_batchnorm
+    assert (start.params.procedure.recipe, start.params.procedure.weights) == (None, None)
 
 
 @pytest.mark.parametrize("method", ["l1", "integral"])
@@ -189,7 +185,7 @@ def test_each_protocol_of_a_method_is_a_curve_of_its_own_on_the_same_pruned_netw
     curves = {curve.protocol: curve for curve in made.curves if curve.method == "l1"}
     assert [curve.label for curve in curves.values()] == ["net/l1/seed0", "net/l1/fresh/seed0"]
     plain, fresh = (made.tasks[curves[protocol].points[0].key] for protocol in ("none", "fresh"))
-    assert made.tasks[fresh.inputs["network"]].inputs == plain.inputs
+    assert back(made, fresh).params.network == plain.params.network
 
 
 def test_a_method_can_be_for_some_models_only(plan):
@@ -206,9 +202,9 @@ def test_repair_reads_the_pruned_network_and_the_one_that_it_was_cut_from(plan):
         "methods.thinet={kind: reconstruction, how: thinet, protocols: [none, mended]}",
     )
     repaired = tasks_of(made, StageKind.REPAIR)
-    assert {task.params["num_images"] for task in repaired} == {64}
-    assert all(made.tasks[task.inputs["network"]].inputs["network"] == task.inputs["dense"] for task in repaired)
-    assert {made.tasks[task.inputs["network"]].stage for task in repaired} == {StageKind.PRUNE, StageKind.RECONSTRUCT}
+    assert {task.params.images.num_images for task in repaired} == {64}
+    assert all(back(made, task, 2).key == task.params.dense for task in repaired)
+    assert {back(made, task).stage for task in repaired} == {StageKind.PRUNE, StageKind.RECONSTRUCT}
 
 
 @pytest.mark.parametrize("method", ["dense", "integral"])
@@ -232,27 +228,29 @@ def criteria(*named, **settings):
     return [f"methods.{name}={{kind: criterion, criterion: {name}, {settings.get(name, '')}}}" for name in named]
 
 
-def tasks_of(plan, stage):
-    return [task for task in plan.tasks.values() if task.stage is stage]
-
-
 STREAMED = ("mean-mean", "mean-std", "mean-l1", "mean-l2", "var-l2", "mean-absolute-activation", "apoz")
 
 
 def test_one_pass_over_the_data_serves_all_streamed_criteria_and_compressions(plan):
     made = plan(*criteria(*STREAMED))
     (observed,) = tasks_of(made, StageKind.OBSERVE)
-    readers = [task for task in tasks_of(made, StageKind.SCORE) if "observation" in task.inputs]
+    readers = [task for task in tasks_of(made, StageKind.SCORE) if task.params.observed]
     assert len(readers) == len(STREAMED)
-    assert {task.inputs["observation"] for task in readers} == {observed.key}
-    assert (observed.params["observation"], observed.params["num_images"]) == ("activations", None)
+    assert {task.inputs["observed.artifact"] for task in readers} == {observed.key}
+    assert (observed.params.observation, observed.params.images.num_images) == ("activations", None)
     assert made.asked[StageKind.OBSERVE] == len(STREAMED) * 2  # compressions
 
 
 def test_other_settings_are_another_pass(plan):
     made = plan(*criteria("apoz", "mean-l1", "hrank", "taylor", apoz="score: {images: 7}"))
-    passes = {(task.params["observation"], task.params["num_images"]) for task in tasks_of(made, StageKind.OBSERVE)}
-    assert passes == {("activations", 7), ("activations", None), ("ranks", 512), ("gradients", 1024)}
+    observed = [task.params for task in tasks_of(made, StageKind.OBSERVE)]
+    passes = {(params.observation, params.images.num_images) for params in observed}
+    assert passes == {
+        ("activations", 7),
+        ("activations", None),
+        ("ranks", 512),
+        ("gradients", 1024),
+    }
 
 
 def test_a_criterion_that_joins_leaves_all_other_tasks_as_they_are(plan):
@@ -261,10 +259,10 @@ def test_a_criterion_that_joins_leaves_all_other_tasks_as_they_are(plan):
 
 
 def test_a_pass_over_all_images_is_shared_by_the_seeds_and_one_over_some_is_not(plan):
-    surroundings = replace(SURROUNDINGS, weights={"net": "f"})
+    environment = replace(ENVIRONMENT, weights={"net": "f"})
     overrides = ("models.net={network: resnet, weights: w.safetensors}", "seeds=[0,1]", *criteria("apoz", "taylor"))
     passes = Counter(
-        task.params["observation"] for task in tasks_of(plan(*overrides, surroundings=surroundings), StageKind.OBSERVE)
+        task.params.observation for task in tasks_of(plan(*overrides, environment=environment), StageKind.OBSERVE)
     )
     assert passes == {"activations": 1, "gradients": 2}
 
@@ -273,31 +271,30 @@ def test_data_count_only_where_they_are_looked_at(plan):
     overrides = (*criteria("l2", "apoz"), "models.net={network: resnet, weights: w.safetensors}")
     scored = []
     for data in ("d", "other"):
-        made = plan(*overrides, surroundings=replace(SURROUNDINGS, data=data, weights={"net": "f"}))
-        scored.append({task.params["criterion"]: task for task in tasks_of(made, StageKind.SCORE)})
-    assert "data" not in scored[0]["l2"].params
-    assert scored[0]["apoz"].inputs["observation"] != scored[1]["apoz"].inputs["observation"]
+        made = plan(*overrides, environment=replace(ENVIRONMENT, data=data, weights={"net": "f"}))
+        scored.append({task.params.criterion: task.params for task in tasks_of(made, StageKind.SCORE)})
+    assert scored[0]["l2"].observed is None
+    assert scored[0]["apoz"].observed != scored[1]["apoz"].observed
 
 
 def test_the_users_own_criterion_counts_by_its_source_and_its_seed(plan):
     own = "methods.mine={kind: criterion, criterion: 'jobs.mine:worth', observation: 'jobs.mine:look'}"
 
     def scored(digest, *more):
-        made = plan(own, *more, surroundings=replace(SURROUNDINGS, sources=dict.fromkeys(PATHS, digest)))
-        (task,) = (task for task in tasks_of(made, StageKind.SCORE) if ":" in task.params["criterion"])
-        return task
+        made = plan(own, *more, environment=replace(ENVIRONMENT, sources=dict.fromkeys(PATHS, digest)))
+        (params,) = (task.params for task in tasks_of(made, StageKind.SCORE) if ":" in task.params.criterion)
+        return params
 
     before, after = scored("1"), scored("2")
-    assert before.params["source"] == "1"
-    assert before.params["seed"] == 0
-    assert before.inputs["observation"] != after.inputs["observation"]
+    assert (before.source, before.seed) == ("1", 0)
+    assert before.observed != after.observed
 
 
 PATHS = ("jobs.mine:worth", "jobs.mine:look")
 
 
 def test_observing_asks_for_a_share_of_a_gpu_and_scoring_for_none(plan):
-    made = plan(*criteria("apoz"), surroundings=replace(SURROUNDINGS, device="cuda"))
+    made = plan(*criteria("apoz"), environment=replace(ENVIRONMENT, device="cuda"))
     (observed,) = tasks_of(made, StageKind.OBSERVE)
     assert (observed.resources.num_gpus, observed.environment["device"]) == (0.25, "cuda")
     assert {task.resources.num_gpus for task in tasks_of(made, StageKind.SCORE)} == {0}
@@ -305,30 +302,36 @@ def test_observing_asks_for_a_share_of_a_gpu_and_scoring_for_none(plan):
 
 def only_of(plan, stage, method):
     """The task of a stage on the way to a method's first point."""
-    key = next(curve for curve in plan.curves if curve.method == method).points[0].key
-    while plan.tasks[key].stage is not stage:
-        key = plan.tasks[key].inputs["network"]
-    return plan.tasks[key]
+    line = line_of(plan, curve_of(plan, method).points[0].key)
+    return next(task for task in line if task.stage is stage)
 
 
 def test_a_choice_among_orders_comes_for_every_compression_before_what_reads_the_network(plan):
     made = plan("methods.tuned.ordering.choice=output", "methods.integral.ordering.choice=reconstruction")
     for method in ("integral", "tuned"):
-        for point in next(curve for curve in made.curves if curve.method == method).points:
+        for point in curve_of(made, method).points:
             assert stages_on_the_way(made, point.key) == ["evaluate", "prune", "choose", "permute", "convert", "train"]
     assert by_stage(made)["choose"] == 4  # 2 methods x 2 compressions ...
     assert by_stage(made)["permute"] == 1  # ... from one pool
     pruned = only_of(made, StageKind.PRUNE, "tuned")
-    tuned = made.tasks[pruned.inputs["partition"]]
-    assert tuned.inputs["network"] == pruned.inputs["network"]
+    tuned = made.tasks[pruned.params.procedure.tuned]
+    assert tuned.params.network == pruned.params.procedure.network
 
 
 def test_what_is_chosen_by_decides_what_a_choice_depends_on(plan):
     made = plan("methods.tuned.ordering.choice=output", "methods.integral.ordering.choice=reconstruction")
-    sampling = {"choice", "compression", "allocation", "partition"}
-    assert only_of(made, StageKind.CHOOSE, "integral").params.keys() == sampling
+    sampling = only_of(made, StageKind.CHOOSE, "integral").params
+    assert (sampling.choice, sampling.images, sampling.seed) == ("reconstruction", None, None)
     output = only_of(made, StageKind.CHOOSE, "tuned").params
-    assert output.keys() == sampling | {"quadrature", "num_images", "data", "seed"}
+    assert (output.choice, output.images.num_images, output.seed) == ("output", 128, 0)
+
+
+def test_the_key_of_an_order_holds_the_limits_of_its_solvers_and_not_the_name_of_an_effort(plan):
+    made = plan("methods.tuned.ordering.effort=fast")
+    permuted = {method: only_of(made, StageKind.PERMUTE, method).params.document() for method in ("integral", "tuned")}
+    assert permuted["integral"]["ordering"]["limits"] == EFFORTS["standard"].model_dump()
+    assert permuted["tuned"]["ordering"]["limits"] == EFFORTS["fast"].model_dump()
+    assert not any("effort" in each["ordering"] for each in permuted.values())
 
 
 def test_a_pool_counts_only_where_there_is_a_choice(plan):
@@ -336,10 +339,11 @@ def test_a_pool_counts_only_where_there_is_a_choice(plan):
         plan().tasks.keys() == plan("methods.integral.ordering.pool=3", "methods.tuned.ordering.images=5").tasks.keys()
     )
     shortest, chosen = plan(), plan("methods.integral.ordering.choice=output")
-    assert "pool" not in only_of(shortest, StageKind.PERMUTE, "integral").params["ordering"]
-    assert only_of(chosen, StageKind.PERMUTE, "integral").params["ordering"]["pool"] == 8
-    assert shortest.tasks.keys() - chosen.tasks.keys() == {  # all else stays, what `tuned` shares with it too
-        task.key
-        for point in next(c for c in shortest.curves if c.method == "integral").points
-        for task in (shortest.tasks[point.key], shortest.tasks[shortest.tasks[point.key].inputs["network"]])
-    }
+    assert only_of(shortest, StageKind.PERMUTE, "integral").params.ordering.pool is None
+    assert only_of(chosen, StageKind.PERMUTE, "integral").params.ordering.pool == 8
+    assert (
+        shortest.tasks.keys() - chosen.tasks.keys()
+        == {  # all else stays, what `tuned` shares with it too
+            task.key for point in curve_of(shortest, "integral").points for task in line_of(shortest, point.key)[:2]
+        }
+    )

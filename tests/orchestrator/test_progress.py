@@ -2,24 +2,25 @@ import io
 import itertools
 
 import pytest
+from plain_tasks import plain_task, plain_tasks
 from rich.console import Console
 
 from jobs.outcome import Cause, Failed, Succeeded
-from jobs.task import Resources, StageKind, make_task
+from jobs.stages.table import StageKind
 from orchestrator.machine import Lane, Machine
 from orchestrator.progress import Progress
 
 
 @pytest.fixture
 def tasks():
-    train = make_task(StageKind.TRAIN, params={}, inputs={}, environment={}, label="net/seed0")
-    evaluate = make_task(StageKind.EVALUATE, params={}, inputs={"network": train.key}, environment={})
+    train = plain_task(StageKind.TRAIN, label="net/seed0")
+    evaluate = plain_task(StageKind.EVALUATE, inputs={"network": train.key})
     return {train.key: train, evaluate.key: evaluate}
 
 
 @pytest.fixture
 def machine(tasks):
-    return Machine(tasks, list(tasks), order_resources=Resources(), limits=dict.fromkeys(Lane, 4))
+    return Machine(tasks, list(tasks), limits=dict.fromkeys(Lane, 4))
 
 
 def shown(machine, outcomes, *, terminal: bool) -> str:
@@ -67,16 +68,14 @@ def test_a_retried_loss_is_not_a_failure(machine, tasks):
 
 
 def test_the_time_left_follows_from_the_pace_so_far():
-    tasks = [make_task(StageKind.TRAIN, params={"n": n}, inputs={}, environment={}) for n in range(3)]
-    machine = Machine(
-        {t.key: t for t in tasks}, [t.key for t in tasks], order_resources=Resources(), limits=dict.fromkeys(Lane, 4)
-    )
+    tasks = plain_tasks(3)
+    machine = Machine(tasks, list(tasks), limits=dict.fromkeys(Lane, 4))
     machine.start(frozenset(), {})
     text, seconds = io.StringIO(), 0.0
     with Progress(Console(file=text, width=100), lambda: seconds) as progress:
         progress.update(machine, [])
         seconds = 30.0
-        outcome = Succeeded(key=tasks[0].key, measurements={}, duration_s=60.0)
+        outcome = Succeeded(key=next(iter(tasks)), measurements={}, duration_s=60.0)
         machine.step([outcome])
         progress.update(machine, [outcome])
     # 60 s of work took 30 s, two at a time; two tasks like it are 120 s of work, so 60 s are left.

@@ -1,13 +1,15 @@
 import mlflow
 import pytest
+from plain_tasks import plain_task
 
 from jobs.artifact import Manifest
 from jobs.outcome import Succeeded
-from jobs.task import Resources, StageKind, make_task
+from jobs.stages.table import StageKind
 from orchestrator import publishing
 from orchestrator.machine import Lane, Machine
+from orchestrator.planning import PlannedCurve, PlannedPoint
 from orchestrator.publishing import Publisher
-from orchestrator.results import METRICS, PlannedCurve, PlannedPoint, SweepRecord
+from orchestrator.results import METRICS, SweepRecord
 from orchestrator.store import ArtifactStore, open_store
 
 pytestmark = pytest.mark.slow
@@ -15,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def evaluate():
-    return make_task(StageKind.EVALUATE, params={}, inputs={}, environment={})
+    return plain_task(StageKind.EVALUATE)
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_points_are_logged_while_the_sweep_runs(store, record, evaluate, tmp_pat
     monkeypatch.setattr(publishing, "_INTERVAL_S", 0.0)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     limits = dict.fromkeys(Lane, 1)
-    machine = Machine({evaluate.key: evaluate}, [evaluate.key], order_resources=Resources(), limits=limits)
+    machine = Machine({evaluate.key: evaluate}, [evaluate.key], limits=limits)
     machine.start(frozenset(), {})
     publisher = Publisher(record, store, uri)
     publisher.update(machine, [Succeeded(key=evaluate.key, measurements={}, duration_s=1.0)])

@@ -13,8 +13,9 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from orchestrator.orders import GroupOrder
+from orchestrator.planning import PlannedCurve, PlannedPoint
 from orchestrator.report import draw_curves, html_page, points_csv, report_files, summarize, summary_table, write_report
-from orchestrator.results import METRICS, MORE_METRICS, Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
+from orchestrator.results import METRICS, MORE_METRICS, Curve, Point, SweepRecord
 
 
 def make_curve(method: str, seed: int, accuracies: dict[float, float | None], *, model="net", protocol="none", note=""):

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from jobs.artifact import Manifest
-from orchestrator.results import METRICS, PlannedCurve, PlannedPoint, SweepRecord, collect, point_of
+from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.results import METRICS, SweepRecord, collect, point_of
 from orchestrator.store import ArtifactStore, open_store
 
 MEASURED = {
@@ -61,6 +62,12 @@ def test_a_points_note_is_the_reason_that_was_measured():
 def test_a_record_comes_back_from_json():
     record = SweepRecord(name="s", spec={"name": "s"}, curves=(curve((0.2, "aa"), (0.4, "bb")),), git_commit="c")
     assert SweepRecord.from_json(record.to_json()) == record
+
+
+def test_a_record_of_version_0_1_is_read_without_what_its_plan_depended_on():
+    record = SweepRecord(name="s", spec={"name": "s"}, curves=(curve((0.2, "aa")),))
+    value = {name: each for name, each in record.to_json().items() if name != "environment"}
+    assert SweepRecord.from_json({**value, "surroundings": {"torch_version": "2"}}) == record
 
 
 @pytest.fixture

@@ -2,21 +2,18 @@
 
 from dataclasses import replace
 
+from plain_tasks import PlainParams, plain_task, plain_tasks
+
 from jobs.outcome import Cause, Failed, Succeeded
-from jobs.task import Resources, StageKind, make_task
+from jobs.stages.table import StageKind
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.machine import Lane, Machine
 from orchestrator.run import drive
 from orchestrator.scheduling.graph import TaskState
 
 
-def scores(count: int) -> dict:
-    tasks = [make_task(StageKind.SCORE, params={"n": n}, inputs={}, environment={}) for n in range(count)]
-    return {task.key: task for task in tasks}
-
-
 def machine_of(tasks) -> Machine:
-    return Machine(tasks, list(tasks), order_resources=Resources(), limits=dict.fromkeys(Lane, 4))
+    return Machine(tasks, list(tasks), limits=dict.fromkeys(Lane, 4))
 
 
 def backend_of(outcome) -> SimulatedBackend:
@@ -24,7 +21,7 @@ def backend_of(outcome) -> SimulatedBackend:
 
 
 def succeed(attempt):
-    reused = attempt.task.params["n"] == 0
+    reused = attempt.task.params.n == 0
     return Succeeded(key=attempt.task.key, measurements={}, duration_s=0.1, reused=reused)
 
 
@@ -42,19 +39,19 @@ class Recorder:
 
 
 def test_it_runs_to_the_end_and_counts_what_was_computed():
-    summary = driven(machine_of(scores(5)), backend_of(succeed))
+    summary = driven(machine_of(plain_tasks(5)), backend_of(succeed))
     # One of the five came back as reused: another driver had committed it.
     assert (summary.computed, summary.complete, summary.blocked, summary.stopped) == (4, True, 0, "")
 
 
 def test_observers_are_told_at_once_and_of_every_outcome():
     recorder = Recorder()
-    driven(machine_of(scores(5)), backend_of(succeed), recorder)
+    driven(machine_of(plain_tasks(5)), backend_of(succeed), recorder)
     assert recorder.batches == [0, 2, 2, 1]  # two slots
 
 
 def test_a_failure_is_in_the_summary_and_the_sweep_is_not_complete():
-    tasks = scores(3)
+    tasks = plain_tasks(3)
     bad = next(iter(tasks))
 
     def outcome(attempt):
@@ -71,18 +68,18 @@ def test_a_transient_fault_is_waited_out():
     def outcome(attempt):
         if attempt.number < 3:
             return Failed(key=attempt.task.key, cause=Cause.TRANSIENT, message="the disk is full")
-        return succeed(replace(attempt, task=replace(attempt.task, params={"n": 1})))
+        return succeed(replace(attempt, task=replace(attempt.task, params=PlainParams(n=1))))
 
     backend = backend_of(outcome)
-    summary = driven(machine_of(scores(1)), backend)
+    summary = driven(machine_of(plain_tasks(1)), backend)
     assert summary.complete
     assert summary.retries == {Cause.TRANSIENT: 2}
     assert backend.now_s >= 0.5 + 1.0  # the least that two back-offs take
 
 
 def test_a_damaged_artifact_is_put_aside_before_it_is_made_again():
-    source = make_task(StageKind.SCORE, params={"n": 1}, inputs={}, environment={})
-    reader = make_task(StageKind.PRUNE, params={"n": 2}, inputs={"scores": source.key}, environment={})
+    source = plain_task(StageKind.SCORE, n=1)
+    reader = plain_task(StageKind.PRUNE, inputs={"scores": source.key}, n=2)
     events = []
 
     def outcome(attempt):
@@ -103,14 +100,14 @@ def test_a_machine_that_was_stopped_says_why():
             if outcomes:
                 machine.stop("enough")
 
-    summary = driven(machine_of(scores(9)), backend_of(succeed), Stopper())
+    summary = driven(machine_of(plain_tasks(9)), backend_of(succeed), Stopper())
     assert (summary.complete, summary.stopped) == (False, "enough")
 
 
 def test_a_damaged_artifact_that_cannot_be_put_aside_ends_no_sweep():
-    source = make_task(StageKind.SCORE, params={"n": 1}, inputs={}, environment={})
-    reader = make_task(StageKind.PRUNE, params={"n": 2}, inputs={"scores": source.key}, environment={})
-    other = make_task(StageKind.SCORE, params={"n": 3}, inputs={}, environment={})
+    source = plain_task(StageKind.SCORE, n=1)
+    reader = plain_task(StageKind.PRUNE, inputs={"scores": source.key}, n=2)
+    other = plain_task(StageKind.SCORE, n=3)
 
     def outcome(attempt):
         if attempt.task is reader:

@@ -1,7 +1,9 @@
 """How much is in flight, and how a run is stopped: on the simulated backend, with a hold that a test moves."""
 
+from plain_tasks import plain_task, plain_tasks
+
 from jobs.outcome import Cause, Failed, Succeeded
-from jobs.task import Resources, StageKind, make_task
+from jobs.stages.table import StageKind
 from orchestrator.backends import NodeKind, SimulatedBackend, Slots
 from orchestrator.holding import CANCELLED, LOST
 from orchestrator.machine import Lane, Machine
@@ -38,15 +40,14 @@ class HoldDouble:
 
 
 def run(hold, count=50, on_update=lambda machine, outcomes: None):
-    tasks = [make_task(StageKind.SCORE, params={"n": n}, inputs={}, environment={}) for n in range(count)]
     backend = SimulatedBackend(
         Slots(cpus=10.0, gpus=0.0),
         duration_s=lambda attempt: 1.0,
         outcome=lambda attempt: Succeeded(key=attempt.task.key, measurements={}, duration_s=1.0),
     )
     limits = in_flight_limits(capacity(backend.slots(), backend.node_kinds()))
-    by_key = {task.key: task for task in tasks}
-    machine = Machine(by_key, list(by_key), order_resources=Resources(), limits=limits)
+    tasks = plain_tasks(count)
+    machine = Machine(tasks, list(tasks), limits=limits)
 
     class Watcher:
         def update(self, machine, outcomes):
@@ -105,8 +106,8 @@ def test_a_driver_that_lost_its_lease_raises_no_flag_for_its_successor():
 
 
 def test_a_failure_that_is_the_tasks_own_counts_even_while_stopping():
-    task = make_task(StageKind.SCORE, params={}, inputs={}, environment={})
-    machine = Machine({task.key: task}, [task.key], order_resources=Resources(), limits=dict.fromkeys(Lane, 4))
+    task = plain_task(StageKind.SCORE)
+    machine = Machine({task.key: task}, [task.key], limits=dict.fromkeys(Lane, 4))
     machine.start(frozenset(), {})
     machine.stop(CANCELLED)
     machine.step([Failed(key=task.key, cause=Cause.BUG, message="broken")])

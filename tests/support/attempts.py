@@ -1,20 +1,15 @@
 """A task to run, and stages that end as a test wants them to."""
 
-from jobs.task import StageKind, make_task
+from plain_tasks import plain_task
+
+from jobs.stages.table import StageKind
 from workers.stages import Product
 
 PRODUCT = Product(measurements={"accuracy": 0.5}, files={"a.json": b"[1]"}, timings={"solve_s": 1.5})
 
 
 def a_task(**changes):
-    values = {
-        "params": {"seed": 3},
-        "inputs": {},
-        "environment": {"torch": "any", "dtype": "float32", "device": "cpu"},
-        "label": "net/l1@40%/seed3",
-        **changes,
-    }
-    return make_task(StageKind.SCORE, **values)
+    return plain_task(StageKind.SCORE, **{"seed": 3, "label": "net/l1@40%/seed3", **changes})
 
 
 def returning(product):

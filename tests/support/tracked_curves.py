@@ -3,7 +3,8 @@
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
-from orchestrator.results import METRICS, Curve, PlannedCurve, PlannedPoint, Point, SweepRecord
+from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.results import METRICS, Curve, Point, SweepRecord
 from orchestrator.tracking import log_sweep
 
 CREATED_S = 1_700_000_000.25

@@ -1,8 +1,11 @@
 import pytest
 from backend_suite import BackendSuite
+from plain_tasks import plain_task
 
 from jobs.outcome import Cause, Failed, Succeeded
-from jobs.task import Attempt, Resources, StageKind, make_task
+from jobs.resources import Resources
+from jobs.stages.table import StageKind
+from jobs.task import Attempt
 from orchestrator.backends import SimulatedBackend, Slots
 
 
@@ -25,8 +28,7 @@ class TestSimulatedBackend(BackendSuite):
 
 def job(number, num_gpus=0.0):
     resources = Resources(num_gpus=num_gpus)
-    task = make_task(StageKind.TRAIN, params={"n": number}, inputs={}, environment={}, resources=resources)
-    return Attempt(task=task, resources=resources)
+    return Attempt(task=plain_task(StageKind.TRAIN, n=number, resources=resources), resources=resources)
 
 
 def drain(backend):

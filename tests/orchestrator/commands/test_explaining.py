@@ -6,7 +6,7 @@ import pytest
 
 from jobs.artifact import Manifest
 from jobs.load import load_sweep
-from jobs.task import StageKind
+from jobs.stages.table import StageKind
 from orchestrator.commands.explaining import explain
 from orchestrator.commands.planning import plan_for
 from orchestrator.store import open_store

@@ -8,7 +8,7 @@ from store_suite import blob_of, flip
 from stored_sweeps import stored_sweep
 
 from jobs.errors import BadInputError, OrchardError
-from jobs.task import StageKind
+from jobs.stages.table import StageKind
 from orchestrator.commands.keeping import collect_garbage, verify
 from orchestrator.store import Lease, open_store
 from orchestrator.store.artifacts import checkpoint_path, manifest_path
@@ -125,7 +125,7 @@ class TestGarbage:
 
     def test_an_unfinished_sweep_of_unknown_needs_keeps_every_artifact(self, store, sweep, other, capsys):
         store.files.delete(manifest_path(next(iter(sweep.keys(StageKind.EVALUATE)))))
-        store.write_sweep("tiny", {**sweep.record.to_json(), "surroundings": {}})
+        store.write_sweep("tiny", {**sweep.record.to_json(), "environment": {}})
         age(store)
         gc(store, forget=("other",))
         assert other.tasks.keys() <= store.present(other.tasks)

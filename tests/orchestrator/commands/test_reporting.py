@@ -6,7 +6,8 @@ from mlflow import MlflowClient
 from jobs.artifact import Manifest
 from orchestrator.commands.reporting import sync
 from orchestrator.holding import Hold
-from orchestrator.results import METRICS, PlannedCurve, PlannedPoint, SweepRecord
+from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.results import METRICS, SweepRecord
 from orchestrator.store import ArtifactStore, Lease, LeaseHeldError, open_store
 
 

@@ -3,47 +3,55 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from planned import ENVIRONMENT, back, curve_of, tasks_of
 
 from jobs.load import load_sweep
-from jobs.task import StageKind
-from orchestrator.planning import Surroundings, plan_sweep
+from jobs.spec.allocation import GlobalAllocation
+from jobs.stages.common import Resampling
+from jobs.stages.table import StageKind
+from orchestrator.planning import plan_sweep
 
-SURROUNDINGS = Surroundings(device="cpu", torch_version="2.0", ortools_version="9", data="d", weights={}, sources={})
 L1 = {"kind": "criterion", "criterion": "l1"}
 
 
 @pytest.fixture
 def plan(tiny_sweep, write_sweep):
-    def plan(methods, *overrides, surroundings=SURROUNDINGS):
+    def plan(methods, *overrides, environment=ENVIRONMENT):
         sweep = {**copy.deepcopy(tiny_sweep), "methods": methods, "controls": False}
-        return plan_sweep(load_sweep(write_sweep(sweep), overrides), surroundings)
+        return plan_sweep(load_sweep(write_sweep(sweep), overrides), environment)
 
     return plan
 
 
-def tasks_of(plan, stage):
-    return [task for task in plan.tasks.values() if task.stage is stage]
+def widths_of(plan, stage=StageKind.PRUNE):
+    """What the tasks of a stage are told of widths."""
+    params = [task.params for task in tasks_of(plan, stage)]
+    return [getattr(each, "procedure", each).widths for each in params]
 
 
-@pytest.mark.parametrize("kind", ["uniform", "least-error"])
-def test_those_without_settings_are_named_plainly(plan, kind):
-    made = plan({"m": {**L1, "allocation": {"kind": kind}}})
-    assert {task.params["allocation"] for task in tasks_of(made, StageKind.PRUNE)} == {kind}
-    assert all("target" not in task.params for task in made.tasks.values())
+def test_the_record_of_the_sweep_file_is_what_the_task_is_told(plan):
+    made = plan({"m": {**L1, "allocation": {"kind": "global", "floor": 0.2}}})
+    assert [widths.allocation for widths in widths_of(made)] == [GlobalAllocation(kind="global", floor=0.2)] * 2
+    assert [widths.compression for widths in widths_of(made)] == [0.2, 0.4]
+    assert {widths.target for widths in widths_of(made)} == {"parameters"}
 
 
-def test_settings_are_part_of_the_key(plan):
-    (task, *_) = tasks_of(plan({"m": {**L1, "allocation": {"kind": "global", "floor": 0.2}}}), StageKind.PRUNE)
-    assert task.params["allocation"] == {"kind": "global", "settings": {"floor": 0.2, "normalize": "none"}}
+def test_a_plain_name_and_its_record_are_one_task(plan):
+    named, written = (plan({"m": {**L1, "allocation": each}}) for each in ("global", {"kind": "global", "floor": 0.1}))
+    assert named.tasks.keys() == written.tasks.keys()
+
+
+def test_one_that_looks_at_nothing_reads_nothing(plan):
+    (task, *_) = tasks_of(plan({"m": {**L1, "allocation": "least-error"}}), StageKind.PRUNE)
+    assert set(task.inputs) == {"procedure.network", "procedure.how.scores"}
 
 
 def test_losses_are_measured_once_for_all_compressions_and_targets(plan):
     made = plan({"m": {**L1, "allocation": {"kind": "sensitivity", "images": 7}}})
     (sensed,) = tasks_of(made, StageKind.SENSE)
-    assert (sensed.params["num_images"], sensed.params["how"], sensed.params["seed"]) == (7, "remove", 0)
-    assert set(sensed.inputs) == {"network", "scores"}
-    pruned = tasks_of(made, StageKind.PRUNE)
-    assert [task.inputs["losses"] for task in pruned] == [sensed.key] * 2
+    assert (sensed.params.images.num_images, sensed.params.how.kind, sensed.params.seed) == (7, "remove", 0)
+    assert set(sensed.inputs) == {"network", "how.scores"}
+    assert [widths.losses for widths in widths_of(made)] == [sensed.key] * 2
     by_macs = plan({"m": {**L1, "allocation": {"kind": "sensitivity", "images": 7}}}, "target=macs")
     assert tasks_of(by_macs, StageKind.SENSE)[0].key == sensed.key
 
@@ -51,45 +59,42 @@ def test_losses_are_measured_once_for_all_compressions_and_targets(plan):
 def test_an_integral_networks_losses_are_those_of_its_functions(plan):
     made = plan({"m": {"kind": "integral", "allocation": "sensitivity", "tune": {}}})
     (sensed,) = tasks_of(made, StageKind.SENSE)
-    assert (sensed.params["how"], sensed.params["partition"], set(sensed.inputs)) == (
-        "resample",
-        "adaptive",
-        {"network"},
-    )
-    assert all(task.inputs["losses"] == sensed.key for stage in ("prune", "tune") for task in tasks_of(made, stage))
+    assert sensed.params.how == Resampling(partition="adaptive", quadrature="product")
+    assert set(sensed.inputs) == {"network"}
+    read = [widths.losses for stage in (StageKind.PRUNE, StageKind.TUNE) for widths in widths_of(made, stage)]
+    assert read == [sensed.key] * 4
 
 
 def test_everything_that_asks_for_latency_shares_one_profile(plan):
     methods = {"a": {**L1, "allocation": {"kind": "best-score", "latency": 0.5}}, "b": {**L1, "allocation": "global"}}
     made = plan(methods, "target=latency", "profile.batch_size=4")
     (profile,) = tasks_of(made, StageKind.PROFILE)
-    assert profile.params == {"batch_size": 4}
-    pruned = tasks_of(made, StageKind.PRUNE)
-    assert {task.inputs["profile"] for task in pruned} == {profile.key}
-    assert {task.params["target"] for task in pruned} == {"latency"}
+    assert profile.params.batch_size == 4
+    assert {(widths.profile, widths.target) for widths in widths_of(made)} == {(profile.key, "latency")}
     assert not tasks_of(plan({"b": methods["b"]}), StageKind.PROFILE)
 
 
 def test_the_profile_is_measured_where_the_sweep_computes(plan):
-    made = plan({"a": L1}, "target=latency", surroundings=replace(SURROUNDINGS, device="cuda"))
+    made = plan({"a": L1}, "target=latency", environment=replace(ENVIRONMENT, device="cuda"))
     (profile,) = tasks_of(made, StageKind.PROFILE)
     assert (profile.environment["device"], profile.resources.num_gpus > 0) == ("cuda", True)
 
 
 def test_the_solvers_version_counts_where_it_solves(plan):
     methods = {"a": {**L1, "allocation": {"kind": "best-score", "memory": 0.5}}, "b": {**L1, "allocation": "global"}}
-    before, after = (plan(methods, surroundings=replace(SURROUNDINGS, ortools_version=each)) for each in "89")
+    before, after = (plan(methods, environment=replace(ENVIRONMENT, ortools_version=each)) for each in "89")
     fresh = Counter(after.tasks[key].stage for key in after.tasks.keys() - before.tasks.keys())
     assert fresh == {StageKind.PRUNE: 2, StageKind.EVALUATE: 2}
-    settings = {task.params["allocation"]["settings"].get("batch_size") for task in tasks_of(after, StageKind.PRUNE)}
-    assert settings == {1, None}  # images in a pass, for the memory
+    told = {(widths.allocation.kind, widths.ortools, widths.memory_batch_size) for widths in widths_of(after)}
+    assert told == {("best-score", "9", 1), ("global", None, None)}  # images in a pass, for the memory
 
 
 def test_a_reconstruction_can_be_what_guides(plan):
     found = {"kind": "reconstruction", "how": "thinet", "allocation": "least-error"}
     made = plan({"found": found, "led": {**L1, "allocation": {"kind": "guided", "method": "found"}}})
-    designs = [made.tasks[task.inputs["design0"]] for task in made.tasks.values() if "design0" in task.inputs]
-    assert {design.stage for design in designs} == {StageKind.RECONSTRUCT}
+    led = back(made, made.tasks[curve_of(made, "led").points[0].key])
+    (design,) = led.params.procedure.widths.allocation.designs
+    assert made.tasks[design.network].stage is StageKind.RECONSTRUCT
 
 
 def test_a_guided_method_reads_what_the_other_one_found_for_all_seeds(plan):
@@ -97,30 +102,26 @@ def test_a_guided_method_reads_what_the_other_one_found_for_all_seeds(plan):
     methods = {"found": {**L1, "allocation": "global"}, "led": {**L1, "allocation": guided}}
     made = plan(methods, "seeds=[0,1]")
     curves = {(curve.method, curve.seed): curve for curve in made.curves}
-    found = [made.tasks[curves["found", seed].points[0].key].inputs["network"] for seed in (0, 1)]
-    led = made.tasks[made.tasks[curves["led", 1].points[0].key].inputs["network"]]
-    assert [led.inputs["design0"], led.inputs["design1"]] == found
-    assert led.inputs["design0_channels"] == made.tasks[found[0]].inputs["network"]
-    assert led.params["allocation"] == {"kind": "guided", "settings": {}}
+    found = [back(made, made.tasks[curves["found", seed].points[0].key]) for seed in (0, 1)]
+    led = back(made, made.tasks[curves["led", 1].points[0].key])
+    designs = led.params.procedure.widths.allocation.designs
+    assert [design.network for design in designs] == [task.key for task in found]
+    assert [design.channels for design in designs] == [back(made, task).key for task in found]
+    assert {task.key for task in found} < set(led.inputs.values())
 
 
 def test_a_design_can_come_from_another_model(plan):
     guided = {"kind": "guided", "method": "found", "model": "other"}
     methods = {"found": {**L1, "allocation": "global"}, "led": {**L1, "allocation": guided}}
     made = plan(methods, "models.other={network: plain, train: {epochs: 1}}")
-    led = next(curve for curve in made.curves if (curve.model, curve.method) == ("net", "led")).points[0]
-    design = made.tasks[made.tasks[made.tasks[led.key].inputs["network"]].inputs["design0"]]
-    assert design.family == "other"
+    point = next(curve for curve in made.curves if (curve.model, curve.method) == ("net", "led")).points[0]
+    (design,) = back(made, made.tasks[point.key]).params.procedure.widths.allocation.designs
+    assert made.tasks[design.network].family == "other"
 
 
 def test_ones_own_counts_by_its_source(plan):
     own = {"kind": "own", "choose": "jobs.mine:choose", "needs": ["losses"], "arguments": {"power": 2}}
-    made = plan({"m": {**L1, "allocation": own}}, surroundings=replace(SURROUNDINGS, sources={"jobs.mine:choose": "1"}))
-    task = tasks_of(made, StageKind.PRUNE)[0]
-    assert task.params["allocation"] == {
-        "kind": "jobs.mine:choose",
-        "settings": {"power": 2},
-        "needs": ["losses"],
-        "source": "1",
-    }
-    assert "losses" in task.inputs
+    made = plan({"m": {**L1, "allocation": own}}, environment=replace(ENVIRONMENT, sources={"jobs.mine:choose": "1"}))
+    widths = widths_of(made)[0]
+    assert (widths.allocation.choose, widths.allocation.arguments) == ("jobs.mine:choose", {"power": 2})
+    assert (widths.source, made.tasks[widths.losses].stage) == ("1", StageKind.SENSE)

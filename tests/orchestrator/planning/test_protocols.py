@@ -3,16 +3,20 @@ import json
 from dataclasses import replace
 
 import pytest
+from planned import ENVIRONMENT, back, curve_of
 
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
 from jobs.outcome import Succeeded
-from jobs.task import StageKind
-from orchestrator.planning import Surroundings, plan_sweep
+from jobs.spec.training import Recipe
+from jobs.stages.base import ArtifactKey
+from jobs.stages.pruning import ChannelRewinding
+from jobs.stages.table import StageKind
+from jobs.stages.training import FurtherTraining, ScratchBudget, ScratchTraining
+from orchestrator.planning import plan_sweep
 from orchestrator.store import open_store
 from workers.entry import run_task
 
-SURROUNDINGS = Surroundings(device="cpu", torch_version="2.0", ortools_version="9", data="d", weights={}, sources={})
 CHECKPOINT = "models.net={network: resnet, weights: w.safetensors}"
 PROTOCOLS = {
     "tuned": {"kind": "fine-tune", "train": {"epochs": 3}},
@@ -34,27 +38,27 @@ METHODS = {
 def plan(tiny_sweep, write_sweep):
     """The plan of the tiny sweep, its model trained for eight epochs, one method with some protocols."""
 
-    def make(*protocols, method="l1", overrides=(), surroundings=SURROUNDINGS):
+    def make(*protocols, method="l1", overrides=(), environment=ENVIRONMENT):
         sweep = {**copy.deepcopy(tiny_sweep), "protocols": PROTOCOLS, "compressions": [0.4]}
         sweep["models"]["net"]["train"] = {"epochs": 8}
         sweep["methods"] = {"dense": {"kind": "dense"}, method: {**METHODS[method], "protocols": list(protocols)}}
-        return plan_sweep(load_sweep(write_sweep(sweep), overrides), surroundings)
+        return plan_sweep(load_sweep(write_sweep(sweep), overrides), environment)
 
     return make
 
 
 def evaluated(plan, protocol, method="l1"):
     """The task that leaves the network of a curve's point."""
-    (curve,) = (curve for curve in plan.curves if (curve.method, curve.protocol) == (method, protocol))
-    return plan.tasks[plan.tasks[curve.points[0].key].inputs["network"]]
+    return back(plan, plan.tasks[curve_of(plan, method, protocol).points[0].key])
 
 
 def test_fine_tuning_reads_the_pruned_network(plan):
     made = plan("none", "tuned")
     task = evaluated(made, "tuned")
-    assert (task.stage, task.params["how"], task.params["train"]["epochs"]) == (StageKind.TRAIN, "further", 3)
-    assert task.inputs == {"network": evaluated(made, "none").key}
-    assert "begin" not in task.params
+    procedure = task.params.procedure
+    assert isinstance(procedure, FurtherTraining)
+    assert (procedure.recipe.epochs, procedure.recipe.begin, procedure.recipe.until) == (3, 0, None)
+    assert task.inputs == {"procedure.network": evaluated(made, "none").key}
 
 
 def test_scratch_trains_as_the_model_was_trained(plan):
@@ -62,71 +66,74 @@ def test_scratch_trains_as_the_model_was_trained(plan):
     pruned, model = evaluated(made, "none").key, evaluated(made, "none", method="dense")
     for name, budget in {
         "e": None,
-        "b": {"cap": 2.0, "fine_tuning_epochs": 0},
-        "b-all": {"cap": None, "fine_tuning_epochs": 3},
+        "b": ScratchBudget(cap=2.0),
+        "b-all": ScratchBudget(fine_tuning_epochs=3),
     }.items():
-        task = evaluated(made, name)
-        assert (task.params["how"], task.params["train"]) == ("scratch", model.params["train"])
-        assert task.inputs == {"network": pruned, "dense": model.key}
-        assert task.params.get("budget") == budget
+        assert evaluated(made, name).params.procedure == ScratchTraining(
+            network=ArtifactKey(pruned),
+            dense=ArtifactKey(model.key),
+            recipe=model.params.procedure.recipe,
+            budget=budget,
+        )
 
 
 def test_scratch_may_say_how_it_trains(plan):
     override = "protocols.e.train={settings: cifar_rethinking, epochs: 5}"
-    train = evaluated(plan("e", overrides=(override, CHECKPOINT), surroundings=LOADED), "e").params["train"]
-    assert (train["epochs"], train["batch_size"], train["augment"]) == (5, 64, "crop-flip")
+    made = plan("e", overrides=(override, CHECKPOINT), environment=LOADED)
+    recipe = evaluated(made, "e").params.procedure.recipe
+    assert (recipe.epochs, recipe.batch_size, recipe.augment) == (5, 64, "crop-flip")
 
 
-LOADED = replace(SURROUNDINGS, weights={"net": "f"})
+LOADED = replace(ENVIRONMENT, weights={"net": "f"})
 
 
 def test_the_learning_rate_is_rewound_on_the_pruned_weights(plan):
     made = plan("none", "rate")
     task, model = evaluated(made, "rate"), evaluated(made, "none", method="dense")
-    assert (task.params["how"], task.params["begin"]) == ("further", 6)
-    assert task.params["train"] == model.params["train"]
-    assert task.inputs == {"network": evaluated(made, "none").key}
+    recipe = Recipe.of(model.params.procedure.recipe, begin=6)
+    assert task.params.procedure == FurtherTraining(network=ArtifactKey(evaluated(made, "none").key), recipe=recipe)
 
 
 def test_weights_are_rewound_to_those_of_a_training_that_ends_early(plan):
     made = plan("none", "weights")
     task, model = evaluated(made, "weights"), evaluated(made, "none", method="dense")
-    rewound, pruned = made.tasks[task.inputs["network"]], evaluated(made, "none")
-    early = made.tasks[rewound.inputs["network"]]
-    assert task.params["begin"] == 2  # a quarter of eight epochs
-    assert (rewound.stage, rewound.params) == (StageKind.PRUNE, {"how": "rewind"})
-    assert rewound.inputs == {"network": early.key, "channels": pruned.inputs["network"], "pruned": pruned.key}
-    assert early.params == {**model.params, "until": 2}
+    rewound, pruned = back(made, task), evaluated(made, "none")
+    early = back(made, rewound)
+    assert task.params.procedure.recipe.begin == 2  # a quarter of eight epochs
+    assert rewound.params.procedure == ChannelRewinding(
+        network=ArtifactKey(early.key),
+        channels=pruned.params.procedure.network,
+        pruned=ArtifactKey(pruned.key),
+    )
+    own = model.params.procedure
+    assert early.params.procedure == own.model_copy(update={"recipe": Recipe.of(own.recipe, until=2)})
 
 
 def test_at_epoch_0_they_are_the_initial_ones_and_the_whole_schedule_follows(plan):
     made = plan("init")
     task = evaluated(made, "init")
-    early = made.tasks[made.tasks[task.inputs["network"]].inputs["network"]]
-    assert early.params["train"] is None
-    assert "begin" not in task.params
+    assert back(made, task, 2).params.procedure.recipe is None
+    assert task.params.procedure.recipe.begin == 0
 
 
 def test_the_dense_network_is_its_own_control(plan):
     made = plan("none", "tuned", "b", method="dense")
     dense = evaluated(made, "none", method="dense").key
-    assert evaluated(made, "tuned", method="dense").inputs == {"network": dense}
-    assert evaluated(made, "b", method="dense").inputs == {"network": dense, "dense": dense}
+    assert evaluated(made, "tuned", method="dense").inputs == {"procedure.network": dense}
+    assert evaluated(made, "b", method="dense").inputs == {"procedure.network": dense, "procedure.dense": dense}
 
 
 def test_ones_own_counts_by_its_source_and_reads_what_it_needs(plan):
     own = {"kind": "own", "change": "jobs.mine:change", "arguments": {"rate": 0.1}}
-    sources = replace(SURROUNDINGS, sources={"jobs.mine:change": "1"})
-    alone = evaluated(plan("own", overrides=[f"protocols.own={json.dumps(own)}"], surroundings=sources), "own")
+    sources = replace(ENVIRONMENT, sources={"jobs.mine:change": "1"})
+    alone = evaluated(plan("own", overrides=[f"protocols.own={json.dumps(own)}"], environment=sources), "own")
     assert alone.stage is StageKind.APPLY
-    assert (alone.params["protocol"], alone.params["source"]) == ("jobs.mine:change", "1")
-    assert alone.params["arguments"] == {"rate": 0.1}
-    assert "data" not in alone.params
+    assert (alone.params.protocol, alone.params.source) == ("jobs.mine:change", "1")
+    assert (alone.params.arguments, alone.params.data) == ({"rate": 0.1}, None)
     override = f"protocols.own={json.dumps({**own, 'needs': ['labels', 'dense']})}"
-    made = plan("none", "own", overrides=[override], surroundings=sources)
+    made = plan("none", "own", overrides=[override], environment=sources)
     task = evaluated(made, "own")
-    assert task.params["needs"] == ["dense", "labels"]
-    assert task.params["data"]["fingerprint"] == "d"
+    assert (task.params.needs, task.params.data.fingerprint) == (("dense", "labels"), "d")
     dense = evaluated(made, "none", method="dense").key
     assert task.inputs == {"network": evaluated(made, "none").key, "dense": dense}
 

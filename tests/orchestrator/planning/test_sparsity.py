@@ -1,12 +1,16 @@
 import copy
 
 import pytest
+from planned import ENVIRONMENT, back, curve_of
 
 from jobs.load import load_sweep
-from jobs.task import StageKind
-from orchestrator.planning import Surroundings, plan_sweep
+from jobs.spec.sparsity import SlimmingSpec
+from jobs.spec.training import Recipe
+from jobs.stages.base import ArtifactKey
+from jobs.stages.pruning import WeightPruning
+from jobs.stages.training import SparseTraining
+from orchestrator.planning import plan_sweep
 
-SURROUNDINGS = Surroundings(device="cpu", torch_version="2.0", ortools_version="9", data="d", weights={}, sources={})
 L1 = {"kind": "criterion", "criterion": "l1"}
 
 
@@ -18,49 +22,53 @@ def plan(tiny_sweep, write_sweep):
         sweep = {**copy.deepcopy(tiny_sweep), "compressions": [0.2, 0.4]}
         sweep["models"]["net"]["train"] = {"epochs": 8}
         sweep["methods"] = {"dense": {"kind": "dense"}, **methods}
-        return plan_sweep(load_sweep(write_sweep(sweep)), SURROUNDINGS)
+        return plan_sweep(load_sweep(write_sweep(sweep)), ENVIRONMENT)
 
     return make
 
 
-def before(plan, task, *roles):
-    for role in roles or ("network",):
-        task = plan.tasks[task.inputs[role]]
-    return task
-
-
 def pruned(plan, method):
     """The tasks that leave the networks of a method's points."""
-    (curve,) = (curve for curve in plan.curves if curve.method == method)
-    return [before(plan, plan.tasks[point.key]) for point in curve.points]
+    return [back(plan, plan.tasks[point.key]) for point in curve_of(plan, method).points]
 
 
 def test_one_sparse_training_serves_all_compressions_and_criteria(plan):
     sparsify = {"kind": "slimming", "strength": 0.01}
     made = plan(a={**L1, "sparsify": sparsify}, b={**L1, "criterion": "batchnorm-scale", "sparsify": sparsify})
-    (training,) = {before(made, task, "network", "network").key for method in "ab" for task in pruned(made, method)}
+    (training,) = {back(made, task, 2).key for method in "ab" for task in pruned(made, method)}
     task = made.tasks[training]
-    assert task.stage is StageKind.TRAIN
-    assert (task.params["how"], task.params["train"]["epochs"], task.params["seed"]) == ("sparsify", 8, 0)
-    assert task.params["regulariser"] == {"kind": "slimming", "strength": 0.01, "from_scratch": True}
-    assert before(made, task).params["train"] is None  # random weights
+    assert task.params.procedure == SparseTraining(
+        network=ArtifactKey(back(made, task).key),
+        recipe=Recipe(epochs=8),
+        sparsify=SlimmingSpec(kind="slimming", strength=0.01),
+    )
+    assert task.params.seed == 0
+    assert back(made, task).params.procedure.recipe is None  # random weights
 
 
 def test_soft_filter_pruning_trains_for_every_compression(plan):
     made = plan(soft={**L1, "criterion": "l2", "sparsify": {"kind": "soft-filter"}})
-    trainings = [before(made, task, "network", "network") for task in pruned(made, "soft")]
-    assert [task.params["regulariser"] for task in trainings] == [
-        {"kind": "soft-filter", "compression": compression} for compression in (0.2, 0.4)
+    trainings = [back(made, task, 2).params.procedure for task in pruned(made, "soft")]
+    assert [(each.sparsify.kind, each.compression) for each in trainings] == [
+        ("soft-filter", 0.2),
+        ("soft-filter", 0.4),
     ]
 
 
 def test_it_may_start_from_the_models_own_weights_with_a_recipe_of_its_own(plan):
     sparsify = {"kind": "slimming", "start": "network", "train": {"epochs": 3}}
     made = plan(a={**L1, "sparsify": sparsify})
-    task = before(made, pruned(made, "a")[0], "network", "network")
-    assert task.params["train"]["epochs"] == 3
-    assert task.params["regulariser"]["from_scratch"] is False
-    assert before(made, task).key == pruned(made, "dense")[0].key
+    task = back(made, pruned(made, "a")[0], 2)
+    procedure = task.params.procedure
+    assert (procedure.recipe.epochs, procedure.sparsify.start) == (3, "network")
+    assert procedure.network == pruned(made, "dense")[0].key
+
+
+def test_the_recipe_is_told_once(plan):
+    """A training as the model is trained, and the same written out, are one task."""
+    own = plan(a={**L1, "sparsify": {"kind": "slimming"}})
+    written = plan(a={**L1, "sparsify": {"kind": "slimming", "train": {"epochs": 8}}})
+    assert own.tasks.keys() == written.tasks.keys()
 
 
 def test_methods_without_it_keep_their_keys(plan):
@@ -70,35 +78,38 @@ def test_methods_without_it_keep_their_keys(plan):
 
 def test_single_weights_go_from_the_models_own_network(plan):
     made = plan(thin={"kind": "unstructured"})
-    low, high = pruned(made, "thin")
-    assert (low.stage, low.inputs) == (StageKind.PRUNE, {"network": pruned(made, "dense")[0].key})
-    assert high.params == {"how": "magnitude", "scope": "global", "linear": False, "compression": 0.4}
+    (dense,) = pruned(made, "dense")
+    assert [task.params.procedure for task in pruned(made, "thin")] == [
+        WeightPruning(network=ArtifactKey(dense.key), scope="global", linear=False, compression=compression)
+        for compression in (0.2, 0.4)
+    ]
 
 
 def test_a_lottery_ticket_is_pruned_rewound_and_trained_in_every_round(plan):
     made = plan(ticket={"kind": "unstructured", "rounds": 2, "rewind": {}})
     last = pruned(made, "ticket")[0]
-    second, first = before(made, last), before(made, last, "network", "network", "network")
-    assert [task.params["round"] for task in (first, second)] == [[1, 2], [2, 2]]
-    assert first.inputs["start"] == second.inputs["start"]
-    start = made.tasks[first.inputs["start"]]
-    assert (start.params["train"], start.params["seed"]) == (None, 0)
-    assert before(made, first).key == pruned(made, "dense")[0].key
-    for task in (last, before(made, second)):
-        assert (task.params["how"], task.params["train"]["epochs"], "begin" in task.params) == ("further", 8, False)
+    second, first = back(made, last).params.procedure, back(made, last, 3).params.procedure
+    assert [(each.round, each.rounds) for each in (first, second)] == [(1, 2), (2, 2)]
+    assert first.rewound == second.rewound
+    start = made.tasks[first.rewound].params
+    assert (start.procedure.recipe, start.seed) == (None, 0)
+    assert first.network == pruned(made, "dense")[0].key
+    for training in (last.params.procedure, made.tasks[second.network].params.procedure):
+        assert (training.kind, training.recipe) == ("further", Recipe(epochs=8))
 
 
 def test_rewound_to_a_later_epoch_it_trains_from_there(plan):
     made = plan(ticket={"kind": "unstructured", "rewind": {"epoch": 2}})
     last = pruned(made, "ticket")[0]
-    assert last.params["begin"] == 2
-    assert "round" not in before(made, last).params
-    assert before(made, last, "network", "start").params["until"] == 2
+    assert last.params.procedure.recipe.begin == 2
+    pruning = back(made, last).params.procedure
+    assert (pruning.round, pruning.rounds) == (1, 1)
+    assert made.tasks[pruning.rewound].params.procedure.recipe.until == 2
 
 
 def test_rounds_without_rewinding_train_between_them_alone(plan):
     made = plan(thin={"kind": "unstructured", "rounds": 2})
     last = pruned(made, "thin")[0]
-    assert (last.stage, last.params["round"]) == (StageKind.PRUNE, [2, 2])
-    assert before(made, last).params["how"] == "further"
-    assert before(made, last, "network", "network").inputs == {"network": pruned(made, "dense")[0].key}
+    assert (last.params.procedure.round, last.params.procedure.rewound) == (2, None)
+    assert back(made, last).params.procedure.kind == "further"
+    assert back(made, last, 2).params.procedure.network == pruned(made, "dense")[0].key

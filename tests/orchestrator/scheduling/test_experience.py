@@ -1,13 +1,15 @@
 import pytest
+from plain_tasks import plain_task
 
 from jobs.outcome import Usage
-from jobs.task import Resources, StageKind, make_task
+from jobs.resources import Resources
+from jobs.stages.table import StageKind
 from orchestrator.scheduling.experience import Experience
 
 
 def task(stage=StageKind.EVALUATE, family="net", work=1.0, **resources):
     asked = Resources(**resources)
-    return make_task(stage, params={}, inputs={}, environment={}, resources=asked, family=family, work=work)
+    return plain_task(stage, resources=asked, family=family, work=work)
 
 
 def after(*seen, stage=StageKind.EVALUATE, family="net", work=1.0):

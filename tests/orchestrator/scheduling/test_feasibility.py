@@ -1,7 +1,10 @@
+import re
+
 import pytest
 
 from jobs.errors import BadInputError
-from jobs.task import Resources, StageKind, make_task
+from jobs.resources import Resources
+from jobs.stages.table import StageKind
 from orchestrator.backends import NodeKind
 from orchestrator.scheduling.feasibility import check_feasible
 
@@ -9,12 +12,8 @@ HEAD = NodeKind(name="head", cpus=0, gpus=0)
 GPU = NodeKind(name="gpu_spot", cpus=8, gpus=1, memory_bytes=32 * 2**30, count=64)
 
 
-SMALL = Resources()
-
-
-def check(*, kinds=(HEAD, GPU), order=SMALL, **asked):
-    task = make_task(StageKind.TUNE, params={}, inputs={}, environment={}, resources=Resources(**asked))
-    check_feasible([task], order, kinds)
+def check(*, kinds=(HEAD, GPU), **asked):
+    check_feasible([(StageKind.TUNE, Resources(**asked))], kinds)
 
 
 def test_what_fits_a_node_that_could_be_started_is_feasible():
@@ -29,16 +28,12 @@ def test_what_fits_no_node_is_refused_with_the_nodes_that_were_considered(asked)
     assert "head" in str(caught.value)
 
 
-def test_the_order_tasks_that_will_come_are_checked_too():
-    with pytest.raises(BadInputError, match=r"resources\.order"):
-        check(order=Resources(num_cpus=64))
-
-
 def test_memory_of_unknown_size_fits_everything():
     check(memory_bytes=2**50, kinds=[NodeKind(name="any", cpus=1, gpus=0)])
 
 
 def test_every_unmet_request_is_listed_once():
+    requests = [(stage, Resources(num_gpus=1.0)) for stage in (StageKind.TUNE, StageKind.TUNE, StageKind.SENSE)]
     with pytest.raises(BadInputError) as caught:
-        check(kinds=[], num_gpus=1.0)
-    assert str(caught.value).count("asks for") == 2  # tune and order
+        check_feasible(requests, kinds=[])
+    assert re.findall(r"resources\.\w+", str(caught.value)) == ["resources.tune", "resources.sense"]

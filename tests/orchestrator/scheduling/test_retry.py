@@ -1,7 +1,7 @@
 import pytest
 
 from jobs.outcome import Cause, Failed, Usage
-from jobs.task import Resources
+from jobs.resources import Resources
 from orchestrator.scheduling.retry import RETRIES, backoff_s, retry_after
 
 GIB = 2**30

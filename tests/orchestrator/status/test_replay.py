@@ -4,9 +4,10 @@ import json
 from collections import Counter
 
 import pytest
+from plain_tasks import plain_tasks
 
 from jobs.outcome import Cause, Failed, Succeeded
-from jobs.task import Resources, StageKind, make_task
+from jobs.stages.table import StageKind
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.journalling import JournalKeeper
 from orchestrator.machine import Lane, Machine
@@ -140,19 +141,17 @@ def test_its_json_has_every_field_and_only_plain_values():
 
 
 def test_the_replay_ends_where_the_machine_ended(tmp_path):
-    tasks = [make_task(StageKind.SCORE, params={"n": n}, inputs={}, environment={}) for n in range(40)]
-    numbers = {task.key: n for n, task in enumerate(tasks)}
+    tasks = plain_tasks(40)
 
     def outcome(attempt):
-        n = numbers[attempt.task.key]
+        n = attempt.task.params.n
         if n % 7 == 0:
             return Failed(key=attempt.task.key, cause=Cause.BUG, message="broken")
         if n % 5 == 0 and attempt.number < 3:
             return Failed(key=attempt.task.key, cause=Cause.PREEMPTED, message="gone")
         return Succeeded(key=attempt.task.key, measurements={}, duration_s=1.0, reused=n % 11 == 0)
 
-    plan = {task.key: task for task in tasks}
-    machine = Machine(plan, list(plan), order_resources=Resources(), limits=dict.fromkeys(Lane, 4))
+    machine = Machine(tasks, list(tasks), limits=dict.fromkeys(Lane, 4))
     backend = SimulatedBackend(Slots(cpus=4.0, gpus=0.0), duration_s=lambda attempt: 1.0, outcome=outcome)
     store = open_store(tmp_path)
     with store.open_journal("s", "driver") as journal:

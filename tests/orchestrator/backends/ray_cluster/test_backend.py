@@ -8,13 +8,16 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import plain_tasks
 import pytest
 import ray
 from backend_suite import BackendSuite, attempt, drain
+from plain_tasks import plain_task
 from ray.cluster_utils import Cluster
 
 from jobs.outcome import Cause, Failed, Succeeded
-from jobs.task import Resources, StageKind, make_task
+from jobs.resources import Resources
+from jobs.stages.table import StageKind
 from orchestrator.backends.ray_cluster import RayBackend
 from orchestrator.backends.ray_cluster.worker import Workplace, execute
 from orchestrator.store import Lease, open_store
@@ -29,14 +32,13 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 HEAD = {"num_cpus": 2, "include_dashboard": False}
 QUICK_TO_NOTICE = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300}
 """Lost nodes are struck off after a second, not after fifteen."""
-ENVIRONMENT = {"torch": "any", "dtype": "float32", "device": "cpu"}
 
 
 def do(task, place):
     """Runs a stage that does what its task's params say."""
 
     def stage(context):
-        match task.params["do"]:
+        match task.params.do:
             case "exit":
                 os._exit(1)
             case "be killed":
@@ -44,11 +46,11 @@ def do(task, place):
             case "raise":
                 raise RuntimeError("a bug")
             case "sleep":
-                Path(task.params["started"]).touch()
+                Path(task.params.started).touch()
                 time.sleep(600)
         return Product(measurements={"pid": os.getpid(), "gpus": os.environ.get("CUDA_VISIBLE_DEVICES")})
 
-    if task.params["do"] == "raise outside":
+    if task.params.do == "raise outside":
         raise RuntimeError("outside of run_task")
     return execute(task, place, stage_of=lambda kind: stage)
 
@@ -58,6 +60,7 @@ def cluster():
     with tempfile.TemporaryDirectory(prefix="orchard-") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("HOME", folder)
+        patch.setenv("PYTHONPATH", str(Path(plain_tasks.__file__).parent))  # workers import the parameters of tasks
         cluster = Cluster(initialize_head=True, head_node_args={**HEAD, "_system_config": QUICK_TO_NOTICE})
         cluster.add_node(num_cpus=2)
         patch.setenv("RAY_ADDRESS", cluster.address)
@@ -84,7 +87,7 @@ def third_node(cluster):
 
 
 def doing(what: str, number: int = 0, **params):
-    return make_task(StageKind.SCORE, params={"do": what, "n": number, **params}, inputs={}, environment=ENVIRONMENT)
+    return plain_task(StageKind.SCORE, do=what, n=number, **params)
 
 
 def sleeping(tmp_path, number: int = 0):

@@ -1,17 +1,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_tasks import plain_tasks
 
-from jobs.task import Attempt, Resources, StageKind, make_task
+from jobs.resources import Resources
+from jobs.task import Attempt
 from orchestrator.backends.ray_cluster.bundles import LONGEST_BUNDLE_S, MOST_IN_A_BUNDLE, TINY_S, pack
 
 ONE_CPU, A_GPU = Resources(), Resources(num_gpus=1.0)
 
 
 def tries(count, *, expected_s=0.001, resources=ONE_CPU, avoid=(), number=1):
-    tasks = [make_task(StageKind.SCORE, params={"n": n}, inputs={}, environment={}) for n in range(count)]
     return [
         Attempt(task=task, number=number, resources=resources, avoid=frozenset(avoid), expected_s=expected_s)
-        for task in tasks
+        for task in plain_tasks(count).values()
     ]
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 from backend_suite import attempt
+from plain_tasks import plain_tasks
 from ray import exceptions
 
 from jobs.outcome import Cause
-from jobs.task import StageKind, make_task
 from orchestrator.backends.ray_cluster.losses import cause_of, failures, nodes_of
 
 NODE = "fd232c61c5d585f95a0b149224b8daafe509dbddc10c72e9e2fd0e43"
@@ -20,8 +20,7 @@ OUT_OF_MEMORY = exceptions.OutOfMemoryError(
 
 
 def bundle(size):
-    tasks = [make_task(StageKind.SCORE, params={"n": n}, inputs={}, environment={}) for n in range(size)]
-    return [attempt(task) for task in tasks]
+    return [attempt(task) for task in plain_tasks(size).values()]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.task import Resources
+from jobs.resources import Resources
 from orchestrator.backends.ray_cluster import nodes as ray_nodes
 from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
 from orchestrator.scheduling.feasibility import fits

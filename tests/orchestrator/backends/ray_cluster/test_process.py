@@ -12,7 +12,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 PROLOGUE = """
 import json, os, sys, time
-from jobs.task import Attempt, Resources, StageKind, make_task
+from jobs.resources import Resources
+from jobs.stages.base import ArtifactKey
+from jobs.stages.scoring import ScoreParams
+from jobs.task import Attempt, make_task
 from orchestrator.backends.ray_cluster import RayBackend
 from workers.entry import Provenance
 
@@ -29,7 +32,7 @@ def until(something):
 def children():
     return open(f"/proc/self/task/{os.getpid()}/children").read().split()
 
-task = make_task(StageKind.SCORE, params={}, inputs={}, environment={})
+task = make_task(ScoreParams(network=ArtifactKey("ab"), criterion="l1"), environment={})
 backend = RayBackend(sys.argv[1], Provenance(), execute=sleep, patience_s=2.0)
 backend.submit([Attempt(task=task, resources=Resources())])
 """

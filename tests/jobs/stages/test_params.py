@@ -1,0 +1,265 @@
+"""What all parameters of stages have in common, on an example of each kind."""
+
+import json
+import typing
+from collections.abc import Iterator
+
+import pytest
+from plain_tasks import ENVIRONMENT, ORDERING
+from pydantic import TypeAdapter, ValidationError
+
+from jobs.spec.base import Record
+from jobs.spec.data import NormalizeSpec
+from jobs.spec.integral import TuneSpec
+from jobs.spec.measure import LatencySpec, MeasureSpec
+from jobs.spec.sparsity import SlimmingSpec, SoftFilterSpec
+from jobs.spec.training import Recipe
+from jobs.stages.base import ArtifactKey, StageParams
+from jobs.stages.channels import ChooseParams, ConvertParams, OrderParams, PermuteParams
+from jobs.stages.common import (
+    CalibrationParams,
+    DatasetParams,
+    DesignInput,
+    FollowedDesigns,
+    PlannedAllocation,
+    Removal,
+    Resampling,
+    WidthParams,
+)
+from jobs.stages.finishing import ApplyParams, EvaluateParams, RecalibrateParams, RepairParams
+from jobs.stages.pruning import (
+    ChannelPruning,
+    ChannelRewinding,
+    PruneParams,
+    ReconstructParams,
+    TuneParams,
+    WeightPruning,
+)
+from jobs.stages.scoring import Observed, ObserveParams, ProfileParams, ScoreParams, SenseParams
+from jobs.stages.table import StageKind, stage_of
+from jobs.stages.training import (
+    FurtherTraining,
+    IntegralTraining,
+    ModelWeights,
+    ScratchBudget,
+    ScratchTraining,
+    SparseTraining,
+    TrainParams,
+)
+from jobs.task import make_task
+
+NETWORK = ArtifactKey("network")
+RECIPE = Recipe(epochs=8, milestones=(0.25, 0.5), begin=2, until=6)
+DATA = DatasetParams(
+    dataset="jobs.mine:load",
+    source="s",
+    arguments={"folds": [1, 2], "limit": None, "deep": {"none": None}},
+    normalize=NormalizeSpec(mean=(0.5,), std=(0.25,)),
+    fingerprint="d",
+)
+IMAGES = CalibrationParams(data=DATA, num_images=64)
+REMOVAL = Removal(scores=ArtifactKey("scores"))
+RESAMPLING = Resampling(partition="adaptive", quadrature="product")
+DESIGNS = FollowedDesigns(
+    designs=(
+        DesignInput(network=ArtifactKey("design0"), channels=ArtifactKey("channels0")),
+        DesignInput(network=ArtifactKey("design1"), channels=ArtifactKey("channels1")),
+    )
+)
+ALLOCATIONS = [
+    TypeAdapter(PlannedAllocation).validate_json(json.dumps(given))
+    for given in (
+        {"kind": "uniform"},
+        {"kind": "least-error"},
+        {"kind": "global", "floor": 0.2},
+        {"kind": "isomorphic"},
+        {"kind": "sensitivity", "fractions": [0.5, 1]},
+        {"kind": "predefined", "widths": {"conv1": 3}, "compression": 0.2},
+        {"kind": "template", "fractions": [0.5, 1.0]},
+        {"kind": "best-score", "latency": 0.5},
+        {"kind": "own", "choose": "jobs.mine:choose", "needs": ["losses"], "arguments": {"power": None}},
+    )
+]
+
+
+def widths(allocation=DESIGNS, **more):
+    return WidthParams(allocation=allocation, compression=0.4, target="macs", **more)
+
+
+ALL_WIDTHS = widths(
+    losses=ArtifactKey("losses"), profile=ArtifactKey("profile"), memory_batch_size=4, source="s", ortools="9"
+)
+PROCEDURES = [
+    ModelWeights(network="resnet", arguments={"widths": [8, 12], "stem": None}, recipe=RECIPE),
+    ModelWeights(network="jobs.mine:net", source="s", weights="f"),
+    IntegralTraining(network=NETWORK, recipe=RECIPE, smallest=0.5),
+    FurtherTraining(network=NETWORK, recipe=RECIPE),
+    ScratchTraining(network=NETWORK, dense=ArtifactKey("dense"), recipe=RECIPE, budget=ScratchBudget(cap=2.0)),
+    SparseTraining(network=NETWORK, recipe=RECIPE, sparsify=SlimmingSpec(kind="slimming", strength=0.01)),
+    SparseTraining(network=NETWORK, recipe=RECIPE, sparsify=SoftFilterSpec(kind="soft-filter"), compression=0.4),
+]
+PRUNINGS = [
+    ChannelPruning(network=NETWORK, widths=ALL_WIDTHS, how=REMOVAL),
+    ChannelPruning(network=NETWORK, widths=widths(), how=RESAMPLING, tuned=ArtifactKey("tuned")),
+    WeightPruning(network=NETWORK, rewound=ArtifactKey("rewound"), scope="layer", linear=True, compression=0.4),
+    ChannelRewinding(network=NETWORK, channels=ArtifactKey("channels"), pruned=ArtifactKey("pruned")),
+]
+EXAMPLES: list[StageParams] = [
+    *(TrainParams(procedure=procedure, data=DATA, seed=1) for procedure in PROCEDURES),
+    ConvertParams(network=NETWORK, fold_batchnorm=True),
+    OrderParams(network=NETWORK, groups=("stem", "body"), ordering=ORDERING, seed=1),
+    PermuteParams(network=NETWORK, ordering=ORDERING.model_copy(update={"pool": 8})),
+    ChooseParams(network=NETWORK, widths=widths(), choice="output", partition="uniform", images=IMAGES, seed=1),
+    ObserveParams(network=NETWORK, observation="ranks", images=IMAGES, batch_size=8, seed=1),
+    ScoreParams(
+        network=NETWORK,
+        criterion="jobs.mine:worth",
+        source="s",
+        observed=Observed(observation="ranks", artifact=ArtifactKey("seen")),
+    ),
+    SenseParams(network=NETWORK, how=REMOVAL, fractions=(0.25, 0.5), images=IMAGES, batch_size=8),
+    SenseParams(network=NETWORK, how=RESAMPLING, fractions=(0.5,), images=IMAGES, batch_size=8),
+    ProfileParams(network=NETWORK, batch_size=4),
+    TuneParams(network=NETWORK, widths=widths(), how=RESAMPLING, tune=TuneSpec(steps=5), data=DATA, seed=1),
+    *(PruneParams(procedure=procedure) for procedure in PRUNINGS),
+    *(
+        ReconstructParams(network=NETWORK, widths=widths(each), how="lasso", images=IMAGES, batch_size=8)
+        for each in ALLOCATIONS
+    ),
+    RecalibrateParams(network=NETWORK, images=CalibrationParams(data=DATA), seed=1),
+    RepairParams(network=NETWORK, dense=ArtifactKey("dense"), images=IMAGES, batch_size=8, seed=1),
+    ApplyParams(
+        network=NETWORK,
+        protocol="jobs.mine:change",
+        source="s",
+        arguments={"rate": None, "steps": [1, {"none": None}]},
+        needs=("dense", "labels"),
+        dense=ArtifactKey("dense"),
+        data=DATA,
+    ),
+    EvaluateParams(network=NETWORK, data=DATA, batch_size=8, measure=MeasureSpec(latency=LatencySpec(repeats=5))),
+]
+
+
+def id_of(params: StageParams) -> str:
+    return type(params).__name__
+
+
+@pytest.fixture(params=EXAMPLES, ids=id_of)
+def params(request) -> StageParams:
+    return request.param
+
+
+def inputs(params: StageParams) -> dict[str, str]:
+    return dict(make_task(params, environment=ENVIRONMENT).inputs)
+
+
+def key(params: StageParams) -> str:
+    return make_task(params, environment=ENVIRONMENT).key
+
+
+def test_there_is_an_example_of_the_parameters_of_every_stage():
+    assert {stage_of(params) for params in EXAMPLES} == set(StageKind)
+
+
+def test_json_gives_the_same_record_with_the_same_key(params):
+    again = type(params).model_validate_json(json.dumps(params.document()))
+    assert again == params
+    assert key(again) == key(params)
+    assert inputs(again) == inputs(params)
+
+
+def test_no_two_examples_have_one_key():
+    assert len({key(params) for params in EXAMPLES}) == len(EXAMPLES)
+
+
+def test_parameters_cannot_be_changed(params):
+    with pytest.raises(ValidationError, match="frozen"):
+        params.seed = 7
+
+
+def test_unknown_parameters_are_refused(params):
+    with pytest.raises(ValidationError, match="unheard_of"):
+        type(params).model_validate({**dict(params), "unheard_of": 1})
+
+
+def test_a_seed_is_part_of_the_key(params):
+    assert key(params) != key(params.model_copy(update={"seed": 99}))
+
+
+def test_what_is_none_is_left_out_of_the_document(params):
+    def nones(value: object, path: str = "") -> Iterator[str]:
+        if value is None:
+            yield path
+        elif isinstance(value, dict):
+            for name, each in value.items():
+                yield from nones(each, f"{path}.{name}")
+
+    assert all(".arguments." in path for path in nones(params.document()))
+
+
+def test_what_is_none_in_the_users_own_arguments_stays():
+    apply = next(each for each in EXAMPLES if isinstance(each, ApplyParams)).document()
+    assert apply["arguments"] == {"rate": None, "steps": [1, {"none": None}]}
+    assert apply["data"]["arguments"] == {"folds": [1, 2], "limit": None, "deep": {"none": None}}
+    train = TrainParams(procedure=PROCEDURES[0], data=DATA).document()
+    assert train["procedure"]["arguments"] == {"widths": [8, 12], "stem": None}
+    own = ReconstructParams(network=NETWORK, widths=widths(ALLOCATIONS[-1]), how="lasso", images=IMAGES, batch_size=8)
+    assert own.document()["widths"]["allocation"]["arguments"] == {"power": None}
+
+
+def test_the_names_of_settings_are_no_part_of_the_document():
+    named, written = Recipe(settings="cifar_short"), Recipe.of(Recipe(settings="cifar_short"))
+    documents = [
+        TrainParams(procedure=FurtherTraining(network=NETWORK, recipe=recipe), data=DATA).document()
+        for recipe in (named, written)
+    ]
+    assert documents[0] == documents[1]
+    assert "settings" not in documents[0]["procedure"]["recipe"]
+
+
+def test_the_roles_of_inputs_are_the_dotted_names_of_their_fields():
+    assert inputs(PruneParams(procedure=PRUNINGS[0])) == {
+        "procedure.network": "network",
+        "procedure.widths.allocation.designs.0.network": "design0",
+        "procedure.widths.allocation.designs.0.channels": "channels0",
+        "procedure.widths.allocation.designs.1.network": "design1",
+        "procedure.widths.allocation.designs.1.channels": "channels1",
+        "procedure.widths.losses": "losses",
+        "procedure.widths.profile": "profile",
+        "procedure.how.scores": "scores",
+    }
+
+
+def test_texts_that_look_like_keys_are_no_inputs():
+    params = ScoreParams(network=NETWORK, criterion="ab" * 16, source="cd" * 16)
+    assert inputs(params) == {"network": "network"}
+
+
+def test_what_was_left_out_is_what_a_record_has_without_it():
+    """A document leaves out what is None: no field may be None and have another default."""
+    for record in records_within(*(stage.row.params for stage in StageKind)):
+        for name, field in record.model_fields.items():
+            optional = type(None) in typing.get_args(field.annotation)
+            if optional and not field.exclude:
+                assert field.default is None, f"{record.__name__}.{name}"
+
+
+def records_within(*annotations: object) -> set[type[Record]]:
+    """All records that types are made of."""
+    found: set[type[Record]] = set()
+    waiting = list(annotations)
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, type) and issubclass(each, Record):
+            if each not in found:
+                found.add(each)
+                waiting += [field.annotation for field in each.model_fields.values()]
+        else:
+            waiting += typing.get_args(each)
+    return found
+
+
+def test_the_records_within_are_all_found():
+    found = records_within(*(stage.row.params for stage in StageKind))
+    assert {Recipe, WidthParams, DesignInput, SlimmingSpec, NormalizeSpec, LatencySpec} < found
