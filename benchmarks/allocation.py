@@ -24,7 +24,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from workers.allocation import Question, latency_cost
+from workers.allocation import AllocationProblem, latency_cost
 from workers.allocation.best_score import best_widths, limits_of
 from workers.allocation.limits import Limit
 from workers.allocation.ranking import comparable
@@ -38,7 +38,7 @@ _PARTS = 4096  # of the common fraction's range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class AllocationRow:
     """What came of one question."""
 
     seconds: float
@@ -47,12 +47,12 @@ class Row:
     used: dict[str, float]
 
 
-def question_of(module: nn.Module, channel_map: ChannelMap) -> Question:
+def question_of(module: nn.Module, channel_map: ChannelMap) -> AllocationProblem:
     """The target of 40 % with everything to look at."""
     times = time_layers(module, _SHAPE, batch_size=1, device=torch.device("cpu"), should_stop=lambda: False)
     scores = absolute_sums(module.state_dict(), channel_map)
     stored = Cost(channel_map.widths(), *cost_of_tensors(channel_map, dict.fromkeys(channel_map.shapes, 4.0)))
-    return Question(
+    return AllocationProblem(
         channel_map=channel_map,
         target=0.4,
         cost=ParameterCount(channel_map),
@@ -76,20 +76,20 @@ def best_uniform(channel_map: ChannelMap, limits: Sequence[Limit]) -> dict[str, 
     return widths_at(few)
 
 
-def measure(question: Question, limits: Sequence[Limit], normalize: Literal["none", "group"]) -> Row:
+def measure(problem: AllocationProblem, limits: Sequence[Limit], normalize: Literal["none", "group"]) -> AllocationRow:
     """Solve it, and compare."""
     started = time.process_time()
-    solution = best_widths(question, limits, multiple=8, floor=0.1, normalize=normalize)
+    solution = best_widths(problem, limits, multiple=8, floor=0.1, normalize=normalize)
     seconds = time.process_time() - started
     missed = [limit.name for limit in limits if not limit.met(solution.widths)]
     if missed:
         raise AssertionError(f"the widths break the limits on {missed}")
-    scores = comparable(question.scores(), normalize)
+    scores = comparable(problem.scores(), normalize)
     uniform = sum(
         float(scores[name].sort(descending=True).values[:width].sum())
-        for name, width in best_uniform(question.channel_map, limits).items()
+        for name, width in best_uniform(problem.channel_map, limits).items()
     )
-    return Row(
+    return AllocationRow(
         seconds=round(seconds, 2),
         gap=round(solution.gap, 5),
         score_ratio_to_uniform=round(solution.worth / uniform, 3),
@@ -104,9 +104,9 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     module = build(network).eval()
-    question = question_of(module, find_groups(module, _SHAPE))
-    limits = limits_of(question, macs=0.5, latency=0.5, memory=0.55, batch_size=1)
-    plain, normalized = (measure(question, limits, normalize) for normalize in ("none", "group"))
+    problem = question_of(module, find_groups(module, _SHAPE))
+    limits = limits_of(problem, macs=0.5, latency=0.5, memory=0.55, batch_size=1)
+    plain, normalized = (measure(problem, limits, normalize) for normalize in ("none", "group"))
     print(f"{network}: of each limit's whole remain {plain.used}; normalized {normalized.used}")
     print(
         json.dumps(

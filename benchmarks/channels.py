@@ -52,7 +52,7 @@ MEMORY = 16 * 2**30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ModelVerdict:
     """What one network gave."""
 
     name: str
@@ -164,7 +164,7 @@ def begin() -> None:
     find_groups(make("squeezenet1_1"), (3, 64, 64))
 
 
-def judge(name: str) -> Verdict:
+def judge(name: str) -> ModelVerdict:
     """Analyses, proves and compares one network."""
     model, shape = make(name), (3, side(name), side(name))
     started = time.perf_counter()
@@ -175,7 +175,7 @@ def judge(name: str) -> Verdict:
     else:
         outcome = prove(model, shape, found, ratio=0.4, generator=torch.Generator().manual_seed(0))
         proof = "holds" if outcome.holds(1e-5) else f"FAILS: {outcome}"
-    return Verdict(
+    return ModelVerdict(
         name=name,
         groups=len(found.groups),
         refused=len(found.refused),

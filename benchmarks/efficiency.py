@@ -22,12 +22,12 @@ from jobs.outcome import Outcome
 from jobs.task import Task
 from orchestrator.backends.ray_cluster import RayBackend
 from orchestrator.backends.ray_cluster.worker import Workplace, execute
-from orchestrator.journalling import JournalKeeper
-from orchestrator.machine import Machine
-from orchestrator.run import drive
-from orchestrator.steering import capacity, in_flight_limits
+from orchestrator.driver.journalling import JournalKeeper
+from orchestrator.driver.run import drive
+from orchestrator.driver.steering import capacity, in_flight_limits
+from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.store import Journal, Lease, open_store
-from workers.entry import Provenance
+from workers.attempt.entry import Provenance
 from workers.stages import AnyContext, Product
 
 TASK_S = 1.0
@@ -47,9 +47,9 @@ def through_orchard(backend: RayBackend, journal: Journal, count: int, salt: int
     tasks = numbered_tasks(count, salt)
     limits = in_flight_limits(capacity(backend.slots(), backend.node_kinds()))
     started = time.perf_counter()
-    machine = Machine(tasks, list(tasks), limits=limits)
-    attempts = machine.start(frozenset(), {}, now_s=time.monotonic())
-    summary = drive(machine, attempts, backend, [JournalKeeper(journal)])
+    scheduler = Scheduler(tasks, list(tasks), limits=limits)
+    attempts = scheduler.start(frozenset(), {}, now_s=time.monotonic())
+    summary = drive(scheduler, attempts, backend, [JournalKeeper(journal)])
     seconds = time.perf_counter() - started
     if summary.computed != count:
         raise RuntimeError(f"{summary.computed} of {count} tasks were computed: {summary.failures[:1]}")

@@ -52,7 +52,7 @@ _UNITS = 10**7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class OrderingRow:
     """What one solver did on one instance: the path's length, processor seconds, and the proven gap in %."""
 
     instance: str
@@ -136,24 +136,24 @@ def peers(quick: bool) -> dict[str, Callable[[Matrix], list[int]]]:
 _EFFORTS: tuple[Effort, ...] = ("fast", "standard")
 
 
-def measure(instance: str, distances: Matrix, quick: bool) -> Iterator[Row]:
+def measure(instance: str, distances: Matrix, quick: bool) -> Iterator[OrderingRow]:
     """All solvers on one instance. Times are of the processor: each has one thread, and others may be at work."""
     n = len(distances)
     for effort in _EFFORTS:
         started = time.process_time()
         found = solve_path(distances, seed=0, limits=EFFORTS[effort])
         seconds = time.process_time() - started
-        yield Row(
+        yield OrderingRow(
             instance=instance, n=n, solver=effort, length=found.length, solve_s=seconds, certified_gap=100 * found.gap
         )
     for solver, solve in peers(quick).items():
         started = time.process_time()
         order = solve(distances)
         seconds = time.process_time() - started
-        yield Row(instance=instance, n=n, solver=solver, length=path_length(distances, order), solve_s=seconds)
+        yield OrderingRow(instance=instance, n=n, solver=solver, length=path_length(distances, order), solve_s=seconds)
 
 
-def figures(rows: list[Row]) -> dict[str, float | int | None]:
+def figures(rows: list[OrderingRow]) -> dict[str, float | int | None]:
     """The keys of the benchmark."""
     ours = [row for row in rows if row.solver == "standard"]
     lkh = {row.instance: row for row in rows if row.solver == "lkh"}
@@ -172,7 +172,7 @@ def figures(rows: list[Row]) -> dict[str, float | int | None]:
     }
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[OrderingRow]) -> str:
     """A line per instance: of each solver, how far above the shortest path of all (in %), and its seconds."""
     solvers = list(dict.fromkeys(row.solver for row in rows))
     lines = ["| instance | certified gap | " + " | ".join(solvers) + " |", "|---" * (len(solvers) + 2) + "|"]

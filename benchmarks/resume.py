@@ -28,12 +28,12 @@ from jobs.stages.table import StageKind
 from jobs.task import Attempt
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.commands.reporting import sync
-from orchestrator.journalling import JournalKeeper, experience_of
-from orchestrator.machine import Lane, Machine
+from orchestrator.driver.journalling import JournalKeeper, cost_model_of
+from orchestrator.driver.resume import resume_point
+from orchestrator.driver.run import drive
 from orchestrator.planning import Plan, PlanEnvironment, PlannedCurve, PlannedPoint, plan_sweep
 from orchestrator.results import METRICS, Curve, SweepRecord, collect
-from orchestrator.resume import resume_point
-from orchestrator.run import drive
+from orchestrator.scheduling.scheduler import Lane, Scheduler
 from orchestrator.store import ArtifactStore, open_store
 from orchestrator.store.artifacts import manifest_path
 
@@ -58,11 +58,11 @@ def run_all(store: ArtifactStore, spec: SweepSpec, plan: Plan) -> int:
         store.commit(manifest, {})
         return Succeeded(key=task.key, measurements=measurements, duration_s=1.0, host="here")
 
-    machine = Machine(plan.tasks, plan.targets, resources=plan.resources, limits=dict.fromkeys(Lane, 64))
+    scheduler = Scheduler(plan.tasks, plan.targets, resources=plan.resources, limits=dict.fromkeys(Lane, 64))
     backend = SimulatedBackend(Slots(cpus=64, gpus=0), duration_s=lambda attempt: 1.0, outcome=outcome)
     with store.open_journal(spec.name, "driver") as journal:
-        attempts = machine.start(frozenset(), {})
-        summary = drive(machine, attempts, backend, [JournalKeeper(journal)], clock=lambda: backend.now_s)
+        attempts = scheduler.start(frozenset(), {})
+        summary = drive(scheduler, attempts, backend, [JournalKeeper(journal)], clock=lambda: backend.now_s)
     return summary.computed
 
 
@@ -71,17 +71,17 @@ def replan(spec: SweepSpec, uri: str) -> float:
     started = time.perf_counter()
     store = open_store(uri)
     plan = plan_sweep(spec, _ENVIRONMENT)
-    experience, _ = experience_of(store.read_journal(spec.name))
-    machine = Machine(
+    cost_model, _ = cost_model_of(store.read_journal(spec.name))
+    scheduler = Scheduler(
         plan.tasks,
         plan.targets,
         resources=plan.resources,
         limits=dict.fromkeys(Lane, 64),
-        experience=experience,
+        cost_model=cost_model,
     )
-    attempts = machine.start(*resume_point(plan, store))
+    attempts = scheduler.start(*resume_point(plan, store))
     seconds = time.perf_counter() - started
-    if attempts or not machine.complete:
+    if attempts or not scheduler.complete:
         raise RuntimeError(f"{len(attempts)} tasks were submitted of a sweep that is finished")
     return seconds
 

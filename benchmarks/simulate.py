@@ -22,10 +22,10 @@ from jobs.spec.resources import ResourcesSpec
 from jobs.stages.table import StageKind
 from jobs.task import Attempt, Task
 from orchestrator.backends import SimulatedBackend, Slots
-from orchestrator.machine import Machine
+from orchestrator.driver.run import drive
+from orchestrator.driver.steering import capacity, in_flight_limits
 from orchestrator.planning import Plan, PlanEnvironment, plan_sweep
-from orchestrator.run import drive
-from orchestrator.steering import capacity, in_flight_limits
+from orchestrator.scheduling.scheduler import Scheduler
 
 _MEAN_S: Mapping[StageKind, float] = {
     StageKind.TRAIN: 10.0,  # loads a checkpoint
@@ -123,8 +123,8 @@ def main() -> None:
     slots = Slots(cpus=4_000 if quick else 40_000, gpus=1_000 if quick else 10_000)
     backend = SimulatedBackend(slots, duration_s=world.duration_s, outcome=world.outcome)
     limits = in_flight_limits(capacity(slots, backend.node_kinds()))
-    machine = Machine(plan.tasks, plan.targets, resources=plan.resources, limits=limits)
-    summary = drive(machine, machine.start(frozenset(), {}), backend, [], clock=lambda: backend.now_s)
+    scheduler = Scheduler(plan.tasks, plan.targets, resources=plan.resources, limits=limits)
+    summary = drive(scheduler, scheduler.start(frozenset(), {}), backend, [], clock=lambda: backend.now_s)
     ended = time.perf_counter()
     if not summary.complete:
         raise RuntimeError(f"the sweep did not complete: {summary.failures[:1]} {summary.stopped}")

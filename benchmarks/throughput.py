@@ -24,12 +24,12 @@ from jobs.outcome import Outcome
 from jobs.task import Task
 from orchestrator.backends.ray_cluster import RayBackend
 from orchestrator.backends.ray_cluster.worker import Workplace, execute
-from orchestrator.journalling import JournalKeeper
-from orchestrator.machine import Lane, Machine
-from orchestrator.run import drive
-from orchestrator.scheduling.experience import Experience
+from orchestrator.driver.journalling import JournalKeeper
+from orchestrator.driver.run import drive
+from orchestrator.scheduling.cost_model import CostModel
+from orchestrator.scheduling.scheduler import Lane, Scheduler
 from orchestrator.store import Journal, Lease, open_store
-from workers.entry import Provenance
+from workers.attempt.entry import Provenance
 from workers.stages import AnyContext, Product
 
 IN_FLIGHT = 64
@@ -44,14 +44,14 @@ def _execute_empty(task: Task, place: Workplace) -> Outcome:
     return execute(task, place, stage_of=lambda stage: _empty_stage)
 
 
-def through_orchard(backend: RayBackend, journal: Journal, experience: Experience, count: int, salt: int) -> float:
+def through_orchard(backend: RayBackend, journal: Journal, cost_model: CostModel, count: int, salt: int) -> float:
     """Tasks per second through machine, backend, store and journal."""
     tasks = numbered_tasks(count, salt)
     limits = dict.fromkeys(Lane, float(IN_FLIGHT))
     started = time.perf_counter()
-    machine = Machine(tasks, list(tasks), limits=limits, experience=experience)
-    attempts = machine.start(frozenset(), {}, now_s=time.monotonic())
-    summary = drive(machine, attempts, backend, [JournalKeeper(journal)])
+    scheduler = Scheduler(tasks, list(tasks), limits=limits, cost_model=cost_model)
+    attempts = scheduler.start(frozenset(), {}, now_s=time.monotonic())
+    summary = drive(scheduler, attempts, backend, [JournalKeeper(journal)])
     seconds = time.perf_counter() - started
     if summary.computed != count:
         raise RuntimeError(f"{summary.computed} of {count} tasks were computed: {summary.failures[:1]}")
@@ -81,16 +81,16 @@ def through_ray(count: int) -> float:
 def measure(folder: str, count: int, pairs: int) -> tuple[list[float], list[float]]:
     """Rates through Orchard and through plain Ray, pair by pair."""
     store = open_store(f"{folder}/store")
-    orchard, plain, experience = [], [], Experience()
+    orchard, plain, cost_model = [], [], CostModel()
     with Lease.acquire(store.files, "throughput") as lease, store.open_journal("throughput", "driver") as journal:
         backend = RayBackend(store.uri, Provenance(), term=lease.term, execute=_execute_empty)
         try:
             for warm_up in (-1, -2):  # workers start and import; then it is learnt how long a task takes
-                experience = Experience()
-                through_orchard(backend, journal, experience, 512, salt=warm_up)
+                cost_model = CostModel()
+                through_orchard(backend, journal, cost_model, 512, salt=warm_up)
             through_ray(512)
             for pair in range(pairs):
-                orchard.append(through_orchard(backend, journal, experience, count, salt=pair))
+                orchard.append(through_orchard(backend, journal, cost_model, count, salt=pair))
                 plain.append(through_ray(count))
         finally:
             backend.close()

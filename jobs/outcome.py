@@ -1,6 +1,6 @@
 """What came of a task: failure is a value, not an exception.
 
-Records only. Who decides what follows from a cause is `orchestrator.machine`.
+Records only. Who decides what follows from a cause is `orchestrator.scheduling.scheduler`.
 """
 
 from collections.abc import Mapping

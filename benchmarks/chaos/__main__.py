@@ -24,7 +24,7 @@ import matplotlib.pyplot  # noqa: F401
 import mlflow  # noqa: F401
 
 from benchmarks.chaos.arena import Arena, copy_database
-from benchmarks.chaos.audit import Findings
+from benchmarks.chaos.audit import AuditFindings
 from benchmarks.chaos.inline_faults import FAULTS
 from benchmarks.chaos.ray_faults import RAY_FAULTS, field
 from benchmarks.chaos.tracking_fault import mlflow_killed
@@ -49,7 +49,7 @@ class Run:
 
     fault: str
     met: int
-    found: Findings
+    found: AuditFindings
     longest_end_s: float = 0.0
 
 

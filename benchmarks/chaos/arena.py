@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.chaos import world
-from benchmarks.chaos.audit import Findings, audit
+from benchmarks.chaos.audit import AuditFindings, audit
 from benchmarks.chaos.driver import HELD, run_driver
 from orchestrator.planning import Plan
 
@@ -114,7 +114,7 @@ class Arena:
         """Run a driver to its end."""
         return self.wait(self.start(prepare))
 
-    def finish(self) -> Findings:
+    def finish(self) -> AuditFindings:
         """Run drivers without a fault until one completes the sweep, and look at what came of it.
 
         Raises:

@@ -13,7 +13,7 @@ from orchestrator.store import open_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class AuditFindings:
     """What is wrong with a sweep that has come to its end.
 
     Attributes:
@@ -36,7 +36,7 @@ class Findings:
         return not (self.lost or self.duplicated or self.recomputed)
 
 
-def audit(root: Path, plan: Plan, database: Path) -> Findings:
+def audit(root: Path, plan: Plan, database: Path) -> AuditFindings:
     """Look at a sweep after its last driver has ended."""
     store = open_store(str(root / "store"))
     noted = world.notes(root / "record.jsonl")
@@ -52,7 +52,7 @@ def audit(root: Path, plan: Plan, database: Path) -> Findings:
         recomputed += float(str(entry["at_s"])) > committed.get(str(entry["key"]), float("inf"))
     steps = [(entry["key"], entry["step"]) for entry in noted if entry["event"] == "step"]
     rows_lost, duplicated = _rows(database, plan)
-    return Findings(
+    return AuditFindings(
         lost=lost + rows_lost,
         duplicated=duplicated,
         recomputed=recomputed,

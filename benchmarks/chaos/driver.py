@@ -19,11 +19,11 @@ from jobs.task import Task
 from orchestrator.backends import Backend, InlineBackend
 from orchestrator.backends.ray_cluster import RayBackend
 from orchestrator.backends.ray_cluster.worker import Workplace, execute
-from orchestrator.holding import Hold
-from orchestrator.machine import Machine
-from orchestrator.run import run_sweep
+from orchestrator.driver.lease import DriverLease
+from orchestrator.driver.run import run_sweep
+from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.store import Lease, LeaseHeldError, open_store
-from workers.entry import Provenance, StageFunction
+from workers.attempt.entry import Provenance, StageFunction
 
 HELD = 4
 TTL_S = 2.0
@@ -34,7 +34,7 @@ _INLINE_S, _RAY_S = 0.01, 0.2
 class Quiet:
     """An observer that shows nothing."""
 
-    def update(self, machine: Machine, outcomes: Sequence[Outcome]) -> None:
+    def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
         """See the class."""
 
 
@@ -47,7 +47,7 @@ def run_driver(root: Path, tracking: str, *, on_ray: bool, num_models: int) -> i
     except LeaseHeldError:
         return HELD
     backend: Backend | None = None
-    with Hold(store, lease, beat_s=_BEAT_S) as hold:
+    with DriverLease(store, lease, beat_s=_BEAT_S) as hold:
         try:
             if on_ray:
                 execute = partial(_execute, record=root / "record.jsonl", seconds=_RAY_S)

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
 from jobs.spec.base import Compressions, Record
-from jobs.spec.method import Method
+from jobs.spec.method import MethodBase
 from jobs.spec.training import TrainSpec
 
 
@@ -69,7 +69,7 @@ class TuneSpec(Record):
     )
 
 
-class IntegralMethod(Method):
+class IntegralMethod(MethodBase):
     """An integral network: permute, interpolate, resample (INN's pipeline B; without `tune` it sees no data)."""
 
     kind: Literal["integral"]

@@ -11,7 +11,7 @@ from jobs.spec.protocols import NO_PROTOCOL
 Names = Annotated[tuple[Name, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)]
 
 
-class Method(Record):
+class MethodBase(Record):
     """The base of every method."""
 
     models: Names | None = Field(default=None, description="Models of the sweep that it is applied to; default: all.")

@@ -6,12 +6,12 @@ from pydantic import Field
 
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.integral import IntegralMethod
-from jobs.spec.method import Method
+from jobs.spec.method import MethodBase
 from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.spec.unstructured import UnstructuredMethod
 
 
-class DenseMethod(Method):
+class DenseMethod(MethodBase):
     """The network as it is: the control of every sweep."""
 
     kind: Literal["dense"]

@@ -7,11 +7,11 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
 from jobs.spec.base import Compressions
-from jobs.spec.method import Method
+from jobs.spec.method import MethodBase
 from jobs.spec.protocols import CalibrationImages
 
 
-class ReconstructionMethod(Method):
+class ReconstructionMethod(MethodBase):
     """Cut the channels layer by layer so that the layers which read them lose least, and refit these; no labels."""
 
     kind: Literal["reconstruction"]

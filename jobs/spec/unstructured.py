@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from jobs.spec.base import Compressions, Record
-from jobs.spec.method import Method
+from jobs.spec.method import MethodBase
 from jobs.spec.models import ModelSpec
 
 
@@ -17,7 +17,7 @@ class RewindSpec(Record):
     )
 
 
-class UnstructuredMethod(Method):
+class UnstructuredMethod(MethodBase):
     """Remove the single weights of the smallest magnitude; what is removed stays at zero in every later training.
 
     The first convolution counts like any other. The largest weight of every layer stays.

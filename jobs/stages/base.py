@@ -57,7 +57,7 @@ def _collect(value: Json, role: str, found: dict[str, str]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Branch:
+class AppearingTask:
     """A task that appears while a sweep runs.
 
     Attributes:
@@ -93,5 +93,5 @@ class JoiningParams(StageParams):
         """What the source might measure, for simulations, which compute nothing."""
 
     @abstractmethod
-    def branches(self, measured: Mapping[str, Json]) -> Sequence[Branch]:
+    def branches(self, measured: Mapping[str, Json]) -> Sequence[AppearingTask]:
         """The tasks that are joined, given what the source measured."""

@@ -8,7 +8,7 @@ from pydantic import Field
 from jobs.identity import Json
 from jobs.spec.base import Record
 from jobs.spec.effort import SolverLimits
-from jobs.stages.base import ArtifactKey, Branch, JoiningParams, StageParams
+from jobs.stages.base import AppearingTask, ArtifactKey, JoiningParams, StageParams
 from jobs.stages.common import CalibrationParams, Partition, QuadratureName, WidthParams
 
 _PRETENDED_GROUPS = 16
@@ -58,14 +58,14 @@ class PermuteParams(JoiningParams):
         """Some channel groups of middling width."""
         return {"groups": [{"name": f"group{number}", "width": 64} for number in range(_PRETENDED_GROUPS)]}
 
-    def branches(self, measured: Mapping[str, Json]) -> Sequence[Branch]:
+    def branches(self, measured: Mapping[str, Json]) -> Sequence[AppearingTask]:
         """The `order` tasks: every channel group is in one of them.
 
         A wide group has a task to itself. Narrow ones share tasks: to read the network and to commit takes as long as
         to order some of them.
         """
         return [
-            Branch(
+            AppearingTask(
                 params=OrderParams(
                     network=self.network,
                     groups=tuple(group.name for group in batch),

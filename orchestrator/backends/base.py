@@ -1,6 +1,6 @@
 """What a backend is: it takes attempts and gives back outcomes.
 
-It decides nothing. What to run, when to retry and what to skip is decided by `orchestrator.machine`.
+It decides nothing. What to run, when to retry and what to skip is decided by `orchestrator.scheduling.scheduler`.
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from jobs.outcome import Cause, Failed, Outcome
 from jobs.task import Attempt
 from orchestrator.backends.base import NodeKind, Slots
 from orchestrator.environment import this_machine_has_gpu
-from workers.entry import Provenance, StageOf, run_task
+from workers.attempt.entry import Provenance, StageOf, run_task
 
 
 class InlineBackend:

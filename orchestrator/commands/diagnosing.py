@@ -10,7 +10,7 @@ from jobs.load import load_sweep
 from jobs.spec.sweep import SweepSpec
 from orchestrator.commands.submitting import EXCLUDES
 from orchestrator.doctor import Finding, Verdict, examine
-from orchestrator.doctor.facts import Question
+from orchestrator.doctor.facts import ProbeRequest
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
@@ -32,7 +32,7 @@ def diagnose(
         storage, tracking, device = spec.storage, spec.tracking, spec.device
     else:
         storage, tracking, device = (SweepSpec.model_fields[name].default for name in ("storage", "tracking", "device"))
-    question = Question(storage=storage, tracking=tracking, gpus=device != "cpu")
+    question = ProbeRequest(storage=storage, tracking=tracking, gpus=device != "cpu")
     findings = examine(question, device=device, address=address, working_dir=working_dir, excludes=EXCLUDES)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))

@@ -13,8 +13,8 @@ from jobs.task import Task
 from orchestrator.commands.locating import find_attempts, only_key
 from orchestrator.commands.planning import plan_for
 from orchestrator.commands.telling import story_lines
-from orchestrator.explain import differences, flatten
-from orchestrator.lineage import TaskFacts, ancestry, read_lineage, resources_of, settings_of
+from orchestrator.results.differences import differences, flatten
+from orchestrator.results.lineage import TaskFacts, ancestry, read_lineage, resources_of, settings_of
 from orchestrator.status import keys_told_of, story_of
 from orchestrator.store import ArtifactStore, open_store
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 import click
 
 from jobs.errors import BadInputError, OrchardError
-from orchestrator.reachability import needed
 from orchestrator.results import SweepRecord
+from orchestrator.results.reachability import needed
 from orchestrator.store import ArtifactStore, open_store
 from orchestrator.store.artifacts import sweep_path
-from orchestrator.store.clearing import Kind, Stays, clear, clearable
+from orchestrator.store.clearing import Kind, RetentionPolicy, clear, clearable
 from orchestrator.store.files import Entry
 from orchestrator.store.lease import living
 from orchestrator.store.verification import verify as verify_store
@@ -56,7 +56,7 @@ def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forg
         )
     need = needed(records, manifests)
     begun_s = min([time.time(), *(holding.since_s for holding in alive)])
-    stays = Stays(
+    stays = RetentionPolicy(
         keys=need.keys,
         any_key=bool(need.unplanned),
         sweeps=frozenset(record.name for record in records),

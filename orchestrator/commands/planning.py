@@ -12,9 +12,9 @@ from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import JoiningParams
 from jobs.stages.table import StageKind, stage_for
 from jobs.task import joined_tasks
+from orchestrator.driver.resume import resume_point
 from orchestrator.environment import read_environment, this_machine_has_gpu
 from orchestrator.planning import Plan, plan_sweep
-from orchestrator.resume import resume_point
 from orchestrator.store import ArtifactStore, open_store
 
 

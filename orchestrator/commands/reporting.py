@@ -6,9 +6,9 @@ import click
 
 from jobs.errors import BadInputError, nearest
 from orchestrator.commands.locating import find_record
-from orchestrator.holding import Hold
-from orchestrator.orders import collect_orders
+from orchestrator.driver.lease import DriverLease
 from orchestrator.results import collect
+from orchestrator.results.orders import collect_orders
 from orchestrator.store import Lease
 
 
@@ -29,7 +29,7 @@ def template(name: str, method: str, *, storage: str, model: str | None, compres
     Raises:
         BadInputError: The sweep has no such method or model, or has not measured it there.
     """
-    from orchestrator.designs import collect_designs, largest_common
+    from orchestrator.results.designs import collect_designs, largest_common
     from workers.allocation import design_template
 
     record, store = find_record(name, storage)
@@ -61,7 +61,7 @@ def sync(name: str, *, storage: str, tracking: str | None, rebuild: bool) -> Non
     from orchestrator.tracking import log_sweep
 
     record, store = find_record(name, storage)
-    with Hold(store, Lease.acquire(store.files, record.name)):
+    with DriverLease(store, Lease.acquire(store.files, record.name)):
         curves = collect(record, store)
         resources = collect_resources(curves, store)
         tracked = log_sweep(

@@ -12,16 +12,16 @@ from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import ArtifactKey, JoiningParams
 from jobs.task import Attempt
 from orchestrator.backends import Backend, InlineBackend, SimulatedBackend, Slots
+from orchestrator.driver.lease import DriverLease
+from orchestrator.driver.progress import ProgressDisplay
+from orchestrator.driver.publishing import Publisher
+from orchestrator.driver.run import RunSummary, drive, run_sweep
+from orchestrator.driver.steering import capacity, in_flight_limits
 from orchestrator.environment import git_commit, read_environment, this_machine_has_gpu
-from orchestrator.holding import Hold
-from orchestrator.machine import Machine
 from orchestrator.planning import plan_sweep
-from orchestrator.progress import Progress
-from orchestrator.publishing import Publisher
-from orchestrator.run import Summary, drive, run_sweep
-from orchestrator.steering import capacity, in_flight_limits
+from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.store import ArtifactStore, Lease, open_store
-from workers.entry import Provenance
+from workers.attempt.entry import Provenance
 
 _SIMULATED_SLOTS = Slots(cpus=64, gpus=8)
 
@@ -33,7 +33,7 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
     if backend == "simulated":
         return _simulate(spec, console)
     store = open_store(spec.storage)
-    with Hold(store, Lease.acquire(store.files, spec.name), priority=spec.priority) as hold:
+    with DriverLease(store, Lease.acquire(store.files, spec.name), priority=spec.priority) as hold:
         summary, publisher = _compute(spec, store, hold, backend, console)
         if not hold.hurried:
             _print_curves(spec, store, publisher, console)
@@ -42,8 +42,8 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
 
 
 def _compute(
-    spec: SweepSpec, store: ArtifactStore, hold: Hold, backend: str, console: Console
-) -> tuple[Summary, Publisher]:
+    spec: SweepSpec, store: ArtifactStore, hold: DriverLease, backend: str, console: Console
+) -> tuple[RunSummary, Publisher]:
     provenance = Provenance(git_commit=git_commit())
     runner: Backend | None = None
     try:
@@ -58,14 +58,14 @@ def _compute(
         if store.present(plan.targets) == set(plan.targets):
             backend = "inline"  # nothing will run: no cluster is started for it
         runner = runner or _backend(backend, store, provenance, hold)
-        with hold.hearing_sigterm(), Progress(console) as progress:
+        with hold.hearing_sigterm(), ProgressDisplay(console) as progress:
             return run_sweep(spec, plan, store, runner, progress, provenance, hold)
     finally:
         if runner is not None:
             runner.close()
 
 
-def _backend(name: str, store: ArtifactStore, provenance: Provenance, hold: Hold) -> Backend:
+def _backend(name: str, store: ArtifactStore, provenance: Provenance, hold: DriverLease) -> Backend:
     if name == "inline":
         return InlineBackend(store, provenance, should_stop=hold.should_stop, may_commit=hold.may_commit)
     from orchestrator.backends.ray_cluster import RayBackend
@@ -89,7 +89,7 @@ def _print_curves(spec: SweepSpec, store: ArtifactStore, publisher: Publisher, c
         console.print(f"MLflow was not reached; once it is back: {again}", soft_wrap=True, highlight=False)
 
 
-def _print_end(console: Console, summary: Summary) -> None:
+def _print_end(console: Console, summary: RunSummary) -> None:
     if summary.computed == 0 and summary.complete:
         console.print("Nothing to compute: every result was in the store.")
     else:
@@ -119,10 +119,10 @@ def _simulate(spec: SweepSpec, console: Console) -> int:
 
     backend = SimulatedBackend(_SIMULATED_SLOTS, duration_s=lambda attempt: 1.0, outcome=outcome)
     limits = in_flight_limits(capacity(_SIMULATED_SLOTS, backend.node_kinds()))
-    machine = Machine(plan.tasks, plan.targets, limits=limits, resources=plan.resources)
-    with Progress(console) as progress:
-        attempts = machine.start(frozenset(), {})
-        summary = drive(machine, attempts, backend, [progress], clock=lambda: backend.now_s)
+    scheduler = Scheduler(plan.tasks, plan.targets, limits=limits, resources=plan.resources)
+    with ProgressDisplay(console) as progress:
+        attempts = scheduler.start(frozenset(), {})
+        summary = drive(scheduler, attempts, backend, [progress], clock=lambda: backend.now_s)
     console.print(
         f"Simulated: {summary.computed} tasks of 1 s each on {_SIMULATED_SLOTS.cpus:.0f} CPUs and "
         f"{_SIMULATED_SLOTS.gpus:.0f} GPUs take {backend.now_s:.0f} virtual seconds. Nothing was computed or stored.",

@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.pace import TimeLeft
 from orchestrator.status import FailedTask, State, SweepStatus
+from orchestrator.status.eta import Eta
 
 _SHOWN = 20
 """Failed tasks on a page; `--json` has all of them."""
@@ -100,7 +100,7 @@ def _failed(task: FailedTask) -> Iterator[str]:
     yield f"  log: {task.log or 'none was written'}"
 
 
-def _left(left: TimeLeft) -> str:
+def _left(left: Eta) -> str:
     return f"{'at least' if left.at_least else 'about'} {_clock(left.seconds)} left"
 
 

@@ -20,7 +20,7 @@ from orchestrator.status import (
     status_of,
     story_of,
 )
-from orchestrator.store import ArtifactStore, Files, Holding, open_store
+from orchestrator.store import ArtifactStore, Files, LeaseRecord, open_store
 from orchestrator.store import cancel as ask_to_stop
 from orchestrator.store.lease import has_ended
 from orchestrator.store.terms import newest_term, read_holding
@@ -165,7 +165,7 @@ def _watch(read: Callable[[], SweepStatus], console: Console) -> None:
             time.sleep(max(_WATCH_INTERVAL_S, time.monotonic() - started_s))
 
 
-def _wait_for_end(files: Files, holding: Holding) -> bool:
+def _wait_for_end(files: Files, holding: LeaseRecord) -> bool:
     """Whether a driver lets go of its sweep, dies, or is followed by another, in the time that is given to it."""
     deadline_s = time.monotonic() + _LONGEST_WAIT_S
     while time.monotonic() < deadline_s:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import OrchardError
-from orchestrator.doctor.facts import Cluster, Machine, Question
+from orchestrator.doctor.facts import Cluster, HostFacts, ProbeRequest
 from orchestrator.doctor.look import look_around, tracking_problem
 
 _MARK = "orchard-doctor "
@@ -32,7 +32,7 @@ class RefusedError(UnreachableError):
     """The cluster is there and lets nobody in who does not authenticate."""
 
 
-def look_by_dashboard(address: str, question: Question) -> Cluster:
+def look_by_dashboard(address: str, question: ProbeRequest) -> Cluster:
     """Have a job look around.
 
     Raises:
@@ -64,7 +64,7 @@ def look_by_dashboard(address: str, question: Question) -> Cluster:
     raise UnreachableError(f"the job {job} that should look around ended as {status}: {last}")
 
 
-def look_as_driver(question: Question) -> Cluster:
+def look_as_driver(question: ProbeRequest) -> Cluster:
     """Join the cluster at RAY_ADDRESS and look around.
 
     Raises:
@@ -111,7 +111,7 @@ def _ended(client: Any, job: str) -> str:
     return f"stopped after {_PATIENCE_S:.0f} s"
 
 
-def _look_inside(question: Question) -> Cluster:
+def _look_inside(question: ProbeRequest) -> Cluster:
     import ray
 
     from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
@@ -129,12 +129,12 @@ def _has_slots(node: Mapping[str, Any]) -> bool:
     return bool(node["Resources"].get("CPU") or node["Resources"].get("GPU"))
 
 
-def _machines(question: Question, nodes: Sequence[Mapping[str, Any]]) -> Iterator[Machine]:
+def _machines(question: ProbeRequest, nodes: Sequence[Mapping[str, Any]]) -> Iterator[HostFacts]:
     """What is seen from nodes; they look around at the same time, and then tell the time one after the other."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    def look() -> Machine:
+    def look() -> HostFacts:
         return look_around(question)
 
     def tell_time() -> float:
@@ -166,8 +166,8 @@ def _skew(clock: Any) -> tuple[float, float]:
     return there_s - (before_s + after_s) / 2, (after_s - before_s) / 2
 
 
-def _silent(name: str, error: BaseException) -> Machine:
-    return Machine(
+def _silent(name: str, error: BaseException) -> HostFacts:
+    return HostFacts(
         name=name, versions={}, storage_problem=f"no answer: {_first_line(error)}", free_bytes=None, gpus=None
     )
 
@@ -177,5 +177,5 @@ def _first_line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    seen = look_as_driver(Question.from_json(json.loads(os.environ["ORCHARD_DOCTOR"])))
+    seen = look_as_driver(ProbeRequest.from_json(json.loads(os.environ["ORCHARD_DOCTOR"])))
     sys.stdout.write(f"\n{_MARK}{json.dumps(seen.to_json())}\n")

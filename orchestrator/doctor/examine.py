@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from orchestrator.doctor.checks import authentication, clocks, gpus, storage, tracking, upload, versions
 from orchestrator.doctor.cluster import RefusedError, UnreachableError, look_as_driver, look_by_dashboard, upload_sizes
-from orchestrator.doctor.facts import Cluster, Machine, Question
+from orchestrator.doctor.facts import Cluster, HostFacts, ProbeRequest
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 from orchestrator.doctor.look import look_around, tracking_problem
 
@@ -13,7 +13,7 @@ _CLUSTER = "cluster"
 
 
 def examine(
-    question: Question, *, device: str, address: str | None, working_dir: str, excludes: tuple[str, ...]
+    question: ProbeRequest, *, device: str, address: str | None, working_dir: str, excludes: tuple[str, ...]
 ) -> list[Finding]:
     """Look and judge.
 
@@ -32,7 +32,7 @@ def examine(
     return [*findings, *(_of_cluster(here, cluster, question, device) if cluster else _of_here(here, question, device))]
 
 
-def _look(address: str | None, question: Question) -> tuple[Cluster | None, UnreachableError | None]:
+def _look(address: str | None, question: ProbeRequest) -> tuple[Cluster | None, UnreachableError | None]:
     """The cluster, if there is one to look at, and what hindered looking."""
     if not address and "RAY_ADDRESS" not in os.environ:
         return None, None
@@ -55,7 +55,7 @@ def _of_entry(cluster: Cluster | None, problem: UnreachableError | None, address
     return [authentication.judge_alone(mode_here), fail(_CLUSTER, f"{address}: {problem}", remedy)]
 
 
-def _of_cluster(here: Machine, cluster: Cluster, question: Question, device: str) -> list[Finding]:
+def _of_cluster(here: HostFacts, cluster: Cluster, question: ProbeRequest, device: str) -> list[Finding]:
     machines = (replace(cluster.driver, name=f"{cluster.driver.name} (driver)"), *cluster.workers)
     names = ", ".join(worker.name for worker in cluster.workers)
     no_worker = warn(
@@ -75,7 +75,7 @@ def _of_cluster(here: Machine, cluster: Cluster, question: Question, device: str
     return [finding for finding in findings if finding is not None]
 
 
-def _of_here(here: Machine, question: Question, device: str) -> list[Finding]:
+def _of_here(here: HostFacts, question: ProbeRequest, device: str) -> list[Finding]:
     findings = [
         tracking.judge(question.tracking, tracking_problem(question.tracking), on_cluster=False),
         storage.judge(question.storage, [here], on_cluster=False),

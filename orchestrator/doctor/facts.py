@@ -8,7 +8,7 @@ from jobs.identity import Json, Parsed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ProbeRequest:
     """What to look at.
 
     Attributes:
@@ -28,7 +28,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class HostFacts:
     """What was seen from one machine.
 
     Attributes:
@@ -67,8 +67,8 @@ class Cluster:
     """
 
     auth_mode: str | None
-    driver: Machine
-    workers: tuple[Machine, ...]
+    driver: HostFacts
+    workers: tuple[HostFacts, ...]
     startable_gpus: float
     tracking_problem: str
 
@@ -80,7 +80,7 @@ class Cluster:
     def from_json(cls, document: Parsed) -> Self:
         """The inverse of `to_json`."""
         machines = {
-            "driver": Machine(**document["driver"]),
-            "workers": tuple(Machine(**worker) for worker in document["workers"]),
+            "driver": HostFacts(**document["driver"]),
+            "workers": tuple(HostFacts(**worker) for worker in document["workers"]),
         }
         return cls(**{**document, **machines})

@@ -8,17 +8,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from jobs.errors import OrchardError
-from orchestrator.doctor.facts import Machine, Question
+from orchestrator.doctor.facts import HostFacts, ProbeRequest
 from orchestrator.store import open_store, resolve_storage
 from orchestrator.tracking import address
 
 _PACKAGES = ("ray", "torch", "orchard")
 
 
-def look_around(question: Question) -> Machine:
+def look_around(question: ProbeRequest) -> HostFacts:
     """Everything that can be seen of this machine. Writes a probe to the store and removes it."""
     gpus, gpu_problem = _gpus() if question.gpus else (None, "")
-    return Machine(
+    return HostFacts(
         name=socket.gethostname(),
         versions={"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
         storage_problem=_storage_problem(question.storage),

@@ -8,7 +8,6 @@ and `page` each make one kind of thing, and matplotlib is imported when the firs
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.orders import GroupOrder
 from orchestrator.report.comparison import areas, areas_of_curves, changes_to_dense, pareto_front
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.page import figure_title, html_page, sweep_yaml
@@ -16,6 +15,7 @@ from orchestrator.report.patterns import draw_patterns
 from orchestrator.report.settings import Resources, collect_resources, settings_csv
 from orchestrator.report.table import areas_csv, kept_csv, orders_csv, points_csv, summarize, summary_table
 from orchestrator.results import Curve, SweepRecord
+from orchestrator.results.orders import GroupOrder
 
 __all__ = [
     "areas_of_curves",

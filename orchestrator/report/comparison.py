@@ -10,7 +10,7 @@ from statistics import fmean
 
 from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.planning import PlannedCurve
-from orchestrator.report.table import Summary, SummaryRow, summarize
+from orchestrator.report.table import CurveSummary, SummaryRow, summarize
 from orchestrator.results import Curve, Point
 
 COSTS = ("params", "macs", "latency_p50_s")
@@ -21,7 +21,7 @@ _name = attrgetter("model", "dataset", "method", "protocol")
 """What a curve and its row of a summary have in common."""
 
 
-def areas(summary: Summary) -> dict[SummaryRow, float]:
+def areas(summary: CurveSummary) -> dict[SummaryRow, float]:
     """Mean accuracy over the compressions that all methods of a model reach: the normalised area under each curve.
 
     Trapezoids through the means over the seeds, from the dense network (or, without it, from the largest of the

@@ -5,9 +5,9 @@ import io
 from collections.abc import Mapping, Sequence
 
 from jobs.artifact import Store
-from orchestrator.lineage import read_lineage, resources_of
 from orchestrator.planning import PlannedCurve
 from orchestrator.results import Curve
+from orchestrator.results.lineage import read_lineage, resources_of
 
 Resources = Mapping[PlannedCurve, Mapping[str, str]]
 """Curve -> stage -> what the tasks behind its last measured point took, in words."""

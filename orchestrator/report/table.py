@@ -11,8 +11,8 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from jobs.spec.protocols import NO_PROTOCOL
-from orchestrator.orders import GroupOrder
 from orchestrator.results import METRICS, MORE_METRICS, Curve, SweepRecord
+from orchestrator.results.orders import GroupOrder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -77,7 +77,7 @@ class SummaryRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class CurveSummary:
     """All curves with the seeds taken together, in the order of the sweep.
 
     Attributes:
@@ -94,7 +94,7 @@ class Summary:
         return [cells.get(asked, "") for asked in self.asked]
 
 
-def summarize(curves: Sequence[Curve]) -> Summary:
+def summarize(curves: Sequence[Curve]) -> CurveSummary:
     """Take the seeds of each method together."""
     groups: dict[tuple[str, str, str, str], list[Curve]] = {}
     for curve in curves:
@@ -104,7 +104,7 @@ def summarize(curves: Sequence[Curve]) -> Summary:
         SummaryRow(model=model, dataset=dataset, method=method, protocol=protocol, cells=_cells(group))
         for (model, dataset, method, protocol), group in groups.items()
     )
-    return Summary(asked=tuple(sorted({cell.asked for row in rows for cell in row.cells})), rows=rows)
+    return CurveSummary(asked=tuple(sorted({cell.asked for row in rows for cell in row.cells})), rows=rows)
 
 
 def _cells(curves: Sequence[Curve]) -> tuple[Cell, ...]:

@@ -35,7 +35,7 @@ _LOST = frozenset({TaskState.FAILED, TaskState.BLOCKED})
 
 
 @dataclass(slots=True, eq=False)
-class Node:
+class TaskNode:
     """A task in the DAG.
 
     Attributes:
@@ -49,7 +49,7 @@ class Node:
     task: Task
     state: TaskState = TaskState.WAITING
     missing: int = 0
-    dependents: list["Node"] = field(default_factory=list)
+    dependents: list["TaskNode"] = field(default_factory=list)
     path_s: float = 0.0
 
 
@@ -88,22 +88,22 @@ class Graph:
         self._present = present
         self._measured = dict(measured)
         self._sources = {task.params.source for task in tasks.values() if isinstance(task.params, JoiningParams)}
-        self._joining: defaultdict[str, list[Node]] = defaultdict(list)
-        self.nodes: dict[str, Node] = {}
+        self._joining: defaultdict[str, list[TaskNode]] = defaultdict(list)
+        self.nodes: dict[str, TaskNode] = {}
         self.counts: Counter[tuple[StageKind, TaskState]] = Counter()
         self._add_all(self._needed(targets))
 
-    def move(self, node: Node, state: TaskState) -> None:
+    def move(self, node: TaskNode, state: TaskState) -> None:
         """Change a task's state."""
         self.counts[node.task.stage, node.state] -= 1
         self.counts[node.task.stage, state] += 1
         node.state = state
 
-    def startable(self) -> Iterator[Node]:
+    def startable(self) -> Iterator[TaskNode]:
         """The tasks that wait for nothing."""
         return (node for node in list(self.nodes.values()) if node.state is TaskState.WAITING and not node.missing)
 
-    def finish(self, node: Node, state: TaskState) -> list[Node]:
+    def finish(self, node: TaskNode, state: TaskState) -> list[TaskNode]:
         """A task's artifact is there; returns those that wait for nothing any more."""
         self.move(node, state)
         dependents, node.dependents = node.dependents, []
@@ -111,7 +111,7 @@ class Graph:
             dependent.missing -= 1
         return [each for each in dependents if not each.missing and each.state is TaskState.WAITING]
 
-    def reveal(self, source: Node, measured: Mapping[str, Json]) -> list[Node]:
+    def reveal(self, source: TaskNode, measured: Mapping[str, Json]) -> list[TaskNode]:
         """A task has measured this: add the tasks that follow from it and let who joins them wait.
 
         Returns:
@@ -124,13 +124,13 @@ class Graph:
         waiting = [each for each in self._joining.pop(key, ()) if each.state is TaskState.WAITING]
         return [node for joining in waiting for node in self._expand(joining, key)]
 
-    def fail(self, node: Node) -> None:
+    def fail(self, node: TaskNode) -> None:
         """A task will not come: block what needs it."""
         self.move(node, TaskState.FAILED)
         dependents, node.dependents = node.dependents, []
         self._block(dependents)
 
-    def redo(self, node: Node, damaged: str) -> list[Node]:
+    def redo(self, node: TaskNode, damaged: str) -> list[TaskNode]:
         """A task has to wait for an input that must be made again; returns what can start.
 
         Raises:
@@ -138,7 +138,7 @@ class Graph:
         """
         self.move(node, TaskState.WAITING)
         source = self.nodes[damaged]
-        started: list[Node] = []
+        started: list[TaskNode] = []
         if source.state in FINISHED:
             self._present -= {damaged}
             self.move(source, TaskState.WAITING)
@@ -170,13 +170,13 @@ class Graph:
             if node.state is TaskState.WAITING:
                 self._connect(node)
 
-    def _add(self, task: Task) -> Node:
+    def _add(self, task: Task) -> TaskNode:
         state = TaskState.REUSED if task.key in self._present else TaskState.WAITING
-        node = self.nodes[task.key] = Node(task, state)
+        node = self.nodes[task.key] = TaskNode(task, state)
         self.counts[task.stage, state] += 1
         return node
 
-    def _connect(self, node: Node) -> list[Node]:
+    def _connect(self, node: TaskNode) -> list[TaskNode]:
         """Let a task wait for its inputs; returns the tasks that appeared for it and can start."""
         for key in set(node.task.inputs.values()):
             self._wait_for(node, self.nodes[key])
@@ -188,14 +188,14 @@ class Graph:
         self._joining[source].append(node)
         return []
 
-    def _wait_for(self, node: Node, source: Node) -> None:
+    def _wait_for(self, node: TaskNode, source: TaskNode) -> None:
         if source.state in _LOST:
             self._block([node])
         elif source.state not in FINISHED:
             source.dependents.append(node)
             node.missing += 1
 
-    def _block(self, pending: list[Node]) -> None:
+    def _block(self, pending: list[TaskNode]) -> None:
         """Block waiting tasks and all that need them."""
         while pending:
             blocked = pending.pop()
@@ -204,9 +204,9 @@ class Graph:
                 pending += blocked.dependents
                 blocked.dependents = []
 
-    def _expand(self, joining: Node, source: str) -> list[Node]:
+    def _expand(self, joining: TaskNode, source: str) -> list[TaskNode]:
         """Let a task wait for those that it joins, which are added where they are new."""
-        startable: list[Node] = []
+        startable: list[TaskNode] = []
         for task in joined_tasks(joining.task, self._measured[source], self._resources):
             node = self.nodes.get(task.key)
             if node is None:
@@ -219,9 +219,9 @@ class Graph:
             self._wait_for(joining, node)
         return startable
 
-    def _restore(self, node: Node) -> list[Node]:
+    def _restore(self, node: TaskNode) -> list[TaskNode]:
         """Make a task that was finished wait for its inputs again, adding those that nothing needed until now."""
-        started: list[Node] = []
+        started: list[TaskNode] = []
         for key in node.task.inputs.values():
             if key not in self.nodes:
                 source = self._add(self._planned[key])

@@ -7,7 +7,7 @@ from enum import StrEnum
 from jobs.identity import Json
 from jobs.outcome import Cause
 from jobs.stages.table import StageKind
-from orchestrator.pace import TimeLeft
+from orchestrator.status.eta import Eta
 
 
 class State(StrEnum):
@@ -109,7 +109,7 @@ class SweepStatus:
     runs: int
     started_s: float | None
     duration_s: float
-    time_left: TimeLeft | None
+    time_left: Eta | None
     stages: tuple[StageStatus, ...]
     attempts: int
     retries: Mapping[Cause, int]

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from jobs.identity import Parsed
 from jobs.outcome import Cause
 from jobs.stages.table import StageKind
-from orchestrator.pace import Pace
 from orchestrator.scheduling.graph import TaskState
+from orchestrator.status.eta import EtaEstimator
 from orchestrator.status.record import Driver, FailedTask, StageStatus, State, SweepStatus
 
 
@@ -78,7 +78,7 @@ class _Run:
         self.retries: Counter[Cause] = Counter()
         self.failed: dict[str, FailedTask] = {}
         self.avoided: list[str] = []
-        self.pace = Pace()
+        self.pace = EtaEstimator()
         self._counts: Counter[tuple[StageKind, TaskState]] = Counter()
         self._ended: Counter[tuple[StageKind, TaskState]] = Counter()  # since the last count
 

@@ -5,19 +5,19 @@ from orchestrator.store.files import Files
 from orchestrator.store.journal import Journal
 from orchestrator.store.lease import Fence, Lease, LeaseHeldError, Standing, cancel
 from orchestrator.store.opening import open_store, resolve_storage
-from orchestrator.store.terms import LEASE_TTL_S, Holding, Term, Watch, active_leases
+from orchestrator.store.terms import LEASE_TTL_S, LeaseRecord, LeaseTerm, Watch, active_leases
 
 __all__ = [
     "LEASE_TTL_S",
     "ArtifactStore",
     "Fence",
     "Files",
-    "Holding",
     "Journal",
     "Lease",
     "LeaseHeldError",
+    "LeaseRecord",
+    "LeaseTerm",
     "Standing",
-    "Term",
     "Watch",
     "active_leases",
     "cancel",

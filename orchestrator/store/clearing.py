@@ -1,6 +1,6 @@
 """What of a store can go, given what must stay. What is young always stays: it may belong to a task that just ended.
 
-Knows nothing of sweeps and plans; `orchestrator.reachability` says what is needed.
+Knows nothing of sweeps and plans; `orchestrator.results.reachability` says what is needed.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stays:
+class RetentionPolicy:
     """What must stay.
 
     Attributes:
@@ -50,7 +50,9 @@ class Stays:
         return self.any_key or key in self.keys
 
 
-def clearable(store: ArtifactStore, manifests: Mapping[str, Manifest], stays: Stays) -> dict[Kind, list[Entry]]:
+def clearable(
+    store: ArtifactStore, manifests: Mapping[str, Manifest], stays: RetentionPolicy
+) -> dict[Kind, list[Entry]]:
     """What can go, by kind.
 
     Args:

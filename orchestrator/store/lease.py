@@ -19,7 +19,15 @@ from typing import Self
 from jobs.errors import OrchardError
 from jobs.identity import Json
 from orchestrator.store.files import Files
-from orchestrator.store.terms import LEASE_TTL_S, Holding, Term, Watch, active_leases, newest_term, read_holding
+from orchestrator.store.terms import (
+    LEASE_TTL_S,
+    LeaseRecord,
+    LeaseTerm,
+    Watch,
+    active_leases,
+    newest_term,
+    read_holding,
+)
 
 _POLL_S = 0.5
 _ASK_INTERVAL_S = 1.0
@@ -42,7 +50,7 @@ class Standing(StrEnum):
 class Lease:
     """This process's hold on a sweep. Get one by `acquire`; as a context it is released at the end."""
 
-    def __init__(self, files: Files, holding: Holding, clock: Callable[[], float]) -> None:
+    def __init__(self, files: Files, holding: LeaseRecord, clock: Callable[[], float]) -> None:
         self._files = files
         self._holding = holding
         self._clock = clock
@@ -75,7 +83,7 @@ class Lease:
         """
         files.check()
         watch = Watch(clock)
-        first: Holding | None = None
+        first: LeaseRecord | None = None
         while True:
             newest, _ = newest_term(files, sweep)
             if newest is not None:
@@ -86,14 +94,14 @@ class Lease:
                         raise LeaseHeldError(_held_by(held, files))
                     sleep(min(_POLL_S, held.ttl_s / 4))
                     continue
-            term = Term(sweep=sweep, number=newest.number + 1 if newest else 1)
+            term = LeaseTerm(sweep=sweep, number=newest.number + 1 if newest else 1)
             holding = _new_holding(term, ttl_s)
             # The file may be there by a first request whose answer was lost: then it names this very holder.
             if files.create(term.path, holding.to_bytes()) or read_holding(files, term) == holding:
                 return cls(files, holding, clock)
 
     @property
-    def term(self) -> Term:
+    def term(self) -> LeaseTerm:
         """What the workers need to know of it."""
         return self._holding.term
 
@@ -145,7 +153,7 @@ class Fence:
         clock: Seconds that never go back.
     """
 
-    def __init__(self, files: Files, term: Term, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, files: Files, term: LeaseTerm, clock: Callable[[], float] = time.monotonic) -> None:
         self._files = files
         self._term = term
         self._clock = clock
@@ -170,7 +178,7 @@ class Fence:
         return newest_term(self._files, self._term.sweep)[0] == self._term
 
 
-def cancel(files: Files, sweep: str) -> Holding | None:
+def cancel(files: Files, sweep: str) -> LeaseRecord | None:
     """Ask the holder of a sweep to stop; it, or None where no driver holds the sweep."""
     newest, _ = newest_term(files, sweep)
     if newest is None:
@@ -184,7 +192,7 @@ def cancel(files: Files, sweep: str) -> Holding | None:
 
 def living(
     files: Files, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
-) -> list[Holding]:
+) -> list[LeaseRecord]:
     """The holders that are alive, of all sweeps. A silent one is watched for its time to live.
 
     Args:
@@ -204,9 +212,9 @@ def living(
     return alive
 
 
-def _new_holding(term: Term, ttl_s: float) -> Holding:
+def _new_holding(term: LeaseTerm, ttl_s: float) -> LeaseRecord:
     pid = os.getpid()
-    return Holding(
+    return LeaseRecord(
         term=term,
         owner=uuid.uuid4().hex,
         host=socket.gethostname(),
@@ -227,13 +235,13 @@ def _process(pid: int) -> str:
         return ""
 
 
-def has_ended(holding: Holding) -> bool:
+def has_ended(holding: LeaseRecord) -> bool:
     """Whether its process ran on this machine and is gone; False where that cannot be known."""
     here = _process(os.getpid()).split()[:2]
     return bool(here) and holding.process.split()[:2] == here and _process(holding.pid) != holding.process
 
 
-def _held_by(holding: Holding, files: Files) -> str:
+def _held_by(holding: LeaseRecord, files: Files) -> str:
     since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(holding.since_s))
     sweep = holding.term.sweep
     return (

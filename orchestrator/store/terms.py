@@ -22,7 +22,7 @@ LEASES = "leases"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
+class LeaseTerm:
     """One driver's hold on a sweep. It travels to the workers, who ask by it whether it still counts."""
 
     sweep: str
@@ -40,7 +40,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class LeaseRecord:
     """What the file of a term says.
 
     Attributes:
@@ -56,7 +56,7 @@ class Holding:
         info: What the holder tells the others (priority, demand, cluster).
     """
 
-    term: Term
+    term: LeaseTerm
     owner: str
     host: str
     pid: int
@@ -73,25 +73,25 @@ class Holding:
         return json.dumps({**{name: getattr(self, name) for name in names}, "info": dict(self.info)}).encode()
 
 
-def newest_term(files: Files, sweep: str) -> tuple[Term | None, bool]:
+def newest_term(files: Files, sweep: str) -> tuple[LeaseTerm | None, bool]:
     """The newest term of a sweep, None where there was none yet, and whether a user asked its holder to stop."""
     names = files.names(f"{LEASES}/{sweep}")
     numbers = [int(name[:8]) for name in names if name.endswith(".json") and name[:8].isdigit()]
     if not numbers:
         return None, False
-    term = Term(sweep=sweep, number=max(numbers))
+    term = LeaseTerm(sweep=sweep, number=max(numbers))
     return term, f"{term.number:08d}.cancel" in names
 
 
-def read_holding(files: Files, term: Term) -> Holding:
+def read_holding(files: Files, term: LeaseTerm) -> LeaseRecord:
     """What a term's file says; where it cannot be read, an unknown holder."""
     try:
-        return Holding(term=term, **json.loads(files.read(term.path)))
+        return LeaseRecord(term=term, **json.loads(files.read(term.path)))
     except (FileNotFoundError, ValueError, TypeError):
-        return Holding(term=term, owner="", host="unknown", pid=0, process="", since_s=0.0, ttl_s=LEASE_TTL_S)
+        return LeaseRecord(term=term, owner="", host="unknown", pid=0, process="", since_s=0.0, ttl_s=LEASE_TTL_S)
 
 
-def active_leases(files: Files) -> list[Holding]:
+def active_leases(files: Files) -> list[LeaseRecord]:
     """The newest terms of all sweeps that no holder has released, by sweep; a `Watch` tells which of them live."""
     holdings = []
     for sweep in sorted(files.names(LEASES)):
@@ -112,9 +112,9 @@ class Watch:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[Term, tuple[Holding, float]] = {}
+        self._seen: dict[LeaseTerm, tuple[LeaseRecord, float]] = {}
 
-    def quiet_s(self, holding: Holding) -> float:
+    def quiet_s(self, holding: LeaseRecord) -> float:
         """For how long this watch has seen a holding as it is now; 0 at first sight."""
         known, since_s = self._seen.get(holding.term, (None, 0.0))
         if known != holding:
@@ -122,6 +122,6 @@ class Watch:
             self._seen[holding.term] = (holding, since_s)
         return self._clock() - since_s
 
-    def alive(self, holding: Holding) -> bool:
+    def alive(self, holding: LeaseRecord) -> bool:
         """Whether its holder may still be at work, as far as this watch has seen."""
         return not holding.released and self.quiet_s(holding) < holding.ttl_s

@@ -8,7 +8,7 @@ from attempts import a_task
 from backend_suite import BackendSuite
 
 from orchestrator.store import open_store
-from workers.entry import Provenance
+from workers.attempt.entry import Provenance
 from workers.stages import Product
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-backend.md"

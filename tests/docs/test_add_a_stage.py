@@ -13,7 +13,7 @@ from jobs.stages.base import ArtifactKey
 from jobs.stages.table import StageKind
 from jobs.task import make_task
 from orchestrator.store import open_store
-from workers.entry import run_task
+from workers.attempt.entry import run_task
 from workers.models import build
 from workers.network import NetworkRecipe, network_files
 

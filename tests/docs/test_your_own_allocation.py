@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs.load import load_sweep
-from workers.allocation import Question, allocate, find_allocator
+from workers.allocation import AllocationProblem, allocate, find_allocator
 from workers.channels import ParameterCount, find_groups
 from workers.models import build
 
@@ -24,8 +24,8 @@ def my_lab(monkeypatch):
 
 def test_its_allocation_meets_the_target_and_narrows_with_depth(my_lab):
     channel_map = find_groups(build("plain", {"widths": [40, 40, 40], "in_channels": 1}).eval(), (1, 8, 8))
-    question = Question(channel_map=channel_map, target=0.3, cost=ParameterCount(channel_map))
-    found = allocate(find_allocator("my_lab.widths:deeper_is_narrower"), question, {"steepness": 0.1})
+    problem = AllocationProblem(channel_map=channel_map, target=0.3, cost=ParameterCount(channel_map))
+    found = allocate(find_allocator("my_lab.widths:deeper_is_narrower"), problem, {"steepness": 0.1})
     assert found.reached == pytest.approx(0.3, abs=0.01)
     widths = list(found.widths.values())
     assert widths == sorted(widths, reverse=True)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from plain_tasks import ENVIRONMENT, ORDERING
 
 from jobs.identity import Json
-from jobs.stages.base import ArtifactKey, Branch, JoiningParams, StageParams
+from jobs.stages.base import AppearingTask, ArtifactKey, JoiningParams, StageParams
 from jobs.stages.channels import PermuteParams
 from jobs.stages.scoring import ScoreParams
 from jobs.stages.table import StageKind
@@ -36,10 +36,10 @@ class VoteParams(JoiningParams):
     def pretended(self) -> Mapping[str, Json]:
         return MEASURED
 
-    def branches(self, measured: Mapping[str, Json]) -> Sequence[Branch]:
+    def branches(self, measured: Mapping[str, Json]) -> Sequence[AppearingTask]:
         names = measured["criteria"]
         return [
-            Branch(params=ScoreParams(network=self.network, criterion=name), name=name, work=float(len(name)))
+            AppearingTask(params=ScoreParams(network=self.network, criterion=name), name=name, work=float(len(name)))
             for name in names
         ]
 
@@ -58,9 +58,9 @@ class EnsembleParams(JoiningParams):
     def pretended(self) -> Mapping[str, Json]:
         return MEASURED
 
-    def branches(self, measured: Mapping[str, Json]) -> Sequence[Branch]:
+    def branches(self, measured: Mapping[str, Json]) -> Sequence[AppearingTask]:
         return [
-            Branch(params=PermuteParams(network=self.network, ordering=ORDERING, seed=seed), name=f"seed{seed}")
+            AppearingTask(params=PermuteParams(network=self.network, ordering=ORDERING, seed=seed), name=f"seed{seed}")
             for seed in measured["seeds"]
         ]
 

@@ -8,7 +8,7 @@ import path.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from workers.allocation._base import Allocation, Allocator, Design, Errors, Question, allocate, allocator
+from workers.allocation._base import Allocation, AllocationProblem, Allocator, Design, Errors, allocate, allocator
 from workers.allocation.best_score import best_score
 from workers.allocation.depth import design_template
 from workers.allocation.errors import loss_curve, merging_errors, removal_errors
@@ -39,10 +39,10 @@ __all__ = [
     "ALLOCATIONS",
     "CONFIGURATIONS",
     "Allocation",
+    "AllocationProblem",
     "Allocator",
     "Design",
     "Errors",
-    "Question",
     "allocate",
     "allocator",
     "design_template",

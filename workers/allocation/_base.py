@@ -51,7 +51,7 @@ def _missing(what: str) -> Callable[[], Never]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class AllocationProblem:
     """What an allocation is asked, and what it may look at.
 
     Attributes:
@@ -87,7 +87,7 @@ class Allocator:
     Attributes:
         choose: From a question and the settings of the sweep file, as keyword arguments, to widths at which `target` of
             the cost is gone, as near as may be.
-        needs: What it looks at besides the channel groups (see `Question`).
+        needs: What it looks at besides the channel groups (see `AllocationProblem`).
         reason: Why the target may be missed although it is possible, for the note of such a network.
     """
 
@@ -95,9 +95,9 @@ class Allocator:
     needs: tuple[str, ...] = ()
     reason: str = _WHOLE
 
-    def __call__(self, question: Question, **settings: Any) -> Widths:
+    def __call__(self, problem: AllocationProblem, **settings: Any) -> Widths:
         """Choose widths."""
-        return self.choose(question, **settings)
+        return self.choose(problem, **settings)
 
 
 def allocator(*, needs: Sequence[str] = (), reason: str = _WHOLE) -> Callable[[Callable[..., Widths]], Allocator]:
@@ -120,12 +120,12 @@ class Allocation:
     note: str = ""
 
 
-def allocate(asked: Allocator, question: Question, settings: Mapping[str, Any] | None = None) -> Allocation:
+def allocate(asked: Allocator, problem: AllocationProblem, settings: Mapping[str, Any] | None = None) -> Allocation:
     """The widths that an allocation chooses, checked.
 
     Args:
         asked: The allocation.
-        question: What it is asked.
+        problem: What it is asked.
         settings: Its settings of the sweep file. `floor` (fraction of a group's width that stays) and `multiple` (of
             which widths are) also say what is possible at all.
 
@@ -134,17 +134,17 @@ def allocate(asked: Allocator, question: Question, settings: Mapping[str, Any] |
             as it may be; or the widths are not one per group, each from 1 to the group's width.
     """
     settings = settings or {}
-    total = question.cost({})
-    narrowest = smallest_widths(question.channel_map, settings.get("floor", 0.0), settings.get("multiple", 1))
-    most = 1 - question.cost(narrowest) / total
-    if question.target - most > _TOLERANCE:
-        raise BadInputError(_impossible(question, narrowest, most))
-    widths = asked(question, **settings)
-    _check(question.channel_map, widths)
-    reached = 1 - question.cost(widths) / total
+    total = problem.cost({})
+    narrowest = smallest_widths(problem.channel_map, settings.get("floor", 0.0), settings.get("multiple", 1))
+    most = 1 - problem.cost(narrowest) / total
+    if problem.target - most > _TOLERANCE:
+        raise BadInputError(_impossible(problem, narrowest, most))
+    widths = asked(problem, **settings)
+    _check(problem.channel_map, widths)
+    reached = 1 - problem.cost(widths) / total
     note = ""
-    if abs(reached - question.target) > _TOLERANCE:
-        note = f"asked {question.target:.0%}, reached {reached:.1%}: {asked.reason}{_kept_whole(question.channel_map)}"
+    if abs(reached - problem.target) > _TOLERANCE:
+        note = f"asked {problem.target:.0%}, reached {reached:.1%}: {asked.reason}{_kept_whole(problem.channel_map)}"
     return Allocation(widths=widths, reached=reached, note=note)
 
 
@@ -162,7 +162,7 @@ def smallest_widths(channel_map: ChannelMap, floor: float, multiple: int = 1) ->
     }
 
 
-def _impossible(question: Question, narrowest: Widths, most: float) -> str:
+def _impossible(problem: AllocationProblem, narrowest: Widths, most: float) -> str:
     if not narrowest:
         reason = "the network has no channel group that can be pruned"
     elif all(width == 1 for width in narrowest.values()):
@@ -170,8 +170,8 @@ def _impossible(question: Question, narrowest: Widths, most: float) -> str:
     else:
         reason = "every group that can be pruned is as narrow as the allocation lets it be then"
     return (
-        f"{question.target:.0%} of the {question.measure} cannot go, at most {most:.1%} can: "
-        f"{reason}{_kept_whole(question.channel_map)}; ask for {math.floor(round(most * 100, 6))} % or less"
+        f"{problem.target:.0%} of the {problem.measure} cannot go, at most {most:.1%} can: "
+        f"{reason}{_kept_whole(problem.channel_map)}; ask for {math.floor(round(most * 100, 6))} % or less"
     )
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jobs.errors import BadInputError
-from workers.allocation._base import Question, Widths, allocator, smallest_widths
+from workers.allocation._base import AllocationProblem, Widths, allocator, smallest_widths
 from workers.allocation.limits import Limit
 from workers.allocation.ranking import comparable
 from workers.allocation.width_model import Solution, solve_widths
@@ -26,7 +26,7 @@ _CANDIDATES = 48
     reason="the widths that keep the most score under all limits are other ones",
 )
 def best_score(
-    question: Question,
+    problem: AllocationProblem,
     *,
     macs: float | None = None,
     latency: float | None = None,
@@ -39,7 +39,7 @@ def best_score(
     """The best widths that the solver finds.
 
     Args:
-        question: The target, which is a limit like the others, and the scores.
+        problem: The target, which is a limit like the others, and the scores.
         macs: Fraction of the network's multiply-accumulates that may stay.
         latency: Fraction of its latency, as profiled, that may stay.
         memory: Fraction of its peak memory that may stay.
@@ -51,21 +51,21 @@ def best_score(
     Raises:
         BadInputError: No widths meet a limit; it says what each limit would have to be.
     """
-    limits = limits_of(question, macs=macs, latency=latency, memory=memory, batch_size=batch_size)
-    return dict(best_widths(question, limits, multiple=multiple, floor=floor, normalize=normalize).widths)
+    limits = limits_of(problem, macs=macs, latency=latency, memory=memory, batch_size=batch_size)
+    return dict(best_widths(problem, limits, multiple=multiple, floor=floor, normalize=normalize).widths)
 
 
 def limits_of(
-    question: Question, *, macs: float | None, latency: float | None, memory: float | None, batch_size: int
+    problem: AllocationProblem, *, macs: float | None, latency: float | None, memory: float | None, batch_size: int
 ) -> list[Limit]:
     """The target and all further limits. See `best_score` for the arguments."""
-    limits = [_part(question.measure, question.cost, 1 - question.target)]
+    limits = [_part(problem.measure, problem.cost, 1 - problem.target)]
     if macs is not None:
-        limits.append(_part("multiply-accumulates", MacCount(question.channel_map), macs))
+        limits.append(_part("multiply-accumulates", MacCount(problem.channel_map), macs))
     if latency is not None:
-        limits.append(_part("latency", question.latency(), latency))
+        limits.append(_part("latency", problem.latency(), latency))
     if memory is not None:
-        stored, steps = question.memory(batch_size)
+        stored, steps = problem.memory(batch_size)
         whole = Limit(name="peak memory", shared=stored, costs=steps, budget=0.0).value({})
         limits.append(Limit(name="peak memory", shared=stored, costs=steps, budget=memory * whole))
     return limits
@@ -76,7 +76,7 @@ def _part(name: str, cost: Cost, fraction: float) -> Limit:
 
 
 def best_widths(
-    question: Question,
+    problem: AllocationProblem,
     limits: Sequence[Limit],
     *,
     multiple: int,
@@ -88,13 +88,13 @@ def best_widths(
     Raises:
         BadInputError: No widths meet a limit; it says what each limit would have to be.
     """
-    candidates = candidate_widths(question.channel_map, floor=floor, multiple=multiple)
+    candidates = candidate_widths(problem.channel_map, floor=floor, multiple=multiple)
     narrowest = {name: widths[0] for name, widths in candidates.items()}
     broken = [limit for limit in limits if not limit.met(narrowest)]
     if broken:
         raise BadInputError("; ".join(_impossible(limit, narrowest) for limit in broken))
     worths = {
-        name: _worths(values, candidates[name]) for name, values in comparable(question.scores(), normalize).items()
+        name: _worths(values, candidates[name]) for name, values in comparable(problem.scores(), normalize).items()
     }
     return solve_widths(worths, limits, uniform_start(candidates, limits), effort=_EFFORT)
 

@@ -7,45 +7,45 @@ cut at once, and what that does together, is not seen.
 import heapq
 import math
 
-from workers.allocation._base import Errors, Question, allocator
+from workers.allocation._base import AllocationProblem, Errors, allocator
 
 _REASON = "channels are whole, and the next one would remove too much"
 
 
 @allocator(needs=["weights"], reason=_REASON)
-def least_error(question: Question) -> dict[str, int]:
+def least_error(problem: AllocationProblem) -> dict[str, int]:
     """Take one channel after the other, always where the error of the weights grows least per cost saved."""
-    return cheapest_first(question, question.errors())
+    return cheapest_first(problem, problem.errors())
 
 
 @allocator(needs=["losses"], reason=_REASON)
-def sensitivity(question: Question) -> dict[str, int]:
+def sensitivity(problem: AllocationProblem) -> dict[str, int]:
     """Take one channel after the other, always where the loss grows least per cost saved.
 
     Li et al. 2017, arXiv:1608.08710, section 3.2, made automatic.
     """
-    return cheapest_first(question, question.losses())
+    return cheapest_first(problem, problem.losses())
 
 
-def cheapest_first(question: Question, errors: Errors) -> dict[str, int]:
+def cheapest_first(problem: AllocationProblem, errors: Errors) -> dict[str, int]:
     """Take one channel after the other, always where the error grows least per cost saved.
 
     Greedy, and lazily so: what a channel saves falls as other groups shrink, so that the price of a group that was
     not looked at for a while can only have risen.
 
     Args:
-        question: The target and the groups.
+        problem: The target and the groups.
         errors: Comparable between groups, as those of `workers.allocation.errors` are.
     """
-    widths = question.channel_map.widths()
-    left = question.cost(widths)
-    wanted = (1 - question.target) * left
+    widths = problem.channel_map.widths()
+    left = problem.cost(widths)
+    wanted = (1 - problem.target) * left
 
     def price(name: str) -> tuple[float, float]:
         """Of the group's next channel: error per cost saved, and the cost that would be left."""
         taken = len(errors[name]) - widths[name]
         error = float(errors[name][taken + 1] - errors[name][taken])
-        remaining = float(question.cost({**widths, name: widths[name] - 1}))
+        remaining = float(problem.cost({**widths, name: widths[name] - 1}))
         return error / (left - remaining) if left > remaining else math.inf, remaining
 
     queue = [(price(name)[0], name) for name, width in widths.items() if width > 1]

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 import torch
 from torch import Tensor
 
-from workers.allocation._base import Question, allocator, smallest_widths
+from workers.allocation._base import AllocationProblem, allocator, smallest_widths
 from workers.allocation.ranking import lowest_first, removable
 from workers.channels import ChannelMap
 
@@ -35,21 +35,21 @@ def isomorphic_classes(channel_map: ChannelMap) -> list[list[str]]:
 
 
 @allocator(needs=["scores"])
-def isomorphic(question: Question, *, floor: float = 0.1) -> dict[str, int]:
+def isomorphic(problem: AllocationProblem, *, floor: float = 0.1) -> dict[str, int]:
     """Take the channels that rank lowest in their class; every class loses the same fraction of its channels.
 
     Args:
-        question: The target and the scores.
+        problem: The target and the scores.
         floor: Fraction of each group's width that stays, and at least one channel. A class whose groups are all at
             their floors loses no more.
     """
-    full = question.channel_map.widths()
-    candidates = removable(question.scores(), smallest_widths(question.channel_map, floor))
+    full = problem.channel_map.widths()
+    candidates = removable(problem.scores(), smallest_widths(problem.channel_map, floor))
     keys: dict[str, Tensor] = {}
-    for names in isomorphic_classes(question.channel_map):
+    for names in isomorphic_classes(problem.channel_map):
         values = torch.cat([candidates[name] for name in names])
         ranks = torch.empty(len(values), dtype=torch.float64)
         ranks[values.argsort(stable=True)] = torch.arange(1, len(values) + 1, dtype=torch.float64)
         fractions = ranks / sum(full[name] for name in names)  # of the class, gone once this channel is
         keys.update(zip(names, fractions.split([len(candidates[name]) for name in names]), strict=True))
-    return lowest_first(question, keys)
+    return lowest_first(problem, keys)

@@ -5,7 +5,7 @@ Knows channel groups and seconds; refuses to know how they were measured.
 
 from collections.abc import Mapping
 
-from workers.channels import ChannelMap, Cost, Length, Term
+from workers.channels import ChannelMap, Cost, CostTerm, Length
 from workers.channels.cost import axis_length, product_term
 from workers.measure.layers import LayerTime
 
@@ -17,7 +17,7 @@ def latency_cost(channel_map: ChannelMap, layers: Mapping[str, LayerTime]) -> Co
         channel_map: The network's channel groups.
         layers: Name of a layer's weight -> its time at full width.
     """
-    constant, terms = 0.0, list[Term]()
+    constant, terms = 0.0, list[CostTerm]()
     for name, time in layers.items():
         parts = _parts(channel_map, name, time)
         constant += sum(fixed for fixed, _ in parts) + time.fixed
@@ -25,7 +25,7 @@ def latency_cost(channel_map: ChannelMap, layers: Mapping[str, LayerTime]) -> Co
     return Cost(channel_map.widths(), constant, terms)
 
 
-def _parts(channel_map: ChannelMap, name: str, time: LayerTime) -> list[tuple[float, Term | None]]:
+def _parts(channel_map: ChannelMap, name: str, time: LayerTime) -> list[tuple[float, CostTerm | None]]:
     if name not in channel_map.tensors:
         return [(time.products + time.inputs + time.outputs, None)]
     layouts = channel_map.tensors[name]
@@ -40,7 +40,7 @@ def _parts(channel_map: ChannelMap, name: str, time: LayerTime) -> list[tuple[fl
     ]
 
 
-def _share(seconds: float, lengths: list[Length], widths: Mapping[str, int]) -> tuple[float, Term | None]:
+def _share(seconds: float, lengths: list[Length], widths: Mapping[str, int]) -> tuple[float, CostTerm | None]:
     """Seconds at full width, in proportion to the lengths."""
     for length in lengths:
         seconds /= length.constant + sum(count * widths[name] for name, count in length.occurrences.items())

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.errors import BadInputError, nearest
-from workers.allocation._base import Question, allocator
+from workers.allocation._base import AllocationProblem, allocator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,19 +76,19 @@ CONFIGURATIONS: Mapping[str, Configuration] = {
 
 @allocator(reason="the widths were given")
 def predefined(
-    question: Question, *, name: str | None = None, widths: Mapping[str, int] | None = None
+    problem: AllocationProblem, *, name: str | None = None, widths: Mapping[str, int] | None = None
 ) -> dict[str, int]:
     """The widths of a configuration.
 
     Args:
-        question: The groups.
+        problem: The groups.
         name: One of the papers' configurations; or
         widths: Group name -> channels that stay; groups that are not named stay whole.
 
     Raises:
         BadInputError: The network is not the one that the configuration is for, or has no such group.
     """
-    full = question.channel_map.widths()
+    full = problem.channel_map.widths()
     given = _named(name, full) if name is not None else dict(widths or {})
     unknown = [group for group in given if group not in full]
     if unknown:

@@ -5,39 +5,39 @@ Needs widths, and for `guided` the networks that the other method made; refuses 
 
 from collections.abc import Mapping, Sequence
 
-from workers.allocation._base import Question, allocator
+from workers.allocation._base import AllocationProblem, allocator
 from workers.allocation.depth import design_template, follow_template
 
 
 @allocator(reason="widths are whole numbers and no nearer ones exist at one fraction for all groups")
-def uniform(question: Question) -> dict[str, int]:
+def uniform(problem: AllocationProblem) -> dict[str, int]:
     """Keep the same fraction of every group."""
-    return in_proportion(question, dict.fromkeys(question.channel_map.widths(), 1.0))
+    return in_proportion(problem, dict.fromkeys(problem.channel_map.widths(), 1.0))
 
 
 @allocator(reason="widths are whole numbers and no nearer ones exist in the template's proportions")
-def template(question: Question, *, fractions: Sequence[float]) -> dict[str, int]:
+def template(problem: AllocationProblem, *, fractions: Sequence[float]) -> dict[str, int]:
     """Keep fractions in the template's proportions, scaled so that the target is met.
 
     Rethinking, section 5: designs that are written down, and go for other networks and data.
 
     Args:
-        question: The target and the groups.
+        problem: The target and the groups.
         fractions: What stays in each stage, from the first to the last, above 0.
     """
-    return in_proportion(question, follow_template(question.channel_map, fractions))
+    return in_proportion(problem, follow_template(problem.channel_map, fractions))
 
 
 @allocator(needs=["designs"], reason="widths are whole numbers and no nearer ones exist in the design's proportions")
-def guided(question: Question) -> dict[str, int]:
+def guided(problem: AllocationProblem) -> dict[str, int]:
     """Keep fractions in the proportions of the designs, averaged per stage, scaled so that the target is met.
 
     Rethinking, section 5: guided designs; on another network transferred ones.
     """
-    return in_proportion(question, follow_template(question.channel_map, design_template(question.designs())))
+    return in_proportion(problem, follow_template(problem.channel_map, design_template(problem.designs())))
 
 
-def in_proportion(question: Question, fractions: Mapping[str, float]) -> dict[str, int]:
+def in_proportion(problem: AllocationProblem, fractions: Mapping[str, float]) -> dict[str, int]:
     """Keep of every group a fraction that is a common scale times its own, at most all of it, as near as may be.
 
     The scale is found by bisection. Rounding moves many groups at once, so between the last scale that removes too
@@ -45,11 +45,11 @@ def in_proportion(question: Question, fractions: Mapping[str, float]) -> dict[st
     brings the cost nearer.
 
     Args:
-        question: The target and the groups.
+        problem: The target and the groups.
         fractions: Group name -> its own fraction, above 0.
     """
-    cost, full = question.cost, question.channel_map.widths()
-    wanted = (1 - question.target) * cost({})
+    cost, full = problem.cost, problem.channel_map.widths()
+    wanted = (1 - problem.target) * cost({})
 
     def widths_at(scale: float) -> dict[str, int]:
         return {name: min(width, max(1, round(width * fractions[name] * scale))) for name, width in full.items()}

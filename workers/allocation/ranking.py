@@ -10,12 +10,12 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from workers.allocation._base import Question, Scores, Widths, allocator, smallest_widths
+from workers.allocation._base import AllocationProblem, Scores, Widths, allocator, smallest_widths
 
 
 @allocator(needs=["scores"])
 def global_threshold(
-    question: Question, *, floor: float = 0.1, normalize: Literal["none", "group"] = "none"
+    problem: AllocationProblem, *, floor: float = 0.1, normalize: Literal["none", "group"] = "none"
 ) -> dict[str, int]:
     """Take the channels with the lowest scores of all, wherever they are: one threshold for all groups.
 
@@ -23,12 +23,12 @@ def global_threshold(
     channels. Needs scores that can be compared between groups.
 
     Args:
-        question: The target and the scores.
+        problem: The target and the scores.
         floor: Fraction of each group's width that stays, and at least one channel.
         normalize: `group` divides the scores of a group by their mean.
     """
-    scores = comparable(question.scores(), normalize)
-    return lowest_first(question, removable(scores, smallest_widths(question.channel_map, floor)))
+    scores = comparable(problem.scores(), normalize)
+    return lowest_first(problem, removable(scores, smallest_widths(problem.channel_map, floor)))
 
 
 def comparable(scores: Scores, normalize: Literal["none", "group"]) -> Scores:
@@ -46,16 +46,16 @@ def removable(scores: Scores, smallest: Widths) -> dict[str, Float[Tensor, " _"]
     }
 
 
-def lowest_first(question: Question, keys: Mapping[str, Float[Tensor, " _"]]) -> dict[str, int]:
+def lowest_first(problem: AllocationProblem, keys: Mapping[str, Float[Tensor, " _"]]) -> dict[str, int]:
     """Take channels in ascending order of their keys, as many as bring the cost nearest to the target.
 
     Args:
-        question: The target and the groups.
+        problem: The target and the groups.
         keys: Group name -> keys of the channels that may go, ascending. Equal ones go in the order of the groups.
     """
-    full = question.channel_map.widths()
+    full = problem.channel_map.widths()
     order = sorted((key, place, name) for place, name in enumerate(full) for key in keys[name].tolist())
-    wanted = (1 - question.target) * question.cost({})
+    wanted = (1 - problem.target) * problem.cost({})
 
     def widths_after(taken: int) -> dict[str, int]:
         gone = Counter(name for _, _, name in order[:taken])
@@ -64,5 +64,5 @@ def lowest_first(question: Question, keys: Mapping[str, Float[Tensor, " _"]]) ->
     few, many = 0, len(order)
     while many - few > 1:
         middle = (few + many) // 2
-        few, many = (middle, many) if question.cost(widths_after(middle)) >= wanted else (few, middle)
-    return min((widths_after(few), widths_after(many)), key=lambda widths: abs(question.cost(widths) - wanted))
+        few, many = (middle, many) if problem.cost(widths_after(middle)) >= wanted else (few, middle)
+    return min((widths_after(few), widths_after(many)), key=lambda widths: abs(problem.cost(widths) - wanted))

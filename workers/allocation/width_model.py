@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ortools.sat.python import cp_model
 
 from workers.allocation.limits import Limit
-from workers.channels import Cost, Length, Term
+from workers.channels import Cost, CostTerm, Length
 
 _SCORE_UNITS = 10**8
 _COST_UNITS = 10**10
@@ -121,7 +121,7 @@ class _WidthModel:
         terms = [math.ceil(term.weight * scale) * self._product(term) for term in cost.terms]
         return sum(terms) + math.ceil(cost.constant * scale)
 
-    def _product(self, term: Term) -> cp_model.LinearExprT:
+    def _product(self, term: CostTerm) -> cp_model.LinearExprT:
         first, *others = term.lengths
         product = self._sum(first)
         for number, other in enumerate(others):

@@ -10,7 +10,7 @@ should stand (`ordering`).
 
 from workers.channels.activations import live_activations
 from workers.channels.analysis import find_groups
-from workers.channels.cost import Cost, Length, Term, cost_of_tensors
+from workers.channels.cost import Cost, CostTerm, Length, cost_of_tensors
 from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
 from workers.channels.folding import apply_folding_structure, fold_batchnorm, fold_model, fold_state, norm_eps
 from workers.channels.fresh import build_resized
@@ -32,13 +32,13 @@ __all__ = [
     "ChannelGroup",
     "ChannelMap",
     "Cost",
+    "CostTerm",
     "Length",
     "MacCount",
     "Ownership",
     "ParameterCount",
     "RefusedGroup",
     "Role",
-    "Term",
     "apply_folding_structure",
     "build_resized",
     "cost_of_tensors",

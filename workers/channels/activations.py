@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import fx, nn
 
-from workers.channels.cost import Cost, Length, Term, product_term
-from workers.channels.gathering import Findings, gather
+from workers.channels.cost import Cost, CostTerm, Length, product_term
+from workers.channels.gathering import ChannelFindings, gather
 from workers.channels.labelling import label, new_labelling
 from workers.channels.layout import ChannelMap
 from workers.channels.trace import BATCH, TracedGraph, meta_copy, trace
@@ -97,7 +97,9 @@ def _largest(sets: Sequence[frozenset[fx.Node]]) -> list[frozenset[fx.Node]]:
     return [each for each in distinct if not any(each < other for other in distinct)]
 
 
-def _size(node: fx.Node, found: Findings, widths: Mapping[str, int], weight: float) -> tuple[float, Term | None]:
+def _size(
+    node: fx.Node, found: ChannelFindings, widths: Mapping[str, int], weight: float
+) -> tuple[float, CostTerm | None]:
     """Constant or term of the number of elements of a node's result."""
     value = node.meta["val"]
     if node.name not in found.shapes or not isinstance(value, torch.Tensor):

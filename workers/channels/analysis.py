@@ -16,7 +16,7 @@ from functools import partial
 from torch import nn
 
 from workers.channels.atoms import Obstacle
-from workers.channels.gathering import Findings, gather
+from workers.channels.gathering import ChannelFindings, gather
 from workers.channels.labelling import Labelling, fix_aliases, label, new_labelling, unread_tensors
 from workers.channels.layout import ChannelMap
 from workers.channels.trace import TracedGraph, meta_copy, trace
@@ -57,7 +57,7 @@ def find_groups(model: nn.Module, input_shape: Sequence[int], *, exclude: Sequen
 
 def _analyse_cut(
     input_shape: tuple[int, ...], exclude: Sequence[str], choices: Mapping[str, int], cut: nn.Module
-) -> Findings:
+) -> ChannelFindings:
     return _analyse(_trace(cut, input_shape), exclude, choices)
 
 
@@ -93,7 +93,7 @@ def _trace(meta_model: nn.Module, input_shape: tuple[int, ...]) -> _Graphs:
     )
 
 
-def _analyse(graphs: _Graphs, exclude: Sequence[str], choices: Mapping[str, int]) -> Findings:
+def _analyse(graphs: _Graphs, exclude: Sequence[str], choices: Mapping[str, int]) -> ChannelFindings:
     """What the rules see, with these readings of views that take channels apart."""
     labelling = new_labelling(graphs.shapes)
     labelling.book.choices.update(choices)

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from workers.channels.layer_rules import contract, produce
 from workers.channels.layout import Labels
-from workers.channels.operators import Book, Call, Traced, Unsupported, axis_number, is_labelled, meet, rule
+from workers.channels.operators import Book, OperatorCall, Traced, Unsupported, axis_number, is_labelled, meet, rule
 
 
 @rule("softmax")
-def softmax(book: Book, call: Call) -> Traced:
+def softmax(book: Book, call: OperatorCall) -> Traced:
     """Labels pass; the axis that sums to 1 may have none."""
     source = call.tensor("self", "input")
     if is_labelled(source.axes[axis_number(int(call.arguments["dim"]), len(source.axes))]):
@@ -23,7 +23,7 @@ def softmax(book: Book, call: Call) -> Traced:
 
 
 @rule("matmul", "bmm", "mm")
-def matrix_product(book: Book, call: Call) -> Traced:
+def matrix_product(book: Book, call: OperatorCall) -> Traced:
     """Matrix product over the last two axes, the others broadcast; the right factor may be a parameter."""
     left, right = call.tensor("self"), call.tensor("other", "mat2")
     if min(len(left.axes), len(right.axes)) < 2 or call.shape is None:
@@ -38,7 +38,7 @@ def matrix_product(book: Book, call: Call) -> Traced:
 
 
 @rule("baddbmm")
-def added_product(book: Book, call: Call) -> Traced:
+def added_product(book: Book, call: OperatorCall) -> Traced:
     """A batch of matrix products, added to a tensor."""
     left, right, start = call.tensor("batch1"), call.tensor("batch2"), call.tensor("self")
     product = _product(book, call, [left, right], ["bik", "bkj"], "bij")
@@ -46,7 +46,7 @@ def added_product(book: Book, call: Call) -> Traced:
 
 
 @rule("einsum")
-def einsum(book: Book, call: Call) -> Traced:
+def einsum(book: Book, call: OperatorCall) -> Traced:
     """A sum of products of two tensors in letters."""
     terms, arrow, result = str(call.arguments["equation"]).replace(" ", "").partition("->")
     operands, letters = call.arguments["tensors"], terms.split(",")
@@ -56,7 +56,7 @@ def einsum(book: Book, call: Call) -> Traced:
 
 
 @rule("scaled_dot_product_attention")
-def attention(book: Book, call: Call) -> Traced:
+def attention(book: Book, call: OperatorCall) -> Traced:
     """softmax(scale q k' + mask) v over the last two axes; the default scale depends on the length of q's last one."""
     query, key, value = (call.tensor(name) for name in ("query", "key", "value"))
     if call.arguments.get("enable_gqa") or len({len(each.axes) for each in (query, key, value)}) > 1:
@@ -69,7 +69,7 @@ def attention(book: Book, call: Call) -> Traced:
     return _product(book, call, [weights, value], [[*batch, "l", "s"], [*batch, "s", "v"]], [*batch, "l", "v"])
 
 
-def _with_bias(book: Book, call: Call, product: Traced, bias: Traced) -> tuple[Labels, ...]:
+def _with_bias(book: Book, call: OperatorCall, product: Traced, bias: Traced) -> tuple[Labels, ...]:
     """Labels of a product to which a tensor with as many axes or fewer is added."""
     missing = [()] * (len(product.axes) - len(bias.axes))
     others = [*missing, *((axis,) for axis in bias.axes)]
@@ -80,7 +80,7 @@ def _with_bias(book: Book, call: Call, product: Traced, bias: Traced) -> tuple[L
 
 def _product(
     book: Book,
-    call: Call,
+    call: OperatorCall,
     operands: Sequence[Traced],
     letters: Sequence[Sequence[str | int]],
     result: Sequence[str | int],

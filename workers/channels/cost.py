@@ -29,7 +29,7 @@ class Length:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
+class CostTerm:
     """A product of lengths.
 
     Attributes:
@@ -52,7 +52,7 @@ class Cost:
         terms: the rest.
     """
 
-    def __init__(self, widths: Mapping[str, int], constant: float, terms: Iterable[Term]) -> None:
+    def __init__(self, widths: Mapping[str, int], constant: float, terms: Iterable[CostTerm]) -> None:
         self.constant = constant
         self.terms = tuple(terms)
         self._widths = dict(widths)
@@ -93,16 +93,16 @@ def axis_length(channel_map: ChannelMap, layout: AxisLayout) -> Length:
     )
 
 
-def product_term(weight: float, lengths: Sequence[Length]) -> tuple[float, Term | None]:
+def product_term(weight: float, lengths: Sequence[Length]) -> tuple[float, CostTerm | None]:
     """Weight times all lengths: as a constant and no term where none of them depends on a width, else as a term."""
     weight *= math.prod(length.constant for length in lengths if not length.occurrences)
     varying = tuple(length for length in lengths if length.occurrences)
-    return (0.0, Term(weight=weight, lengths=varying)) if varying else (weight, None)
+    return (0.0, CostTerm(weight=weight, lengths=varying)) if varying else (weight, None)
 
 
 def cost_of_tensors(
     channel_map: ChannelMap, weights: Mapping[str, int] | Mapping[str, float]
-) -> tuple[float, list[Term]]:
+) -> tuple[float, list[CostTerm]]:
     """Constant and terms of a weighted number of elements of tensors.
 
     Args:

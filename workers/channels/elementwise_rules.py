@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from workers.channels.layout import Labels
 from workers.channels.operators import (
     Book,
-    Call,
+    OperatorCall,
     Traced,
     Unsupported,
     Value,
@@ -29,7 +29,7 @@ from workers.channels.operators import (
     *("dropout", "feature_dropout", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "type_as"),
     *("lift_fresh", "lift_fresh_copy", "zeros_like"),
 )
-def zero_keeping(book: Book, call: Call) -> Traced:
+def zero_keeping(book: Book, call: OperatorCall) -> Traced:
     """Labels pass, and zero stays zero."""
     source = call.tensor("self", "input")
     _no_second_tensor(call, source)
@@ -40,21 +40,21 @@ def zero_keeping(book: Book, call: Call) -> Traced:
     *("hardtanh", "hardsigmoid", "sigmoid", "log_sigmoid", "softplus", "threshold", "exp", "cos", "ones_like"),
     *("clamp", "clamp_min", "clamp_max", "alpha_dropout", "feature_alpha_dropout", "logical_not", "bitwise_not"),
 )
-def unary(book: Book, call: Call) -> Traced:
+def unary(book: Book, call: OperatorCall) -> Traced:
     """Labels pass; a second tensor among the arguments (a bound to clamp to) may have none."""
     source = call.tensor("self", "input")
     _no_second_tensor(call, source)
     return Traced(axes=source.axes)
 
 
-def _no_second_tensor(call: Call, source: Traced) -> None:
+def _no_second_tensor(call: OperatorCall, source: Traced) -> None:
     others = [value for value in call.arguments.values() if isinstance(value, Traced) and value is not source]
     if any(other.labelled for other in others):
         raise Unsupported("a second argument with channels")
 
 
 @rule("add", "sub", "rsub", "maximum", "minimum")
-def additive(book: Book, call: Call) -> Traced:
+def additive(book: Book, call: OperatorCall) -> Traced:
     """Axes that meet are joined index by index; zero where both operands are."""
     operands = _operands(call)
     zero = len(operands) == 2 and all(operand.zero for operand in operands)
@@ -62,7 +62,7 @@ def additive(book: Book, call: Call) -> Traced:
 
 
 @rule("mul")
-def product(book: Book, call: Call) -> Traced:
+def product(book: Book, call: OperatorCall) -> Traced:
     """The same; zero where one of the operands is, if that has all of the result's channels."""
     operands = _operands(call)
     axes = _broadcast(book, call, operands)
@@ -71,13 +71,13 @@ def product(book: Book, call: Call) -> Traced:
 
 
 @rule(*("where", "masked_fill", "gt", "ge", "lt", "le", "eq", "ne", "logical_and", "logical_or", "bitwise_and"))
-def elementwise(book: Book, call: Call) -> Traced:
+def elementwise(book: Book, call: OperatorCall) -> Traced:
     """Any function of the elements that stand at one place."""
     return Traced(axes=_broadcast(book, call, _operands(call)))
 
 
 @rule("div")
-def division(book: Book, call: Call) -> Traced:
+def division(book: Book, call: OperatorCall) -> Traced:
     """Division by what has no channels; a divisor with channels would be zero in a masked network."""
     divisor = call.arguments["other"]
     if isinstance(divisor, Traced) and divisor.labelled:
@@ -86,7 +86,7 @@ def division(book: Book, call: Call) -> Traced:
 
 
 @rule("pow")
-def power(book: Book, call: Call) -> Traced:
+def power(book: Book, call: OperatorCall) -> Traced:
     """A positive power, the same for all; others are not finite at zero."""
     source, exponent = call.tensor("self"), call.arguments["exponent"]
     if isinstance(exponent, Traced) or exponent <= 0:
@@ -94,7 +94,7 @@ def power(book: Book, call: Call) -> Traced:
     return Traced(axes=source.axes, zero=source.zero)
 
 
-def _operands(call: Call) -> list[Traced]:
+def _operands(call: OperatorCall) -> list[Traced]:
     return [value for value in call.arguments.values() if isinstance(value, Traced)]
 
 
@@ -103,7 +103,7 @@ def _labelled_axes(tensor: Traced) -> set[int]:
     return {distance for distance in range(1, len(tensor.axes) + 1) if is_labelled(tensor.axes[-distance])}
 
 
-def _broadcast(book: Book, call: Call, operands: Sequence[Traced]) -> tuple[Labels, ...]:
+def _broadcast(book: Book, call: OperatorCall, operands: Sequence[Traced]) -> tuple[Labels, ...]:
     if call.shape is None:
         raise Unsupported("a result that is not one tensor")
     axes = []
@@ -114,7 +114,7 @@ def _broadcast(book: Book, call: Call, operands: Sequence[Traced]) -> tuple[Labe
 
 
 @rule("new_zeros", "new_ones", "new_full", "new_empty")
-def fresh(book: Book, call: Call) -> Traced:
+def fresh(book: Book, call: OperatorCall) -> Traced:
     """A tensor that takes from its source no more than the type."""
     return Traced(axes=tuple(unlabelled(size) for size in call.shape or ()))
 
@@ -125,7 +125,7 @@ def fresh(book: Book, call: Call) -> Traced:
     *("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "_upsample_nearest_exact2d"),
     *("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d"),
 )
-def over_space(book: Book, call: Call) -> Traced:
+def over_space(book: Book, call: OperatorCall) -> Traced:
     """Changes the sizes of axes 2 and up, none of which may carry channels."""
     source = call.tensor("self", "input")
     return Traced(axes=_space_resized(source, call.shape), zero=source.zero)
@@ -135,7 +135,7 @@ def over_space(book: Book, call: Call) -> Traced:
     *("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"),
     *("max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices"),
 )
-def over_space_with_indices(book: Book, call: Call) -> Value:
+def over_space_with_indices(book: Book, call: OperatorCall) -> Value:
     """The same for pooling that also returns where the maxima were."""
     source = call.tensor("self", "input")
     axes = _space_resized(source, call.arguments["result_shapes"][0])
@@ -143,7 +143,7 @@ def over_space_with_indices(book: Book, call: Call) -> Value:
 
 
 @rule("mean", "sum", "amax", "amin", "var", "std", "norm", "linalg_vector_norm")
-def reduction(book: Book, call: Call) -> Traced:
+def reduction(book: Book, call: OperatorCall) -> Traced:
     """Reduces axes without channels."""
     source = call.tensor("self")
     dimensions = len(source.axes)

@@ -25,7 +25,7 @@ from workers.channels.layout import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class ChannelFindings:
     """What the rules see in a network.
 
     Attributes:
@@ -76,7 +76,7 @@ def gather(
     shapes: Mapping[str, tuple[int, ...]],
     parameters: frozenset[str],
     applications: Mapping[str, int],
-) -> Findings:
+) -> ChannelFindings:
     """Turns joined atoms into units and groups.
 
     Args:
@@ -124,7 +124,7 @@ def gather(
             splits[names[group]].append(site)
         if (fixed[roots[split.labels[split.labels >= 0]]] >= 0).any():
             stuck.add(site)
-    return Findings(
+    return ChannelFindings(
         channel_map=ChannelMap(
             groups=groups,
             tensors=tensors,

@@ -9,7 +9,7 @@ import numpy as np
 
 from workers.channels.operators import (
     Book,
-    Call,
+    OperatorCall,
     Traced,
     Unsupported,
     axis_number,
@@ -24,7 +24,7 @@ _TAKEN_APART = "channels that have to stay are taken apart with others"
 
 
 @rule("cat", "concat", "concatenate")
-def concatenate(book: Book, call: Call) -> Traced:
+def concatenate(book: Book, call: OperatorCall) -> Traced:
     """Label arrays one after the other; the remaining axes are joined.
 
     What a parameter by itself adds along the axis, such as a class token, is no channel.
@@ -48,7 +48,7 @@ def concatenate(book: Book, call: Call) -> Traced:
 
 
 @rule("stack")
-def stack(book: Book, call: Call) -> Traced:
+def stack(book: Book, call: OperatorCall) -> Traced:
     """Tensors of one shape along a new axis; the others are joined."""
     tensors: list[Traced] = call.arguments["tensors"]
     sizes = tensors[0].shape
@@ -58,7 +58,7 @@ def stack(book: Book, call: Call) -> Traced:
 
 
 @rule("slice", "narrow")
-def take_slice(book: Book, call: Call) -> Traced:
+def take_slice(book: Book, call: OperatorCall) -> Traced:
     """A part of one axis."""
     source = call.tensor("self")
     axis = axis_number(int(call.arguments["dim"]), len(source.axes))
@@ -68,7 +68,7 @@ def take_slice(book: Book, call: Call) -> Traced:
 
 
 @rule("split", "split_with_sizes", "chunk")
-def split(book: Book, call: Call) -> list[Traced]:
+def split(book: Book, call: OperatorCall) -> list[Traced]:
     """Consecutive parts of one axis; parts of one length stay so: equal indices of all parts are tied."""
     source = call.tensor("self")
     axis = axis_number(int(call.arguments["dim"]), len(source.axes))
@@ -93,7 +93,7 @@ def _part(book: Book, source: Traced, axis: int, where: slice) -> Traced:
 
 
 @rule("select")
-def select_one(book: Book, call: Call) -> Traced:
+def select_one(book: Book, call: OperatorCall) -> Traced:
     """One index of an axis; channels on that axis have to stay."""
     source = call.tensor("self")
     axis = axis_number(int(call.arguments["dim"]), len(source.axes))
@@ -101,7 +101,7 @@ def select_one(book: Book, call: Call) -> Traced:
 
 
 @rule("index_select")
-def select_some(book: Book, call: Call) -> Traced:
+def select_some(book: Book, call: OperatorCall) -> Traced:
     """What a stored list of numbers picks are new channels; what it picks from stays, or the numbers would change."""
     source, index = call.tensor("self"), call.tensor("index")
     axis = axis_number(int(call.arguments["dim"]), len(source.axes))
@@ -118,20 +118,20 @@ def select_some(book: Book, call: Call) -> Traced:
 
 
 @rule("unbind")
-def unbind(book: Book, call: Call) -> list[Traced]:
+def unbind(book: Book, call: OperatorCall) -> list[Traced]:
     """All indices of an axis one by one; channels on that axis have to stay."""
     source = call.tensor("self")
     axis = axis_number(int(call.arguments["dim"]), len(source.axes))
     return [_without(book, call, source, axis)] * source.shape[axis]
 
 
-def _without(book: Book, call: Call, source: Traced, axis: int) -> Traced:
+def _without(book: Book, call: OperatorCall, source: Traced, axis: int) -> Traced:
     book.atoms.fix(source.axes[axis], call.obstacle("picks single channels"))
     return Traced(axes=source.axes[:axis] + source.axes[axis + 1 :], zero=source.zero)
 
 
 @rule("roll", "flip")
-def turn(book: Book, call: Call) -> Traced:
+def turn(book: Book, call: OperatorCall) -> Traced:
     """Moves indices along axes without channels."""
     source = call.tensor("self")
     turned = call.arguments["dims"] or range(len(source.axes))
@@ -141,7 +141,7 @@ def turn(book: Book, call: Call) -> Traced:
 
 
 @rule("pad", "constant_pad_nd")
-def pad(book: Book, call: Call) -> Traced:
+def pad(book: Book, call: OperatorCall) -> Traced:
     """Indices put before and behind, axis by axis from the last one; those on a channel axis are no channels."""
     source = call.tensor("self")
     axes = list(source.axes)
@@ -159,7 +159,7 @@ def pad(book: Book, call: Call) -> Traced:
 
 
 @rule("pixel_shuffle")
-def pixel_shuffle(book: Book, call: Call) -> Traced:
+def pixel_shuffle(book: Book, call: OperatorCall) -> Traced:
     """Every r x r consecutive channels become one: they are one unit."""
     source, shape = _over_image(call)
     factor = int(call.arguments["upscale_factor"]) ** 2
@@ -168,14 +168,14 @@ def pixel_shuffle(book: Book, call: Call) -> Traced:
 
 
 @rule("pixel_unshuffle")
-def pixel_unshuffle(book: Book, call: Call) -> Traced:
+def pixel_unshuffle(book: Book, call: OperatorCall) -> Traced:
     """One channel becomes r x r consecutive ones."""
     source, shape = _over_image(call)
     labels = np.repeat(source.axes[-3], int(call.arguments["downscale_factor"]) ** 2)
     return Traced(axes=(*source.axes[:-3], labels, *(unlabelled(size) for size in shape[-2:])), zero=source.zero)
 
 
-def _over_image(call: Call) -> tuple[Traced, tuple[int, ...]]:
+def _over_image(call: OperatorCall) -> tuple[Traced, tuple[int, ...]]:
     source = call.tensor("self")
     if any(is_labelled(axis) for axis in source.axes[-2:]) or call.shape is None:
         raise Unsupported("space carries channels")
@@ -183,7 +183,7 @@ def _over_image(call: Call) -> tuple[Traced, tuple[int, ...]]:
 
 
 @rule("channel_shuffle", "native_channel_shuffle")
-def channel_shuffle(book: Book, call: Call) -> Traced:
+def channel_shuffle(book: Book, call: OperatorCall) -> Traced:
     """Channel j of part i goes to place i of part j: equal indices of all parts are one unit."""
     source, parts = call.tensor("self", "input"), int(call.arguments["groups"])
     labels = book.atoms.tie(source.axes[1].reshape(parts, -1).T, call.obstacle(_TAKEN_APART))

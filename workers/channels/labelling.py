@@ -18,7 +18,7 @@ from torch import Tensor, fx
 from workers.channels import attention_rules, elementwise_rules, index_rules, layer_rules, norm_rules, shape_rules
 from workers.channels.atoms import Obstacle
 from workers.channels.layout import Labels
-from workers.channels.operators import RULES, Book, Call, Traced, Unsupported, Value, unlabelled
+from workers.channels.operators import RULES, Book, OperatorCall, Traced, Unsupported, Value, unlabelled
 from workers.channels.trace import TracedGraph, arguments_of, module_of
 
 RULE_MODULES = (layer_rules, norm_rules, elementwise_rules, shape_rules, index_rules, attention_rules)
@@ -90,7 +90,7 @@ def _call(labelling: Labelling, node: fx.Node, values: Mapping[fx.Node, Value | 
         arguments["result_shapes"] = shapes
     shape = shapes if isinstance(shapes, tuple) else None
     site = f"{prefix}{node.name}"
-    call = Call(operator=str(node.target), where=module_of(node), site=site, arguments=arguments, shape=shape)
+    call = OperatorCall(operator=str(node.target), where=module_of(node), site=site, arguments=arguments, shape=shape)
     touched = list(_tensors(arguments))
     _note_numbers(labelling.book, call)
     reason = "no rule for this operator"
@@ -111,7 +111,7 @@ _NUMBERS = frozenset({"other", "value", "fill_value", "alpha", "beta", "exponent
 """Arguments whose numbers are computed with; integers elsewhere are sizes and places."""
 
 
-def _note_numbers(book: Book, call: Call) -> None:
+def _note_numbers(book: Book, call: OperatorCall) -> None:
     numbers = tuple(
         float(value)
         for name, value in call.arguments.items()

@@ -14,7 +14,7 @@ from workers.channels.layout import Labels
 from workers.channels.operators import (
     NO_CHANNELS,
     Book,
-    Call,
+    OperatorCall,
     Traced,
     Unsupported,
     is_labelled,
@@ -28,7 +28,7 @@ _MIXED = "channels that have to stay share a group of a convolution with others"
 
 
 @rule("conv1d", "conv2d", "conv3d")
-def convolution(book: Book, call: Call) -> Traced:
+def convolution(book: Book, call: OperatorCall) -> Traced:
     """Input channels are contracted, output channels are new; in groups, both are one unit per group."""
     source, weight = call.tensor("input"), call.tensor("weight")
     groups = int(call.arguments["groups"])
@@ -48,7 +48,7 @@ def convolution(book: Book, call: Call) -> Traced:
 
 
 @rule("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
-def transposed_convolution(book: Book, call: Call) -> Traced:
+def transposed_convolution(book: Book, call: OperatorCall) -> Traced:
     """The same with the weight's first two axes exchanged; in groups, axis 1 counts the outputs of one group."""
     source, weight = call.tensor("input"), call.tensor("weight")
     groups = int(call.arguments["groups"])
@@ -68,7 +68,7 @@ def transposed_convolution(book: Book, call: Call) -> Traced:
 
 
 @rule("linear")
-def linear(book: Book, call: Call) -> Traced:
+def linear(book: Book, call: OperatorCall) -> Traced:
     """Contracts the last axis; channels on other axes pass."""
     source, weight = call.tensor("input"), call.tensor("weight")
     produce(book, weight, 0)
@@ -81,7 +81,7 @@ def linear(book: Book, call: Call) -> Traced:
 
 
 @rule("prelu")
-def prelu(book: Book, call: Call) -> Traced:
+def prelu(book: Book, call: OperatorCall) -> Traced:
     """One slope for all channels, or one for each channel of axis 1."""
     source, weight = call.tensor("self"), call.tensor("weight")
     slopes = weight.axes[-1]
@@ -98,7 +98,7 @@ def produce(book: Book, weight: Traced, axis: int) -> None:
         book.produced.append((layer_name(weight.tensor), weight.axes[axis]))
 
 
-def contract(book: Book, call: Call, weight: Traced, axis: int, incoming: Labels) -> None:
+def contract(book: Book, call: OperatorCall, weight: Traced, axis: int, incoming: Labels) -> None:
     """Joins channels with the axis of the weight that is summed over."""
     if weight.tensor is not None:
         book.roles[weight.tensor, axis] = "input"
@@ -120,18 +120,18 @@ def _check(source: Traced, weight: Traced) -> None:
     only_channels_on(source, 1)
 
 
-def _tie_blocks(book: Book, call: Call, groups: int, one: Labels, other: Labels) -> Labels:
+def _tie_blocks(book: Book, call: OperatorCall, groups: int, one: Labels, other: Labels) -> Labels:
     """Ties two axes block by block and returns one label per block."""
     table = np.concatenate([one.reshape(groups, -1), other.reshape(groups, -1)], axis=1)
     return book.atoms.tie(table, call.obstacle(_MIXED))
 
 
-def _join_bias(book: Book, call: Call, outputs: Labels) -> None:
+def _join_bias(book: Book, call: OperatorCall, outputs: Labels) -> None:
     if isinstance(call.arguments["bias"], Traced):
         book.atoms.join(outputs, call.tensor("bias").axes[0], call.obstacle(NO_CHANNELS))
 
 
-def _result(call: Call, source: Traced, outputs: Labels) -> Traced:
+def _result(call: OperatorCall, source: Traced, outputs: Labels) -> Traced:
     if call.shape is None:
         raise Unsupported("a result that is not one tensor")
     space = (unlabelled(size) for size in call.shape[2:])

@@ -8,13 +8,13 @@ since removing a channel changes what the others become. Refuses to know about m
 from __future__ import annotations
 
 from workers.channels.layout import Labels
-from workers.channels.operators import NO_CHANNELS, Book, Call, Traced, is_labelled, only_channels_on, rule
+from workers.channels.operators import NO_CHANNELS, Book, OperatorCall, Traced, is_labelled, only_channels_on, rule
 
 _MIXED = "channels that have to stay share a group of a norm with others"
 
 
 @rule("batch_norm", "instance_norm")
-def channel_norm(book: Book, call: Call) -> Traced:
+def channel_norm(book: Book, call: OperatorCall) -> Traced:
     """Weight, bias and running statistics go with the channels of axis 1."""
     source = call.tensor("input")
     only_channels_on(source, 1)
@@ -24,7 +24,7 @@ def channel_norm(book: Book, call: Call) -> Traced:
 
 
 @rule("group_norm")
-def group_norm(book: Book, call: Call) -> Traced:
+def group_norm(book: Book, call: OperatorCall) -> Traced:
     """One group takes statistics over all channels of axis 1; of several groups each is one unit."""
     source, groups = call.tensor("input"), int(call.arguments["num_groups"])
     only_channels_on(source, 1)
@@ -39,7 +39,7 @@ def group_norm(book: Book, call: Call) -> Traced:
 
 
 @rule("layer_norm", "rms_norm")
-def layer_norm(book: Book, call: Call) -> Traced:
+def layer_norm(book: Book, call: OperatorCall) -> Traced:
     """Statistics over the last axes; weight and bias have these axes, too."""
     source = call.tensor("input")
     first = len(source.axes) - len(call.arguments["normalized_shape"])
@@ -54,10 +54,10 @@ def layer_norm(book: Book, call: Call) -> Traced:
     return Traced(axes=source.axes, zero=zero)
 
 
-def _has(call: Call, name: str) -> bool:
+def _has(call: OperatorCall, name: str) -> bool:
     return isinstance(call.arguments.get(name), Traced)
 
 
-def _join(book: Book, call: Call, name: str, axis: int, labels: Labels) -> None:
+def _join(book: Book, call: OperatorCall, name: str, axis: int, labels: Labels) -> None:
     if _has(call, name):
         book.atoms.join(labels, call.tensor(name).axes[axis], call.obstacle(NO_CHANNELS))

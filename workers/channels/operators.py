@@ -56,7 +56,7 @@ Value: TypeAlias = Traced | list[Traced]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class OperatorCall:
     """One call of an operator.
 
     Attributes:
@@ -88,7 +88,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
+class AxisSplit:
     """A view that takes an axis of channels apart.
 
     Attributes:
@@ -124,12 +124,12 @@ class Book:
     sliced: list[Labels] = field(default_factory=list)
     normalised: list[Labels] = field(default_factory=list)
     facts: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    splits: dict[str, Split] = field(default_factory=dict)
+    splits: dict[str, AxisSplit] = field(default_factory=dict)
     choices: dict[str, int] = field(default_factory=dict)
     overwritten: bool = False
 
 
-Rule: TypeAlias = Callable[[Book, Call], Value]
+Rule: TypeAlias = Callable[[Book, OperatorCall], Value]
 RULES: dict[str, Rule] = {}
 """Rule by operator name without namespace, overload and the underscore of in-place variants."""
 
@@ -167,7 +167,7 @@ def only_channels_on(tensor: Traced, axis: int) -> None:
             raise Unsupported(f"axis {number} carries channels, this operator expects them on axis {axis} only")
 
 
-def meet(book: Book, call: Call, axes: Sequence[Labels], size: int) -> Labels:
+def meet(book: Book, call: OperatorCall, axes: Sequence[Labels], size: int) -> Labels:
     """Labels of an axis on which several operands meet index by index.
 
     An axis of size 1 that is spread over a longer one has to stay.

@@ -13,9 +13,9 @@ import numpy as np
 
 from workers.channels.layout import Labels
 from workers.channels.operators import (
+    AxisSplit,
     Book,
-    Call,
-    Split,
+    OperatorCall,
     Traced,
     Unsupported,
     axis_number,
@@ -26,7 +26,7 @@ from workers.channels.operators import (
 
 
 @rule("view", "reshape", "_unsafe_view", "flatten", "unflatten")
-def reshape(book: Book, call: Call) -> Traced:
+def reshape(book: Book, call: OperatorCall) -> Traced:
     """Follows merged axes and split ones.
 
     Where the channels of one axis end up on several, the longest of these is taken for the one that gets shorter with
@@ -69,7 +69,7 @@ def _blocks(before: tuple[int, ...], after: tuple[int, ...]) -> list[tuple[list[
     return blocks
 
 
-def _reshape_block(book: Book, call: Call, axes: list[Labels], sizes: list[int]) -> list[Labels]:
+def _reshape_block(book: Book, call: OperatorCall, axes: list[Labels], sizes: list[int]) -> list[Labels]:
     labelled = [number for number, axis in enumerate(axes) if is_labelled(axis)]
     if not labelled:
         return [unlabelled(size) for size in sizes]
@@ -89,10 +89,10 @@ def _reshape_block(book: Book, call: Call, axes: list[Labels], sizes: list[int])
     return _take_apart(book, call, values)
 
 
-def _take_apart(book: Book, call: Call, values: Labels) -> list[Labels]:
+def _take_apart(book: Book, call: OperatorCall, values: Labels) -> list[Labels]:
     """Labels of the axes of an array of labels, one of them with channels."""
     longest = sorted(range(values.ndim), key=lambda axis: (values.shape[axis], axis), reverse=True)
-    book.splits[call.site] = Split(
+    book.splits[call.site] = AxisSplit(
         labels=values.reshape(-1), readings=tuple(axis for axis in longest if values.shape[axis] > 1)
     )
     target = book.choices.setdefault(call.site, longest[0])
@@ -105,14 +105,14 @@ def _take_apart(book: Book, call: Call, values: Labels) -> list[Labels]:
 
 
 @rule("permute")
-def permute(book: Book, call: Call) -> Traced:
+def permute(book: Book, call: OperatorCall) -> Traced:
     """Axes in another order."""
     source = call.tensor("self")
     return Traced(axes=tuple(source.axes[axis] for axis in call.arguments["dims"]), zero=source.zero)
 
 
 @rule("transpose", "swapaxes")
-def transpose(book: Book, call: Call) -> Traced:
+def transpose(book: Book, call: OperatorCall) -> Traced:
     """Two axes exchanged."""
     source = call.tensor("self")
     axes = list(source.axes)
@@ -123,7 +123,7 @@ def transpose(book: Book, call: Call) -> Traced:
 
 
 @rule("movedim", "moveaxis")
-def move_axes(book: Book, call: Call) -> Traced:
+def move_axes(book: Book, call: OperatorCall) -> Traced:
     """Some axes at other places, the rest in order."""
     source = call.tensor("self")
     moved, places = (
@@ -137,14 +137,14 @@ def move_axes(book: Book, call: Call) -> Traced:
 
 
 @rule("t")
-def matrix_transpose(book: Book, call: Call) -> Traced:
+def matrix_transpose(book: Book, call: OperatorCall) -> Traced:
     """The axes of a matrix exchanged."""
     source = call.tensor("self")
     return Traced(axes=source.axes[::-1], zero=source.zero)
 
 
 @rule("unsqueeze")
-def unsqueeze(book: Book, call: Call) -> Traced:
+def unsqueeze(book: Book, call: OperatorCall) -> Traced:
     """A new axis of size 1."""
     source = call.tensor("self")
     axes = list(source.axes)
@@ -153,7 +153,7 @@ def unsqueeze(book: Book, call: Call) -> Traced:
 
 
 @rule("squeeze")
-def squeeze(book: Book, call: Call) -> Traced:
+def squeeze(book: Book, call: OperatorCall) -> Traced:
     """Axes of size 1 disappear; a single channel on one of them has to stay."""
     source = call.tensor("self")
     given = call.arguments.get("dim", list(range(len(source.axes))))
@@ -166,7 +166,7 @@ def squeeze(book: Book, call: Call) -> Traced:
 
 
 @rule("expand")
-def expand(book: Book, call: Call) -> Traced:
+def expand(book: Book, call: OperatorCall) -> Traced:
     """Axes of size 1 are repeated; a single channel on one of them has to stay."""
     source = call.tensor("self")
     shape = call.shape or ()
@@ -181,7 +181,7 @@ def expand(book: Book, call: Call) -> Traced:
 
 
 @rule("repeat")
-def repeat(book: Book, call: Call) -> Traced:
+def repeat(book: Book, call: OperatorCall) -> Traced:
     """Axes several times over; a single channel that is repeated has to stay."""
     source, times = call.tensor("self"), list(call.arguments["repeats"])
     added = len(times) - len(source.axes)

@@ -13,17 +13,17 @@ from typing import TypeAlias
 
 from torch import nn
 
-from workers.channels.gathering import Findings
+from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import select
 from workers.channels.trace import meta_copy, run
 
-Analyse: TypeAlias = Callable[[nn.Module], Findings]
+Analyse: TypeAlias = Callable[[nn.Module], ChannelFindings]
 
 
 def verified(
-    meta_model: nn.Module, input_shape: tuple[int, ...], found: Findings, analyse: Analyse
+    meta_model: nn.Module, input_shape: tuple[int, ...], found: ChannelFindings, analyse: Analyse
 ) -> tuple[ChannelMap, frozenset[str]]:
     """The map without the groups that do not keep its promise, and the names of these groups.
 
@@ -60,7 +60,9 @@ def verified(
 class _Proof:
     """Cuts of one network."""
 
-    def __init__(self, meta_model: nn.Module, input_shape: tuple[int, ...], found: Findings, analyse: Analyse) -> None:
+    def __init__(
+        self, meta_model: nn.Module, input_shape: tuple[int, ...], found: ChannelFindings, analyse: Analyse
+    ) -> None:
         self._model = meta_model
         self._input_shape = input_shape
         self._found = found

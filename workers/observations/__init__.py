@@ -14,7 +14,7 @@ from workers.observations.gradients import gradients
 from workers.observations.ranks import ranks
 from workers.observations.removals import removals
 from workers.observations.units import sum_per_unit
-from workers.observations.watching import Point, find_points, watching
+from workers.observations.watching import WatchPoint, find_points, watching
 
 OBSERVATIONS: Mapping[str, Observation] = MappingProxyType(
     {"activations": activations, "gradients": gradients, "ranks": ranks, "removals": removals}
@@ -26,7 +26,7 @@ __all__ = [
     "Batches",
     "Observation",
     "Observed",
-    "Point",
+    "WatchPoint",
     "find_observation",
     "find_points",
     "observation",

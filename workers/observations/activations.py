@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from workers.channels import ChannelMap
 from workers.observations._base import Batches, Observed, observation
 from workers.observations.units import sum_per_unit
-from workers.observations.watching import Point, find_points, watching
+from workers.observations.watching import WatchPoint, find_points, watching
 
 STATISTICS = ("mean", "std", "l1", "l2", "l2_variance", "absolute", "active")
 """Averages over the images of a map's mean, standard deviation, sum of absolute values, Euclidean norm, mean absolute
@@ -42,17 +42,17 @@ class _Sums:
     """Sums over the images of what `STATISTICS` are made of, at every point."""
 
     def __init__(self) -> None:
-        self._sums: dict[Point, Tensor] = {}
+        self._sums: dict[WatchPoint, Tensor] = {}
         self._scratch = torch.empty(0)
 
-    def see(self, point: Point, maps: Float[Tensor, "n c *space"]) -> Float[Tensor, "n c *space"]:
+    def see(self, point: WatchPoint, maps: Float[Tensor, "n c *space"]) -> Float[Tensor, "n c *space"]:
         """Add the maps of a batch, and hand them on."""
         flat = maps.reshape(*maps.shape[:2], -1)
         batch = _statistics(flat, self._scratch_for(flat))
         self._sums[point] = self._sums[point] + batch if point in self._sums else batch
         return maps
 
-    def over_images(self, num_images: int) -> list[tuple[Point, Float[Tensor, "statistics _channels"]]]:
+    def over_images(self, num_images: int) -> list[tuple[WatchPoint, Float[Tensor, "statistics _channels"]]]:
         """The statistics of every channel of every point; rows as in `STATISTICS`."""
         found = []
         norm, variance = STATISTICS.index("l2"), STATISTICS.index("l2_variance")

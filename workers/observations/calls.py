@@ -17,7 +17,7 @@ Visit: TypeAlias = Callable[[Sequence[Any], Mapping[str, Any], Any], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class RecordedCall:
     """A call of a torch function that returned tensors.
 
     Attributes:
@@ -33,7 +33,7 @@ class Call:
     shape: tuple[int, ...]
 
 
-def record(module: nn.Module, image: Tensor) -> list[Call]:
+def record(module: nn.Module, image: Tensor) -> list[RecordedCall]:
     """The calls of one forward pass, in order of execution.
 
     Args:
@@ -55,7 +55,7 @@ def visiting(visits: Mapping[int, Visit]) -> TorchFunctionMode:
     return _Visiting(visits)
 
 
-def follower(calls: Sequence[Call], number: int) -> int | None:
+def follower(calls: Sequence[RecordedCall], number: int) -> int | None:
     """The one call that gets a result; of a call in place all later ones get what that made of it."""
     result = calls[number].output
     readers = [later for later in range(number + 1, len(calls)) if result in calls[later].inputs]
@@ -69,7 +69,7 @@ class _Recorder(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[Call] = []
+        self.calls: list[RecordedCall] = []
         self._kept: list[Tensor] = []
 
     def __torch_function__(
@@ -82,7 +82,7 @@ class _Recorder(TorchFunctionMode):
             self._kept += [*made, *got]
             alone = isinstance(result, Tensor)
             self.calls.append(
-                Call(
+                RecordedCall(
                     name=getattr(function, "__name__", "").rstrip("_"),
                     inputs=frozenset(map(id, got)),
                     output=id(result) if alone else None,

@@ -14,7 +14,7 @@ from workers.channels import ChannelMap
 from workers.criteria.filters import absolute_sums, filter_names
 from workers.observations._base import Batches, Observed, observation, total_loss
 from workers.observations.units import sum_per_unit
-from workers.observations.watching import Point, find_points, watching
+from workers.observations.watching import WatchPoint, find_points, watching
 
 
 @observation(needs="labels")
@@ -48,12 +48,12 @@ def gradients(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> O
 
 
 def _derivatives(
-    module: nn.Module, points: list[Point], weights: list[Tensor], images: Tensor, labels: Tensor
-) -> tuple[dict[Point, Tensor], tuple[Tensor, ...]]:
+    module: nn.Module, points: list[WatchPoint], weights: list[Tensor], images: Tensor, labels: Tensor
+) -> tuple[dict[WatchPoint, Tensor], tuple[Tensor, ...]]:
     """Of the summed loss of a batch: by the gates, an entry per image and channel of each point, and by the weights."""
-    gates: dict[Point, Tensor] = {}
+    gates: dict[WatchPoint, Tensor] = {}
 
-    def see(point: Point, maps: Tensor) -> Tensor:
+    def see(point: WatchPoint, maps: Tensor) -> Tensor:
         gates[point] = torch.ones(maps.shape[:2], dtype=maps.dtype, device=maps.device, requires_grad=True)
         return maps * gates[point].view(*maps.shape[:2], *[1] * (maps.ndim - 2))
 

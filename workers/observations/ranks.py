@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from workers.channels import ChannelMap
 from workers.observations._base import Batches, Observed, observation
 from workers.observations.units import sum_per_unit
-from workers.observations.watching import Point, find_points, watching
+from workers.observations.watching import WatchPoint, find_points, watching
 
 
 @observation(needs="images")
@@ -20,9 +20,9 @@ def ranks(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Obser
     A map of one position has rank 1, or 0 where it is zero. A unit of several channels has the sum of their ranks.
     """
     points = find_points(module, channel_map, batches.example)
-    sums: dict[Point, Tensor] = {}
+    sums: dict[WatchPoint, Tensor] = {}
 
-    def see(point: Point, maps: Tensor) -> Tensor:
+    def see(point: WatchPoint, maps: Tensor) -> Tensor:
         width = maps.shape[-1] if maps.ndim > 2 else 1
         batch = torch.linalg.matrix_rank(maps.reshape(*maps.shape[:2], -1, width)).double().sum(0)
         sums[point] = sums[point] + batch if point in sums else batch

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workers.channels import ChannelMap
-from workers.observations.watching import Point
+from workers.observations.watching import WatchPoint
 
 
 def sum_per_unit(
-    channel_map: ChannelMap, values: Iterable[tuple[Point, Float[Tensor, "*_lead _channels"]]]
+    channel_map: ChannelMap, values: Iterable[tuple[WatchPoint, Float[Tensor, "*_lead _channels"]]]
 ) -> dict[str, Float[Tensor, "*_lead _units"]]:
     """From a value per channel of every point to one per unit: the sum over all channels that the unit has.
 

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from jobs.errors import BadInputError
 from workers.channels import AxisLayout, ChannelMap
-from workers.observations.calls import Call, Visit, follower, record, visiting
+from workers.observations.calls import RecordedCall, Visit, follower, record, visiting
 
 _CHANNEL_AXIS = {
     "linear": -1,
@@ -33,7 +33,7 @@ _ACTIVATIONS = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Point:
+class WatchPoint:
     """A place where the channels of one layer are seen; two are the same only if they are one object.
 
     Attributes:
@@ -49,11 +49,11 @@ class Point:
     layout: AxisLayout
 
 
-See: TypeAlias = Callable[[Point, Float[Tensor, "n c *space"]], Float[Tensor, "n c *space"]]
+See: TypeAlias = Callable[[WatchPoint, Float[Tensor, "n c *space"]], Float[Tensor, "n c *space"]]
 """Looks at the feature maps at a point, and returns what the network goes on with."""
 
 
-def find_points(module: nn.Module, channel_map: ChannelMap, image: Float[Tensor, "1 c h w"]) -> list[Point]:
+def find_points(module: nn.Module, channel_map: ChannelMap, image: Float[Tensor, "1 c h w"]) -> list[WatchPoint]:
     """The points of all layers that produce units.
 
     Args:
@@ -73,7 +73,7 @@ def find_points(module: nn.Module, channel_map: ChannelMap, image: Float[Tensor,
             if call.name in _CHANNEL_AXIS and id(tensors[name]) in call.inputs:
                 axis = _CHANNEL_AXIS[call.name]
                 call_number = _last_of_chain(calls, number)
-                points.append(Point(layer=layer, call=call_number, axis=axis, layout=_output(channel_map, name)))
+                points.append(WatchPoint(layer=layer, call=call_number, axis=axis, layout=_output(channel_map, name)))
     seen = {index for point in points for index in point.layout.present()}
     for index, group in enumerate(channel_map.groups):
         if index not in seen:
@@ -84,7 +84,7 @@ def find_points(module: nn.Module, channel_map: ChannelMap, image: Float[Tensor,
     return points
 
 
-def watching(points: Iterable[Point], see: See) -> TorchFunctionMode:
+def watching(points: Iterable[WatchPoint], see: See) -> TorchFunctionMode:
     """A context for *one* forward pass, in which `see` is called at every point.
 
     Args:
@@ -92,7 +92,7 @@ def watching(points: Iterable[Point], see: See) -> TorchFunctionMode:
         see: Gets the point and its feature maps, channels on axis 1, and returns what the network goes on with.
     """
 
-    def visit(point: Point) -> Visit:
+    def visit(point: WatchPoint) -> Visit:
         return lambda args, kwargs, result: see(point, result.movedim(point.axis, 1)).movedim(1, point.axis)
 
     return visiting({point.call: visit(point) for point in points})
@@ -103,7 +103,7 @@ def _output(channel_map: ChannelMap, name: str) -> AxisLayout:
     return next(layout for layout in channel_map.tensors[name] if layout.role == "output" and layout.labelled)
 
 
-def _last_of_chain(calls: Sequence[Call], start: int) -> int:
+def _last_of_chain(calls: Sequence[RecordedCall], start: int) -> int:
     last = start
     for names in (_NORMS, _ACTIVATIONS):
         reader = follower(calls, last)

@@ -7,7 +7,7 @@
 Refuses to know how many channels should go (`allocation`) and where images come from.
 """
 
-from workers.reconstruction.layerwise import METHODS, Kept, Method, Refitter, own_shares, reconstruct
+from workers.reconstruction.layerwise import METHODS, Kept, LayerwiseMethod, Refitter, own_shares, reconstruct
 from workers.reconstruction.refit import Refit
 from workers.reconstruction.repair import repair
 from workers.reconstruction.samples import Comparison, Restriction, Sums, selection
@@ -17,7 +17,7 @@ __all__ = [
     "METHODS",
     "Comparison",
     "Kept",
-    "Method",
+    "LayerwiseMethod",
     "Refit",
     "Refitter",
     "Restriction",

@@ -48,7 +48,7 @@ class Refitter(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
+class LayerwiseMethod:
     """A way to prune by reconstruction.
 
     Attributes:
@@ -65,7 +65,7 @@ def reconstruct(
     comparison: Comparison,
     channel_map: ChannelMap,
     widths: Mapping[str, int],
-    method: Method,
+    method: LayerwiseMethod,
     *,
     ridge: float = RIDGE,
 ) -> tuple[Kept, list[Refit]]:
@@ -170,10 +170,10 @@ def _by_factors(smaller: nn.Module, channel_map: ChannelMap, site: Site, sums: S
     return rescale_units(smaller, site, sums, units, factors)
 
 
-METHODS: Mapping[str, Method] = MappingProxyType(
+METHODS: Mapping[str, LayerwiseMethod] = MappingProxyType(
     {
-        "lasso": Method(choose=surviving, refit=_by_weights),
-        "thinet": Method(choose=least_contribution, refit=_by_factors),
+        "lasso": LayerwiseMethod(choose=surviving, refit=_by_weights),
+        "thinet": LayerwiseMethod(choose=least_contribution, refit=_by_factors),
     }
 )
 """The methods that a sweep can name."""

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from workers.observations.calls import Call, follower, record
+from workers.observations.calls import RecordedCall, follower, record
 
 _LAYERS = frozenset({"conv2d", "linear"})
 
@@ -85,7 +85,11 @@ def find_sites(module: nn.Module, image: Float[Tensor, "1 c h w"]) -> list[Site]
 
 
 def _compared(
-    module: nn.Module, calls: Sequence[Call], number: int, owners: Mapping[int, str], uses: Mapping[int, list[int]]
+    module: nn.Module,
+    calls: Sequence[RecordedCall],
+    number: int,
+    owners: Mapping[int, str],
+    uses: Mapping[int, list[int]],
 ) -> tuple[str | None, int]:
     """The norm behind a call, if there is one, and the call whose result is compared."""
     norm, last = None, number
@@ -100,7 +104,9 @@ def _compared(
     return norm, last
 
 
-def _norm(module: nn.Module, call: Call, owners: Mapping[int, str], uses: Mapping[int, list[int]]) -> str | None:
+def _norm(
+    module: nn.Module, call: RecordedCall, owners: Mapping[int, str], uses: Mapping[int, list[int]]
+) -> str | None:
     """The plain batch norm that made a call and no other one."""
     for tensor in call.inputs & owners.keys():
         name, _, own = owners[tensor].rpartition(".")
@@ -109,6 +115,6 @@ def _norm(module: nn.Module, call: Call, owners: Mapping[int, str], uses: Mappin
     return None
 
 
-def _channels_first(call: Call) -> bool:
+def _channels_first(call: RecordedCall) -> bool:
     """Whether a batch norm runs along the channels of the result."""
     return call.name == "conv2d" or len(call.shape) == 2

@@ -9,7 +9,7 @@ from workers.channels import ChannelMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Branch:
+class ResidualBranch:
     """What is added to a shortcut.
 
     Attributes:
@@ -21,7 +21,7 @@ class Branch:
     inner: tuple[int, ...]
 
 
-def residual_branches(channel_map: ChannelMap) -> list[Branch]:
+def residual_branches(channel_map: ChannelMap) -> list[ResidualBranch]:
     """All branches with at least one group inside, in order of execution.
 
     The end of a branch makes channels together with other layers, and reads a group that nothing else reads. So a
@@ -29,7 +29,7 @@ def residual_branches(channel_map: ChannelMap) -> list[Branch]:
     """
     readers = _readers(channel_map)
     branches = [
-        Branch(end=layer, inner=tuple(inner))
+        ResidualBranch(end=layer, inner=tuple(inner))
         for group in channel_map.groups
         if len(group.layers) > 1
         for layer in group.layers

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from jobs.spec.sparsity import GroupLassoSpec, SlimmingSpec, SoftFilterSpec, SparsifySpec, StructureSelectionSpec
-from workers.allocation import ALLOCATIONS, Question, allocate
+from workers.allocation import ALLOCATIONS, AllocationProblem, allocate
 from workers.channels import ParameterCount, find_groups, fold_batchnorm
 from workers.sparsity.group_lasso import GroupLasso
 from workers.sparsity.slimming import Slimming, start_scales
@@ -44,7 +44,7 @@ def make_regulariser(
             )
         case SoftFilterSpec():
             channel_map = find_groups(model, input_shape)
-            question = Question(channel_map=channel_map, target=compression, cost=ParameterCount(channel_map))
-            return SoftFilterPruning(model, channel_map, allocate(ALLOCATIONS["uniform"], question).widths)
+            problem = AllocationProblem(channel_map=channel_map, target=compression, cost=ParameterCount(channel_map))
+            return SoftFilterPruning(model, channel_map, allocate(ALLOCATIONS["uniform"], problem).widths)
         case GroupLassoSpec():
             return GroupLasso(model, find_groups(model, input_shape), strength=spec.strength)

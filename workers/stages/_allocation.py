@@ -11,10 +11,10 @@ from jobs.stages.base import ArtifactKey, StageParams
 from jobs.stages.common import DesignInput, FollowedDesigns, Removal, Shrinking, WidthParams
 from workers.allocation import (
     Allocation,
+    AllocationProblem,
     Allocator,
     Design,
     Errors,
-    Question,
     allocate,
     find_allocator,
     latency_cost,
@@ -55,7 +55,7 @@ def allocate_widths(
     measure, cost = _cost(context, network, widths)
     scores = how.scores if isinstance(how, Removal) else None
     evidence = _evidence(context, network, widths, scores)
-    question = Question(
+    problem = AllocationProblem(
         channel_map=network.channel_map,
         target=widths.compression,
         cost=cost,
@@ -63,7 +63,7 @@ def allocate_widths(
         memory=lambda batch_size: _memory(network, batch_size),
         **{**evidence, **({"errors": errors} if errors else {})},
     )
-    return allocate(_allocator(widths), question, _settings(widths))
+    return allocate(_allocator(widths), problem, _settings(widths))
 
 
 def latency_of(context: Context[StageParams], network: StoredNetwork, profile: ArtifactKey) -> Cost:

@@ -26,8 +26,8 @@ from orchestrator.backends.ray_cluster.link import PATIENCE_S, Link
 from orchestrator.backends.ray_cluster.losses import Reference, failures, means_lost_cluster, nodes_of
 from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
 from orchestrator.backends.ray_cluster.worker import Execute, Workplace, execute, hide_gpus, work_through
-from orchestrator.store import Term
-from workers.entry import Provenance
+from orchestrator.store import LeaseTerm
+from workers.attempt.entry import Provenance
 
 _GPU_TASKS_PER_PROCESS = 100
 """After so many Ray tasks a worker process with a GPU ends, and with it all memory that it holds."""
@@ -75,7 +75,7 @@ class RayBackend:
         storage: str,
         provenance: Provenance,
         *,
-        term: Term | None = None,
+        term: LeaseTerm | None = None,
         execute: Execute = execute,
         patience_s: float = PATIENCE_S,
     ) -> None:

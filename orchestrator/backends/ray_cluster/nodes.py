@@ -26,7 +26,7 @@ _UNKNOWN = NodeKind(name="whatever the autoscaler starts", cpus=_ANY, gpus=_ANY,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class ClusterNode:
     """A machine that is there.
 
     Attributes:
@@ -59,10 +59,10 @@ class Nodes:
     """The machines that are there, as Ray said at most two seconds ago."""
 
     def __init__(self) -> None:
-        self._nodes: dict[str, Node] = {}
+        self._nodes: dict[str, ClusterNode] = {}
         self._read_s = -math.inf
 
-    def alive(self) -> Mapping[str, Node]:
+    def alive(self) -> Mapping[str, ClusterNode]:
         """By their names."""
         if time.monotonic() - self._read_s > _FRESH_S:
             self._nodes = {each["NodeID"]: _node(each) for each in ray.nodes() if each["Alive"]}
@@ -84,7 +84,7 @@ class Nodes:
         return avoid & alive.keys() if any(node.room_for(resources) for node in others) else frozenset()
 
 
-def node_kinds(alive: Mapping[str, Node]) -> tuple[NodeKind, ...]:
+def node_kinds(alive: Mapping[str, ClusterNode]) -> tuple[NodeKind, ...]:
     """The kinds of the machines that are there, and of those that an autoscaler could start.
 
     Where an autoscaler is at work whose node types cannot be learnt, anything may come: a kind that every request fits
@@ -108,10 +108,10 @@ def node_kinds(alive: Mapping[str, Node]) -> tuple[NodeKind, ...]:
     return (*present.values(), *startable)
 
 
-def _node(described: Mapping[str, Any]) -> Node:
+def _node(described: Mapping[str, Any]) -> ClusterNode:
     resources, labels = described["Resources"], described.get("Labels") or {}
     host = described["NodeManagerHostname"]
-    return Node(
+    return ClusterNode(
         id=described["NodeID"],
         host=host,
         kind=labels.get("ray.io/node-group") or host,

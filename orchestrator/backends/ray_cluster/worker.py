@@ -16,8 +16,8 @@ import ray
 from jobs.outcome import Cause, Failed, Outcome
 from jobs.stages.table import StageKind
 from jobs.task import Task
-from orchestrator.store import ArtifactStore, Fence, Term, open_store
-from workers.entry import Provenance, run_task
+from orchestrator.store import ArtifactStore, Fence, LeaseTerm, open_store
+from workers.attempt.entry import Provenance, run_task
 
 if TYPE_CHECKING:
     from workers.stages import AnyContext, Product
@@ -35,7 +35,7 @@ class Workplace:
 
     storage: str
     provenance: Provenance
-    term: Term | None = None
+    term: LeaseTerm | None = None
 
 
 StageOf = Callable[[StageKind], Callable[["AnyContext"], "Product"]]
@@ -49,7 +49,7 @@ def cached_store(storage: str) -> ArtifactStore:
 
 
 @cache
-def cached_fence(storage: str, term: Term) -> Fence:
+def cached_fence(storage: str, term: LeaseTerm) -> Fence:
     """The fence of a term, one per process: it remembers when it last asked the store."""
     return Fence(cached_store(storage).files, term)
 

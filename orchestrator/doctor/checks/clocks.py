@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from orchestrator.doctor.facts import Machine
+from orchestrator.doctor.facts import HostFacts
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 
 NAME = "clocks"
@@ -12,7 +12,7 @@ NOTICED_S, REFUSED_S = 5.0, 15 * 60.0
 _REMEDY = "let every machine keep its time by a time server (chrony, systemd-timesyncd)"
 
 
-def judge(machines: Sequence[Machine]) -> Finding | None:
+def judge(machines: Sequence[HostFacts]) -> Finding | None:
     """Judge; nothing to say where there is one clock only."""
     if not machines:
         return None
@@ -23,6 +23,6 @@ def judge(machines: Sequence[Machine]) -> Finding | None:
     return (fail if _surely_s(worst) >= REFUSED_S else warn)(NAME, found, _REMEDY)
 
 
-def _surely_s(machine: Machine) -> float:
+def _surely_s(machine: HostFacts) -> float:
     """The least that the clock is off."""
     return max(0.0, abs(machine.clock_skew_s) - machine.clock_error_s)

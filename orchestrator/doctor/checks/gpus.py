@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from orchestrator.doctor.facts import Machine
+from orchestrator.doctor.facts import HostFacts
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 
 NAME = "gpus"
@@ -13,7 +13,7 @@ _DRIVER = (
 )
 
 
-def judge(device: str, machines: Sequence[Machine], startable_gpus: float) -> Finding:
+def judge(device: str, machines: Sequence[HostFacts], startable_gpus: float) -> Finding:
     """Judge.
 
     Args:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from orchestrator.doctor.facts import Machine
+from orchestrator.doctor.facts import HostFacts
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 
 NAME = "storage"
@@ -15,7 +15,7 @@ _WRITE = (
 )
 
 
-def judge(uri: str, machines: Sequence[Machine], *, on_cluster: bool) -> Finding:
+def judge(uri: str, machines: Sequence[HostFacts], *, on_cluster: bool) -> Finding:
     """Judge whether it can be written to.
 
     Args:
@@ -33,7 +33,7 @@ def judge(uri: str, machines: Sequence[Machine], *, on_cluster: bool) -> Finding
     return ok(NAME, f"{uri} was written to from {'inside the cluster: ' if on_cluster else ''}{names}")
 
 
-def judge_space(machines: Sequence[Machine]) -> Finding | None:
+def judge_space(machines: Sequence[HostFacts]) -> Finding | None:
     """Judge whether there is room; nothing to say of an object store."""
     rooms = [(machine.free_bytes, machine.name) for machine in machines if machine.free_bytes is not None]
     if not rooms:

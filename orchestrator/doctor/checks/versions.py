@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from orchestrator.doctor.facts import Machine
+from orchestrator.doctor.facts import HostFacts
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 
 NAME = "versions"
@@ -10,7 +10,7 @@ NAME = "versions"
 _SAME = "install the same versions on every machine: one image, or one lock file"
 
 
-def judge(here: Machine, machines: Sequence[Machine]) -> Finding:
+def judge(here: HostFacts, machines: Sequence[HostFacts]) -> Finding:
     """Judge. Within a cluster everything must be equal; this machine only submits, so it may differ.
 
     Args:
@@ -30,7 +30,7 @@ def judge(here: Machine, machines: Sequence[Machine]) -> Finding:
     return ok(NAME, f"{_text(driver)}, on {len(machines)} machines and here")
 
 
-def _difference(one: Machine, other: Machine) -> str:
+def _difference(one: HostFacts, other: HostFacts) -> str:
     names = [name for name in one.versions if one.versions[name] != other.versions.get(name)]
     return "; ".join(
         f"{name} is {one.versions[name]} on {one.name} and {other.versions.get(name, 'unknown')} on {other.name}"
@@ -38,5 +38,5 @@ def _difference(one: Machine, other: Machine) -> str:
     )
 
 
-def _text(machine: Machine) -> str:
+def _text(machine: HostFacts) -> str:
     return ", ".join(f"{name} {version}" for name, version in machine.versions.items())

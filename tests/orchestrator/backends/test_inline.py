@@ -2,7 +2,7 @@ import pytest
 from backend_suite import BackendSuite
 
 from orchestrator.backends import InlineBackend
-from workers.entry import Provenance
+from workers.attempt.entry import Provenance
 
 
 class TestInlineBackend(BackendSuite):

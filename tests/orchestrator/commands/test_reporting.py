@@ -5,7 +5,7 @@ from mlflow import MlflowClient
 
 from jobs.artifact import Manifest
 from orchestrator.commands.reporting import sync
-from orchestrator.holding import Hold
+from orchestrator.driver.lease import DriverLease
 from orchestrator.planning import PlannedCurve, PlannedPoint
 from orchestrator.results import METRICS, SweepRecord
 from orchestrator.store import ArtifactStore, Lease, LeaseHeldError, open_store
@@ -27,7 +27,7 @@ def store(tmp_path) -> ArtifactStore:
 
 def test_sync_leaves_a_sweep_that_is_running_to_its_driver(store):
     with (
-        Hold(store, Lease.acquire(store.files, "s"), beat_s=0.05),
+        DriverLease(store, Lease.acquire(store.files, "s"), beat_s=0.05),
         pytest.raises(LeaseHeldError, match="is being run by process"),
     ):
         sync("s", storage=store.uri, tracking=None, rebuild=False)

@@ -9,7 +9,7 @@ import yaml
 from jobs.artifact import MissingArtifactError
 from jobs.errors import BadInputError
 from orchestrator.commands import watching
-from orchestrator.holding import Hold
+from orchestrator.driver.lease import DriverLease
 from orchestrator.store import ArtifactStore, Fence, Lease, open_store
 
 KEY, OTHER = "ab" + "1" * 30, "ab" + "2" * 30
@@ -179,7 +179,7 @@ def test_retries_of_a_sweep_that_is_not_there_are_an_error(store, storage):
 
 
 def test_cancel_reaches_the_driver_and_its_workers(store, storage, capsys):
-    with Hold(store, Lease.acquire(store.files, "s"), beat_s=0.01) as hold:
+    with DriverLease(store, Lease.acquire(store.files, "s"), beat_s=0.01) as hold:
         assert watching.cancel("s", storage=storage, wait=False) == 0
         assert Fence(store.files, hold.term).should_stop()
     assert "asked process" in capsys.readouterr().out

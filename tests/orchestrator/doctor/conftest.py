@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.doctor.facts import Machine
+from orchestrator.doctor.facts import HostFacts
 
-HEALTHY = Machine(
+HEALTHY = HostFacts(
     name="node",
     versions={"python": "3.11.7", "ray": "2.60.0", "torch": "2.15.0", "orchard": "0.1.0"},
     storage_problem="",
@@ -19,7 +19,7 @@ HEALTHY = Machine(
 def machine():
     """Makes a healthy machine, with changes."""
 
-    def make(name: str = "node", **changes) -> Machine:
+    def make(name: str = "node", **changes) -> HostFacts:
         return replace(HEALTHY, name=name, **changes)
 
     return make

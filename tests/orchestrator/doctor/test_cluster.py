@@ -9,9 +9,9 @@ from servers import free_port
 
 from orchestrator.commands.submitting import EXCLUDES
 from orchestrator.doctor.cluster import RefusedError, UnreachableError, look_by_dashboard, upload_sizes
-from orchestrator.doctor.facts import Question
+from orchestrator.doctor.facts import ProbeRequest
 
-QUESTION = Question(storage="/tmp", tracking="sqlite:///unused.db", gpus=False)
+QUESTION = ProbeRequest(storage="/tmp", tracking="sqlite:///unused.db", gpus=False)
 
 
 class Refusing(BaseHTTPRequestHandler):

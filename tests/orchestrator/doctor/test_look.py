@@ -4,12 +4,12 @@ import platform
 
 from servers import free_port
 
-from orchestrator.doctor.facts import Question
+from orchestrator.doctor.facts import ProbeRequest
 from orchestrator.doctor.look import look_around, tracking_problem
 
 
 def look(storage: str):
-    return look_around(Question(storage=storage, tracking="sqlite:///unused.db", gpus=False))
+    return look_around(ProbeRequest(storage=storage, tracking="sqlite:///unused.db", gpus=False))
 
 
 def test_a_folder_that_can_be_written_to_is_left_empty(tmp_path):

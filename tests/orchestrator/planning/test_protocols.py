@@ -15,7 +15,7 @@ from jobs.stages.table import StageKind
 from jobs.stages.training import FurtherTraining, ScratchBudget, ScratchTraining
 from orchestrator.planning import plan_sweep
 from orchestrator.store import open_store
-from workers.entry import run_task
+from workers.attempt.entry import run_task
 
 CHECKPOINT = "models.net={network: resnet, weights: w.safetensors}"
 PROTOCOLS = {

@@ -16,12 +16,12 @@ from jobs.stages.table import StageKind
 from jobs.task import joined_tasks
 from orchestrator import reachability
 from orchestrator.backends import SimulatedBackend, Slots
-from orchestrator.machine import Lane, Machine
+from orchestrator.driver.resume import resume_point
+from orchestrator.driver.run import drive
 from orchestrator.planning import Plan, PlannedCurve, PlannedPoint
 from orchestrator.results import SweepRecord
-from orchestrator.resume import resume_point
-from orchestrator.run import drive
 from orchestrator.scheduling.graph import TaskState
+from orchestrator.scheduling.scheduler import Lane, Scheduler
 from orchestrator.store import open_store
 
 TRAIN = plain_task(StageKind.TRAIN)
@@ -39,9 +39,9 @@ def by_key(*tasks):
 TASKS = by_key(TRAIN, OBSERVE, VOTE, EVALUATE)
 
 
-def machine(tasks=None, *targets, **more):
+def scheduler(tasks=None, *targets, **more):
     tasks = TASKS if tasks is None else tasks
-    return Machine(tasks, targets or [EVALUATE.key], limits=dict.fromkeys(Lane, 100), **more)
+    return Scheduler(tasks, targets or [EVALUATE.key], limits=dict.fromkeys(Lane, 100), **more)
 
 
 def succeeded(task, measured=MEASURED):
@@ -60,7 +60,7 @@ def run_all(state, attempts, outcome=succeeded):
 
 class TestMachine:
     def test_they_run_between_what_measured_them_and_what_joins_them(self):
-        state = machine()
+        state = scheduler()
         ran = run_all(state, state.start(frozenset(), {}))
         assert [task.stage.value for task in ran] == [
             "train",
@@ -75,30 +75,30 @@ class TestMachine:
         assert state.complete
 
     def test_the_one_with_most_work_starts_first(self):
-        state = machine()
+        state = scheduler()
         ran = run_all(state, state.start(frozenset(), {}))
         assert next(task for task in ran if task.stage is StageKind.SCORE).params.criterion == "fpgm"
 
     def test_they_ask_for_what_their_stage_asks_for(self):
         four = Resources(num_cpus=4.0)
-        state = machine(resources={StageKind.SCORE: four})
+        state = scheduler(resources={StageKind.SCORE: four})
         ran = run_all(state, state.start(frozenset(), {}))
         assert {task.resources for task in ran if task.stage is StageKind.SCORE} == {four}
 
     def test_tasks_that_join_the_same_ones_share_them(self):
         other = vote_task(TRAIN.key, OBSERVE.key, fraction=0.9)
-        state = machine({**TASKS, other.key: other}, EVALUATE.key, other.key)
+        state = scheduler({**TASKS, other.key: other}, EVALUATE.key, other.key)
         ran = run_all(state, state.start(frozenset(), {}))
         assert Counter(task.stage for task in ran)[StageKind.SCORE] == len(BRANCHES)
         assert state.state_of(other.key) is TaskState.DONE
 
     def test_where_none_appear_the_task_that_would_join_them_goes_on(self):
-        state = machine()
+        state = scheduler()
         ran = run_all(state, state.start(frozenset(), {}), lambda task: succeeded(task, {"criteria": []}))
         assert [task.stage.value for task in ran] == ["train", "observe", "prune", "evaluate"]
 
     def test_one_that_fails_blocks_what_joins_it(self):
-        state = machine()
+        state = scheduler()
 
         def outcome(task):
             bad = task.key == BRANCHES[0].key
@@ -109,20 +109,20 @@ class TestMachine:
         assert state.finished
 
     def test_a_new_driver_runs_those_that_are_missing(self):
-        state = machine()
+        state = scheduler()
         present = frozenset({TRAIN.key, OBSERVE.key, BRANCHES[0].key, BRANCHES[2].key})
         ran = run_all(state, state.start(present, {OBSERVE.key: MEASURED}))
         assert [task.key for task in ran] == [BRANCHES[1].key, VOTE.key, EVALUATE.key]
 
     def test_a_new_driver_runs_none_where_what_joins_them_is_there(self):
-        state = machine()
+        state = scheduler()
         ran = run_all(state, state.start(frozenset({OBSERVE.key, VOTE.key}), {OBSERVE.key: MEASURED}))
         assert [task.key for task in ran] == [EVALUATE.key]
 
     @pytest.mark.parametrize("there", [(), (TRAIN.key,)])
     def test_a_damaged_one_is_made_again_with_all_that_it_needs_and_then_joined(self, there):
         """Of a new driver; the branch reads the trained network, whether or not that is still there."""
-        state = machine()
+        state = scheduler()
         present = frozenset({OBSERVE.key, *there, *(task.key for task in BRANCHES)})
         damaged = [True]
 
@@ -138,7 +138,7 @@ class TestMachine:
         assert state.complete
 
     def test_a_damaged_source_is_made_again_and_what_followed_from_it_stays(self):
-        state, damaged = machine(), [True]
+        state, damaged = scheduler(), [True]
 
         def outcome(task):
             if task.key == VOTE.key and damaged:
@@ -153,7 +153,7 @@ class TestMachine:
 
     def test_a_damaged_task_that_joins_others_waits_for_those_that_are_gone_too(self):
         """Its own artifact is there, so a new driver looks for none of them until it is read."""
-        state, damaged = machine(), [True]
+        state, damaged = scheduler(), [True]
 
         def outcome(task):
             if task.key == EVALUATE.key and damaged:
@@ -173,7 +173,7 @@ class TestOnesThatJoinThemselves:
     ORDERS = tuple(order for permute in PERMUTES for order in joined_tasks(permute, MEASURED))
 
     def test_all_run_innermost_first(self):
-        state = machine(self.TASKS, ENSEMBLE.key)
+        state = scheduler(self.TASKS, ENSEMBLE.key)
         ran = [task.key for task in run_all(state, state.start(frozenset(), {}))]
         assert set(ran[2:6]) == {task.key for task in self.ORDERS}
         assert set(ran[6:8]) == {task.key for task in self.PERMUTES}
@@ -181,7 +181,7 @@ class TestOnesThatJoinThemselves:
         assert state.complete
 
     def test_a_new_driver_runs_those_that_are_missing(self):
-        state = machine(self.TASKS, ENSEMBLE.key)
+        state = scheduler(self.TASKS, ENSEMBLE.key)
         missing = [self.ORDERS[0].key, self.PERMUTES[0].key, ENSEMBLE.key]
         everything = {TRAIN.key, OBSERVE.key, *(task.key for task in (*self.PERMUTES, *self.ORDERS))}
         present = frozenset(everything - set(missing))
@@ -249,7 +249,7 @@ def manifests(store):
 @pytest.mark.parametrize("joining", [VOTE, ENSEMBLE], ids=["vote", "ensemble"])
 def test_a_simulation_pretends_what_is_measured(joining):
     tasks = by_key(TRAIN, OBSERVE, joining)
-    state = machine(tasks, joining.key)
+    state = scheduler(tasks, joining.key)
 
     def outcome(attempt):
         measured = joining.params.pretended() if attempt.task.key == joining.params.source else {}

@@ -9,10 +9,10 @@ from plain_tasks import plain_tasks
 from jobs.outcome import Cause, Failed, Succeeded
 from jobs.stages.table import StageKind
 from orchestrator.backends import SimulatedBackend, Slots
-from orchestrator.journalling import JournalKeeper
-from orchestrator.machine import Lane, Machine
-from orchestrator.run import drive
+from orchestrator.driver.journalling import JournalKeeper
+from orchestrator.driver.run import drive
 from orchestrator.scheduling.graph import TaskState
+from orchestrator.scheduling.scheduler import Lane, Scheduler
 from orchestrator.status import Driver, State, status_of
 from orchestrator.store import open_store
 
@@ -151,17 +151,17 @@ def test_the_replay_ends_where_the_machine_ended(tmp_path):
             return Failed(key=attempt.task.key, cause=Cause.PREEMPTED, message="gone")
         return Succeeded(key=attempt.task.key, measurements={}, duration_s=1.0, reused=n % 11 == 0)
 
-    machine = Machine(tasks, list(tasks), limits=dict.fromkeys(Lane, 4))
+    scheduler = Scheduler(tasks, list(tasks), limits=dict.fromkeys(Lane, 4))
     backend = SimulatedBackend(Slots(cpus=4.0, gpus=0.0), duration_s=lambda attempt: 1.0, outcome=outcome)
     store = open_store(tmp_path)
     with store.open_journal("s", "driver") as journal:
         journal.append("start", term=1)
-        attempts = machine.start(frozenset(), {})
-        drive(machine, attempts, backend, [JournalKeeper(journal)], clock=lambda: backend.now_s)
+        attempts = scheduler.start(frozenset(), {})
+        drive(scheduler, attempts, backend, [JournalKeeper(journal)], clock=lambda: backend.now_s)
     found = status_of("s", store.read_journal("s"), driver=None, gpu_hours_cap=None, now_s=0.0)
     replayed = Counter(
         {TaskState(state): getattr(stage(found, StageKind.SCORE), state) for state in ("done", "failed", "reused")}
     )
-    assert replayed == Counter({state: count for (_, state), count in machine.counts.items() if count})
-    assert found.retries == machine.retries
-    assert {task.key for task in found.failed_tasks} == {failed.key for failed in machine.failures}
+    assert replayed == Counter({state: count for (_, state), count in scheduler.counts.items() if count})
+    assert found.retries == scheduler.retries
+    assert {task.key for task in found.failed_tasks} == {failed.key for failed in scheduler.failures}

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from orchestrator.store import Fence, Lease, LeaseHeldError, Standing, Term, Watch, active_leases, cancel
+from orchestrator.store import Fence, Lease, LeaseHeldError, LeaseTerm, Standing, Watch, active_leases, cancel
 from orchestrator.store.lease import living
 from orchestrator.store.terms import newest_term, read_holding
 
@@ -58,7 +58,7 @@ def acquire(files, clock):
 
 def test_terms_are_numbered_from_one(acquire):
     with acquire() as first:
-        assert first.term == Term(sweep="s", number=1)
+        assert first.term == LeaseTerm(sweep="s", number=1)
     assert acquire().term.number == 2
 
 
@@ -110,7 +110,7 @@ def test_a_holder_whose_process_is_gone_is_followed_at_once(files, clock, acquir
     )
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True, check=True)
-    term = Term(sweep="s", number=1)
+    term = LeaseTerm(sweep="s", number=1)
     files.create(term.path, done.stdout.encode())
     if not read_holding(files, term).process:
         pytest.skip("this system does not tell its processes apart")
@@ -139,7 +139,7 @@ def test_a_create_whose_answer_was_lost_is_recognised(files, acquire, monkeypatc
 
 
 def test_a_damaged_term_counts_and_is_followed(files, clock, acquire):
-    files.create(Term(sweep="s", number=3).path, b"{torn")
+    files.create(LeaseTerm(sweep="s", number=3).path, b"{torn")
     assert acquire().term.number == 4
     assert clock.now_s >= TTL_S
 
@@ -270,8 +270,8 @@ class Drivers(RuleBasedStateMachine):
         self.files = DictFiles()
         self.clocks = [Clock() for _ in range(3)]
         self.leases: list[Lease | None] = [None] * 3
-        self.terms: list[Term] = []
-        self.released: set[Term] = set()
+        self.terms: list[LeaseTerm] = []
+        self.released: set[LeaseTerm] = set()
 
     @rule(who=st.integers(0, 2), fast=st.floats(0.1, 10))
     def acquire(self, who: int, fast: float) -> None:

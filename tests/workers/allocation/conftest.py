@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from workers.allocation import Question
+from workers.allocation import AllocationProblem
 from workers.channels import ChannelMap, ParameterCount, find_groups
 
 
@@ -29,11 +29,11 @@ def staged() -> ChannelMap:
 
 
 @pytest.fixture
-def ask() -> Callable[..., Question]:
+def ask() -> Callable[..., AllocationProblem]:
     def ask(channel_map, target, *, scores=None, **given):
         if scores is not None:
             tensors = {name: torch.tensor(values, dtype=torch.float64) for name, values in scores.items()}
             given["scores"] = lambda: tensors
-        return Question(channel_map=channel_map, target=target, cost=ParameterCount(channel_map), **given)
+        return AllocationProblem(channel_map=channel_map, target=target, cost=ParameterCount(channel_map), **given)
 
     return ask

@@ -8,7 +8,7 @@ from torch import nn
 from jobs.errors import BadInputError
 from workers.allocation import ALLOCATIONS, allocate
 from workers.allocation.best_score import best_widths, candidate_widths, limits_of, uniform_start
-from workers.channels import Cost, Length, MacCount, Term, find_groups
+from workers.channels import Cost, CostTerm, Length, MacCount, find_groups
 
 SCORES = {"0": [9.0, 1.0, 5.0, 3.0], "1": [4.0, 4.0, 2.0, 6.0]}
 
@@ -37,8 +37,8 @@ def test_it_keeps_as_much_as_trying_all_widths(chain, ask, target):
 
 
 def test_all_limits_hold_at_once(chain, ask):
-    latency = Cost(chain.widths(), 1.0, [Term(weight=0.5, lengths=(Length(occurrences={"0": 1}),))])  # 1 + a / 2
-    steps = [Cost(chain.widths(), 0.0, [Term(weight=8.0, lengths=(Length(occurrences={"1": 1}),))])]  # 8 b
+    latency = Cost(chain.widths(), 1.0, [CostTerm(weight=0.5, lengths=(Length(occurrences={"0": 1}),))])  # 1 + a / 2
+    steps = [Cost(chain.widths(), 0.0, [CostTerm(weight=8.0, lengths=(Length(occurrences={"1": 1}),))])]  # 8 b
     stored = Cost(chain.widths(), 16.0, [])
     question = ask(chain, 0.1, scores=SCORES, latency=lambda: latency, memory=lambda batch_size: (stored, steps))
     found = best(question, latency=0.7, memory=0.85)  # 1 + a / 2 <= 2.1, 16 + 8 b <= 40.8: two and three channels

@@ -3,13 +3,13 @@ import torch
 from torch import nn
 
 from jobs.errors import BadInputError
-from workers.allocation import ALLOCATIONS, Question, allocate, loss_curve
+from workers.allocation import ALLOCATIONS, AllocationProblem, allocate, loss_curve
 from workers.channels import MacCount, ParameterCount, count_parameters, find_groups
 
 
 def least_error(channel_map, target, errors, cost=ParameterCount):
-    question = Question(channel_map=channel_map, target=target, cost=cost(channel_map), errors=lambda: errors)
-    return allocate(ALLOCATIONS["least-error"], question)
+    problem = AllocationProblem(channel_map=channel_map, target=target, cost=cost(channel_map), errors=lambda: errors)
+    return allocate(ALLOCATIONS["least-error"], problem)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from jobs.errors import BadInputError
-from workers.allocation import ALLOCATIONS, Design, Question, allocate
+from workers.allocation import ALLOCATIONS, AllocationProblem, Design, allocate
 from workers.channels import ParameterCount, count_parameters, find_groups, load_resized, select
 from workers.models import build
 
@@ -39,7 +39,8 @@ def analysed(name):
 
 def uniform_widths(channel_map, target):
     return allocate(
-        ALLOCATIONS["uniform"], Question(channel_map=channel_map, target=target, cost=ParameterCount(channel_map))
+        ALLOCATIONS["uniform"],
+        AllocationProblem(channel_map=channel_map, target=target, cost=ParameterCount(channel_map)),
     )
 
 

@@ -33,7 +33,7 @@ from jobs.stages.training import (
 )
 from jobs.task import NOWHERE, Locations, Task, joined_tasks, make_task
 from orchestrator.store import ArtifactStore, open_store
-from workers.entry import run_task
+from workers.attempt.entry import run_task
 from workers.network import NetworkRecipe, network_files, rebuild
 
 ENVIRONMENT = {"torch": "any", "dtype": "float32", "device": "cpu"}

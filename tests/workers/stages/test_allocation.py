@@ -16,7 +16,7 @@ from jobs.spec.allocation import (
 )
 from jobs.stages.common import DesignInput, FollowedDesigns, Removal
 from jobs.stages.scoring import ProfileParams, SenseParams
-from workers.allocation import ALLOCATIONS, Question, allocate, allocator
+from workers.allocation import ALLOCATIONS, AllocationProblem, allocate, allocator
 from workers.channels import ChannelMap, MacCount, ParameterCount
 
 SENSITIVITY = SensitivityAllocation(kind="sensitivity")
@@ -116,8 +116,8 @@ def test_tuning_and_pruning_choose_the_same_widths(bench):
     tuned = bench.key(bench.tuning(permuted).model_copy(update={"widths": widths}))
     pruned = bench.resample(permuted, tuned=tuned, allocation=allocation)
     channel_map = ChannelMap.from_json(bench.json(permuted, "channels.json"))
-    question = Question(channel_map=channel_map, target=0.3, cost=ParameterCount(channel_map))
-    expected = allocate(ALLOCATIONS["template"], question, {"fractions": [1.0, 0.4]}).widths
+    problem = AllocationProblem(channel_map=channel_map, target=0.3, cost=ParameterCount(channel_map))
+    expected = allocate(ALLOCATIONS["template"], problem, {"fractions": [1.0, 0.4]}).widths
     assert bench.measured(pruned)["widths"] == expected
 
 
@@ -129,7 +129,7 @@ def test_what_is_missing_is_named(prune, failure):
 
 def test_ones_own_has_to_need_what_the_sweep_says(bench, converted, failure, monkeypatch):
     module = types.ModuleType("own_allocations")
-    module.keep_all = allocator(needs=["losses"])(lambda question: question.channel_map.widths())
+    module.keep_all = allocator(needs=["losses"])(lambda problem: problem.channel_map.widths())
     module.__spec__ = ModuleSpec("own_allocations", None)
     monkeypatch.setitem(sys.modules, "own_allocations", module)
     own = OwnAllocation(kind="own", choose="own_allocations:keep_all")

@@ -6,7 +6,7 @@ import torch
 from jobs.outcome import Cause, Failed, Succeeded
 from jobs.stages.base import ArtifactKey
 from jobs.task import make_task
-from workers.entry import run_task
+from workers.attempt.entry import run_task
 
 
 def environment(device: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import torch
 import workers.stages._selection
 from jobs.outcome import Cause
 from jobs.spec.allocation import LeastErrorAllocation
-from workers.allocation import ALLOCATIONS, Question, allocate, merging_errors, removal_errors
+from workers.allocation import ALLOCATIONS, AllocationProblem, allocate, merging_errors, removal_errors
 from workers.channels import ChannelMap, ParameterCount
 from workers.integral import QUADRATURES, nodes_of, resample
 
@@ -155,13 +155,13 @@ def test_least_error_takes_removed_channels_for_criteria_and_merged_ones_for_fun
 
     def expected(source, errors):
         channel_map = ChannelMap.from_json(bench.json(source, "channels.json"))
-        question = Question(
+        problem = AllocationProblem(
             channel_map=channel_map,
             target=0.3,
             cost=ParameterCount(channel_map),
             errors=lambda: errors(bench.tensors(source), channel_map),
         )
-        return allocate(ALLOCATIONS["least-error"], question).widths
+        return allocate(ALLOCATIONS["least-error"], problem).widths
 
     scores = bench.tensors(bench.score(converted), "scores.safetensors")
     by_removal = expected(converted, lambda state, channel_map: removal_errors(state, channel_map, scores))

@@ -3,7 +3,7 @@ import torch
 
 from jobs.artifact import Commit
 from jobs.outcome import Cause, Succeeded
-from workers.allocation import ALLOCATIONS, Question, allocate
+from workers.allocation import ALLOCATIONS, AllocationProblem, allocate
 from workers.channels import ChannelMap, ParameterCount
 
 PARTITION = "partition.safetensors"
@@ -29,8 +29,8 @@ def test_its_file_holds_the_cells_of_every_group(bench):
     permuted = bench.permute()
     channel_map = ChannelMap.from_json(bench.json(permuted, "channels.json"))
     cells = bench.tensors(bench.tune(permuted), PARTITION)
-    question = Question(channel_map=channel_map, target=0.3, cost=ParameterCount(channel_map))
-    assert {name: len(each) for name, each in cells.items()} == allocate(ALLOCATIONS["uniform"], question).widths
+    problem = AllocationProblem(channel_map=channel_map, target=0.3, cost=ParameterCount(channel_map))
+    assert {name: len(each) for name, each in cells.items()} == allocate(ALLOCATIONS["uniform"], problem).widths
     for each in cells.values():
         assert each.sum().item() == pytest.approx(1, abs=1e-12)
 

@@ -21,7 +21,7 @@ from jobs.stages.table import StageKind
 from orchestrator.backends.ray_cluster import RayBackend
 from orchestrator.backends.ray_cluster.worker import Workplace, execute
 from orchestrator.store import Lease, open_store
-from workers.entry import Provenance
+from workers.attempt.entry import Provenance
 from workers.stages import Product
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]

@@ -17,7 +17,7 @@ from jobs.stages.base import ArtifactKey
 from jobs.stages.scoring import ScoreParams
 from jobs.task import Attempt, make_task
 from orchestrator.backends.ray_cluster import RayBackend
-from workers.entry import Provenance
+from workers.attempt.entry import Provenance
 
 def sleep(task, place):
     time.sleep(600)

@@ -1,0 +1,103 @@
+"""What a driver writes down of a running sweep, and what a later one reads out of it.
+
+The journal is history, for people and for estimates; where a sweep stands is read from the store's artifacts.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from jobs.identity import Json, Parsed
+from jobs.outcome import Failed, Outcome, Succeeded, Usage
+from jobs.stages.table import StageKind
+from orchestrator.scheduling.cost_model import CostModel
+from orchestrator.scheduling.decision import resources_json
+from orchestrator.scheduling.scheduler import Scheduler
+from orchestrator.store import Journal
+
+_COUNT_INTERVAL_S = 10.0
+
+
+class JournalKeeper:
+    """An observer that writes every attempt to the journal, with its cause, place, duration and cost.
+
+    Args:
+        journal: Where to.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._avoided: frozenset[str] = frozenset()
+        self._tasks = 0
+        self._counted_s = clock()
+
+    def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
+        """Append the outcomes and bring them to disk."""
+        for outcome in outcomes:
+            kind, fields = _entry(scheduler, outcome)
+            self._journal.append(kind, **fields)
+        for node in scheduler.avoided - self._avoided:
+            self._journal.append("avoided", node=node)
+        self._avoided = scheduler.avoided
+        self._count(scheduler, outcomes)
+        self._journal.flush()  # in every round: what waits for its interval is written although nothing new came
+
+    def _count(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
+        """Note the counts now and then, and whenever more changed than the states of the tasks that ended."""
+        tasks, now_s = scheduler.counts.total(), self._clock()
+        failed = any(isinstance(outcome, Failed) for outcome in outcomes)
+        due = outcomes and now_s - self._counted_s >= _COUNT_INTERVAL_S
+        if tasks != self._tasks or failed or due or scheduler.finished:
+            self._tasks, self._counted_s = tasks, now_s
+            self._journal.append("counts", **counts_json(scheduler))
+
+
+def counts_json(scheduler: Scheduler) -> dict[str, Json]:
+    """Tasks by stage and state, zeros left out."""
+    stages: dict[str, dict[str, int]] = {}
+    for (stage, state), count in scheduler.counts.items():
+        if count:
+            stages.setdefault(stage.value, {})[state.value] = count
+    return {"stages": stages}
+
+
+def _entry(scheduler: Scheduler, outcome: Outcome) -> tuple[str, dict[str, Json]]:
+    task, attempt = scheduler.task(outcome.key), scheduler.ended[outcome.key]
+    fields: dict[str, Json] = {
+        "key": outcome.key,
+        "stage": task.stage.value,
+        "label": task.label,
+        "family": task.family,
+        "attempt": attempt.number,
+        "resources": resources_json(attempt.resources),
+        "duration_s": round(outcome.duration_s, 4),
+        "gpu_s": round(outcome.duration_s * attempt.resources.num_gpus, 4),
+        "host": outcome.host,
+        "node": outcome.node,
+        "memory_bytes": outcome.usage.memory_bytes,
+        "gpu_fraction": round(outcome.usage.gpu_fraction, 4),
+        "log": outcome.log,
+    }
+    if isinstance(outcome, Succeeded):
+        how = {"work": task.work, "reused": outcome.reused, "nondeterministic": outcome.nondeterministic}
+        return "succeeded", fields | how
+    failure = {"cause": outcome.cause.value, "message": outcome.message}
+    return "failed", fields | failure | scheduler.decisions[outcome.key].to_json()
+
+
+def cost_model_of(entries: Iterable[Parsed]) -> tuple[CostModel, float]:
+    """What a sweep's journal tells a new driver: what tasks took, and the GPU-seconds spent so far."""
+    cost_model, gpu_s = CostModel(), 0.0
+    for entry in entries:
+        gpu_s += entry.get("gpu_s", 0.0)
+        if entry.get("kind") == "succeeded" and "family" in entry and not entry["reused"]:
+            usage = Usage(memory_bytes=entry["memory_bytes"], gpu_fraction=entry["gpu_fraction"])
+            cost_model.observe(
+                StageKind(entry["stage"]),
+                entry["family"],
+                duration_s=entry["duration_s"],
+                work=entry["work"],
+                usage=usage,
+            )
+    return cost_model, gpu_s

@@ -1,0 +1,180 @@
+"""Runs a sweep: drives the machine with what a backend reports, and tells observers.
+
+All decisions are the machine's; everything here is an edge.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Protocol
+
+from jobs.outcome import Cause, Failed, Outcome, Succeeded
+from jobs.spec.sweep import SweepSpec
+from jobs.stages.table import StageKind
+from jobs.task import Attempt
+from orchestrator.backends import Backend
+from orchestrator.driver.journalling import JournalKeeper, cost_model_of
+from orchestrator.driver.lease import DriverLease
+from orchestrator.driver.publishing import Publisher
+from orchestrator.driver.resume import resume_point
+from orchestrator.driver.steering import Steering, capacity, in_flight_limits
+from orchestrator.planning import Plan
+from orchestrator.results import SweepRecord
+from orchestrator.results.lineage import planned_settings
+from orchestrator.scheduling.feasibility import check_feasible
+from orchestrator.scheduling.graph import FINISHED, TaskState
+from orchestrator.scheduling.scheduler import Scheduler
+from orchestrator.scheduling.spending import Caps, Spending
+from orchestrator.store import ArtifactStore
+from workers.attempt.entry import Provenance, versions
+
+_log = logging.getLogger("orchard")
+_POLL_S = 0.25
+
+
+class Observer(Protocol):
+    """Who is told how a sweep goes."""
+
+    def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
+        """These outcomes came in, and the machine has taken them in; none where nothing happened for a while."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """How a run ended.
+
+    Attributes:
+        counts: Tasks by stage and state.
+        failures: The failed tasks.
+        computed: How many tasks ran to their end.
+        complete: Every wanted result is there.
+        stopped: Why the run ended before the sweep did; empty where it did not.
+        retries: Attempts that were made again, by cause.
+        duration_s: From start to end.
+    """
+
+    counts: Mapping[tuple[StageKind, TaskState], int]
+    failures: tuple[Failed, ...]
+    computed: int
+    complete: bool
+    stopped: str
+    retries: Mapping[Cause, int]
+    duration_s: float
+
+    @property
+    def blocked(self) -> int:
+        """How many tasks could not run because they depend on a failed one."""
+        return sum(count for (_, state), count in self.counts.items() if state is TaskState.BLOCKED)
+
+
+def run_sweep(
+    spec: SweepSpec,
+    plan: Plan,
+    store: ArtifactStore,
+    backend: Backend,
+    progress: Observer,
+    provenance: Provenance,
+    hold: DriverLease,
+) -> tuple[RunSummary, Publisher]:
+    """Compute what is missing of a sweep.
+
+    Returns:
+        How it ended, and the publisher that logged its points as they came and can log the rest.
+
+    Raises:
+        BadInputError: Some task asks for more than any node has.
+    """
+    kinds = backend.node_kinds()
+    check_feasible(plan.requests, kinds)
+    record = SweepRecord(
+        name=spec.name,
+        spec=spec.model_dump(mode="json"),
+        curves=tuple(replace(curve, settings=planned_settings(plan, curve)) for curve in plan.curves),
+        environment=asdict(plan.environment),
+        git_commit=provenance.git_commit,
+        versions=versions(),
+    )
+    store.write_sweep(spec.name, record.to_json())
+    publisher = Publisher(record, store, spec.tracking)
+    cost_model, gpu_s = cost_model_of(store.read_journal(spec.name))
+    scheduler = Scheduler(
+        plan.tasks,
+        plan.targets,
+        limits=in_flight_limits(capacity(backend.slots(), kinds)),
+        resources=plan.resources,
+        cost_model=cost_model,
+        spending=Spending(_caps(spec), gpu_s=gpu_s, started_s=time.monotonic()),
+        node_memory_bytes=max((kind.memory_bytes for kind in kinds), default=0),
+    )
+    with store.open_journal(spec.name, _driver_name()) as journal:
+        journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, term=hold.term.number)
+        attempts = scheduler.start(*resume_point(plan, store), now_s=time.monotonic())
+        observers = [JournalKeeper(journal), progress, publisher, Steering(hold, backend)]
+        summary = drive(scheduler, attempts, backend, observers, put_aside=store.quarantine)
+        journal.append("end", complete=summary.complete, computed=summary.computed, stopped=summary.stopped)
+    return summary, publisher
+
+
+def drive(
+    scheduler: Scheduler,
+    attempts: Sequence[Attempt],
+    backend: Backend,
+    observers: Sequence[Observer],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    put_aside: Callable[[str], None] = lambda key: None,
+) -> RunSummary:
+    """Feed a started machine with a backend's outcomes until it has finished.
+
+    Args:
+        scheduler: Started at `clock`'s time.
+        attempts: What its start submitted.
+        backend: Runs them.
+        observers: Told of all that happens.
+        clock: The time that the machine is told, in seconds.
+        put_aside: Takes a damaged artifact out of the way. Where it cannot, the artifact's readers fail: the next run
+            tries again.
+    """
+    started = clock()
+    computed = 0
+    backend.submit(attempts)
+    outcomes: list[Outcome] = []
+    while True:
+        for observer in observers:
+            observer.update(scheduler, outcomes)
+        if scheduler.finished:
+            break
+        wait_s = _POLL_S if scheduler.wake_s is None else min(_POLL_S, max(0.0, scheduler.wake_s - clock()))
+        outcomes = backend.wait(wait_s)
+        for outcome in outcomes:
+            computed += isinstance(outcome, Succeeded) and not outcome.reused
+            if isinstance(outcome, Failed) and outcome.damaged and scheduler.state_of(outcome.damaged) in FINISHED:
+                try:
+                    put_aside(outcome.damaged)
+                except OSError as error:
+                    _log.warning("the damaged artifact %s cannot be put aside: %s", outcome.damaged, error)
+        backend.submit(scheduler.step(outcomes, clock()))
+    return RunSummary(
+        counts=dict(scheduler.counts),
+        failures=tuple(scheduler.failures),
+        computed=computed,
+        complete=scheduler.complete,
+        stopped="" if scheduler.complete else scheduler.stopped,
+        retries=dict(scheduler.retries),
+        duration_s=clock() - started,
+    )
+
+
+def _caps(spec: SweepSpec) -> Caps:
+    gpu_hours, wall_hours = spec.budget.gpu_hours, spec.budget.wall_hours
+    return Caps(
+        gpu_s=None if gpu_hours is None else 3600 * gpu_hours,
+        wall_s=None if wall_hours is None else 3600 * wall_hours,
+    )
+
+
+def _driver_name() -> str:
+    """A name that sorts by time and that no other driver has."""
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"

@@ -1,0 +1,17 @@
+"""What sweeps have measured, read back from the store: curves, the orders and designs under them, what lies behind.
+
+Pure but for reading the store; MLflow, tables and figures are made from what is here.
+"""
+
+from orchestrator.results.curves import (
+    METRICS,
+    MORE_METRICS,
+    Curve,
+    Kept,
+    Point,
+    SweepRecord,
+    collect,
+    point_of,
+)
+
+__all__ = ["METRICS", "MORE_METRICS", "Curve", "Kept", "Point", "SweepRecord", "collect", "point_of"]

@@ -1,0 +1,123 @@
+"""The loop, on the simulated backend: what is driven, observed and waited for."""
+
+from dataclasses import replace
+
+from plain_tasks import PlainParams, plain_task, plain_tasks
+
+from jobs.outcome import Cause, Failed, Succeeded
+from jobs.stages.table import StageKind
+from orchestrator.backends import SimulatedBackend, Slots
+from orchestrator.driver.run import drive
+from orchestrator.scheduling.graph import TaskState
+from orchestrator.scheduling.scheduler import Lane, Scheduler
+
+
+def machine_of(tasks) -> Scheduler:
+    return Scheduler(tasks, list(tasks), limits=dict.fromkeys(Lane, 4))
+
+
+def backend_of(outcome) -> SimulatedBackend:
+    return SimulatedBackend(Slots(cpus=2.0, gpus=0.0), duration_s=lambda attempt: 0.1, outcome=outcome)
+
+
+def succeed(attempt):
+    reused = attempt.task.params.n == 0
+    return Succeeded(key=attempt.task.key, measurements={}, duration_s=0.1, reused=reused)
+
+
+def driven(scheduler, backend, *observers, **changes):
+    attempts = scheduler.start(frozenset(), {})
+    return drive(scheduler, attempts, backend, observers, clock=lambda: backend.now_s, **changes)
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def update(self, scheduler, outcomes) -> None:
+        self.batches.append(len(outcomes))
+
+
+def test_it_runs_to_the_end_and_counts_what_was_computed():
+    summary = driven(machine_of(plain_tasks(5)), backend_of(succeed))
+    # One of the five came back as reused: another driver had committed it.
+    assert (summary.computed, summary.complete, summary.blocked, summary.stopped) == (4, True, 0, "")
+
+
+def test_observers_are_told_at_once_and_of_every_outcome():
+    recorder = Recorder()
+    driven(machine_of(plain_tasks(5)), backend_of(succeed), recorder)
+    assert recorder.batches == [0, 2, 2, 1]  # two slots
+
+
+def test_a_failure_is_in_the_summary_and_the_sweep_is_not_complete():
+    tasks = plain_tasks(3)
+    bad = next(iter(tasks))
+
+    def outcome(attempt):
+        if attempt.task.key == bad:
+            return Failed(key=bad, cause=Cause.BUG, message="broken", log="/log")
+        return succeed(attempt)
+
+    summary = driven(machine_of(tasks), backend_of(outcome))
+    assert not summary.complete
+    assert [failure.message for failure in summary.failures] == ["broken"]
+
+
+def test_a_transient_fault_is_waited_out():
+    def outcome(attempt):
+        if attempt.number < 3:
+            return Failed(key=attempt.task.key, cause=Cause.TRANSIENT, message="the disk is full")
+        return succeed(replace(attempt, task=replace(attempt.task, params=PlainParams(n=1))))
+
+    backend = backend_of(outcome)
+    summary = driven(machine_of(plain_tasks(1)), backend)
+    assert summary.complete
+    assert summary.retries == {Cause.TRANSIENT: 2}
+    assert backend.now_s >= 0.5 + 1.0  # the least that two back-offs take
+
+
+def test_a_damaged_artifact_is_put_aside_before_it_is_made_again():
+    source = plain_task(StageKind.SCORE, n=1)
+    reader = plain_task(StageKind.PRUNE, inputs={"scores": source.key}, n=2)
+    events = []
+
+    def outcome(attempt):
+        events.append(attempt.task.stage)
+        if attempt.task.stage is StageKind.PRUNE and events.count(StageKind.PRUNE) == 1:
+            return Failed(key=reader.key, cause=Cause.CORRUPT, message="damaged", damaged=source.key)
+        return succeed(attempt)
+
+    scheduler = machine_of({source.key: source, reader.key: reader})
+    summary = driven(scheduler, backend_of(outcome), put_aside=events.append)
+    assert events == [StageKind.SCORE, StageKind.PRUNE, source.key, StageKind.SCORE, StageKind.PRUNE]
+    assert summary.complete
+
+
+def test_a_machine_that_was_stopped_says_why():
+    class Stopper:
+        def update(self, scheduler, outcomes) -> None:
+            if outcomes:
+                scheduler.stop("enough")
+
+    summary = driven(machine_of(plain_tasks(9)), backend_of(succeed), Stopper())
+    assert (summary.complete, summary.stopped) == (False, "enough")
+
+
+def test_a_damaged_artifact_that_cannot_be_put_aside_ends_no_sweep():
+    source = plain_task(StageKind.SCORE, n=1)
+    reader = plain_task(StageKind.PRUNE, inputs={"scores": source.key}, n=2)
+    other = plain_task(StageKind.SCORE, n=3)
+
+    def outcome(attempt):
+        if attempt.task is reader:
+            return Failed(key=reader.key, cause=Cause.CORRUPT, message="damaged", damaged=source.key)
+        return succeed(attempt)
+
+    def full(key):
+        raise OSError("No space left on device")
+
+    scheduler = machine_of({task.key: task for task in (source, reader, other)})
+    summary = driven(scheduler, backend_of(outcome), put_aside=full)
+    assert [failure.key for failure in summary.failures] == [reader.key]
+    assert scheduler.state_of(other.key) is TaskState.DONE

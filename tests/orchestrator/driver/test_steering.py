@@ -1,0 +1,114 @@
+"""How much is in flight, and how a run is stopped: on the simulated backend, with a hold that a test moves."""
+
+from plain_tasks import plain_task, plain_tasks
+
+from jobs.outcome import Cause, Failed, Succeeded
+from jobs.stages.table import StageKind
+from orchestrator.backends import NodeKind, SimulatedBackend, Slots
+from orchestrator.driver.lease import CANCELLED, LOST
+from orchestrator.driver.run import drive
+from orchestrator.driver.steering import Steering, capacity, in_flight_limits
+from orchestrator.scheduling.scheduler import Lane, Scheduler
+from orchestrator.scheduling.sharing import Claim
+
+
+class HoldDouble:
+    """Says what a test wants; records what it is asked."""
+
+    def __init__(self, reason="", others=()):
+        self.reason = reason
+        self.others = list(others)
+        self.asked = 0
+        self.demand = {}
+
+    lost = property(lambda self: self.reason == LOST)
+
+    def should_stop(self):
+        return bool(self.reason)
+
+    def overdue(self):
+        return self.lost or self.asked > 0
+
+    def tell(self, *, cluster, demand):
+        self.demand = demand
+
+    def claims(self, lane):
+        return [Claim(sweep="mine", priority=0, demand=self.demand[lane]), *self.others]
+
+    def ask_tasks_to_stop(self):
+        self.asked += 1
+
+
+def run(hold, count=50, on_update=lambda scheduler, outcomes: None):
+    backend = SimulatedBackend(
+        Slots(cpus=10.0, gpus=0.0),
+        duration_s=lambda attempt: 1.0,
+        outcome=lambda attempt: Succeeded(key=attempt.task.key, measurements={}, duration_s=1.0),
+    )
+    limits = in_flight_limits(capacity(backend.slots(), backend.node_kinds()))
+    tasks = plain_tasks(count)
+    scheduler = Scheduler(tasks, list(tasks), limits=limits)
+
+    class Watcher:
+        def update(self, scheduler, outcomes):
+            on_update(scheduler, outcomes)
+
+    observers = [Watcher(), Steering(hold, backend, clock=lambda: backend.now_s)]
+    attempts = scheduler.start(frozenset(), {})
+    return scheduler, drive(scheduler, attempts, backend, observers, clock=lambda: backend.now_s)
+
+
+def test_about_twice_the_slots_are_in_flight():
+    assert in_flight_limits({Lane.CPU: 64.0, Lane.GPU: 16.0}) == {Lane.CPU: 128.0, Lane.GPU: 32.0}
+    assert in_flight_limits({Lane.CPU: 1.0, Lane.GPU: 0.0}) == {Lane.CPU: 8.0, Lane.GPU: 2.0}  # no worker waits
+
+
+def test_what_could_be_started_counts_so_that_it_is_asked_for():
+    kinds = [NodeKind(name="gpu", cpus=8, gpus=1, count=64), NodeKind(name="head", cpus=0, gpus=0)]
+    assert capacity(Slots(cpus=8.0, gpus=1.0), kinds) == {Lane.CPU: 512.0, Lane.GPU: 64.0}
+
+
+def test_a_sweep_alone_runs_to_its_end():
+    _, summary = run(HoldDouble())
+    assert summary.complete
+
+
+def test_another_sweep_on_the_cluster_gets_its_half():
+    hold, seen = HoldDouble(others=[Claim(sweep="other", priority=0, demand=100.0)]), []
+    run(hold, on_update=lambda scheduler, outcomes: seen.append(scheduler.limits[Lane.CPU]))
+    assert seen[0] == 20.0  # before anything of the other is known
+    assert set(seen[1:-1]) == {5.0}
+
+
+def test_a_cancelled_run_asks_its_tasks_to_stop_and_then_makes_them():
+    hold = HoldDouble()
+
+    def cancel_soon(scheduler, outcomes):
+        if outcomes:
+            hold.reason = CANCELLED
+
+    scheduler, summary = run(hold, on_update=cancel_soon)
+    assert (hold.asked, summary.complete, summary.stopped) == (1, False, CANCELLED)
+    assert summary.failures == ()  # cut short, not failed
+    assert 0 < summary.computed < 50
+    assert scheduler.in_flight == 0
+
+
+def test_a_driver_that_lost_its_lease_raises_no_flag_for_its_successor():
+    hold = HoldDouble()
+
+    def lose(scheduler, outcomes):
+        if outcomes:
+            hold.reason = LOST
+
+    _, summary = run(hold, on_update=lose)
+    assert (hold.asked, summary.stopped) == (0, LOST)
+
+
+def test_a_failure_that_is_the_tasks_own_counts_even_while_stopping():
+    task = plain_task(StageKind.SCORE)
+    scheduler = Scheduler({task.key: task}, [task.key], limits=dict.fromkeys(Lane, 4))
+    scheduler.start(frozenset(), {})
+    scheduler.stop(CANCELLED)
+    scheduler.step([Failed(key=task.key, cause=Cause.BUG, message="broken")])
+    assert [failure.message for failure in scheduler.failures] == ["broken"]

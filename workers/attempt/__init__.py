@@ -1,0 +1,1 @@
+"""One attempt at a task: the way in, what it used and wrote, and what its failure means."""

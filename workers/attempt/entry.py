@@ -1,0 +1,232 @@
+"""The only door to the stages: a task and a store in, an outcome out.
+
+Every failure becomes a value here; nothing is raised. Knows no cluster: whoever calls it decides where and when.
+"""
+
+from __future__ import annotations
+
+import platform
+import socket
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, TypeAlias
+
+from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifactError, Store
+from jobs.errors import BadNumericsError, CancelledError
+from jobs.identity import canonical
+from jobs.outcome import Cause, Failed, Outcome, Succeeded
+from jobs.stages.table import StageKind
+from jobs.task import Task
+from workers.artifacts import ArtifactReader
+from workers.attempt.device import device_of
+from workers.attempt.failures import diagnose
+from workers.attempt.log import keep_log, logger, start_log
+from workers.attempt.usage import measured, release_gpu, start_measuring, start_measuring_gpu
+
+if TYPE_CHECKING:
+    import torch
+
+    from workers.checkpoints import Checkpoint
+    from workers.stages import AnyContext, Product
+
+StageFunction: TypeAlias = "Callable[[AnyContext], Product]"
+StageOf: TypeAlias = Callable[[StageKind], StageFunction]
+"""Which function runs a stage."""
+
+LIBRARIES = ("torch", "torchvision", "numpy", "ortools")
+"""Libraries whose versions go into every manifest."""
+
+_FINAL = frozenset({Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.BAD_NUMERICS, Cause.BUG})
+"""Causes that another attempt would meet again: no checkpoint is left for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What the driver knows of the code that runs; kept in manifests, no part of any key."""
+
+    git_commit: str = ""
+
+
+def run_task(
+    task: Task,
+    store: Store,
+    *,
+    provenance: Provenance | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    may_commit: Callable[[], bool] = lambda: True,
+    stage_of: StageOf | None = None,
+    checkpoint_interval_s: float | None = None,
+) -> Outcome:
+    """Run one task and commit its artifact; a task whose artifact is there is not run.
+
+    Args:
+        task: What to run.
+        store: Where inputs are read and the result is committed.
+        provenance: Goes into the manifest.
+        should_stop: Asked before the stage runs, and polled by long stages per batch.
+        may_commit: Asked before the result is committed; false where another driver has taken the sweep over.
+        stage_of: Which function runs a stage; default: those of `workers.stages`.
+        checkpoint_interval_s: How often long stages keep how far they have come; default: as `Checkpoint` says.
+    """
+    attempt = _Attempt(task, store, provenance or Provenance())
+    start_log()
+    outcome: Outcome
+    try:
+        manifest = _committed(task.key, store)
+        if manifest:
+            return attempt.reused(manifest)
+        if should_stop():
+            raise CancelledError("stopped on request before it started")
+        start_measuring()
+        product = attempt.run(should_stop, stage_of, checkpoint_interval_s)
+        if not may_commit():
+            raise CancelledError("another driver has taken this sweep over; its own attempt counts")
+        outcome = attempt.commit(product)
+    except Exception as error:
+        outcome = attempt.failed(error)
+    # Only here the exception and what its frames hold are gone.
+    release_gpu(attempt.device)
+    return outcome
+
+
+def _committed(key: str, store: Store) -> Manifest | None:
+    """The manifest of a task that has run before; one that is damaged is put aside, and the task runs again."""
+    if not store.has(key):
+        return None
+    try:
+        return store.manifest(key)
+    except CorruptArtifactError as error:
+        logger.warning("%s: put aside, and made again", error)
+        store.quarantine(key)
+    except MissingArtifactError:
+        logger.warning("%s was put aside meanwhile, and is made again", key)
+    return None
+
+
+class _Attempt:
+    """One run of a task, and the three ways in which it ends."""
+
+    def __init__(self, task: Task, store: Store, provenance: Provenance) -> None:
+        self.device: torch.device | None = None
+        self._task, self._store, self._provenance = task, store, provenance
+        self._started_s = time.time()
+        self._checkpoint: Checkpoint | None = None
+
+    def run(
+        self,
+        should_stop: Callable[[], bool],
+        stage_of: StageOf | None,
+        checkpoint_interval_s: float | None,
+    ) -> Product:
+        """What the stage gives."""
+        # Torch is imported with the first stage that runs, not with this module: a reused task needs none of it.
+        from workers.checkpoints import INTERVAL_S, Checkpoint
+        from workers.stages import Context, stage_function
+
+        task, store = self._task, self._store
+        self.device = device_of(task)
+        if self.device.type == "cuda":
+            start_measuring_gpu(self.device)
+        self._checkpoint = Checkpoint(
+            load=lambda: store.load_checkpoint(task.key),
+            save=lambda content: store.save_checkpoint(task.key, content),
+            interval_s=INTERVAL_S if checkpoint_interval_s is None else checkpoint_interval_s,
+        )
+        context = Context(
+            task=task,
+            params=task.params,
+            artifacts=ArtifactReader(store),
+            device=self.device,
+            should_stop=should_stop,
+            checkpoint=self._checkpoint,
+        )
+        product = (stage_of or stage_function)(task.stage)(context)
+        try:
+            canonical([product.measurements, product.timings])
+        except ValueError:
+            raise BadNumericsError(f"{task.stage} measured NaN or infinity: {dict(product.measurements)}") from None
+        return product
+
+    def reused(self, manifest: Manifest) -> Succeeded:
+        """Its artifact was there."""
+        return Succeeded(
+            key=self._task.key, measurements=manifest.measurements, duration_s=0.0, host=_host(), reused=True
+        )
+
+    def commit(self, product: Product) -> Succeeded:
+        """Publish what the stage gave."""
+        task, store, ended_s, usage = self._task, self._store, time.time(), measured(self.device)
+        manifest = Manifest(
+            key=task.key,
+            stage=task.stage.value,
+            identity=task.identity(),
+            inputs=task.inputs,
+            measurements=product.measurements,
+            timings=product.timings,
+            label=task.label,
+            created_s=ended_s,
+            duration_s=ended_s - self._started_s,
+            host=_host(),
+            resources={
+                "num_cpus": task.resources.num_cpus,
+                "num_gpus": task.resources.num_gpus,
+                "memory_bytes": task.resources.memory_bytes,
+            },
+            usage=asdict(usage),
+            versions=versions(),
+            git_commit=self._provenance.git_commit,
+        )
+        commit = store.commit(manifest, product.files)
+        if commit is Commit.DIFFERENT:
+            logger.warning("%s %s gave another result than the one committed first", task.stage, task.key)
+            manifest = store.manifest(task.key)
+        self._drop_checkpoint()
+        return Succeeded(
+            key=task.key,
+            measurements=manifest.measurements,
+            duration_s=ended_s - self._started_s,
+            host=_host(),
+            usage=usage,
+            log=keep_log(task, store),
+            nondeterministic=commit is Commit.DIFFERENT,
+        )
+
+    def failed(self, error: Exception) -> Failed:
+        """It has no artifact."""
+        diagnosis, trace = diagnose(error), traceback.format_exc()
+        if diagnosis.cause in _FINAL:
+            self._drop_checkpoint()
+        return Failed(
+            key=self._task.key,
+            cause=diagnosis.cause,
+            message=diagnosis.message,
+            traceback="" if diagnosis.cause in {Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.CANCELLED} else trace,
+            log=keep_log(self._task, self._store, f"{diagnosis.message}\n{trace}"),
+            duration_s=time.time() - self._started_s,
+            host=_host(),
+            usage=measured(self.device),
+            on_gpu=diagnosis.on_gpu,
+            damaged=diagnosis.damaged,
+        )
+
+    def _drop_checkpoint(self) -> None:
+        if self._checkpoint and self._checkpoint.kept:
+            try:
+                self._store.drop_checkpoint(self._task.key)
+            except OSError as error:
+                logger.warning("the checkpoint stays behind: %s", error)
+
+
+@cache
+def _host() -> str:
+    return socket.gethostname()
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries that compute; nothing is imported."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
