@@ -1,6 +1,6 @@
-"""Keeps a running machine to its part of the cluster, and stops it when it has to stop.
+"""Keeps a running scheduler to its part of the cluster, and stops it when it has to stop.
 
-An observer of `orchestrator.driver.run`. How much may be in flight is decided here; by what share, in `scheduling.sharing`.
+An observer of `driver.run`. How much may be in flight is decided here; by what share, in `scheduling.sharing`.
 """
 
 import time

@@ -1,5 +1,7 @@
 """Curves made up for tests, and what MLflow has of them."""
 
+from dataclasses import replace
+
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
@@ -23,19 +25,24 @@ def make_curve(method="l1", *, seed=0, compressions=(0.2, 0.4), measured=None, c
 
 
 def make_record(*curves: Curve, epochs=1, commit="c0ffee") -> SweepRecord:
-    methods = {curve.plan.method: {"kind": "criterion", "criterion": "l1", "compressions": [0.2]} for curve in curves}
-    model = {"network": "resnet", "weights": None, "train": {"epochs": epochs, "nesterov": False}}
     return SweepRecord(
         name="quick",
-        spec={"name": "quick", "models": {"net": model}, "methods": methods},
-        curves=tuple(curve.plan for curve in curves),
+        spec={"name": "quick"},
+        curves=tuple(with_settings(curve, epochs).plan for curve in curves),
         git_commit=commit,
         versions={"torch": "2.15.0"},
     )
 
 
+def with_settings(curve: Curve, epochs: int) -> Curve:
+    """The curve as its tasks would say that they were told."""
+    settings = {"train.model.network": "resnet", "train.model.recipe.epochs": str(epochs), "score.criterion": "l1"}
+    return replace(curve, plan=replace(curve.plan, settings=settings))
+
+
 def log(uri: str, *curves: Curve, epochs=1, commit="c0ffee", **options):
-    return log_sweep(make_record(*curves, epochs=epochs, commit=commit), curves, tracking_uri=uri, **options)
+    told = [with_settings(curve, epochs) for curve in curves]
+    return log_sweep(make_record(*curves, epochs=epochs, commit=commit), told, tracking_uri=uri, **options)
 
 
 def runs_of(uri: str, tag="orchard.curve", view=ViewType.ACTIVE_ONLY):

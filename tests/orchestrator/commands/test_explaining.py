@@ -67,5 +67,5 @@ def test_a_task_that_only_a_journal_knows_is_told_of(path, capsys):
     assert "attempt 1 in run 1 of tiny: failed (bug) on h after 1.0 s" in out
     explain([train.key], storage="", sweep=path)
     out = capsys.readouterr().out
-    assert "params.train.epochs: 1" in out
+    assert "params.procedure.recipe.epochs: 1" in out
     assert out.endswith("then: no other attempt; this journal is too old to say more\n")

@@ -5,7 +5,7 @@ from plain_tasks import plain_task
 from jobs.artifact import Manifest
 from jobs.outcome import Succeeded
 from jobs.stages.table import StageKind
-from orchestrator import publishing
+from orchestrator.driver import publishing
 from orchestrator.driver.publishing import Publisher
 from orchestrator.planning import PlannedCurve, PlannedPoint
 from orchestrator.results import METRICS, SweepRecord

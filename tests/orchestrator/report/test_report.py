@@ -262,12 +262,13 @@ def test_report_writes_its_files(curves, tmp_path):
         "curves.png",
         "points.csv",
         "areas.csv",
+        "settings.csv",
         "report.html",
         "sweep.yaml",
         "orders.csv",
     ]
     assert {path.name: path.read_bytes() for path in paths} == report_files(record, curves, ORDERS)
-    assert yaml.safe_load(paths[4].read_text()) == record.spec
+    assert yaml.safe_load(paths[5].read_text()) == record.spec
 
 
 def test_a_sweep_with_orders_has_a_table_of_them(curves):

@@ -1,14 +1,17 @@
 import json
 
 import pytest
+from plain_tasks import plain_task
 
 from jobs.outcome import Cause, Failed
-from jobs.task import Attempt, Resources, StageKind, make_task
+from jobs.resources import Resources
+from jobs.stages.table import StageKind
+from jobs.task import Attempt
 from orchestrator.scheduling.decision import Decision, decide
 from orchestrator.scheduling.retry import RETRIES, Retry
 
 GIB = 2**30
-TASK = make_task(StageKind.SCORE, params={}, inputs={}, environment={})
+TASK = plain_task(StageKind.SCORE)
 
 
 def decided(cause, *, count=1, resources=None, avoid=frozenset(), failure=None, **changes):

@@ -14,12 +14,11 @@ from jobs.resources import Resources
 from jobs.stages import table
 from jobs.stages.table import StageKind
 from jobs.task import joined_tasks
-from orchestrator import reachability
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.driver.resume import resume_point
 from orchestrator.driver.run import drive
 from orchestrator.planning import Plan, PlannedCurve, PlannedPoint
-from orchestrator.results import SweepRecord
+from orchestrator.results import SweepRecord, reachability
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Lane, Scheduler
 from orchestrator.store import open_store

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import time
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from servers import free_port, mlflow_server, mortal_mlflow_server
-from tracked_curves import log, make_curve, make_record, runs_of
+from tracked_curves import log, make_curve, runs_of
 
 from orchestrator.results import METRICS, Curve, Point
 from orchestrator.tracking import TrackingUnavailableError
@@ -51,12 +52,10 @@ def test_settings_are_params_and_provenance_is_tags(uri):
         "method": "l1",
         "protocol": "none",
         "seed": "0",
-        "model.network": "resnet",
-        "model.train.epochs": "1",
-        "model.train.nesterov": "false",
-        "method.kind": "criterion",
-        "method.criterion": "l1",
-    }  # compressions may grow, so they are no parameter; what is null is left out
+        "train.model.network": "resnet",
+        "train.model.recipe.epochs": "1",
+        "score.criterion": "l1",
+    }  # what its tasks were told, whatever the sweep file says
     assert run.data.tags["mlflow.source.git.commit"] == "c0ffee"
     assert run.data.tags["orchard.version.torch"] == "2.15.0"
 
@@ -96,8 +95,8 @@ def test_a_changed_setting_gives_a_new_run_and_marks_the_old_one(uri):
     log(uri, make_curve(computation="a"), epochs=1)
     log(uri, make_curve(computation="b"), epochs=2)
     old, new = runs_of(uri)
-    assert (old.data.params["model.train.epochs"], old.data.tags["orchard.current"]) == ("1", "no")
-    assert (new.data.params["model.train.epochs"], new.data.tags["orchard.current"]) == ("2", "yes")
+    assert (old.data.params["train.model.recipe.epochs"], old.data.tags["orchard.current"]) == ("1", "no")
+    assert (new.data.params["train.model.recipe.epochs"], new.data.tags["orchard.current"]) == ("2", "yes")
     assert len(history(uri, old.info.run_id)) == 2
 
 
@@ -111,14 +110,14 @@ def test_going_back_to_the_old_setting_goes_back_to_the_old_run(uri):
 def test_a_changed_setting_with_other_compressions_gives_a_new_run(uri):
     log(uri, make_curve(compressions=(0.2,)), epochs=1)
     log(uri, make_curve(compressions=(0.4,)), epochs=2)
-    assert [run.data.params["model.train.epochs"] for run in runs_of(uri)] == ["1", "2"]
+    assert [run.data.params["train.model.recipe.epochs"] for run in runs_of(uri)] == ["1", "2"]
 
 
 def test_a_setting_that_changed_no_task_goes_on_and_stays_as_it_was(uri):
     log(uri, make_curve(), epochs=1)
     log(uri, make_curve(compressions=(0.2, 0.4, 0.6)), epochs=2)
     (run,) = runs_of(uri)
-    assert run.data.params["model.train.epochs"] == "1"
+    assert run.data.params["train.model.recipe.epochs"] == "1"
     assert len(history(uri, run.info.run_id)) == 3
 
 
@@ -251,10 +250,15 @@ def test_more_rows_than_a_batch_holds(uri):
 
 
 def test_long_settings_are_cut_to_what_mlflow_takes():
+    plan = replace(make_curve().plan, settings={"train.model.arguments.widths": str([7] * 9000)})
+    assert len(settings_of(plan)["train.model.arguments.widths"]) == 500
+
+
+def test_what_the_tasks_took_is_a_tag(uri):
     curve = make_curve()
-    record = make_record(curve)
-    record.spec["models"]["net"]["arguments"] = {"widths": [7] * 9000}
-    assert len(settings_of(record, curve.plan)["model.arguments.widths"]) == 500
+    log(uri, curve, resources={curve.plan: {"train": "1 CPU, 0 GPU, 8.0 s"}})
+    (run,) = runs_of(uri)
+    assert json.loads(run.data.tags["orchard.resources"]) == {"train": "1 CPU, 0 GPU, 8.0 s"}
 
 
 @pytest.mark.slow

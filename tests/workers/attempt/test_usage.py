@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from workers import usage
+from workers.attempt import usage
 
 MIB = 2**20
 CPU = torch.device("cpu")
