@@ -54,6 +54,7 @@ class Manifest:
         duration_s: How long the stage ran.
         host: Where it ran.
         versions: Of Python and of the libraries that compute.
+        processor: What rounded: make and model, instructions, threads. Empty in manifests from before it was kept.
         git_commit: Of the code that ran, where known.
     """
 
@@ -68,6 +69,7 @@ class Manifest:
     duration_s: float = 0.0
     host: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    processor: Mapping[str, str] = field(default_factory=dict)
     git_commit: str = ""
 
     def to_json(self) -> dict[str, Json]:
@@ -95,7 +97,7 @@ class Commit(StrEnum):
     REPEATED = "repeated"
     """Another writer was first, with the same result."""
     DIFFERENT = "different"
-    """Another writer was first, with another result: the stage is not deterministic. The first stands."""
+    """Another writer was first, with another result, if only in the last bits. The first stands."""
 
 
 class Store(Protocol):

@@ -79,7 +79,9 @@ def _entry(machine: Machine, outcome: Outcome) -> tuple[str, dict[str, Json]]:
         "log": outcome.log,
     }
     if isinstance(outcome, Succeeded):
-        how = {"work": task.work, "reused": outcome.reused, "nondeterministic": outcome.nondeterministic}
+        how: dict[str, Json] = {"work": task.work, "reused": outcome.reused}
+        if outcome.deviation:
+            how |= {"deviation": outcome.deviation, "nondeterministic": outcome.nondeterministic}
         return "succeeded", fields | how
     final = machine.state_of(outcome.key) is TaskState.FAILED
     failure = {"cause": outcome.cause.value, "message": outcome.message, "final": final}

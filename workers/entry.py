@@ -9,26 +9,29 @@ import platform
 import socket
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeAlias
 
 from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifactError, Store
-from jobs.errors import BadNumericsError, CancelledError
+from jobs.errors import BadNumericsError, CancelledError, OrchardError
 from jobs.identity import canonical
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
 from jobs.task import StageKind, Task
 from workers.attempt_log import keep_log, logger, start_log
 from workers.device import device_of
 from workers.failures import diagnose
+from workers.processor import processor
 from workers.usage import measured, release_gpu, start_measuring, start_measuring_gpu
 
 if TYPE_CHECKING:
     import torch
 
     from workers.checkpoints import Checkpoint
+    from workers.comparison import Comparison
     from workers.stages import Context, Product
 
 StageFunction: TypeAlias = "Callable[[Context], Product]"
@@ -105,6 +108,17 @@ def _committed(key: str, store: Store) -> Manifest | None:
     return None
 
 
+def _compare(first: Manifest, second: Manifest, files: Mapping[str, bytes], store: Store) -> Comparison:
+    """How a second result of a task differs from the first, whose files are read for it as far as they can be."""
+    from workers.comparison import compare
+
+    first_files = {}
+    for name in first.files:
+        with suppress(OSError, OrchardError):
+            first_files[name] = store.read(first.key, name)
+    return compare(first, first_files, second, files)
+
+
 class _Attempt:
     """One run of a task, and the three ways in which it ends."""
 
@@ -164,12 +178,17 @@ class _Attempt:
             duration_s=ended_s - self._started_s,
             host=_host(),
             versions=versions(),
+            processor=processor(self.device) if self.device else {},
             git_commit=self._provenance.git_commit,
         )
-        commit = store.commit(manifest, product.files)
-        if commit is Commit.DIFFERENT:
-            logger.warning("%s %s gave another result than the one committed first", task.stage, task.key)
-            manifest = store.manifest(task.key)
+        comparison = None
+        if store.commit(manifest, product.files) is Commit.DIFFERENT:
+            first = store.manifest(task.key)
+            comparison = _compare(first, manifest, product.files, store)
+            logger.warning(
+                "%s %s gave another result than the one committed first: %s", task.stage, task.key, comparison
+            )
+            manifest = first
         self._drop_checkpoint()
         return Succeeded(
             key=task.key,
@@ -178,7 +197,8 @@ class _Attempt:
             host=_host(),
             usage=measured(self.device),
             log=keep_log(task, store),
-            nondeterministic=commit is Commit.DIFFERENT,
+            deviation=str(comparison or ""),
+            nondeterministic=bool(comparison and comparison.nondeterministic),
         )
 
     def failed(self, error: Exception) -> Failed:

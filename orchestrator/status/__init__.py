@@ -4,7 +4,7 @@ Pure: entries in, a record out. This package knows no store and prints nothing; 
 store's to say.
 """
 
-from orchestrator.status.record import Driver, FailedTask, StageStatus, State, SweepStatus
+from orchestrator.status.record import DeviatingTask, Driver, FailedTask, StageStatus, State, SweepStatus
 from orchestrator.status.replay import status_of
 
-__all__ = ["Driver", "FailedTask", "StageStatus", "State", "SweepStatus", "status_of"]
+__all__ = ["DeviatingTask", "Driver", "FailedTask", "StageStatus", "State", "SweepStatus", "status_of"]
