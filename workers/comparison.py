@@ -155,5 +155,6 @@ def _apart(first: Json | Tensor, second: Json | Tensor) -> float | None:
     same = (one == two) | (one.isnan() & two.isnan())
     if bool(same.all()):
         return 0.0
-    apart = float((one - two).abs()[~same].max() / torch.maximum(one.abs(), two.abs()).max())
+    largest = torch.maximum(one.abs(), two.abs()).nan_to_num(nan=0.0).max()
+    apart = float((one - two).abs()[~same].max() / largest)
     return math.inf if math.isnan(apart) else apart

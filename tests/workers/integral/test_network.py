@@ -349,7 +349,9 @@ def test_it_compiles(residual, images):
 
 
 @pytest.mark.slow
-def test_it_compiles_to_machine_code(residual, images):
+def test_it_compiles_to_machine_code(residual, images, monkeypatch, tmp_path):
+    # A cache of its own: torch would take code for one set of instructions from it and compile it for another.
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     # Channels stay first, for with channels last oneDNN writes beyond its memory where a processor has AVX2 and no more
     # (or ONEDNN_MAX_CPU_ISA=AVX2): gradients of a strided 1x1 convolution's weights, at fewer than 8 input channels
     # (uxlfoundation/oneDNN#6035). Nothing of Orchard's is needed for it, nor a compiler:
