@@ -257,7 +257,7 @@ def test_algorithm_1_learns_at_all_sizes(make):
         return found
 
     before = losses()
-    # After 100 steps the losses are 0.74 of what they were, and rounding, which training carries on, moves that by 0.01.
+    # After 100 steps the losses are 0.74 of what they were; rounding, which training carries on, moves that by 0.01.
     for step in range(100):
         integral.resize(sample_sizes(0, step, channel_map.widths(), 0.5))
         loss = functional.cross_entropy(integral(data), labels)
@@ -355,7 +355,8 @@ def test_it_compiles_to_machine_code(residual, images, monkeypatch, tmp_path):
     # Channels stay first, for with channels last oneDNN writes beyond its memory where a processor has AVX2 and no more
     # (or ONEDNN_MAX_CPU_ISA=AVX2): gradients of a strided 1x1 convolution's weights, at fewer than 8 input channels
     # (uxlfoundation/oneDNN#6035). Nothing of Orchard's is needed for it, nor a compiler:
-    #     x, w = torch.rand(3, 4, 8, 8).to(memory_format=torch.channels_last), torch.rand(8, 4, 1, 1, requires_grad=True)
+    #     x = torch.rand(3, 4, 8, 8).to(memory_format=torch.channels_last)
+    #     w = torch.rand(8, 4, 1, 1, requires_grad=True)
     #     for _ in range(300):
     #         torch.nn.functional.conv2d(x, w, stride=2).sum().backward()
     compiled_agrees(residual, images, "inductor", options={"layout_optimization": False})
