@@ -51,3 +51,17 @@ def test_a_damaged_artifact_is_said_to_be_made_again(path, capsys):
     store.files.replace(f"manifests/{train.key[:2]}/{train.key}.json", json.dumps({"key": train.key}).encode())
     explain([train.key], storage="", sweep=path)
     assert "damaged: the next run computes it again" in capsys.readouterr().out
+
+
+def test_a_stored_task_says_which_processor_made_it(path, capsys):
+    train = planned(path, StageKind.TRAIN)
+    made = Manifest(
+        key=train.key,
+        stage="train",
+        identity=train.identity(),
+        measurements={},
+        processor={"cpu": "AMD EPYC (25/17)", "threads": "2"},
+    )
+    open_store(load_sweep(path).storage).commit(made, {})
+    explain([train.key], storage="", sweep=path)
+    assert "  processor: cpu AMD EPYC (25/17), threads 2\n" in capsys.readouterr().out
