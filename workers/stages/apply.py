@@ -27,8 +27,8 @@ def run(context: Context) -> Product:
     Measures what the network's own task measured; where it trained, what was spent since the model's own weights.
 
     Raises:
-        BadInputError: It needs other things than the sweep says, trained on images that it does not need, or left tensors
-            of other names, shapes or types.
+        BadInputError: It needs other things than the sweep says, trained on images that it does not need, or left
+            tensors of other names, shapes or types.
         BadNumericsError: A tensor is not finite.
     """
     params = context.params
