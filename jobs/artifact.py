@@ -57,6 +57,7 @@ class Manifest:
         resources: What it asked of the cluster: `num_cpus`, `num_gpus`, `memory_bytes`.
         usage: What it used: `memory_bytes` at most, and at most which `gpu_fraction` of the GPU's memory.
         versions: Of Python and of the libraries that compute.
+        processor: What rounded: make and model, instructions, threads. Empty in manifests from before it was kept.
         git_commit: Of the code that ran, where known.
     """
 
@@ -74,6 +75,7 @@ class Manifest:
     resources: Mapping[str, float] = field(default_factory=dict)
     usage: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    processor: Mapping[str, str] = field(default_factory=dict)
     git_commit: str = ""
 
     def to_json(self) -> dict[str, Json]:
@@ -102,7 +104,7 @@ class Commit(StrEnum):
     REPEATED = "repeated"
     """Another writer was first, with the same result."""
     DIFFERENT = "different"
-    """Another writer was first, with another result: the stage is not deterministic. The first stands."""
+    """Another writer was first, with another result, if only in the last bits. The first stands."""
 
 
 class Store(Protocol):

@@ -57,7 +57,9 @@ class Succeeded:
         usage: What it took.
         log: Address of the attempt's log; empty where the stage had nothing to say.
         reused: The artifact was there already and the stage did not run.
-        nondeterministic: The stage ran, and gave another result than an artifact that was committed meanwhile.
+        deviation: The stage ran, and gave another result than an artifact that was committed meanwhile: by how much,
+            and why. Empty where it gave the same.
+        nondeterministic: Nothing that is known of the two runs, such as another processor, explains the deviation.
     """
 
     key: str
@@ -68,6 +70,7 @@ class Succeeded:
     usage: Usage = Usage()
     log: str = ""
     reused: bool = False
+    deviation: str = ""
     nondeterministic: bool = False
 
 

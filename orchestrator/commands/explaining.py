@@ -69,6 +69,8 @@ def _stored(key: str, store: ArtifactStore) -> Iterator[str]:
         yield f"stored, but damaged: the next run computes it again ({error})"
         return
     yield f"stored: {manifest.label}, {manifest.duration_s:.2f} s on {manifest.host}"
+    if manifest.processor:
+        yield f"  processor: {', '.join(f'{name} {value}' for name, value in manifest.processor.items())}"
     for path, value in flatten(manifest.measurements):
         yield f"  {path}: {json.dumps(value)}"
     for name, entry in manifest.files.items():

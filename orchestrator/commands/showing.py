@@ -91,6 +91,7 @@ def _foot(status: SweepStatus) -> Iterator[str]:
         yield from _failed(task)
     if len(status.failed_tasks) > _SHOWN:
         yield f"and {len(status.failed_tasks) - _SHOWN} more failed tasks; --json lists all of them"
+    yield from _deviating(status)
     if status.lost_entries:
         yield f"{status.lost_entries} entries could not be written to the journal and are missing here"
 
@@ -98,6 +99,21 @@ def _foot(status: SweepStatus) -> Iterator[str]:
 def _failed(task: FailedTask) -> Iterator[str]:
     yield f"failed ({task.cause}): {task.stage} {task.label} ({task.key[:12]}): {task.message}"
     yield f"  log: {task.log or 'none was written'}"
+
+
+def _deviating(status: SweepStatus) -> Iterator[str]:
+    """Each task that does not repeat, for it is a bug, and how many had only another processor."""
+    unexplained = [task for task in status.deviating_tasks if task.nondeterministic]
+    for task in unexplained[:_SHOWN]:
+        yield f"not deterministic: {task.stage} {task.label} ({task.key[:12]}): {task.message}"
+        yield f"  log: {task.log}"
+    if len(unexplained) > _SHOWN:
+        yield f"and {len(unexplained) - _SHOWN} more that are not deterministic; --json lists all of them"
+    if rounded := len(status.deviating_tasks) - len(unexplained):
+        yield (
+            f"{rounded} computed twice, on machines that round differently; the first results stand "
+            "(--json and `orchard logs` tell by how much)"
+        )
 
 
 def _left(left: Eta) -> str:

@@ -80,7 +80,9 @@ def _entry(scheduler: Scheduler, outcome: Outcome) -> tuple[str, dict[str, Json]
         "log": outcome.log,
     }
     if isinstance(outcome, Succeeded):
-        how = {"work": task.work, "reused": outcome.reused, "nondeterministic": outcome.nondeterministic}
+        how: dict[str, Json] = {"work": task.work, "reused": outcome.reused}
+        if outcome.deviation:
+            how |= {"deviation": outcome.deviation, "nondeterministic": outcome.nondeterministic}
         return "succeeded", fields | how
     failure = {"cause": outcome.cause.value, "message": outcome.message}
     return "failed", fields | failure | scheduler.decisions[outcome.key].to_json()

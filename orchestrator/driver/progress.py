@@ -58,7 +58,9 @@ class ProgressDisplay:
             if isinstance(outcome, Failed) and scheduler.state_of(outcome.key) is TaskState.FAILED:
                 where = f"; log: {outcome.log}" if outcome.log else ""
                 text = f"failed ({outcome.cause}): {task.stage} {task.label}: {outcome.message}{where}"
-                self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+                self._print(text)
+            if isinstance(outcome, Succeeded) and outcome.nondeterministic:
+                self._print(f"not deterministic: {task.stage} {task.label}: {outcome.deviation}; log: {outcome.log}")
             if isinstance(outcome, Succeeded) and not outcome.reused:
                 self._pace.observe(task.stage, outcome.duration_s)
         now = self._clock()
@@ -69,7 +71,10 @@ class ProgressDisplay:
         if self._live:
             self._live.update(self._table(scheduler), refresh=True)
         elif scheduler.counts.total():
-            self._console.print(self._line(scheduler), markup=False, highlight=False, soft_wrap=True)
+            self._print(self._line(scheduler))
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _table(self, scheduler: Scheduler) -> Table:
         table = Table(title=self._time_line(scheduler), title_justify="left")

@@ -6,11 +6,12 @@ Pure: entries in, a record out. This package knows no store and prints nothing; 
 store's to say.
 """
 
-from orchestrator.status.record import Driver, FailedTask, StageStatus, State, SweepStatus
+from orchestrator.status.record import DeviatingTask, Driver, FailedTask, StageStatus, State, SweepStatus
 from orchestrator.status.replay import status_of
 from orchestrator.status.story import PastAttempt, Story, keys_told_of, past_attempts, retries_of, story_of
 
 __all__ = [
+    "DeviatingTask",
     "Driver",
     "FailedTask",
     "PastAttempt",

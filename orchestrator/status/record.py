@@ -80,6 +80,24 @@ class FailedTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviatingTask:
+    """A task that ran twice, with another result the second time; the first one stands.
+
+    Attributes:
+        message: By how much, and why.
+        nondeterministic: No other processor explains it.
+    """
+
+    key: str
+    stage: StageKind
+    label: str
+    message: str
+    nondeterministic: bool
+    host: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepStatus:
     """Where a sweep stands. `orchard status --json` prints these fields; they may grow, and none changes its meaning.
 
@@ -96,6 +114,7 @@ class SweepStatus:
         attempts: Attempts of the last run that have ended, without those that found their result there.
         retries: Those of them that failed and were not the last word, by cause.
         failed_tasks: Of the last run.
+        deviating_tasks: Of the last run.
         avoided_nodes: Nodes that the last run sends nothing to any more.
         gpu_hours: Spent by all runs together.
         gpu_hours_cap: What the sweep may spend; None: no cap.
@@ -114,6 +133,7 @@ class SweepStatus:
     attempts: int
     retries: Mapping[Cause, int]
     failed_tasks: tuple[FailedTask, ...]
+    deviating_tasks: tuple[DeviatingTask, ...]
     avoided_nodes: tuple[str, ...]
     gpu_hours: float
     gpu_hours_cap: float | None

@@ -11,7 +11,7 @@ from jobs.outcome import Cause
 from jobs.stages.table import StageKind
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.status.eta import EtaEstimator
-from orchestrator.status.record import Driver, FailedTask, StageStatus, State, SweepStatus
+from orchestrator.status.record import DeviatingTask, Driver, FailedTask, StageStatus, State, SweepStatus
 
 
 def status_of(
@@ -55,6 +55,7 @@ def status_of(
         attempts=run.attempts,
         retries=dict(run.retries),
         failed_tasks=tuple(run.failed.values()),
+        deviating_tasks=tuple(run.deviating),
         avoided_nodes=tuple(run.avoided),
         gpu_hours=gpu_s / 3600,
         gpu_hours_cap=gpu_hours_cap,
@@ -77,6 +78,7 @@ class _Run:
         self.attempts = 0
         self.retries: Counter[Cause] = Counter()
         self.failed: dict[str, FailedTask] = {}
+        self.deviating: list[DeviatingTask] = []
         self.avoided: list[str] = []
         self.pace = EtaEstimator()
         self._counts: Counter[tuple[StageKind, TaskState]] = Counter()
@@ -147,6 +149,18 @@ class _Run:
         if not entry["reused"]:
             self.attempts += 1
             self.pace.observe(stage, entry["duration_s"])
+        if "deviation" in entry:
+            self.deviating.append(
+                DeviatingTask(
+                    key=entry["key"],
+                    stage=stage,
+                    label=entry["label"],
+                    message=entry["deviation"],
+                    nondeterministic=entry["nondeterministic"],
+                    host=entry["host"],
+                    log=entry["log"],
+                )
+            )
 
     def _fail(self, entry: Parsed) -> None:
         stage, cause = StageKind(entry["stage"]), Cause(entry["cause"])

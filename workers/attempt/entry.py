@@ -9,14 +9,15 @@ import platform
 import socket
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeAlias
 
 from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifactError, Store
-from jobs.errors import BadNumericsError, CancelledError
+from jobs.errors import BadNumericsError, CancelledError, OrchardError
 from jobs.identity import canonical
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
 from jobs.stages.table import StageKind
@@ -25,11 +26,13 @@ from workers.artifacts import ArtifactReader
 from workers.attempt.device import device_of
 from workers.attempt.failures import diagnose
 from workers.attempt.log import keep_log, logger, start_log
+from workers.attempt.processor import processor
 from workers.attempt.usage import measured, release_gpu, start_measuring, start_measuring_gpu
 
 if TYPE_CHECKING:
     import torch
 
+    from workers.attempt.comparison import Comparison
     from workers.checkpoints import Checkpoint
     from workers.stages import AnyContext, Product
 
@@ -107,6 +110,17 @@ def _committed(key: str, store: Store) -> Manifest | None:
     return None
 
 
+def _compare(first: Manifest, second: Manifest, files: Mapping[str, bytes], store: Store) -> Comparison:
+    """How a second result of a task differs from the first, whose files are read for it as far as they can be."""
+    from workers.attempt.comparison import compare
+
+    first_files = {}
+    for name in first.files:
+        with suppress(OSError, OrchardError):
+            first_files[name] = store.read(first.key, name)
+    return compare(first, first_files, second, files)
+
+
 class _Attempt:
     """One run of a task, and the three ways in which it ends."""
 
@@ -178,12 +192,17 @@ class _Attempt:
             },
             usage=asdict(usage),
             versions=versions(),
+            processor=processor(self.device) if self.device else {},
             git_commit=self._provenance.git_commit,
         )
-        commit = store.commit(manifest, product.files)
-        if commit is Commit.DIFFERENT:
-            logger.warning("%s %s gave another result than the one committed first", task.stage, task.key)
-            manifest = store.manifest(task.key)
+        comparison = None
+        if store.commit(manifest, product.files) is Commit.DIFFERENT:
+            first = store.manifest(task.key)
+            comparison = _compare(first, manifest, product.files, store)
+            logger.warning(
+                "%s %s gave another result than the one committed first: %s", task.stage, task.key, comparison
+            )
+            manifest = first
         self._drop_checkpoint()
         return Succeeded(
             key=task.key,
@@ -192,7 +211,8 @@ class _Attempt:
             host=_host(),
             usage=usage,
             log=keep_log(task, store),
-            nondeterministic=commit is Commit.DIFFERENT,
+            deviation=str(comparison or ""),
+            nondeterministic=bool(comparison and comparison.nondeterministic),
         )
 
     def failed(self, error: Exception) -> Failed:

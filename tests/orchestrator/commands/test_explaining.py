@@ -69,3 +69,17 @@ def test_a_task_that_only_a_journal_knows_is_told_of(path, capsys):
     out = capsys.readouterr().out
     assert "params.procedure.recipe.epochs: 1" in out
     assert out.endswith("then: no other attempt; this journal is too old to say more\n")
+
+
+def test_a_stored_task_says_which_processor_made_it(path, capsys):
+    train = planned(path, StageKind.TRAIN)
+    made = Manifest(
+        key=train.key,
+        stage="train",
+        identity=train.identity(),
+        measurements={},
+        processor={"cpu": "AMD EPYC (25/17)", "threads": "2"},
+    )
+    open_store(load_sweep(path).storage).commit(made, {})
+    explain([train.key], storage="", sweep=path)
+    assert "  processor: cpu AMD EPYC (25/17), threads 2\n" in capsys.readouterr().out

@@ -59,6 +59,19 @@ def test_status_shows_state_stages_failures_and_cost(store, storage, capsys):
     assert "GPU-hours, all runs: 2 of 4" in out
 
 
+def test_status_names_what_does_not_repeat_and_counts_what_only_rounds(store, storage, capsys):
+    def twice(number, deviation, nondeterministic):
+        told = {"deviation": deviation, "nondeterministic": nondeterministic}
+        return attempt("succeeded", number, reused=False, log="/there.log", **told)
+
+    journalled(store, twice(1, "loss by 0.1", True), twice(2, "loss by 1e-7", False))
+    out = shown(capsys, storage=storage)
+    assert f"not deterministic: train net ({KEY[:12]}): loss by 0.1\n  log: /there.log" in out
+    assert "1 computed twice, on machines that round differently" in out
+    assert "loss by 1e-7" not in out
+    assert "loss by 1e-7" in shown(capsys, storage=storage, as_json=True)
+
+
 def test_status_names_the_driver_that_lives(store, storage, capsys):
     with Lease.acquire(store.files, "s"):
         journalled(store)

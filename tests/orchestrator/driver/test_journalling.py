@@ -106,3 +106,11 @@ def test_the_next_driver_learns_durations_memory_and_costs(tmp_path):
 def test_a_reused_result_teaches_nothing(tmp_path):
     cost_model, _ = cost_model_of(journalled(tmp_path, lambda attempt: success(attempt, reused=True)))
     assert cost_model.expected_s(tuning(9)) == 0.0
+
+
+def test_another_result_than_the_first_is_noted_with_its_reason(tmp_path):
+    def outcome(attempt):
+        return success(attempt, deviation="by 1e-07; another cpu", nondeterministic=False)
+
+    (entry,) = (each for each in journalled(tmp_path, outcome) if each["kind"] == "succeeded")
+    assert (entry["deviation"], entry["nondeterministic"]) == ("by 1e-07; another cpu", False)

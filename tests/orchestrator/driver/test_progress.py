@@ -61,6 +61,21 @@ def test_a_failed_task_is_named_with_its_log_as_it_happens(scheduler, tasks):
     assert "failed (bug): train net/seed0: it broke; log: /store/logs/1.log" in text
 
 
+@pytest.mark.parametrize("nondeterministic", [True, False])
+def test_a_task_that_does_not_repeat_is_named_as_it_happens_and_rounding_is_not(scheduler, tasks, nondeterministic):
+    scheduler.start(frozenset(), {})
+    again = Succeeded(
+        key=next(iter(tasks)),
+        measurements={},
+        duration_s=1.0,
+        deviation="loss by 0.1",
+        nondeterministic=nondeterministic,
+        log="/store/logs/1.log",
+    )
+    named = "not deterministic: train net/seed0: loss by 0.1; log: /store/logs/1.log"
+    assert (named in shown(scheduler, [again], terminal=False)) == nondeterministic
+
+
 def test_a_retried_loss_is_not_a_failure(scheduler, tasks):
     scheduler.start(frozenset(), {})
     loss = Failed(key=next(iter(tasks)), cause=Cause.PREEMPTED, message="the node went away")

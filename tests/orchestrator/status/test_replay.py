@@ -74,6 +74,12 @@ def test_a_retry_counts_by_its_cause_and_is_no_failed_task():
     assert (found.attempts, found.failed_tasks) == (4, ())
 
 
+def test_a_task_that_gave_another_result_says_by_how_much_and_where_its_log_is():
+    found = status(START, success("a"), success("b", deviation="by 0.1", nondeterministic=True, log="/log"))
+    (task,) = found.deviating_tasks
+    assert (task.key, task.label, task.message, task.nondeterministic, task.log) == ("b", "net", "by 0.1", True, "/log")
+
+
 def test_a_failed_task_says_what_why_and_where_its_log_is():
     (task,) = status(START, COUNTS, failure(cause="bug", final=True)).failed_tasks
     assert (task.key, task.label, task.cause, task.message, task.log) == ("k", "net", Cause.BUG, "it broke", "/log")

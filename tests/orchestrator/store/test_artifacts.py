@@ -5,7 +5,8 @@ import pytest
 from store_suite import KEY, OTHER, StoreSuite, blob_of, flip, manifest
 
 from orchestrator.store import open_store
-from orchestrator.store.artifacts import FRESH_S
+from orchestrator.store.artifacts import FRESH_S, manifest_path
+from orchestrator.store.seals import seal_json
 
 
 class TestInAFolder(StoreSuite):
@@ -72,3 +73,10 @@ def test_an_object_store_may_be_damaged_where_this_machine_has_a_whole_copy(s3_u
     flip(store, blob_of(store, KEY, "a"))
     assert store.read(KEY, "a") == b"abc"
     assert store.damaged_files(store.manifest(KEY)) == ["a"]
+
+
+def test_a_manifest_from_before_processors_were_kept_is_read(store):
+    value = manifest().to_json()
+    del value["processor"]
+    store.files.create(manifest_path(KEY), seal_json(value))
+    assert store.manifest(KEY).processor == {}

@@ -17,7 +17,8 @@ from jobs.stages.scoring import ScoreParams
 from jobs.stages.table import StageKind
 from jobs.task import make_task
 from orchestrator.store import open_store
-from workers.attempt.entry import LIBRARIES, Provenance, run_task
+from workers.attempt.entry import LIBRARIES, Provenance, run_task, versions
+from workers.attempt.processor import processor
 from workers.checkpoints import Progress
 from workers.stages import Product, stage_function
 
@@ -64,6 +65,7 @@ def test_the_manifest_says_where_the_artifact_came_from(store):
     assert before <= manifest.created_s <= time.time()
     assert 0 <= manifest.duration_s <= time.time() - before
     assert manifest.host
+    assert manifest.processor == processor(torch.device("cpu"))
     assert manifest.versions.keys() == {"python", *LIBRARIES}
     assert (manifest.versions["python"], manifest.versions["torch"].partition("+")[0]) == (
         platform.python_version(),
@@ -304,12 +306,17 @@ def test_a_task_planned_for_a_gpu_says_what_to_do_without_one(store):
     assert "this worker sees no GPU; set device: cpu" in outcome.message
 
 
-def rival(store, product):
+def rival(store, product, **changes):
     """A stage that another worker outruns: when it ends, an artifact is there."""
 
     def run(context):
         manifest = Manifest(
-            key=context.task.key, stage="score", identity={}, measurements=product.measurements, host="rival"
+            key=context.task.key,
+            stage="score",
+            identity={},
+            measurements=product.measurements,
+            host="rival",
+            **{"versions": versions(), "processor": processor(context.device), **changes},
         )
         assert store.commit(manifest, product.files) is Commit.FIRST
         return PRODUCT
@@ -321,6 +328,7 @@ def test_the_same_result_from_two_workers_is_no_event(store, caplog):
     outcome = run_task(a_task(), store, stage_of=rival(store, PRODUCT))
     assert isinstance(outcome, Succeeded)
     assert caplog.records == []
+    assert (outcome.deviation, outcome.nondeterministic) == ("", False)
     assert store.manifest(a_task().key).host == "rival"
 
 
@@ -340,3 +348,30 @@ def test_another_result_is_flagged_and_the_first_one_stands(store, caplog, first
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert f"score {a_task().key} gave another result" in record.getMessage()
+
+
+CLOSE = Product(measurements={"accuracy": 0.5 + 1e-9}, files=PRODUCT.files)
+
+
+def test_another_result_on_the_same_kind_of_processor_is_nondeterminism(store):
+    outcome = run_task(a_task(), store, stage_of=rival(store, CLOSE))
+    assert outcome.nondeterministic
+    assert "measurements by 2e-09 (accuracy)" in outcome.deviation
+    assert outcome.deviation in Path(outcome.log).read_text()
+
+
+def test_another_result_on_another_processor_is_rounding(store):
+    outcome = run_task(a_task(), store, stage_of=rival(store, CLOSE, processor={"cpu": "another"}))
+    assert not outcome.nondeterministic
+    assert "another cpu (another | " in outcome.deviation
+    assert "rounding differs there" in outcome.deviation
+
+
+def test_a_first_result_that_cannot_be_read_does_not_undo_the_success(store, monkeypatch):
+    def damaged(key, name):
+        raise CorruptArtifactError("changed", key=key)
+
+    monkeypatch.setattr(store, "read", damaged)
+    outcome = run_task(a_task(), store, stage_of=rival(store, CLOSE))
+    assert isinstance(outcome, Succeeded)
+    assert "a.json in more than numbers" in outcome.deviation

@@ -191,27 +191,31 @@ def change_by_hand_and_mode(integral):
     integral.train().eval()
 
 
-def change_the_type(integral):
-    integral.double()
-
-
 def change_the_size(integral):
     integral.resize({name: max(1, size - 1) for name, size in integral.sizes.items()})
 
 
-CHANGES = [change_in_place, change_by_optimizer, change_by_loading, change_by_hand_and_mode, change_the_type]
+CHANGES = [change_in_place, change_by_optimizer, change_by_loading, change_by_hand_and_mode, change_the_size]
 
 
-@pytest.mark.parametrize("change", [*CHANGES, change_the_size])
+@pytest.mark.parametrize("change", CHANGES)
 def test_what_changes_is_noticed_in_evaluation(integral, images, builds, change):
     before = integral(images)
     change(integral)
-    images = images.to(next(integral.parameters()).dtype)
     after = integral(images)
     assert len(builds) == 2
-    assert after.dtype == images.dtype
-    assert not torch.allclose(after.float(), before, rtol=1e-9, atol=1e-9)
+    assert not torch.allclose(after, before, rtol=1e-3, atol=1e-3)  # rounding is at 1e-6
     assert torch.equal(after, integral.export()(images))
+
+
+def test_another_type_is_noticed_in_evaluation(integral, images, builds):
+    # By the type of what comes out: the values may agree to the last bit.
+    integral(images)
+    integral.double()
+    after = integral(images.double())
+    assert len(builds) == 2
+    assert after.dtype == torch.float64
+    assert torch.equal(after, integral.export()(images.double()))
 
 
 def test_changed_statistics_are_noticed_too(residual, images):
@@ -253,7 +257,8 @@ def test_algorithm_1_learns_at_all_sizes(make):
         return found
 
     before = losses()
-    for step in range(60):
+    # After 100 steps the losses are 0.74 of what they were; rounding, which training carries on, moves that by 0.01.
+    for step in range(100):
         integral.resize(sample_sizes(0, step, channel_map.widths(), 0.5))
         loss = functional.cross_entropy(integral(data), labels)
         optimizer.zero_grad()
@@ -320,9 +325,9 @@ def test_a_state_goes_round(network, images):
     assert torch.equal(first(images), second(images))
 
 
-def compiled_agrees(integral, images, backend):
+def compiled_agrees(integral, images, backend, options=None):
     torch.compiler.reset()
-    compiled = torch.compile(integral, backend=backend)
+    compiled = torch.compile(integral, backend=backend, options=options)
     for training in (True, False, True):
         integral.train(training)
         expected = copy.deepcopy(integral)(images)
@@ -344,8 +349,17 @@ def test_it_compiles(residual, images):
 
 
 @pytest.mark.slow
-def test_it_compiles_to_machine_code(residual, images):
-    compiled_agrees(residual, images, "inductor")
+def test_it_compiles_to_machine_code(residual, images, monkeypatch, tmp_path):
+    # A cache of its own: torch would take code for one set of instructions from it and compile it for another.
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    # Channels stay first, for with channels last oneDNN writes beyond its memory where a processor has AVX2 and no more
+    # (or ONEDNN_MAX_CPU_ISA=AVX2): gradients of a strided 1x1 convolution's weights, at fewer than 8 input channels
+    # (uxlfoundation/oneDNN#6035). Nothing of Orchard's is needed for it, nor a compiler:
+    #     x = torch.rand(3, 4, 8, 8).to(memory_format=torch.channels_last)
+    #     w = torch.rand(8, 4, 1, 1, requires_grad=True)
+    #     for _ in range(300):
+    #         torch.nn.functional.conv2d(x, w, stride=2).sum().backward()
+    compiled_agrees(residual, images, "inductor", options={"layout_optimization": False})
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -111,16 +111,16 @@ def test_product_misses_a_linear_input_by_a_twentieth_of_a_node_distance(seed):
 
 @both
 def test_smooth_functions_converge_with_the_number_of_nodes(quadrature):
-    # Sum over 64 channels of w_i x_i with smooth w and x; the error falls with every doubling of the nodes.
+    # The mean over 64 channels of w_i x_i with smooth w and x. The errors fall from 1e-3 to 1e-4; rounding is at 1e-16.
+    # (Cosines will not do: the midpoint rule is exact for them, and only rounding would be left to compare.)
     channels = uniform_nodes(64)
-    weights = 1 + torch.cos(math.pi * channels)
+    exact = torch.exp(channels) @ (1 / (1 + channels))
     errors = []
-    for size in (8, 16, 32):
+    for size in (4, 8, 16):
         nodes = uniform_nodes(size)
-        found = quadrature(nodes, 64) @ weights @ torch.cos(2 * math.pi * nodes).add(2)
-        errors.append(abs(float(found - weights @ torch.cos(2 * math.pi * channels).add(2))) / 128)
-    assert errors == sorted(errors, reverse=True)
-    assert errors[-1] < 1e-2
+        found = quadrature(nodes, 64) @ torch.exp(channels) @ (1 / (1 + nodes))
+        errors.append(abs(float(found - exact)) / 64)
+    assert 2e-3 > errors[0] > 2 * errors[1] > 4 * errors[2]
 
 
 @every_quadrature
