@@ -3,6 +3,8 @@
 Pure: results in, a judgement out. Knows no store and no stage.
 """
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Iterator, Mapping

@@ -70,7 +70,7 @@ def put_changed(bench, key, change, other="e" * 32):
     files = {name: bench.store.read(key, name) for name in manifest.files}
     files["weights.safetensors"] = save(change(bench.tensors(key)))
     bench.store.commit(Manifest(key=other, stage="prune", identity={}, measurements=manifest.measurements), files)
-    return other
+    return ArtifactKey(other)
 
 
 def test_scratch_shares_nothing_with_the_pruned_weights_but_the_widths(own_bench):
