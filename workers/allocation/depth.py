@@ -27,7 +27,7 @@ def stages(channel_map: ChannelMap) -> dict[str, int]:
 def _places(channel_map: ChannelMap, index: int) -> int:
     """Where the first layer of a group is applied; one that has no weight, such as a selection, where it is read."""
     layer = channel_map.groups[index].layers[0]
-    holders = (name for name, axes in channel_map.tensors.items() if any(index in axis.present() for axis in axes))
+    holders = (owned.tensor for owned in channel_map.owned_axes() if owned.group_index == index)
     known = (name for name in (f"{layer}.weight", layer, *holders) if name in channel_map.applications)
     return next((channel_map.applications[name] for name in known), 0)
 

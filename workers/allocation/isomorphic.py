@@ -22,12 +22,11 @@ def isomorphic_classes(channel_map: ChannelMap) -> list[list[str]]:
     how often it holds each unit. How many channels there are plays no part, nor does how large the feature maps are.
     """
     structures: dict[str, Counter[Hashable]] = {group.name: Counter() for group in channel_map.groups}
-    for tensor, layouts in channel_map.tensors.items():
-        kind = (tensor.rpartition(".")[2], len(layouts), channel_map.shapes[tensor][2:])
-        for place, layout in enumerate(layouts):
-            for index in layout.present():
-                occurrences = layout.positions(index).shape[1]
-                structures[channel_map.groups[index].name][kind, place, layout.role, occurrences] += 1
+    for owned in channel_map.owned_axes():
+        shape = channel_map.shapes[owned.tensor]
+        kind = (owned.tensor.rpartition(".")[2], len(shape), shape[2:])
+        occurrences = owned.layout.positions(owned.group_index).shape[1]
+        structures[owned.group.name][kind, owned.axis, owned.layout.role, occurrences] += 1
     classes: dict[Hashable, list[str]] = defaultdict(list)
     for name, structure in structures.items():
         classes[frozenset(structure.items())].append(name)

@@ -19,12 +19,13 @@ from workers.channels.layout import (
     AxisLayout,
     ChannelGroup,
     ChannelMap,
+    OwnedAxis,
     RefusedGroup,
     Role,
     restrict,
 )
 from workers.channels.rebuild import load_resized
-from workers.channels.slicing import map_units, mask, replace_units, select, unit_slices
+from workers.channels.slicing import map_units, mask, owned_slices, replace_units, select, unit_slices
 
 __all__ = [
     "NOT_A_CHANNEL",
@@ -35,6 +36,7 @@ __all__ = [
     "CostTerm",
     "Length",
     "MacCount",
+    "OwnedAxis",
     "Ownership",
     "ParameterCount",
     "RefusedGroup",
@@ -52,6 +54,7 @@ __all__ = [
     "map_units",
     "mask",
     "norm_eps",
+    "owned_slices",
     "ownership",
     "replace_units",
     "restrict",

@@ -75,10 +75,8 @@ def ownership(channel_map: ChannelMap) -> dict[str, Ownership]:
     """What every group owns, by its name."""
     parameters, macs = ParameterCount(channel_map), MacCount(channel_map)
     axes: dict[str, list[tuple[str, int]]] = {group.name: [] for group in channel_map.groups}
-    for name, layouts in channel_map.tensors.items():
-        for axis, layout in enumerate(layouts):
-            for index in layout.present():
-                axes[channel_map.groups[index].name].append((name, axis))
+    for owned in channel_map.owned_axes():
+        axes[owned.group.name].append((owned.tensor, owned.axis))
     return {
         group.name: Ownership(
             axes=tuple(axes[group.name]),

@@ -7,7 +7,7 @@ counting need. This module refuses to know how the map was found (see `analysis`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -124,6 +124,25 @@ class AxisLayout:
         return AxisLayout(role=self.role, groups=self.groups[kept], units=self.units[kept])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OwnedAxis:
+    """One axis of one tensor, and one of the groups that own positions on it.
+
+    Attributes:
+        tensor: `state_dict` name.
+        axis: number of the axis.
+        layout: who owns its positions.
+        group_index: position of the group in `ChannelMap.groups`.
+        group: the group.
+    """
+
+    tensor: str
+    axis: int
+    layout: AxisLayout
+    group_index: int
+    group: ChannelGroup
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelMap:
     """Which channels of which tensors belong together in one network.
@@ -157,6 +176,13 @@ class ChannelMap:
                 return index
         known = ", ".join(group.name for group in self.groups) or "none"
         raise ValueError(f"no channel group {name!r}; groups: {known}")
+
+    def owned_axes(self) -> Iterator[OwnedAxis]:
+        """Every axis of every tensor, once for each group that owns positions on it, in the map's order."""
+        for name, layouts in self.tensors.items():
+            for axis, layout in enumerate(layouts):
+                for index in layout.present():
+                    yield OwnedAxis(tensor=name, axis=axis, layout=layout, group_index=index, group=self.groups[index])
 
     def widths(self) -> dict[str, int]:
         """Number of units of every group, by name."""

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from workers.channels.layout import AxisLayout, ChannelMap, Labels
+from workers.channels.layout import AxisLayout, ChannelMap, Labels, OwnedAxis
 
 UnitNumbers: TypeAlias = Tensor | np.ndarray | Sequence[int]
 
@@ -88,7 +88,16 @@ def unit_slices(
     Returns:
         One row per unit: its occurrences on the axis one after the other, each with all other axes flattened.
     """
-    table = layouts[axis].positions(group_index)
+    return _rows(tensor, layouts[axis], axis, group_index)
+
+
+def owned_slices(state: Mapping[str, Tensor], owned: OwnedAxis) -> Shaped[Tensor, "width features"]:
+    """Row u holds everything that unit u of a group owns on one axis of one tensor; as `unit_slices`."""
+    return _rows(state[owned.tensor], owned.layout, owned.axis, owned.group_index)
+
+
+def _rows(tensor: Tensor, layout: AxisLayout, axis: int, group_index: int) -> Tensor:
+    table = layout.positions(group_index)
     picked = tensor.index_select(axis, _on(table.reshape(-1), tensor)).movedim(axis, 0)
     return picked.reshape(table.shape[0], -1)
 

@@ -3,7 +3,7 @@
 import torch
 
 from jobs.errors import BadInputError
-from workers.channels import unit_slices
+from workers.channels import owned_slices
 from workers.criteria._base import Evidence, Scores, criterion
 
 
@@ -16,14 +16,12 @@ def batchnorm_scale(evidence: Evidence) -> Scores:
     """
     channel_map = evidence.channel_map
     scores: Scores = {}
-    for name, layouts in channel_map.tensors.items():
-        statistics = f"{name.removesuffix('weight')}running_mean"
-        if name not in channel_map.parameters or len(layouts) != 1 or statistics not in channel_map.shapes:
-            continue
-        for index in layouts[0].present():
-            group = channel_map.groups[index]
-            scales = unit_slices(evidence.state[name], layouts, 0, index).double().abs().sum(1)
-            scores[group.name] = scores.get(group.name, torch.zeros_like(scales)) + scales
+    for owned in channel_map.owned_axes():
+        statistics = f"{owned.tensor.removesuffix('weight')}running_mean"
+        is_scale = owned.tensor in channel_map.parameters and statistics in channel_map.shapes
+        if is_scale and len(channel_map.shapes[owned.tensor]) == 1:
+            scales = owned_slices(evidence.state, owned).double().abs().sum(1)
+            scores[owned.group.name] = scores.get(owned.group.name, torch.zeros_like(scales)) + scales
     without = [group.name for group in channel_map.groups if group.name not in scores]
     if without:
         raise BadInputError(

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workers.channels import ChannelMap, unit_slices
+from workers.channels import ChannelMap, owned_slices
 
 
 def filter_blocks(
@@ -23,22 +23,13 @@ def filter_blocks(
         tensors: Name -> the network's weights, or anything of their shapes, such as gradients.
         channel_map: Its channel groups.
     """
-    names = filter_names(channel_map)
+    names = set(filter_names(channel_map))
     blocks: dict[str, list[Tensor]] = {group.name: [] for group in channel_map.groups}
-    made = {
-        index
-        for name in names
-        for layout in channel_map.tensors[name]
-        for index in layout.present()
-        if layout.role == "output"
-    }
-    for name in names:
-        layouts = channel_map.tensors[name]
-        for axis, layout in enumerate(layouts):  # of a transposed convolution the output axis is the second one
-            for index in layout.present():
-                if layout.role == ("output" if index in made else "input"):
-                    rows = unit_slices(tensors[name], layouts, axis, index)
-                    blocks[channel_map.groups[index].name].append(rows.detach().double())
+    axes = [owned for owned in channel_map.owned_axes() if owned.tensor in names]
+    made = {owned.group_index for owned in axes if owned.layout.role == "output"}
+    for owned in axes:  # of a transposed convolution the output axis is the second one
+        if owned.layout.role == ("output" if owned.group_index in made else "input"):
+            blocks[owned.group.name].append(owned_slices(tensors, owned).detach().double())
     return blocks
 
 

@@ -5,7 +5,7 @@ Those that take more than a few statements have a module of their own.
 
 import torch
 
-from workers.channels import unit_slices
+from workers.channels import owned_slices
 from workers.criteria._base import Evidence, Scores, criterion
 from workers.criteria.filters import absolute_sums, filters
 
@@ -43,12 +43,9 @@ def unit_norm(evidence: Evidence) -> Scores:
     """
     channel_map = evidence.channel_map
     squares: Scores = {group.name: torch.zeros(group.width, dtype=torch.float64) for group in channel_map.groups}
-    for name in sorted(channel_map.tensors.keys() & channel_map.parameters):
-        layouts = channel_map.tensors[name]
-        for axis, layout in enumerate(layouts):
-            for index in layout.present():
-                rows = unit_slices(evidence.state[name], layouts, axis, index).double()
-                squares[channel_map.groups[index].name] += rows.square().sum(1)
+    for owned in channel_map.owned_axes():
+        if owned.tensor in channel_map.parameters:
+            squares[owned.group.name] += owned_slices(evidence.state, owned).double().square().sum(1)
     return {name: each.sqrt() for name, each in squares.items()}
 
 

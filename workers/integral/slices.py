@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workers.channels import ChannelMap, unit_slices
+from workers.channels import ChannelMap, owned_slices
 
 
 def group_slices(
@@ -45,9 +45,7 @@ def _owned(
     state: Mapping[str, Tensor], channel_map: ChannelMap, index: int
 ) -> list[tuple[str, Float[Tensor, "width features"]]]:
     return [
-        (name, unit_slices(state[name], layouts, axis, index).detach())
-        for name, layouts in channel_map.tensors.items()
-        if name in channel_map.parameters
-        for axis, layout in enumerate(layouts)
-        if index in layout.present()
+        (owned.tensor, owned_slices(state, owned).detach())
+        for owned in channel_map.owned_axes()
+        if owned.group_index == index and owned.tensor in channel_map.parameters
     ]

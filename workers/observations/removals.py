@@ -42,5 +42,4 @@ def removals(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Ob
 
 
 def _owned(channel_map: ChannelMap, name: str) -> list[str]:
-    index = channel_map.group_index(name)
-    return [tensor for tensor, axes in channel_map.tensors.items() if any(index in axis.present() for axis in axes)]
+    return list(dict.fromkeys(owned.tensor for owned in channel_map.owned_axes() if owned.group.name == name))

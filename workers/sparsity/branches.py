@@ -42,10 +42,9 @@ def residual_branches(channel_map: ChannelMap) -> list[ResidualBranch]:
 def _readers(channel_map: ChannelMap) -> list[set[str]]:
     """The layers that read each group."""
     readers: list[set[str]] = [set() for _ in channel_map.groups]
-    for name, layouts in channel_map.tensors.items():
-        for layout in layouts:
-            for index in layout.present() if layout.role == "input" else []:
-                readers[index].add(name.removesuffix(".weight"))
+    for owned in channel_map.owned_axes():
+        if owned.layout.role == "input":
+            readers[owned.group_index].add(owned.tensor.removesuffix(".weight"))
     return readers
 
 

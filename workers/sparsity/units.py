@@ -81,17 +81,15 @@ def find_units(
     """
     found: list[list[UnitSlice]] = [[] for _ in channel_map.groups]
     parameters = dict(model.named_parameters())
-    for name, layouts in channel_map.tensors.items():
-        if name not in parameters:
+    for owned in channel_map.owned_axes():
+        parameter, layout = parameters.get(owned.tensor), owned.layout
+        if parameter is None or not counts(owned.tensor, layout):
             continue
-        for axis, layout in enumerate(layouts):
-            for index in layout.present() if counts(name, layout) else []:
-                units = torch.from_numpy(layout.units.copy())
-                units[torch.from_numpy(layout.groups != index)] = channel_map.groups[index].width
-                parameter = parameters[name]
-                found[index].append(
-                    UnitSlice(name=name, parameter=parameter, axis=axis, units=units.to(parameter.device))
-                )
+        units = torch.from_numpy(layout.units.copy())
+        units[torch.from_numpy(layout.groups != owned.group_index)] = owned.group.width
+        found[owned.group_index].append(
+            UnitSlice(name=owned.tensor, parameter=parameter, axis=owned.axis, units=units.to(parameter.device))
+        )
     return [
         GroupUnits(name=group.name, width=group.width, slices=tuple(slices))
         for group, slices in zip(channel_map.groups, found, strict=True)
