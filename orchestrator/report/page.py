@@ -11,11 +11,12 @@ from html import escape
 
 import yaml
 
+from jobs.metric import Metric
 from orchestrator.planning import PlannedPoint
 from orchestrator.report.comparison import areas
 from orchestrator.report.figure import draw_curves
-from orchestrator.report.table import MISSING, percent, row_name, summarize
-from orchestrator.results import METRICS, Curve, Point, SweepRecord
+from orchestrator.report.table import MISSING, Summary, percent, row_name, summarize
+from orchestrator.results import Curve, Point, SweepRecord, metric_keys, objective_of
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1f2328; --muted: #59636e; --line: #d8dee4; --soft: #f6f8fa; }
@@ -47,7 +48,9 @@ def html_page(
         figure: The figure as PNG, where it is drawn already.
         patterns: The figure of what is kept of which layer, where there is one.
     """
-    name = escape(record.name)
+    name, summary = escape(record.name), summarize(curves)
+    metric = summary.metric
+    drawn = figure or draw_curves(curves, figure_title(record, metric))
     versions = [[library, version] for library, version in sorted(record.versions.items())]
     versions.append(["git commit", record.git_commit or "unknown"])
     return "\n".join(
@@ -56,11 +59,11 @@ def html_page(
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
             f'<h1>{name}</h1>\n<p class="facts">{escape(_facts(curves))}</p>',
-            _image("Accuracy against compression", figure or draw_curves(curves, figure_title(record))),
-            "<h2>Accuracy (%) by compression asked for</h2>",
+            _image(escape(f"{metric.title} against compression"), drawn),
+            f"<h2>{escape(metric.heading)} by compression asked for</h2>",
             f"<p>Mean ± standard deviation over the seeds. (1/2): one of two is measured; {MISSING}: none is."
-            " Area: mean accuracy over the compressions that all methods of a model reach.</p>",
-            _summary(curves),
+            f" Area: mean {escape(metric.label)} over the compressions that all methods of a model reach.</p>",
+            _summary(summary),
             _notes(curves),
             _folded("What is kept of which layer", _image("What is kept", patterns)) if patterns else "",
             _folded("All points", _points(curves)),
@@ -71,9 +74,9 @@ def html_page(
     )
 
 
-def figure_title(record: SweepRecord) -> str:
+def figure_title(record: SweepRecord, metric: Metric) -> str:
     """What stands above the sweep's figure."""
-    return f"{record.name}: accuracy after pruning"
+    return f"{record.name}: {metric.label} after pruning"
 
 
 def sweep_yaml(record: SweepRecord) -> str:
@@ -96,8 +99,7 @@ def _facts(curves: Sequence[Curve]) -> str:
     return f"{facts}, the last measured {last:%Y-%m-%d %H:%M} UTC"
 
 
-def _summary(curves: Sequence[Curve]) -> str:
-    summary = summarize(curves)
+def _summary(summary: Summary) -> str:
     under = areas(summary)
     head = ["model", "data set", "method", *map(percent, summary.asked), "area"]
     rows = [
@@ -106,7 +108,7 @@ def _summary(curves: Sequence[Curve]) -> str:
             row.dataset,
             row_name(row, summary.rows),
             *summary.texts(row),
-            f"{100 * under[row]:.1f}" if row in under else "",
+            summary.metric.text(under[row]) if row in under else "",
         ]
         for row in summary.rows
     ]
@@ -126,18 +128,19 @@ def _notes(curves: Sequence[Curve]) -> str:
 
 
 def _points(curves: Sequence[Curve]) -> str:
-    head = ["model", "method", "protocol", "seed", "asked", *METRICS, "task"]
+    keys = metric_keys(objective_of(curves))
+    head = ["model", "method", "protocol", "seed", "asked", *keys, "task"]
     rows = []
     for curve in curves:
         measured = {point.asked: point for point in curve.points}
         for planned in curve.plan.points:
             names = [curve.plan.model, curve.plan.method, curve.plan.protocol, str(curve.plan.seed)]
-            rows.append([*names, *_point_texts(planned, measured.get(planned.compression))])
+            rows.append([*names, *_point_texts(planned, measured.get(planned.compression), keys)])
     return _table(head, rows, first_number=3)
 
 
-def _point_texts(planned: PlannedPoint, point: Point | None) -> list[str]:
-    values = [_number(point.metrics[name]) if point and name in point.metrics else MISSING for name in METRICS]
+def _point_texts(planned: PlannedPoint, point: Point | None, keys: Sequence[str]) -> list[str]:
+    values = [_number(point.metrics[name]) if point and name in point.metrics else MISSING for name in keys]
     return [percent(planned.compression), *values, planned.key[:12]]
 
 

@@ -38,7 +38,7 @@ def test_its_criteria_score_every_unit(my_lab, name):
     module = build("resnet", {"widths": [4], "in_channels": 1}).eval()
     channel_map = find_groups(module, (1, 8, 8))
     criterion = find_criterion(f"my_lab.criteria:{name}")
-    split = Split(images=torch.rand(4, 1, 8, 8), labels=torch.zeros(4, dtype=torch.int64))
+    split = Split(images=torch.rand(4, 1, 8, 8), targets=torch.zeros(4, dtype=torch.int64))
     batches = Batches(split, 3, device=torch.device("cpu"), labelled=False)
     observed = find_observation(criterion.reads)(module, channel_map, batches) if criterion.reads else {}
     evidence = Evidence(
@@ -55,7 +55,7 @@ def test_its_criteria_score_every_unit(my_lab, name):
 def test_its_table_of_statistics_is_complete():
     module = build("plain", {"widths": [3], "in_channels": 1}).eval()
     channel_map = find_groups(module, (1, 8, 8))
-    split = Split(images=torch.rand(2, 1, 8, 8), labels=torch.zeros(2, dtype=torch.int64))
+    split = Split(images=torch.rand(2, 1, 8, 8), targets=torch.zeros(2, dtype=torch.int64))
     for name, observation in OBSERVATIONS.items():
         batches = Batches(split, 2, device=torch.device("cpu"), labelled=True)
         statistics = ", ".join(f"`{each}`" for each in observation(module, channel_map, batches))

@@ -27,7 +27,7 @@ def observed_network(request, evidence):
     module = build(network, {**arguments, "in_channels": 1}).eval()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     given = evidence(module)
-    split = Split(images=torch.rand(4, 1, 8, 8), labels=torch.zeros(4, dtype=torch.int64))
+    split = Split(images=torch.rand(4, 1, 8, 8), targets=torch.zeros(4, dtype=torch.int64))
     batches = Batches(split, 3, device=torch.device("cpu"), labelled=True)
     observed = {}
     for observation in OBSERVATIONS.values():

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from jobs.errors import BadInputError
-from workers.data import LazyImages, Split, batches
+from workers.data import LazyTensors, Split, batches
 
 
 class Squares:
@@ -20,7 +20,7 @@ class Squares:
 
 
 def five():
-    return Split(images=torch.arange(5.0).view(5, 1, 1, 1), labels=torch.arange(5))
+    return Split(images=torch.arange(5.0).view(5, 1, 1, 1), targets=torch.arange(5))
 
 
 def test_batches_come_in_the_splits_own_order_and_the_last_is_short():
@@ -35,7 +35,7 @@ def test_batches_come_in_the_order_given_and_images_keep_their_labels():
 
 def test_only_what_the_order_names_is_read():
     images = Squares()
-    split = Split(images=images, labels=torch.arange(5))
+    split = Split(images=images, targets=torch.arange(5))
     assert [labels.tolist() for _, labels in batches(split, 2, order=torch.tensor([4, 1, 2])[1:])] == [[1, 2]]
     assert images.read == [1, 2]
     assert list(batches(split, 2, order=torch.tensor([], dtype=torch.int64))) == []
@@ -43,23 +43,23 @@ def test_only_what_the_order_names_is_read():
 
 def test_lazy_images_are_read_when_their_batch_is_asked_for():
     images = Squares()
-    assert isinstance(images, LazyImages)
-    first, _ = next(batches(Split(images=images, labels=torch.arange(5)), 2))
+    assert isinstance(images, LazyTensors)
+    first, _ = next(batches(Split(images=images, targets=torch.arange(5)), 2))
     assert images.read == [0, 1]
     assert first.flatten().tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("images", [Squares(), torch.arange(5.0).view(5, 1, 1, 1)])
 def test_a_selection_is_in_the_order_asked_for(images):
-    selected = Split(images=images, labels=torch.arange(5)).select(torch.tensor([3, 1])).select(torch.tensor([1, 0]))
+    selected = Split(images=images, targets=torch.arange(5)).select(torch.tensor([3, 1])).select(torch.tensor([1, 0]))
     read, labels = next(batches(selected, 9))
     assert labels.tolist() == [1, 3]
     assert read.flatten().tolist() == [1, 3]
 
 
 def test_a_split_needs_a_label_per_image():
-    with pytest.raises(BadInputError, match="5 images but 4 labels"):
-        Split(images=Squares(), labels=torch.arange(4))
+    with pytest.raises(BadInputError, match="5 images but 4 targets"):
+        Split(images=Squares(), targets=torch.arange(4))
 
 
 def test_a_batch_needs_a_sample():

@@ -37,8 +37,8 @@ def pose(module, channel_map):
     with torch.no_grad():
         logits = module(images)
         labels = (logits - logits.mean(0)).argmax(1)
-    train = Split(images=images[:64], labels=labels[:64])
-    validation = Split(images=images[64:], labels=labels[64:])
+    train = Split(images=images[:64], targets=labels[:64])
+    validation = Split(images=images[64:], targets=labels[64:])
     data = ImageData(train=train, validation=validation, test=validation, num_classes=10, input_shape=(1, 8, 8))
     return module, channel_map, data
 
@@ -71,7 +71,8 @@ def tune(problem, *, seed=0, should_stop=never, checkpoint=None, **changes):
 def with_labels(problem, labels):
     module, channel_map, data = problem
     train, validation = (
-        Split(images=each.images, labels=torch.full_like(each.labels, labels)) for each in (data.train, data.validation)
+        Split(images=each.images, targets=torch.full_like(each.targets, labels))
+        for each in (data.train, data.validation)
     )
     return module, channel_map, dataclasses.replace(data, train=train, validation=validation)
 
@@ -116,7 +117,7 @@ def test_the_loss_it_reports_is_that_of_what_it_returns(problem_of, rebuilt, nam
     nodes = {name: nodes_of(cells) for name, cells in tuned.cells.items()}
     state = {**resample(module.state_dict(), channel_map, nodes, QUADRATURE), **tuned.biases}
     with torch.no_grad():
-        loss = functional.cross_entropy(rebuilt(module, state)(data.validation.images), data.validation.labels)
+        loss = functional.cross_entropy(rebuilt(module, state)(data.validation.images), data.validation.targets)
     assert loss.item() == pytest.approx(tuned.loss_after, rel=1e-5)
 
 
@@ -200,7 +201,7 @@ def test_only_the_samples_allowed_are_seen(problem):
     seen = torch.randperm(64, generator=torch.Generator().manual_seed(0))[:8]
     images = torch.full_like(data.train.images, float("nan"))
     images[seen] = data.train.images[seen]
-    data = dataclasses.replace(data, train=Split(images=images, labels=data.train.labels))
+    data = dataclasses.replace(data, train=Split(images=images, targets=data.train.targets))
     tune((module, channel_map, data), samples=8)
 
 

@@ -17,7 +17,7 @@ torch.set_num_threads(1)
 def batches() -> Callable[..., Batches]:
     def make(images, labels=None, batch_size=2, labelled=True, **more):
         labels = torch.zeros(len(images), dtype=torch.int64) if labels is None else torch.tensor(labels)
-        split = Split(images=images, labels=labels)
+        split = Split(images=images, targets=labels)
         return Batches(split, batch_size, device=torch.device("cpu"), labelled=labelled, **more)
 
     return make

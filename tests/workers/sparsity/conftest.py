@@ -21,7 +21,7 @@ SHAPE = (1, 4, 4)
 def images(count: int, seed: int) -> Split:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(3, (count,), generator=generator)
-    return Split(images=torch.rand(count, *SHAPE, generator=generator) + labels.view(-1, 1, 1, 1), labels=labels)
+    return Split(images=torch.rand(count, *SHAPE, generator=generator) + labels.view(-1, 1, 1, 1), targets=labels)
 
 
 DATA = ImageData(train=images(24, 0), validation=images(9, 1), test=images(2, 2), num_classes=3, input_shape=SHAPE)

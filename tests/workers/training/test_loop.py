@@ -38,7 +38,7 @@ def follow(model, data, recipe, *, seed=0, should_stop=never, report=silent):
 def two_stripes(count=10):
     """Images of 1 x 1 pixel, -1 for class 0 and 1 for class 1."""
     labels = torch.arange(count) % 2
-    split = Split(images=(2.0 * labels - 1).view(-1, 1, 1, 1), labels=labels)
+    split = Split(images=(2.0 * labels - 1).view(-1, 1, 1, 1), targets=labels)
     return ImageData(train=split, validation=split, test=split, num_classes=2, input_shape=(1, 1, 1))
 
 

@@ -21,7 +21,7 @@ NUM_STEPS, NUM_ASKED = 6, 3 * 7
 def images(count, seed):
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(3, (count,), generator=generator)
-    return Split(images=torch.rand(count, 1, 6, 6, generator=generator), labels=labels)
+    return Split(images=torch.rand(count, 1, 6, 6, generator=generator), targets=labels)
 
 
 DATA = ImageData(train=images(22, 0), validation=images(9, 1), test=images(2, 2), num_classes=3, input_shape=(1, 6, 6))

@@ -30,7 +30,7 @@ class Flat(nn.Module):
 
 
 def split_of(rows, labels):
-    return Split(images=torch.tensor(rows, dtype=torch.float32).view(len(rows), -1, 1, 1), labels=torch.tensor(labels))
+    return Split(images=torch.tensor(rows, dtype=torch.float32).view(len(rows), -1, 1, 1), targets=torch.tensor(labels))
 
 
 # Equal logits over two classes lose log 2; a lead of log 3 for the right class gives it 3/4: log(4/3).
@@ -76,7 +76,11 @@ def test_it_stops_between_batches_when_asked():
     [
         (Flat(), split_of([[0.0, 0.0]], [2]), "has 2 outputs, but the data has label 2"),
         (nn.Identity(), TWO, r"returned shape \(3, 2, 1, 1\) for 3 images"),
-        (Flat(), Split(images=torch.zeros(0, 2, 1, 1), labels=torch.zeros(0, dtype=torch.int64)), "the split is empty"),
+        (
+            Flat(),
+            Split(images=torch.zeros(0, 2, 1, 1), targets=torch.zeros(0, dtype=torch.int64)),
+            "the split is empty",
+        ),
     ],
 )
 def test_what_is_no_classifier_for_the_data_is_said(model, split, said):
