@@ -18,6 +18,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from workers.channels import ChannelMap, find_groups
@@ -73,9 +74,8 @@ def theirs(module: nn.Module, layers: list[str], split: Split) -> dict[str, dict
         "snip": importance.GroupTaylorImportance(multivariable=False, **options),
         "batchnorm-scale": importance.BNScaleImportance(group_reduction="sum", normalizer=None),
     }
-    torch.autograd.backward(
-        functional.cross_entropy(module(split.images), split.read_targets(torch.arange(len(split))))
-    )
+    labels = split.read_targets(torch.arange(len(split)))
+    torch.autograd.backward(functional.cross_entropy(module(split.images), labels))
     graph = torch_pruning.DependencyGraph().build_dependency(module, example_inputs=torch.rand(1, *SHAPE))
     scores: dict[str, dict[str, Tensor]] = {name: {} for name in scorers}
     for name in layers:

@@ -74,7 +74,8 @@ def _at(line: Sequence[tuple[float, float]], x: float) -> float:
 def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
     """By a point's key: its primary metric less that of the dense network of the same model, seed and data set.
 
-    Whether the network has gained or lost by that, the metric's direction says. Points whose dense network is not measured are absent.
+    Whether the network has gained by that, the metric's direction says. Points whose dense network is not measured are
+    absent.
     """
     dense = {
         (curve.plan.model, curve.plan.dataset, curve.plan.seed): curve.points[0].value
@@ -92,8 +93,8 @@ def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
 def pareto_front(curves: Sequence[Curve]) -> frozenset[str]:
     """Keys of the points that no other of the same model beats.
 
-    A point beats another that it equals or betters in its primary metric and in every cost of `COSTS` that all points of the
-    model have, and betters in one.
+    A point beats another that it equals or betters in its primary metric and in every cost of `COSTS` that all points
+    of the model have, and betters in one.
     """
     models: dict[tuple[str, str], dict[str, Point]] = {}
     for curve in curves:

@@ -47,7 +47,8 @@ def learn(
 
 def epochs_measured(trained: Trained) -> dict[str, Json]:
     """The `last` and the `best` epoch."""
-    return {"last": trained.log.last.flat(), "best": trained.log.best.flat()}
+    epochs = {"last": trained.log.last, "best": trained.log.best}
+    return {name: {"epoch": each.epoch, **each.numbers()} for name, each in epochs.items()}
 
 
 def spent(*measured: Mapping[str, Json]) -> dict[str, Json]:

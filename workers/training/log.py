@@ -29,10 +29,9 @@ class EpochLog:
     validation_loss: float
     validation: Mapping[str, float]
 
-    def flat(self) -> dict[str, float]:
-        """Every number by its name; a metric's is `validation_` and its own."""
+    def numbers(self) -> dict[str, float]:
+        """All but which epoch it is, by name; a metric's name is `validation_` and its own."""
         return {
-            "epoch": self.epoch,
             "learning_rate": self.learning_rate,
             "train_loss": self.train_loss,
             "validation_loss": self.validation_loss,

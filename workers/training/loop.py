@@ -90,7 +90,7 @@ def train(
                     validation_loss=scores.loss,
                     validation=scores.metrics,
                 )
-                report(state.epoch, {name: value for name, value in log.flat().items() if name != "epoch"})
+                report(state.epoch, log.numbers())
                 state.finish_epoch(log)
         except CancelledError:
             checkpoint.save(state.progress())

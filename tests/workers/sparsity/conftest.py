@@ -10,6 +10,7 @@ from jobs.spec.training import Recipe
 from workers.channels import ChannelMap, find_groups
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
+from workers.objectives.classification import OBJECTIVE
 from workers.training import TrainingLog, train
 
 # Two cores are shared, and sums come out the same in the same order.
@@ -76,6 +77,7 @@ def follow() -> Callable[..., TrainingLog]:
             model,
             data,
             recipe,
+            OBJECTIVE,
             generator=torch.Generator().manual_seed(5),
             device="cpu",
             should_stop=should_stop,

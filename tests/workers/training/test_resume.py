@@ -11,6 +11,7 @@ from jobs.errors import CancelledError
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
+from workers.objectives.classification import OBJECTIVE
 from workers.training import train
 
 # 22 images in batches of 4: six batches, of which the last holds two; validation is one batch.
@@ -58,6 +59,7 @@ def follow(checkpoint, *, should_stop=lambda: False, recipe=RECIPE, model=None, 
         model,
         data,
         recipe,
+        OBJECTIVE,
         generator=torch.Generator().manual_seed(5),
         device="cpu",
         should_stop=should_stop,
@@ -209,6 +211,7 @@ def test_the_global_generator_is_left_as_it_was(slot, lost, lost_at):
         model,
         DATA,
         RECIPE,
+        OBJECTIVE,
         generator=torch.Generator(),
         device="cpu",
         should_stop=lambda: False,
