@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from jobs.errors import BadInputError
-from workers.data import LazyTensors, Split, batches
+from workers.data import LazyTensors, Split, batches, hide
 
 
 class Squares:
@@ -65,3 +65,35 @@ def test_a_split_needs_a_label_per_image():
 def test_a_batch_needs_a_sample():
     with pytest.raises(BadInputError, match="batch_size is 0"):
         next(batches(five(), 0))
+
+
+def test_targets_of_any_kind_go_with_their_images():
+    maps = torch.arange(20).view(5, 2, 2)
+    selected = Split(images=five().images, targets=maps).select(torch.tensor([4, 0]))
+    (_, first), (_, second) = batches(selected, 1)
+    assert (first.tolist(), second.tolist()) == ([maps[4].tolist()], [maps[0].tolist()])
+
+
+def test_targets_are_read_when_they_are_asked_for():
+    split = Split(images=five().images, targets=Squares()).select(torch.tensor([3, 1]))
+    (_, targets) = next(batches(split, 2))
+    assert torch.equal(targets, torch.stack([Squares()[3], Squares()[1]]))
+
+
+@pytest.mark.parametrize(
+    ("targets", "hidden"),
+    [
+        (torch.arange(5), torch.full((5,), -1)),
+        (torch.zeros(5, 2, dtype=torch.uint8), torch.full((5, 2), -1)),
+        (torch.rand(5, 1, 2, 2), torch.full((5, 1, 2, 2), torch.nan)),
+    ],
+)
+def test_hidden_targets_say_nothing_and_keep_their_shape(targets, hidden):
+    assert torch.equal(hide(targets).nan_to_num(7), hidden.nan_to_num(7))
+    split = Split(images=five().images, targets=targets).without_targets()
+    assert torch.equal(split.read_targets(torch.arange(5)).nan_to_num(7), hidden.nan_to_num(7))
+    assert len(split) == 5
+
+
+def test_a_split_without_images_can_hide_its_targets_too():
+    assert len(Split(images=torch.rand(0, 1, 1, 1), targets=torch.zeros(0, 3)).without_targets()) == 0

@@ -3,13 +3,16 @@ import math
 import pytest
 import torch
 from torch import nn
+from torchmetrics import MeanSquaredError
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from jobs.metric import Metric
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split, load_dataset
 from workers.measure import evaluate
 from workers.models import build
+from workers.objectives import Objective, check_batch, over_samples
 from workers.objectives.classification import OBJECTIVE
 from workers.training import EpochLog, TrainingLog, train
 
@@ -22,13 +25,13 @@ def silent(_epoch, _metrics):
     return None
 
 
-def follow(model, data, recipe, *, seed=0, should_stop=never, report=silent):
+def follow(model, data, recipe, *, objective=OBJECTIVE, seed=0, should_stop=never, report=silent):
     generator = torch.Generator().manual_seed(seed)
     return train(
         model,
         data,
         recipe,
-        OBJECTIVE,
+        objective,
         generator=generator,
         device="cpu",
         should_stop=should_stop,
@@ -150,6 +153,49 @@ def test_a_network_with_too_few_outputs_is_refused():
     model = nn.Sequential(nn.Flatten(), nn.Linear(1, 1))
     with pytest.raises(BadInputError, match="has 1 outputs, but the data has label 1"):
         follow(model, two_stripes(), Recipe(epochs=1))
+
+
+def scalars():
+    """Images of 1 x 1 pixel, and their halves as targets."""
+    values = torch.linspace(-1, 1, 10)
+    split = Split(images=values.view(-1, 1, 1, 1), targets=values.view(-1, 1) / 2)
+    return ImageData(train=split, validation=split, test=split, input_shape=(1, 1, 1))
+
+
+def halving(**changes) -> Objective:
+    def loss(outputs, targets, *, reduction="mean"):
+        return over_samples((outputs - targets).square(), reduction)
+
+    parts = {"name": "halving", "loss": loss, "difference": loss, "check": check_batch}
+    metrics = {Metric(name="mse", label="MSE", direction="lower"): MeanSquaredError}
+    return Objective(**{**parts, "metrics": metrics, **changes})
+
+
+def test_an_objective_of_another_kind_is_learnt_and_its_lowest_error_is_the_best_epoch():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(1, 1))
+    log = follow(model, scalars(), Recipe(epochs=20, batch_size=5, learning_rate=0.1), objective=halving())
+    assert model[1].weight.item() == pytest.approx(0.5, abs=0.05)
+    errors = [each.validation["mse"] for each in log.epochs]
+    assert log.best.validation["mse"] == min(errors) < errors[0]
+    assert log.last.validation_loss == pytest.approx(log.last.validation["mse"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ({"label_smoothing": 0.1}, "objective 'halving': argument 'label_smoothing' is not accepted"),
+        ({"augment": "crop-flip"}, "objective 'halving': its targets belong to images as they are"),
+    ],
+)
+def test_what_does_not_suit_the_objective_is_refused(recipe, said):
+    with pytest.raises(BadInputError, match=said):
+        follow(linear(), scalars(), Recipe(epochs=1, **recipe), objective=halving())
+
+
+def test_an_objective_may_say_that_its_targets_stay_true_of_changed_images():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(1, 1))
+    recipe = Recipe(epochs=1, augment="crop-flip")
+    assert follow(model, scalars(), recipe, objective=halving(augmentable=True)).last.epoch == 1
 
 
 @pytest.mark.slow
