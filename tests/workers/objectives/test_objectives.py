@@ -11,7 +11,13 @@ RMSE = Metric(name="rmse", label="RMSE", direction="lower")
 
 
 def objective(**changes) -> Objective:
-    parts = {"name": "x", "metrics": {RMSE: MeanSquaredError}, "loss": over_samples, "difference": None, "check": None}
+    parts = {
+        "name": "x",
+        "metrics": {RMSE: MeanSquaredError},
+        "loss": over_samples,
+        "difference": min,
+        "check": check_batch,
+    }
     return Objective(**{**parts, **changes})
 
 
