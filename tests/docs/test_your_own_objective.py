@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
 from jobs.stages.table import StageKind
 from orchestrator.commands.locating import find_record
@@ -87,3 +88,8 @@ def test_its_sweep_runs_and_its_report_speaks_of_its_metric(my_lab, sweep, tmp_p
     areas = [float(row["area"]) for row in csv.DictReader((tmp_path / "report" / "areas.csv").open())]
     assert areas == sorted(areas)  # best first
     assert [row["method"] for row in csv.DictReader((tmp_path / "report" / "areas.csv").open())][-1] == "random"
+
+
+def test_an_unknown_objective_is_a_fault_of_the_file(tiny_sweep, write_sweep):
+    with pytest.raises(InvalidFileError, match="did you mean 'classification'"):
+        load_sweep(str(write_sweep({**tiny_sweep, "objective": "clasification"})))

@@ -18,7 +18,7 @@ from workers.checkpoints import Checkpoint
 from workers.data.augment import augmentation
 from workers.data.images import ImageData, Split, batches
 from workers.factories import check_arguments
-from workers.measure.evaluation import evaluate
+from workers.measure.evaluation import Scores, evaluate
 from workers.models.modes import in_mode
 from workers.objectives import Objective
 from workers.training.log import EpochLog, Trained
@@ -83,13 +83,7 @@ def train(
                 )
                 state.regulariser.after_epoch()
                 scores = evaluate(model, data.validation, objective, device=device, should_stop=should_stop)
-                log = EpochLog(
-                    epoch=state.epoch,
-                    learning_rate=state.learning_rate,
-                    train_loss=train_loss,
-                    validation_loss=scores.loss,
-                    validation=scores.metrics,
-                )
+                log = _epoch_log(state, train_loss, scores)
                 report(state.epoch, log.numbers())
                 state.finish_epoch(log)
         except CancelledError:
@@ -97,6 +91,16 @@ def train(
             raise
     state.regulariser.after_training()
     return Trained(log=state.log, best=state.best)
+
+
+def _epoch_log(state: TrainingState, train_loss: float, scores: Scores) -> EpochLog:
+    return EpochLog(
+        epoch=state.epoch,
+        learning_rate=state.learning_rate,
+        train_loss=train_loss,
+        validation_loss=scores.loss,
+        validation=scores.metrics,
+    )
 
 
 def _check_recipe(recipe: Recipe, objective: Objective) -> None:
