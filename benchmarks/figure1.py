@@ -89,7 +89,7 @@ def _run(arguments: argparse.Namespace, storage: str) -> dict[str, object]:
     summary = summarize(collect(record, store))
     figures: dict[str, object] = {
         f"{row.model}.{row.method}.{round(100 * cell.asked)}": [
-            round(100 * cell.accuracy, 2),
+            round(100 * cell.value, 2),
             round(100 * cell.deviation, 2),
         ]
         for row in summary.rows

@@ -20,6 +20,7 @@ from workers.channels import find_groups
 from workers.data import Split
 from workers.measure import evaluate
 from workers.models import build
+from workers.objectives.classification import OBJECTIVE
 from workers.observations import OBSERVATIONS, Batches
 
 SHAPE = (3, 32, 32)
@@ -34,14 +35,16 @@ def measure(network: str, num_images: int, repetitions: int) -> dict[str, float]
     module = build(network).eval()
     channel_map = find_groups(module, SHAPE)
     module = module.to(device)
-    images = Split(images=torch.rand(num_images, *SHAPE), labels=torch.randint(10, (num_images,)))
+    images = Split(images=torch.rand(num_images, *SHAPE), targets=torch.randint(10, (num_images,)))
     few = images.select(torch.arange(max(1, num_images // 16)))
 
     def plain(split: Split) -> Callable[[], object]:
-        return lambda: evaluate(module, split, batch_size=BATCH_SIZE, device=device, should_stop=lambda: False)
+        return lambda: evaluate(
+            module, split, OBJECTIVE, batch_size=BATCH_SIZE, device=device, should_stop=lambda: False
+        )
 
     def observing(observation: str, split: Split) -> Callable[[], object]:
-        batches = Batches(split, BATCH_SIZE, device=device, labelled=True)
+        batches = Batches(split, OBJECTIVE, BATCH_SIZE, device=device, labelled=True)
         return lambda: OBSERVATIONS[observation](module, channel_map, batches)
 
     plain(few)()

@@ -25,6 +25,7 @@ from workers.channels import ChannelMap, find_groups
 from workers.criteria import CRITERIA, Evidence
 from workers.data import Split
 from workers.models import build
+from workers.objectives.classification import OBJECTIVE
 from workers.observations import OBSERVATIONS, Batches
 
 SHAPE = (3, 64, 64)
@@ -50,7 +51,7 @@ def network(name: str) -> nn.Module:
 
 def ours(module: nn.Module, channel_map: ChannelMap, split: Split) -> dict[str, Mapping[str, Tensor]]:
     """Criterion -> group name -> scores."""
-    batches = Batches(split, len(split), device=torch.device("cpu"), labelled=True)
+    batches = Batches(split, OBJECTIVE, len(split), device=torch.device("cpu"), labelled=True)
     evidence = Evidence(
         state=module.state_dict(),
         channel_map=channel_map,
@@ -73,7 +74,8 @@ def theirs(module: nn.Module, layers: list[str], split: Split) -> dict[str, dict
         "snip": importance.GroupTaylorImportance(multivariable=False, **options),
         "batchnorm-scale": importance.BNScaleImportance(group_reduction="sum", normalizer=None),
     }
-    torch.autograd.backward(functional.cross_entropy(module(split.images), split.labels))
+    labels = split.read_targets(torch.arange(len(split)))
+    torch.autograd.backward(functional.cross_entropy(module(split.images), labels))
     graph = torch_pruning.DependencyGraph().build_dependency(module, example_inputs=torch.rand(1, *SHAPE))
     scores: dict[str, dict[str, Tensor]] = {name: {} for name in scorers}
     for name in layers:
@@ -90,7 +92,7 @@ def measure(name: str) -> dict[str, float]:
     """All figures of one network."""
     module = network(name)
     channel_map = find_groups(module, SHAPE)
-    split = Split(images=torch.rand(8, *SHAPE), labels=torch.randint(1000, (8,)))
+    split = Split(images=torch.rand(8, *SHAPE), targets=torch.randint(1000, (8,)))
     layers = [
         group.name
         for group in channel_map.groups

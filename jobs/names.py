@@ -24,6 +24,9 @@ NETWORKS = (
 )
 """Networks of our zoo (`workers.models`)."""
 
+OBJECTIVES = ("classification",)
+"""Modules of `workers.objectives`, with dashes for underscores."""
+
 DATASETS = ("cifar10", "cifar100", "digits", "fashion-mnist", "imagefolder", "mnist")
 """Data sets of `workers.data`."""
 

@@ -66,7 +66,7 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
 def _import_paths(spec: SweepSpec) -> dict[str, str]:
     """Everything in a sweep that may be the user's own code, by its path in the file."""
     paths = {f"models.{name}.network": model.network for name, model in spec.models.items()}
-    paths["data.dataset"] = spec.data.dataset
+    paths["data.dataset"], paths["objective"] = spec.data.dataset, spec.objective
     for name, protocol in spec.protocols.items():
         if isinstance(protocol, OwnProtocol):
             paths[f"protocols.{name}.change"] = protocol.change

@@ -10,8 +10,8 @@ from jaxtyping import install_import_hook
 # Every shape that a signature in these rooms states is checked in every call that a test makes. Not in `ordering`: it
 # judges its own arguments, and is tested for that.
 ROOMS = (
-    *("allocation", "channels", "criteria", "data", "integral", "measure", "models", "observations", "sparsity"),
-    "training",
+    *("allocation", "channels", "criteria", "data", "integral", "measure", "models", "objectives", "observations"),
+    *("sparsity", "training"),
 )
 install_import_hook([f"workers.{room}" for room in ROOMS], "beartype.beartype")
 

@@ -32,7 +32,7 @@ class Subject:
         device: Where it is.
         generator: Where randomness is drawn, on the CPU.
         poll: To be called before every batch.
-        train: The training split (need `images`); all labels are -1 without the need `labels`.
+        train: The training split (need `images`); without the need `labels` its targets say nothing: classes are -1.
         validation: The validation split, for choices: needs and labels alike.
         dense: The model's own network, in evaluation mode, on the device (need `dense`).
     """

@@ -65,7 +65,8 @@ class TuneSpec(Record):
     holdout: int = Field(default=512, ge=1, description="Validation images that choose the best state.")
     biases: bool = Field(default=False, description="Tune the biases too.")
     target: Literal["labels", "dense"] = Field(
-        default="labels", description="`dense`: the dense network's outputs; needs no labels."
+        default="labels",
+        description="`labels`: the targets of the data set; `dense`: the dense network's outputs, without labels.",
     )
 
 

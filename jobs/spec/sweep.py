@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from jobs import checks
+from jobs import checks, names
 from jobs.errors import nearest
 from jobs.spec.allocation import AllocationSpec, GuidedAllocation, PredefinedAllocation
 from jobs.spec.base import Compressions, Name, Record, Seed
@@ -33,6 +33,12 @@ class SweepSpec(Record):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto",
         description="`auto`: cuda where the cluster has GPUs when the sweep starts, or is known to start some.",
+    )
+    objective: Annotated[str, AfterValidator(checks.known_or_own(names.OBJECTIVES))] = Field(
+        default="classification",
+        description="What the networks are for: the loss and the metrics. "
+        + ", ".join(f"`{name}`" for name in names.OBJECTIVES)
+        + " or your own `package.module:callable`.",
     )
     data: DataSpec
     compressions: Compressions | None = Field(

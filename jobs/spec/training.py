@@ -15,7 +15,7 @@ Settings: TypeAlias = Literal[
 
 
 class TrainSpec(Record):
-    """Training: SGD on cross-entropy. The defaults are those of Rethinking, section 5 (CIFAR), without augmentation."""
+    """Training: SGD on the objective's loss. The defaults are Rethinking's (section 5, CIFAR), without augmentation."""
 
     settings: Settings | None = Field(
         default=None, exclude=True, description="Values by name; what stands beside it goes before them."
@@ -39,7 +39,7 @@ class TrainSpec(Record):
         description="`crop-flip`: padded by four, cut out at the old size, mirrored; `resized-crop-flip`: a part of 8 "
         "to 100 % of the area, scaled to the old size, mirrored.",
     )
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Of the cross-entropy of classification.")
     nesterov: bool = Field(default=False, description="Nesterov's momentum; needs a `momentum` above 0.")
 
     @model_validator(mode="before")
@@ -93,6 +93,11 @@ class Recipe(TrainSpec):
     def lasting(self, epochs: int) -> "Recipe":
         """The same with another number of epochs, its milestones stretched alike."""
         return Recipe.model_validate({**self.model_dump(), "epochs": epochs})
+
+    @property
+    def loss_settings(self) -> dict[str, float]:
+        """What the loss is told; nothing where it is to be as it is."""
+        return {"label_smoothing": self.label_smoothing} if self.label_smoothing else {}
 
     @property
     def last_epoch(self) -> int:

@@ -1,4 +1,4 @@
-"""Parts that the parameters of several stages share: the data set, images of it, and how widths are chosen."""
+"""Parts that the parameters of several stages share: data set, images, objective, and how widths are chosen."""
 
 from typing import Annotated, Any, Literal
 
@@ -33,6 +33,13 @@ class DatasetParams(Record):
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the data set.")
     normalize: NormalizeSpec | None = None
     fingerprint: str = Field(description="Names the content of its files.")
+
+
+class ObjectiveParams(Record):
+    """What the networks of a sweep are for."""
+
+    name: str = Field(default="classification", description="One of ours, or the user's own `package.module:callable`.")
+    source: str | None = Field(default=None, description="Fingerprint of the user's own module.")
 
 
 class CalibrationParams(Record):

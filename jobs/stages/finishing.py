@@ -6,7 +6,7 @@ from pydantic import Field
 
 from jobs.spec.measure import MeasureSpec
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import CalibrationParams, DatasetParams
+from jobs.stages.common import CalibrationParams, DatasetParams, ObjectiveParams
 
 
 class RecalibrateParams(StageParams):
@@ -42,6 +42,7 @@ class EvaluateParams(StageParams):
 
     network: ArtifactKey
     data: DatasetParams
+    objective: ObjectiveParams = ObjectiveParams()
     split: Literal["validation", "test"] = "test"
     num_images: int | None = Field(default=None, ge=1, description="The first so many; None: all.")
     batch_size: int = Field(ge=1)

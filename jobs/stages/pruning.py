@@ -7,7 +7,7 @@ from pydantic import Field
 from jobs.spec.base import Record
 from jobs.spec.integral import TuneSpec
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import CalibrationParams, DatasetParams, Resampling, Shrinking, WidthParams
+from jobs.stages.common import CalibrationParams, DatasetParams, ObjectiveParams, Resampling, Shrinking, WidthParams
 
 
 class TuneParams(StageParams):
@@ -18,6 +18,7 @@ class TuneParams(StageParams):
     how: Resampling
     tune: TuneSpec
     data: DatasetParams
+    objective: ObjectiveParams = ObjectiveParams()
 
 
 class ChannelPruning(Record):

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from jobs.spec.base import Record
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import CalibrationParams, Shrinking
+from jobs.stages.common import CalibrationParams, ObjectiveParams, Shrinking
 
 
 class ObserveParams(StageParams):
@@ -15,6 +15,7 @@ class ObserveParams(StageParams):
     source: str | None = Field(default=None, description="Fingerprint of the user's own module.")
     images: CalibrationParams
     batch_size: int = Field(ge=1)
+    objective: ObjectiveParams = ObjectiveParams()
 
 
 class Observed(Record):
@@ -41,6 +42,7 @@ class SenseParams(StageParams):
     fractions: tuple[float, ...] = Field(description="Of a group's width, to which it alone is cut.")
     images: CalibrationParams
     batch_size: int = Field(ge=1)
+    objective: ObjectiveParams = ObjectiveParams()
 
 
 class ProfileParams(StageParams):

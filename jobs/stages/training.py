@@ -8,7 +8,7 @@ from jobs.spec.base import Record
 from jobs.spec.sparsity import SparsifySpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import DatasetParams
+from jobs.stages.common import DatasetParams, ObjectiveParams
 
 
 class ModelWeights(Record):
@@ -76,3 +76,4 @@ class TrainParams(StageParams):
         Field(discriminator="kind"),
     ]
     data: DatasetParams
+    objective: ObjectiveParams = ObjectiveParams()

@@ -64,6 +64,7 @@ def _add_sense_task(tasks: TaskCollector, request: PruneRequest, trial: Trial) -
         fractions=asked.fractions,
         images=tasks.images(asked.images),
         batch_size=asked.batch_size,
+        objective=tasks.objective,
         seed=trial.seed,
     )
     return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)

@@ -8,7 +8,7 @@ from jobs.resources import Resources
 from jobs.spec.resources import ResourcesSpec
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import CalibrationParams, DatasetParams
+from jobs.stages.common import CalibrationParams, DatasetParams, ObjectiveParams
 from jobs.stages.table import StageKind, stage_of
 from jobs.task import NOWHERE, Locations, Task, make_task
 from orchestrator.planning.plan import PlanEnvironment
@@ -25,6 +25,7 @@ class TaskCollector:
         resources: What tasks of each stage ask of the cluster.
         data: What tasks that read the data set are told of it.
         data_location: Where the data set lies.
+        objective: What the networks are for, as tasks are told.
     """
 
     def __init__(self, spec: SweepSpec, environment: PlanEnvironment) -> None:
@@ -41,6 +42,7 @@ class TaskCollector:
             fingerprint=environment.data,
         )
         self.data_location = Locations(data=spec.data.root)
+        self.objective = ObjectiveParams(name=spec.objective, source=self.source_of(spec.objective))
         self._environments = {
             device: {"torch": environment.torch_version, "dtype": "float32", "device": device}
             for device in ("cpu", environment.device)

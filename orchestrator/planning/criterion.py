@@ -56,6 +56,7 @@ def _add_observe_task(
         source=tasks.source_of(observation),
         images=tasks.images(spec.num_images),
         batch_size=(spec.score or ScoreSpec()).batch_size,
+        objective=tasks.objective,
         seed=trial.seed if spec.num_images else None,
     )
     return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)

@@ -30,7 +30,13 @@ def plan_integral(
     tuned = None
     if spec.tune:
         tuning = TuneParams(
-            network=request.network, widths=widths, how=how, tune=spec.tune, data=tasks.data, seed=trial.seed
+            network=request.network,
+            widths=widths,
+            how=how,
+            tune=spec.tune,
+            data=tasks.data,
+            objective=tasks.objective,
+            seed=trial.seed,
         )
         tuned = tasks.add(tuning, trial.label, model=trial.model, locations=tasks.data_location)
     params = PruneParams(procedure=ChannelPruning(network=request.network, widths=widths, how=how, tuned=tuned))
@@ -86,5 +92,5 @@ def _add_integral_train_task(
     tasks: TaskCollector, permuted: ArtifactKey, spec: IntegralTrainSpec, trial: Trial
 ) -> ArtifactKey:
     procedure = IntegralTraining(network=permuted, recipe=Recipe.of(spec), smallest=spec.smallest)
-    params = TrainParams(procedure=procedure, data=tasks.data, seed=trial.seed)
+    params = TrainParams(procedure=procedure, data=tasks.data, objective=tasks.objective, seed=trial.seed)
     return tasks.add(params, trial.shared_label, model=trial.model, locations=tasks.data_location)

@@ -38,7 +38,7 @@ def add_retrain_task(
     label: str | None = None,
 ) -> ArtifactKey:
     """A network trained once more; the label is the trial's unless another one is given."""
-    params = TrainParams(procedure=procedure, data=tasks.data, seed=trial.seed)
+    params = TrainParams(procedure=procedure, data=tasks.data, objective=tasks.objective, seed=trial.seed)
     return tasks.add(params, label or trial.label, model=trial.model, locations=tasks.data_location)
 
 
@@ -54,6 +54,7 @@ def add_evaluate_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) 
     params = EvaluateParams(
         network=network,
         data=tasks.data,
+        objective=tasks.objective,
         num_images=data.test_images,
         batch_size=data.batch_size,
         measure=tasks.spec.measure,
@@ -96,6 +97,7 @@ def _add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
     params = TrainParams(
         procedure=_architecture(tasks, model).model_copy(update={"weights": tasks.environment.weights.get(name)}),
         data=tasks.data,
+        objective=tasks.objective,
     )
     locations = Locations(data=tasks.data_location.data, weights=model.weights)
     return tasks.add(params, name, model=name, locations=locations)
@@ -103,7 +105,7 @@ def _add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
 
 def _add_model_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
     procedure = _architecture(tasks, tasks.spec.models[name]).model_copy(update={"recipe": recipe})
-    params = TrainParams(procedure=procedure, data=tasks.data, seed=seed)
+    params = TrainParams(procedure=procedure, data=tasks.data, objective=tasks.objective, seed=seed)
     return tasks.add(params, label, model=name, locations=tasks.data_location)
 
 

@@ -45,11 +45,13 @@ def report_files(
         orders: The channel orders that the curves rest on.
         resources: What the tasks took that the curves rest on.
     """
-    figure, patterns = draw_curves(curves, figure_title(record)), draw_patterns(curves, f"{record.name}: what is kept")
+    summary = summarize(curves)
+    figure = draw_curves(curves, figure_title(record, summary.metric))
+    patterns = draw_patterns(curves, f"{record.name}: what is kept")
     files = {
         "curves.png": figure,
         "points.csv": points_csv(record, curves, changes_to_dense(curves), pareto_front(curves)).encode(),
-        "areas.csv": areas_csv(areas(summarize(curves))).encode(),
+        "areas.csv": areas_csv(areas(summary), summary.metric).encode(),
         "settings.csv": settings_csv(curves, resources or {}).encode(),
         "report.html": html_page(record, curves, figure=figure, patterns=patterns).encode(),
         "sweep.yaml": sweep_yaml(record).encode(),

@@ -22,19 +22,19 @@ _name = attrgetter("model", "dataset", "method", "protocol")
 
 
 def areas(summary: CurveSummary) -> dict[SummaryRow, float]:
-    """Mean accuracy over the compressions that all methods of a model reach: the normalised area under each curve.
+    """Mean of the primary metric over the compressions that all methods of a model reach: the normalised area.
 
     Trapezoids through the means over the seeds, from the dense network (or, without it, from the largest of the
     smallest compressions) to the smallest of the largest. So that no method gains by stopping early.
 
     Returns:
-        Row -> area, a fraction like accuracy; rows of a single point, of the dense network, and of methods that share
+        Row -> area, as large as the metric is; rows of a single point, of the dense network, and of methods that share
         no range with the others have none.
     """
     found: dict[SummaryRow, float] = {}
     for model in dict.fromkeys((row.model, row.dataset) for row in summary.rows):
         rows = [row for row in summary.rows if (row.model, row.dataset) == model]
-        dense = next((row.measured[0].accuracy for row in rows if row.is_control and row.measured), None)
+        dense = next((row.measured[0].value for row in rows if row.is_control and row.measured), None)
         lines = {row: _line(row, dense) for row in rows if not row.is_dense}
         lines = {row: line for row, line in lines.items() if len(line) > 1}
         if not lines:
@@ -54,7 +54,7 @@ def areas_of_curves(curves: Sequence[Curve]) -> dict[PlannedCurve, float]:
 
 def _line(row: SummaryRow, dense: float | None) -> list[tuple[float, float]]:
     start = {} if dense is None else {0.0: dense}
-    return sorted({**start, **{cell.asked: cell.accuracy for cell in row.measured}}.items())
+    return sorted({**start, **{cell.asked: cell.value for cell in row.measured}}.items())
 
 
 def _area(line: Sequence[tuple[float, float]], start: float, end: float) -> float:
@@ -72,17 +72,18 @@ def _at(line: Sequence[tuple[float, float]], x: float) -> float:
 
 
 def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
-    """By a point's key: its accuracy less that of the dense network of the same model, seed and data set.
+    """By a point's key: its primary metric less that of the dense network of the same model, seed and data set.
 
-    Points whose dense network is not measured are absent.
+    Whether the network has gained by that, the metric's direction says. Points whose dense network is not measured are
+    absent.
     """
     dense = {
-        (curve.plan.model, curve.plan.dataset, curve.plan.seed): curve.points[0].metrics["accuracy"]
+        (curve.plan.model, curve.plan.dataset, curve.plan.seed): curve.points[0].value
         for curve in curves
         if curve.points and curve.plan.protocol == NO_PROTOCOL and all(point.asked == 0 for point in curve.points)
     }
     return {
-        point.key: point.metrics["accuracy"] - dense[where]
+        point.key: point.value - dense[where]
         for curve in curves
         if (where := (curve.plan.model, curve.plan.dataset, curve.plan.seed)) in dense
         for point in curve.points
@@ -92,8 +93,8 @@ def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
 def pareto_front(curves: Sequence[Curve]) -> frozenset[str]:
     """Keys of the points that no other of the same model beats.
 
-    A point beats another that it equals or betters in accuracy and in every cost of `COSTS` that all points of the
-    model have, and betters in one.
+    A point beats another that it equals or betters in its primary metric and in every cost of `COSTS` that all points
+    of the model have, and betters in one.
     """
     models: dict[tuple[str, str], dict[str, Point]] = {}
     for curve in curves:
@@ -105,7 +106,8 @@ def pareto_front(curves: Sequence[Curve]) -> frozenset[str]:
 def _front(points: Mapping[str, Point]) -> list[str]:
     costs = [name for name in COSTS if all(name in point.metrics for point in points.values())]
     losses = {
-        key: (-point.metrics["accuracy"], *(point.metrics[name] for name in costs)) for key, point in points.items()
+        key: (point.primary.cost(point.value), *(point.metrics[name] for name in costs))
+        for key, point in points.items()
     }
     front: list[str] = []
     for key in sorted(losses, key=losses.__getitem__):  # whoever beats a point comes before it

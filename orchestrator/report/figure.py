@@ -1,4 +1,4 @@
-"""Accuracy against compression as a figure: one panel per model, one colour per method, seeds as a band.
+"""The primary metric against compression as a figure: one panel per model, one colour per method, seeds as a band.
 
 This module refuses to know where the numbers come from and keeps no state in matplotlib: no pyplot, no global style.
 """
@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.report.table import SummaryRow, row_name, summarize
+from jobs.metric import Metric
+from orchestrator.report.table import CurveSummary, SummaryRow, row_name, summarize
 from orchestrator.results import Curve
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _MAX_COLUMNS = 3
 
 
 def draw_curves(curves: Sequence[Curve], title: str) -> bytes:
-    """Draw accuracy (percent) against compression reached (percent).
+    """Draw the primary metric against compression reached (percent).
 
     A line is the mean over the seeds, its band the sample standard deviation on both sides; what was asked to
     remove nothing is a dashed horizontal line. Our methods have the same colours in every figure.
@@ -39,7 +40,8 @@ def draw_curves(curves: Sequence[Curve], title: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows = [row for row in summarize(curves).rows if row.measured]
+    summary = summarize(curves)
+    rows = [row for row in summary.rows if row.measured]
     panels: dict[tuple[str, str], list[SummaryRow]] = {}
     for row in rows:
         panels.setdefault((row.model, row.dataset), []).append(row)
@@ -51,7 +53,7 @@ def draw_curves(curves: Sequence[Curve], title: str) -> bytes:
     figure.suptitle(title, x=0.01, ha="left", fontsize=15, weight="bold", color=_INK)
     grid = figure.subplots(num_lines, num_columns, sharex=True, sharey=True, squeeze=False)
     if rows:
-        _draw_panels(list(grid.flat), num_columns, panels, rows)
+        _draw_panels(list(grid.flat), num_columns, panels, summary)
         num_seeds = len({curve.plan.seed for curve in curves if curve.points})
         _add_legend(grid[0, -1], grid.flat, rows, num_seeds)
     else:
@@ -63,18 +65,19 @@ def draw_curves(curves: Sequence[Curve], title: str) -> bytes:
 
 
 def _draw_panels(
-    axes: Sequence["Axes"], num_columns: int, panels: Mapping[tuple[str, str], list[SummaryRow]], rows: list[SummaryRow]
+    axes: Sequence["Axes"], num_columns: int, panels: Mapping[tuple[str, str], list[SummaryRow]], summary: CurveSummary
 ) -> None:
+    rows, metric = [row for row in summary.rows if row.measured], summary.metric
     styles = _styles(rows)
     for index, ((model, dataset), members) in enumerate(panels.items()):
         _draw_panel(axes[index], f"{model} on {dataset}", members, rows, styles)
         if index % num_columns == 0:
-            axes[index].set_ylabel("Test accuracy (%)", fontsize=12, color=_INK)
+            axes[index].set_ylabel(f"Test {metric.quantity}", fontsize=12, color=_INK)
         if index + num_columns >= len(panels):
             axes[index].set_xlabel("Parameters removed (%)", fontsize=12, color=_INK)
     for unused in axes[len(panels) :]:
         unused.set_visible(False)
-    _set_range(axes[0], rows)
+    _set_range(axes[0], rows, metric)
 
 
 def _styles(rows: Sequence[SummaryRow]) -> dict[str, tuple[str, str]]:
@@ -102,14 +105,16 @@ def _draw_panel(
     axes.autoscale(False)  # the range is set for all panels together; finding it for each curve takes most of the time
     for row in members:
         cells, label = row.measured, row_name(row, rows)
-        middle = [cell.accuracy * 100 for cell in cells]
+        middle = [cell.metric.shown(cell.value) for cell in cells]
         if row.is_dense:
             axes.axhline(middle[0], color=_INK, linestyle=(0, (5, 3)), linewidth=1.4, label=label, zorder=2)
             continue
         color, marker = styles[label]
         reached = [cell.reached * 100 for cell in cells]
-        low = [max(cell.accuracy - cell.deviation, 0) * 100 for cell in cells]
-        high = [min(cell.accuracy + cell.deviation, 1) * 100 for cell in cells]
+        low, high = (
+            [cell.metric.shown(cell.metric.clipped(cell.value + side * cell.deviation)) for cell in cells]
+            for side in (-1, 1)
+        )
         axes.fill_between(reached, low, high, color=color, alpha=0.16, linewidth=0, zorder=3)
         axes.plot(
             reached, middle, color=color, marker=marker, markersize=6, linewidth=2.2, label=label, zorder=4,
@@ -123,14 +128,21 @@ def _draw_panel(
     axes.set_axisbelow(True)
 
 
-def _set_range(axes: "Axes", rows: Sequence[SummaryRow]) -> None:
+def _set_range(axes: "Axes", rows: Sequence[SummaryRow], metric: Metric) -> None:
     """From what was measured, with room; panels share it."""
     cells = [cell for row in rows for cell in row.measured]
-    low = min(cell.accuracy - cell.deviation for cell in cells) * 100
-    high = max(cell.accuracy for cell in cells) * 100
-    room = max((high - low) * 0.06, 0.5)
-    axes.set_ylim(max(low - room, -room), min(high + room, 100 + room))
+    low = metric.clipped(min(cell.value - cell.deviation for cell in cells))
+    high = metric.clipped(max(cell.value for cell in cells))
+    room = max((high - low) * 0.06, _least_room(metric, high))
+    axes.set_ylim(metric.shown(low - room), metric.shown(high + room))
     axes.set_xlim(0, max([cell.reached * 100 for cell in cells] + [9.0]) * 1.04)
+
+
+def _least_room(metric: Metric, value: float) -> float:
+    """Room where all values are about the same: a two-hundredth of all that there can be, or of the value."""
+    if metric.lowest is not None and metric.highest is not None:
+        return (metric.highest - metric.lowest) / 200
+    return abs(value) / 200 or 1.0
 
 
 def _add_legend(place: "Axes", panels: Iterable["Axes"], rows: Sequence[SummaryRow], num_seeds: int) -> None:
@@ -153,4 +165,4 @@ def _add_legend(place: "Axes", panels: Iterable["Axes"], rows: Sequence[SummaryR
 
 def _height(row: SummaryRow) -> float:
     """Where a curve lies on the whole; the legend lists curves as they lie."""
-    return sum(cell.accuracy for cell in row.measured) / len(row.measured)
+    return sum(cell.value for cell in row.measured) / len(row.measured)

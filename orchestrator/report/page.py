@@ -14,12 +14,13 @@ from pathlib import Path
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from jobs.metric import Metric
 from orchestrator.planning import PlannedPoint
 from orchestrator.report.comparison import areas
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.settings import differing_settings
-from orchestrator.report.table import MISSING, percent, row_name, summarize
-from orchestrator.results import METRICS, Curve, Point, SweepRecord
+from orchestrator.report.table import MISSING, CurveSummary, percent, row_name, summarize
+from orchestrator.results import Curve, Point, SweepRecord, metric_keys, objective_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +50,14 @@ def html_page(
         patterns: The figure of what is kept of which layer, where there is one.
     """
     versions = [*sorted(record.versions.items()), ("git commit", record.git_commit or "unknown")]
+    summary = summarize(curves)
     return _template().render(
         name=record.name,
         facts=_facts(curves),
-        figure=_base64(figure or draw_curves(curves, figure_title(record))),
+        metric=summary.metric,
+        figure=_base64(figure or draw_curves(curves, figure_title(record, summary.metric))),
         missing=MISSING,
-        summary=_summary(curves),
+        summary=_summary(summary),
         notes=[
             (curve.plan.label, percent(point.asked), point.note)
             for curve in curves
@@ -69,9 +72,9 @@ def html_page(
     )
 
 
-def figure_title(record: SweepRecord) -> str:
+def figure_title(record: SweepRecord, metric: Metric) -> str:
     """What stands above the sweep's figure."""
-    return f"{record.name}: accuracy after pruning"
+    return f"{record.name}: {metric.label} after pruning"
 
 
 def sweep_yaml(record: SweepRecord) -> str:
@@ -104,8 +107,7 @@ def _facts(curves: Sequence[Curve]) -> str:
     return f"{facts}, the last measured {last:%Y-%m-%d %H:%M} UTC"
 
 
-def _summary(curves: Sequence[Curve]) -> _Table:
-    summary = summarize(curves)
+def _summary(summary: CurveSummary) -> _Table:
     under = areas(summary)
     head = ["model", "data set", "method", *map(percent, summary.asked), "area"]
     rows = [
@@ -114,7 +116,7 @@ def _summary(curves: Sequence[Curve]) -> _Table:
             row.dataset,
             row_name(row, summary.rows),
             *summary.texts(row),
-            f"{100 * under[row]:.1f}" if row in under else "",
+            summary.metric.text(under[row]) if row in under else "",
         ]
         for row in summary.rows
     ]
@@ -122,13 +124,14 @@ def _summary(curves: Sequence[Curve]) -> _Table:
 
 
 def _points(curves: Sequence[Curve]) -> _Table:
-    head = ["model", "method", "protocol", "seed", "asked", *METRICS, "task"]
+    keys = metric_keys(objective_of(curves))
+    head = ["model", "method", "protocol", "seed", "asked", *keys, "task"]
     rows = []
     for curve in curves:
         measured = {point.asked: point for point in curve.points}
         for planned in curve.plan.points:
             names = [curve.plan.model, curve.plan.method, curve.plan.protocol, str(curve.plan.seed)]
-            rows.append([*names, *_point_texts(planned, measured.get(planned.compression))])
+            rows.append([*names, *_point_texts(planned, measured.get(planned.compression), keys)])
     return _Table(head=head, rows=rows, names=3)
 
 
@@ -137,8 +140,8 @@ def _settings(curves: Sequence[Curve]) -> _Table:
     return _Table(head=head, rows=rows, names=len(head))
 
 
-def _point_texts(planned: PlannedPoint, point: Point | None) -> list[str]:
-    values = [_number(point.metrics[name]) if point and name in point.metrics else MISSING for name in METRICS]
+def _point_texts(planned: PlannedPoint, point: Point | None, keys: Sequence[str]) -> list[str]:
+    values = [_number(point.metrics[name]) if point and name in point.metrics else MISSING for name in keys]
     return [percent(planned.compression), *values, planned.key[:12]]
 
 

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, fields
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+from jobs.metric import TIMED_KEYS, Metric
 from jobs.spec.protocols import NO_PROTOCOL
-from orchestrator.results import METRICS, MORE_METRICS, Curve, SweepRecord
+from orchestrator.results import Curve, SweepRecord, metric_keys, objective_of
 from orchestrator.results.orders import GroupOrder
 
 if TYPE_CHECKING:
@@ -28,15 +29,17 @@ class Cell:
     Attributes:
         asked: The compression asked for, in [0, 1).
         reached: The compression reached, mean over the seeds measured; NaN where there is none.
-        accuracy: Mean over the seeds measured; NaN where there is none.
-        deviation: Sample standard deviation (n - 1) of the accuracy; 0 for a single seed.
+        metric: The primary metric.
+        value: Its mean over the seeds measured; NaN where there is none.
+        deviation: Its sample standard deviation (n - 1); 0 for a single seed.
         num_measured: Seeds that have measured it.
         num_planned: Seeds that were to measure it.
     """
 
     asked: float
     reached: float
-    accuracy: float
+    metric: Metric
+    value: float
     deviation: float
     num_measured: int
     num_planned: int
@@ -44,8 +47,8 @@ class Cell:
     def __str__(self) -> str:
         if not self.num_measured:
             return MISSING
-        mean = f"{self.accuracy * 100:.1f}"
-        text = f"{mean} ± {self.deviation * 100:.1f}" if self.num_measured > 1 else mean
+        mean = self.metric.text(self.value)
+        text = f"{mean} ± {self.metric.text(self.deviation)}" if self.num_measured > 1 else mean
         partly = self.num_measured < self.num_planned
         return f"{text} ({self.num_measured}/{self.num_planned})" if partly else text
 
@@ -72,7 +75,7 @@ class SummaryRow:
 
     @property
     def measured(self) -> tuple[Cell, ...]:
-        """The cells that have an accuracy."""
+        """The cells that have a value."""
         return tuple(cell for cell in self.cells if cell.num_measured)
 
 
@@ -81,10 +84,12 @@ class CurveSummary:
     """All curves with the seeds taken together, in the order of the sweep.
 
     Attributes:
+        metric: The primary metric, whose values they are.
         asked: Every compression that some method was asked for, rising.
         rows: One for each model and method.
     """
 
+    metric: Metric
     asked: tuple[float, ...]
     rows: tuple[SummaryRow, ...]
 
@@ -96,31 +101,34 @@ class CurveSummary:
 
 def summarize(curves: Sequence[Curve]) -> CurveSummary:
     """Take the seeds of each method together."""
+    metric = objective_of(curves)[0]
     groups: dict[tuple[str, str, str, str], list[Curve]] = {}
     for curve in curves:
         plan = curve.plan
         groups.setdefault((plan.model, plan.dataset, plan.method, plan.protocol), []).append(curve)
     rows = tuple(
-        SummaryRow(model=model, dataset=dataset, method=method, protocol=protocol, cells=_cells(group))
+        SummaryRow(model=model, dataset=dataset, method=method, protocol=protocol, cells=_cells(group, metric))
         for (model, dataset, method, protocol), group in groups.items()
     )
-    return CurveSummary(asked=tuple(sorted({cell.asked for row in rows for cell in row.cells})), rows=rows)
+    asked = tuple(sorted({cell.asked for row in rows for cell in row.cells}))
+    return CurveSummary(metric=metric, asked=asked, rows=rows)
 
 
-def _cells(curves: Sequence[Curve]) -> tuple[Cell, ...]:
+def _cells(curves: Sequence[Curve], metric: Metric) -> tuple[Cell, ...]:
     planned = [point.compression for curve in curves for point in curve.plan.points]
     measured = [point for curve in curves for point in curve.points]
     cells = []
     for asked in sorted(set(planned)):
-        metrics = [point.metrics for point in measured if point.asked == asked]
-        accuracies = [metric["accuracy"] for metric in metrics]
+        here = [point for point in measured if point.asked == asked]
+        values = [point.value for point in here]
         cells.append(
             Cell(
                 asked=asked,
-                reached=fmean(metric["compression"] for metric in metrics) if metrics else float("nan"),
-                accuracy=fmean(accuracies) if accuracies else float("nan"),
-                deviation=stdev(accuracies) if len(accuracies) > 1 else 0.0,
-                num_measured=len(metrics),
+                reached=fmean(point.metrics["compression"] for point in here) if here else float("nan"),
+                metric=metric,
+                value=fmean(values) if values else float("nan"),
+                deviation=stdev(values) if len(values) > 1 else 0.0,
+                num_measured=len(here),
                 num_planned=planned.count(asked),
             )
         )
@@ -139,7 +147,7 @@ def row_name(row: SummaryRow, rows: Sequence[SummaryRow]) -> str:
 
 
 def summary_table(curves: Sequence[Curve]) -> "Table":
-    """Accuracy in percent as a table for the terminal: compressions go down, where there is room, methods across."""
+    """The primary metric as a table for the terminal: compressions go down, where there is room, methods across."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -149,7 +157,7 @@ def summary_table(curves: Sequence[Curve]) -> "Table":
     models = list(dict.fromkeys((row.model, row.dataset) for row in summary.rows))
     table = Table(
         box=box.SIMPLE_HEAD,
-        title="Accuracy (%), mean ± standard deviation",
+        title=f"{summary.metric.heading}, mean ± standard deviation",
         title_justify="left",
         pad_edge=False,
         collapse_padding=True,
@@ -191,18 +199,20 @@ def points_csv(
     Args:
         record: The sweep.
         curves: Its curves.
-        changes: By a point's key: accuracy less that of the dense network.
+        changes: By a point's key: its primary metric less that of the dense network.
         front: Keys of the points on the Pareto front.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = ["sweep", "model", "dataset", "method", "protocol", "seed", "asked"]
-    writer.writerow([*head, *METRICS, *MORE_METRICS, "accuracy_change", "pareto", "digest", "key", "note"])
+    objective = objective_of(curves)
+    keys = (*metric_keys(objective), *TIMED_KEYS)
+    writer.writerow([*head, *keys, f"{objective[0].name}_change", "pareto", "digest", "key", "note"])
     for curve in curves:
         plan = curve.plan
         for point in curve.points:
             names = [record.name, plan.model, plan.dataset, plan.method, plan.protocol, plan.seed]
-            values = [point.metrics.get(name, "") for name in (*METRICS, *MORE_METRICS)]
+            values = [point.metrics.get(name, "") for name in keys]
             compared = [changes.get(point.key, ""), "yes" if point.key in front else "no"]
             writer.writerow([*names, point.asked, *values, *compared, point.digest, point.key, point.note])
     return text.getvalue()
@@ -222,11 +232,11 @@ def kept_csv(curves: Sequence[Curve]) -> str:
     return text.getvalue()
 
 
-def areas_csv(areas: Mapping[SummaryRow, float]) -> str:
+def areas_csv(areas: Mapping[SummaryRow, float], metric: Metric) -> str:
     """The area under every curve, best first within a model."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["model", "dataset", "method", "protocol", "area"])
-    for row in sorted(areas, key=lambda row: (row.model, row.dataset, -areas[row])):
+    for row in sorted(areas, key=lambda row: (row.model, row.dataset, metric.cost(areas[row]))):
         writer.writerow([row.model, row.dataset, row.method, row.protocol, areas[row]])
     return text.getvalue()

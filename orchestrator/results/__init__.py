@@ -4,14 +4,27 @@ Pure but for reading the store; MLflow, tables and figures are made from what is
 """
 
 from orchestrator.results.curves import (
+    EARLIER,
     METRICS,
-    MORE_METRICS,
     Curve,
     Kept,
     Point,
     SweepRecord,
     collect,
+    metric_keys,
+    objective_of,
     point_of,
 )
 
-__all__ = ["METRICS", "MORE_METRICS", "Curve", "Kept", "Point", "SweepRecord", "collect", "point_of"]
+__all__ = [
+    "EARLIER",
+    "METRICS",
+    "Curve",
+    "Kept",
+    "Point",
+    "SweepRecord",
+    "collect",
+    "metric_keys",
+    "objective_of",
+    "point_of",
+]

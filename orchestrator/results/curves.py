@@ -5,12 +5,13 @@ This module knows neither MLflow nor figures; both read what it gives.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from jobs.artifact import Manifest, Store
 from jobs.identity import Json, Parsed
-from jobs.measured import counts, number, text
+from jobs.measured import counts, number, records, text
+from jobs.metric import COMMON_KEYS, TIMED_KEYS, Metric
 from orchestrator.planning import PlannedCurve, PlannedPoint
 
 _log = logging.getLogger("orchard")
@@ -64,6 +65,13 @@ class Kept:
     full: Mapping[str, int]
 
 
+EARLIER = (
+    Metric(
+        name="accuracy", label="accuracy", direction="higher", unit="%", scale=100.0, digits=1, lowest=0.0, highest=1.0
+    ),
+)
+"""What is measured of points that do not say it: all of them were of classification."""
+
 _KEPT = {"channels": ("widths", "full_widths"), "weights": ("weights", "full_weights")}
 
 
@@ -74,12 +82,13 @@ class Point:
     Attributes:
         asked: The compression asked for, in [0, 1).
         key: The `evaluate` task.
-        metrics: `METRICS`, and those of `MORE_METRICS` that were measured.
+        metrics: Of `metric_keys` of its objective, and of `TIMED_KEYS`, those that were measured.
         created_s: When it was measured, seconds since the epoch.
         note: Why the compression reached is more than one percentage point from the one asked for; else empty.
         kept: What is left of the `channels` of every group, or of the single `weights` of every parameter; neither
             where nothing was to be removed.
         digest: SHA-256 of the network's weights file.
+        objective: The metrics of what the network is for, the primary one first.
     """
 
     asked: float
@@ -89,6 +98,17 @@ class Point:
     note: str = ""
     kept: Mapping[str, Kept] = field(default_factory=dict)
     digest: str = ""
+    objective: tuple[Metric, ...] = EARLIER
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that it is judged by."""
+        return self.objective[0]
+
+    @property
+    def value(self) -> float:
+        """That metric's value, as stored."""
+        return self.metrics[self.primary.name]
 
     @property
     def step(self) -> int:
@@ -104,41 +124,34 @@ class Curve:
     points: tuple[Point, ...]
 
 
-METRICS = (
-    "accuracy",
-    "accuracy_best",
-    "loss",
-    "compression",
-    "compression_ratio",
-    "speedup",
-    "params",
-    "macs",
-    "size_bytes",
-    "peak_memory_bytes",
-    "training_epochs",
-    "training_macs",
-    "duration_s",
-)
-"""The metric keys of every point, the same on every curve.
+def metric_keys(objective: Sequence[Metric]) -> tuple[str, ...]:
+    """The metric keys of every point of an objective, the same on every curve.
 
-Accuracy (a fraction of the test split), that with the weights that were best on the validation split, and the loss; the
-fraction of parameters removed, and parameters before to parameters after; multiply-accumulates before to those after
-(the theoretical speedup); what is left of both; bytes of the weights, and of all tensors when most are alive, for one
-image; what was trained since the model's own weights; how long the evaluation took. Points that an earlier version
-measured lack some."""
+    The primary metric, on the test split, and with the weights that were best on the validation split; the other
+    metrics; and `COMMON_KEYS`. Points that an earlier version measured lack some.
+    """
+    primary, *others = objective
+    return (primary.name, primary.best_name, *(metric.name for metric in others), *COMMON_KEYS)
 
-MORE_METRICS = ("latency_p50_s", "latency_p90_s", "latency_mean_s", "energy_j")
-"""Those that some points have: timed forward passes and what they drew."""
+
+METRICS = metric_keys(EARLIER)
+"""Those of classification."""
+
+
+def objective_of(curves: Sequence[Curve]) -> tuple[Metric, ...]:
+    """The metrics of a sweep, the primary one first, as its first point names them."""
+    return next((point.objective for curve in curves for point in curve.points), EARLIER)
 
 
 def point_of(asked: float, manifest: Manifest) -> Point:
     """The point that an `evaluate` manifest measured."""
     measured = manifest.measurements
+    objective = tuple(map(Metric.from_json, records(measured, "metrics"))) or EARLIER
     values = {**measured, **manifest.timings, "duration_s": manifest.duration_s}
     return Point(
         asked=asked,
         key=manifest.key,
-        metrics={name: number(values, name) for name in (*METRICS, *MORE_METRICS) if name in values},
+        metrics={name: number(values, name) for name in (*metric_keys(objective), *TIMED_KEYS) if name in values},
         created_s=manifest.created_s,
         note=text(measured, "note", ""),
         kept={
@@ -147,6 +160,7 @@ def point_of(asked: float, manifest: Manifest) -> Point:
             if (full := counts(measured, listed))
         },
         digest=text(measured, "digest", ""),
+        objective=objective,
     )
 
 

@@ -1,8 +1,10 @@
+import pkgutil
 from typing import get_args
 
 import torch
 import torchvision
 
+import workers.objectives
 from jobs import names
 from jobs.spec.effort import EFFORTS
 from jobs.spec.reconstruction import ReconstructionMethod
@@ -20,6 +22,11 @@ def test_the_names_of_networks_are_those_of_the_zoo():
 
 def test_the_names_of_data_sets_are_those_that_can_be_read():
     assert set(names.DATASETS) == set(DATASETS)
+
+
+def test_the_names_of_objectives_are_those_of_their_modules():
+    modules = {module.name for module in pkgutil.iter_modules(workers.objectives.__path__)}
+    assert {name.replace("-", "_") for name in names.OBJECTIVES} == {name for name in modules if name[0] != "_"}
 
 
 def test_the_names_of_criteria_are_those_that_score_and_say_what_they_read():

@@ -27,7 +27,7 @@ def load_digits(root: str | None = None) -> ImageData:
     bunch = sklearn.datasets.load_digits()
     images = torch.from_numpy(bunch.images.astype(np.float32) / 16).unsqueeze(1)
     labels = torch.from_numpy(bunch.target.astype(np.int64))
-    whole = Split(images=images, labels=labels)
+    whole = Split(images=images, targets=labels)
     train, validation, test = torch.tensor_split(_stratified_order(labels), (_NUM_TRAIN, _NUM_TRAIN + _NUM_VALIDATION))
     return ImageData(
         train=whole.select(train),

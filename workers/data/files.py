@@ -76,4 +76,4 @@ def from_pixels(
 
 
 def _scaled(pixels: UInt8[Tensor, "n c h w"], labels: UInt8[Tensor, " n"]) -> Split:
-    return Split(images=pixels.to(torch.float32).div_(255), labels=labels.to(torch.int64))
+    return Split(images=pixels.to(torch.float32).div_(255), targets=labels.to(torch.int64))

@@ -107,4 +107,4 @@ def _read_split(folder: Path, classes: list[str], *, size: int, resize: int) -> 
         labels += [label] * len(members)
     if not paths:
         raise BadInputError(f"data 'imagefolder': no images below {folder}; expected: {_LAYOUT}")
-    return Split(images=ImageFiles(paths, size=size, resize=resize), labels=torch.tensor(labels, dtype=torch.int64))
+    return Split(images=ImageFiles(paths, size=size, resize=resize), targets=torch.tensor(labels, dtype=torch.int64))

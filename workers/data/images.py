@@ -1,99 +1,128 @@
-"""Labelled images, split three ways, and the batches they are read in.
+"""Images with their targets, split three ways, and the batches they are read in.
 
-Knows nothing of where images come from or what they are for.
+Knows nothing of where images come from or what they are for: what a target is, the objective says.
 """
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, Shaped
 from torch import Tensor
 
 from jobs.errors import BadInputError
 
 
 @runtime_checkable
-class LazyImages(Protocol):
-    """Images that are read when they are asked for, as a map-style torch Dataset does."""
+class LazyTensors(Protocol):
+    """Images, or targets, that are read when they are asked for, as a map-style torch Dataset does."""
 
     def __len__(self) -> int:
         """How many there are."""
         ...
 
-    def __getitem__(self, index: int, /) -> Float32[Tensor, "c h w"]:
-        """One image; all have the same shape."""
+    def __getitem__(self, index: int, /) -> Tensor:
+        """One of them; all have the same shape."""
         ...
+
+
+Images: TypeAlias = Float32[Tensor, "n c h w"] | LazyTensors
+Targets: TypeAlias = Shaped[Tensor, "n ..."] | LazyTensors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Labelled images, to be read only: splits are shared within a process.
+    """Images with their targets, to be read only: splits are shared within a process.
 
     Attributes:
         images: One tensor, or one image at a time for data that outgrow memory. In [0, 1] unless normalised.
-        labels: The class of each image, from 0.
+        targets: What a network is to say of each image, in the same two forms: a class from 0, another image, a map of
+            classes, boxes with rows to spare.
 
     Raises:
-        BadInputError: The counts of images and labels differ.
+        BadInputError: The counts of images and targets differ.
     """
 
-    images: Float32[Tensor, "n c h w"] | LazyImages
-    labels: Int64[Tensor, " n"]
+    images: Images
+    targets: Targets
 
     def __post_init__(self) -> None:
-        if len(self.images) != len(self.labels):
+        if len(self.images) != len(self.targets):
             raise BadInputError(
-                f"a split has {len(self.images)} images but {len(self.labels)} labels; one label each is needed"
+                f"a split has {len(self.images)} images but {len(self.targets)} targets; one target each is needed"
             )
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
     def read(self, indices: Int64[Tensor, " k"]) -> Float32[Tensor, "k c h w"]:
         """The images at `indices`, in that order, in memory."""
-        if isinstance(self.images, Tensor):
-            return self.images[indices]
-        return torch.stack([self.images[index] for index in indices.tolist()])
+        return _read(self.images, indices)
+
+    def read_targets(self, indices: Int64[Tensor, " k"]) -> Shaped[Tensor, "k ..."]:
+        """The targets at `indices`, in that order, in memory."""
+        return _read(self.targets, indices)
 
     def select(self, indices: Int64[Tensor, " k"]) -> "Split":
-        """A smaller split, in the order of `indices`; lazy images stay lazy."""
-        images = self.images[indices] if isinstance(self.images, Tensor) else _Selection(self.images, indices.tolist())
-        return Split(images=images, labels=self.labels[indices])
+        """A smaller split, in the order of `indices`; what is lazy stays lazy."""
+        return Split(images=_select(self.images, indices), targets=_select(self.targets, indices))
+
+    def without_targets(self) -> "Split":
+        """The same images with targets that say nothing; see `hide`."""
+        hidden = hide(self.read_targets(torch.arange(min(len(self), 1))))
+        return replace(self, targets=hidden.expand(len(self), *hidden.shape[1:]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageData:
-    """A classification data set.
+    """A data set.
 
     Attributes:
         train: For gradients and calibration.
         validation: For choices: epochs, hyperparameters, partitions. Never trained on.
         test: For the number that is reported.
-        num_classes: Labels are in [0, num_classes).
+        num_classes: Where targets are classes, these are in [0, num_classes).
         input_shape: (channels, height, width) of every image.
     """
 
     train: Split
     validation: Split
     test: Split
-    num_classes: int
+    num_classes: int | None = None
     input_shape: tuple[int, int, int]
 
 
-class _Selection:
-    """Some of some lazy images."""
+def hide(targets: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
+    """Targets of the same shape that say nothing: NaN in place of every fraction, -1 in place of everything else."""
+    if targets.is_floating_point():
+        return torch.full_like(targets, math.nan)
+    return torch.full_like(targets, -1, dtype=torch.int64)
 
-    def __init__(self, images: LazyImages, indices: list[int]) -> None:
-        self._images = images
+
+def _read(values: Tensor | LazyTensors, indices: Tensor) -> Tensor:
+    if isinstance(values, Tensor):
+        return values[indices]
+    return torch.stack([values[index] for index in indices.tolist()])
+
+
+def _select(values: Tensor | LazyTensors, indices: Tensor) -> Tensor | LazyTensors:
+    return values[indices] if isinstance(values, Tensor) else _Selection(values, indices.tolist())
+
+
+class _Selection:
+    """Some of some lazy tensors."""
+
+    def __init__(self, values: LazyTensors, indices: list[int]) -> None:
+        self._values = values
         self._indices = indices
 
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, index: int, /) -> Float32[Tensor, "c h w"]:
-        return self._images[self._indices[index]]
+    def __getitem__(self, index: int, /) -> Tensor:
+        return self._values[self._indices[index]]
 
 
 def batches(
@@ -102,7 +131,7 @@ def batches(
     *,
     order: Int64[Tensor, " m"] | None = None,
     device: torch.device | str = "cpu",
-) -> Iterator[tuple[Float32[Tensor, "k c h w"], Int64[Tensor, " k"]]]:
+) -> Iterator[tuple[Float32[Tensor, "k c h w"], Shaped[Tensor, "k ..."]]]:
     """Go once through a split, or through some of it.
 
     Args:
@@ -112,7 +141,7 @@ def batches(
         device: Where the batches are put.
 
     Yields:
-        Images and labels.
+        Images and targets.
 
     Raises:
         BadInputError: `batch_size` is below 1.
@@ -122,4 +151,4 @@ def batches(
     chosen = torch.arange(len(split)) if order is None else order
     for start in range(0, len(chosen), batch_size):
         indices = chosen[start : start + batch_size]
-        yield split.read(indices).to(device), split.labels[indices].to(device)
+        yield split.read(indices).to(device), split.read_targets(indices).to(device)

@@ -18,7 +18,7 @@ from workers.data.cifar import load_cifar10, load_cifar100
 from workers.data.digits import load_digits
 from workers.data.folder import load_folder
 from workers.data.idx import load_fashion_mnist, load_mnist
-from workers.data.images import ImageData, LazyImages, Split
+from workers.data.images import ImageData, LazyTensors, Split
 from workers.factories import check_arguments, import_factory
 
 # Two, so that a sweep over two data sets does not read both again at every task.
@@ -103,8 +103,8 @@ def _normalized(data: ImageData, mean: tuple[float, ...], std: tuple[float, ...]
 
     def normalized(split: Split) -> Split:
         if isinstance(split.images, Tensor):
-            return Split(images=(split.images - shift) / scale, labels=split.labels)
-        return Split(images=_Normalized(split.images, shift, scale), labels=split.labels)
+            return Split(images=(split.images - shift) / scale, targets=split.targets)
+        return Split(images=_Normalized(split.images, shift, scale), targets=split.targets)
 
     return ImageData(
         train=normalized(data.train),
@@ -118,7 +118,7 @@ def _normalized(data: ImageData, mean: tuple[float, ...], std: tuple[float, ...]
 class _Normalized:
     """Lazy images, shifted and scaled as they are read."""
 
-    def __init__(self, images: LazyImages, shift: Tensor, scale: Tensor) -> None:
+    def __init__(self, images: LazyTensors, shift: Tensor, scale: Tensor) -> None:
         self._images, self._shift, self._scale = images, shift, scale
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
 """The smaller network as a function of its partition: what the tuning of a partition minimises.
 
-Knows a network, its channel groups and batches; knows no optimizer.
+Knows a network, its channel groups, batches and an objective; knows no optimizer.
 """
 
 import copy
@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from workers.channels import ChannelMap, load_resized
@@ -19,6 +18,7 @@ from workers.data import Split, batches
 from workers.integral.partition import cells_of, nodes_of
 from workers.integral.quadrature import Quadrature
 from workers.integral.resample import resample
+from workers.objectives import Objective
 
 Target = Literal["labels", "dense"]
 
@@ -32,7 +32,8 @@ class TuningProblem:
         start: Group name -> widths of the cells to start from.
         quadrature: For the input axes.
         biases: The biases are free too.
-        target: What its outputs are compared with.
+        target: What its outputs are compared with: the data's targets, or the dense network's outputs.
+        objective: How they are compared.
     """
 
     def __init__(
@@ -44,11 +45,12 @@ class TuningProblem:
         *,
         biases: bool,
         target: Target,
+        objective: Objective,
     ) -> None:
         self._dense = module
         self._channel_map = channel_map
         self._quadrature = quadrature
-        self._target = target
+        self._target, self._objective = target, objective
         self._state = {name: tensor.detach() for name, tensor in module.state_dict().items()}
         device = next(iter(self._state.values())).device
         self._delta = {
@@ -77,21 +79,26 @@ class TuningProblem:
         deltas = {f"delta:{name}": delta for name, delta in self._delta.items()}
         return {**deltas, **{f"bias:{name}": bias for name, bias in self._biases.items()}}
 
-    def loss(self, images: Float[Tensor, "b c h w"], labels: Int64[Tensor, " b"]) -> Float[Tensor, ""]:
-        """Mean loss of a batch."""
-        logits = functional_call(self._small, self._resampled(), (images,))
+    def loss(self, images: Float[Tensor, "b c h w"], targets: Shaped[Tensor, "b ..."]) -> Float[Tensor, ""]:
+        """Mean loss of a batch.
+
+        Raises:
+            BadInputError: The outputs do not fit the targets.
+        """
+        outputs = functional_call(self._small, self._resampled(), (images,))
         if self._target == "labels":
-            return functional.cross_entropy(logits, labels)
+            self._objective.check(outputs, targets)
+            return self._objective.loss(outputs, targets)
         with torch.no_grad():
-            wanted = self._dense(images).log_softmax(1)
-        return functional.kl_div(logits.log_softmax(1), wanted, reduction="batchmean", log_target=True)
+            wanted = self._dense(images)
+        return self._objective.difference(outputs, wanted)
 
     @torch.no_grad()
     def mean_loss(self, split: Split, device: torch.device) -> float:
         """Mean loss over a split."""
         total = 0.0
-        for images, labels in batches(split, 256, device=device):
-            total += self.loss(images, labels).item() * len(labels)
+        for images, targets in batches(split, 256, device=device):
+            total += self.loss(images, targets).item() * len(targets)
         return total / len(split)
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

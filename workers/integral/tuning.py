@@ -1,6 +1,6 @@
 """Partition tuning: the nodes of every group move by gradient descent, the functions stay (INN, section 3.4).
 
-Knows a network, its channel groups and images; knows no store and no seed.
+Knows a network, its channel groups, images and an objective; knows no store and no seed.
 """
 
 import copy
@@ -26,6 +26,7 @@ from workers.checkpoints import (
 from workers.data import ImageData, Split, batches
 from workers.integral.problem import TuningProblem
 from workers.integral.quadrature import Quadrature
+from workers.objectives import Objective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ def tune_partition(
     quadrature: Quadrature,
     data: ImageData,
     recipe: TuneSpec,
+    objective: Objective,
     *,
     generator: torch.Generator,
     device: torch.device,
@@ -73,6 +75,7 @@ def tune_partition(
         quadrature: For the input axes.
         data: Its training split is learnt from, its validation split chooses.
         recipe: How.
+        objective: What the network is for.
         generator: On the CPU; chooses images and their order.
         device: Where to compute.
         should_stop: Polled per step.
@@ -80,6 +83,7 @@ def tune_partition(
             on request.
 
     Raises:
+        BadInputError: The outputs do not fit the data's targets.
         BadNumericsError: The loss became NaN or infinite.
         CancelledError: `should_stop` became true.
     """
@@ -90,6 +94,7 @@ def tune_partition(
         quadrature,
         biases=recipe.biases,
         target=recipe.target,
+        objective=objective,
     )
     chosen = torch.randperm(len(data.train), generator=generator)[: recipe.samples]
     held_out = torch.randperm(len(data.validation), generator=generator)[: recipe.holdout]
@@ -122,12 +127,12 @@ class _Course:
         self._best_step = 0
         self._best_state = problem.snapshot()
 
-    def take_step(self, images: Tensor, labels: Tensor) -> None:
+    def take_step(self, images: Tensor, targets: Tensor) -> None:
         """Move what is free down the gradient of a batch."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._recipe.learning_rate * (1 + math.cos(math.pi * self.step / self._recipe.steps)) / 2
         self.step += 1
-        loss = self._problem.loss(images, labels)
+        loss = self._problem.loss(images, targets)
         if not math.isfinite(loss.item()):
             raise BadNumericsError(f"the loss is {loss.item()} at tuning step {self.step}; lower tune.learning_rate")
         self._optimizer.zero_grad()

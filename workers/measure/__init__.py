@@ -3,8 +3,8 @@
 Knows models and data; knows nothing of how a network came about or where numbers are recorded.
 """
 
-from workers.measure.accuracy import Scores, evaluate
 from workers.measure.counting import count_macs, num_parameters, size_bytes
+from workers.measure.evaluation import Scores, evaluate
 from workers.measure.latency import Latency, measure_latency
 from workers.measure.memory import peak_memory_bytes
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from workers.factories import find_declared
-from workers.observations._base import Batches, Observation, Observed, observation, total_loss
+from workers.observations._base import Batches, Observation, Observed, observation
 from workers.observations.activations import activations
 from workers.observations.gradients import gradients
 from workers.observations.ranks import ranks
@@ -31,7 +31,6 @@ __all__ = [
     "find_points",
     "observation",
     "sum_per_unit",
-    "total_loss",
     "watching",
 ]
 

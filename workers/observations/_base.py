@@ -8,22 +8,21 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.nn import functional
 
 from jobs.errors import BadInputError, CancelledError
 from workers.channels import ChannelMap
-from workers.data import Split, batches
-from workers.measure.accuracy import check_logits
+from workers.data import Split, batches, hide
+from workers.objectives import Objective
 
 Need: TypeAlias = Literal["images", "labels"]
-"""What a pass looks at: images alone, or images with their labels."""
+"""What a pass looks at: images alone, or images with their targets."""
 
 Observed: TypeAlias = Mapping[str, Mapping[str, Float[Tensor, " _"]]]
 """Statistic -> group name -> its value for each unit, in double precision on the CPU."""
 
-Batch: TypeAlias = tuple[Float[Tensor, "_images _channels _height _width"], Int64[Tensor, " _images"]]
+Batch: TypeAlias = tuple[Float[Tensor, "_images _channels _height _width"], Shaped[Tensor, "_images ..."]]
 
 
 class Batches:
@@ -31,9 +30,10 @@ class Batches:
 
     Args:
         split: At least one image.
+        objective: What the network is for.
         batch_size: Images per batch; the last one holds what is left.
         device: Where batches are put.
-        labelled: Whether labels may be seen; otherwise they are all -1.
+        labelled: Whether targets may be seen; otherwise they say nothing (`workers.data.hide`).
         should_stop: Asked before every batch.
 
     Raises:
@@ -43,6 +43,7 @@ class Batches:
     def __init__(
         self,
         split: Split,
+        objective: Objective,
         batch_size: int,
         *,
         device: torch.device,
@@ -51,7 +52,7 @@ class Batches:
     ) -> None:
         if not len(split):
             raise BadInputError("there are no training images to observe; at least one is needed")
-        self._split, self._batch_size, self._device = split, batch_size, device
+        self._split, self._objective, self._batch_size, self._device = split, objective, batch_size, device
         self._labelled, self._should_stop = labelled, should_stop
 
     def __len__(self) -> int:
@@ -59,10 +60,19 @@ class Batches:
         return len(self._split)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Images and labels, batch by batch."""
-        for images, labels in batches(self._split, self._batch_size, device=self._device):
+        """Images and targets, batch by batch."""
+        for images, targets in batches(self._split, self._batch_size, device=self._device):
             self.poll()
-            yield images, labels if self._labelled else torch.full_like(labels, -1)
+            yield images, targets if self._labelled else hide(targets)
+
+    def total_loss(self, outputs: Tensor, targets: Shaped[Tensor, "n ..."]) -> Float[Tensor, ""]:
+        """The loss of a batch, summed over its images in double precision.
+
+        Raises:
+            BadInputError: The outputs do not fit the targets.
+        """
+        self._objective.check(outputs, targets)
+        return self._objective.total_loss(outputs.double(), targets)
 
     @property
     def example(self) -> Float[Tensor, "1 _channels _height _width"]:
@@ -103,13 +113,3 @@ def observation(*, needs: Need) -> Callable[[Callable[[nn.Module, ChannelMap, Ba
         needs: What it looks at.
     """
     return lambda watch: Observation(watch=watch, needs=needs)
-
-
-def total_loss(logits: Tensor, labels: Int64[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Cross-entropy in nats, summed over the images in double precision.
-
-    Raises:
-        BadInputError: The outputs are no logits for these labels.
-    """
-    check_logits(logits, labels)
-    return functional.cross_entropy(logits.double(), labels, reduction="sum")

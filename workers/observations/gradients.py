@@ -6,13 +6,15 @@ arXiv:1906.10771, equation 9). A gate has one value per image, so that one backw
 """
 
 import copy
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from workers.channels import ChannelMap
 from workers.criteria.filters import absolute_sums, filter_names
-from workers.observations._base import Batches, Observed, observation, total_loss
+from workers.observations._base import Batches, Observed, observation
 from workers.observations.units import sum_per_unit
 from workers.observations.watching import WatchPoint, find_points, watching
 
@@ -32,8 +34,9 @@ def gradients(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> O
     slopes = {name: torch.zeros_like(weight, dtype=torch.float64) for name, weight in weights.items()}
     squares = {group.name: torch.zeros(group.width, dtype=torch.float64) for group in channel_map.groups}
     batch_squares = {name: torch.zeros_like(zeros) for name, zeros in squares.items()}
-    for images, labels in batches:
-        by_gate, by_weight = _derivatives(module, points, list(weights.values()), images, labels)
+    for images, targets in batches:
+        loss = partial(batches.total_loss, targets=targets)
+        by_gate, by_weight = _derivatives(module, points, list(weights.values()), images, loss)
         for name, derivative in zip(slopes, by_weight, strict=True):
             slopes[name] += derivative
         for name, units in sum_per_unit(channel_map, by_gate.items()).items():
@@ -48,9 +51,16 @@ def gradients(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> O
 
 
 def _derivatives(
-    module: nn.Module, points: list[WatchPoint], weights: list[Tensor], images: Tensor, labels: Tensor
+    module: nn.Module,
+    points: list[WatchPoint],
+    weights: list[Tensor],
+    images: Tensor,
+    total_loss: Callable[[Tensor], Tensor],
 ) -> tuple[dict[WatchPoint, Tensor], tuple[Tensor, ...]]:
-    """Of the summed loss of a batch: by the gates, an entry per image and channel of each point, and by the weights."""
+    """Of the summed loss of a batch: by the gates, an entry per image and channel of each point, and by the weights.
+
+    `total_loss` gives that loss for the network's outputs.
+    """
     gates: dict[WatchPoint, Tensor] = {}
 
     def see(point: WatchPoint, maps: Tensor) -> Tensor:
@@ -58,8 +68,7 @@ def _derivatives(
         return maps * gates[point].view(*maps.shape[:2], *[1] * (maps.ndim - 2))
 
     with torch.enable_grad(), watching(points, see):
-        logits = module(images)
-    loss = total_loss(logits, labels)
-    found = torch.autograd.grad(loss, [*gates.values(), *weights], materialize_grads=True)
+        outputs = module(images)
+    found = torch.autograd.grad(total_loss(outputs), [*gates.values(), *weights], materialize_grads=True)
     by_gate = {point: found[number].double() for number, point in enumerate(gates)}
     return by_gate, found[len(gates) :]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.channels import ChannelMap, mask
-from workers.observations._base import Batches, Observed, observation, total_loss
+from workers.observations._base import Batches, Observed, observation
 from workers.observations.replay import KeptPass
 
 
@@ -23,16 +23,16 @@ def removals(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Ob
     whole: list[Tensor] = []
     without: dict[str, list[list[Tensor]]] = {group.name: [[] for _ in range(group.width)] for group in groups}
     with torch.inference_mode():
-        for images, labels in batches:
+        for images, targets in batches:
             kept = KeptPass(module, state, images)
-            whole.append(total_loss(kept.output, labels))
+            whole.append(batches.total_loss(kept.output, targets))
             for group in groups:
                 start = kept.first_use(_owned(channel_map, group.name))
                 for unit in range(group.width):
                     batches.poll()
                     others = [other for other in range(group.width) if other != unit]
                     output = kept.run(mask(state, channel_map, {group.name: others}), start)
-                    without[group.name][unit].append(total_loss(output, labels))
+                    without[group.name][unit].append(batches.total_loss(output, targets))
         loss = float(torch.stack(whole).sum())
         changes = {group.name: torch.zeros(group.width, dtype=torch.float64) for group in channel_map.groups}
         for name, units in without.items():

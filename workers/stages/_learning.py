@@ -5,7 +5,6 @@ Knows no way in which a network starts.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
 
 from torch import nn
 
@@ -14,6 +13,7 @@ from jobs.measured import count, number
 from jobs.spec.training import Recipe
 from jobs.stages.training import TrainParams
 from workers.data import ImageData
+from workers.objectives import find_objective
 from workers.stages._base import Context
 from workers.training import Regulariser, Trained, train, training_macs
 
@@ -35,6 +35,7 @@ def learn(
         module,
         data,
         recipe,
+        find_objective(context.params.objective.name),
         generator=context.generator("batches"),
         device=context.device,
         should_stop=context.should_stop,
@@ -46,7 +47,8 @@ def learn(
 
 def epochs_measured(trained: Trained) -> dict[str, Json]:
     """The `last` and the `best` epoch."""
-    return {"last": asdict(trained.log.last), "best": asdict(trained.log.best)}
+    epochs = {"last": trained.log.last, "best": trained.log.best}
+    return {name: {"epoch": each.epoch, **each.numbers()} for name, each in epochs.items()}
 
 
 def spent(*measured: Mapping[str, Json]) -> dict[str, Json]:

@@ -10,7 +10,6 @@ from jobs.errors import BadInputError
 from jobs.identity import Json
 from jobs.measured import count
 from jobs.stages.finishing import ApplyParams
-from workers.data import Split
 from workers.network import StoredNetwork, network_files
 from workers.protocols import Protocol, Subject, find_protocol
 from workers.sparsity import masked
@@ -59,17 +58,13 @@ def _subject(context: Context[ApplyParams], protocol: Protocol, module: torch.nn
         data, labelled = read_data(context, params.data), "labels" in protocol.needs
         subject = replace(
             subject,
-            train=lambda: data.train if labelled else _unlabelled(data.train),
-            validation=lambda: data.validation if labelled else _unlabelled(data.validation),
+            train=lambda: data.train if labelled else data.train.without_targets(),
+            validation=lambda: data.validation if labelled else data.validation.without_targets(),
         )
     if params.dense is not None:
         dense = context.network(params.dense)
         subject = replace(subject, dense=lambda: dense.module(context.device))
     return subject
-
-
-def _unlabelled(split: Split) -> Split:
-    return replace(split, labels=torch.full_like(split.labels, -1))
 
 
 def _kinds(state: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:

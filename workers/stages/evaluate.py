@@ -14,6 +14,7 @@ from workers.gates import check_export, check_layers, check_reload
 from workers.gates.fresh import FILES
 from workers.measure import Scores, evaluate, measure_latency, peak_memory_bytes
 from workers.network import StoredNetwork, rebuild
+from workers.objectives import Objective, find_objective
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
 from workers.stages._learning import COST
@@ -22,11 +23,12 @@ from workers.stages._learning import COST
 def run(context: Context[EvaluateParams]) -> Product:
     """Measure a network on one split of the data.
 
-    Measures `accuracy`, `loss`, `accuracy_best` (with the weights of the epoch that was best on the validation split;
-    `accuracy` again for a network that keeps no such weights), `peak_memory_bytes` (of one image), the `digest` of its
-    weights; what the network's own task measured: `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`,
-    `widths`, `full_widths`, `weights`, `full_weights`; and what was spent on it: `training_epochs`, `training_macs`.
-    Times `latency_*_s` and `energy_j`, where asked and known.
+    Measures every metric of the objective by its name, and `loss`; the primary metric again as `NAME_best`, with the
+    weights of the epoch that was best on the validation split (the same value for a network that keeps no such
+    weights); `metrics`, which says of each metric what it is, the primary one first; `peak_memory_bytes` (of one
+    image), the `digest` of its weights; what the network's own task measured: `compression`, `params`, `macs`,
+    `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`, `full_weights`; and what was spent on it:
+    `training_epochs`, `training_macs`. Times `latency_*_s` and `energy_j`, where asked and known.
 
     Raises:
         BadNetworkError: The network fails a gate.
@@ -34,11 +36,12 @@ def run(context: Context[EvaluateParams]) -> Product:
     network, measure = context.network(context.params.network), context.params.measure
     module, files, recipe = network.module(context.device), network.manifest.files, network.recipe
     check_layers(module)
-    scores = best = _scores(context, module)
-    if measure.reload:  # not before it is known to be a classifier
+    objective = find_objective(context.params.objective.name)
+    scores = best = _scores(context, module, objective)
+    if measure.reload:  # not before its outputs are known to fit
         check_reload({name: network.read(name) for name in FILES})
     if network.has(BEST_FILE) and files[BEST_FILE].sha256 != files[WEIGHTS_FILE].sha256:
-        best = _scores(context, rebuild(recipe, load(network.read(BEST_FILE))))
+        best = _scores(context, rebuild(recipe, load(network.read(BEST_FILE))), objective)
     timings = _time(context, network, module, measure.latency) if measure.latency else {}
     if measure.export:
         check_export(module.cpu(), torch.rand(2, *recipe.input_shape, generator=context.generator("images")))
@@ -46,8 +49,9 @@ def run(context: Context[EvaluateParams]) -> Product:
     compression = number(measured, "compression", 0.0)
     return Product(
         measurements={
-            "accuracy": scores.accuracy,
-            "accuracy_best": best.accuracy,
+            "metrics": [asdict(metric) for metric in objective.metrics],
+            **scores.metrics,
+            objective.primary.best_name: best.metrics[objective.primary.name],
             "loss": scores.loss,
             "num_samples": scores.num_samples,
             "compression": compression,
@@ -65,7 +69,7 @@ def run(context: Context[EvaluateParams]) -> Product:
     )
 
 
-def _scores(context: Context[EvaluateParams], module: nn.Module) -> Scores:
+def _scores(context: Context[EvaluateParams], module: nn.Module, objective: Objective) -> Scores:
     params, data = context.params, read_data(context, context.params.data)
     split = data.test if params.split == "test" else data.validation
     if params.num_images is not None:
@@ -73,6 +77,7 @@ def _scores(context: Context[EvaluateParams], module: nn.Module) -> Scores:
     return evaluate(
         module,
         split,
+        objective,
         batch_size=params.batch_size,
         device=context.device,
         should_stop=context.should_stop,

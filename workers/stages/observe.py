@@ -5,6 +5,7 @@ from safetensors.torch import load, save
 from jobs.stages.scoring import ObserveParams
 from workers.artifacts import OBSERVATION_FILE
 from workers.criteria import Scores
+from workers.objectives import find_objective
 from workers.observations import Batches, find_observation
 from workers.stages._base import Context, Product
 from workers.stages._finite import check_finite
@@ -22,6 +23,7 @@ def run(context: Context[ObserveParams]) -> Product:
     images = draw_images(context, params.images)
     batches = Batches(
         images,
+        find_objective(params.objective.name),
         params.batch_size,
         device=context.device,
         labelled=observation.needs == "labels",

@@ -14,6 +14,7 @@ from workers.artifacts import LOSSES_FILE, SCORES_FILE
 from workers.channels import load_resized
 from workers.measure import evaluate
 from workers.network import StoredNetwork
+from workers.objectives import find_objective
 from workers.stages._base import Context, Product
 from workers.stages._images import draw_images
 from workers.stages._smaller import cells_at, remove, resample_to
@@ -26,12 +27,13 @@ def run(context: Context[SenseParams]) -> Product:
     """
     params, network = context.params, context.network(context.params.network)
     module, full = network.module(context.device), network.channel_map.widths()
-    images = draw_images(context, params.images)
+    images, objective = draw_images(context, params.images), find_objective(params.objective.name)
 
     def loss(smaller: torch.nn.Module) -> float:
         return evaluate(
             smaller,
             images,
+            objective,
             batch_size=params.batch_size,
             device=context.device,
             should_stop=context.should_stop,

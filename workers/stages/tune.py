@@ -7,6 +7,7 @@ from workers.artifacts import BIAS_PREFIX, PARTITION_FILE
 from workers.channels import MacCount
 from workers.integral import QUADRATURES
 from workers.integral.tuning import tune_partition
+from workers.objectives import find_objective
 from workers.stages._allocation import allocate_widths
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
@@ -29,6 +30,7 @@ def run(context: Context[TuneParams]) -> Product:
         QUADRATURES[params.how.quadrature],
         data,
         params.tune,
+        find_objective(params.objective.name),
         generator=context.generator("batches"),
         device=context.device,
         should_stop=context.should_stop,

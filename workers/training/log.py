@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from jobs.metric import Metric
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochLog:
@@ -17,22 +19,37 @@ class EpochLog:
         epoch: Of the schedule, from 1.
         learning_rate: At the epoch's last step.
         train_loss: Mean of the minimised loss over the epoch's samples, as the weights moved.
-        validation_loss: Mean cross-entropy in nats after the epoch.
-        validation_accuracy: Fraction after the epoch.
+        validation_loss: Mean loss after the epoch, without the settings of training.
+        validation: Name of a metric -> its value on the validation split after the epoch.
     """
 
     epoch: int
     learning_rate: float
     train_loss: float
     validation_loss: float
-    validation_accuracy: float
+    validation: Mapping[str, float]
+
+    def numbers(self) -> dict[str, float]:
+        """All but which epoch it is, by name; a metric's name is `validation_` and its own."""
+        return {
+            "learning_rate": self.learning_rate,
+            "train_loss": self.train_loss,
+            "validation_loss": self.validation_loss,
+            **{f"validation_{name}": value for name, value in self.validation.items()},
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingLog:
-    """All epochs of one training, at least one."""
+    """All epochs of one training, at least one.
+
+    Attributes:
+        epochs: In their order.
+        primary: The metric that they are judged by.
+    """
 
     epochs: tuple[EpochLog, ...]
+    primary: Metric
 
     @property
     def last(self) -> EpochLog:
@@ -41,8 +58,11 @@ class TrainingLog:
 
     @property
     def best(self) -> EpochLog:
-        """The epoch with the highest validation accuracy; the lower loss, then the earlier epoch, decides a tie."""
-        return max(self.epochs, key=lambda each: (each.validation_accuracy, -each.validation_loss))
+        """The epoch that is best by the primary metric; the lower loss, then the earlier epoch, decides a tie."""
+        return min(
+            self.epochs,
+            key=lambda each: (self.primary.cost(each.validation[self.primary.name]), each.validation_loss),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

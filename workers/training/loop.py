@@ -1,6 +1,7 @@
 """The training loop that every protocol shares: epochs of gradient steps, each judged on the validation split.
 
-It refuses to know seeds (a generator is handed in), and where checkpoints and the log go; the test split is not read.
+It knows no seed (a generator is handed in), no kind of problem (an objective is), and no place for checkpoints and the
+log; the test split is not read.
 """
 
 import math
@@ -8,18 +9,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.nn import functional
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data.augment import augmentation
 from workers.data.images import ImageData, Split, batches
-from workers.measure.accuracy import check_logits, evaluate
+from workers.factories import check_arguments
+from workers.measure.evaluation import Scores, evaluate
 from workers.models.modes import in_mode
-from workers.training.log import EpochLog, Trained, TrainingLog
+from workers.objectives import Objective
+from workers.training.log import EpochLog, Trained
 from workers.training.regulariser import Regulariser
 from workers.training.schedule import learning_rate_at
 from workers.training.state import TrainingState
@@ -31,6 +33,7 @@ def train(
     model: nn.Module,
     data: ImageData,
     recipe: Recipe,
+    objective: Objective,
     *,
     generator: torch.Generator,
     device: torch.device | str,
@@ -39,55 +42,76 @@ def train(
     checkpoint: Checkpoint,
     regulariser: Regulariser | None = None,
 ) -> Trained:
-    """Train a classifier in place; its weights are the last epoch's. Those of the best epoch are given back.
+    """Train a network in place; its weights are the last epoch's. Those of the best epoch are given back.
 
     The same generator state gives the same weights on a CPU with the same number of threads, also where the training
     was lost on the way and goes on from its checkpoint.
 
     Args:
-        model: From images to logits; moved to `device`, where it stays. Train/eval flags are restored.
+        model: From images to outputs; moved to `device`, where it stays. Train/eval flags are restored.
         data: Its train and validation splits are read.
         recipe: How.
+        objective: What for.
         generator: On the CPU; order, augmentation and dropout come from it. The global one is left as it was.
         device: Where to compute.
         should_stop: Asked before every batch.
-        report: Called after each epoch with its number in the schedule, from 1, and train_loss, validation_loss,
-            validation_accuracy and learning_rate.
+        report: Called after each epoch with its number in the schedule, from 1, and learning_rate, train_loss,
+            validation_loss and the objective's metrics as `validation_NAME`.
         checkpoint: Continued from, if it has anything; offered every moment between two batches, and made before
             stopping on request.
         regulariser: What else happens to the model's weights; made for it, on `device`. Default: nothing.
 
     Raises:
-        BadInputError: Nothing can be trained, or the outputs are no logits for the data's labels.
+        BadInputError: Nothing can be trained, the recipe does not suit the objective, or the outputs do not fit the
+            data's targets.
         BadNumericsError: The loss became NaN or infinite.
         CancelledError: `should_stop` said so; the weights are those of that moment.
     """
+    _check_recipe(recipe, objective)
     model.to(device)
     optimizer = make_optimizer(model, recipe)
     with _global_draws_from(generator, device) as drawn_from:
         generators = {"batches": generator, **drawn_from}
-        state = TrainingState(model, optimizer, recipe, generators, len(data.train), regulariser or Regulariser())
+        state = TrainingState(
+            model, optimizer, recipe, generators, len(data.train), regulariser or Regulariser(), objective.primary
+        )
         checkpoint.resume(state.restore)
         try:
             while state.epoch <= recipe.last_epoch:
                 train_loss = train_epoch(
-                    state, data.train, device=device, should_stop=should_stop, checkpoint=checkpoint
+                    state, data.train, objective, device=device, should_stop=should_stop, checkpoint=checkpoint
                 )
                 state.regulariser.after_epoch()
-                scores = evaluate(model, data.validation, device=device, should_stop=should_stop)
-                metrics = {
-                    "learning_rate": state.learning_rate,
-                    "train_loss": train_loss,
-                    "validation_loss": scores.loss,
-                    "validation_accuracy": scores.accuracy,
-                }
-                report(state.epoch, metrics)
-                state.finish_epoch(EpochLog(epoch=state.epoch, **metrics))
+                scores = evaluate(model, data.validation, objective, device=device, should_stop=should_stop)
+                log = _epoch_log(state, train_loss, scores)
+                report(state.epoch, log.numbers())
+                state.finish_epoch(log)
         except CancelledError:
             checkpoint.save(state.progress())
             raise
     state.regulariser.after_training()
-    return Trained(log=TrainingLog(epochs=tuple(state.finished)), best=state.best)
+    return Trained(log=state.log, best=state.best)
+
+
+def _epoch_log(state: TrainingState, train_loss: float, scores: Scores) -> EpochLog:
+    return EpochLog(
+        epoch=state.epoch,
+        learning_rate=state.learning_rate,
+        train_loss=train_loss,
+        validation_loss=scores.loss,
+        validation=scores.metrics,
+    )
+
+
+def _check_recipe(recipe: Recipe, objective: Objective) -> None:
+    """Raise BadInputError where a recipe asks for what the objective cannot take."""
+    where = f"objective '{objective.name}'"
+    check_arguments(objective.loss, {"reduction": "mean", **recipe.loss_settings}, num_positional=2, where=where)
+    if recipe.augment != "none" and not objective.augmentable:
+        raise BadInputError(
+            f"{where}: its targets belong to images as they are, and augment: {recipe.augment} changes these alone; "
+            "set augment: none"
+        )
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
@@ -111,6 +135,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
 def train_epoch(
     state: TrainingState,
     split: Split,
+    objective: Objective,
     *,
     device: torch.device | str,
     should_stop: Callable[[], bool],
@@ -123,6 +148,7 @@ def train_epoch(
     Args:
         state: Its model is on `device`; it moves on with every batch.
         split: What is trained on, at least two samples.
+        objective: What for.
         device: Where to compute.
         should_stop: Asked before every batch.
         checkpoint: Offered the moment after every batch.
@@ -136,20 +162,28 @@ def train_epoch(
     num_steps = math.ceil(len(split) / batch_size)
     rest = state.order()[state.step * batch_size :]
     with in_mode(state.model, training=True):
-        for images, labels in batches(split, batch_size, order=rest, device=device):
+        for images, targets in batches(split, batch_size, order=rest, device=device):
             where = f"epoch {state.epoch}, step {state.step + 1} of {num_steps}"
             if should_stop():
                 raise CancelledError(f"training stopped on request at {where}")
-            if len(labels) > 1:
+            if len(targets) > 1:
                 state.set_learning_rate(learning_rate_at(state.recipe, state.epoch - 1 + state.step / num_steps))
-                _take_step(state, images, labels, where)
+                _take_step(state, objective, images, targets, where)
             state.step += 1
             checkpoint.offer(state.progress)
     return state.total / state.seen
 
 
-def _take_step(state: TrainingState, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"], where: str) -> None:
-    loss = _training_loss(state.model, images, labels, state.recipe, state.generators["batches"])
+def _take_step(
+    state: TrainingState,
+    objective: Objective,
+    images: Float[Tensor, "n c h w"],
+    targets: Shaped[Tensor, "n ..."],
+    where: str,
+) -> None:
+    outputs = state.model(augmentation(state.recipe.augment)(images, state.generators["batches"]))
+    objective.check(outputs, targets)
+    loss = objective.loss(outputs, targets, **state.recipe.loss_settings)
     value = loss.item()
     if not math.isfinite(value):
         raise BadNumericsError(f"training: the loss is {value} at {where}; {_ADVICE}")
@@ -158,20 +192,8 @@ def _take_step(state: TrainingState, images: Float[Tensor, "n c h w"], labels: I
     state.regulariser.before_step()
     state.optimizer.step()
     state.regulariser.after_step(state.learning_rate)
-    state.total += value * len(labels)
-    state.seen += len(labels)
-
-
-def _training_loss(
-    model: nn.Module,
-    images: Float[Tensor, "n c h w"],
-    labels: Int64[Tensor, " n"],
-    recipe: Recipe,
-    generator: torch.Generator,
-) -> Float[Tensor, ""]:
-    logits = model(augmentation(recipe.augment)(images, generator))
-    check_logits(logits, labels)
-    return functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+    state.total += value * len(targets)
+    state.seen += len(targets)
 
 
 @contextmanager

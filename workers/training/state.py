@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
+from jobs.metric import Metric
 from jobs.spec.training import Recipe
 from workers.checkpoints import Progress, UnfitProgressError, check_fit, optimizer_tensors, restore_optimizer
 from workers.training.log import EpochLog, TrainingLog
@@ -26,6 +27,7 @@ class TrainingState:
         generators: Name -> each generator that is drawn from; `batches` gives the order of the samples.
         num_samples: How many an epoch has.
         regulariser: What else happens to the weights.
+        primary: The metric that epochs are judged by.
 
     Attributes:
         epoch: The one that runs; the schedule's first is 1.
@@ -44,9 +46,10 @@ class TrainingState:
         generators: Mapping[str, torch.Generator],
         num_samples: int,
         regulariser: Regulariser,
+        primary: Metric,
     ) -> None:
         self.model, self.optimizer, self.recipe, self.generators = model, optimizer, recipe, generators
-        self.regulariser = regulariser
+        self.regulariser, self._primary = regulariser, primary
         self._num_samples = num_samples
         self.epoch, self.step, self.total, self.seen = recipe.begin + 1, 0, 0.0, 0
         self.finished: list[EpochLog] = []
@@ -74,10 +77,15 @@ class TrainingState:
             self._order = torch.randperm(self._num_samples, generator=self.generators["batches"])
         return self._order
 
+    @property
+    def log(self) -> TrainingLog:
+        """The epochs that were trained, once there is one."""
+        return TrainingLog(epochs=tuple(self.finished), primary=self._primary)
+
     def finish_epoch(self, log: EpochLog) -> None:
         """Go on to the next epoch; if this one was the best so far, its weights are kept."""
         self.finished.append(log)
-        if TrainingLog(epochs=tuple(self.finished)).best is log:
+        if self.log.best is log:
             self.best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.epoch, self.step, self.total, self.seen, self._order = self.epoch + 1, 0, 0.0, 0, None
 

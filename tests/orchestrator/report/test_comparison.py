@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 from matplotlib.image import imread
 
+from jobs.metric import Metric
 from orchestrator.planning import PlannedCurve, PlannedPoint
-from orchestrator.report import report_files, summarize
+from orchestrator.report import report_files, summarize, summary_table
 from orchestrator.report.comparison import areas, areas_of_curves, changes_to_dense, kept_fractions, pareto_front
 from orchestrator.report.patterns import draw_patterns
-from orchestrator.results import Curve, Kept, Point, SweepRecord
+from orchestrator.results import Curve, Kept, Point, SweepRecord, metric_keys
 
 
 def curve(method: str, points: dict[float, float], *, seed=0, protocol="none", kept=None, **metrics) -> Curve:
@@ -162,6 +163,42 @@ def test_single_weights_stand_apart_from_channels():
         ("channels", "a", "4"),
         ("weights", "conv.weight", "2"),
     ]
+
+
+RMSE = Metric(name="rmse", label="RMSE", direction="lower", digits=2)
+
+
+def errors(method: str, points: dict[float, float], **more) -> Curve:
+    """A curve of a metric of which less is better."""
+    made = curve(method, points, **more)
+    lower = [
+        replace(point, objective=(RMSE,), metrics={**dict.fromkeys(metric_keys((RMSE,)), 1.0), **point.metrics})
+        for point in made.points
+    ]
+    return replace(
+        made, points=tuple(replace(each, metrics={**each.metrics, "rmse": points[each.asked]}) for each in lower)
+    )
+
+
+def test_where_less_is_better_the_front_has_the_lowest():
+    curves = [errors("dense", {0.0: 0.1}), errors("good", {0.2: 0.2}), errors("bad", {0.2: 0.3})]
+    assert pareto_front(curves) == {"dense/none/0/0.0", "good/none/0/0.2"}
+    assert changes_to_dense(curves)["bad/none/0/0.2"] == pytest.approx(0.2)
+
+
+def test_where_less_is_better_the_smallest_area_stands_first_and_all_speak_of_the_metric():
+    curves = [errors("dense", {0.0: 0.1}), errors("bad", {0.2: 0.3}), errors("good", {0.2: 0.2})]
+    files = report_files(SweepRecord(name="s", spec={}, curves=tuple(each.plan for each in curves)), curves, [])
+    rows = list(csv.DictReader(io.StringIO(files["areas.csv"].decode())))
+    assert [row["method"] for row in rows] == ["good", "bad"]
+    (head, *_) = files["points.csv"].decode().splitlines()
+    assert "rmse,rmse_best,loss" in head
+    assert "rmse_change" in head
+    page = files["report.html"].decode()
+    for words in ("<h2>RMSE by compression asked for</h2>", "Area: mean RMSE over", ">0.20<"):  # bad: (0.1 + 0.3) / 2
+        assert words in page
+    assert "ccuracy" not in page
+    assert summary_table(curves).title == "RMSE, mean ± standard deviation"
 
 
 def test_the_report_has_all_of_it():

@@ -12,9 +12,10 @@ import yaml
 from matplotlib.image import imread
 from rich.console import Console
 
+from jobs.metric import TIMED_KEYS
 from orchestrator.planning import PlannedCurve, PlannedPoint
 from orchestrator.report import draw_curves, html_page, points_csv, report_files, summarize, summary_table, write_report
-from orchestrator.results import METRICS, MORE_METRICS, Curve, Point, SweepRecord
+from orchestrator.results import METRICS, Curve, Point, SweepRecord
 from orchestrator.results.orders import GroupOrder
 
 
@@ -78,7 +79,7 @@ def row(curves, method: str):
 
 def test_mean_and_sample_deviation_over_the_seeds(curves):
     cell = row(curves, "l1").cells[0]
-    assert cell.accuracy == pytest.approx(0.85)  # (0.9 + 0.8) / 2
+    assert cell.value == pytest.approx(0.85)  # (0.9 + 0.8) / 2
     assert cell.deviation == pytest.approx(math.sqrt(0.005))  # ((0.05)^2 + (0.05)^2) / (2 - 1)
     assert cell.reached == pytest.approx(0.205)  # (0.20 + 0.21) / 2
     assert str(cell) == "85.0 ± 7.1"
@@ -143,7 +144,7 @@ def test_csv_reads_back_exactly(curves):
         "seed",
         "asked",
         *METRICS,
-        *MORE_METRICS,
+        *TIMED_KEYS,
         *COMPARED,
     ]
 

@@ -4,8 +4,9 @@ import pytest
 
 from jobs.artifact import Manifest
 from orchestrator.planning import PlannedCurve, PlannedPoint
-from orchestrator.results import METRICS, SweepRecord, collect, point_of
+from orchestrator.results import EARLIER, METRICS, SweepRecord, collect, point_of
 from orchestrator.store import ArtifactStore, open_store
+from workers.objectives.classification import OBJECTIVE
 
 MEASURED = {
     "accuracy": 0.9,
@@ -48,6 +49,23 @@ def test_a_point_of_an_earlier_version_has_what_it_measured():
     earlier = {name: value for name, value in MEASURED.items() if name != "speedup"}
     metrics = point_of(0.2, replace(manifest("aa"), measurements=earlier)).metrics
     assert metrics.keys() == set(METRICS) - {"speedup"}
+
+
+def test_a_point_that_does_not_say_what_it_is_of_is_of_classification():
+    point = point_of(0.2, manifest("aa"))
+    assert (point.objective, point.value) == (tuple(OBJECTIVE.metrics), 0.9) == (EARLIER, 0.9)
+
+
+def test_a_point_says_what_it_is_of():
+    metrics = [
+        {"name": "rmse", "label": "RMSE", "direction": "lower"},
+        {"name": "psnr", "label": "PSNR", "direction": "higher", "unit": "dB"},
+    ]
+    point = point_of(0.2, manifest("aa", metrics=metrics, rmse=0.25, rmse_best=0.2, psnr=12.0))
+    assert [metric.name for metric in point.objective] == ["rmse", "psnr"]
+    assert (point.primary.direction, point.value) == ("lower", 0.25)
+    assert list(point.metrics)[:4] == ["rmse", "rmse_best", "psnr", "loss"]
+    assert "accuracy" not in point.metrics
 
 
 def test_a_points_step_is_the_asked_compression_in_percent():

@@ -9,6 +9,7 @@ from jobs.errors import BadInputError
 from workers.criteria import CRITERIA, Criterion, criterion, find_criterion
 from workers.data import Split
 from workers.models import build
+from workers.objectives.classification import OBJECTIVE
 from workers.observations import OBSERVATIONS, Batches
 
 NETWORKS = {
@@ -27,8 +28,8 @@ def observed_network(request, evidence):
     module = build(network, {**arguments, "in_channels": 1}).eval()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     given = evidence(module)
-    split = Split(images=torch.rand(4, 1, 8, 8), labels=torch.zeros(4, dtype=torch.int64))
-    batches = Batches(split, 3, device=torch.device("cpu"), labelled=True)
+    split = Split(images=torch.rand(4, 1, 8, 8), targets=torch.zeros(4, dtype=torch.int64))
+    batches = Batches(split, OBJECTIVE, 3, device=torch.device("cpu"), labelled=True)
     observed = {}
     for observation in OBSERVATIONS.values():
         observed |= observation(module, given.channel_map, batches)

@@ -28,9 +28,9 @@ def write_cifar10_python(folder, protocol=2):
 
 def assert_is_cifar10(data):
     # Twenty training images, of which the last tenth, two of file 5 (label 4), are kept for validation.
-    assert data.train.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4 + [4] * 2
-    assert data.validation.labels.tolist() == [4, 4]
-    assert data.test.labels.tolist() == [5] * 4
+    assert data.train.targets.tolist() == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4 + [4] * 2
+    assert data.validation.targets.tolist() == [4, 4]
+    assert data.test.targets.tolist() == [5] * 4
     expected = torch.from_numpy(PIXELS[5].reshape(4, 3, 32, 32)) / 255
     assert torch.equal(data.test.images, expected)
     assert (data.num_classes, data.input_shape) == (10, (3, 32, 32))
@@ -114,7 +114,7 @@ def test_cifar100_has_its_fine_labels_in_both_versions(tmp_path):
         (tmp_path / "python" / part).write_bytes(pickle.dumps(content, protocol=2))
     for root in (tmp_path, tmp_path / "python"):
         data = load_dataset("cifar100", str(root))
-        assert data.test.labels.tolist() == [99, 98, 97, 96]
+        assert data.test.targets.tolist() == [99, 98, 97, 96]
         assert torch.equal(data.test.images, torch.from_numpy(PIXELS[1].reshape(4, 3, 32, 32)) / 255)
         assert data.num_classes == 100
 

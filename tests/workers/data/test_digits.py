@@ -23,7 +23,7 @@ def test_pixels_are_scaled_from_16_to_1():
 
 def test_every_split_has_the_classes_in_proportion():
     data = load_dataset("digits")
-    counts = {name: torch.bincount(getattr(data, name).labels) for name in ("train", "validation", "test")}
+    counts = {name: torch.bincount(getattr(data, name).targets) for name in ("train", "validation", "test")}
     whole = sum(counts.values())
     for name, count in counts.items():
         share = len(getattr(data, name)) / 1_797

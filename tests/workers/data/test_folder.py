@@ -34,14 +34,14 @@ def test_images_are_squares_of_the_size_asked_for_with_their_folders_class(root)
 
 def test_a_lone_val_is_the_test_split_and_every_tenth_training_image_validates(root):
     data = load_dataset("imagefolder", str(root), arguments={"size": 4})
-    assert data.test.labels.tolist() == [1]
-    assert data.validation.labels.tolist() == [0, 1]  # images 9 and 19 of twenty
+    assert data.test.targets.tolist() == [1]
+    assert data.validation.targets.tolist() == [0, 1]  # images 9 and 19 of twenty
 
 
 def test_val_and_test_are_kept_apart_when_both_are_there(root):
     write(root / "test" / "ant" / "0.png")
     data = load_dataset("imagefolder", str(root), arguments={"size": 4})
-    assert (data.validation.labels.tolist(), data.test.labels.tolist()) == ([1], [0])
+    assert (data.validation.targets.tolist(), data.test.targets.tolist()) == ([1], [0])
     assert len(data.train) == 20
 
 

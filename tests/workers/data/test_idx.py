@@ -28,7 +28,7 @@ def test_files_are_read_as_torchvision_lays_them_out(tmp_path, name, folder):
     images = write_all(tmp_path / folder)
     data = load_dataset(name, str(tmp_path))
     assert data.input_shape == (1, 28, 28)
-    assert data.validation.labels.tolist() == [8, 9]  # the last tenth of twenty
+    assert data.validation.targets.tolist() == [8, 9]  # the last tenth of twenty
     assert torch.equal(data.test.images[:, 0], torch.from_numpy(images[:5]) / 255)
 
 

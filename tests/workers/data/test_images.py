@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from jobs.errors import BadInputError
-from workers.data import LazyImages, Split, batches
+from workers.data import LazyTensors, Split, batches, hide
 
 
 class Squares:
@@ -20,7 +20,7 @@ class Squares:
 
 
 def five():
-    return Split(images=torch.arange(5.0).view(5, 1, 1, 1), labels=torch.arange(5))
+    return Split(images=torch.arange(5.0).view(5, 1, 1, 1), targets=torch.arange(5))
 
 
 def test_batches_come_in_the_splits_own_order_and_the_last_is_short():
@@ -35,7 +35,7 @@ def test_batches_come_in_the_order_given_and_images_keep_their_labels():
 
 def test_only_what_the_order_names_is_read():
     images = Squares()
-    split = Split(images=images, labels=torch.arange(5))
+    split = Split(images=images, targets=torch.arange(5))
     assert [labels.tolist() for _, labels in batches(split, 2, order=torch.tensor([4, 1, 2])[1:])] == [[1, 2]]
     assert images.read == [1, 2]
     assert list(batches(split, 2, order=torch.tensor([], dtype=torch.int64))) == []
@@ -43,25 +43,57 @@ def test_only_what_the_order_names_is_read():
 
 def test_lazy_images_are_read_when_their_batch_is_asked_for():
     images = Squares()
-    assert isinstance(images, LazyImages)
-    first, _ = next(batches(Split(images=images, labels=torch.arange(5)), 2))
+    assert isinstance(images, LazyTensors)
+    first, _ = next(batches(Split(images=images, targets=torch.arange(5)), 2))
     assert images.read == [0, 1]
     assert first.flatten().tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("images", [Squares(), torch.arange(5.0).view(5, 1, 1, 1)])
 def test_a_selection_is_in_the_order_asked_for(images):
-    selected = Split(images=images, labels=torch.arange(5)).select(torch.tensor([3, 1])).select(torch.tensor([1, 0]))
+    selected = Split(images=images, targets=torch.arange(5)).select(torch.tensor([3, 1])).select(torch.tensor([1, 0]))
     read, labels = next(batches(selected, 9))
     assert labels.tolist() == [1, 3]
     assert read.flatten().tolist() == [1, 3]
 
 
 def test_a_split_needs_a_label_per_image():
-    with pytest.raises(BadInputError, match="5 images but 4 labels"):
-        Split(images=Squares(), labels=torch.arange(4))
+    with pytest.raises(BadInputError, match="5 images but 4 targets"):
+        Split(images=Squares(), targets=torch.arange(4))
 
 
 def test_a_batch_needs_a_sample():
     with pytest.raises(BadInputError, match="batch_size is 0"):
         next(batches(five(), 0))
+
+
+def test_targets_of_any_kind_go_with_their_images():
+    maps = torch.arange(20).view(5, 2, 2)
+    selected = Split(images=five().images, targets=maps).select(torch.tensor([4, 0]))
+    (_, first), (_, second) = batches(selected, 1)
+    assert (first.tolist(), second.tolist()) == ([maps[4].tolist()], [maps[0].tolist()])
+
+
+def test_targets_are_read_when_they_are_asked_for():
+    split = Split(images=five().images, targets=Squares()).select(torch.tensor([3, 1]))
+    (_, targets) = next(batches(split, 2))
+    assert torch.equal(targets, torch.stack([Squares()[3], Squares()[1]]))
+
+
+@pytest.mark.parametrize(
+    ("targets", "hidden"),
+    [
+        (torch.arange(5), torch.full((5,), -1)),
+        (torch.zeros(5, 2, dtype=torch.uint8), torch.full((5, 2), -1)),
+        (torch.rand(5, 1, 2, 2), torch.full((5, 1, 2, 2), torch.nan)),
+    ],
+)
+def test_hidden_targets_say_nothing_and_keep_their_shape(targets, hidden):
+    assert torch.equal(hide(targets).nan_to_num(7), hidden.nan_to_num(7))
+    split = Split(images=five().images, targets=targets).without_targets()
+    assert torch.equal(split.read_targets(torch.arange(5)).nan_to_num(7), hidden.nan_to_num(7))
+    assert len(split) == 5
+
+
+def test_a_split_without_images_can_hide_its_targets_too():
+    assert len(Split(images=torch.rand(0, 1, 1, 1), targets=torch.zeros(0, 3)).without_targets()) == 0

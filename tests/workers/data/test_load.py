@@ -23,7 +23,7 @@ def calls(monkeypatch):
 
     def ones(root, count=2):
         made.append((root, count))
-        split = Split(images=torch.ones(count, 1, 2, 2), labels=torch.zeros(count, dtype=torch.int64))
+        split = Split(images=torch.ones(count, 1, 2, 2), targets=torch.zeros(count, dtype=torch.int64))
         return ImageData(train=split, validation=split, test=split, num_classes=1, input_shape=(1, 2, 2))
 
     module = types.ModuleType("orchard_test_lab")
@@ -92,6 +92,6 @@ def test_the_real_cifar10_has_its_published_sizes():
         pytest.skip("ORCHARD_DATA is unset: no CIFAR-10 here")
     data = load_dataset("cifar10", root)
     assert [len(data.train), len(data.validation), len(data.test)] == [45_000, 5_000, 10_000]
-    assert torch.bincount(data.test.labels).tolist() == [1_000] * 10
+    assert torch.bincount(data.test.targets).tolist() == [1_000] * 10
     # The published channel means of the training images; the last 5,000 move them by less than 0.001.
     assert data.train.images.mean(dim=(0, 2, 3)).tolist() == pytest.approx([0.4914, 0.4822, 0.4465], abs=1e-3)

@@ -12,6 +12,7 @@ from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
 from workers.integral.tuning import tune_partition
+from workers.objectives.classification import OBJECTIVE
 
 QUADRATURE = QUADRATURES["midpoint"]
 RECIPE = TuneSpec(steps=12, batch_size=16, learning_rate=0.01, samples=64, holdout=40)
@@ -37,8 +38,8 @@ def pose(module, channel_map):
     with torch.no_grad():
         logits = module(images)
         labels = (logits - logits.mean(0)).argmax(1)
-    train = Split(images=images[:64], labels=labels[:64])
-    validation = Split(images=images[64:], labels=labels[64:])
+    train = Split(images=images[:64], targets=labels[:64])
+    validation = Split(images=images[64:], targets=labels[64:])
     data = ImageData(train=train, validation=validation, test=validation, num_classes=10, input_shape=(1, 8, 8))
     return module, channel_map, data
 
@@ -61,6 +62,7 @@ def tune(problem, *, seed=0, should_stop=never, checkpoint=None, **changes):
         QUADRATURE,
         data,
         RECIPE.model_copy(update=changes),
+        OBJECTIVE,
         generator=torch.Generator().manual_seed(seed),
         device=torch.device("cpu"),
         should_stop=should_stop,
@@ -71,7 +73,8 @@ def tune(problem, *, seed=0, should_stop=never, checkpoint=None, **changes):
 def with_labels(problem, labels):
     module, channel_map, data = problem
     train, validation = (
-        Split(images=each.images, labels=torch.full_like(each.labels, labels)) for each in (data.train, data.validation)
+        Split(images=each.images, targets=torch.full_like(each.targets, labels))
+        for each in (data.train, data.validation)
     )
     return module, channel_map, dataclasses.replace(data, train=train, validation=validation)
 
@@ -116,7 +119,7 @@ def test_the_loss_it_reports_is_that_of_what_it_returns(problem_of, rebuilt, nam
     nodes = {name: nodes_of(cells) for name, cells in tuned.cells.items()}
     state = {**resample(module.state_dict(), channel_map, nodes, QUADRATURE), **tuned.biases}
     with torch.no_grad():
-        loss = functional.cross_entropy(rebuilt(module, state)(data.validation.images), data.validation.labels)
+        loss = functional.cross_entropy(rebuilt(module, state)(data.validation.images), data.validation.targets)
     assert loss.item() == pytest.approx(tuned.loss_after, rel=1e-5)
 
 
@@ -186,6 +189,7 @@ def test_at_full_size_the_dense_target_is_met_from_the_start(problem):
         QUADRATURE,
         data,
         RECIPE.model_copy(update={"target": "dense"}),
+        OBJECTIVE,
         generator=torch.Generator().manual_seed(0),
         device=torch.device("cpu"),
         should_stop=never,
@@ -200,7 +204,7 @@ def test_only_the_samples_allowed_are_seen(problem):
     seen = torch.randperm(64, generator=torch.Generator().manual_seed(0))[:8]
     images = torch.full_like(data.train.images, float("nan"))
     images[seen] = data.train.images[seen]
-    data = dataclasses.replace(data, train=Split(images=images, labels=data.train.labels))
+    data = dataclasses.replace(data, train=Split(images=images, targets=data.train.targets))
     tune((module, channel_map, data), samples=8)
 
 

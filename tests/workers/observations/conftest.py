@@ -7,6 +7,7 @@ import torch
 
 from workers.channels import find_groups
 from workers.data import Split
+from workers.objectives.classification import OBJECTIVE
 from workers.observations import OBSERVATIONS, Batches
 
 # Two cores are shared, and sums come out the same in the same order.
@@ -17,8 +18,8 @@ torch.set_num_threads(1)
 def batches() -> Callable[..., Batches]:
     def make(images, labels=None, batch_size=2, labelled=True, **more):
         labels = torch.zeros(len(images), dtype=torch.int64) if labels is None else torch.tensor(labels)
-        split = Split(images=images, labels=labels)
-        return Batches(split, batch_size, device=torch.device("cpu"), labelled=labelled, **more)
+        split = Split(images=images, targets=labels)
+        return Batches(split, OBJECTIVE, batch_size, device=torch.device("cpu"), labelled=labelled, **more)
 
     return make
 

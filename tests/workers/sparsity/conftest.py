@@ -10,6 +10,7 @@ from jobs.spec.training import Recipe
 from workers.channels import ChannelMap, find_groups
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
+from workers.objectives.classification import OBJECTIVE
 from workers.training import TrainingLog, train
 
 # Two cores are shared, and sums come out the same in the same order.
@@ -21,7 +22,7 @@ SHAPE = (1, 4, 4)
 def images(count: int, seed: int) -> Split:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(3, (count,), generator=generator)
-    return Split(images=torch.rand(count, *SHAPE, generator=generator) + labels.view(-1, 1, 1, 1), labels=labels)
+    return Split(images=torch.rand(count, *SHAPE, generator=generator) + labels.view(-1, 1, 1, 1), targets=labels)
 
 
 DATA = ImageData(train=images(24, 0), validation=images(9, 1), test=images(2, 2), num_classes=3, input_shape=SHAPE)
@@ -76,6 +77,7 @@ def follow() -> Callable[..., TrainingLog]:
             model,
             data,
             recipe,
+            OBJECTIVE,
             generator=torch.Generator().manual_seed(5),
             device="cpu",
             should_stop=should_stop,

@@ -29,7 +29,7 @@ def draw(subject):
 def distil(subject):
     """One pass over 320 images, towards the dense network's logits."""
     teacher, split = subject.dense(), subject.train()
-    assert set(split.labels.tolist()) == set(subject.validation().labels.tolist()) == {-1}
+    assert set(split.targets.tolist()) == set(subject.validation().targets.tolist()) == {-1}
     assert not teacher.training
     optimizer = torch.optim.SGD(subject.module.parameters(), lr=0.02)
     for images, _ in batches(split.select(torch.arange(320)), 32, device=subject.device):
@@ -45,7 +45,7 @@ def distil(subject):
 @protocol(needs=["labels"])
 def bias_of_classes(subject):
     """Labels are there; what they say goes into the classifier's bias."""
-    counts = torch.bincount(subject.train().labels, minlength=10) + torch.bincount(subject.validation().labels)
+    counts = torch.bincount(subject.train().targets, minlength=10) + torch.bincount(subject.validation().targets)
     subject.module.linear.bias.data = counts.float()
 
 

@@ -5,6 +5,7 @@ import pytest
 from jobs.outcome import Cause
 
 KEYS = {
+    "metrics",
     "accuracy",
     "accuracy_best",
     "loss",
@@ -36,6 +37,20 @@ def test_the_dense_network(bench):
     assert all(measured[name] == bench.measured(trained)[name] for name in SIZES)
     assert measured["accuracy"] > 0.2  # ten classes
     assert measured["loss"] > 0
+
+
+def test_a_point_says_what_its_metrics_are(bench):
+    (described,) = bench.measured(bench.evaluate(bench.train()))["metrics"]
+    assert described == {
+        "name": "accuracy",
+        "label": "accuracy",
+        "direction": "higher",
+        "unit": "%",
+        "scale": 100.0,
+        "digits": 1,
+        "lowest": 0.0,
+        "highest": 1.0,
+    }
 
 
 def test_of_a_pruned_network_it_repeats_what_pruning_measured(bench):

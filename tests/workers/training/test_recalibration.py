@@ -9,7 +9,7 @@ from workers.training.recalibration import recalibrate
 
 def split(count, generator=None):
     images = 3 * torch.randn(count, 2, 4, 4, generator=generator or torch.Generator().manual_seed(0)) + 5
-    return Split(images=images, labels=torch.zeros(count, dtype=torch.int64))
+    return Split(images=images, targets=torch.zeros(count, dtype=torch.int64))
 
 
 def run(model, images, **changes):

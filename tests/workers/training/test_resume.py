@@ -11,6 +11,7 @@ from jobs.errors import CancelledError
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
+from workers.objectives.classification import OBJECTIVE
 from workers.training import train
 
 # 22 images in batches of 4: six batches, of which the last holds two; validation is one batch.
@@ -21,7 +22,7 @@ NUM_STEPS, NUM_ASKED = 6, 3 * 7
 def images(count, seed):
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(3, (count,), generator=generator)
-    return Split(images=torch.rand(count, 1, 6, 6, generator=generator), labels=labels)
+    return Split(images=torch.rand(count, 1, 6, 6, generator=generator), targets=labels)
 
 
 DATA = ImageData(train=images(22, 0), validation=images(9, 1), test=images(2, 2), num_classes=3, input_shape=(1, 6, 6))
@@ -58,6 +59,7 @@ def follow(checkpoint, *, should_stop=lambda: False, recipe=RECIPE, model=None, 
         model,
         data,
         recipe,
+        OBJECTIVE,
         generator=torch.Generator().manual_seed(5),
         device="cpu",
         should_stop=should_stop,
@@ -209,6 +211,7 @@ def test_the_global_generator_is_left_as_it_was(slot, lost, lost_at):
         model,
         DATA,
         RECIPE,
+        OBJECTIVE,
         generator=torch.Generator(),
         device="cpu",
         should_stop=lambda: False,

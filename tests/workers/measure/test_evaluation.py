@@ -7,6 +7,7 @@ from torch import nn
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from workers.data import Split
 from workers.measure import evaluate
+from workers.objectives.classification import OBJECTIVE
 
 
 def never():
@@ -30,7 +31,7 @@ class Flat(nn.Module):
 
 
 def split_of(rows, labels):
-    return Split(images=torch.tensor(rows, dtype=torch.float32).view(len(rows), -1, 1, 1), labels=torch.tensor(labels))
+    return Split(images=torch.tensor(rows, dtype=torch.float32).view(len(rows), -1, 1, 1), targets=torch.tensor(labels))
 
 
 # Equal logits over two classes lose log 2; a lead of log 3 for the right class gives it 3/4: log(4/3).
@@ -38,23 +39,23 @@ TWO = split_of([[0.0, 0.0], [0.0, math.log(3)], [math.log(3), 0.0]], [0, 1, 1])
 
 
 def test_accuracy_and_loss_are_those_computed_by_hand():
-    scores = evaluate(Flat(), TWO, device="cpu", should_stop=never)
+    scores = evaluate(Flat(), TWO, OBJECTIVE, device="cpu", should_stop=never)
     # Right: the tie goes to class 0, which is its label; the second; not the third, which has 1/4: log 4.
-    assert scores.accuracy == pytest.approx(2 / 3)
+    assert scores.metrics == {"accuracy": 2 / 3}  # exactly: it is a fraction of counts
     assert scores.loss == pytest.approx((math.log(2) + math.log(4 / 3) + math.log(4)) / 3)
     assert scores.num_samples == 3
 
 
 def test_batch_size_changes_nothing_but_the_number_of_passes():
     model = Flat()
-    small = evaluate(model, TWO, batch_size=2, device="cpu", should_stop=never)
+    small = evaluate(model, TWO, OBJECTIVE, batch_size=2, device="cpu", should_stop=never)
     assert model.num_passes == 2  # two samples and one
-    assert small.loss == pytest.approx(evaluate(Flat(), TWO, device="cpu", should_stop=never).loss, abs=1e-6)
+    assert small.loss == pytest.approx(evaluate(Flat(), TWO, OBJECTIVE, device="cpu", should_stop=never).loss, abs=1e-6)
 
 
 def test_it_runs_in_eval_mode_without_gradients_and_restores_the_flags():
     model = Flat().train()
-    evaluate(model, TWO, device="cpu", should_stop=never)
+    evaluate(model, TWO, OBJECTIVE, device="cpu", should_stop=never)
     assert (model.was_training, model.had_gradients) == (False, False)
     assert model.training
 
@@ -62,13 +63,13 @@ def test_it_runs_in_eval_mode_without_gradients_and_restores_the_flags():
 def test_a_logit_that_is_not_finite_is_bad_numerics_with_its_place():
     split = split_of([[0.0, 1.0], [math.nan, 1.0]], [0, 1])
     with pytest.raises(BadNumericsError, match="in samples 1 to 1"):
-        evaluate(Flat(), split, batch_size=1, device="cpu", should_stop=never)
+        evaluate(Flat(), split, OBJECTIVE, batch_size=1, device="cpu", should_stop=never)
 
 
 def test_it_stops_between_batches_when_asked():
     asked = iter([False, True])
     with pytest.raises(CancelledError, match="after 2 of 3 samples"):
-        evaluate(Flat(), TWO, batch_size=2, device="cpu", should_stop=lambda: next(asked))
+        evaluate(Flat(), TWO, OBJECTIVE, batch_size=2, device="cpu", should_stop=lambda: next(asked))
 
 
 @pytest.mark.parametrize(
@@ -76,9 +77,13 @@ def test_it_stops_between_batches_when_asked():
     [
         (Flat(), split_of([[0.0, 0.0]], [2]), "has 2 outputs, but the data has label 2"),
         (nn.Identity(), TWO, r"returned shape \(3, 2, 1, 1\) for 3 images"),
-        (Flat(), Split(images=torch.zeros(0, 2, 1, 1), labels=torch.zeros(0, dtype=torch.int64)), "the split is empty"),
+        (
+            Flat(),
+            Split(images=torch.zeros(0, 2, 1, 1), targets=torch.zeros(0, dtype=torch.int64)),
+            "the split is empty",
+        ),
     ],
 )
 def test_what_is_no_classifier_for_the_data_is_said(model, split, said):
     with pytest.raises(BadInputError, match=said):
-        evaluate(model, split, device="cpu", should_stop=never)
+        evaluate(model, split, OBJECTIVE, device="cpu", should_stop=never)

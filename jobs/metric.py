@@ -1,0 +1,114 @@
+"""What the numbers of a point are called: an objective's own metrics, and the keys that all points share.
+
+A metric describes itself, so that tables, figures and MLflow read from the store what a number is and when it is a
+better one. Knows nothing of how a number is computed.
+"""
+
+import math
+import re
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from jobs.errors import BadInputError
+from jobs.identity import Parsed
+
+COMMON_KEYS = (
+    "loss",
+    "compression",
+    "compression_ratio",
+    "speedup",
+    "params",
+    "macs",
+    "size_bytes",
+    "peak_memory_bytes",
+    "training_epochs",
+    "training_macs",
+    "duration_s",
+)
+"""The metric keys of every point, whatever the objective.
+
+The loss; the fraction of parameters removed, and parameters before to parameters after; multiply-accumulates before to
+those after (the theoretical speedup); what is left of both; bytes of the weights, and of all tensors when most are
+alive, for one image; what was trained since the model's own weights; how long the evaluation took."""
+
+TIMED_KEYS = ("latency_p50_s", "latency_p90_s", "latency_mean_s", "energy_j")
+"""Those that some points have: timed forward passes and what they drew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """How well a network does, as one number.
+
+    Attributes:
+        name: Its key, as in MLflow: letters, digits and underscores.
+        label: What it is called within a sentence: `accuracy`, `PSNR`.
+        direction: Whether a `higher` or a `lower` value is the better one.
+        unit: As people read it; empty where it has none.
+        scale: Stored values times this are in that unit.
+        digits: Decimal places that people read.
+        lowest: The smallest value that there can be, as stored; None where there is no bound.
+        highest: The largest one.
+
+    Raises:
+        BadInputError: The name is no key, or one that all points have.
+    """
+
+    name: str
+    label: str
+    direction: Literal["higher", "lower"]
+    unit: str = ""
+    scale: float = 1.0
+    digits: int = 3
+    lowest: float | None = None
+    highest: float | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name) or self.name in (*COMMON_KEYS, *TIMED_KEYS):
+            raise BadInputError(
+                f"a metric is named '{self.name}'; give it letters, digits and underscores, and no name that all "
+                f"points have ({', '.join(COMMON_KEYS)})"
+            )
+
+    @classmethod
+    def from_json(cls, value: Parsed) -> "Metric":
+        """The metric whose fields a point has; what a later version adds is left out."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: each for name, each in value.items() if name in known})
+
+    @property
+    def best_name(self) -> str:
+        """The key of its value with the weights that were best on the validation split."""
+        return f"{self.name}_best"
+
+    @property
+    def quantity(self) -> str:
+        """Label and unit, within a sentence."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    @property
+    def title(self) -> str:
+        """The label at the beginning of a line; one with capitals of its own keeps them."""
+        return self.label[0].upper() + self.label[1:] if self.label.islower() else self.label
+
+    @property
+    def heading(self) -> str:
+        """Label and unit at the beginning of a line."""
+        return self.title + self.quantity.removeprefix(self.label)
+
+    def shown(self, value: float) -> float:
+        """A stored value in the unit that people read."""
+        return value * self.scale
+
+    def text(self, value: float) -> str:
+        """A stored value as people read it, without the unit."""
+        return f"{self.shown(value):.{self.digits}f}"
+
+    def cost(self, value: float) -> float:
+        """A value as something of which less is better."""
+        return -value if self.direction == "higher" else value
+
+    def clipped(self, value: float) -> float:
+        """A value, moved into the bounds."""
+        low = -math.inf if self.lowest is None else self.lowest
+        high = math.inf if self.highest is None else self.highest
+        return min(max(value, low), high)

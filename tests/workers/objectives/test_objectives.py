@@ -1,0 +1,84 @@
+import pytest
+import torch
+from torchmetrics import MeanSquaredError
+
+from jobs.errors import BadInputError
+from jobs.metric import Metric
+from workers.objectives import Objective, check_batch, find_objective, over_samples
+from workers.objectives.classification import OBJECTIVE
+
+RMSE = Metric(name="rmse", label="RMSE", direction="lower")
+
+
+def objective(**changes) -> Objective:
+    parts = {
+        "name": "x",
+        "metrics": {RMSE: MeanSquaredError},
+        "loss": over_samples,
+        "difference": min,
+        "check": check_batch,
+    }
+    return Objective(**{**parts, **changes})
+
+
+def needs_arguments(width):
+    return width
+
+
+def gives_none():
+    return None
+
+
+def test_ours_is_found_by_its_name():
+    assert find_objective("classification") is OBJECTIVE
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("clasification", "did you mean 'classification'"),
+        ("no_such_module:objective", "no module named 'no_such_module'"),
+        (f"{__name__}:needs_arguments", "argument 'width' is missing"),
+        (f"{__name__}:gives_none", "gives NoneType; it must give"),
+    ],
+)
+def test_what_is_no_objective_is_said(name, said, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, __name__, __import__("types").SimpleNamespace(**globals()))
+    with pytest.raises(BadInputError, match=said):
+        find_objective(name)
+
+
+def test_the_first_metric_is_the_primary_one():
+    other = Metric(name="psnr", label="PSNR", direction="higher", unit="dB")
+    assert objective(metrics={RMSE: MeanSquaredError, other: MeanSquaredError}).primary is RMSE
+
+
+@pytest.mark.parametrize(
+    "metrics", [{}, dict.fromkeys((RMSE, Metric(name="rmse", label="r", direction="higher")), MeanSquaredError)]
+)
+def test_every_metric_has_a_name_of_its_own_and_there_is_one(metrics):
+    with pytest.raises(BadInputError, match="give at least one, each name once"):
+        objective(metrics=metrics)
+
+
+def test_losses_of_entries_are_averaged_within_a_sample_and_then_over_samples():
+    values = torch.tensor([[1.0, 3.0], [5.0, 5.0]])
+    assert (over_samples(values, "mean").item(), over_samples(values, "sum").item()) == (3.5, 7.0)
+    assert over_samples(values[:, 0], "sum").item() == 6.0
+
+
+def test_the_total_loss_has_the_precision_of_the_outputs():
+    def loss(outputs, targets, reduction):
+        assert outputs.dtype is targets.dtype is torch.float64
+        return over_samples(outputs - targets, reduction)
+
+    total = objective(loss=loss).total_loss(torch.ones(2, 3).double(), torch.zeros(2, 3))
+    assert total.item() == 2.0
+
+
+@pytest.mark.parametrize(
+    ("outputs", "said"), [([1.0, 2.0], "returned list"), (torch.rand(3, 1), r"returned shape \(3, 1\) for 2 images")]
+)
+def test_an_output_for_each_target_is_needed(outputs, said):
+    with pytest.raises(BadInputError, match=said):
+        check_batch(outputs, torch.zeros(2))
