@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from jobs.errors import BadInputError, OrchardError
+from orchestrator.backends import BACKENDS
 
 _SWEEP = click.argument("sweep", type=click.Path(dir_okay=False))
 _OVERRIDES = click.argument("overrides", nargs=-1)
@@ -50,7 +51,7 @@ def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | No
 @_OVERRIDES
 @click.option(
     "--backend",
-    type=click.Choice(["ray", "inline", "simulated"]),
+    type=click.Choice([*BACKENDS, "simulated"]),
     default="ray",
     show_default=True,
     help="ray: the cluster at RAY_ADDRESS, else a local one; inline: this process; simulated: a virtual clock.",

@@ -11,7 +11,7 @@ from jobs.outcome import Outcome, Succeeded
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import ArtifactKey, JoiningParams
 from jobs.task import Attempt
-from orchestrator.backends import Backend, InlineBackend, SimulatedBackend, Slots
+from orchestrator.backends import BACKENDS, Backend, SimulatedBackend, Slots
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.progress import ProgressDisplay
 from orchestrator.driver.publishing import Publisher
@@ -50,27 +50,19 @@ def _compute(
         if spec.device != "auto":
             device = spec.device
         elif backend == "ray" and "RAY_ADDRESS" in os.environ:
-            runner = _backend(backend, store, provenance, hold)
+            runner = BACKENDS[backend](store, provenance, hold)
             device = "cuda" if any(kind.gpus and kind.count for kind in runner.node_kinds()) else "cpu"
         else:
             device = "cuda" if this_machine_has_gpu() else "cpu"
         plan = plan_sweep(spec, read_environment(spec, device=device))
         if store.present(plan.targets) == set(plan.targets):
             backend = "inline"  # nothing will run: no cluster is started for it
-        runner = runner or _backend(backend, store, provenance, hold)
+        runner = runner or BACKENDS[backend](store, provenance, hold)
         with hold.hearing_sigterm(), ProgressDisplay(console) as progress:
             return run_sweep(spec, plan, store, runner, progress, provenance, hold)
     finally:
         if runner is not None:
             runner.close()
-
-
-def _backend(name: str, store: ArtifactStore, provenance: Provenance, hold: DriverLease) -> Backend:
-    if name == "inline":
-        return InlineBackend(store, provenance, should_stop=hold.should_stop, may_commit=hold.may_commit)
-    from orchestrator.backends.ray_cluster import RayBackend
-
-    return RayBackend(store.uri, provenance, term=hold.term)
 
 
 def _print_curves(spec: SweepSpec, store: ArtifactStore, publisher: Publisher, console: Console) -> None:
