@@ -1,10 +1,13 @@
 """Tasks that do nothing, for the benchmarks of the orchestration."""
 
+from dataclasses import dataclass
+
 from jobs.stages.base import StageParams
 from jobs.stages.table import StageKind
 from jobs.task import Task, make_task
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NumberedParams(StageParams):
     """Sets tasks apart and tells their stage nothing."""
 

@@ -63,7 +63,7 @@ def counts(measured: Mapping[str, Json], name: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for pair in pairs:
         match pair:
-            case [str(key), int(each)]:
+            case [str(key), int(each)] if not isinstance(each, bool):
                 found[key] = each
             case _:
                 raise _wrong(name, value, "whole numbers by name")

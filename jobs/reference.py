@@ -42,7 +42,8 @@ def _type(field: dict[str, Any]) -> str:
     if field.get("type") == "array":
         return f"list of {_type(field['items'])}"
     if field.get("type") == "object":
-        inner = next(iter(field.get("patternProperties", {}).values()), None)
+        further = field.get("additionalProperties")
+        inner = next(iter(field.get("patternProperties", {}).values()), further if isinstance(further, dict) else None)
         return f"name -> {_type(inner)}" if inner else "mapping"
     return f"{field.get('type', 'any')}{_bounds(field)}"
 

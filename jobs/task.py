@@ -4,12 +4,12 @@ The key covers everything that can change the result and nothing else. What only
 (`resources`, `locations`, `label`, `work`) stands beside it. This module runs nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from jobs.identity import Json, content_key
 from jobs.resources import Resources
-from jobs.stages.base import JoiningParams, StageParams, inputs_of
+from jobs.stages.base import JoiningParams, StageParams
 from jobs.stages.table import StageKind, stage_of
 
 
@@ -96,7 +96,7 @@ def make_task(
         key=content_key(_identity(kind, document, environment)),
         stage=kind,
         params=params,
-        inputs=inputs_of(document),
+        inputs=params.inputs(),
         environment=environment,
         resources=resources or Resources(),
         locations=locations,
@@ -132,6 +132,13 @@ def joined_tasks(
         )
         for branch in task.params.branches(measured)
     )
+
+
+def appearing_tasks(task: Task, measured: Mapping[str, Json]) -> Iterator[Task]:
+    """The tasks that a task joins, and those that they join in turn; arguments as of `joined_tasks`."""
+    for each in joined_tasks(task, measured):
+        yield each
+        yield from appearing_tasks(each, measured)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

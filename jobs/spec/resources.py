@@ -20,15 +20,14 @@ class ResourcesSpec(Record):
     memory_bytes: int = Field(default=0, ge=0, description="Memory to reserve; 0 reserves none.")
 
 
-def _known_stages(asked: dict[str, ResourcesSpec]) -> dict[str, ResourcesSpec]:
-    unknown = [name for name in asked if name not in _STAGES]
-    if unknown:
-        raise checks.fault(f"there is no stage '{unknown[0]}'; {nearest(unknown[0], _STAGES)}")
-    return asked
+def _known_stage(name: str) -> str:
+    known = tuple(stage.value for stage in StageKind)
+    if name not in known:
+        raise checks.fault(f"there is no such stage; {nearest(name, known)}")
+    return name
 
 
-_STAGES = tuple(stage.value for stage in StageKind)
-StagesSpec = Annotated[dict[str, ResourcesSpec], AfterValidator(_known_stages)]
+StagesSpec = dict[Annotated[str, AfterValidator(_known_stage)], ResourcesSpec]
 """Resources per stage, by its name."""
 
 

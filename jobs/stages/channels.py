@@ -1,11 +1,13 @@
 """Parameters of the stages that find channel groups and order their channels."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from jobs.identity import Json
+from jobs.measured import count, records, text
 from jobs.spec.base import Record
 from jobs.spec.effort import SolverLimits
 from jobs.stages.base import AppearingTask, ArtifactKey, JoiningParams, StageParams
@@ -15,6 +17,7 @@ _PRETENDED_GROUPS = 16
 _NARROW, _BATCH = 128, 256  # channels: a group below the first shares a task, which has so many at most
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertParams(StageParams):
     """Parameters of `convert`."""
 
@@ -22,30 +25,42 @@ class ConvertParams(StageParams):
     fold_batchnorm: bool
 
 
-class OrderingParams(Record):
-    """What the order of a group's channels depends on besides the network."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderingParams:
+    """What the order of a group's channels depends on besides the network.
+
+    Attributes:
+        limits: Of the solvers that find the order and its bound.
+        pool: Orders to keep, where there will be a choice.
+        ortools: Version of the solvers.
+    """
 
     method: Literal["tsp", "identity", "random", "norm", "spectral"]
     metric: Literal["l1", "l2", "cosine"]
     normalize: Literal["none", "tensor"]
-    limits: SolverLimits = Field(description="Of the solvers that find the order and its bound.")
-    pool: int | None = Field(default=None, ge=2, description="Orders to keep, where there will be a choice.")
-    ortools: str = Field(description="Version of the solvers.")
+    limits: SolverLimits
+    pool: int | None = None
+    ortools: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderParams(StageParams):
-    """Parameters of `order`."""
+    """Parameters of `order`.
+
+    Attributes:
+        groups: Names of the channel groups to order.
+    """
 
     network: ArtifactKey
-    groups: tuple[str, ...] = Field(description="Names of the channel groups to order.")
+    groups: tuple[str, ...]
     ordering: OrderingParams
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PermuteParams(JoiningParams):
     """Parameters of `permute`, which joins the `order` tasks of the groups that `convert` found."""
 
     adds: ClassVar[type[StageParams]] = OrderParams
-
     network: ArtifactKey
     ordering: OrderingParams
 
@@ -75,7 +90,7 @@ class PermuteParams(JoiningParams):
                 name=batch[0].name + (f" and {len(batch) - 1} more" if len(batch) > 1 else ""),
                 work=sum(float(group.width) ** 2 for group in batch),
             )
-            for batch in _batches(GroupSizes.model_validate({"groups": measured["groups"]}).groups)
+            for batch in _batches([_group_size(group) for group in records({"groups": measured["groups"]}, "groups")])
         ]
 
 
@@ -91,17 +106,16 @@ class OrderCertificate(Record):
     status: Literal["optimal", "feasible"]
 
 
-class GroupSize(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSize:
     """A channel group as the planning of orders sees it."""
 
     name: str
     width: int
 
 
-class GroupSizes(Record):
-    """What `convert` measures of channel groups, as far as the planning of orders is concerned."""
-
-    groups: list[GroupSize]
+def _group_size(group: Mapping[str, Json]) -> GroupSize:
+    return GroupSize(name=text(group, "name"), width=count(group, "width"))
 
 
 def _batches(groups: Sequence[GroupSize]) -> list[list[GroupSize]]:
@@ -118,12 +132,17 @@ def _batches(groups: Sequence[GroupSize]) -> list[list[GroupSize]]:
     return [*batches, shared] if shared else batches
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChooseParams(StageParams):
-    """Parameters of `choose`."""
+    """Parameters of `choose`.
+
+    Attributes:
+        images: For `output`.
+    """
 
     network: ArtifactKey
     widths: WidthParams
     choice: Literal["reconstruction", "output"]
     partition: Partition
     quadrature: QuadratureName = "product"
-    images: CalibrationParams | None = Field(default=None, description="For `output`.")
+    images: CalibrationParams | None = None

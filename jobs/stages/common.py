@@ -1,11 +1,12 @@
 """Parts that the parameters of several stages share: data set, images, objective, and how widths are chosen."""
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from jobs import names
 from jobs.spec.allocation import (
-    AllocationRecord,
     BestScoreAllocation,
     GlobalAllocation,
     IsomorphicAllocation,
@@ -16,7 +17,6 @@ from jobs.spec.allocation import (
     TemplateAllocation,
     UniformAllocation,
 )
-from jobs.spec.base import Record
 from jobs.spec.data import NormalizeSpec
 from jobs.stages.base import ArtifactKey
 
@@ -25,42 +25,75 @@ QuadratureName = Literal["product", "midpoint", "trapezoid", "simpson"]
 Target = Literal["parameters", "macs", "latency"]
 
 
-class DatasetParams(Record):
-    """Which data set; where it lies is no part of it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetParams:
+    """Which data set; where it lies is no part of it.
 
-    dataset: str = Field(description="A data set of ours, or the user's own `package.module:callable`.")
-    source: str | None = Field(default=None, description="Fingerprint of the user's own module.")
-    arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the data set.")
+    Attributes:
+        dataset: A data set of ours, or the user's own `package.module:callable`.
+        source: Fingerprint of the user's own module.
+        arguments: Keyword arguments of the data set.
+        fingerprint: Names the content of its files.
+    """
+
+    dataset: str
+    source: str | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
     normalize: NormalizeSpec | None = None
-    fingerprint: str = Field(description="Names the content of its files.")
+    fingerprint: str
 
 
-class ObjectiveParams(Record):
-    """What the networks of a sweep are for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveParams:
+    """What the networks of a sweep are for.
 
-    name: str = Field(default="classification", description="One of ours, or the user's own `package.module:callable`.")
-    source: str | None = Field(default=None, description="Fingerprint of the user's own module.")
+    Attributes:
+        name: One of ours, or the user's own `package.module:callable`.
+        source: Fingerprint of the user's own module.
+    """
+
+    name: str = "classification"
+    source: str | None = None
 
 
-class CalibrationParams(Record):
-    """Images of the training split that a stage looks at; its seed chooses them."""
+CLASSIFICATION = ObjectiveParams()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationParams:
+    """Images of the training split that a stage looks at; its seed chooses them.
+
+    Attributes:
+        num_images: How many; None: all.
+    """
 
     data: DatasetParams
-    num_images: int | None = Field(default=None, ge=1, description="How many; None: all.")
+    num_images: int | None = None
 
 
-class DesignInput(Record):
-    """A smaller network that another method found."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignInput:
+    """A smaller network that another method found.
+
+    Attributes:
+        channels: The network that it was made from, with its channel groups.
+    """
 
     network: ArtifactKey
-    channels: ArtifactKey = Field(description="The network that it was made from, with its channel groups.")
+    channels: ArtifactKey
 
 
-class FollowedDesigns(AllocationRecord):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedDesigns:
     """In the proportions of designs that another method found: what a guided allocation of a sweep file becomes."""
 
     kind: Literal["guided"] = "guided"
     designs: tuple[DesignInput, ...]
+
+    @property
+    def wants(self) -> tuple[str, ...]:
+        """What it needs to look at."""
+        return names.ALLOCATIONS[self.kind]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -83,27 +116,39 @@ PlannedAllocation = Annotated[
 ]
 
 
-class WidthParams(Record):
-    """How many channels of which group stay: the allocation, its target, and what it looks at."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WidthParams:
+    """How many channels of which group stay: the allocation, its target, and what it looks at.
+
+    Attributes:
+        compression: Fraction of the target's cost to remove.
+        losses: By how much the loss grows with each group cut.
+        profile: Times of the layers.
+        memory_batch_size: Images of a pass whose memory is limited.
+        source: Fingerprint of the user's own module.
+        ortools: Version of the solver, where one is asked.
+    """
 
     allocation: PlannedAllocation
-    compression: float = Field(ge=0, lt=1, description="Fraction of the target's cost to remove.")
+    compression: float
     target: Target = "parameters"
-    losses: ArtifactKey | None = Field(default=None, description="By how much the loss grows with each group cut.")
-    profile: ArtifactKey | None = Field(default=None, description="Times of the layers.")
-    memory_batch_size: int | None = Field(default=None, description="Images of a pass whose memory is limited.")
-    source: str | None = Field(default=None, description="Fingerprint of the user's own module.")
-    ortools: str | None = Field(default=None, description="Version of the solver, where one is asked.")
+    losses: ArtifactKey | None = None
+    profile: ArtifactKey | None = None
+    memory_batch_size: int | None = None
+    source: str | None = None
+    ortools: str | None = None
 
 
-class Removal(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
     """Channels are removed: the ones of the lowest scores."""
 
     kind: Literal["remove"] = "remove"
     scores: ArtifactKey
 
 
-class Resampling(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resampling:
     """Channels are samples of functions: they are sampled anew."""
 
     kind: Literal["resample"] = "resample"

@@ -1,14 +1,14 @@
 """Parameters of the stages that follow pruning: the protocols, and the evaluation."""
 
+from dataclasses import dataclass, field
 from typing import Any, Literal
-
-from pydantic import Field
 
 from jobs.spec.measure import MeasureSpec
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import CalibrationParams, DatasetParams, ObjectiveParams
+from jobs.stages.common import CLASSIFICATION, CalibrationParams, DatasetParams, ObjectiveParams
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecalibrateParams(StageParams):
     """Parameters of `recalibrate`."""
 
@@ -16,34 +16,52 @@ class RecalibrateParams(StageParams):
     images: CalibrationParams
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RepairParams(StageParams):
-    """Parameters of `repair`."""
+    """Parameters of `repair`.
+
+    Attributes:
+        dense: The network that it lost channels of.
+    """
 
     network: ArtifactKey
-    dense: ArtifactKey = Field(description="The network that it lost channels of.")
+    dense: ArtifactKey
     images: CalibrationParams
-    batch_size: int = Field(ge=1)
+    batch_size: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyParams(StageParams):
-    """Parameters of `apply`."""
+    """Parameters of `apply`.
+
+    Attributes:
+        protocol: The user's own `package.module:callable`.
+        source: Fingerprint of its module.
+        dense: The model's own network, where it needs that.
+        data: Where it needs images or labels.
+    """
 
     network: ArtifactKey
-    protocol: str = Field(description="The user's own `package.module:callable`.")
-    source: str | None = Field(default=None, description="Fingerprint of its module.")
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    protocol: str
+    source: str | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
     needs: tuple[Literal["images", "labels", "dense"], ...] = ()
-    dense: ArtifactKey | None = Field(default=None, description="The model's own network, where it needs that.")
-    data: DatasetParams | None = Field(default=None, description="Where it needs images or labels.")
+    dense: ArtifactKey | None = None
+    data: DatasetParams | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateParams(StageParams):
-    """Parameters of `evaluate`."""
+    """Parameters of `evaluate`.
+
+    Attributes:
+        num_images: The first so many; None: all.
+    """
 
     network: ArtifactKey
     data: DatasetParams
-    objective: ObjectiveParams = ObjectiveParams()
+    objective: ObjectiveParams = CLASSIFICATION
     split: Literal["validation", "test"] = "test"
-    num_images: int | None = Field(default=None, ge=1, description="The first so many; None: all.")
-    batch_size: int = Field(ge=1)
+    num_images: int | None = None
+    batch_size: int
     measure: MeasureSpec

@@ -1,15 +1,24 @@
 """Parameters of the stages that make a network smaller, and of the tuning before that."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from jobs.spec.base import Record
 from jobs.spec.integral import TuneSpec
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import CalibrationParams, DatasetParams, ObjectiveParams, Resampling, Shrinking, WidthParams
+from jobs.stages.common import (
+    CLASSIFICATION,
+    CalibrationParams,
+    DatasetParams,
+    ObjectiveParams,
+    Resampling,
+    Shrinking,
+    WidthParams,
+)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TuneParams(StageParams):
     """Parameters of `tune`."""
 
@@ -18,49 +27,68 @@ class TuneParams(StageParams):
     how: Resampling
     tune: TuneSpec
     data: DatasetParams
-    objective: ObjectiveParams = ObjectiveParams()
+    objective: ObjectiveParams = CLASSIFICATION
 
 
-class ChannelPruning(Record):
-    """Whole channels go."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelPruning:
+    """Whole channels go.
+
+    Attributes:
+        tuned: A tuned partition to resample at.
+    """
 
     kind: Literal["channels"] = "channels"
     network: ArtifactKey
     widths: WidthParams
     how: Shrinking
-    tuned: ArtifactKey | None = Field(default=None, description="A tuned partition to resample at.")
+    tuned: ArtifactKey | None = None
 
 
-class WeightPruning(Record):
-    """Single weights become zero."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightPruning:
+    """Single weights become zero.
+
+    Attributes:
+        rewound: The network whose values the weights that are left return to.
+        linear: Linear layers lose weights, too.
+        compression: Fraction of all parameters to remove.
+        round: Which one of the rounds it is.
+    """
 
     kind: Literal["weights"] = "weights"
     network: ArtifactKey
-    rewound: ArtifactKey | None = Field(
-        default=None, description="The network whose values the weights that are left return to."
-    )
+    rewound: ArtifactKey | None = None
     scope: Literal["global", "layer"]
-    linear: bool = Field(description="Linear layers lose weights, too.")
-    compression: float = Field(ge=0, lt=1, description="Fraction of all parameters to remove.")
-    round: int = Field(default=1, ge=1, description="Which one of the rounds it is.")
-    rounds: int = Field(default=1, ge=1)
+    linear: bool
+    compression: float
+    round: int = 1
+    rounds: int = 1
 
 
-class ChannelRewinding(Record):
-    """The channels that another task removed are removed from an earlier network of the same training."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRewinding:
+    """The channels that another task removed are removed from an earlier network of the same training.
+
+    Attributes:
+        channels: The channel groups of both.
+        pruned: What the other task left.
+    """
 
     kind: Literal["rewind"] = "rewind"
     network: ArtifactKey
-    channels: ArtifactKey = Field(description="The channel groups of both.")
-    pruned: ArtifactKey = Field(description="What the other task left.")
+    channels: ArtifactKey
+    pruned: ArtifactKey
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PruneParams(StageParams):
     """Parameters of `prune`."""
 
     procedure: Annotated[ChannelPruning | WeightPruning | ChannelRewinding, Field(discriminator="kind")]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconstructParams(StageParams):
     """Parameters of `reconstruct`."""
 
@@ -68,4 +96,4 @@ class ReconstructParams(StageParams):
     widths: WidthParams
     how: Literal["thinet", "lasso"]
     images: CalibrationParams
-    batch_size: int = Field(ge=1)
+    batch_size: int

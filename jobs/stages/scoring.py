@@ -1,52 +1,75 @@
 """Parameters of the stages that look at a network before it is made smaller."""
 
-from pydantic import Field
+from dataclasses import dataclass
 
-from jobs.spec.base import Record
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import CalibrationParams, ObjectiveParams, Shrinking
+from jobs.stages.common import CLASSIFICATION, CalibrationParams, ObjectiveParams, Shrinking
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObserveParams(StageParams):
-    """Parameters of `observe`."""
+    """Parameters of `observe`.
+
+    Attributes:
+        observation: One of ours, or the user's own `package.module:callable`.
+        source: Fingerprint of the user's own module.
+    """
 
     network: ArtifactKey
-    observation: str = Field(description="One of ours, or the user's own `package.module:callable`.")
-    source: str | None = Field(default=None, description="Fingerprint of the user's own module.")
+    observation: str
+    source: str | None = None
     images: CalibrationParams
-    batch_size: int = Field(ge=1)
-    objective: ObjectiveParams = ObjectiveParams()
+    batch_size: int
+    objective: ObjectiveParams = CLASSIFICATION
 
 
-class Observed(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
     """A calibration pass that a criterion reads."""
 
     observation: str
     artifact: ArtifactKey
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreParams(StageParams):
-    """Parameters of `score`."""
+    """Parameters of `score`.
+
+    Attributes:
+        criterion: One of ours, or the user's own `package.module:callable`.
+        source: Fingerprint of the user's own module.
+        observed: None where weights are enough.
+    """
 
     network: ArtifactKey
-    criterion: str = Field(description="One of ours, or the user's own `package.module:callable`.")
-    source: str | None = Field(default=None, description="Fingerprint of the user's own module.")
-    observed: Observed | None = Field(default=None, description="None where weights are enough.")
+    criterion: str
+    source: str | None = None
+    observed: Observed | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SenseParams(StageParams):
-    """Parameters of `sense`."""
+    """Parameters of `sense`.
+
+    Attributes:
+        fractions: Of a group's width, to which it alone is cut.
+    """
 
     network: ArtifactKey
     how: Shrinking
-    fractions: tuple[float, ...] = Field(description="Of a group's width, to which it alone is cut.")
+    fractions: tuple[float, ...]
     images: CalibrationParams
-    batch_size: int = Field(ge=1)
-    objective: ObjectiveParams = ObjectiveParams()
+    batch_size: int
+    objective: ObjectiveParams = CLASSIFICATION
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileParams(StageParams):
-    """Parameters of `profile`."""
+    """Parameters of `profile`.
+
+    Attributes:
+        batch_size: Images in a pass.
+    """
 
     network: ArtifactKey
-    batch_size: int = Field(ge=1, description="Images in a pass.")
+    batch_size: int

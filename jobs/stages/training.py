@@ -1,37 +1,52 @@
 """Parameters of the stage `train`, one record for each way in which a network comes to its weights."""
 
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from jobs.spec.base import Record
 from jobs.spec.sparsity import SparsifySpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import DatasetParams, ObjectiveParams
+from jobs.stages.common import CLASSIFICATION, DatasetParams, ObjectiveParams
 
 
-class ModelWeights(Record):
-    """A model's own network: learnt from the data, loaded from a checkpoint, or as it starts out."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelWeights:
+    """A model's own network: learnt from the data, loaded from a checkpoint, or as it starts out.
+
+    Attributes:
+        network: As the sweep file names it.
+        source: Fingerprint of the user's own module.
+        arguments: Keyword arguments of the network.
+        weights: Fingerprint of the checkpoint that is loaded.
+        recipe: Of the training; None where it is not trained.
+    """
 
     kind: Literal["model"] = "model"
-    network: str = Field(description="As the sweep file names it.")
-    source: str | None = Field(default=None, description="Fingerprint of the user's own module.")
-    arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the network.")
-    weights: str | None = Field(default=None, description="Fingerprint of the checkpoint that is loaded.")
-    recipe: Recipe | None = Field(default=None, description="Of the training; None where it is not trained.")
+    network: str
+    source: str | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+    weights: str | None = None
+    recipe: Recipe | None = None
 
 
-class IntegralTraining(Record):
-    """An integral network is trained at all sizes at once (INN, Algorithm 1)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegralTraining:
+    """An integral network is trained at all sizes at once (INN, Algorithm 1).
+
+    Attributes:
+        smallest: Smallest size drawn, as a fraction of the width.
+    """
 
     kind: Literal["integral"] = "integral"
     network: ArtifactKey
     recipe: Recipe
-    smallest: float = Field(gt=0, le=1, description="Smallest size drawn, as a fraction of the width.")
+    smallest: float
 
 
-class FurtherTraining(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FurtherTraining:
     """All weights of a network are trained on: fine-tuning, or a part of the model's own schedule once more."""
 
     kind: Literal["further"] = "further"
@@ -39,35 +54,52 @@ class FurtherTraining(Record):
     recipe: Recipe
 
 
-class ScratchBudget(Record):
-    """The epochs of a training from scratch cost what the dense network's cost (Rethinking, section 3)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScratchBudget:
+    """The epochs of a training from scratch cost what the dense network's cost (Rethinking, section 3).
 
-    cap: float | None = Field(default=None, ge=1, description="At most so many times the epochs.")
-    fine_tuning_epochs: int = Field(default=0, ge=0, description="What fine-tuning would have cost on top.")
+    Attributes:
+        cap: At most so many times the epochs.
+        fine_tuning_epochs: What fine-tuning would have cost on top.
+    """
+
+    cap: float | None = None
+    fine_tuning_epochs: int = 0
 
 
-class ScratchTraining(Record):
-    """A fresh network of a smaller one's widths is trained."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScratchTraining:
+    """A fresh network of a smaller one's widths is trained.
+
+    Attributes:
+        dense: The network before it was pruned.
+        budget: None: as many epochs as the recipe says.
+    """
 
     kind: Literal["scratch"] = "scratch"
     network: ArtifactKey
-    dense: ArtifactKey = Field(description="The network before it was pruned.")
+    dense: ArtifactKey
     recipe: Recipe
-    budget: ScratchBudget | None = Field(default=None, description="None: as many epochs as the recipe says.")
+    budget: ScratchBudget | None = None
 
 
-class SparseTraining(Record):
-    """A network is trained so that parts of it go towards zero."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparseTraining:
+    """A network is trained so that parts of it go towards zero.
+
+    Attributes:
+        sparsify: What brings them there; its own `train` is the recipe.
+        compression: Of the point, where what goes to zero depends on it.
+    """
 
     kind: Literal["sparse"] = "sparse"
     network: ArtifactKey
     recipe: Recipe
-    sparsify: SparsifySpec = Field(description="What brings them there; its own `train` is the recipe.")
-    compression: float | None = Field(
-        default=None, ge=0, lt=1, description="Of the point, where what goes to zero depends on it."
-    )
+    sparsify: SparsifySpec
+    compression: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainParams(StageParams):
     """Parameters of `train`."""
 
@@ -76,4 +108,4 @@ class TrainParams(StageParams):
         Field(discriminator="kind"),
     ]
     data: DatasetParams
-    objective: ObjectiveParams = ObjectiveParams()
+    objective: ObjectiveParams = CLASSIFICATION

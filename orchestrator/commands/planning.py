@@ -11,7 +11,7 @@ from jobs.load import load_sweep
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import JoiningParams
 from jobs.stages.table import StageKind, stage_for
-from jobs.task import joined_tasks
+from jobs.task import appearing_tasks
 from orchestrator.driver.resume import resume_point
 from orchestrator.environment import read_environment, this_machine_has_gpu
 from orchestrator.planning import Plan, plan_sweep
@@ -72,7 +72,7 @@ def count_stages(plan: Plan, store: ArtifactStore) -> PlanCount:
         if task.params.source not in measured:
             unknown[stage_for(task.params.adds)] += 1
             continue
-        for each in joined_tasks(task, measured[task.params.source]):
+        for each in appearing_tasks(task, measured[task.params.source]):
             keys[each.stage].add(each.key)
             asked[each.stage] += 1
     stages = [

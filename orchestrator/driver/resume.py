@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from jobs.artifact import Store
 from jobs.identity import Json
 from jobs.stages.base import JoiningParams
-from jobs.task import joined_tasks
+from jobs.task import appearing_tasks
 from orchestrator.planning import Plan
 
 
@@ -23,6 +23,6 @@ def resume_point(plan: Plan, store: Store) -> tuple[frozenset[str], Mapping[str,
     present -= damaged
     measured: dict[str, Mapping[str, Json]] = {key: manifests[key].measurements for key in sources - damaged}
     appeared = [
-        each.key for task, source in joining if source in measured for each in joined_tasks(task, measured[source])
+        each.key for task, source in joining if source in measured for each in appearing_tasks(task, measured[source])
     ]
     return frozenset(present | store.present(appeared)), measured

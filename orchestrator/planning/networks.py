@@ -1,5 +1,7 @@
 """The tasks that every method shares: the network with its weights, its channel groups, its evaluation."""
 
+from dataclasses import replace
+
 from jobs.errors import BadInputError
 from jobs.spec.models import ModelSpec
 from jobs.spec.training import Recipe, TrainSpec
@@ -95,7 +97,7 @@ def _add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
         recipe = Recipe.of(model.train) if model.train else None
         return _add_model_task(tasks, name, f"{name}/seed{seed}", recipe=recipe, seed=seed)
     params = TrainParams(
-        procedure=_architecture(tasks, model).model_copy(update={"weights": tasks.environment.weights.get(name)}),
+        procedure=replace(_architecture(tasks, model), weights=tasks.environment.weights.get(name)),
         data=tasks.data,
         objective=tasks.objective,
     )
@@ -104,7 +106,7 @@ def _add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
 
 
 def _add_model_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
-    procedure = _architecture(tasks, tasks.spec.models[name]).model_copy(update={"recipe": recipe})
+    procedure = replace(_architecture(tasks, tasks.spec.models[name]), recipe=recipe)
     params = TrainParams(procedure=procedure, data=tasks.data, objective=tasks.objective, seed=seed)
     return tasks.add(params, label, model=name, locations=tasks.data_location)
 

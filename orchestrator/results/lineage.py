@@ -56,15 +56,18 @@ def network_behind(manifest: Manifest) -> str | None:
 def ancestry(key: str, facts_of: Callable[[str], TaskFacts | None]) -> list[TaskFacts]:
     """The task of a key and all tasks behind it, inputs before their readers; those that are not known are left out."""
     found: dict[str, TaskFacts] = {}
-
-    def visit(each: str) -> None:
-        facts = None if each in found else facts_of(each)
+    waiting = [key]
+    while waiting:
+        facts = None if waiting[-1] in found else facts_of(waiting[-1])
+        unread = (
+            [source for source in facts.inputs.values() if source not in found and facts_of(source)] if facts else []
+        )
+        if unread:
+            waiting += unread
+            continue
+        each = waiting.pop()
         if facts is not None:
-            for source in facts.inputs.values():
-                visit(source)
             found[each] = facts
-
-    visit(key)
     return list(found.values())
 
 
@@ -104,7 +107,7 @@ def settings_of(tasks: Iterable[TaskFacts]) -> dict[str, str]:
     return {name: ", ".join(each) for name, each in sorted(values.items())}
 
 
-_APART = frozenset({"seed", "compression"})
+_APART = frozenset({"seed", "compression", "widths.compression"})
 
 
 def _settings(facts: TaskFacts) -> Iterator[tuple[str, str]]:
@@ -117,13 +120,10 @@ def _settings(facts: TaskFacts) -> Iterator[tuple[str, str]]:
         params |= {name: value for name, value in procedure.items() if name != "kind"}
         stage = f"{stage}.{procedure['kind']}"
     for path, value in flatten(params):
-        parts = path.split(".")
-        if parts[-1] in _APART or any(role == path or role.startswith(f"{path}.") for role in roles):
+        if path in _APART or any(role == path or role.startswith(f"{path}.") for role in roles):
             continue
-        if "data" in parts[:-1]:
-            yield ".".join(parts[parts.index("data") :]), _text(value)
-        else:
-            yield f"{stage}.{path}", _text(value)
+        shared = path.removeprefix("images.")
+        yield (shared if shared.startswith("data.") else f"{stage}.{path}"), _text(value)
     for name, text in facts.environment.items():
         if name != "device":  # of accelerated stages; the others are on the CPU anyway
             yield f"environment.{name}", text

@@ -13,7 +13,7 @@ from jobs.errors import OrchardError
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import JoiningParams
 from jobs.stages.table import StageKind
-from jobs.task import Task, joined_tasks, make_task
+from jobs.task import Task, appearing_tasks, make_task
 from orchestrator.planning import Plan, PlanEnvironment, plan_sweep
 from orchestrator.results import SweepRecord
 
@@ -89,8 +89,9 @@ def _joining_task(manifest: Manifest) -> Task | None:
         if not issubclass(stage.row.params, JoiningParams):
             return None
         identity = manifest.identity
-        params = stage.row.params.model_validate_json(json.dumps(identity["params"]))
-        return make_task(params, environment=identity["environment"])
+        params = stage.row.params.from_document(identity["params"])
+        task = make_task(params, environment=identity["environment"])
+        return task if task.key == manifest.key else None
     except (ValueError, KeyError):
         return None
 
@@ -99,4 +100,4 @@ def _joined(task: Task, manifests: Mapping[str, Manifest]) -> set[str]:
     """Keys of the tasks that a task joins, as far as what they follow from is measured."""
     if not isinstance(task.params, JoiningParams) or task.params.source not in manifests:
         return set()
-    return {each.key for each in joined_tasks(task, manifests[task.params.source].measurements)}
+    return {each.key for each in appearing_tasks(task, manifests[task.params.source].measurements)}

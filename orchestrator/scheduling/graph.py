@@ -183,6 +183,8 @@ class Graph:
         if not isinstance(node.task.params, JoiningParams):
             return []
         source = node.task.params.source
+        if source not in self._sources:
+            raise ValueError(f"{node.task.label}: a task that appears may only join others that follow from its source")
         if source in self._measured or self.nodes[source].state in FINISHED:
             return self._expand(node, source)
         self._joining[source].append(node)

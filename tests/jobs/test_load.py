@@ -153,7 +153,7 @@ MALFORMED = [
         "a network trained at all sizes keeps one order; remove `ordering.choice` or remove `train`",
     ),
     ("resources", {"train": {"num_cpus": 0}}, "resources.train.num_cpus", "greater than 0"),
-    ("resources", {"tain": {}}, "resources", "there is no stage 'tain'; did you mean 'train'?"),
+    ("resources", {"tain": {}}, "resources.tain", "there is no such stage; did you mean 'train'?"),
 ]
 
 

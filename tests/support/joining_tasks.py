@@ -1,6 +1,7 @@
 """Tasks that join others, of other kinds than those that are shipped."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from plain_tasks import ENVIRONMENT, ORDERING
@@ -20,6 +21,7 @@ MEASURED = {
 """What every source measures here."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VoteParams(JoiningParams):
     """Joins a scoring of a network by each of the criteria that something else measured to be worth it."""
 
@@ -44,6 +46,7 @@ class VoteParams(JoiningParams):
         ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnsembleParams(JoiningParams):
     """Joins permutations, which join orders themselves."""
 

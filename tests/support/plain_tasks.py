@@ -1,10 +1,10 @@
 """Tasks whose parameters are whatever a test says, for tests of what plans, schedules, stores and runs any task."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic import ConfigDict
-
+from jobs.identity import Json
 from jobs.resources import Resources
 from jobs.spec.effort import EFFORTS
 from jobs.stages.base import ArtifactKey, StageParams
@@ -16,10 +16,23 @@ ENVIRONMENT = {"torch": "any", "dtype": "float32", "device": "cpu"}
 ORDERING = OrderingParams(method="tsp", metric="l2", normalize="none", limits=EFFORTS["fast"], ortools="9")
 
 
+@dataclass(frozen=True, kw_only=True)
 class PlainParams(StageParams):
     """Any fields at all; those of type `ArtifactKey` are inputs, as everywhere."""
 
-    model_config = ConfigDict(extra="allow")
+    named: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Json]:
+        return {name: value for name, value in {"seed": self.seed, **self.named}.items() if value is not None}
+
+    def inputs(self) -> dict[str, str]:
+        return {role: value for role, value in self.named.items() if isinstance(value, ArtifactKey)}
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return object.__getattribute__(self, "named")[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 def plain_task(
@@ -49,7 +62,7 @@ def plain_task(
     """
     roles = {role: ArtifactKey(key) for role, key in (inputs or {}).items()}
     return make_task(
-        PlainParams(**values, **roles),
+        PlainParams(seed=values.pop("seed", None), named={**values, **roles}),
         stage=stage,
         environment=ENVIRONMENT if environment is None else environment,
         resources=resources,
@@ -68,5 +81,5 @@ def plain_tasks(count: int, stage: StageKind = StageKind.SCORE, **more: Any) -> 
 
 def permute_task(source: str, *, seed: int | None = 0, label: str = "", **ordering: Any) -> Task:
     """A task that joins the `order` tasks of the groups that `source` measures."""
-    params = PermuteParams(network=ArtifactKey(source), ordering=ORDERING.model_copy(update=ordering), seed=seed)
+    params = PermuteParams(network=ArtifactKey(source), ordering=replace(ORDERING, **ordering), seed=seed)
     return make_task(params, environment=ENVIRONMENT, label=label)

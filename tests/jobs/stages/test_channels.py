@@ -1,13 +1,14 @@
+from dataclasses import replace
+
 import pytest
 from plain_tasks import ORDERING
-from pydantic import ValidationError
 
 from jobs.stages.base import ArtifactKey
 from jobs.stages.channels import OrderParams, PermuteParams
 
 
 def permute(seed=0, **ordering):
-    return PermuteParams(network=ArtifactKey("converted"), ordering=ORDERING.model_copy(update=ordering), seed=seed)
+    return PermuteParams(network=ArtifactKey("converted"), ordering=replace(ORDERING, **ordering), seed=seed)
 
 
 def groups(**widths):
@@ -40,7 +41,7 @@ def test_the_larger_group_is_more_work():
 
 def test_order_tasks_know_all_that_their_order_depends_on():
     (branch,) = permute(seed=7, method="random").branches(groups(stem=128))
-    ordering = ORDERING.model_copy(update={"method": "random"})
+    ordering = replace(ORDERING, method="random")
     assert branch.params == OrderParams(network=ArtifactKey("converted"), groups=("stem",), ordering=ordering, seed=7)
 
 
@@ -51,7 +52,7 @@ def test_the_converted_network_tells_the_groups():
 def test_what_lists_no_groups_is_refused():
     with pytest.raises(KeyError):
         permute().branches({})
-    with pytest.raises(ValidationError):
+    with pytest.raises(KeyError):
         permute().branches({"groups": [{"name": "a"}]})
 
 

@@ -3,10 +3,11 @@
 import json
 import typing
 from collections.abc import Iterator
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 
 import pytest
 from plain_tasks import ENVIRONMENT, ORDERING
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from jobs.spec.base import Record
 from jobs.spec.data import NormalizeSpec
@@ -108,7 +109,7 @@ EXAMPLES: list[StageParams] = [
     *(TrainParams(procedure=procedure, data=DATA, seed=1) for procedure in PROCEDURES),
     ConvertParams(network=NETWORK, fold_batchnorm=True),
     OrderParams(network=NETWORK, groups=("stem", "body"), ordering=ORDERING, seed=1),
-    PermuteParams(network=NETWORK, ordering=ORDERING.model_copy(update={"pool": 8})),
+    PermuteParams(network=NETWORK, ordering=replace(ORDERING, pool=8)),
     ChooseParams(network=NETWORK, widths=widths(), choice="output", partition="uniform", images=IMAGES, seed=1),
     ObserveParams(network=NETWORK, observation="ranks", images=IMAGES, batch_size=8, seed=1),
     ScoreParams(
@@ -163,7 +164,7 @@ def test_there_is_an_example_of_the_parameters_of_every_stage():
 
 
 def test_json_gives_the_same_record_with_the_same_key(params):
-    again = type(params).model_validate_json(json.dumps(params.document()))
+    again = type(params).from_document(json.loads(json.dumps(params.document())))
     assert again == params
     assert key(again) == key(params)
     assert inputs(again) == inputs(params)
@@ -174,17 +175,17 @@ def test_no_two_examples_have_one_key():
 
 
 def test_parameters_cannot_be_changed(params):
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(FrozenInstanceError):
         params.seed = 7
 
 
 def test_unknown_parameters_are_refused(params):
-    with pytest.raises(ValidationError, match="unheard_of"):
-        type(params).model_validate({**dict(params), "unheard_of": 1})
+    with pytest.raises(TypeError, match="unheard_of"):
+        replace(params, unheard_of=1)
 
 
 def test_a_seed_is_part_of_the_key(params):
-    assert key(params) != key(params.model_copy(update={"seed": 99}))
+    assert key(params) != key(replace(params, seed=99))
 
 
 def test_what_is_none_is_left_out_of_the_document(params):
@@ -239,22 +240,29 @@ def test_texts_that_look_like_keys_are_no_inputs():
 def test_what_was_left_out_is_what_a_record_has_without_it():
     """A document leaves out what is None: no field may be None and have another default."""
     for record in records_within(*(stage.row.params for stage in StageKind)):
-        for name, field in record.model_fields.items():
-            optional = type(None) in typing.get_args(field.annotation)
-            if optional and not field.exclude:
-                assert field.default is None, f"{record.__name__}.{name}"
+        for name, annotation, default in fields_of(record):
+            if type(None) in typing.get_args(annotation):
+                assert default is None, f"{record.__name__}.{name}"
 
 
-def records_within(*annotations: object) -> set[type[Record]]:
+def fields_of(record: type) -> list[tuple[str, object, object]]:
+    """Name, type and default of the fields that a document has."""
+    if is_dataclass(record):
+        types = typing.get_type_hints(record)
+        return [(field.name, types[field.name], field.default) for field in fields(record)]
+    return [(name, field.annotation, field.default) for name, field in record.model_fields.items() if not field.exclude]
+
+
+def records_within(*annotations: object) -> set[type]:
     """All records that types are made of."""
-    found: set[type[Record]] = set()
+    found: set[type] = set()
     waiting = list(annotations)
     while waiting:
         each = waiting.pop()
-        if isinstance(each, type) and issubclass(each, Record):
+        if isinstance(each, type) and (is_dataclass(each) or issubclass(each, Record)):
             if each not in found:
                 found.add(each)
-                waiting += [field.annotation for field in each.model_fields.values()]
+                waiting += [annotation for _, annotation, _ in fields_of(each)]
         else:
             waiting += typing.get_args(each)
     return found

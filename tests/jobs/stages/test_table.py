@@ -1,5 +1,6 @@
 import importlib
 import pkgutil
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ def records_of(base: type) -> set[type]:
     for module in pkgutil.iter_modules(jobs.stages.__path__):
         importlib.import_module(f"jobs.stages.{module.name}")
     below = {each for record in base.__subclasses__() for each in ({record} | records_of(record))}
-    return {record for record in below if record.__module__.startswith("jobs.stages.")} - {JoiningParams}
+    ours = {each for each in below if each.__module__.startswith("jobs.stages.")}
+    # A slotted dataclass replaces the class that was written, which lives on for a while.
+    return {each for each in ours if getattr(sys.modules[each.__module__], each.__name__) is each} - {JoiningParams}
 
 
 @pytest.mark.parametrize("stage", StageKind)
@@ -52,7 +55,7 @@ def test_a_stage_is_found_by_its_name_and_by_its_parameters():
     for stage in StageKind:
         assert StageKind(stage.value) is stage
         assert stage_for(stage.row.params) is stage
-        assert stage_of(stage.row.params.model_construct()) is stage
+        assert stage_of(object.__new__(stage.row.params)) is stage
 
 
 def test_records_of_no_row_have_no_stage():

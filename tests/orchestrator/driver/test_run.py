@@ -68,7 +68,7 @@ def test_a_transient_fault_is_waited_out():
     def outcome(attempt):
         if attempt.number < 3:
             return Failed(key=attempt.task.key, cause=Cause.TRANSIENT, message="the disk is full")
-        return succeed(replace(attempt, task=replace(attempt.task, params=PlainParams(n=1))))
+        return succeed(replace(attempt, task=replace(attempt.task, params=PlainParams(named={"n": 1}))))
 
     backend = backend_of(outcome)
     summary = driven(machine_of(plain_tasks(1)), backend)

@@ -106,7 +106,7 @@ def test_weights_are_rewound_to_those_of_a_training_that_ends_early(plan):
         pruned=ArtifactKey(pruned.key),
     )
     own = model.params.procedure
-    assert early.params.procedure == own.model_copy(update={"recipe": Recipe.of(own.recipe, until=2)})
+    assert early.params.procedure == replace(own, recipe=Recipe.of(own.recipe, until=2))
 
 
 def test_at_epoch_0_they_are_the_initial_ones_and_the_whole_schedule_follows(plan):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ class Workbench:
 
     def params(self, key: str, **changes) -> StageParams:
         """Those of the task that left an artifact, with changes."""
-        return self.tasks[key].params.model_copy(update=changes)
+        return replace(self.tasks[key].params, **changes)
 
     def measured(self, key: str) -> Mapping[str, object]:
         return self.store.manifest(key).measurements
@@ -101,7 +102,7 @@ class Workbench:
 
     def model(self, seed: int | None = 0, **changes) -> TrainParams:
         """The model that all tests share, with changes."""
-        return TrainParams(procedure=NET.model_copy(update=changes), data=DATA, seed=seed)
+        return TrainParams(procedure=replace(NET, **changes), data=DATA, seed=seed)
 
     def train(self, **changes) -> ArtifactKey:
         return self.key(self.model(**changes))

@@ -1,5 +1,6 @@
 import sys
 import types
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_design_leads_another_network(bench, converted, measured):
 def test_tuning_and_pruning_choose_the_same_widths(bench):
     permuted, allocation = bench.permute(), TemplateAllocation(kind="template", fractions=(1.0, 0.4))
     widths = bench.widths(0.3, allocation=allocation)
-    tuned = bench.key(bench.tuning(permuted).model_copy(update={"widths": widths}))
+    tuned = bench.key(replace(bench.tuning(permuted), widths=widths))
     pruned = bench.resample(permuted, tuned=tuned, allocation=allocation)
     channel_map = ChannelMap.from_json(bench.json(permuted, "channels.json"))
     problem = AllocationProblem(channel_map=channel_map, target=0.3, cost=ParameterCount(channel_map))

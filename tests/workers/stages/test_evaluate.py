@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,13 +72,13 @@ def test_folding_costs_no_accuracy(bench):
 
 def test_the_batch_size_changes_nothing_but_rounding(bench):
     trained = bench.train()
-    other = bench.measured(bench.key(bench.evaluation(trained).model_copy(update={"batch_size": 100})))
+    other = bench.measured(bench.key(replace(bench.evaluation(trained), batch_size=100)))
     assert other["loss"] == pytest.approx(bench.measured(bench.evaluate(trained))["loss"], rel=1e-5)
 
 
 def test_another_split_is_another_number(bench):
     trained = bench.train()
-    measured = bench.measured(bench.key(bench.evaluation(trained).model_copy(update={"split": "validation"})))
+    measured = bench.measured(bench.key(replace(bench.evaluation(trained), split="validation")))
     assert measured["num_samples"] == 200
     # The stage and training agree about the last epoch.
     assert measured["accuracy"] == bench.measured(trained)["last"]["validation_accuracy"]
@@ -86,13 +87,13 @@ def test_another_split_is_another_number(bench):
 @pytest.mark.parametrize(("asked", "seen"), [(50, 50), (1000, 597)])
 def test_a_number_of_images_can_be_asked_for(bench, asked, seen):
     trained = bench.train()
-    params = bench.evaluation(trained).model_copy(update={"num_images": asked})
+    params = replace(bench.evaluation(trained), num_images=asked)
     assert bench.measured(bench.key(params))["num_samples"] == seen
 
 
 def test_it_stops_when_asked_to(bench, failure):
     trained = bench.train()
-    params = bench.evaluation(trained).model_copy(update={"batch_size": 99})
+    params = replace(bench.evaluation(trained), batch_size=99)
     outcome = bench.run(params, should_stop=lambda: True)
     assert failure(outcome).cause is Cause.CANCELLED
 

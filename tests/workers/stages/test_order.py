@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from jobs.outcome import Cause
@@ -41,7 +43,7 @@ def test_the_time_it_took_is_no_part_of_the_result(bench, orders):
 
 @pytest.mark.parametrize(("method", "seed"), [("identity", None), ("norm", None), ("spectral", None), ("random", 1)])
 def test_the_references_are_orders_too(bench, method, seed):
-    asked = bench.permutation(bench.convert(), method).model_copy(update={"seed": seed})
+    asked = replace(bench.permutation(bench.convert(), method), seed=seed)
     for key in bench.orders(asked):
         for measured in bench.measured(key)["groups"]:
             [order] = bench.json(key, "orders.json")[measured["group"]]["orders"]

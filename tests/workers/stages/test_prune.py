@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,7 @@ def test_least_error_takes_removed_channels_for_criteria_and_merged_ones_for_fun
     allocation = LeastErrorAllocation(kind="least-error")
     removed = bench.remove(converted, allocation=allocation)
     merged = bench.resample(permuted, allocation=allocation)
-    tuned = bench.key(bench.tuning(permuted).model_copy(update={"widths": bench.widths(0.3, allocation=allocation)}))
+    tuned = bench.key(replace(bench.tuning(permuted), widths=bench.widths(0.3, allocation=allocation)))
 
     def expected(source, errors):
         channel_map = ChannelMap.from_json(bench.json(source, "channels.json"))

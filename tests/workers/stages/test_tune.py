@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -56,14 +58,14 @@ def test_the_dense_target_gives_another_partition(bench):
 
 def test_it_stops_when_asked_to(bench, failure):
     permuted = bench.permute()
-    params = bench.tuning(permuted).model_copy(update={"seed": 9})
+    params = replace(bench.tuning(permuted), seed=9)
     outcome = bench.run(params, should_stop=lambda: True)
     assert failure(outcome).cause is Cause.CANCELLED
 
 
 def test_lost_in_the_middle_it_ends_with_the_same_artifact(bench, lost, lost_at):
     permuted = bench.permute()
-    asked = bench.tuning(permuted).model_copy(update={"seed": 21})
+    asked = replace(bench.tuning(permuted), seed=21)
     with pytest.raises(lost):
         bench.run(asked, should_stop=lost_at(5), checkpoint_interval_s=0)
     counter = lost_at(10**9)
