@@ -1,4 +1,4 @@
-"""What all parameters of stages have in common: a JSON form, the artifacts that they name, and tasks that they join."""
+"""Base classes of stage parameters: their JSON form, their input artifacts, and the appearing tasks that they join."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -13,39 +13,39 @@ from jobs.spec.base import Record
 
 
 class ArtifactKey(str):
-    """The key of a task whose artifact is read. A field of this type is an edge of the DAG; its name is the role."""
+    """The key of an input artifact. A field of this type is an edge of the DAG; its name is the role of the input."""
 
     __slots__ = ()
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Any string is taken, and becomes a key."""
+        """Validates any string into a key."""
         return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(strict=True))
 
 
 class StageParams(Record):
-    """The parameters of one stage: everything that can change its result, the artifacts that it reads included.
+    """The parameters of one stage: everything that can change its result, its input artifacts included.
 
     Attributes:
-        seed: What all that is drawn follows from; None where nothing is drawn.
+        seed: The random seed; None where the stage uses no randomness.
     """
 
     seed: int | None = None
 
     def document(self) -> dict[str, Json]:
-        """The JSON form, which keys are made of; what is None is left out."""
+        """The JSON form, which keys are computed from; fields that are None are left out."""
         return self.model_dump(exclude_none=True)
 
 
 def inputs_of(document: Mapping[str, Json]) -> dict[str, str]:
-    """The artifacts that a document of parameters names: role (dotted names of fields) -> key."""
+    """The input artifacts of a parameters document: role (dotted field names) -> key."""
     found: dict[str, str] = {}
     _collect(document, "", found)
     return found
 
 
 def _collect(value: Json, role: str, found: dict[str, str]) -> None:
-    # These are the types that pydantic gives; abstract ones take three times as long, and planning asks for every task.
+    # The concrete types that pydantic gives: abstract ones take three times as long, and this runs for every task.
     if isinstance(value, ArtifactKey):
         found[role] = value
     elif isinstance(value, dict):
@@ -58,12 +58,12 @@ def _collect(value: Json, role: str, found: dict[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppearingTask:
-    """A task that appears while a sweep runs.
+    """A task that becomes known while a sweep runs.
 
     Attributes:
-        params: Its parameters, of the kind that the joining record's `adds` names.
-        name: For people, what sets it apart from its siblings.
-        work: Hint of its cost among them.
+        params: Its parameters, of the type that the joining record's `adds` names.
+        name: Part of its label that distinguishes it from its siblings.
+        work: Its relative cost among them.
     """
 
     params: StageParams
@@ -72,13 +72,13 @@ class AppearingTask:
 
 
 class JoiningParams(StageParams):
-    """Parameters of a task that joins others which cannot be planned before one of its inputs is there.
+    """Parameters of a joining task: it also waits for appearing tasks, which depend on what one of its inputs measures.
 
-    The scheduler (to run them), the store's housekeeping (to keep them) and the joining stage (to read them) all derive
-    them with `jobs.task.joined_tasks`; their keys follow from these parameters and what was measured.
+    The scheduler (to run them), `orchard gc` (to keep them) and the joining stage (to read them) all derive the
+    appearing tasks with `jobs.task.joined_tasks`; their keys follow from these parameters and the measurements.
 
     Attributes:
-        adds: The record of the tasks that appear.
+        adds: The parameters type of the appearing tasks.
     """
 
     adds: ClassVar[type[StageParams]]
@@ -86,12 +86,12 @@ class JoiningParams(StageParams):
     @property
     @abstractmethod
     def source(self) -> ArtifactKey:
-        """The input whose measurements tell which tasks there are."""
+        """The input whose measurements determine the appearing tasks."""
 
     @abstractmethod
-    def pretended(self) -> Mapping[str, Json]:
-        """What the source might measure, for simulations, which compute nothing."""
+    def placeholder_measurements(self) -> Mapping[str, Json]:
+        """Plausible measurements of the source, for simulations."""
 
     @abstractmethod
     def branches(self, measured: Mapping[str, Json]) -> Sequence[AppearingTask]:
-        """The tasks that are joined, given what the source measured."""
+        """The appearing tasks, given the measurements of the source."""

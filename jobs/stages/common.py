@@ -1,4 +1,4 @@
-"""Parts that the parameters of several stages share: the data set, images of it, and how widths are chosen."""
+"""Records that the parameters of several stages share: data set, calibration data, and how widths are chosen."""
 
 from typing import Annotated, Any, Literal
 
@@ -26,31 +26,31 @@ Target = Literal["parameters", "macs", "latency"]
 
 
 class DatasetParams(Record):
-    """Which data set; where it lies is no part of it."""
+    """The data set; its location is not part of it."""
 
     dataset: str = Field(description="A data set of ours, or the user's own `package.module:callable`.")
     source: str | None = Field(default=None, description="Fingerprint of the user's own module.")
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the data set.")
     normalize: NormalizeSpec | None = None
-    fingerprint: str = Field(description="Names the content of its files.")
+    fingerprint: str = Field(description="Fingerprint of its files.")
 
 
 class CalibrationParams(Record):
-    """Images of the training split that a stage looks at; its seed chooses them."""
+    """Calibration data: images of the training split, drawn by the stage's seed."""
 
     data: DatasetParams
-    num_images: int | None = Field(default=None, ge=1, description="How many; None: all.")
+    num_images: int | None = Field(default=None, ge=1, description="None: all.")
 
 
 class DesignInput(Record):
-    """A smaller network that another method found."""
+    """A pruned network of another method, whose widths are a design."""
 
     network: ArtifactKey
-    channels: ArtifactKey = Field(description="The network that it was made from, with its channel groups.")
+    channels: ArtifactKey = Field(description="The network before pruning, with its channel groups.")
 
 
 class FollowedDesigns(AllocationRecord):
-    """In the proportions of designs that another method found: what a guided allocation of a sweep file becomes."""
+    """A guided allocation with its designs resolved to artifacts."""
 
     kind: Literal["guided"] = "guided"
     designs: tuple[DesignInput, ...]
@@ -77,27 +77,27 @@ PlannedAllocation = Annotated[
 
 
 class WidthParams(Record):
-    """How many channels of which group stay: the allocation, its target, and what it looks at."""
+    """How many channels each group keeps: the allocation, its target, and its inputs."""
 
     allocation: PlannedAllocation
     compression: float = Field(ge=0, lt=1, description="Fraction of the target's cost to remove.")
     target: Target = "parameters"
-    losses: ArtifactKey | None = Field(default=None, description="By how much the loss grows with each group cut.")
-    profile: ArtifactKey | None = Field(default=None, description="Times of the layers.")
-    memory_batch_size: int | None = Field(default=None, description="Images of a pass whose memory is limited.")
+    losses: ArtifactKey | None = Field(default=None, description="Sensitivity: the loss with each group cut alone.")
+    profile: ArtifactKey | None = Field(default=None, description="Latencies of the layers.")
+    memory_batch_size: int | None = Field(default=None, description="Batch size for the limit on memory.")
     source: str | None = Field(default=None, description="Fingerprint of the user's own module.")
-    ortools: str | None = Field(default=None, description="Version of the solver, where one is asked.")
+    ortools: str | None = Field(default=None, description="Version of the solver, where one is used.")
 
 
 class Removal(Record):
-    """Channels are removed: the ones of the lowest scores."""
+    """Remove the channels with the lowest scores."""
 
     kind: Literal["remove"] = "remove"
     scores: ArtifactKey
 
 
 class Resampling(Record):
-    """Channels are samples of functions: they are sampled anew."""
+    """Resample the integral network at the new widths."""
 
     kind: Literal["resample"] = "resample"
     partition: Partition
@@ -105,4 +105,4 @@ class Resampling(Record):
 
 
 Shrinking = Annotated[Removal | Resampling, Field(discriminator="kind")]
-"""How a network is made smaller at given widths."""
+"""How a network is brought to given widths."""

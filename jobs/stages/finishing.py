@@ -1,4 +1,4 @@
-"""Parameters of the stages that follow pruning: the protocols, and the evaluation."""
+"""Parameters of the stages that follow pruning: protocols and evaluation."""
 
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ class RepairParams(StageParams):
     """Parameters of `repair`."""
 
     network: ArtifactKey
-    dense: ArtifactKey = Field(description="The network that it lost channels of.")
+    dense: ArtifactKey = Field(description="The network before pruning.")
     images: CalibrationParams
     batch_size: int = Field(ge=1)
 
@@ -33,8 +33,8 @@ class ApplyParams(StageParams):
     source: str | None = Field(default=None, description="Fingerprint of its module.")
     arguments: dict[str, Any] = Field(default_factory=dict)
     needs: tuple[Literal["images", "labels", "dense"], ...] = ()
-    dense: ArtifactKey | None = Field(default=None, description="The model's own network, where it needs that.")
-    data: DatasetParams | None = Field(default=None, description="Where it needs images or labels.")
+    dense: ArtifactKey | None = Field(default=None, description="The dense network, if it is among `needs`.")
+    data: DatasetParams | None = Field(default=None, description="If images or labels are among `needs`.")
 
 
 class EvaluateParams(StageParams):
@@ -43,6 +43,6 @@ class EvaluateParams(StageParams):
     network: ArtifactKey
     data: DatasetParams
     split: Literal["validation", "test"] = "test"
-    num_images: int | None = Field(default=None, ge=1, description="The first so many; None: all.")
+    num_images: int | None = Field(default=None, ge=1, description="Evaluate on the first images only; None: all.")
     batch_size: int = Field(ge=1)
     measure: MeasureSpec

@@ -1,4 +1,4 @@
-"""Parameters of the stages that make a network smaller, and of the tuning before that."""
+"""Parameters of the stages that prune a network, and of partition tuning: tune, prune, reconstruct."""
 
 from typing import Annotated, Literal
 
@@ -21,7 +21,7 @@ class TuneParams(StageParams):
 
 
 class ChannelPruning(Record):
-    """Whole channels go."""
+    """Structured pruning: whole channels are removed."""
 
     kind: Literal["channels"] = "channels"
     network: ArtifactKey
@@ -31,27 +31,27 @@ class ChannelPruning(Record):
 
 
 class WeightPruning(Record):
-    """Single weights become zero."""
+    """Unstructured pruning: single weights are set to zero."""
 
     kind: Literal["weights"] = "weights"
     network: ArtifactKey
     rewound: ArtifactKey | None = Field(
-        default=None, description="The network whose values the weights that are left return to."
+        default=None, description="The network to whose values the remaining weights are reset."
     )
     scope: Literal["global", "layer"]
-    linear: bool = Field(description="Linear layers lose weights, too.")
+    linear: bool = Field(description="Prune linear layers, too.")
     compression: float = Field(ge=0, lt=1, description="Fraction of all parameters to remove.")
-    round: int = Field(default=1, ge=1, description="Which one of the rounds it is.")
+    round: int = Field(default=1, ge=1, description="Number of this round.")
     rounds: int = Field(default=1, ge=1)
 
 
 class ChannelRewinding(Record):
-    """The channels that another task removed are removed from an earlier network of the same training."""
+    """Weight rewinding: the pruned network's channels are removed from an earlier network of the same training."""
 
     kind: Literal["rewind"] = "rewind"
     network: ArtifactKey
-    channels: ArtifactKey = Field(description="The channel groups of both.")
-    pruned: ArtifactKey = Field(description="What the other task left.")
+    channels: ArtifactKey = Field(description="The channel groups of both networks.")
+    pruned: ArtifactKey = Field(description="The pruned network.")
 
 
 class PruneParams(StageParams):

@@ -1,4 +1,4 @@
-"""Parameters of the stages that look at a network before it is made smaller."""
+"""Parameters of the stages that analyse a network before pruning: observe, score, sense, profile."""
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ class ObserveParams(StageParams):
 
 
 class Observed(Record):
-    """A calibration pass that a criterion reads."""
+    """The result of a calibration pass that a criterion reads."""
 
     observation: str
     artifact: ArtifactKey
@@ -30,7 +30,7 @@ class ScoreParams(StageParams):
     network: ArtifactKey
     criterion: str = Field(description="One of ours, or the user's own `package.module:callable`.")
     source: str | None = Field(default=None, description="Fingerprint of the user's own module.")
-    observed: Observed | None = Field(default=None, description="None where weights are enough.")
+    observed: Observed | None = Field(default=None, description="None: weights only.")
 
 
 class SenseParams(StageParams):
@@ -38,7 +38,7 @@ class SenseParams(StageParams):
 
     network: ArtifactKey
     how: Shrinking
-    fractions: tuple[float, ...] = Field(description="Of a group's width, to which it alone is cut.")
+    fractions: tuple[float, ...] = Field(description="Fractions of its width to which each group alone is cut.")
     images: CalibrationParams
     batch_size: int = Field(ge=1)
 
@@ -47,4 +47,4 @@ class ProfileParams(StageParams):
     """Parameters of `profile`."""
 
     network: ArtifactKey
-    batch_size: int = Field(ge=1, description="Images in a pass.")
+    batch_size: int = Field(ge=1, description="Images per forward pass.")

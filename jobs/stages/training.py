@@ -1,4 +1,4 @@
-"""Parameters of the stage `train`, one record for each way in which a network comes to its weights."""
+"""Parameters of the stage `train`, one record for each training procedure."""
 
 from typing import Annotated, Any, Literal
 
@@ -12,27 +12,27 @@ from jobs.stages.common import DatasetParams
 
 
 class ModelWeights(Record):
-    """A model's own network: learnt from the data, loaded from a checkpoint, or as it starts out."""
+    """A model's own network: trained, loaded from a checkpoint, or with its initial weights."""
 
     kind: Literal["model"] = "model"
     network: str = Field(description="As the sweep file names it.")
     source: str | None = Field(default=None, description="Fingerprint of the user's own module.")
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the network.")
-    weights: str | None = Field(default=None, description="Fingerprint of the checkpoint that is loaded.")
-    recipe: Recipe | None = Field(default=None, description="Of the training; None where it is not trained.")
+    weights: str | None = Field(default=None, description="Fingerprint of the checkpoint to load.")
+    recipe: Recipe | None = Field(default=None, description="Training recipe; None: not trained.")
 
 
 class IntegralTraining(Record):
-    """An integral network is trained at all sizes at once (INN, Algorithm 1)."""
+    """Train an integral network at all sizes at once (INN, Algorithm 1)."""
 
     kind: Literal["integral"] = "integral"
     network: ArtifactKey
     recipe: Recipe
-    smallest: float = Field(gt=0, le=1, description="Smallest size drawn, as a fraction of the width.")
+    smallest: float = Field(gt=0, le=1, description="Smallest size sampled, as a fraction of the width.")
 
 
 class FurtherTraining(Record):
-    """All weights of a network are trained on: fine-tuning, or a part of the model's own schedule once more."""
+    """Train all weights of a network further: fine-tuning, or a part of the model's own schedule again."""
 
     kind: Literal["further"] = "further"
     network: ArtifactKey
@@ -40,31 +40,31 @@ class FurtherTraining(Record):
 
 
 class ScratchBudget(Record):
-    """The epochs of a training from scratch cost what the dense network's cost (Rethinking, section 3)."""
+    """Scratch-B: as many epochs as take the MACs of the dense network's training (Rethinking, section 3)."""
 
-    cap: float | None = Field(default=None, ge=1, description="At most so many times the epochs.")
-    fine_tuning_epochs: int = Field(default=0, ge=0, description="What fine-tuning would have cost on top.")
+    cap: float | None = Field(default=None, ge=1, description="At most this multiple of the epochs.")
+    fine_tuning_epochs: int = Field(default=0, ge=0, description="Fine-tuning epochs whose MACs are added.")
 
 
 class ScratchTraining(Record):
-    """A fresh network of a smaller one's widths is trained."""
+    """Train the pruned architecture from random weights."""
 
     kind: Literal["scratch"] = "scratch"
     network: ArtifactKey
-    dense: ArtifactKey = Field(description="The network before it was pruned.")
+    dense: ArtifactKey = Field(description="The network before pruning.")
     recipe: Recipe
-    budget: ScratchBudget | None = Field(default=None, description="None: as many epochs as the recipe says.")
+    budget: ScratchBudget | None = Field(default=None, description="None: the epochs of the recipe (Scratch-E).")
 
 
 class SparseTraining(Record):
-    """A network is trained so that parts of it go towards zero."""
+    """Sparsity-inducing training."""
 
     kind: Literal["sparse"] = "sparse"
     network: ArtifactKey
     recipe: Recipe
-    sparsify: SparsifySpec = Field(description="What brings them there; its own `train` is the recipe.")
+    sparsify: SparsifySpec = Field(description="The regulariser; its `train` is the recipe.")
     compression: float | None = Field(
-        default=None, ge=0, lt=1, description="Of the point, where what goes to zero depends on it."
+        default=None, ge=0, lt=1, description="Of the point, where the training depends on it."
     )
 
 
