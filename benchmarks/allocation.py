@@ -47,7 +47,7 @@ class AllocationRow:
     used: dict[str, float]
 
 
-def question_of(module: nn.Module, channel_map: ChannelMap) -> AllocationProblem:
+def problem_of(module: nn.Module, channel_map: ChannelMap) -> AllocationProblem:
     """The target of 40 % with everything to look at."""
     times = time_layers(module, _SHAPE, batch_size=1, device=torch.device("cpu"), should_stop=lambda: False)
     scores = absolute_sums(module.state_dict(), channel_map)
@@ -104,7 +104,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     module = build(network).eval()
-    problem = question_of(module, find_groups(module, _SHAPE))
+    problem = problem_of(module, find_groups(module, _SHAPE))
     limits = limits_of(problem, macs=0.5, latency=0.5, memory=0.55, batch_size=1)
     plain, normalized = (measure(problem, limits, normalize) for normalize in ("none", "group"))
     print(f"{network}: of each limit's whole remain {plain.used}; normalized {normalized.used}")

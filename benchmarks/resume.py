@@ -28,7 +28,7 @@ from jobs.stages.table import StageKind
 from jobs.task import Attempt
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.commands.reporting import sync
-from orchestrator.driver.journalling import JournalKeeper, cost_model_of
+from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
 from orchestrator.driver.resume import resume_point
 from orchestrator.driver.run import drive
 from orchestrator.planning import Plan, PlanEnvironment, PlannedCurve, PlannedPoint, plan_sweep
@@ -62,7 +62,7 @@ def run_all(store: ArtifactStore, spec: SweepSpec, plan: Plan) -> int:
     backend = SimulatedBackend(Slots(cpus=64, gpus=0), duration_s=lambda attempt: 1.0, outcome=outcome)
     with store.open_journal(spec.name, "driver") as journal:
         attempts = scheduler.start(frozenset(), {})
-        summary = drive(scheduler, attempts, backend, [JournalKeeper(journal)], clock=lambda: backend.now_s)
+        summary = drive(scheduler, attempts, backend, [JournalWriter(journal)], clock=lambda: backend.now_s)
     return summary.computed
 
 

@@ -23,8 +23,8 @@ from benchmarks.tasks import numbered_tasks
 from jobs.outcome import Outcome
 from jobs.task import Task
 from orchestrator.backends.ray_cluster import RayBackend
-from orchestrator.backends.ray_cluster.worker import Workplace, execute
-from orchestrator.driver.journalling import JournalKeeper
+from orchestrator.backends.ray_cluster.worker import WorkerConfig, execute
+from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.run import drive
 from orchestrator.scheduling.cost_model import CostModel
 from orchestrator.scheduling.scheduler import Lane, Scheduler
@@ -40,8 +40,8 @@ def _empty_stage(context: AnyContext) -> Product:
     return Product(measurements={})
 
 
-def _execute_empty(task: Task, place: Workplace) -> Outcome:
-    return execute(task, place, stage_of=lambda stage: _empty_stage)
+def _execute_empty(task: Task, config: WorkerConfig) -> Outcome:
+    return execute(task, config, stage_of=lambda stage: _empty_stage)
 
 
 def through_orchard(backend: RayBackend, journal: Journal, cost_model: CostModel, count: int, salt: int) -> float:
@@ -51,7 +51,7 @@ def through_orchard(backend: RayBackend, journal: Journal, cost_model: CostModel
     started = time.perf_counter()
     scheduler = Scheduler(tasks, list(tasks), limits=limits, cost_model=cost_model)
     attempts = scheduler.start(frozenset(), {}, now_s=time.monotonic())
-    summary = drive(scheduler, attempts, backend, [JournalKeeper(journal)])
+    summary = drive(scheduler, attempts, backend, [JournalWriter(journal)])
     seconds = time.perf_counter() - started
     if summary.computed != count:
         raise RuntimeError(f"{summary.computed} of {count} tasks were computed: {summary.failures[:1]}")

@@ -1,6 +1,6 @@
-"""What curves amount to when they are compared: the area under each, the distance to dense, the Pareto front.
+"""Compares curves: area under the curve, accuracy change to the dense network, Pareto front, fractions kept.
 
-Pure functions of measured points. This module refuses to know how any of it is shown.
+Pure functions of measured points.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,22 +14,22 @@ from orchestrator.report.table import CurveSummary, SummaryRow, summarize
 from orchestrator.results import Curve, Point
 
 COSTS = ("params", "macs", "latency_p50_s")
-"""What a point of the Pareto front may be cheap in; where a point lacks one, it is left out for all."""
+"""The costs of the Pareto front; a cost that one of the points lacks is ignored."""
 
 
 _name = attrgetter("model", "dataset", "method", "protocol")
-"""What a curve and its row of a summary have in common."""
+"""The fields that identify a curve's row in a summary."""
 
 
 def areas(summary: CurveSummary) -> dict[SummaryRow, float]:
-    """Mean accuracy over the compressions that all methods of a model reach: the normalised area under each curve.
+    """The normalised area under each curve: mean accuracy over the range of compressions that all methods share.
 
-    Trapezoids through the means over the seeds, from the dense network (or, without it, from the largest of the
-    smallest compressions) to the smallest of the largest. So that no method gains by stopping early.
+    Trapezoidal rule on the means over the seeds, from the dense network (or, without it, from the largest of the
+    smallest compressions) to the smallest of the largest ones, so that no method gains by stopping early.
 
     Returns:
-        Row -> area, a fraction like accuracy; rows of a single point, of the dense network, and of methods that share
-        no range with the others have none.
+        Row -> area, a fraction like accuracy; no entry for rows with a single point, for the dense network, and for
+        methods that share no range with the others.
     """
     found: dict[SummaryRow, float] = {}
     for model in dict.fromkeys((row.model, row.dataset) for row in summary.rows):
@@ -47,7 +47,7 @@ def areas(summary: CurveSummary) -> dict[SummaryRow, float]:
 
 
 def areas_of_curves(curves: Sequence[Curve]) -> dict[PlannedCurve, float]:
-    """The same for every curve that has one; the seeds of a method share it."""
+    """The area of every curve that has one; the seeds of a method share it."""
     found = {_name(row): area for row, area in areas(summarize(curves)).items()}
     return {curve.plan: found[_name(curve.plan)] for curve in curves if _name(curve.plan) in found}
 
@@ -72,9 +72,9 @@ def _at(line: Sequence[tuple[float, float]], x: float) -> float:
 
 
 def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
-    """By a point's key: its accuracy less that of the dense network of the same model, seed and data set.
+    """Key of a point -> its accuracy minus that of the dense network of the same model, seed and data set.
 
-    Points whose dense network is not measured are absent.
+    Points whose dense network is not measured are left out.
     """
     dense = {
         (curve.plan.model, curve.plan.dataset, curve.plan.seed): curve.points[0].metrics["accuracy"]
@@ -90,10 +90,10 @@ def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
 
 
 def pareto_front(curves: Sequence[Curve]) -> frozenset[str]:
-    """Keys of the points that no other of the same model beats.
+    """Keys of the points that no other point of the same model dominates.
 
-    A point beats another that it equals or betters in accuracy and in every cost of `COSTS` that all points of the
-    model have, and betters in one.
+    A point dominates another if it is at least as good in accuracy and in every cost of `COSTS` that all points of the
+    model have, and better in one.
     """
     models: dict[tuple[str, str], dict[str, Point]] = {}
     for curve in curves:
@@ -108,22 +108,22 @@ def _front(points: Mapping[str, Point]) -> list[str]:
         key: (-point.metrics["accuracy"], *(point.metrics[name] for name in costs)) for key, point in points.items()
     }
     front: list[str] = []
-    for key in sorted(losses, key=losses.__getitem__):  # whoever beats a point comes before it
-        if not any(_beats(losses[other], losses[key]) for other in front):
+    for key in sorted(losses, key=losses.__getitem__):  # a dominating point sorts first
+        if not any(_dominates(losses[other], losses[key]) for other in front):
             front.append(key)
     return front
 
 
-def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
+def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     return one != other and all(mine <= theirs for mine, theirs in zip(one, other, strict=True))
 
 
 def kept_fractions(curves: Sequence[Curve], asked: float, of: str) -> dict[tuple[str, str], dict[str, float]]:
-    """(method, protocol) -> channel group or parameter -> the fraction of it that is left, mean over the seeds.
+    """(method, protocol) -> channel group or parameter -> the fraction of it that is kept, mean over the seeds.
 
     Args:
-        curves: Of one model.
-        asked: The compression; methods not measured there are absent.
+        curves: The curves of one model.
+        asked: The target compression; methods not measured there are left out.
         of: `channels` or `weights`.
     """
     found: dict[tuple[str, str], dict[str, list[float]]] = {}

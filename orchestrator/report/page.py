@@ -1,6 +1,6 @@
-"""One HTML page that holds a whole sweep: no link, no script, nothing fetched, so that it can be mailed and kept.
+"""Renders a sweep as one self-contained HTML page, without links or scripts, so that it can be mailed and archived.
 
-How it looks is in `page.html.j2`. Figures and means come from the modules beside it.
+The template is `page.html.j2`.
 """
 
 import base64
@@ -27,9 +27,9 @@ class _Table:
     """A table of the page.
 
     Attributes:
-        head: What stands above its columns.
+        head: Column headings.
         rows: The cells of each row, as many as `head` has.
-        names: How many of the first columns hold names; numbers stand in the others.
+        names: Number of leading columns that hold names; the others hold numbers.
     """
 
     head: Sequence[str]
@@ -43,10 +43,10 @@ def html_page(
     """The page of a sweep.
 
     Args:
-        record: What the sweep asked for.
-        curves: What it has measured so far.
-        figure: The figure as PNG, where it is drawn already.
-        patterns: The figure of what is kept of which layer, where there is one.
+        record: The sweep.
+        curves: Its curves, as far as measured.
+        figure: The figure of the curves as PNG; drawn if it is not given.
+        patterns: The figure of the fractions kept as PNG, if there is one.
     """
     versions = [*sorted(record.versions.items()), ("git commit", record.git_commit or "unknown")]
     return _template().render(
@@ -70,7 +70,7 @@ def html_page(
 
 
 def figure_title(record: SweepRecord) -> str:
-    """What stands above the sweep's figure."""
+    """The title of the sweep's figure."""
     return f"{record.name}: accuracy after pruning"
 
 
@@ -82,7 +82,7 @@ def sweep_yaml(record: SweepRecord) -> str:
 
 @cache
 def _template() -> Template:
-    """The page's template: what is put into it is escaped, and a name that it lacks is an error."""
+    """The page's template: values are escaped, and an undefined name is an error."""
     folder = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
         loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
@@ -106,7 +106,7 @@ def _facts(curves: Sequence[Curve]) -> str:
 
 def _summary(curves: Sequence[Curve]) -> _Table:
     summary = summarize(curves)
-    under = areas(summary)
+    area_of = areas(summary)
     head = ["model", "data set", "method", *map(percent, summary.asked), "area"]
     rows = [
         [
@@ -114,7 +114,7 @@ def _summary(curves: Sequence[Curve]) -> _Table:
             row.dataset,
             row_name(row, summary.rows),
             *summary.texts(row),
-            f"{100 * under[row]:.1f}" if row in under else "",
+            f"{100 * area_of[row]:.1f}" if row in area_of else "",
         ]
         for row in summary.rows
     ]
