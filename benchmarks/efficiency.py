@@ -1,8 +1,8 @@
 """How close a sweep comes to the time that its slots allow, and Ray Tune with the same trials.
 
 Tasks of one second (asleep, so that two cores can pretend to be eight) on a real Ray of eight one-CPU slots, through
-machine, backend, store and journal. Ideal is tasks / slots x 1 s. A few empty tasks have run before, so that Orchard's
-worker processes are there. Ray Tune then runs as many trials of one second on the same Ray, eight at a time, its
+scheduler, backend, store and journal. Ideal is tasks / slots x 1 s. A few empty tasks run first, so that Orchard's
+worker processes exist. Ray Tune then runs as many trials of one second on the same Ray, eight at a time, its
 loggers off and its actors reused, which is the fastest it offers; it starts these actors anew in every experiment.
 Figures: ratio_to_ideal, tune_ratio_to_ideal, tasks, ideal_s.
 """

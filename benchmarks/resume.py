@@ -1,7 +1,7 @@
 """How long a finished sweep takes to be found finished, and to be brought to an empty MLflow.
 
 `replan_s` is what `orchard run` does before it says that there is nothing to compute: plan the sweep, ask the store
-what it has, read the journal, build the state machine. The store is a local folder with an artifact for each of 10,000
+what it has, read the journal, build the scheduler. The store is a local folder with an artifact for each of 10,000
 tasks. The lower bound in the same run is reading the manifests that it has to read, by plain `json`.
 `sync_s` is `orchard sync` of 1,000 curves (10 models, 10 methods, 10 seeds) of 10 points to an SQLite database that
 does not exist yet: its tables, the import of mlflow and the report included. Its peer is MLflow alone: `create_run`,

@@ -1,9 +1,9 @@
 """How many empty tasks a second go through Orchard's Ray backend, against plain Ray.
 
-Both run on one Ray in alternation, with the same number of tasks in flight. Orchard's tasks pass the state machine, ask
-the store whether their driver still holds the sweep, commit an artifact (with fsync) and are noted in a journal; plain
-Ray's do nothing. The Ray has four slots whatever the machine has, so that on two cores a worker that waits for the disk
-leaves its core to another. The machine learns from the first pass how long the tasks take, as it does in a sweep.
+Both run on one Ray in alternation, with the same number of tasks in flight. Orchard's tasks pass the scheduler, check
+the lease of their driver, commit an artifact (with fsync) and are written to a journal; plain Ray's do nothing. The Ray
+has four slots whatever the machine has, so that on two cores a worker that waits for the disk leaves its core to
+another. The cost model learns from the first pass how long the tasks take, as it does in a sweep.
 Figures: ratio_to_ray (median over pairs), tasks_per_s, ray_tasks_per_s, peak_bytes (of the driver).
 """
 
@@ -45,7 +45,7 @@ def _execute_empty(task: Task, config: WorkerConfig) -> Outcome:
 
 
 def through_orchard(backend: RayBackend, journal: Journal, cost_model: CostModel, count: int, salt: int) -> float:
-    """Tasks per second through machine, backend, store and journal."""
+    """Tasks per second through scheduler, backend, store and journal."""
     tasks = numbered_tasks(count, salt)
     limits = dict.fromkeys(Lane, float(IN_FLIGHT))
     started = time.perf_counter()

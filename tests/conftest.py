@@ -1,4 +1,4 @@
-"""Shared ground of all tests: one thread, shapes checked, and sweeps small enough for seconds."""
+"""Set-up shared by all tests: one thread, checked tensor shapes, and sweeps that run in seconds."""
 
 import os
 from pathlib import Path

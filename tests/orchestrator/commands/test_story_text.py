@@ -1,4 +1,4 @@
-"""What people are told of attempts: by line, and after a small real sweep whose stages fail as a test wants them to."""
+"""How attempts are printed: line by line, and after a small real sweep whose stages fail on demand."""
 
 import json
 import sys

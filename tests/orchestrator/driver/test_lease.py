@@ -1,4 +1,4 @@
-"""A driver's hold on its sweep: real leases in a folder, heartbeats every few milliseconds."""
+"""The lease of a running driver: real leases in a folder, heartbeats every few milliseconds."""
 
 import os
 import signal

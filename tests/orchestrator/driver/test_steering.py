@@ -1,4 +1,4 @@
-"""How much is in flight, and how a run is stopped: on the simulated backend, with a hold that a test moves."""
+"""In-flight limits, and how a run is stopped: on the simulated backend, with a test double of the lease."""
 
 from plain_tasks import plain_task, plain_tasks
 
@@ -13,7 +13,7 @@ from orchestrator.scheduling.sharing import Claim
 
 
 class LeaseDouble:
-    """Says what a test wants; records what it is asked."""
+    """A driver's lease whose state a test sets; records calls."""
 
     def __init__(self, reason="", others=()):
         self.reason = reason

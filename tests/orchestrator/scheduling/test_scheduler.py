@@ -212,7 +212,7 @@ def test_what_a_committed_source_has_measured_must_be_told():
 
 
 def only(stage=StageKind.SCORE, num_gpus=0.0, **changes):
-    """A machine with one running task, and that task."""
+    """A scheduler with one running task, and that task."""
     each = replace(task(stage, num_gpus=num_gpus), **changes)
     state = scheduler({each.key: each}, [each.key])
     state.start(frozenset(), {})

@@ -246,7 +246,7 @@ def test_the_kinds_of_nodes_are_those_that_are_there(backend):
 
 
 def test_more_memory_than_any_node_has_waits(backend):
-    """The machine refuses such requests by `node_kinds`; here it is seen that the request arrives at Ray at all."""
+    """`check_feasible` rejects such requests by `node_kinds`; this test shows that the request reaches Ray."""
     greedy = attempt(doing("greedy"), resources=Resources(memory_bytes=1 << 50))
     backend.submit([greedy])
     assert backend.wait(1.0) == []
