@@ -1,5 +1,5 @@
-# Everything that a fresh machine with Python >= 3.11, git and make needs. `make demo` and `make test` set up by
-# themselves; `make setup` alone makes the environment in .venv.
+# Needs Python >= 3.11, git and make. `make demo` and `make test` set up the environment themselves; `make setup` only
+# creates it, in .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -1,12 +1,12 @@
-"""How good the widths are that CP-SAT chooses under four limits at once, how fast, and how near they are proven to be.
+"""The widths that CP-SAT chooses under four limits at once: their quality, solving time, and proven optimality gap.
 
-ResNet-50 (torchvision, random weights, l1 scores) at 224 x 224: 40 % of the parameters go, half of the
-multiply-accumulates, half of the latency as profiled here (one image, one thread) and 55 % of the peak memory may stay;
-widths are multiples of 8. Beside it the best uniform allocation that meets the same limits: the largest common
-fraction, widths rounded down to whole numbers of any kind. Figures, with scores as they are:
+ResNet-50 (torchvision, random weights, l1 scores) at 224 x 224: compression 40 %, at most half of the MACs, half of the
+latency as profiled here (one image, one thread) and 55 % of the peak memory; widths are multiples of 8. Compared with
+the best uniform allocation that meets the same limits: the largest common fraction, widths rounded down. Figures, with
+unnormalised scores:
 
-- seconds: processor seconds, of one thread, of making the model and solving it;
-- gap: by how much the proven bound is above the score that is kept, as a fraction of it;
+- seconds: CPU seconds, of one thread, of building the model and solving it;
+- gap: the proven bound over the score that is kept, minus 1;
 - score_ratio_to_uniform: score that is kept over that of the best uniform allocation.
 
 The same with scores relative to their group's mean stands beside them (`*_normalized`). --quick: ResNet-18.
@@ -39,7 +39,7 @@ _PARTS = 4096  # of the common fraction's range
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationRow:
-    """What came of one question."""
+    """The result of one problem."""
 
     seconds: float
     gap: float
@@ -47,7 +47,7 @@ class AllocationRow:
     used: dict[str, float]
 
 
-def question_of(module: nn.Module, channel_map: ChannelMap) -> AllocationProblem:
+def problem_of(module: nn.Module, channel_map: ChannelMap) -> AllocationProblem:
     """The target of 40 % with everything to look at."""
     times = time_layers(module, _SHAPE, batch_size=1, device=torch.device("cpu"), should_stop=lambda: False)
     scores = absolute_sums(module.state_dict(), channel_map)
@@ -104,7 +104,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     module = build(network).eval()
-    problem = question_of(module, find_groups(module, _SHAPE))
+    problem = problem_of(module, find_groups(module, _SHAPE))
     limits = limits_of(problem, macs=0.5, latency=0.5, memory=0.55, batch_size=1)
     plain, normalized = (measure(problem, limits, normalize) for normalize in ("none", "group"))
     print(f"{network}: of each limit's whole remain {plain.used}; normalized {normalized.used}")

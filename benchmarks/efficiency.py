@@ -1,8 +1,8 @@
 """How close a sweep comes to the time that its slots allow, and Ray Tune with the same trials.
 
 Tasks of one second (asleep, so that two cores can pretend to be eight) on a real Ray of eight one-CPU slots, through
-machine, backend, store and journal. Ideal is tasks / slots x 1 s. A few empty tasks have run before, so that Orchard's
-worker processes are there. Ray Tune then runs as many trials of one second on the same Ray, eight at a time, its
+scheduler, backend, store and journal. Ideal is tasks / slots x 1 s. A few empty tasks run first, so that Orchard's
+worker processes exist. Ray Tune then runs as many trials of one second on the same Ray, eight at a time, its
 loggers off and its actors reused, which is the fastest it offers; it starts these actors anew in every experiment.
 Figures: ratio_to_ideal, tune_ratio_to_ideal, tasks, ideal_s.
 """
@@ -21,8 +21,8 @@ from benchmarks.tasks import NumberedParams, numbered_tasks
 from jobs.outcome import Outcome
 from jobs.task import Task
 from orchestrator.backends.ray_cluster import RayBackend
-from orchestrator.backends.ray_cluster.worker import Workplace, execute
-from orchestrator.driver.journalling import JournalKeeper
+from orchestrator.backends.ray_cluster.worker import WorkerConfig, execute
+from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.run import drive
 from orchestrator.driver.steering import capacity, in_flight_limits
 from orchestrator.scheduling.scheduler import Scheduler
@@ -38,8 +38,8 @@ def _sleeping_stage(context: AnyContext) -> Product:
     return Product(measurements={})
 
 
-def _execute_sleeping(task: Task, place: Workplace) -> Outcome:
-    return execute(task, place, stage_of=lambda stage: _sleeping_stage)
+def _execute_sleeping(task: Task, config: WorkerConfig) -> Outcome:
+    return execute(task, config, stage_of=lambda stage: _sleeping_stage)
 
 
 def through_orchard(backend: RayBackend, journal: Journal, count: int, salt: int) -> float:
@@ -49,7 +49,7 @@ def through_orchard(backend: RayBackend, journal: Journal, count: int, salt: int
     started = time.perf_counter()
     scheduler = Scheduler(tasks, list(tasks), limits=limits)
     attempts = scheduler.start(frozenset(), {}, now_s=time.monotonic())
-    summary = drive(scheduler, attempts, backend, [JournalKeeper(journal)])
+    summary = drive(scheduler, attempts, backend, [JournalWriter(journal)])
     seconds = time.perf_counter() - started
     if summary.computed != count:
         raise RuntimeError(f"{summary.computed} of {count} tasks were computed: {summary.failures[:1]}")

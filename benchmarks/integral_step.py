@@ -1,4 +1,4 @@
-"""What an integral network costs beside an ordinary one: a training step, an evaluation, a change of size.
+"""The cost of an integral network relative to an ordinary one: a training step, an evaluation, a change of size.
 
 ResNet-18 for small images (stages of 64, 128, 256 and 512 channels, batch norm not folded), 32 x 32 pixels, all channel
 groups continuous with a coefficient per channel, and a uniform partition of one sample fewer, so that every weight is

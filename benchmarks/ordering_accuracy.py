@@ -1,4 +1,4 @@
-"""What the order of the channels is worth: accuracy after uniform resampling, for each ordering and each distance.
+"""The effect of the channel order: accuracy after uniform resampling, for each ordering and each distance.
 
 Trained networks, batch norms folded, no data and no tuning; every width and every cell is uniform, so that what differs
 is the order alone. It is a sweep like any other, run by Orchard itself in one process. Figures are test accuracies in

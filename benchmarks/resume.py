@@ -1,7 +1,7 @@
 """How long a finished sweep takes to be found finished, and to be brought to an empty MLflow.
 
 `replan_s` is what `orchard run` does before it says that there is nothing to compute: plan the sweep, ask the store
-what it has, read the journal, build the state machine. The store is a local folder with an artifact for each of 10,000
+what it has, read the journal, build the scheduler. The store is a local folder with an artifact for each of 10,000
 tasks. The lower bound in the same run is reading the manifests that it has to read, by plain `json`.
 `sync_s` is `orchard sync` of 1,000 curves (10 models, 10 methods, 10 seeds) of 10 points to an SQLite database that
 does not exist yet: its tables, the import of mlflow and the report included. Its peer is MLflow alone: `create_run`,
@@ -28,7 +28,7 @@ from jobs.stages.table import StageKind
 from jobs.task import Attempt
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.commands.reporting import sync
-from orchestrator.driver.journalling import JournalKeeper, cost_model_of
+from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
 from orchestrator.driver.resume import resume_point
 from orchestrator.driver.run import drive
 from orchestrator.planning import Plan, PlanEnvironment, PlannedCurve, PlannedPoint, plan_sweep
@@ -62,7 +62,7 @@ def run_all(store: ArtifactStore, spec: SweepSpec, plan: Plan) -> int:
     backend = SimulatedBackend(Slots(cpus=64, gpus=0), duration_s=lambda attempt: 1.0, outcome=outcome)
     with store.open_journal(spec.name, "driver") as journal:
         attempts = scheduler.start(frozenset(), {})
-        summary = drive(scheduler, attempts, backend, [JournalKeeper(journal)], clock=lambda: backend.now_s)
+        summary = drive(scheduler, attempts, backend, [JournalWriter(journal)], clock=lambda: backend.now_s)
     return summary.computed
 
 

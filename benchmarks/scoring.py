@@ -1,8 +1,8 @@
-"""What a pass that scores channels costs beside a plain evaluation pass over the same images.
+"""The cost of calibration passes relative to a plain evaluation pass over the same images.
 
 ResNet-18 and VGG-16 with batch norm for small images, and CIFAR ResNet-56, all with random weights, on random images of
-32 x 32 pixels. Passes alternate within one run; ratios are medians over pairs. `pass_ratio`: all streamed statistics of
-activations at once, which seven criteria read, for every compression. `gradient_ratio`: the pass behind taylor, fisher
+32 x 32 pixels. Passes alternate within one run; ratios are medians over pairs. `pass_ratio`: all streamed activation
+statistics at once, which seven criteria read, for every compression. `gradient_ratio`: the pass behind taylor, fisher
 and snip. `rank_ratio`: the pass behind hrank, a singular value decomposition per map, on a sixteenth of the images; it
 is no part of the streamed pass. `units`: how many evaluation passes the pass behind loss-change takes. `evaluation_s`:
 seconds of the evaluation pass.

@@ -1,4 +1,4 @@
-"""What sharing is worth: stage-seconds of a sweep whose trials share stages, beside those of the same trials alone.
+"""The savings of sharing: stage-seconds of a sweep whose trials share stages, relative to the same trials alone.
 
 The shape of Integral Neural Networks' Figure 1: eight methods x five compressions x three seeds, here on scikit-learn's
 digits with the quickstart's network. Together, they are one sweep in one store: what trials have in common is computed

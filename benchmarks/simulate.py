@@ -1,6 +1,6 @@
 """A sweep of a million tasks over ten thousand GPU slots, on a virtual clock, with failures and preemptions injected.
 
-The real planner, the real machine and the real loop drive the simulated backend. The sweep is that of a user who brings
+The real planner, scheduler and main loop drive the simulated backend. The sweep is that of a user who brings
 trained networks: every method, many models and seeds, one GPU per tuning and evaluation. Durations differ by stage and
 by task, drawn from the task's key; one attempt in a hundred is lost to a preemption or a transient fault on its way.
 The bound is max(work / slots, critical path), where work counts all that ran on a GPU, lost attempts included: no
@@ -49,7 +49,7 @@ def _draws(attempt: Attempt) -> tuple[float, float]:
 
 
 class World:
-    """How long attempts take and what comes of them.
+    """The durations and outcomes of attempts.
 
     Attributes:
         gpu_work_s: GPU-seconds of all attempts so far.
@@ -70,7 +70,7 @@ class World:
         return seconds
 
     def outcome(self, attempt: Attempt) -> Outcome:
-        """What comes of it."""
+        """The outcome of an attempt."""
         task, (length, fate) = attempt.task, _draws(attempt)
         if fate < _FAULTS:
             cause = Cause.PREEMPTED if length < 0.5 else Cause.TRANSIENT

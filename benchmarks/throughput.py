@@ -1,9 +1,9 @@
 """How many empty tasks a second go through Orchard's Ray backend, against plain Ray.
 
-Both run on one Ray in alternation, with the same number of tasks in flight. Orchard's tasks pass the state machine, ask
-the store whether their driver still holds the sweep, commit an artifact (with fsync) and are noted in a journal; plain
-Ray's do nothing. The Ray has four slots whatever the machine has, so that on two cores a worker that waits for the disk
-leaves its core to another. The machine learns from the first pass how long the tasks take, as it does in a sweep.
+Both run on one Ray in alternation, with the same number of tasks in flight. Orchard's tasks pass the scheduler, check
+the lease of their driver, commit an artifact (with fsync) and are written to a journal; plain Ray's do nothing. The Ray
+has four slots whatever the machine has, so that on two cores a worker that waits for the disk leaves its core to
+another. The cost model learns from the first pass how long the tasks take, as it does in a sweep.
 Figures: ratio_to_ray (median over pairs), tasks_per_s, ray_tasks_per_s, peak_bytes (of the driver).
 """
 
@@ -23,8 +23,8 @@ from benchmarks.tasks import numbered_tasks
 from jobs.outcome import Outcome
 from jobs.task import Task
 from orchestrator.backends.ray_cluster import RayBackend
-from orchestrator.backends.ray_cluster.worker import Workplace, execute
-from orchestrator.driver.journalling import JournalKeeper
+from orchestrator.backends.ray_cluster.worker import WorkerConfig, execute
+from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.run import drive
 from orchestrator.scheduling.cost_model import CostModel
 from orchestrator.scheduling.scheduler import Lane, Scheduler
@@ -40,18 +40,18 @@ def _empty_stage(context: AnyContext) -> Product:
     return Product(measurements={})
 
 
-def _execute_empty(task: Task, place: Workplace) -> Outcome:
-    return execute(task, place, stage_of=lambda stage: _empty_stage)
+def _execute_empty(task: Task, config: WorkerConfig) -> Outcome:
+    return execute(task, config, stage_of=lambda stage: _empty_stage)
 
 
 def through_orchard(backend: RayBackend, journal: Journal, cost_model: CostModel, count: int, salt: int) -> float:
-    """Tasks per second through machine, backend, store and journal."""
+    """Tasks per second through scheduler, backend, store and journal."""
     tasks = numbered_tasks(count, salt)
     limits = dict.fromkeys(Lane, float(IN_FLIGHT))
     started = time.perf_counter()
     scheduler = Scheduler(tasks, list(tasks), limits=limits, cost_model=cost_model)
     attempts = scheduler.start(frozenset(), {}, now_s=time.monotonic())
-    summary = drive(scheduler, attempts, backend, [JournalKeeper(journal)])
+    summary = drive(scheduler, attempts, backend, [JournalWriter(journal)])
     seconds = time.perf_counter() - started
     if summary.computed != count:
         raise RuntimeError(f"{summary.computed} of {count} tasks were computed: {summary.failures[:1]}")

@@ -1,4 +1,4 @@
-"""How benchmarks of computing measure: one action, or two side by side. Knows nothing of what is measured."""
+"""Timing helpers of the benchmarks: one action, or two in alternation."""
 
 import statistics
 import time

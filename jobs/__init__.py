@@ -1,1 +1,1 @@
-"""What is to be done: the vocabulary of sweeps, tasks and results. Light imports only."""
+"""The vocabulary of sweeps, tasks and results. Imports no heavy library."""

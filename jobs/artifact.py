@@ -1,7 +1,7 @@
-"""What a finished task leaves behind, and the contract of the place that keeps it.
+"""Artifacts (the results of finished tasks), and the protocol of the store that keeps them.
 
-Records and a protocol; no input or output here. The implementations are in `orchestrator.store`, and every one
-passes the suite in `tests/contracts`.
+Pure: no disk, no network. The implementations are in `orchestrator.store`, and every one passes the suite in
+`tests/contracts`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,11 +18,11 @@ class MissingArtifactError(OrchardError):
 
 
 class CorruptArtifactError(OrchardError):
-    """What is stored does not have the digest that was committed.
+    """Stored content does not have the digest that was committed.
 
     Args:
         message: Where and what.
-        key: The task whose artifact it is: computing it again mends the store.
+        key: The task whose artifact it is: computing it again repairs the store.
     """
 
     def __init__(self, message: str, *, key: str) -> None:
@@ -45,20 +45,20 @@ class Manifest:
     Attributes:
         key: The task's content key.
         stage: Name of the stage.
-        identity: What the key was made of, so that `orchard explain` can tell.
-        inputs: Role -> key of each artifact that it was made from.
+        identity: The fields that the key was computed from, for `orchard explain`.
+        inputs: Role -> key of each artifact that the task read.
         measurements: Results that are the same on every run of the task.
-        timings: Results that are not (seconds); no part of the comparison between two runs.
+        timings: Results that are not (seconds); left out when two runs are compared.
         files: Name -> digest and size.
-        label: Which curve asked for it first.
+        label: The curve that asked for it first.
         created_s: When the stage ended, seconds since the epoch.
         duration_s: How long the stage ran.
         host: Where it ran.
-        resources: What it asked of the cluster: `num_cpus`, `num_gpus`, `memory_bytes`.
-        usage: What it used: `memory_bytes` at most, and at most which `gpu_fraction` of the GPU's memory.
-        versions: Of Python and of the libraries that compute.
-        processor: What rounded: make and model, instructions, threads. Empty in manifests from before it was kept.
-        git_commit: Of the code that ran, where known.
+        resources: What it requested from the cluster: `num_cpus`, `num_gpus`, `memory_bytes`.
+        usage: Peak usage: `memory_bytes`, and `gpu_fraction` of the GPU's memory.
+        versions: Of Python and of the numerical libraries.
+        processor: What determines rounding: make and model, instruction sets, threads. Empty in older manifests.
+        git_commit: Commit of the code that ran; empty where unknown.
     """
 
     key: str
@@ -92,33 +92,33 @@ class Manifest:
         return cls(**{**value, "inputs": inputs, "files": files})
 
     def same_result(self, other: "Manifest") -> bool:
-        """Whether two runs of one task gave the same: measurements and file digests."""
+        """Whether two runs of one task gave the same measurements and file digests."""
         return self.measurements == other.measurements and self.files == other.files
 
 
 class Commit(StrEnum):
-    """What came of a commit."""
+    """The result of a commit."""
 
     FIRST = "first"
     """This writer's artifact is now the artifact."""
     REPEATED = "repeated"
     """Another writer was first, with the same result."""
     DIFFERENT = "different"
-    """Another writer was first, with another result, if only in the last bits. The first stands."""
+    """Another writer was first, with a different result, if only in the last bits. The first one is kept."""
 
 
 class Store(Protocol):
-    """Content-addressed artifacts under one URI. The first writer of a key wins; nobody sees half an artifact."""
+    """Content-addressed artifacts under one URI. The first writer of a key wins; commits are atomic."""
 
     @property
     def uri(self) -> str:
-        """Where it is; opening this URI gives the same store."""
+        """Its location; opening this URI gives the same store."""
 
     def has(self, key: str) -> bool:
         """Whether an artifact is committed under this key."""
 
     def present(self, keys: Iterable[str]) -> set[str]:
-        """Those of `keys` that are committed; one listing, for many keys."""
+        """Those of `keys` that are committed; a batch version of `has`."""
 
     def manifest(self, key: str) -> Manifest:
         """The manifest of a committed artifact.
@@ -129,7 +129,7 @@ class Store(Protocol):
         """
 
     def manifests(self, keys: Iterable[str]) -> tuple[dict[str, Manifest], set[str]]:
-        """The manifests of those of `keys` that are committed, and the keys whose manifest is damaged; many at once."""
+        """The manifests of those of `keys` that are committed, and the keys whose manifest is damaged."""
 
     def read(self, key: str, name: str) -> bytes:
         """One file of a committed artifact, its digest checked.
@@ -140,22 +140,22 @@ class Store(Protocol):
         """
 
     def commit(self, manifest: Manifest, files: Mapping[str, bytes]) -> Commit:
-        """Publish an artifact: all of it or nothing. `manifest.files` is filled in from `files`."""
+        """Publish an artifact atomically. `manifest.files` is filled in from `files`."""
 
     def quarantine(self, key: str) -> None:
-        """Put a damaged artifact aside, so that its task can be run and committed again; no error if there is none.
+        """Move a damaged artifact out of the way, so that its task can run and commit again; no error if there is none.
 
-        Files of it that are whole stay, for other artifacts may name them.
+        Its intact files stay, because other artifacts may refer to them.
         """
 
     def save_checkpoint(self, key: str, content: bytes) -> None:
-        """Keep how far a task has come; replaces its earlier checkpoint in one step."""
+        """Store the checkpoint of a running task; replaces the earlier one atomically."""
 
     def load_checkpoint(self, key: str) -> bytes | None:
         """The last checkpoint of a task; None where there is none or it is damaged."""
 
     def drop_checkpoint(self, key: str) -> None:
-        """Forget the checkpoint of a task, if there is one."""
+        """Delete the checkpoint of a task, if there is one."""
 
     def write_log(self, key: str, text: str) -> str:
-        """Keep the log of one attempt; returns its address."""
+        """Store the log of one attempt; returns its address."""

@@ -1,8 +1,4 @@
-"""The errors that Orchard raises on purpose.
-
-Each says where, what was found, what was allowed and what to do next. This module knows nothing of who
-raises them.
-"""
+"""The errors that Orchard raises on purpose: each says where, what was found, what is allowed and what to do next."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,23 +6,23 @@ from difflib import get_close_matches
 
 
 class OrchardError(Exception):
-    """Anything that Orchard reports to its user without a traceback."""
+    """Base of all errors that are reported to the user without a traceback."""
 
 
 class BadInputError(OrchardError):
-    """What the user handed in (a file, a name, a network, data) cannot be used as it is."""
+    """User input (a file, a name, a network, data) that cannot be used as it is."""
 
 
 class BadNumericsError(OrchardError):
-    """A computation gave NaN or infinity; the same task would give it again."""
+    """A computation gave NaN or infinity; running the task again would give the same."""
 
 
 class BadNetworkError(OrchardError):
-    """A network failed a gate: it is not what its results would be taken for."""
+    """A network failed a gate, so its results would be misleading."""
 
 
 class CancelledError(OrchardError):
-    """The task was asked to stop and did."""
+    """The task stopped on request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +52,7 @@ class InvalidFileError(BadInputError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The closing words of an error on an unknown name: the nearest known one, or all of them.
+    """The last part of an error on an unknown name: the nearest known one, or all of them.
 
     Args:
         name: What was found.

@@ -1,6 +1,6 @@
-"""What names the content of data and code that lie outside the store, so that a key changes when they do.
+"""Fingerprints of data, checkpoints and code outside the store, so that a task's key changes when they do.
 
-Cheap enough to be read off by `orchard plan`: small files are digested whole, large ones by size, head and tail.
+Cheap enough for `orchard plan`: small files are hashed whole, large ones by size, head and tail.
 """
 
 import hashlib
@@ -15,9 +15,9 @@ _PROBE_BYTES = 2**20
 
 
 def fingerprint(location: str) -> str:
-    """Names the content of a file, or of all files below a folder.
+    """The fingerprint of a file, or of all files below a folder.
 
-    Files over 64 MiB count by size, first and last MiB; in a folder, so does every file over 1 MiB.
+    Files over 64 MiB are hashed by size, first and last MiB; in a folder, so is every file over 1 MiB.
 
     Args:
         location: A path, or the URI of a file on any file system that fsspec knows.
@@ -68,16 +68,16 @@ def _digest(stream: BinaryIO, size: int, whole_bytes: int) -> str:
 
 
 def source_fingerprint(import_path: str) -> str:
-    """Names the source of a user's `package.module:callable`; the module is found, not imported.
+    """The fingerprint of the source of a user's `package.module:callable`; the module is located, not imported.
 
-    Only the named module counts: what it imports in turn does not.
+    Only the named module counts, not the modules that it imports.
 
     Raises:
         BadInputError: There is no such module.
     """
     top, *rest = import_path.partition(":")[0].split(".")
     spec = importlib.util.find_spec(top)
-    roots = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
+    roots = [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
     candidates = [root.joinpath(*rest) for root in roots]
     if spec and spec.origin and not rest:
         return fingerprint(spec.origin)

@@ -1,8 +1,4 @@
-"""The content key of a task: one recipe, in one place.
-
-A key is the sha256 of canonical JSON. What goes in is decided by `jobs.task`; this module knows only how a
-value becomes a key.
-"""
+"""Content keys: the sha256 of canonical JSON. Which fields a task's key covers is decided in `jobs.task`."""
 
 import hashlib
 import json
@@ -16,13 +12,13 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 """A value that JSON can hold: null, bool, int, float, str, lists and string-keyed mappings of them."""
 
 Parsed: TypeAlias = Mapping[str, Any]
-"""An object as it was parsed, before a record is made of it."""
+"""A parsed JSON object, before it is validated into a record."""
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def canonical(value: Json) -> str:
-    """The one JSON text of a value: sorted keys, no blanks, ASCII, no NaN.
+    """The canonical JSON text of a value: sorted keys, no blanks, ASCII, no NaN.
 
     Raises:
         ValueError: The value holds NaN or infinity.
@@ -32,7 +28,7 @@ def canonical(value: Json) -> str:
 
 
 def content_key(value: Json) -> str:
-    """`KEY_LENGTH` hexadecimal characters that name a value.
+    """The content key of a value: `KEY_LENGTH` hexadecimal characters.
 
     Example:
         >>> content_key({"a": 1, "b": 2}) == content_key({"b": 2, "a": 1})

@@ -1,6 +1,6 @@
-"""From a YAML file and dotted overrides to a `SweepSpec`: every fault at once, each with its path and remedy.
+"""Loads a sweep file with dotted overrides into a `SweepSpec`; reports every fault at once, with path and remedy.
 
-Reads the file and nothing else: whether data, checkpoints or clusters exist is found out by those who use them.
+Reads the YAML only: whether data, checkpoints and clusters exist is checked where they are used.
 """
 
 import json
@@ -97,31 +97,31 @@ def _set(document: dict[str, Any], path: str, value: Any) -> list[Fault]:
 
 
 def _with_controls(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with the controls that it lacks; whatever else is wrong with it, validation finds."""
+    """The document with missing controls added; it is validated afterwards."""
     methods = document.get("methods")
     if not isinstance(methods, dict) or not methods or document.get("controls", True) is not True:
         return document
-    there = [method for method in methods.values() if isinstance(method, dict)]
-    lacking: dict[str, dict[str, Any]] = {}
-    if "dense" not in methods and not any(method.get("kind") == "dense" for method in there):
-        lacking["dense"] = {"kind": "dense"}
-    asked = [] if "compressions" in document else _all_compressions(there)
-    if "random" not in methods and not any(method.get("criterion") == "random" for method in there):
-        lacking["random"] = {"kind": "criterion", "criterion": "random", **({"compressions": asked} if asked else {})}
-    return {**document, "methods": {**lacking, **methods}}
+    given = [method for method in methods.values() if isinstance(method, dict)]
+    missing: dict[str, dict[str, Any]] = {}
+    if "dense" not in methods and not any(method.get("kind") == "dense" for method in given):
+        missing["dense"] = {"kind": "dense"}
+    asked = [] if "compressions" in document else _all_compressions(given)
+    if "random" not in methods and not any(method.get("criterion") == "random" for method in given):
+        missing["random"] = {"kind": "criterion", "criterion": "random", **({"compressions": asked} if asked else {})}
+    return {**document, "methods": {**missing, **methods}}
 
 
 def _all_compressions(methods: Sequence[dict[str, Any]]) -> list[Any]:
-    """Those that any method is asked for, or that its widths are given for."""
+    """The compressions of all methods, those of predefined widths included."""
     lists = [method["compressions"] for method in methods if isinstance(method.get("compressions"), list)]
-    given = [method["allocation"] for method in methods if isinstance(method.get("allocation"), dict)]
-    lists += [[each["compression"]] for each in given if "compression" in each]
-    lists += [[names.CONFIGURATIONS[each["name"]]] for each in given if each.get("name") in names.CONFIGURATIONS]
+    allocations = [method["allocation"] for method in methods if isinstance(method.get("allocation"), dict)]
+    lists += [[each["compression"]] for each in allocations if "compression" in each]
+    lists += [[names.CONFIGURATIONS[each["name"]]] for each in allocations if each.get("name") in names.CONFIGURATIONS]
     return list({repr(value): value for values in lists for value in values}.values())
 
 
 def _validate(document: dict[str, Any]) -> tuple[SweepSpec | None, list[Fault]]:
-    # Through JSON, where pydantic's strict mode knows lists for tuples but still tells 1, 1.0, true and "1" apart.
+    # Through JSON, where pydantic's strict mode takes lists for tuples but still distinguishes 1, 1.0, true and "1".
     try:
         return SweepSpec.model_validate_json(json.dumps(document, default=str)), []
     except ValidationError as error:
@@ -137,17 +137,17 @@ _KINDS_WITHIN: Mapping[int | str, tuple[str, ...]] = {
 
 
 def _plain(location: Location) -> Location:
-    """The location as it stands in the file: without what pydantic adds for mapping keys and kinds."""
+    """The location as the file has it: without what pydantic adds for mapping keys and kinds."""
     return tuple(part for position, part in enumerate(location) if part != "[key]" and not _is_kind(location, position))
 
 
 def _is_kind(location: Location, position: int) -> bool:
-    """Whether pydantic put a kind here: methods, name, *kind*, allocation, *form*, *kind*, field."""
+    """Whether pydantic inserted a kind here: methods, name, *kind*, allocation, *form*, *kind*, field."""
     return position > 0 and location[position] in _kinds_at(location[:position])
 
 
 def _kinds_at(location: Location) -> tuple[str, ...]:
-    """The kinds of which a record at a location, as pydantic gives it, can be."""
+    """The allowed kinds of a record at a location, as pydantic gives it."""
     if len(location) == 2:
         return _KINDS.get(location[0], ())
     if location[-2:-1] == ("allocation",) and location[-1] in ALLOCATION_FORMS:
@@ -178,10 +178,10 @@ def _fault(details: ErrorDetails) -> Fault:
         case "literal_error":
             problem = f"{found} is not allowed; allowed: {context['expected']}"
         case "string_pattern_mismatch":
-            problem = f"{found} is no name; use letters, digits, '.', '_' and '-', and begin with a letter or digit"
+            problem = f"{found} is not a name; use letters, digits, '.', '_' and '-', and begin with a letter or digit"
         case _:
-            # pydantic's own words ("Input should be a valid integer") say what is allowed.
-            problem = f"{found} will not do: {details['msg'][0].lower()}{details['msg'][1:]}"
+            # pydantic's own message ("Input should be a valid integer") says what is allowed.
+            problem = f"{found} is not valid: {details['msg'][0].lower()}{details['msg'][1:]}"
     return Fault(path=_dotted(location), problem=problem)
 
 
@@ -191,7 +191,7 @@ def _short(value: Any) -> str:
 
 
 def _keys_at(location: Location) -> list[str]:
-    """The keys that are allowed at a location, read off the JSON schema."""
+    """The keys that are allowed at a location, from the JSON schema."""
     schema = SweepSpec.model_json_schema()
 
     def variants(node: dict[str, Any]) -> list[dict[str, Any]]:
@@ -205,7 +205,7 @@ def _keys_at(location: Location) -> list[str]:
         if _is_kind(location, position):
             kinds = [node.get("properties", {}).get("kind", {}).get("const") for node in nodes]
             of_kind = [node for node, kind in zip(nodes, kinds, strict=True) if kind == part]
-            nodes = of_kind or nodes  # a form of writing is no kind
+            nodes = of_kind or nodes  # the form of an allocation (name or record) is not in the schema
             continue
         # A mapping of named records (models, methods) appears as a pattern that its names match.
         children = [

@@ -1,4 +1,4 @@
-"""Reads values out of measurements, which are JSON, as what they are."""
+"""Typed access to measurements, which are JSON."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,16 +6,16 @@ from jobs.identity import Json
 
 
 def number(measured: Mapping[str, Json], name: str, default: float | None = None) -> float:
-    """A measured number.
+    """A number from measurements.
 
     Args:
-        measured: By a task.
-        name: Of the number.
-        default: Where it was not measured.
+        measured: The measurements of a task.
+        name: The measurement's name.
+        default: Returned where it was not measured.
 
     Raises:
         KeyError: It was not measured, and there is no default.
-        TypeError: It is no number.
+        TypeError: It is not a number.
     """
     value = measured[name] if default is None else measured.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -24,7 +24,7 @@ def number(measured: Mapping[str, Json], name: str, default: float | None = None
 
 
 def count(measured: Mapping[str, Json], name: str) -> int:
-    """A measured whole number; raises as `number` does."""
+    """An integer from measurements; raises as `number` does."""
     value = measured[name]
     if isinstance(value, bool) or not isinstance(value, int):
         raise _wrong(name, value, "a whole number")
@@ -32,7 +32,7 @@ def count(measured: Mapping[str, Json], name: str) -> int:
 
 
 def text(measured: Mapping[str, Json], name: str, default: str | None = None) -> str:
-    """A measured text; raises as `number` does."""
+    """A string from measurements; raises as `number` does."""
     value = measured[name] if default is None else measured.get(name, default)
     if not isinstance(value, str):
         raise _wrong(name, value, "a text")
@@ -40,7 +40,7 @@ def text(measured: Mapping[str, Json], name: str, default: str | None = None) ->
 
 
 def records(measured: Mapping[str, Json], name: str) -> list[Mapping[str, Json]]:
-    """A measured list of records, empty where there is none; raises TypeError where it is something else."""
+    """A list of records from measurements, empty where there is none; raises TypeError where it is something else."""
     value = measured.get(name, ())
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise _wrong(name, value, "a list of records")
@@ -51,7 +51,7 @@ def records(measured: Mapping[str, Json], name: str) -> list[Mapping[str, Json]]
 
 
 def counts(measured: Mapping[str, Json], name: str) -> dict[str, int]:
-    """Measured whole numbers by name, in their order, from a mapping or from pairs; empty where there are none.
+    """Integers by name from measurements, in order, from a mapping or from pairs; empty where there are none.
 
     Raises:
         TypeError: It is something else.
@@ -70,5 +70,5 @@ def counts(measured: Mapping[str, Json], name: str) -> dict[str, int]:
     return found
 
 
-def _wrong(name: str, value: Json, wanted: str) -> TypeError:
-    return TypeError(f"{name} is {value!r}; {wanted} was to be measured")
+def _wrong(name: str, value: Json, expected: str) -> TypeError:
+    return TypeError(f"{name} is {value!r}; expected {expected}")

@@ -1,6 +1,6 @@
-"""The names that a sweep file may use, known without importing what they name.
+"""The names that a sweep file may use, listed here so that validation imports neither torch nor the registries.
 
-A test holds each list against the registry that it mirrors.
+A test compares each list with the registry that it mirrors.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ DATASETS = ("cifar10", "cifar100", "digits", "fashion-mnist", "imagefolder", "mn
 """Data sets of `workers.data`."""
 
 DATASETS_WITHOUT_ROOT = ("digits",)
-"""Data sets that come with a dependency."""
+"""Data sets that ship with a dependency and need no folder."""
 
 CRITERIA: Mapping[str, str | None] = {
     "apoz": "activations",
@@ -55,16 +55,16 @@ CRITERIA: Mapping[str, str | None] = {
     "unit-norm": None,
     "var-l2": "activations",
 }
-"""Criteria of `workers.criteria`, each with the observation that it reads; None where weights are enough."""
+"""Criteria of `workers.criteria`, each with the observation that it reads; None: weights only."""
 
 CRITERIA_THAT_DRAW = ("random",)
-"""Criteria whose scores follow from the seed."""
+"""Criteria whose scores depend on the seed."""
 
 OBSERVATIONS: Mapping[str, int | None] = {"activations": None, "gradients": 1024, "ranks": 512, "removals": 64}
-"""Observations of `workers.observations`, each with how many training images it takes by default; None: all."""
+"""Observations of `workers.observations`, each with its default number of calibration images; None: all."""
 
 DRAWN_ORDERINGS = ("tsp", "random")
-"""Orderings of `workers.ordering` that a seed changes."""
+"""Orderings of `workers.ordering` that depend on the seed."""
 
 ALLOCATIONS: Mapping[str, tuple[str, ...]] = {
     "best-score": ("scores",),
@@ -77,7 +77,7 @@ ALLOCATIONS: Mapping[str, tuple[str, ...]] = {
     "template": (),
     "uniform": (),
 }
-"""Allocations of `workers.allocation`, each with what it always needs to look at."""
+"""Allocations of `workers.allocation`, each with the inputs that it always needs."""
 
 CONFIGURATIONS: Mapping[str, float] = {
     "resnet110-a": 0.02,
@@ -88,7 +88,7 @@ CONFIGURATIONS: Mapping[str, float] = {
     "resnet56-b": 0.14,
     "vgg16-a": 0.64,
 }
-"""Widths of the papers in `workers.allocation`, each with the fraction of the parameters that goes, rounded."""
+"""The papers' predefined widths in `workers.allocation`, each with its compression, rounded."""
 
 TORCHVISION_PREFIX = "torchvision:"
 

@@ -1,6 +1,6 @@
-"""What came of a task: failure is a value, not an exception.
+"""The outcome of an attempt to run a task: failure is a value, not an exception.
 
-Records only. Who decides what follows from a cause is `orchestrator.scheduling.scheduler`.
+What follows from a failure is decided in `orchestrator.scheduling.decision`.
 """
 
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ class Cause(StrEnum):
     """Why a task failed."""
 
     PREEMPTED = "preempted"
-    """The node or the worker process was lost; not the task's fault."""
+    """The node or the worker process was lost; the task is not at fault."""
     OUT_OF_MEMORY = "out_of_memory"
     TRANSIENT = "transient"
-    """Input or output failed in a way that may pass."""
+    """Input or output failed; a retry may succeed."""
     CORRUPT = "corrupt"
-    """An artifact that the task reads is damaged; that artifact has to be computed again first."""
+    """An input artifact is damaged and has to be computed again first."""
     BAD_INPUT = "bad_input"
     """The user's network, data or file cannot be used."""
     BAD_NUMERICS = "bad_numerics"
@@ -28,16 +28,16 @@ class Cause(StrEnum):
     """The network failed a gate."""
     CANCELLED = "cancelled"
     BUG = "bug"
-    """Anything else: an error in a stage."""
+    """Any other exception in a stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What an attempt used of its machine.
+    """Peak resource usage of an attempt.
 
     Attributes:
         memory_bytes: Peak resident memory of the worker process; 0 where unknown.
-        gpu_fraction: Peak of the GPU memory that the attempt reserved, as a fraction of the device's; 0 without a GPU.
+        gpu_fraction: Peak GPU memory reserved by the attempt, as a fraction of the device's; 0 without a GPU.
     """
 
     memory_bytes: int = 0
@@ -50,16 +50,16 @@ class Succeeded:
 
     Attributes:
         key: The task.
-        measurements: What the manifest measured; the same on every machine.
+        measurements: The measurements of the manifest.
         duration_s: Time the stage ran.
         host: Where it ran.
         node: The cluster's name for that machine; filled in by the backend.
-        usage: What it took.
-        log: Address of the attempt's log; empty where the stage had nothing to say.
-        reused: The artifact was there already and the stage did not run.
-        deviation: The stage ran, and gave another result than an artifact that was committed meanwhile: by how much,
-            and why. Empty where it gave the same.
-        nondeterministic: Nothing that is known of the two runs, such as another processor, explains the deviation.
+        usage: Peak resource usage.
+        log: Address of the attempt's log; empty where the stage wrote none.
+        reused: Cache hit: the artifact was in the store and the stage did not run.
+        deviation: The stage ran and its result differs from an artifact that was committed meanwhile: by how much,
+            and why. Empty where the results agree.
+        nondeterministic: No known difference between the two runs, such as the processor, explains the deviation.
     """
 
     key: str
@@ -81,14 +81,14 @@ class Failed:
     Attributes:
         key: The task.
         cause: Why.
-        message: One line for people.
-        traceback: For bugs; empty where the message says all.
+        message: One line.
+        traceback: For bugs; empty where the message is enough.
         log: Address of the attempt's log; empty where the worker was lost before it could write one.
         duration_s: Time until the failure.
         host: Where it ran, as far as known.
         node: The cluster's name for that machine; filled in by the backend.
-        usage: What it took, as far as known.
-        on_gpu: For OUT_OF_MEMORY: it was the GPU's memory.
+        usage: Peak resource usage, as far as known.
+        on_gpu: For OUT_OF_MEMORY: it was GPU memory.
         damaged: For CORRUPT: the key of the artifact to compute again.
     """
 

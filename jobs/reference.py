@@ -1,4 +1,4 @@
-"""The reference of the sweep file, from its field descriptions: `python -m jobs.reference > docs/sweep-file.md`."""
+"""Generates the sweep file's reference from field descriptions: `python -m jobs.reference > docs/sweep-file.md`."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from jobs.spec.sweep import SweepSpec
 _HEAD = """# The sweep file
 
 One YAML file. Single values can be changed on the command line: `orchard run sweep.yaml seeds=[0,1]`. Unknown keys,
-wrong types and values out of range are refused, all at once. This page is made from the code (`jobs/reference.py`).
+wrong types and values out of range are reported all at once. This page is generated (`jobs/reference.py`).
 """
 
 

@@ -1,17 +1,17 @@
-"""What a task asks of the cluster. Beside a task's key, and no part of it."""
+"""Resource requests of tasks. They are not part of a task's key."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What a task asks of the cluster.
+    """What a task requests from the cluster.
 
     Attributes:
         num_cpus: CPU slots; also the number of threads that the task uses.
         num_gpus: GPUs, fractions allowed.
         memory_bytes: Memory to reserve; 0 reserves none.
-        adaptive: `num_gpus` is a first guess, which the scheduler may replace by what it has learnt.
+        adaptive: `num_gpus` is a default that the scheduler may replace by the usage it has observed.
     """
 
     num_cpus: float = 1.0

@@ -1,7 +1,7 @@
-"""A task: one stage applied to given parameters, named by its content key.
+"""A task: one stage applied to given parameters, identified by its content key.
 
-The key covers everything that can change the result and nothing else. What only says where or how fast
-(`resources`, `locations`, `label`, `work`) stands beside it. This module runs nothing.
+The key covers everything that can change the result and nothing else: not where or how fast the task runs
+(`resources`, `locations`, `label`, `work`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from jobs.stages.table import StageKind, stage_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locations:
-    """Where inputs from outside the store lie; their content is in a task's parameters.
+    """Where inputs from outside the store are; their fingerprints are among a task's parameters.
 
     Attributes:
         data: Folder of the data set.
@@ -27,24 +27,24 @@ class Locations:
 
 
 NOWHERE = Locations()
-"""For tasks that read artifacts only."""
+"""For tasks that only read artifacts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One unit of work. Make it with `make_task`, which gives it its key.
+    """One unit of work. Create it with `make_task`, which computes its key.
 
     Attributes:
         key: Content key, `KEY_LENGTH` hexadecimal characters.
         stage: Which stage runs.
         params: Every parameter that can change the result.
-        inputs: Role -> key of the task whose artifact is read in that role: those that the parameters name.
+        inputs: Role -> key of the task whose artifact is read in that role, from the parameters.
         environment: The part of the environment that changes numbers (torch version, dtype, device class).
-        resources: What it asks of the cluster.
-        locations: Where inputs from outside lie.
+        resources: What it requests from the cluster.
+        locations: Where inputs from outside the store are.
         label: For people: model, method, compression, seed of the first curve that asked for it.
-        family: Tasks of one stage and family are alike in what they take: the model's name in the sweep.
-        work: Hint of its cost among its siblings; larger ones start first.
+        family: Tasks of one stage and family are expected to cost the same: the model's name in the sweep.
+        work: Its relative cost within its family; larger tasks start first.
     """
 
     key: str
@@ -59,7 +59,7 @@ class Task:
     work: float = 1.0
 
     def identity(self) -> dict[str, Json]:
-        """What the key is made of."""
+        """The fields that the key is computed from."""
         return _identity(self.stage, self.params.document(), self.environment)
 
 
@@ -78,17 +78,17 @@ def make_task(
     family: str = "",
     work: float = 1.0,
 ) -> Task:
-    """A task with the key that its identity gives it.
+    """Create a task and compute its key. See `Task` for the arguments.
 
     Args:
-        params: Of its stage.
-        environment: See `Task`, as for all others.
-        stage: Which one runs; default: the one that the table of stages has for such parameters.
+        params: The parameters of its stage.
+        environment: The part of the environment that changes numbers.
+        stage: Default: the stage that the table has for such parameters.
         resources: Default: one CPU.
         locations: Of inputs from outside the store.
         label: For people.
-        family: Of tasks that are alike.
-        work: Hint of its cost.
+        family: Of tasks that are expected to cost the same.
+        work: Its relative cost.
     """
     kind = stage or stage_of(params)
     document = params.document()
@@ -109,15 +109,15 @@ def make_task(
 def joined_tasks(
     task: Task, measured: Mapping[str, Json], resources: Mapping[StageKind, Resources] | None = None
 ) -> tuple[Task, ...]:
-    """The tasks that a task joins besides its inputs; none for one that joins no others.
+    """The appearing tasks that a joining task waits for besides its inputs; none for any other task.
 
-    They cannot be planned before the source has measured what they depend on, yet their keys follow from the joining
-    task and those measurements alone: who runs them, who reads them and who keeps them all ask here.
+    They depend on the measurements of the source, so they cannot be planned beforehand; their keys follow from the
+    joining task and those measurements alone. The scheduler, the joining stage and `orchard gc` all derive them here.
 
     Args:
-        task: The one that joins them.
-        measured: By its source (`JoiningParams.source`).
-        resources: What tasks of each stage ask of the cluster.
+        task: The joining task.
+        measured: The measurements of its source (`JoiningParams.source`).
+        resources: What tasks of each stage request from the cluster.
     """
     if not isinstance(task.params, JoiningParams):
         return ()
@@ -143,14 +143,14 @@ def appearing_tasks(task: Task, measured: Mapping[str, Json]) -> Iterator[Task]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One run of a task, as the scheduler hands it to a backend.
+    """One run of a task, as the scheduler submits it to a backend.
 
     Attributes:
-        task: What runs.
+        task: The task.
         number: From 1.
-        resources: What this attempt asks of the cluster; more than the task's own after it ran out of memory.
+        resources: What this attempt requests; more than the task's own after it ran out of memory.
         avoid: Nodes (the cluster's names) that it must not run on.
-        expected_s: How long it will take, as far as known; 0 where nothing is known.
+        expected_s: Expected duration in seconds; 0 where unknown.
     """
 
     task: Task
@@ -161,5 +161,5 @@ class Attempt:
 
     @property
     def granted(self) -> Task:
-        """The task with what this attempt asks of the cluster."""
+        """The task with the resources of this attempt."""
         return self.task if self.resources == self.task.resources else replace(self.task, resources=self.resources)

@@ -1,4 +1,4 @@
-"""YAML to plain values, with what PyYAML lets pass: a key that stands twice in a mapping."""
+"""Parses YAML and also reports duplicate keys, which PyYAML accepts silently."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _Loader.add_implicit_resolver(
 
 
 def parse_yaml(text: str) -> tuple[Any, list[Fault]]:
-    """The value that a YAML text holds, and what is wrong with the text.
+    """Parse a YAML text.
 
     Returns:
         The value (None where the text cannot be parsed at all), and the faults.
@@ -53,6 +53,6 @@ def _duplicates(node: yaml.Node, path: str) -> Iterator[Fault]:
         inner = f"{path}.{name}" if path else name
         if name in first_line:
             where = f"lines {first_line[name]} and {line}"
-            yield Fault(path=inner, problem=f"stands there twice ({where}); rename or remove one")
+            yield Fault(path=inner, problem=f"duplicate key ({where}); rename or remove one")
         first_line.setdefault(name, line)
         yield from _duplicates(value, inner)

@@ -1,1 +1,1 @@
-"""When and where tasks run: plan, state machine, backends, store, tracking, report, command line."""
+"""Plans sweeps, schedules their tasks, keeps the results and reports them; the `orchard` command."""

@@ -1,8 +1,8 @@
-"""The `orchard` command. Parses arguments, prints, and sets exit codes; all work is done elsewhere.
+"""The `orchard` command: parses arguments and sets exit codes; the work is done in `orchestrator.commands`.
 
-Exit codes: 0 all wanted results are there; 1 some task failed; 2 the input cannot be used; 3 a run was stopped before
-its end (cancelled, out of budget, told to end) and the same command goes on. Heavy modules are imported in the command
-that needs them, so that `orchard plan` answers at once.
+Exit codes: 0 all results are in the store; 1 a task failed; 2 the input cannot be used; 3 a run was stopped before its
+end (cancelled, out of budget, terminated) and the same command continues it. Heavy modules are imported by the command
+that needs them, so that `orchard plan` starts fast.
 """
 
 import logging
@@ -30,17 +30,17 @@ def cli() -> None:
     """Run large neural-network pruning sweeps.
 
     SWEEP is a YAML file; OVERRIDES change single values of it: seeds=[0,1] methods.l1.compressions=[0.2]
-    or, from a file that maps dotted paths to values, many: @small.yaml
+    or many at once, from a YAML file that maps dotted paths to values: @small.yaml
     """
 
 
 @cli.command()
 @_SWEEP
 @_OVERRIDES
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_DEVICE
 def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | None) -> None:
-    """Show the tasks of a sweep by stage: how many, how many shared, how many already in the store."""
+    """Show the tasks of a sweep by stage: how many there are, are shared, and are in the store (cache hits)."""
     from orchestrator.commands import planning
 
     planning.show_plan(sweep, overrides, as_json=as_json, device=device)
@@ -57,7 +57,7 @@ def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | No
     help="ray: the cluster at RAY_ADDRESS, else a local one; inline: this process; simulated: a virtual clock.",
 )
 def run(sweep: str, overrides: tuple[str, ...], backend: str) -> None:
-    """Compute what is missing of a sweep, log its curves to MLflow, print their table."""
+    """Compute the missing results of a sweep, log its curves to MLflow, print their table."""
     from orchestrator.commands import running
 
     sys.exit(running.run(sweep, overrides, backend=backend))
@@ -66,28 +66,26 @@ def run(sweep: str, overrides: tuple[str, ...], backend: str) -> None:
 @cli.command()
 @click.argument("keys", nargs=-1, required=True)
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to look in.")
-@click.option("--sweep", type=click.Path(dir_okay=False), help="Look in this sweep's plan too.")
+@click.option("--sweep", type=click.Path(dir_okay=False), help="Search the plan of this sweep file, too.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of that sweep.")
 def explain(keys: tuple[str, ...], storage: str, sweep: str | None, overrides: tuple[str, ...]) -> None:
-    """Tell what the task KEY is and how its attempts went; with two keys, in which fields they differ.
+    """Show the parameters, result and attempts of the task KEY; with two keys, the fields in which they differ.
 
-    A key's beginning will do.
+    A unique prefix of a key is enough.
     """
     from orchestrator.commands import explaining
 
     if overrides and sweep is None:
-        raise click.UsageError("--set changes a value of the sweep that --sweep names")
+        raise click.UsageError("--set needs --sweep: it changes a value of that sweep file")
     explaining.explain(keys, storage=storage, sweep=sweep, overrides=overrides)
 
 
 @cli.command()
 @click.argument("name")
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
-@click.option(
-    "--out", type=click.Path(file_okay=False), default="report", show_default=True, help="Folder to write to."
-)
+@click.option("--out", type=click.Path(file_okay=False), default="report", show_default=True, help="Output folder.")
 def report(name: str, storage: str, out: str) -> None:
-    """Write figure, table and page of the sweep NAME (or of a sweep file) from the store alone."""
+    """Write figure, tables and HTML page of the sweep NAME (or of a sweep file) from the store alone."""
     from orchestrator.commands import reporting
 
     reporting.report(name, storage=storage, out=out)
@@ -97,12 +95,10 @@ def report(name: str, storage: str, out: str) -> None:
 @click.argument("name")
 @click.argument("method")
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
-@click.option("--model", help="Where the sweep has several.")
-@click.option(
-    "--compression", type=float, help="Where the method was measured; default: the largest that all its seeds have."
-)
+@click.option("--model", help="Needed where the sweep has several models.")
+@click.option("--compression", type=float, help="A measured compression; default: the largest one that all seeds have.")
 def template(name: str, method: str, storage: str, model: str | None, compression: float | None) -> None:
-    """Print what METHOD of the sweep NAME (or of a sweep file) keeps per stage, as an allocation for other sweeps."""
+    """Print the fractions that METHOD of the sweep NAME (or of a sweep file) keeps per stage, as an allocation."""
     from orchestrator.commands import reporting
 
     reporting.template(name, method, storage=storage, model=model, compression=compression)
@@ -112,9 +108,9 @@ def template(name: str, method: str, storage: str, model: str | None, compressio
 @click.argument("name")
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
 @click.option("--tracking", help="MLflow's tracking URI; default: the sweep's.")
-@click.option("--rebuild", is_flag=True, help="Delete the sweep's runs in MLflow and log everything anew.")
+@click.option("--rebuild", is_flag=True, help="Delete the sweep's runs in MLflow and log everything again.")
 def sync(name: str, storage: str, tracking: str | None, rebuild: bool) -> None:
-    """Bring MLflow up to what the store has of the sweep NAME (or of a sweep file)."""
+    """Update MLflow from the store for the sweep NAME (or for a sweep file)."""
     from orchestrator.commands import reporting
 
     reporting.sync(name, storage=storage, tracking=tracking, rebuild=rebuild)
@@ -123,18 +119,18 @@ def sync(name: str, storage: str, tracking: str | None, rebuild: bool) -> None:
 @cli.command()
 @click.argument("name", required=False)
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--watch", is_flag=True, help="Redraw until the sweep's driver has ended.")
-@click.option("--retries", is_flag=True, help="List the attempts that failed and were tried again, oldest first.")
+@click.option("--retries", is_flag=True, help="List failed attempts that were retried or left to the next run.")
 def status(name: str | None, storage: str, as_json: bool, watch: bool, retries: bool) -> None:
-    """Tell where the sweep NAME (or that of a sweep file) stands; without NAME, every sweep of the store."""
+    """Show the progress of the sweep NAME (or of a sweep file); without NAME, of every sweep in the store."""
     from orchestrator.commands import watching
 
     if watch and (as_json or name is None):
-        raise click.UsageError("--watch takes the NAME of one sweep, and no --json")
+        raise click.UsageError("--watch needs the NAME of one sweep, and cannot be combined with --json")
     if retries:
         if watch or name is None:
-            raise click.UsageError("--retries takes the NAME of one sweep, and no --watch")
+            raise click.UsageError("--retries needs the NAME of one sweep, and cannot be combined with --watch")
         watching.retries(name, storage=storage, as_json=as_json)
         return
     watching.status(name, storage=storage, as_json=as_json, watch=watch)
@@ -144,7 +140,7 @@ def status(name: str | None, storage: str, as_json: bool, watch: bool, retries: 
 @click.argument("task")
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to look in.")
 def logs(task: str, storage: str) -> None:
-    """Print the story of the task whose key begins with TASK, then its logs, attempt by attempt, newest last."""
+    """Print the attempts of the task whose key begins with TASK, then their logs, newest last."""
     from orchestrator.commands import watching
 
     watching.logs(task, storage=storage)
@@ -153,9 +149,9 @@ def logs(task: str, storage: str) -> None:
 @cli.command()
 @click.argument("name")
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
-@click.option("--wait", is_flag=True, help="Until its driver has ended, but not for ever.")
+@click.option("--wait", is_flag=True, help="Wait until its driver has ended, at most two minutes.")
 def cancel(name: str, storage: str, wait: bool) -> None:
-    """Ask the driver of the sweep NAME (or of a sweep file) to stop; what was finished is kept."""
+    """Ask the driver of the sweep NAME (or of a sweep file) to stop; finished results are kept."""
     from orchestrator.commands import watching
 
     sys.exit(watching.cancel(name, storage=storage, wait=wait))
@@ -168,7 +164,7 @@ def cancel(name: str, storage: str, wait: bool) -> None:
 @click.option("--working-dir", type=click.Path(exists=True, file_okay=False), default=".", show_default=True)
 @click.option("--wait/--no-wait", default=False, help="Follow the job's output to its end.")
 def submit(sweep: str, overrides: tuple[str, ...], address: str, working_dir: str, wait: bool) -> None:
-    """Hand a sweep to a Ray cluster as a job."""
+    """Submit a sweep to a Ray cluster as a job."""
     from orchestrator.commands import submitting
 
     sys.exit(submitting.submit(sweep, overrides, address=address, working_dir=working_dir, wait=wait))
@@ -180,12 +176,12 @@ def submit(sweep: str, overrides: tuple[str, ...], address: str, working_dir: st
 @click.option(
     "--address",
     envvar="RAY_API_SERVER_ADDRESS",
-    help="Dashboard of the cluster to look into; default: the cluster at RAY_ADDRESS, else this machine only.",
+    help="Dashboard of the cluster to check; default: the cluster at RAY_ADDRESS, else this machine only.",
 )
 @click.option("--working-dir", type=click.Path(exists=True, file_okay=False), default=".", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(sweep: str | None, overrides: tuple[str, ...], address: str | None, working_dir: str, as_json: bool) -> None:
-    """Check what usually goes wrong before a run, and name the remedy; exit code 1 where a run would fail."""
+    """Check the environment before a run and name remedies; exit code 1 where a run would fail."""
     from orchestrator.commands import diagnosing
 
     sys.exit(diagnosing.diagnose(sweep, overrides, address=address, working_dir=working_dir, as_json=as_json))
@@ -193,30 +189,30 @@ def doctor(sweep: str | None, overrides: tuple[str, ...], address: str | None, w
 
 @cli.command()
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to check.")
-@click.option("--repair", is_flag=True, help="Put damaged artifacts aside, so that they are computed again.")
+@click.option("--repair", is_flag=True, help="Quarantine damaged artifacts, so that they are computed again.")
 def verify(storage: str, repair: bool) -> None:
-    """Check every file of a store against its digest; exit code 1 where some artifact is damaged."""
-    from orchestrator.commands import keeping
+    """Check every file of a store against its digest; exit code 1 where an artifact is damaged."""
+    from orchestrator.commands import maintenance
 
-    sys.exit(keeping.verify(storage, repair=repair))
+    sys.exit(maintenance.verify(storage, repair=repair))
 
 
 @cli.command()
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to clear.")
-@click.option("--delete", is_flag=True, help="Remove it; without this, only say what would be removed.")
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to clean up.")
+@click.option("--delete", is_flag=True, help="Delete; without this, only list what would be deleted.")
 @click.option(
     "--older-than-hours",
     type=click.FloatRange(min=0),
     default=24.0,
     show_default=True,
-    help="What is younger stays: it may belong to a task that has just ended.",
+    help="Keep what is younger: it may belong to a task that has just ended.",
 )
-@click.option("--forget", multiple=True, metavar="SWEEP", help="A sweep that is needed no more; may be repeated.")
+@click.option("--forget", multiple=True, metavar="SWEEP", help="A sweep whose results may go; may be repeated.")
 def gc(storage: str, delete: bool, older_than_hours: float, forget: tuple[str, ...]) -> None:
-    """Find what no sweep needs that was run with a store: results of other settings, leftovers of what died."""
-    from orchestrator.commands import keeping
+    """List what no recorded sweep of a store needs: results of former settings, leftovers of crashes."""
+    from orchestrator.commands import maintenance
 
-    keeping.collect_garbage(storage, delete=delete, older_than_hours=older_than_hours, forget=forget)
+    maintenance.collect_garbage(storage, delete=delete, older_than_hours=older_than_hours, forget=forget)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -224,14 +220,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
     logging.basicConfig(format="%(message)s", handlers=[handler])
-    sys.path.insert(0, os.getcwd())  # a user's own networks are found where the command is given
+    sys.path.insert(0, os.getcwd())  # so that the user's own modules are found in the working directory
     try:
         cli.main(args=arguments, prog_name="orchard", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except click.Abort:
-        click.echo("interrupted; what was finished is kept, the same command goes on from there", err=True)
+        click.echo("interrupted; finished results are kept, and the same command continues", err=True)
         sys.exit(130)
     except BadInputError as error:
         click.echo(f"error: {error}", err=True)
@@ -240,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
     except OSError as error:  # a full disk, a store that is away
-        click.echo(f"error: {error}; what was finished is kept, the same command goes on from there", err=True)
+        click.echo(f"error: {error}; finished results are kept, and the same command continues", err=True)
         sys.exit(1)
 
 

@@ -1,6 +1,6 @@
-"""Reads off this machine what a plan depends on: versions, fingerprints of data, checkpoints and code.
+"""Determines what a plan depends on besides the sweep file: versions, and fingerprints of data, checkpoints and code.
 
-Imports none of what it names.
+Neither torch nor user modules are imported.
 """
 
 import os
@@ -19,7 +19,7 @@ from orchestrator.planning import PlanEnvironment
 
 
 def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
-    """What the plan of a sweep depends on, as it is on this machine.
+    """The environment of a sweep's plan on this machine.
 
     Args:
         spec: The sweep.
@@ -64,7 +64,7 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
 
 
 def _import_paths(spec: SweepSpec) -> dict[str, str]:
-    """Everything in a sweep that may be the user's own code, by its path in the file."""
+    """All names in a sweep that may be import paths of user code, by their path in the file."""
     paths = {f"models.{name}.network": model.network for name, model in spec.models.items()}
     paths["data.dataset"], paths["objective"] = spec.data.dataset, spec.objective
     for name, protocol in spec.protocols.items():
@@ -82,12 +82,12 @@ def _import_paths(spec: SweepSpec) -> dict[str, str]:
 
 
 def this_machine_has_gpu() -> bool:
-    """Whether a CUDA device is visible here, without importing torch."""
+    """Whether a CUDA device is visible on this machine, without importing torch."""
     return Path("/dev/nvidia0").exists() and os.environ.get("CUDA_VISIBLE_DEVICES") != ""
 
 
 def git_commit() -> str:
-    """The commit that is checked out where the command was given; empty outside a repository."""
+    """The commit checked out in the working directory; empty outside a repository."""
     try:
         done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):

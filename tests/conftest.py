@@ -1,4 +1,4 @@
-"""Shared ground of all tests: one thread, shapes checked, and sweeps small enough for seconds."""
+"""Set-up shared by all tests: one thread, checked tensor shapes, and sweeps that run in seconds."""
 
 import os
 from pathlib import Path
@@ -7,13 +7,13 @@ import pytest
 import yaml
 from jaxtyping import install_import_hook
 
-# Every shape that a signature in these rooms states is checked in every call that a test makes. Not in `ordering`: it
-# judges its own arguments, and is tested for that.
-ROOMS = (
+# Tensor shapes in the signatures of these packages are checked in every call that a test makes. Not in `ordering`: it
+# validates its arguments itself, and has tests for that.
+PACKAGES = (
     *("allocation", "channels", "criteria", "data", "integral", "measure", "models", "objectives", "observations"),
     *("sparsity", "training"),
 )
-install_import_hook([f"workers.{room}" for room in ROOMS], "beartype.beartype")
+install_import_hook([f"workers.{package}" for package in PACKAGES], "beartype.beartype")
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"

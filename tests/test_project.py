@@ -1,4 +1,4 @@
-"""What is said of the project in several places says the same in all of them."""
+"""Facts about the project that are stated in several places agree."""
 
 import re
 import tomllib

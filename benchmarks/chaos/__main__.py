@@ -1,4 +1,4 @@
-"""Each fault many times at random moments, and a table of what became of the sweeps.
+"""Injects each fault many times at random moments, and prints a table of the results.
 
 Figures: runs (faults that met a sweep), lost (points), duplicated (rows and runs in MLflow), recomputed (stages that
 began after their result was committed), faults (the same for each fault, with the steps of long stages that ran twice

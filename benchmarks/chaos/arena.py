@@ -1,4 +1,4 @@
-"""Where faults happen: a sweep in a folder, drivers as processes of their own, and what can be done to them.
+"""The environment of fault injection: a sweep in a folder, drivers as separate processes, and operations on them.
 
 Inline drivers are forked from this process, which has imported everything, so that one costs a second and not ten.
 """

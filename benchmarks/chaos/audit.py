@@ -1,4 +1,4 @@
-"""What became of a sweep: read from the store, from MLflow's database and from what the stages noted."""
+"""Audits a sweep after faults, from the store, from MLflow's database and from the stages' own records."""
 
 import sqlite3
 from contextlib import closing

@@ -18,7 +18,7 @@ from jobs.stages.table import StageKind
 from jobs.task import Task
 from orchestrator.backends import Backend, InlineBackend
 from orchestrator.backends.ray_cluster import RayBackend
-from orchestrator.backends.ray_cluster.worker import Workplace, execute
+from orchestrator.backends.ray_cluster.worker import WorkerConfig, execute
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.run import run_sweep
 from orchestrator.scheduling.scheduler import Scheduler
@@ -47,35 +47,35 @@ def run_driver(root: Path, tracking: str, *, on_ray: bool, num_models: int) -> i
     except LeaseHeldError:
         return HELD
     backend: Backend | None = None
-    with DriverLease(store, lease, beat_s=_BEAT_S) as hold:
+    with DriverLease(store, lease, beat_s=_BEAT_S) as driver_lease:
         try:
             if on_ray:
                 execute = partial(_execute, record=root / "record.jsonl", seconds=_RAY_S)
-                backend = RayBackend(store.uri, Provenance(), term=hold.term, execute=execute)
+                backend = RayBackend(store.uri, Provenance(), term=driver_lease.term, execute=execute)
             else:
                 stage = partial(world.stage, record=root / "record.jsonl", seconds=_INLINE_S)
                 backend = InlineBackend(
                     store,
                     Provenance(),
-                    should_stop=hold.should_stop,
-                    may_commit=hold.may_commit,
+                    should_stop=driver_lease.should_stop,
+                    may_commit=driver_lease.may_commit,
                     stage_of=lambda kind: stage,
                 )
-            with hold.hearing_sigterm():
-                summary, publisher = run_sweep(spec, plan, store, backend, Quiet(), Provenance(), hold)
+            with driver_lease.stopping_on_sigterm():
+                summary, publisher = run_sweep(spec, plan, store, backend, Quiet(), Provenance(), driver_lease)
         finally:
             if backend is not None:
                 backend.close()
-        if not hold.hurried:
+        if not driver_lease.hurried:
             publisher.finish()
     return 0 if summary.complete else 3 if summary.stopped else 1
 
 
-def _execute(task: Task, place: Workplace, *, record: Path, seconds: float) -> Outcome:
+def _execute(task: Task, config: WorkerConfig, *, record: Path, seconds: float) -> Outcome:
     def stage_of(kind: StageKind) -> StageFunction:
         return partial(world.stage, record=record, seconds=seconds)
 
-    return execute(task, place, stage_of=stage_of)
+    return execute(task, config, stage_of=stage_of)
 
 
 def main() -> None:

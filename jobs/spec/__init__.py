@@ -1,5 +1,5 @@
-"""The sweep file as frozen, validated records, one module for each part of it.
+"""The schema of the sweep file: frozen, validated records, one module for each part.
 
-Types, ranges, known names and what must agree with what; field descriptions are the reference of the sweep file.
-Nothing here reads a file. `jobs.stages` makes the parameters of tasks from the same records.
+Field descriptions become the reference in `docs/sweep-file.md`. Pure: no file is read. `jobs.stages` builds the
+parameters of tasks from the same records.
 """

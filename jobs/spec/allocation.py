@@ -1,6 +1,6 @@
-"""How much of which channel group goes: the allocations that a method can name, each with its settings.
+"""Allocations: how many channels each channel group keeps at a target compression.
 
-A plain name stands for the record of that kind with its defaults, and an import path for one of the user's own.
+A plain name stands for the record of that kind with its defaults, an import path for one of the user's own.
 """
 
 from collections.abc import Mapping
@@ -14,45 +14,45 @@ from jobs.spec.base import Compression, Compressions, Record
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Floor = Annotated[
-    float, Field(ge=0, lt=1, description="Fraction of each group's width that stays, and at least one channel.")
+    float, Field(ge=0, lt=1, description="Smallest fraction of a group's width to keep (at least one channel).")
 ]
 Normalize = Annotated[
     Literal["none", "group"],
-    Field(description="`group`: scores are divided by their group's mean before groups are compared."),
+    Field(description="`group`: divide scores by their group's mean before comparing groups."),
 ]
 GivenWidths = Annotated[dict[str, Annotated[int, Field(ge=1)]], AfterValidator(checks.not_empty)]
 
 
 class AllocationRecord(Record):
-    """What all allocations have."""
+    """Base of all allocations."""
 
     kind: str
 
     @property
     def wants(self) -> tuple[str, ...]:
-        """What it needs to look at (`jobs.names.ALLOCATIONS`)."""
+        """The inputs that it needs (`jobs.names.ALLOCATIONS`)."""
         return names.ALLOCATIONS[self.kind]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the allocation itself is told, as keyword arguments."""
+        """The keyword arguments of the allocation function."""
         return self.model_dump(exclude={"kind"}, exclude_none=True)
 
 
 class UniformAllocation(AllocationRecord):
-    """The same fraction of every group."""
+    """Remove the same fraction of every group."""
 
     kind: Literal["uniform"] = "uniform"
 
 
 class LeastErrorAllocation(AllocationRecord):
-    """Channels go where the weights change least per cost saved."""
+    """Remove channels where the weights change least per unit of cost saved."""
 
     kind: Literal["least-error"]
 
 
 class GlobalAllocation(AllocationRecord):
-    """One threshold on the scores of all groups (network slimming)."""
+    """One global threshold on the scores of all groups (Network Slimming)."""
 
     kind: Literal["global"]
     floor: Floor = 0.1
@@ -60,44 +60,44 @@ class GlobalAllocation(AllocationRecord):
 
 
 class IsomorphicAllocation(AllocationRecord):
-    """Groups that are built alike are ranked together, and every such class loses the same fraction."""
+    """Rank isomorphic groups (equal structure) together; every such class loses the same fraction."""
 
     kind: Literal["isomorphic"]
     floor: Floor = 0.1
 
 
 class SensitivityAllocation(AllocationRecord):
-    """Channels go where the measured loss grows least per cost saved."""
+    """Remove channels where the measured loss grows least per unit of cost saved."""
 
     kind: Literal["sensitivity"]
-    images: int = Field(default=512, ge=1, description="Training images with labels, chosen by the seed.")
+    images: int = Field(default=512, ge=1, description="Calibration images with labels, drawn by the seed.")
     batch_size: int = Field(default=128, ge=1, description="Images per batch.")
     fractions: Annotated[tuple[Fraction, ...], AfterValidator(checks.not_empty)] = Field(
-        default=(0.25, 0.5, 0.75), description="Each group alone is cut to these fractions of its width."
+        default=(0.25, 0.5, 0.75), description="Fractions of its width to which each group alone is cut."
     )
 
     @property
     def settings(self) -> dict[str, Any]:
-        """None: what it is told steers the measurement."""
+        """None: its fields configure the stage `sense`."""
         return {}
 
 
 class PredefinedAllocation(AllocationRecord):
-    """Widths that are written down; the method then has one compression, the nominal one."""
+    """Given widths; the method then has one compression, the nominal one."""
 
     kind: Literal["predefined"]
     name: Literal[tuple(names.CONFIGURATIONS)] | None = Field(  # type: ignore[valid-type]  # the names are data
         default=None, description="One of the papers' configurations."
     )
     widths: GivenWidths | None = Field(
-        default=None, description="Your own: channel group -> channels that stay; others stay whole."
+        default=None, description="Your own: channel group -> channels to keep; other groups keep all."
     )
     compression: Compression | None = Field(
-        default=None, description="With `widths`: the fraction of the parameters that they remove, rounded."
+        default=None, description="With `widths`: the compression that they reach, rounded."
     )
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
+    def _name_or_widths(self) -> Self:
         if (self.name is None) == (self.widths is None):
             raise checks.fault("needs either `name` or `widths`; give one of them")
         if (self.widths is None) != (self.compression is None):
@@ -116,31 +116,33 @@ class PredefinedAllocation(AllocationRecord):
 
 
 class GuidedAllocation(AllocationRecord):
-    """In the proportions that another method found, averaged per stage over all seeds, scaled to the target."""
+    """The proportions that another method found, averaged per stage over all seeds and scaled to the target."""
 
     kind: Literal["guided"]
-    method: str = Field(description="A method of this sweep that chooses widths itself.")
-    model: str | None = Field(default=None, description="The model on which it found them; default: the same one.")
+    method: str = Field(description="A method of this sweep that chooses its own widths.")
+    model: str | None = Field(default=None, description="The model to take the widths from; default: the same model.")
 
 
 class TemplateAllocation(AllocationRecord):
-    """In the proportions of a template, scaled to the target."""
+    """The proportions of a template, scaled to the target."""
 
     kind: Literal["template"]
     fractions: Annotated[tuple[Fraction, ...], AfterValidator(checks.not_empty)] = Field(
-        description="What stays per stage (equal spatial resolution), from the first to the last; networks with other "
-        "numbers of stages follow it at equal relative depth."
+        description="Fraction kept per stage (equal spatial resolution), from first to last; networks with another "
+        "number of stages are matched by relative depth."
     )
 
 
 class BestScoreAllocation(AllocationRecord):
-    """The widths that keep the most score under all limits at once, by CP-SAT."""
+    """The widths with the largest total score under all limits at once, by CP-SAT."""
 
     kind: Literal["best-score"]
-    macs: Fraction | None = Field(default=None, description="Fraction of the multiply-accumulates that may stay.")
-    latency: Fraction | None = Field(default=None, description="Fraction of the latency, as profiled, that may stay.")
-    memory: Fraction | None = Field(default=None, description="Fraction of the peak memory that may stay.")
-    multiple: int = Field(default=8, ge=1, description="Widths are multiples of it, or full.")
+    macs: Fraction | None = Field(
+        default=None, description="Upper limit on MACs, as a fraction of the dense network's."
+    )
+    latency: Fraction | None = Field(default=None, description="Upper limit on profiled latency, as a fraction.")
+    memory: Fraction | None = Field(default=None, description="Upper limit on peak memory, as a fraction.")
+    multiple: int = Field(default=8, ge=1, description="Widths are multiples of this, or full.")
     floor: Floor = 0.1
     normalize: Normalize = "none"
 
@@ -158,13 +160,13 @@ class OwnAllocation(AllocationRecord):
         description="`package.module:callable`, declared by `@workers.allocation.allocator()`."
     )
     needs: tuple[Literal["scores", "weights", "losses", "latency"], ...] = Field(
-        default=(), description="What it declares to need."
+        default=(), description="The inputs that it declares to need."
     )
     arguments: dict[str, Any] = Field(default_factory=dict, description="Its keyword arguments.")
 
     @property
     def wants(self) -> tuple[str, ...]:
-        """What it says."""
+        """Its declared needs."""
         return self.needs
 
     @property
@@ -211,25 +213,25 @@ def _tag(value: Any) -> str:
 
 
 ALLOCATION_FORMS = ("name", "record")
-"""How an allocation can be written."""
+"""The forms in which a sweep file can give an allocation."""
 
 ALLOCATION_KINDS = (*names.ALLOCATIONS, "own")
 Allocation = Annotated[
     Annotated[AllocationSpec, PlainValidator(_named, json_schema_input_type=str), Tag("name")]
     | Annotated[AllocationSpec, Field(discriminator="kind"), Tag("record")],
     Discriminator(_tag),
-    Field(description="How much of which group goes: a kind, or a record with its settings."),
+    Field(description="How many channels each group keeps: a kind, or a record with its settings."),
 ]
 
 
 def check_compressions(allocation: AllocationSpec, compressions: Compressions | None) -> None:
-    """Refuse compressions beside widths that are written down.
+    """Reject compressions for a method whose widths are given.
 
     Raises:
-        PydanticCustomError: There are some.
+        PydanticCustomError: Both are given.
     """
     if isinstance(allocation, PredefinedAllocation) and compressions is not None:
         raise checks.fault(
-            f"its widths are written down and remove {allocation.nominal:.0%}; remove `compressions`, or choose "
+            f"its widths are predefined and remove {allocation.nominal:.0%}; remove `compressions`, or choose "
             "another allocation"
         )

@@ -1,4 +1,4 @@
-"""What all parts of a sweep file are made of: the record that they derive from, and the types of single values."""
+"""The base class of all records of the sweep file, and the types of single values."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Methods that score channels and remove the lowest."""
+"""Methods that rank channels by importance and remove the least important."""
 
 from typing import Annotated, Literal, Self
 
@@ -13,12 +13,12 @@ from jobs.spec.sparsity import SparsifySpec
 
 
 class ScoreSpec(Record):
-    """The training images that a criterion's scores rest on. Criteria with equal settings share one pass over them."""
+    """The calibration data of a criterion. Criteria with equal settings share one calibration pass."""
 
     images: int | None = Field(
         default=None,
         ge=1,
-        description="How many, chosen by the seed. Default: all for statistics of activations, "
+        description="Number of training images, drawn by the seed. Default: all for activation statistics, "
         + ", ".join(f"{count} for {name}" for name, count in names.OBSERVATIONS.items() if count)
         + ".",
     )
@@ -26,36 +26,34 @@ class ScoreSpec(Record):
 
 
 class CriterionMethod(MethodBase):
-    """Score the channels, remove the lowest; without `sparsify`, no training (INN's pipeline C)."""
+    """Score the channels and remove the lowest; without `sparsify`, no training (INN's pipeline C)."""
 
     kind: Literal["criterion"]
     criterion: Annotated[str, AfterValidator(checks.known_or_own(names.CRITERIA))] = Field(
-        description=f"What a channel is worth: {', '.join(f'`{name}`' for name in names.CRITERIA)}; "
+        description=f"Channel importance: {', '.join(f'`{name}`' for name in names.CRITERIA)}; "
         "or your own `package.module:callable`."
     )
     observation: Annotated[str, AfterValidator(checks.known_or_own(names.OBSERVATIONS))] | None = Field(
         default=None,
-        description="For a criterion of your own: the pass over data that it reads, "
+        description="For a criterion of your own: the calibration pass that it reads, "
         + ", ".join(f"`{name}`" for name in names.OBSERVATIONS)
         + " or your own `package.module:callable`; default: none.",
     )
-    score: ScoreSpec | None = Field(default=None, description="The data, for criteria that look at data.")
-    sparsify: SparsifySpec | None = Field(
-        default=None, description="A training before the scores are taken, that brings parts towards zero."
-    )
+    score: ScoreSpec | None = Field(default=None, description="Calibration data, for criteria that need data.")
+    sparsify: SparsifySpec | None = Field(default=None, description="Sparsity-inducing training before scoring.")
     allocation: Allocation = UniformAllocation()
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 
     @model_validator(mode="after")
     def _data_where_needed(self) -> Self:
         if self.observation is not None and self.criterion in names.CRITERIA:
-            raise checks.fault(f"{self.criterion} says itself what it reads; remove `observation`")
+            raise checks.fault(f"{self.criterion} has its own observation; remove `observation`")
         if self.score is not None and self.reads is None:
-            raise checks.fault(f"{self.criterion} looks at no data; remove `score`")
+            raise checks.fault(f"{self.criterion} uses no data; remove `score`")
         return self
 
-    def misfit(self, model: ModelSpec) -> str | None:
-        """Why a model cannot go through it, and what to do; None where it can."""
+    def conflict_with(self, model: ModelSpec) -> str | None:
+        """Why the method cannot be applied to a model, and what to do; None where it can."""
         if self.sparsify is not None and self.sparsify.train is None and model.train is None:
             return "comes from a checkpoint, so `sparsify` has to say how to train; give it a `train` block"
         return None
@@ -67,11 +65,11 @@ class CriterionMethod(MethodBase):
 
     @property
     def reads(self) -> str | None:
-        """The observation that the criterion reads; None where weights are enough."""
+        """The observation that the criterion reads; None: weights only."""
         return names.CRITERIA.get(self.criterion, self.observation)
 
     @property
     def num_images(self) -> int | None:
-        """How many training images are observed; None for all."""
+        """Number of calibration images; None: all."""
         asked = self.score.images if self.score else None
         return asked or names.OBSERVATIONS.get(self.reads or "")

@@ -9,10 +9,10 @@ from jobs.spec.base import Location, Record
 
 
 class NormalizeSpec(Record):
-    """Normalisation of the images, per image channel."""
+    """Per-channel normalisation of the images."""
 
-    mean: tuple[float, ...] = Field(description="Subtracted from each channel; pixels are in [0, 1].")
-    std: tuple[Annotated[float, Field(gt=0)], ...] = Field(description="Then each channel is divided by it.")
+    mean: tuple[float, ...] = Field(description="Per-channel mean, subtracted; pixels are in [0, 1].")
+    std: tuple[Annotated[float, Field(gt=0)], ...] = Field(description="Per-channel standard deviation, divided by.")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -27,15 +27,16 @@ class DataSpec(Record):
     dataset: Annotated[str, AfterValidator(checks.known_or_own(names.DATASETS))] = Field(
         description="A data set of ours, or your own `package.module:callable`."
     )
-    root: Location | None = Field(default=None, description="Folder that holds the data, as every worker sees it.")
+    root: Location | None = Field(default=None, description="Folder of the data, as every worker sees it.")
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the data set.")
     normalize: NormalizeSpec | None = Field(default=None, description="Default: none, pixels stay in [0, 1].")
     fingerprint: str | None = Field(
-        default=None, description="Names the content where the driver cannot read `root`; default: read off the files."
+        default=None,
+        description="Fingerprint of the data, where the driver cannot read `root`; default: computed.",
     )
     batch_size: int = Field(default=256, ge=1, description="Images per batch in evaluation.")
     test_images: int | None = Field(
-        default=None, ge=1, description="Evaluate on the first so many images of the test split; default: all."
+        default=None, ge=1, description="Evaluate on this many images, the first of the test split; default: all."
     )
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
-"""How much work an effort of the channel ordering stands for: counts and deterministic time, never seconds.
+"""Solver limits of each effort of the channel ordering: counts and deterministic time, not seconds.
 
-The numbers change the result, so they are in the key of every task that orders channels.
+They change the result, so they are part of the key of every task that orders channels.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ _FEWEST_SOLUTIONS = 4
 class SolverLimits(Record):
     """Limits of the solvers in the portfolio of the channel ordering."""
 
-    num_starts: int = Field(ge=1, description="Paths that local search improves independently.")
-    kicks_per_channel: int = Field(ge=0, description="Kicks of each path, per channel ...")
-    max_kicks: int = Field(ge=0, description="... and at most.")
+    num_starts: int = Field(ge=1, description="Number of independent local searches.")
+    kicks_per_channel: int = Field(ge=0, description="Kicks per search and channel ...")
+    max_kicks: int = Field(ge=0, description="... and at most per search.")
     routing_work: int = Field(
         ge=0, description="Solutions of the routing solver times n (its time per solution grows like n^2) ..."
     )
-    max_solutions: int = Field(ge=0, description="... and at most so many solutions.")
+    max_solutions: int = Field(ge=0, description="... and at most this many solutions.")
     ascent_iterations: int = Field(ge=1, description="Steps of the Held-Karp bound.")
     merge_time: float = Field(gt=0, description="CP-SAT's deterministic time for recombining the paths.")
     exact_time: float = Field(gt=0, description="CP-SAT's deterministic time for the proof.")
@@ -34,11 +34,11 @@ class SolverLimits(Record):
     )
 
     def kicks(self, n: int) -> int:
-        """Kicks of one start on n channels."""
+        """Number of kicks of one local search on n channels."""
         return min(self.kicks_per_channel * n, self.max_kicks)
 
     def solutions(self, n: int) -> int:
-        """Solutions of the routing solver on n channels; 0 when n is too large for it to get anywhere."""
+        """Solution limit of the routing solver on n channels; 0 when n is too large for it to be useful."""
         allowed = min(self.routing_work // n, self.max_solutions)
         return allowed if allowed >= _FEWEST_SOLUTIONS else 0
 

@@ -12,30 +12,30 @@ from jobs.spec.training import TrainSpec
 
 
 class OrderingSpec(Record):
-    """How the channels of each group are ordered before they become a function (INN, section 3.3)."""
+    """How the channels of each group are ordered before interpolation (INN, section 3.3)."""
 
     method: Literal["tsp", "identity", "random", "norm", "spectral"] = Field(
         default="tsp",
-        description="`tsp`: the shortest path through the channels. Its controls: `identity`; `random`; `norm`: sorted "
-        "by the l1 norm of their slices; `spectral`: along the Fiedler vector of their similarities.",
+        description="`tsp`: the shortest path through the channels. Controls: `identity`; `random`; `norm`: by the l1 "
+        "norm of their slices; `spectral`: by the Fiedler vector of their similarities.",
     )
     metric: Literal["l1", "l2", "cosine"] = Field(
         default="l1", description="Distance between the slices of two channels."
     )
     normalize: Literal["none", "tensor"] = Field(
-        default="none", description="`tensor`: the slices of every tensor count the same, whatever its scale."
+        default="none", description="`tensor`: normalise each tensor, so that all count the same."
     )
     effort: Literal["fast", "standard", "thorough"] = Field(
-        default="standard", description="How much work the solver may do."
+        default="standard", description="Solver limits, in counts of work, not in seconds."
     )
     choice: Literal["shortest", "reconstruction", "output"] = Field(
         default="shortest",
-        description="Among nearly shortest orders, for each compression: the `shortest`; `reconstruction`: those at "
-        "which resampling loses least of the weights, without data; `output`: those at which it changes the network's "
-        "output least, on training images without labels.",
+        description="Which of the near-optimal orders to use, for each compression: `shortest`; `reconstruction`: "
+        "smallest reconstruction error of the weights after resampling, without data; `output`: smallest change of the "
+        "network's output, on calibration images without labels.",
     )
     pool: int = Field(default=8, ge=2, description="Orders per group to choose from; some groups have fewer.")
-    images: int = Field(default=128, ge=1, description="Training images for `choice: output`, chosen by the seed.")
+    images: int = Field(default=128, ge=1, description="Calibration images for `choice: output`, drawn by the seed.")
 
     @model_validator(mode="after")
     def _choice_among_shortest(self) -> Self:
@@ -47,26 +47,27 @@ class OrderingSpec(Record):
 class IntegralTrainSpec(TrainSpec):
     """Training of an integral network at all sizes at once (INN, algorithm 1; pipeline A)."""
 
-    smallest: float = Field(default=0.5, gt=0, le=1, description="Smallest size drawn, as a fraction of the width.")
+    smallest: float = Field(default=0.5, gt=0, le=1, description="Smallest size sampled, as a fraction of the width.")
     start: Literal["network", "scratch"] = Field(
         default="network",
-        description="`network`: from the model's own weights, permuted; `scratch`: from random ones in any order, with "
-        "batch norms that are functions, too.",
+        description="`network`: from the model's own weights, permuted; `scratch`: from random weights without "
+        "reordering, and with continuous batch norms.",
     )
 
 
 class TuneSpec(Record):
-    """Partition tuning (INN, section 3.4): the nodes move, the weights stay."""
+    """Partition tuning (INN, section 3.4): optimises the nodes; the weights are fixed."""
 
     steps: int = Field(default=60, ge=1, description="Optimizer steps.")
     batch_size: int = Field(default=64, ge=1)
     learning_rate: float = Field(default=0.003, gt=0, description="Of Adam, with cosine decay.")
-    samples: int = Field(default=1024, ge=1, description="Training images it may see.")
-    holdout: int = Field(default=512, ge=1, description="Validation images that choose the best state.")
+    samples: int = Field(default=1024, ge=1, description="Number of training images.")
+    holdout: int = Field(default=512, ge=1, description="Number of validation images for choosing the best state.")
     biases: bool = Field(default=False, description="Tune the biases too.")
     target: Literal["labels", "dense"] = Field(
         default="labels",
-        description="`labels`: the targets of the data set; `dense`: the dense network's outputs, without labels.",
+        description="`labels`: the targets of the data set; `dense`: distillation from the dense network's outputs, "
+        "without labels.",
     )
 
 
@@ -76,18 +77,18 @@ class IntegralMethod(MethodBase):
     kind: Literal["integral"]
     batchnorm: Literal["fold", "keep"] = Field(
         default="fold",
-        description="`fold`: into the convolution before it, where there is one; `keep`: scale, shift and statistics "
-        "are functions like the weights.",
+        description="`fold`: into the preceding convolution, where there is one; `keep`: scale, shift and statistics "
+        "are continuous like the weights.",
     )
     ordering: OrderingSpec = OrderingSpec()
     train: IntegralTrainSpec | None = Field(default=None, description="Train it at all sizes before it is resampled.")
     partition: Literal["adaptive", "curvature", "uniform"] = Field(
         default="adaptive",
-        description="`adaptive`: like neighbours share a cell; `curvature`: narrow cells where the functions bend; "
-        "`uniform`: cells of equal width.",
+        description="`adaptive`: similar neighbours share a cell; `curvature`: narrow cells where the functions curve "
+        "most; `uniform`: cells of equal width.",
     )
     quadrature: Literal["product", "midpoint", "trapezoid", "simpson"] = Field(
-        default="product", description="On the input axes; `midpoint` is the better one for a uniform partition."
+        default="product", description="On the input axes; prefer `midpoint` for a uniform partition."
     )
     allocation: Allocation = UniformAllocation()
     tune: TuneSpec | None = Field(default=None, description="Tune the partition on a few batches.")
@@ -98,8 +99,8 @@ class IntegralMethod(MethodBase):
         check_compressions(self.allocation, self.compressions)
         if "scores" in self.allocation.wants:
             raise checks.fault(
-                f"its allocation, {self.allocation.kind}, goes by scores, and integral methods score no channels; "
-                "take one that needs none, such as least-error, or a criterion method"
+                f"its allocation, {self.allocation.kind}, needs scores, and integral methods score no channels; "
+                "use one that needs none, such as least-error, or a criterion method"
             )
         return self
 
@@ -113,5 +114,5 @@ class IntegralMethod(MethodBase):
 
     @property
     def keeps_batchnorm(self) -> bool:
-        """Whether batch norms stay; training from scratch needs them."""
+        """Whether batch norms are kept; training from scratch needs them."""
         return self.batchnorm == "keep" or (self.train is not None and self.train.start == "scratch")

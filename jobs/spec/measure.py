@@ -1,4 +1,4 @@
-"""What is measured of every point besides its accuracy, and which gates it has to pass."""
+"""What is measured for every point besides its accuracy, and which gates it has to pass."""
 
 from pydantic import Field
 
@@ -6,18 +6,18 @@ from jobs.spec.base import Record
 
 
 class LatencySpec(Record):
-    """Timed forward passes, on the device that evaluates. Other work there goes into them: give `evaluate` its own."""
+    """Timed forward passes on the evaluation device. Other work there distorts them: give `evaluate` its own device."""
 
-    batch_size: int = Field(default=1, ge=1, description="Images per pass.")
-    warmup: int = Field(default=10, ge=0, description="Passes before the first that counts.")
-    repeats: int = Field(default=50, ge=1, description="Passes that count.")
+    batch_size: int = Field(default=1, ge=1, description="Images per forward pass.")
+    warmup: int = Field(default=10, ge=0, description="Untimed passes first.")
+    repeats: int = Field(default=50, ge=1, description="Timed passes.")
 
 
 class MeasureSpec(Record):
-    """What every point is measured by, and the gates before it counts: a network that fails one fails its point."""
+    """Measurements of every point, and its gates: where a network fails a gate, its point fails."""
 
-    latency: LatencySpec | None = Field(default=None, description="Time forward passes; default: nothing is timed.")
+    latency: LatencySpec | None = Field(default=None, description="Time forward passes; default: no timing.")
     reload: bool = Field(
-        default=True, description="Gate: made from its files in a fresh process, it computes the same, bit for bit."
+        default=True, description="Gate: reloaded from its files in a fresh process, its output is bit-identical."
     )
-    export: bool = Field(default=False, description="Gate: `torch.export` takes it, and the graph agrees.")
+    export: bool = Field(default=False, description="Gate: `torch.export` succeeds, and the graph's output agrees.")

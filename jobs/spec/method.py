@@ -1,4 +1,4 @@
-"""What every method is asked for: on which models, and with which protocols."""
+"""What all methods have in common: the models and protocols that they are run with."""
 
 from typing import Annotated
 
@@ -14,12 +14,12 @@ Names = Annotated[tuple[Name, ...], AfterValidator(checks.not_empty), AfterValid
 class MethodBase(Record):
     """The base of every method."""
 
-    models: Names | None = Field(default=None, description="Models of the sweep that it is applied to; default: all.")
+    models: Names | None = Field(default=None, description="Models of the sweep to apply it to; default: all.")
     protocols: Names = Field(
         default=(NO_PROTOCOL,),
-        description="Names of the sweep's protocols, one curve for each; `none`: the network as the method leaves it.",
+        description="Names of the sweep's protocols, one curve each; `none`: no further training or correction.",
     )
 
     def applies_to(self, model: str) -> bool:
-        """Whether the method is asked for on a model."""
+        """Whether the sweep runs the method on a model."""
         return self.models is None or model in self.models

@@ -1,4 +1,4 @@
-"""The methods of a sweep: what is done to the networks, and the network as it is."""
+"""The methods of a sweep, as a tagged union: the dense control and all ways of pruning."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ from jobs.spec.unstructured import UnstructuredMethod
 
 
 class DenseMethod(MethodBase):
-    """The network as it is: the control of every sweep."""
+    """The unpruned network: the control of every sweep."""
 
     kind: Literal["dense"]
 

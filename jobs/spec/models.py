@@ -17,7 +17,7 @@ class ModelSpec(Record):
     )
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the network.")
     weights: Location | None = Field(default=None, description="URI of a checkpoint (.safetensors, .pt, .pth).")
-    train: TrainSpec | None = Field(default=None, description="How to train it, where there is no checkpoint.")
+    train: TrainSpec | None = Field(default=None, description="Training settings, where there is no checkpoint.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

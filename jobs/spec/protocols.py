@@ -1,4 +1,4 @@
-"""Protocols: what happens to a network after it was made smaller, before it is evaluated."""
+"""Protocols: what happens to a network after pruning, before it is evaluated."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -13,39 +13,39 @@ NO_PROTOCOL = "none"
 
 
 class RecalibrateProtocol(Record):
-    """The statistics of the batch norms are estimated anew in the smaller network, without labels."""
+    """Batch-norm recalibration: re-estimate the running statistics of the pruned network, without labels."""
 
     kind: Literal["recalibrate"]
-    images: int = Field(default=2048, ge=2, description="Training images, chosen by the seed.")
+    images: int = Field(default=2048, ge=2, description="Calibration images, drawn by the seed.")
 
 
 class FineTuneProtocol(Record):
-    """The smaller network's weights are trained on, all of them."""
+    """Fine-tuning: train all weights of the pruned network further."""
 
     kind: Literal["fine-tune"]
     train: FineTuneSpec = Field(default_factory=lambda: FineTuneSpec.model_validate({}))
 
 
 class ScratchProtocol(Record):
-    """A network of the smaller one's widths is trained from random weights (Rethinking's Scratch-E and Scratch-B)."""
+    """Train the pruned architecture from random weights (Rethinking's Scratch-E and Scratch-B)."""
 
     kind: Literal["scratch"]
     budget: Literal["epochs", "macs", "macs-and-fine-tuning"] = Field(
         default="epochs",
-        description="How long. `epochs`: as many as `train` says (Scratch-E); `macs`: for the multiply-accumulates "
-        "that the dense network takes in those (Scratch-B), its milestones stretched alike; `macs-and-fine-tuning`: "
-        "and for those of `fine_tuning_epochs` of the smaller network.",
+        description="Training budget. `epochs`: the epochs of `train` (Scratch-E); `macs`: the MACs that the dense "
+        "network would take in these epochs (Scratch-B), milestones scaled alike; `macs-and-fine-tuning`: plus those "
+        "of `fine_tuning_epochs` of the pruned network.",
     )
     cap: float | None = Field(
-        default=None, ge=1, description="Of budgets by `macs`: at most so many times the epochs; default: no cap."
+        default=None, ge=1, description="For budgets by `macs`: at most this multiple of the epochs; default: no cap."
     )
     fine_tuning_epochs: int | None = Field(
-        default=None, ge=1, description="Of `macs-and-fine-tuning`: how long the network would be fine-tuned for."
+        default=None, ge=1, description="For `macs-and-fine-tuning`: number of fine-tuning epochs to add."
     )
-    train: TrainSpec | None = Field(default=None, description="Default: as the model is trained.")
+    train: TrainSpec | None = Field(default=None, description="Training settings; default: those of the model.")
 
     @model_validator(mode="after")
-    def _budget_says_all(self) -> Self:
+    def _budget_is_consistent(self) -> Self:
         if self.cap is not None and self.budget == "epochs":
             raise checks.fault("has a cap on a budget by epochs; remove `cap`, or set budget: macs")
         if (self.fine_tuning_epochs is None) == (self.budget == "macs-and-fine-tuning"):
@@ -54,37 +54,37 @@ class ScratchProtocol(Record):
 
 
 class RewindProtocol(Record):
-    """The model's own training goes on from an earlier epoch, with the smaller network (Renda et al. 2020)."""
+    """Rewinding: repeat the model's training from an earlier epoch with the pruned network (Renda et al. 2020)."""
 
     kind: Literal["rewind"]
     what: Literal["weights", "learning-rate"] = Field(
-        description="`weights`: those that stay go back to what they were at that epoch, and so does the schedule; "
-        "`learning-rate`: the schedule alone."
+        description="`weights`: reset the remaining weights to their values at that epoch, and the learning-rate "
+        "schedule too; `learning-rate`: reset only the schedule."
     )
     epoch: int | float = Field(
         ge=0,
-        description="The epoch that is returned to: how many are done by then, or, as `0.1`, which part of them. "
-        "At `0` the weights are the initial ones.",
+        description="The epoch to rewind to: a number of epochs, or, as `0.1`, a fraction of them. `0`: the initial "
+        "weights.",
     )
 
     def begin(self, epochs: int) -> int:
-        """How many of the schedule's epochs lie before the point that is returned to."""
+        """The epoch to rewind to, as a number of epochs."""
         return self.epoch if isinstance(self.epoch, int) else round(self.epoch * epochs)
 
     @model_validator(mode="after")
     def _part_or_whole(self) -> Self:
         if isinstance(self.epoch, float) and self.epoch >= 1:
-            raise checks.fault(f"epoch {self.epoch}: give a whole number of epochs, or a part of them below 1.0")
+            raise checks.fault(f"epoch {self.epoch}: give a whole number of epochs, or a fraction below 1.0")
         return self
 
 
 CalibrationImages = Annotated[
-    int, Field(ge=1, description="Training images without labels, chosen by the seed; they stay in memory.")
+    int, Field(ge=1, description="Calibration images without labels, drawn by the seed; kept in memory.")
 ]
 
 
 class RepairProtocol(Record):
-    """Every layer of the smaller network is refitted by least squares to what the dense one gives; no labels."""
+    """Refit every layer of the pruned network by least squares to the dense network's outputs, without labels."""
 
     kind: Literal["repair"]
     images: CalibrationImages = 512
@@ -99,7 +99,7 @@ class OwnProtocol(Record):
         description="`package.module:callable`, declared by `@workers.protocols.protocol()`."
     )
     needs: tuple[Literal["images", "labels", "dense"], ...] = Field(
-        default=(), description="What it declares to need: training images, with labels; the model's own network."
+        default=(), description="The inputs that it declares to need: training images, labels, the dense network."
     )
     arguments: dict[str, Any] = Field(default_factory=dict, description="Its keyword arguments.")
 

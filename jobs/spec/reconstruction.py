@@ -1,4 +1,4 @@
-"""Methods that choose channels by what the next layers lose, and refit these."""
+"""Methods that prune by reconstruction: choose channels by the error of the following layers, and refit these."""
 
 from typing import Literal, Self
 
@@ -12,12 +12,12 @@ from jobs.spec.protocols import CalibrationImages
 
 
 class ReconstructionMethod(MethodBase):
-    """Cut the channels layer by layer so that the layers which read them lose least, and refit these; no labels."""
+    """Prune layer by layer with the least reconstruction error of the following layers, and refit these; no labels."""
 
     kind: Literal["reconstruction"]
     how: Literal["thinet", "lasso"] = Field(
-        description="`thinet`: the removed set grows by the least joint contribution, and a factor per channel is "
-        "refitted (ThiNet); `lasso`: channels whose factors a rising price leaves, and all weights are refitted."
+        description="`thinet`: greedy selection by the smallest joint contribution, then a least-squares factor per "
+        "channel (ThiNet); `lasso`: LASSO selection with a rising penalty, then all weights are refitted."
     )
     images: CalibrationImages = 512
     batch_size: int = Field(default=64, ge=1, description="Images per batch.")
@@ -29,7 +29,7 @@ class ReconstructionMethod(MethodBase):
         check_compressions(self.allocation, self.compressions)
         if missing := {"scores", "losses"} & set(self.allocation.wants):
             raise checks.fault(
-                f"the allocation {self.allocation.kind} looks at {', '.join(sorted(missing))}, which a reconstruction "
+                f"the allocation {self.allocation.kind} needs {', '.join(sorted(missing))}, which a reconstruction "
                 "does not have; choose another one, such as uniform or least-error"
             )
         return self

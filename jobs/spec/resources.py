@@ -1,4 +1,4 @@
-"""What the tasks of a sweep ask of the cluster, how they are profiled, and where the sweep stops."""
+"""Resource requests per stage, profiling settings, and budgets of a sweep."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from jobs.stages.table import StageKind
 
 
 class ResourcesSpec(Record):
-    """What each task of a stage asks of the cluster."""
+    """What each task of a stage requests from the cluster."""
 
     num_cpus: float = Field(default=1.0, gt=0)
     num_gpus: float | None = Field(
@@ -32,15 +32,15 @@ StagesSpec = dict[Annotated[str, AfterValidator(_known_stage)], ResourcesSpec]
 
 
 class ProfileSpec(Record):
-    """How passes are counted whose latency or memory is limited."""
+    """The forward pass whose latency or memory is limited."""
 
-    batch_size: int = Field(default=1, ge=1, description="Images in a pass.")
+    batch_size: int = Field(default=1, ge=1, description="Images per forward pass.")
 
 
 class BudgetSpec(Record):
-    """Where a sweep stops by itself: nothing more is submitted, what runs is awaited, what is done is kept."""
+    """Limits at which a sweep stops: no new task is submitted, running ones are awaited, results are kept."""
 
     gpu_hours: float | None = Field(
-        default=None, gt=0, description="GPU-hours of the whole sweep, all its runs together; default: no cap."
+        default=None, gt=0, description="GPU-hours of the sweep, over all its runs; default: no cap."
     )
-    wall_hours: float | None = Field(default=None, gt=0, description="Hours of one run; default: no cap.")
+    wall_hours: float | None = Field(default=None, gt=0, description="Wall-clock hours of one run; default: no cap.")

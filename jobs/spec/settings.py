@@ -1,7 +1,4 @@
-"""Training settings by name: those of the papers, and short modern ones.
-
-Numbers only; whatever a sweep file says beside a name goes before them.
-"""
+"""Named training settings: those of the papers, and short modern ones. Values in a sweep file override them."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The whole sweep file, and what must agree between its parts."""
+"""The whole sweep file, and the consistency of its parts."""
 
 from typing import Annotated, Literal, Self
 
@@ -8,9 +8,9 @@ from jobs import checks, names
 from jobs.errors import nearest
 from jobs.spec.allocation import AllocationSpec, GuidedAllocation, PredefinedAllocation
 from jobs.spec.base import Compressions, Name, Record, Seed
+from jobs.spec.compatibility import method_conflict, model_conflict
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
-from jobs.spec.fitting import misfit_of_method, misfit_of_model
 from jobs.spec.measure import MeasureSpec
 from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
@@ -24,15 +24,15 @@ from jobs.stages.table import StageKind
 class SweepSpec(Record):
     """One sweep: models x methods x compressions x seeds on one data set."""
 
-    name: Name = Field(description="Also the MLflow experiment.")
+    name: Name = Field(description="Also the name of the MLflow experiment.")
     storage: str = Field(default="~/.orchard/store", description="URI of the store, as every worker sees it.")
     tracking: str = Field(default="sqlite:///~/.orchard/mlflow.db", description="MLflow's tracking URI.")
     seeds: Annotated[tuple[Seed, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)] = Field(
-        default=(0,), description="One curve for each."
+        default=(0,), description="One curve each."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto",
-        description="`auto`: cuda where the cluster has GPUs when the sweep starts, or is known to start some.",
+        description="`auto`: cuda where the cluster has GPUs when the sweep starts, or its autoscaler can start some.",
     )
     objective: Annotated[str, AfterValidator(checks.known_or_own(names.OBJECTIVES))] = Field(
         default="classification",
@@ -43,39 +43,39 @@ class SweepSpec(Record):
     data: DataSpec
     compressions: Compressions | None = Field(
         default=None,
-        description="Fractions of the `target`'s cost to remove, in steps of 0.01, for every method.",
+        description="Compressions (pruning ratios): fractions of the `target`'s cost to remove, in steps of 0.01, for "
+        "every method.",
     )
     target: Literal["parameters", "macs", "latency"] = Field(
         default="parameters",
-        description="What compressions are fractions of; `latency` as profiled, layer by layer, on the sweep's device.",
+        description="The cost that compressions are fractions of; `latency`: profiled per layer on the sweep's device.",
     )
     profile: ProfileSpec = ProfileSpec()
     models: Annotated[dict[Name, ModelSpec], AfterValidator(checks.not_empty)]
     methods: Annotated[dict[Name, MethodSpec], AfterValidator(checks.not_empty)]
     protocols: dict[Name, ProtocolSpec] = Field(
-        default_factory=dict, description="What methods can ask for in their `protocols`; `none` is always there."
+        default_factory=dict, description="The protocols that methods can name; `none` is predefined."
     )
     measure: MeasureSpec = MeasureSpec()
     controls: bool = Field(
         default=True,
-        description="Add the methods `dense` and `random` where no method is of their kind: no curve can be judged "
-        "without them.",
+        description="Add the methods `dense` and `random` where the sweep has none of their kind.",
     )
     resources: StagesSpec = Field(
         default_factory=dict,
-        description=f"What tasks ask of the cluster, by stage: {', '.join(f'`{stage}`' for stage in StageKind)}.",
+        description=f"Resource requests by stage: {', '.join(f'`{stage}`' for stage in StageKind)}.",
     )
     priority: int = Field(
         default=0,
         ge=-100,
         le=100,
-        description="Of sweeps that run on one cluster with one store, those of higher priority go first; "
-        "equal ones share it evenly.",
+        description="Of sweeps on one cluster with one store, those of higher priority are served first; equal ones "
+        "share the cluster evenly.",
     )
     budget: BudgetSpec = BudgetSpec()
 
     @model_validator(mode="after")
-    def _every_model_named_is_there(self) -> Self:
+    def _named_models_exist(self) -> Self:
         for name, method in self.methods.items():
             for model in method.models or ():
                 if model not in self.models:
@@ -86,13 +86,13 @@ class SweepSpec(Record):
     def _every_method_has_compressions(self) -> Self:
         without = [name for name in self.methods if not self.compressions_of(name)]
         if without:
-            raise checks.fault(f"no compressions for {', '.join(without)}; give them there or for the whole sweep")
+            raise checks.fault(f"no compressions for {', '.join(without)}; give them per method or for the whole sweep")
         return self
 
     @model_validator(mode="after")
-    def _every_protocol_is_there_and_fits(self) -> Self:
+    def _protocols_exist_and_are_compatible(self) -> Self:
         if NO_PROTOCOL in self.protocols:
-            raise checks.fault(f"protocol '{NO_PROTOCOL}' is always there; give yours another name")
+            raise checks.fault(f"protocol '{NO_PROTOCOL}' is predefined; give yours another name")
         for name, method in self.methods.items():
             for asked in method.protocols:
                 if asked != NO_PROTOCOL:
@@ -100,44 +100,44 @@ class SweepSpec(Record):
         return self
 
     def _check_protocol(self, asked: str, name: str, method: MethodSpec) -> None:
-        """Refuse a protocol that is not there, or that the method or a model cannot go through."""
+        """Reject a protocol that does not exist or cannot be applied to the method or one of its models."""
         if asked not in self.protocols:
             known = nearest(asked, (NO_PROTOCOL, *self.protocols))
             raise checks.fault(f"method {name} asks for the protocol '{asked}', which is unknown; {known}")
         protocol = self.protocols[asked]
-        if misfit := misfit_of_method(protocol, method):
-            raise checks.fault(f"method {name} with protocol '{asked}': it {misfit}")
+        if conflict := method_conflict(protocol, method):
+            raise checks.fault(f"method {name} with protocol '{asked}': it {conflict}")
         for model_name, model in self.models.items():
-            if method.applies_to(model_name) and (misfit := misfit_of_model(protocol, model)):
-                raise checks.fault(f"model {model_name} with protocol '{asked}': it {misfit}")
+            if method.applies_to(model_name) and (conflict := model_conflict(protocol, model)):
+                raise checks.fault(f"model {model_name} with protocol '{asked}': it {conflict}")
 
     @model_validator(mode="after")
-    def _every_model_fits_every_method(self) -> Self:
+    def _models_and_methods_are_compatible(self) -> Self:
         for name, method in self.methods.items():
             if not isinstance(method, CriterionMethod | UnstructuredMethod):
                 continue
             for model_name, model in self.models.items():
-                if method.applies_to(model_name) and (misfit := method.misfit(model)):
-                    raise checks.fault(f"model {model_name} with method {name}: it {misfit}")
+                if method.applies_to(model_name) and (conflict := method.conflict_with(model)):
+                    raise checks.fault(f"model {model_name} with method {name}: it {conflict}")
         return self
 
     @model_validator(mode="after")
-    def _every_method_knows_the_target(self) -> Self:
+    def _every_method_supports_the_target(self) -> Self:
         for name, method in self.methods.items():
             soft = isinstance(method, CriterionMethod) and isinstance(method.sparsify, SoftFilterSpec)
             if self.target != "parameters" and (soft or isinstance(method, UnstructuredMethod)):
                 raise checks.fault(
-                    f"method {name} counts parameters; the target is {self.target}; set target: parameters"
+                    f"method {name} supports the target parameters only, not {self.target}; set target: parameters"
                 )
         return self
 
     @model_validator(mode="after")
-    def _every_allocation_fits(self) -> Self:
+    def _allocations_are_consistent(self) -> Self:
         for name in self.methods:
             allocation = self.allocation_of(name)
             if isinstance(allocation, PredefinedAllocation) and self.target != "parameters":
                 raise checks.fault(
-                    f"method {name} has given widths, which are named by their parameters; the target is "
+                    f"method {name} has predefined widths, whose compression counts parameters; the target is "
                     f"{self.target}; set target: parameters"
                 )
             if isinstance(allocation, GuidedAllocation):
@@ -153,15 +153,15 @@ class SweepSpec(Record):
             raise checks.fault(f"method {name} is guided by '{guided.method}'; {nearest(guided.method, self.methods)}")
         if isinstance(self.allocation_of(guided.method), GuidedAllocation | PredefinedAllocation | None):
             raise checks.fault(
-                f"method {name} is guided by '{guided.method}', which finds no widths itself; name one that does"
+                f"method {name} is guided by '{guided.method}', which chooses no widths itself; name one that does"
             )
 
     def allocation_of(self, method: str) -> AllocationSpec | None:
-        """How a method chooses widths; None for one that chooses none."""
+        """The allocation of a method; None for a method without widths."""
         return getattr(self.methods[method], "allocation", None)
 
     def compressions_of(self, method: str) -> tuple[float, ...]:
-        """The compressions that a method is asked for: its own, else the sweep's; 0 alone for `dense`."""
+        """The compressions of a method: its own, else the sweep's; 0 alone for `dense`."""
         spec = self.methods[method]
         if isinstance(spec, DenseMethod):
             return (0.0,)

@@ -1,4 +1,4 @@
-"""How networks are trained: the settings of a training, checked once, for the sweep file and for the workers."""
+"""Training settings, shared by the sweep file and the parameters of tasks."""
 
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -18,34 +18,34 @@ class TrainSpec(Record):
     """Training: SGD on the objective's loss. The defaults are Rethinking's (section 5, CIFAR), without augmentation."""
 
     settings: Settings | None = Field(
-        default=None, exclude=True, description="Values by name; what stands beside it goes before them."
+        default=None, exclude=True, description="Named settings; values given beside them override them."
     )
-    epochs: int = Field(ge=1, description="Passes over the training split; `settings` say it, too.")
-    batch_size: int = Field(default=64, ge=2, description="Batch norm cannot learn from one image.")
+    epochs: int = Field(ge=1, description="Training epochs; not needed where `settings` are named.")
+    batch_size: int = Field(default=64, ge=2, description="At least 2, because batch norm needs it.")
     learning_rate: float = Field(default=0.1, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=1e-4, ge=0)
     schedule: Literal["step", "cosine", "constant"] = Field(
-        default="step", description="`step`: a tenth of what it was, at each milestone."
+        default="step", description="`step`: multiplied by 0.1 at each milestone."
     )
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         default=(0.5, 0.75),
         strict=False,  # a list, also behind `_settings_first`, which pydantic does not take for JSON
-        description="Of `step`: rising fractions of the epochs.",
+        description="For `step`: increasing fractions of the epochs.",
     )
     warmup_epochs: int = Field(default=0, ge=0)
     augment: Literal["none", "crop-flip", "resized-crop-flip"] = Field(
         default="none",
-        description="`crop-flip`: padded by four, cut out at the old size, mirrored; `resized-crop-flip`: a part of 8 "
-        "to 100 % of the area, scaled to the old size, mirrored.",
+        description="`crop-flip`: pad by 4, random crop, random horizontal flip; `resized-crop-flip`: random resized "
+        "crop of 8 to 100 % of the area, random horizontal flip.",
     )
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Of the cross-entropy of classification.")
-    nesterov: bool = Field(default=False, description="Nesterov's momentum; needs a `momentum` above 0.")
+    nesterov: bool = Field(default=False, description="Nesterov momentum; needs a `momentum` above 0.")
 
     @model_validator(mode="before")
     @classmethod
     def _settings_first(cls, given: Any) -> Any:
-        """The values of the settings, and over them what is given."""
+        """The named settings, overridden by the given values."""
         if not isinstance(given, dict):
             return given
         name = given.get("settings", cls.model_fields["settings"].default)
@@ -60,7 +60,7 @@ class TrainSpec(Record):
     @model_validator(mode="after")
     def _milestones_rise(self) -> Self:
         if any(low >= high for low, high in pairwise(self.milestones)):
-            raise checks.fault(f"milestones {list(self.milestones)} do not rise; give each fraction once, in order")
+            raise checks.fault(f"milestones {list(self.milestones)} do not increase; give each fraction once, in order")
         return self
 
     @model_validator(mode="after")
@@ -71,27 +71,27 @@ class TrainSpec(Record):
 
 
 class FineTuneSpec(TrainSpec):
-    """Training of a network that has learnt before. The defaults are those of Rethinking, section 5 (CIFAR)."""
+    """Fine-tuning of a trained network. The defaults are those of Rethinking, section 5 (CIFAR)."""
 
     settings: Settings | None = Field(
-        default="cifar_fine_tune", exclude=True, description="Values by name; what stands beside it goes before them."
+        default="cifar_fine_tune", exclude=True, description="Named settings; values given beside them override them."
     )
 
 
 class Recipe(TrainSpec):
-    """A training as a task runs it: settings, and which epochs of their schedule."""
+    """Training settings as a task runs them: which epochs of the schedule, too."""
 
-    begin: int = Field(default=0, ge=0, description="Epochs of the schedule that are left out at its beginning.")
-    until: int | None = Field(default=None, description="The epoch that is the last one; default: the schedule's own.")
+    begin: int = Field(default=0, ge=0, description="Epochs of the schedule to skip at its beginning.")
+    until: int | None = Field(default=None, description="The last epoch; default: the end of the schedule.")
 
     @classmethod
     def of(cls, spec: TrainSpec, *, begin: int = 0, until: int | None = None) -> "Recipe":
-        """The recipe of settings that a sweep file gives."""
+        """The recipe for training settings of a sweep file."""
         settings = {name: getattr(spec, name) for name in TrainSpec.model_fields}
         return cls(**settings, begin=begin, until=until)
 
     def lasting(self, epochs: int) -> "Recipe":
-        """The same with another number of epochs, its milestones stretched alike."""
+        """The same recipe with another number of epochs, its milestones scaled alike."""
         return Recipe.model_validate({**self.model_dump(), "epochs": epochs})
 
     @property
@@ -106,7 +106,7 @@ class Recipe(TrainSpec):
 
     @property
     def epochs_trained(self) -> int:
-        """How many epochs of the schedule are trained."""
+        """The number of epochs to train."""
         return self.last_epoch - self.begin
 
     @model_validator(mode="after")

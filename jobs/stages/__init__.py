@@ -1,5 +1,5 @@
-"""What each stage is told: one frozen record of parameters for each, and one table of the stages.
+"""The parameters of every stage, one frozen record each, and the table of stages.
 
-Planning makes these records, task keys are made of their JSON form, and stages get them as they are. They are built of
-the records of `jobs.spec`: what a sweep file was checked by is what workers use.
+Planning creates these records, task keys are computed from their JSON form, and stages receive them unchanged. They
+reuse the records of `jobs.spec`, so that there is one schema for each setting.
 """

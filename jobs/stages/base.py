@@ -1,4 +1,4 @@
-"""What all parameters of stages have in common: a JSON form, the artifacts that they name, and tasks that they join."""
+"""Base classes of stage parameters: their JSON form, their input artifacts, and the appearing tasks that they join."""
 
 import json
 from abc import ABC, abstractmethod
@@ -13,13 +13,13 @@ from jobs.identity import Json, Parsed
 
 
 class ArtifactKey(str):
-    """The key of a task whose artifact is read. A field of this type is an edge of the DAG; its name is the role."""
+    """The key of an input artifact. A field of this type is an edge of the DAG; its name is the role of the input."""
 
     __slots__ = ()
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Any string is taken, and becomes a key."""
+        """Validates any string into a key."""
         return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(strict=True))
 
 
@@ -30,7 +30,7 @@ class StageParams:
     Plain records: their values are checked already, by the records of the sweep file that they are made of.
 
     Attributes:
-        seed: What all that is drawn follows from; None where nothing is drawn.
+        seed: The random seed; None where the stage uses no randomness.
     """
 
     seed: int | None = None
@@ -87,12 +87,12 @@ def _collect(value: object, role: str, found: dict[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppearingTask:
-    """A task that appears while a sweep runs.
+    """A task that becomes known while a sweep runs.
 
     Attributes:
-        params: Its parameters, of the kind that the joining record's `adds` names.
-        name: For people, what sets it apart from its siblings.
-        work: Hint of its cost among them.
+        params: Its parameters, of the type that the joining record's `adds` names.
+        name: Part of its label that distinguishes it from its siblings.
+        work: Its relative cost among them.
     """
 
     params: StageParams
@@ -104,13 +104,13 @@ class AppearingTask:
 class JoiningParams(StageParams, ABC):
     """Parameters of a task that joins others which cannot be planned before one of its inputs is there.
 
-    The scheduler (to run them), the store's housekeeping (to keep them) and the joining stage (to read them) all derive
-    them with `jobs.task.joined_tasks`; their keys follow from these parameters and what was measured.
+    The scheduler (to run them), `orchard gc` (to keep them) and the joining stage (to read them) all derive the
+    appearing tasks with `jobs.task.joined_tasks`; their keys follow from these parameters and the measurements.
 
     A task that appears may itself join others, if they follow from the same source.
 
     Attributes:
-        adds: The record of the tasks that appear.
+        adds: The parameters type of the appearing tasks.
     """
 
     adds: ClassVar[type[StageParams]]
@@ -118,12 +118,12 @@ class JoiningParams(StageParams, ABC):
     @property
     @abstractmethod
     def source(self) -> ArtifactKey:
-        """The input whose measurements tell which tasks there are."""
+        """The input whose measurements determine the appearing tasks."""
 
     @abstractmethod
-    def pretended(self) -> Mapping[str, Json]:
-        """What the source might measure, for simulations, which compute nothing."""
+    def placeholder_measurements(self) -> Mapping[str, Json]:
+        """Plausible measurements of the source, for simulations."""
 
     @abstractmethod
     def branches(self, measured: Mapping[str, Json]) -> Sequence[AppearingTask]:
-        """The tasks that are joined, given what the source measured."""
+        """The appearing tasks, given the measurements of the source."""

@@ -1,4 +1,4 @@
-"""Parameters of the stages that find channel groups and order their channels."""
+"""Parameters of the stages that find channel groups and order their channels: convert, order, permute, choose."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from jobs.stages.base import AppearingTask, ArtifactKey, JoiningParams, StagePar
 from jobs.stages.common import CalibrationParams, Partition, QuadratureName, WidthParams
 
 _PRETENDED_GROUPS = 16
-_NARROW, _BATCH = 128, 256  # channels: a group below the first shares a task, which has so many at most
+_NARROW, _BATCH = 128, 256  # channels: groups narrower than the first share tasks of at most the second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +69,15 @@ class PermuteParams(JoiningParams):
         """The converted network, which lists its channel groups."""
         return self.network
 
-    def pretended(self) -> Mapping[str, Json]:
-        """Some channel groups of middling width."""
+    def placeholder_measurements(self) -> Mapping[str, Json]:
+        """A few channel groups of medium width."""
         return {"groups": [{"name": f"group{number}", "width": 64} for number in range(_PRETENDED_GROUPS)]}
 
     def branches(self, measured: Mapping[str, Json]) -> Sequence[AppearingTask]:
-        """The `order` tasks: every channel group is in one of them.
+        """The `order` tasks; every channel group is in exactly one of them.
 
-        A wide group has a task to itself. Narrow ones share tasks: to read the network and to commit takes as long as
-        to order some of them.
+        A wide group has a task of its own. Narrow ones share tasks, because reading the network and committing takes as
+        long as ordering several of them.
         """
         return [
             AppearingTask(
@@ -95,14 +95,14 @@ class PermuteParams(JoiningParams):
 
 
 class OrderCertificate(Record):
-    """How good the order of a group's channels is; what `order`, `permute` and `choose` measure of every group."""
+    """The quality of a group's channel order; `order`, `permute` and `choose` measure it for every group."""
 
     group: str
     width: int
     length: float = Field(description="Total variation along the order.")
-    identity_length: float = Field(description="That of the order in which the channels came.")
-    lower_bound: float = Field(description="Proven: no order is shorter.")
-    gap: float = Field(description="How far the length may be from the shortest, as a fraction of itself.")
+    identity_length: float = Field(description="Total variation of the original order.")
+    lower_bound: float = Field(description="Proven lower bound on the length of any order.")
+    gap: float = Field(description="Optimality gap: (length - lower_bound) / length.")
     status: Literal["optimal", "feasible"]
 
 
@@ -119,7 +119,7 @@ def _group_size(group: Mapping[str, Json]) -> GroupSize:
 
 
 def _batches(groups: Sequence[GroupSize]) -> list[list[GroupSize]]:
-    """The wide groups, each alone, and the narrow ones in their order, as many together as fit."""
+    """Wide groups alone; narrow ones in order, as many per batch as fit."""
     batches = [[group] for group in groups if group.width >= _NARROW]
     shared: list[GroupSize] = []
     for group in groups:

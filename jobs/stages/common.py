@@ -157,4 +157,4 @@ class Resampling:
 
 
 Shrinking = Annotated[Removal | Resampling, Field(discriminator="kind")]
-"""How a network is made smaller at given widths."""
+"""How a network is brought to given widths."""

@@ -1,4 +1,4 @@
-"""Parameters of the stages that follow pruning: the protocols, and the evaluation."""
+"""Parameters of the stages that follow pruning: protocols and evaluation."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal

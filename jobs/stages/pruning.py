@@ -1,4 +1,4 @@
-"""Parameters of the stages that make a network smaller, and of the tuning before that."""
+"""Parameters of the stages that prune a network, and of partition tuning: tune, prune, reconstruct."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""Parameters of the stages that look at a network before it is made smaller."""
+"""Parameters of the stages that analyse a network before pruning: observe, score, sense, profile."""
 
 from dataclasses import dataclass
 

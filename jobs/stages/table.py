@@ -1,4 +1,4 @@
-"""The table of stages: one row each, and everything else that depends on the stage follows from it.
+"""The table of stages: one row each, from which everything that depends on the stage is derived.
 
 To add a stage, write its parameters beside the others, its module in `workers.stages`, and a row here.
 """
@@ -23,15 +23,14 @@ _SHARED_GPU = Resources(num_gpus=0.25, adaptive=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRow:
-    """What there is to say of a stage.
+    """The properties of a stage.
 
     Attributes:
-        params: The record of its parameters.
-        version: To be raised when its code changes the numbers that it returns: the old results stay, unused.
-        resources: What a task asks of the cluster unless the sweep says otherwise. GPUs mean that it runs on one where
-            the sweep has some; without them it is CPU work everywhere.
-        assumed_s: How long a task takes before any was seen, in seconds. Only proportions matter: for which way through
-            the DAG is the longest.
+        params: The type of its parameters.
+        version: Raise it when the stage's results change: old results are then no longer used.
+        resources: Default request of a task. With GPUs, the stage runs on a GPU where the sweep has some; without, it
+            always runs on CPUs.
+        assumed_s: Assumed duration in seconds until one was observed. Only ratios matter, for the critical path.
     """
 
     params: type[StageParams]
@@ -41,17 +40,17 @@ class StageRow:
 
     @property
     def accelerated(self) -> bool:
-        """Whether it runs on a GPU where there is one."""
+        """Whether it runs on a GPU where the sweep has one."""
         return self.resources.num_gpus > 0
 
 
 class StageKind(StrEnum):
-    """The stages, in the order in which a network passes through them."""
+    """The stages, in the order in which a network passes through them. Members are strings, each with its `row`."""
 
     row: StageRow
 
     def __new__(cls, name: str, row: StageRow | None = None) -> Self:
-        """A stage is its name, with its row; `StageKind(name)` looks it up."""
+        """Create a member from its name and row; `StageKind(name)` looks one up."""
         if row is None:
             raise TypeError(f"stage '{name}' has no row; give it one in the table")
         member = str.__new__(cls, name)
@@ -81,14 +80,14 @@ _KIND_OF: Mapping[type[StageParams], StageKind] = {kind.row.params: kind for kin
 
 
 def stage_for(record: type[StageParams]) -> StageKind:
-    """The stage that has parameters of this kind.
+    """The stage with parameters of this type.
 
     Raises:
-        KeyError: No row of the table has them.
+        KeyError: No row of the table has this type.
     """
     return _KIND_OF[record]
 
 
 def stage_of(params: StageParams) -> StageKind:
-    """The stage whose parameters these are; raises as `stage_for` does."""
+    """The stage of these parameters; raises as `stage_for` does."""
     return stage_for(type(params))

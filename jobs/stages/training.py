@@ -1,4 +1,4 @@
-"""Parameters of the stage `train`, one record for each way in which a network comes to its weights."""
+"""Parameters of the stage `train`, one record for each training procedure."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""Where tasks run: in this process, on a virtual clock, or on a Ray cluster. One protocol, one contract suite.
+"""Execution backends: this process, a virtual clock, or a Ray cluster. One protocol, one contract suite.
 
 To add a backend, write its module and add a line to `BACKENDS`.
 """

@@ -1,6 +1,6 @@
-"""What a backend is: it takes attempts and gives back outcomes.
+"""The protocol of backends: they run attempts and return outcomes.
 
-It decides nothing. What to run, when to retry and what to skip is decided by `orchestrator.scheduling.scheduler`.
+What to run, when to retry and what to skip is decided by `orchestrator.scheduling.scheduler`.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from jobs.task import Attempt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    """What can run at once, over all machines.
+    """The capacity of a backend, over all machines.
 
     Attributes:
         cpus: CPU slots.
         gpus: GPUs.
-        cluster: What tells this cluster from every other; empty where no other driver uses it.
+        cluster: A name that identifies the cluster; empty where no other driver uses it.
     """
 
     cpus: float
@@ -28,14 +28,14 @@ class Slots:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeKind:
-    """A kind of machine that is there, or that an autoscaler could start.
+    """A kind of machine that is running, or that an autoscaler could start.
 
     Attributes:
-        name: As the cluster names it.
+        name: The cluster's name for it.
         cpus: CPU slots of one machine.
         gpus: GPUs of one machine.
         memory_bytes: Memory of one machine that tasks may reserve; 0 where unknown, which any request fits.
-        count: How many there are, or could be.
+        count: How many are running or could be started.
     """
 
     name: str
@@ -49,25 +49,25 @@ class Backend(Protocol):
     """Runs attempts. Every attempt that is submitted comes back as exactly one outcome."""
 
     def slots(self) -> Slots:
-        """What there is now."""
+        """The current capacity."""
 
     def node_kinds(self) -> tuple[NodeKind, ...]:
-        """What there is or could be started: a request that fits none of them would wait for ever."""
+        """The machines that are running or could be started: a request that fits none of them would wait for ever."""
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
-        """Take attempts, in this order; returns at once."""
+        """Queue attempts, in this order; returns at once."""
 
     def wait(self, timeout_s: float) -> list[Outcome]:
-        """What has finished since the last call; waits for the first, but no longer than `timeout_s`.
+        """The outcomes since the last call; waits for the first one, at most `timeout_s`.
 
-        Where nothing is in flight, nothing can come: it waits all that time.
+        With nothing in flight it sleeps for `timeout_s`.
         """
 
     def cancel(self) -> None:
-        """Stop everything by force: what waits never starts, what runs is killed; each comes back as CANCELLED.
+        """Kill running attempts and drop queued ones; each comes back as CANCELLED.
 
-        Asking politely is not the backend's: long stages poll the fence (`orchestrator.store.Fence`).
+        For a graceful stop, long stages poll the fence (`orchestrator.store.Fence`).
         """
 
     def close(self) -> None:
-        """Stop what runs and let go of everything; a closed backend takes no more attempts."""
+        """Stop running attempts and release all resources; a closed backend accepts no more attempts."""

@@ -1,4 +1,4 @@
-"""Tasks one after the other in this process, so that breakpoints and tracebacks work."""
+"""Runs tasks one after the other in this process, so that breakpoints and tracebacks work."""
 
 import os
 import time
@@ -17,11 +17,11 @@ class InlineBackend:
     """See `Backend`. A task runs inside `wait`.
 
     Args:
-        store: Where the tasks read and commit.
-        provenance: Goes into the manifests.
+        store: The store that the tasks read from and commit to.
+        provenance: Recorded in the manifests.
         should_stop: Polled by long stages.
         may_commit: Asked before a result is committed.
-        stage_of: Which function runs a stage; default: those of `workers.stages`.
+        stage_of: The function that runs a stage; default: those of `workers.stages`.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class InlineBackend:
         self._cancelled: list[Outcome] = []
 
     def slots(self) -> Slots:
-        """One task at a time, on whatever this machine has."""
+        """This machine's CPUs and GPU; one task runs at a time."""
         return Slots(cpus=float(os.cpu_count() or 1), gpus=float(this_machine_has_gpu()))
 
     def node_kinds(self) -> tuple[NodeKind, ...]:
@@ -51,11 +51,11 @@ class InlineBackend:
         return (NodeKind(name="this machine", cpus=slots.cpus, gpus=slots.gpus),)
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
-        """Take attempts."""
+        """Queue attempts."""
         self._waiting.extend(attempts)
 
     def wait(self, timeout_s: float) -> list[Outcome]:
-        """Run the task that waits longest, however long it takes."""
+        """Run the oldest queued task to its end, whatever `timeout_s`."""
         if self._cancelled or not self._waiting:
             if not self._cancelled:
                 time.sleep(timeout_s)
@@ -74,7 +74,7 @@ class InlineBackend:
         ]
 
     def cancel(self) -> None:
-        """Cancel what waits; nothing runs outside `wait`."""
+        """Cancel queued attempts; nothing runs outside `wait`."""
         self._cancelled += [
             Failed(key=attempt.task.key, cause=Cause.CANCELLED, message="cancelled before it started")
             for attempt in self._waiting
@@ -82,5 +82,5 @@ class InlineBackend:
         self._waiting.clear()
 
     def close(self) -> None:
-        """Forget what waits."""
+        """Drop queued attempts."""
         self._waiting.clear()

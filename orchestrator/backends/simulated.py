@@ -1,6 +1,6 @@
-"""A cluster that takes no time: durations and outcomes are given, the clock is virtual.
+"""A simulated cluster with a virtual clock: durations and outcomes are given.
 
-For tests of scheduling, and to see how long a sweep would take on machines that are not there.
+For tests of scheduling, and to predict how long a sweep would take on a cluster.
 """
 
 import heapq
@@ -14,15 +14,15 @@ from orchestrator.backends.base import NodeKind, Slots
 
 
 class SimulatedBackend:
-    """See `Backend`. Attempts of equal requests start in the order of submission as slots come free.
+    """See `Backend`. Attempts of equal requests start in the order of submission as slots become free.
 
     Args:
-        slots: What the pretended cluster has.
+        slots: The capacity of the simulated cluster.
         duration_s: How long an attempt takes, in virtual seconds.
-        outcome: What comes of an attempt.
+        outcome: The outcome of an attempt.
 
     Attributes:
-        now_s: The virtual clock; `wait` moves it to the next end of an attempt.
+        now_s: The virtual clock; `wait` advances it to the next end of an attempt.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class SimulatedBackend:
         self._duration_s = duration_s
         self._outcome = outcome
         self._free_cpus, self._free_gpus = slots.cpus, slots.gpus
-        # One queue per request: looking through all that waits at every end would make n attempts cost n^2.
+        # One queue per request: scanning all queued attempts at every end would make n attempts cost n^2.
         self._waiting: dict[Resources, deque[tuple[int, Attempt]]] = {}
         self._running: list[tuple[float, int, Attempt]] = []
         self._cancelled: list[Outcome] = []
@@ -40,18 +40,18 @@ class SimulatedBackend:
         self.now_s = 0.0
 
     def slots(self) -> Slots:
-        """What the pretended cluster has."""
+        """The capacity of the simulated cluster."""
         return self._slots
 
     def node_kinds(self) -> tuple[NodeKind, ...]:
-        """One machine that is the whole cluster."""
+        """One machine with the whole capacity."""
         return (NodeKind(name="simulated", cpus=self._slots.cpus, gpus=self._slots.gpus),)
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
-        """Take attempts.
+        """Queue attempts and start those that fit.
 
         Raises:
-            ValueError: One asks for more than the whole cluster has, and would wait for ever.
+            ValueError: A request exceeds the whole cluster and would wait for ever.
         """
         for attempt in attempts:
             asked = attempt.resources
@@ -59,10 +59,10 @@ class SimulatedBackend:
                 raise ValueError(f"{attempt.task.label}: asks for {asked}, the simulated cluster has {self._slots}")
             self._count += 1
             self._waiting.setdefault(asked, deque()).append((self._count, attempt))
-        self._start_what_fits()
+        self._start_fitting()
 
     def wait(self, timeout_s: float) -> list[Outcome]:
-        """Move the clock to the next end of an attempt; gives everything that ends then."""
+        """Advance the clock to the next end of an attempt; returns all outcomes at that time."""
         if self._cancelled:
             cancelled, self._cancelled = self._cancelled, []
             return cancelled
@@ -76,11 +76,11 @@ class SimulatedBackend:
             self._free_cpus += attempt.resources.num_cpus
             self._free_gpus += attempt.resources.num_gpus
             ended.append(self._outcome(attempt))
-        self._start_what_fits()
+        self._start_fitting()
         return ended
 
     def cancel(self) -> None:
-        """Stop what waits and runs."""
+        """Cancel queued and running attempts."""
         waiting = [attempt for queue in self._waiting.values() for _, attempt in queue]
         stopped = [*waiting, *(attempt for *_, attempt in self._running)]
         self._cancelled += [
@@ -90,11 +90,11 @@ class SimulatedBackend:
         self._free_cpus, self._free_gpus = self._slots.cpus, self._slots.gpus
 
     def close(self) -> None:
-        """Forget what waits and runs."""
+        """Drop queued and running attempts."""
         self._waiting.clear()
         self._running.clear()
 
-    def _start_what_fits(self) -> None:
+    def _start_fitting(self) -> None:
         while fitting := [queue for asked, queue in self._waiting.items() if queue and self._fits(asked)]:
             _, attempt = min(fitting, key=lambda queue: queue[0][0]).popleft()
             self._free_cpus -= attempt.resources.num_cpus

@@ -1,1 +1,1 @@
-"""What each command does. `orchestrator.cli` parses, these work and print."""
+"""The implementation of each command; `orchestrator.cli` parses the arguments."""

@@ -1,4 +1,4 @@
-"""`orchard doctor`: print what may go wrong before a run, and what to do about it."""
+"""`orchard doctor`: prints the findings of all checks, with remedies."""
 
 import json
 from collections.abc import Sequence
@@ -18,22 +18,22 @@ _COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 def diagnose(
     sweep: str | None, overrides: Sequence[str], *, address: str | None, working_dir: str, as_json: bool
 ) -> int:
-    """Examine everything that a sweep needs; returns 1 if something will fail, else 0.
+    """Check everything that a sweep needs; returns 1 if a run would fail, else 0.
 
     Args:
-        sweep: A sweep file; without one, the defaults of `storage`, `tracking` and `device` are examined.
+        sweep: A sweep file; without one, the defaults of `storage`, `tracking` and `device` are checked.
         overrides: Changes to it.
-        address: Of a cluster's dashboard.
-        working_dir: What `orchard submit` would upload.
-        as_json: Print for machines.
+        address: Address of a cluster's dashboard.
+        working_dir: The folder that `orchard submit` would upload.
+        as_json: Print JSON.
     """
     if sweep:
         spec = load_sweep(sweep, overrides)
         storage, tracking, device = spec.storage, spec.tracking, spec.device
     else:
         storage, tracking, device = (SweepSpec.model_fields[name].default for name in ("storage", "tracking", "device"))
-    question = ProbeRequest(storage=storage, tracking=tracking, gpus=device != "cpu")
-    findings = examine(question, device=device, address=address, working_dir=working_dir, excludes=EXCLUDES)
+    request = ProbeRequest(storage=storage, tracking=tracking, gpus=device != "cpu")
+    findings = examine(request, device=device, address=address, working_dir=working_dir, excludes=EXCLUDES)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

@@ -1,4 +1,4 @@
-"""`orchard explain`: what a task is, whether it would run, how its attempts went, and in what two tasks differ."""
+"""`orchard explain`: shows a task's parameters, result and attempts, or the differences between two tasks."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,26 +10,26 @@ from jobs.errors import BadInputError
 from jobs.identity import Json
 from jobs.load import load_sweep
 from jobs.task import Task
-from orchestrator.commands.locating import find_attempts, only_key
+from orchestrator.commands.locating import find_attempts, resolve_key
 from orchestrator.commands.planning import plan_for
-from orchestrator.commands.telling import story_lines
+from orchestrator.commands.story_text import story_lines
 from orchestrator.results.differences import differences, flatten
 from orchestrator.results.lineage import TaskFacts, ancestry, read_lineage, resources_of, settings_of
-from orchestrator.status import keys_told_of, story_of
+from orchestrator.status import related_keys, story_of
 from orchestrator.store import ArtifactStore, open_store
 
 
 def explain(keys: Sequence[str], *, storage: str, sweep: str | None, overrides: Sequence[str] = ()) -> None:
-    """Print one task, or the differences of two.
+    """Print one task, or the differences between two.
 
     Args:
-        keys: Beginnings of one or two keys.
-        storage: Where to look, unless a sweep says it.
-        sweep: A sweep file whose plan is looked at too.
-        overrides: Of that file.
+        keys: Prefixes of one or two keys.
+        storage: The store to search, unless a sweep file names one.
+        sweep: A sweep file whose plan is searched, too.
+        overrides: Changes to that file.
 
     Raises:
-        BadInputError: More than two keys, or a key is not found or not the beginning of just one.
+        BadInputError: More than two keys, or a prefix that is not found or is ambiguous.
     """
     if len(keys) > 2:
         raise BadInputError(f"explain takes one key or two, not {len(keys)}")
@@ -44,15 +44,15 @@ def explain(keys: Sequence[str], *, storage: str, sweep: str | None, overrides: 
         _show_differences(_identity(first, store, planned), _identity(second, store, planned))
         return
     attempts = list(find_attempts(keys[0], store))
-    key = _find(keys[0], store, planned, (key for each in attempts for key in keys_told_of(each)))
-    for line in (*_what_it_is(key, store, planned), *story_lines(story_of(key, attempts))):
+    key = _find(keys[0], store, planned, (key for each in attempts for key in related_keys(each)))
+    for line in (*_describe(key, store, planned), *story_lines(story_of(key, attempts))):
         click.echo(line)
 
 
-def _what_it_is(key: str, store: ArtifactStore, planned: Mapping[str, Task]) -> Iterator[str]:
-    """A task's identity and its artifact, or what it waits for."""
+def _describe(key: str, store: ArtifactStore, planned: Mapping[str, Task]) -> Iterator[str]:
+    """A task's identity, and its artifact or missing inputs."""
     if key not in planned and not store.has(key):
-        yield f"{key}: not stored; --sweep names the sweep file whose plan tells what it is"
+        yield f"{key}: not in the store; with --sweep, the plan of a sweep file is searched, too"
         return
     identity = _identity(key, store, planned)
     yield f"{key} {identity['stage']}"
@@ -62,7 +62,7 @@ def _what_it_is(key: str, store: ArtifactStore, planned: Mapping[str, Task]) -> 
 
 
 def _stored(key: str, store: ArtifactStore) -> Iterator[str]:
-    """What the store has of a task."""
+    """The artifact of a task."""
     try:
         manifest = store.manifest(key)
     except CorruptArtifactError as error:
@@ -76,20 +76,20 @@ def _stored(key: str, store: ArtifactStore) -> Iterator[str]:
     for name, entry in manifest.files.items():
         yield f"  {name}: {entry.size_bytes} bytes, sha256 {entry.sha256}"
     lineage = read_lineage([key], store)
-    behind = ancestry(key, lambda each: TaskFacts.of_manifest(lineage[each]) if each in lineage else None)
-    yield f"made by {len(behind)} tasks, which were told"
-    for name, value in settings_of(behind).items():
+    ancestors = ancestry(key, lambda each: TaskFacts.of_manifest(lineage[each]) if each in lineage else None)
+    yield f"made by {len(ancestors)} tasks with the settings"
+    for name, value in settings_of(ancestors).items():
         yield f"  {name}: {value}"
-    yield "and took"
-    for stage, words in resources_of(lineage.values()).items():
-        yield f"  {stage}: {words}"
+    yield "and the resources"
+    for stage, text in resources_of(lineage.values()).items():
+        yield f"  {stage}: {text}"
 
 
 def _missing(task: Task | None, store: ArtifactStore, planned: Mapping[str, Task]) -> Iterator[str]:
-    """Why a task would run, and what it would wait for."""
+    """The inputs of a task that is not in the store."""
     for role, source in task.inputs.items() if task else ():
-        there = "stored" if store.has(source) else "not stored, comes first"
-        yield f"  {role} {source[:12]} ({planned[source].stage} {planned[source].label}): {there}"
+        state = "stored" if store.has(source) else "not stored, runs first"
+        yield f"  {role} {source[:12]} ({planned[source].stage} {planned[source].label}): {state}"
     yield "not stored"
 
 
@@ -101,9 +101,9 @@ def _show_differences(first: Mapping[str, Json], second: Mapping[str, Json]) -> 
         click.echo(f"{path}: {left} -> {right}")
 
 
-def _find(prefix: str, store: ArtifactStore, planned: Mapping[str, Task], told_of: Iterable[str] = ()) -> str:
+def _find(prefix: str, store: ArtifactStore, planned: Mapping[str, Task], journalled: Iterable[str] = ()) -> str:
     unknown = f"no task {prefix} in {store.uri}; name its store (--storage) or its sweep (--sweep)"
-    return only_key(prefix, [*store.find(prefix), *planned, *told_of], unknown=unknown)
+    return resolve_key(prefix, [*store.find(prefix), *planned, *journalled], unknown=unknown)
 
 
 def _identity(key: str, store: ArtifactStore, planned: Mapping[str, Task]) -> Mapping[str, Json]:

@@ -1,11 +1,11 @@
-"""Finds what a command's arguments name: a sweep by its name or its file, a task by the beginning of its key."""
+"""Resolves command-line arguments: sweeps by name or file, tasks by a prefix of their key."""
 
 from collections.abc import Iterable, Iterator
 
 from jobs.errors import BadInputError
 from jobs.load import load_sweep
 from orchestrator.results import SweepRecord
-from orchestrator.status import PastAttempt, keys_told_of, past_attempts
+from orchestrator.status import PastAttempt, past_attempts, related_keys
 from orchestrator.store import ArtifactStore, open_store
 
 
@@ -13,8 +13,8 @@ def find_sweep(name: str, storage: str) -> tuple[str, ArtifactStore]:
     """A sweep's name and its store.
 
     Args:
-        name: Its name, or its file, which also says where its store is.
-        storage: The store of a sweep that is given by name.
+        name: The sweep's name, or its file, which also names the store.
+        storage: The store, for a sweep given by name.
 
     Raises:
         BadInputError: The file or the storage cannot be used.
@@ -26,7 +26,7 @@ def find_sweep(name: str, storage: str) -> tuple[str, ArtifactStore]:
 
 
 def find_record(name: str, storage: str) -> tuple[SweepRecord, ArtifactStore]:
-    """What a sweep asked for, and its store. See `find_sweep`.
+    """A sweep's record and its store. See `find_sweep`.
 
     Raises:
         MissingArtifactError: No such sweep was run with this store.
@@ -36,23 +36,23 @@ def find_record(name: str, storage: str) -> tuple[SweepRecord, ArtifactStore]:
 
 
 def find_attempts(prefix: str, store: ArtifactStore) -> Iterator[PastAttempt]:
-    """What the journals of all sweeps of a store say of tasks whose keys begin like this."""
+    """The attempts in all journals of a store that concern tasks whose keys have this prefix."""
     for sweep in store.sweeps():
         for attempt in past_attempts(sweep, store.read_journal(sweep)):
-            if any(key.startswith(prefix) for key in keys_told_of(attempt)):
+            if any(key.startswith(prefix) for key in related_keys(attempt)):
                 yield attempt
 
 
-def only_key(prefix: str, keys: Iterable[str], *, unknown: str) -> str:
-    """The one key that begins with `prefix`.
+def resolve_key(prefix: str, keys: Iterable[str], *, unknown: str) -> str:
+    """The only key that begins with `prefix`.
 
     Args:
-        prefix: Two characters or more.
-        keys: Those to choose from.
-        unknown: The error where there is none.
+        prefix: At least two characters.
+        keys: The candidates.
+        unknown: Error message where no key matches.
 
     Raises:
-        BadInputError: It is too short, or the beginning of no key or of several.
+        BadInputError: The prefix is too short, unknown or ambiguous.
     """
     if len(prefix) < 2:
         raise BadInputError(f"'{prefix}' is too short; give at least two characters of a key")
@@ -61,5 +61,5 @@ def only_key(prefix: str, keys: Iterable[str], *, unknown: str) -> str:
         raise BadInputError(unknown)
     if len(found) > 1:
         shown = ", ".join(found[:5])
-        raise BadInputError(f"{prefix} is the beginning of {len(found)} keys; give more characters: {shown}")
+        raise BadInputError(f"{prefix} is a prefix of {len(found)} keys; give more characters: {shown}")
     return found[0]

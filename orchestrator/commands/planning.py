@@ -20,13 +20,13 @@ from orchestrator.store import ArtifactStore, open_store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageCount:
-    """One stage of a plan.
+    """Task counts of one stage.
 
     Attributes:
-        stage: Which.
-        asked: Tasks that the curves ask for.
-        tasks: Tasks after equal ones are joined.
-        stored: Those whose artifact is in the store.
+        stage: The stage.
+        asked: Tasks requested by all curves, before deduplication.
+        tasks: Tasks after deduplication.
+        stored: Cache hits: tasks whose artifact is in the store.
     """
 
     stage: StageKind
@@ -36,12 +36,12 @@ class StageCount:
 
     @property
     def shared(self) -> int:
-        """Tasks saved because equal ones are one."""
+        """Tasks saved by deduplication."""
         return self.asked - self.tasks
 
 
 def plan_for(spec: SweepSpec, device: str | None) -> tuple[Plan, str]:
-    """The plan of a sweep, and the device class that it is for."""
+    """The plan of a sweep, and its device class."""
     if device is None:
         device = spec.device if spec.device != "auto" else "cuda" if this_machine_has_gpu() else "cpu"
     return plan_sweep(spec, read_environment(spec, device=device)), device
@@ -49,11 +49,11 @@ def plan_for(spec: SweepSpec, device: str | None) -> tuple[Plan, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanCount:
-    """The stages of a plan in numbers.
+    """Task counts of a plan.
 
     Attributes:
-        stages: Those that have tasks, or may still get some.
-        unknown: Stage -> how many tasks wait for others of it that will appear, and are not known yet.
+        stages: Counts of the stages that have tasks, or will get appearing ones.
+        unknown: Stage of appearing tasks -> number of joining tasks whose appearing tasks are not known yet.
     """
 
     stages: tuple[StageCount, ...]
@@ -61,7 +61,7 @@ class PlanCount:
 
 
 def count_stages(plan: Plan, store: ArtifactStore) -> PlanCount:
-    """Count the tasks of a plan, those included that have appeared."""
+    """Count the tasks of a plan, including those that have appeared."""
     present, measured = resume_point(plan, store)
     keys: dict[StageKind, set[str]] = {stage: set() for stage in StageKind}
     asked, unknown = Counter(plan.asked), Counter[StageKind]()
@@ -118,6 +118,4 @@ def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: st
         missing = each.tasks - each.stored
         click.echo(f"{each.stage.value:<12}{each.asked:>8}{each.shared:>8}{each.tasks:>8}{each.stored:>8}{missing:>8}")
     for stage, number in count.unknown.items():
-        click.echo(
-            f"{stage.value}: more tasks will appear, once what they follow from is measured; {number} wait for some"
-        )
+        click.echo(f"{stage.value}: more tasks will appear once their source is measured; {number} tasks wait for some")

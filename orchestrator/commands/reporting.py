@@ -1,4 +1,4 @@
-"""What the store has of a sweep: `report` for people, `sync` for MLflow, `template` for other sweeps."""
+"""`orchard report`, `orchard sync` and `orchard template`: present a sweep's results from the store."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from orchestrator.store import Lease
 
 
 def report(name: str, *, storage: str, out: str) -> None:
-    """Write the report of a sweep and say where."""
+    """Write the report of a sweep and print its paths."""
     from orchestrator.report import collect_resources, write_report
 
     record, store = find_record(name, storage)
@@ -24,7 +24,7 @@ def report(name: str, *, storage: str, out: str) -> None:
 
 
 def template(name: str, method: str, *, storage: str, model: str | None, compression: float | None) -> None:
-    """Print a method's design as an allocation that other sweeps can have.
+    """Print a method's design as an allocation for other sweeps.
 
     Raises:
         BadInputError: The sweep has no such method or model, or has not measured it there.
@@ -51,7 +51,7 @@ def template(name: str, method: str, *, storage: str, model: str | None, compres
 
 
 def sync(name: str, *, storage: str, tracking: str | None, rebuild: bool) -> None:
-    """Log what the store has of a sweep, as its driver: two never log at once.
+    """Log a sweep's results to MLflow, holding its lease so that only one process logs.
 
     Raises:
         LeaseHeldError: A driver runs the sweep; it logs by itself.

@@ -1,4 +1,4 @@
-"""`orchard run`: compute what is missing, log it, print the table of curves."""
+"""`orchard run`: computes missing results, logs them, and prints the table of curves."""
 
 import os
 import sys
@@ -29,20 +29,20 @@ _SIMULATED_SLOTS = Slots(cpus=64, gpus=8)
 def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
     """Run a sweep file; returns the exit code."""
     spec = load_sweep(sweep, overrides)
-    console = Console(width=None if sys.stdout.isatty() else 200)  # a log has no width: the table is not squeezed
+    console = Console(width=None if sys.stdout.isatty() else 200)  # wide tables in logs
     if backend == "simulated":
         return _simulate(spec, console)
     store = open_store(spec.storage)
-    with DriverLease(store, Lease.acquire(store.files, spec.name), priority=spec.priority) as hold:
-        summary, publisher = _compute(spec, store, hold, backend, console)
-        if not hold.hurried:
+    with DriverLease(store, Lease.acquire(store.files, spec.name), priority=spec.priority) as lease:
+        summary, publisher = _compute(spec, store, lease, backend, console)
+        if not lease.hurried:
             _print_curves(spec, store, publisher, console)
     _print_end(console, summary)
     return 0 if summary.complete else 3 if summary.stopped else 1
 
 
 def _compute(
-    spec: SweepSpec, store: ArtifactStore, hold: DriverLease, backend: str, console: Console
+    spec: SweepSpec, store: ArtifactStore, lease: DriverLease, backend: str, console: Console
 ) -> tuple[RunSummary, Publisher]:
     provenance = Provenance(git_commit=git_commit())
     runner: Backend | None = None
@@ -50,23 +50,23 @@ def _compute(
         if spec.device != "auto":
             device = spec.device
         elif backend == "ray" and "RAY_ADDRESS" in os.environ:
-            runner = BACKENDS[backend](store, provenance, hold)
+            runner = BACKENDS[backend](store, provenance, lease)
             device = "cuda" if any(kind.gpus and kind.count for kind in runner.node_kinds()) else "cpu"
         else:
             device = "cuda" if this_machine_has_gpu() else "cpu"
         plan = plan_sweep(spec, read_environment(spec, device=device))
         if store.present(plan.targets) == set(plan.targets):
-            backend = "inline"  # nothing will run: no cluster is started for it
-        runner = runner or BACKENDS[backend](store, provenance, hold)
-        with hold.hearing_sigterm(), ProgressDisplay(console) as progress:
-            return run_sweep(spec, plan, store, runner, progress, provenance, hold)
+            backend = "inline"  # nothing will run, so no cluster is started
+        runner = runner or BACKENDS[backend](store, provenance, lease)
+        with lease.stopping_on_sigterm(), ProgressDisplay(console) as progress:
+            return run_sweep(spec, plan, store, runner, progress, provenance, lease)
     finally:
         if runner is not None:
             runner.close()
 
 
 def _print_curves(spec: SweepSpec, store: ArtifactStore, publisher: Publisher, console: Console) -> None:
-    """Log everything to MLflow, and print the table of curves and where they are."""
+    """Log everything to MLflow, and print the table of curves and their address."""
     curves, tracked = publisher.finish()
     from orchestrator.report import summary_table
     from orchestrator.tracking import ui_command
@@ -93,21 +93,21 @@ def _print_end(console: Console, summary: RunSummary) -> None:
     if blocked:
         console.print(f"{blocked} tasks could not run because they depend on a failed one.", highlight=False)
     if summary.stopped:
-        text = f"Stopped: {summary.stopped}. What was finished is kept; the same command goes on from there."
+        text = f"Stopped: {summary.stopped}. Finished results are kept; the same command continues."
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _simulate(spec: SweepSpec, console: Console) -> int:
-    """Drive the whole plan on a virtual clock: nothing is computed, stored or logged."""
+    """Run the whole plan on a virtual clock: nothing is computed, stored or logged."""
     device = spec.device if spec.device != "auto" else "cuda"
     plan = plan_sweep(spec, read_environment(spec, device=device))
 
     joining = [task.params for task in plan.tasks.values() if isinstance(task.params, JoiningParams)]
-    pretended = {params.source: params.pretended() for params in joining}
+    simulated = {params.source: params.placeholder_measurements() for params in joining}
 
     def outcome(attempt: Attempt) -> Outcome:
         key = attempt.task.key
-        return Succeeded(key=key, measurements=pretended.get(ArtifactKey(key), {}), duration_s=1.0, host="simulated")
+        return Succeeded(key=key, measurements=simulated.get(ArtifactKey(key), {}), duration_s=1.0, host="simulated")
 
     backend = SimulatedBackend(_SIMULATED_SLOTS, duration_s=lambda attempt: 1.0, outcome=outcome)
     limits = in_flight_limits(capacity(_SIMULATED_SLOTS, backend.node_kinds()))

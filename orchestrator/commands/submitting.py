@@ -1,4 +1,4 @@
-"""`orchard submit`: a sweep as a Ray job."""
+"""`orchard submit`: submits a sweep as a Ray job."""
 
 import shlex
 import time
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
 EXCLUDES = (".git", ".venv", ".orchard", "**/__pycache__", "mlruns", "*.ckpt", "*.pt", "*.pth", "*.safetensors")
-"""What is left out of the upload: Ray refuses over 100 MiB, and weights and data go by URI."""
+"""Patterns excluded from the upload: Ray refuses over 100 MiB; weights and data are read by URI."""
 
 
 def submit(sweep: str, overrides: Sequence[str], *, address: str, working_dir: str, wait: bool) -> int:
-    """Submit a sweep; returns the exit code: of the job where it is waited for, else 0.
+    """Submit a sweep; returns the exit code: the job's with `wait`, else 0.
 
     Raises:
         BadInputError: The sweep is not below the working directory, or no cluster answers.
@@ -59,7 +59,7 @@ def submit(sweep: str, overrides: Sequence[str], *, address: str, working_dir: s
 
 
 def _submission_id(spec: SweepSpec, taken: Sequence[str]) -> str:
-    """`<sweep>-a<n>` with the first n that is free: Ray refuses an id that was used before."""
+    """`<sweep>-a<n>` with the first free n: Ray refuses an id that was used before."""
     attempt = 1
     while f"{spec.name}-a{attempt}" in taken:
         attempt += 1

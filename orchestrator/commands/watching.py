@@ -1,4 +1,4 @@
-"""`orchard status`, `orchard logs` and `orchard cancel`: look at what drivers do, and ask them to stop."""
+"""`orchard status`, `orchard logs` and `orchard cancel`: show the progress of drivers, and ask them to stop."""
 
 import json
 import time
@@ -8,14 +8,14 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from orchestrator.commands.locating import find_attempts, find_sweep, only_key
-from orchestrator.commands.showing import status_line, status_page, when
-from orchestrator.commands.telling import attempt_heading, retries_page, story_lines
+from orchestrator.commands.locating import find_attempts, find_sweep, resolve_key
+from orchestrator.commands.status_text import status_line, status_page, when
+from orchestrator.commands.story_text import attempt_heading, retries_page, story_lines
 from orchestrator.status import (
     Driver,
     SweepStatus,
-    keys_told_of,
     past_attempts,
+    related_keys,
     retries_of,
     status_of,
     story_of,
@@ -23,7 +23,7 @@ from orchestrator.status import (
 from orchestrator.store import ArtifactStore, Files, LeaseRecord, open_store
 from orchestrator.store import cancel as ask_to_stop
 from orchestrator.store.lease import has_ended
-from orchestrator.store.terms import newest_term, read_holding
+from orchestrator.store.terms import newest_term, read_lease
 
 _WATCH_INTERVAL_S, _WAIT_INTERVAL_S = 2.0, 0.5
 _LONGEST_WAIT_S = 120.0
@@ -31,7 +31,7 @@ _WIDEST = 1000
 
 
 def status(name: str | None, *, storage: str, as_json: bool, watch: bool) -> None:
-    """Print where one sweep stands, or a line for each that the store knows."""
+    """Print the status of one sweep, or a line for each sweep in the store."""
     console = Console(soft_wrap=True, highlight=False, markup=False)
     if name is None:
         store = open_store(storage)
@@ -53,10 +53,10 @@ def status(name: str | None, *, storage: str, as_json: bool, watch: bool) -> Non
 
 
 def retries(name: str, *, storage: str, as_json: bool) -> None:
-    """Print the attempts of a sweep that failed and were tried again, or left to the next run.
+    """Print the attempts of a sweep that failed and were retried, or left to the next run.
 
     Raises:
-        MissingArtifactError: The store knows no such sweep.
+        MissingArtifactError: The store has no such sweep.
     """
     sweep, store = find_sweep(name, storage)
     if _driver(store.files, sweep) is None:
@@ -72,52 +72,52 @@ def retries(name: str, *, storage: str, as_json: bool) -> None:
 
 
 def logs(task: str, *, storage: str) -> None:
-    """Print the story of a task, then what its attempts logged, newest last.
+    """Print the attempts of a task, then their logs, newest last.
 
     Raises:
-        BadInputError: No task, or several, have a key that begins like this.
+        BadInputError: The prefix matches no task or several.
     """
     store = open_store(storage)
     attempts = list(find_attempts(task, store))
-    keys = {*(key for each in attempts for key in keys_told_of(each)), *store.files.names("logs"), *store.find(task)}
-    key = only_key(task, keys, unknown=f"no task {task} in {store.uri}; name its store (--storage)")
+    keys = {*(key for each in attempts for key in related_keys(each)), *store.files.names("logs"), *store.find(task)}
+    key = resolve_key(task, keys, unknown=f"no task {task} in {store.uri}; name its store (--storage)")
     story = story_of(key, attempts)
     kept = {log.address: log for log in store.logs(key)}
     parts = []
     for attempt in story.attempts:
         if attempt.log:
             log = kept.pop(attempt.log, None)
-            parts.append((attempt.ended_s, attempt_heading(attempt), log.text if log else "this log is not there"))
+            parts.append((attempt.ended_s, attempt_heading(attempt), log.text if log else "this log is missing"))
     parts += [(log.written_s, f"{log.address}, {when(log.written_s)}", log.text) for log in kept.values()]
     for line in story_lines(story):
         click.echo(line)
     if not story.attempts and not parts:
-        click.echo(f"{key}: no attempt of it is in a journal of {store.uri}, and it left no log")
+        click.echo(f"{key}: no journal of {store.uri} has an attempt of it, and it has no log")
     for _, heading, text in sorted(parts):
         click.echo("\n".join([f"== {heading}", *([text.rstrip("\n")] if text else [])]))
 
 
 def cancel(name: str, *, storage: str, wait: bool) -> int:
-    """Ask the driver of a sweep to stop; returns the exit code: 1 where it was waited for and has not ended.
+    """Ask the driver of a sweep to stop; returns the exit code: 1 where `wait` timed out.
 
     Raises:
-        MissingArtifactError: The store knows no such sweep.
+        MissingArtifactError: The store has no such sweep.
     """
     sweep, store = find_sweep(name, storage)
-    holding = ask_to_stop(store.files, sweep)
-    if holding is None:
+    record = ask_to_stop(store.files, sweep)
+    if record is None:
         store.read_sweep(sweep)
         click.echo(f"{sweep}: no driver runs it; nothing was asked to stop")
         return 0
-    driver = f"process {holding.pid} on {holding.host}"
-    if has_ended(holding):
+    driver = f"process {record.pid} on {record.host}"
+    if has_ended(record):
         click.echo(f"{sweep}: its driver, {driver}, has died; nothing was asked to stop")
         return 0
-    click.echo(f"{sweep}: asked {driver} to stop; it has held the sweep since {when(holding.since_s)}")
+    click.echo(f"{sweep}: asked {driver} to stop; it has held the sweep since {when(record.since_s)}")
     if not wait:
         return 0
-    if _wait_for_end(store.files, holding):
-        click.echo(f"{sweep}: {driver} has ended; what was finished is kept, and `orchard run` goes on from there")
+    if _wait_for_end(store.files, record):
+        click.echo(f"{sweep}: {driver} has ended; finished results are kept, and `orchard run` continues")
         return 0
     click.echo(
         f"{sweep}: {driver} has not ended after {_LONGEST_WAIT_S:.0f} s; if it hangs, end that process: the next "
@@ -129,32 +129,32 @@ def cancel(name: str, *, storage: str, wait: bool) -> int:
 def _read(sweep: str, store: ArtifactStore) -> SweepStatus:
     driver = _driver(store.files, sweep)
     cap = None
-    if driver is None or sweep in store.sweeps():  # a first driver that still plans has not written it
+    if driver is None or sweep in store.sweeps():  # the first driver has not written it while it still plans
         cap = store.read_sweep(sweep)["spec"].get("budget", {}).get("gpu_hours")
     return status_of(sweep, store.read_journal(sweep), driver=driver, gpu_hours_cap=cap, now_s=time.time())
 
 
 def _driver(files: Files, sweep: str) -> Driver | None:
-    """Who holds a sweep, for people: its silence is told by two clocks, the store's and this machine's."""
+    """The driver that has a sweep's lease; `quiet_s` is approximate: it compares the store's and this host's clock."""
     term, _ = newest_term(files, sweep)
     entry = files.stat(term.path) if term else None
     if term is None or entry is None:
         return None
-    holding = read_holding(files, term)
+    record = read_lease(files, term)
     quiet_s = max(0.0, time.time() - entry.modified_s)
-    alive = not holding.released and quiet_s < holding.ttl_s and not has_ended(holding)
+    alive = not record.released and quiet_s < record.ttl_s and not has_ended(record)
     return Driver(
-        host=holding.host,
-        pid=holding.pid,
+        host=record.host,
+        pid=record.pid,
         term=term.number,
-        since_s=holding.since_s,
+        since_s=record.since_s,
         quiet_s=round(quiet_s, 1),
         alive=alive,
     )
 
 
 def _watch(read: Callable[[], SweepStatus], console: Console) -> None:
-    """Redraw until the driver has ended; a journal that takes long to read is read less often."""
+    """Redraw until the driver has ended; a journal that is slow to read is read less often."""
     with Live(console=console, auto_refresh=False) as live:
         while True:
             started_s = time.monotonic()
@@ -165,12 +165,12 @@ def _watch(read: Callable[[], SweepStatus], console: Console) -> None:
             time.sleep(max(_WATCH_INTERVAL_S, time.monotonic() - started_s))
 
 
-def _wait_for_end(files: Files, holding: LeaseRecord) -> bool:
-    """Whether a driver lets go of its sweep, dies, or is followed by another, in the time that is given to it."""
+def _wait_for_end(files: Files, record: LeaseRecord) -> bool:
+    """Whether a driver releases its lease, dies, or is superseded within `_LONGEST_WAIT_S`."""
     deadline_s = time.monotonic() + _LONGEST_WAIT_S
     while time.monotonic() < deadline_s:
-        newest, _ = newest_term(files, holding.term.sweep)
-        if newest != holding.term or read_holding(files, holding.term).released or has_ended(holding):
+        newest, _ = newest_term(files, record.term.sweep)
+        if newest != record.term or read_lease(files, record.term).released or has_ended(record):
             return True
         time.sleep(_WAIT_INTERVAL_S)
     return False

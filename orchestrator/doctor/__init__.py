@@ -1,7 +1,6 @@
-"""What usually goes wrong before a run, found before the run.
+"""Checks the environment before a run.
 
-`look` and `cluster` collect facts, `checks` judges them and looks at nothing itself, `examine` does both. Repairs
-nothing.
+`probe` and `cluster` collect facts, `checks` judges them, `examine` does both. Nothing is repaired.
 """
 
 from orchestrator.doctor.examine import examine

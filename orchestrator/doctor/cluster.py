@@ -1,7 +1,7 @@
-"""Looks around inside a Ray cluster: the one module of `doctor` that imports ray.
+"""Collects facts from inside a Ray cluster; the only module of `doctor` that imports ray.
 
-A cluster is reached as sweeps reach it: by its dashboard, where a job looks around and prints what it saw, or as a
-driver that joins it (RAY_ADDRESS). Run as a module it is that job.
+A cluster is reached as sweeps reach it: through its dashboard, by a job that probes and prints the facts as JSON, or as
+a driver that joins it (RAY_ADDRESS). Run as a module, this is that job.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 
 from jobs.errors import OrchardError
 from orchestrator.doctor.facts import Cluster, HostFacts, ProbeRequest
-from orchestrator.doctor.look import look_around, tracking_problem
+from orchestrator.doctor.probe import probe_host, tracking_problem
 
 _MARK = "orchard-doctor "
 _MOST_NODES = 20
@@ -25,18 +25,18 @@ _POLL_S = 0.5
 
 
 class UnreachableError(OrchardError):
-    """There is no looking into the cluster; the message is what it said."""
+    """The cluster cannot be probed; the message is the cluster's own error."""
 
 
 class RefusedError(UnreachableError):
-    """The cluster is there and lets nobody in who does not authenticate."""
+    """The cluster requires authentication."""
 
 
-def look_by_dashboard(address: str, question: ProbeRequest) -> Cluster:
-    """Have a job look around.
+def probe_by_dashboard(address: str, request: ProbeRequest) -> Cluster:
+    """Probe a cluster by submitting a job.
 
     Raises:
-        RefusedError: It wants a token.
+        RefusedError: The cluster requires a token.
         UnreachableError: No job could be run, or it failed.
     """
     from ray.exceptions import AuthenticationError
@@ -47,7 +47,7 @@ def look_by_dashboard(address: str, question: ProbeRequest) -> Cluster:
         job = client.submit_job(
             entrypoint=f"python -m {__name__}",
             runtime_env={
-                "env_vars": {"ORCHARD_DOCTOR": json.dumps(asdict(question)), "RAY_USAGE_STATS_ENABLED": "0"},
+                "env_vars": {"ORCHARD_DOCTOR": json.dumps(asdict(request)), "RAY_USAGE_STATS_ENABLED": "0"},
             },
             metadata={"orchard_doctor": "1"},
         )
@@ -61,14 +61,14 @@ def look_by_dashboard(address: str, question: ProbeRequest) -> Cluster:
         if line.startswith(_MARK):
             return Cluster.from_json(json.loads(line.removeprefix(_MARK)))
     last = (logs.strip().splitlines() or ["it printed nothing"])[-1]
-    raise UnreachableError(f"the job {job} that should look around ended as {status}: {last}")
+    raise UnreachableError(f"the probe job {job} ended as {status}: {last}")
 
 
-def look_as_driver(question: ProbeRequest) -> Cluster:
-    """Join the cluster at RAY_ADDRESS and look around.
+def probe_as_driver(request: ProbeRequest) -> Cluster:
+    """Join the cluster at RAY_ADDRESS and probe it.
 
     Raises:
-        RefusedError: It wants a token.
+        RefusedError: The cluster requires a token.
         UnreachableError: It cannot be joined.
     """
     import ray
@@ -80,13 +80,13 @@ def look_as_driver(question: ProbeRequest) -> Cluster:
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise UnreachableError(_first_line(error)) from error
     try:
-        return _look_inside(question)
+        return _probe_cluster(request)
     finally:
         ray.shutdown()
 
 
 def upload_sizes(folder: str, excludes: Sequence[str]) -> dict[str, int]:
-    """Bytes by path of what Ray would upload of a working directory, ignore files heeded: by Ray's own walk."""
+    """Size in bytes by path of the files of a working directory that Ray would upload, by Ray's own file walk."""
     from ray._private.runtime_env import packaging
 
     root = Path(folder).resolve()
@@ -111,17 +111,17 @@ def _ended(client: Any, job: str) -> str:
     return f"stopped after {_PATIENCE_S:.0f} s"
 
 
-def _look_inside(question: ProbeRequest) -> Cluster:
+def _probe_cluster(request: ProbeRequest) -> Cluster:
     import ray
 
     from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
 
     return Cluster(
         auth_mode=os.environ.get("RAY_AUTH_MODE"),
-        driver=look_around(replace(question, gpus=False)),
-        workers=tuple(_machines(question, [node for node in ray.nodes() if node["Alive"] and _has_slots(node)])),
+        driver=probe_host(replace(request, gpus=False)),
+        workers=tuple(_machines(request, [node for node in ray.nodes() if node["Alive"] and _has_slots(node)])),
         startable_gpus=sum(kind.gpus * kind.count for kind in node_kinds(Nodes().alive())),
-        tracking_problem=tracking_problem(question.tracking),
+        tracking_problem=tracking_problem(request.tracking),
     )
 
 
@@ -129,44 +129,44 @@ def _has_slots(node: Mapping[str, Any]) -> bool:
     return bool(node["Resources"].get("CPU") or node["Resources"].get("GPU"))
 
 
-def _machines(question: ProbeRequest, nodes: Sequence[Mapping[str, Any]]) -> Iterator[HostFacts]:
-    """What is seen from nodes; they look around at the same time, and then tell the time one after the other."""
+def _machines(request: ProbeRequest, nodes: Sequence[Mapping[str, Any]]) -> Iterator[HostFacts]:
+    """The facts of nodes, probed in parallel; their clocks are then read one after the other."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    def look() -> HostFacts:
-        return look_around(question)
+    def probe() -> HostFacts:
+        return probe_host(request)
 
-    def tell_time() -> float:
+    def read_clock() -> float:
         return time.time()
 
-    asked = []
+    probes = []
     for node in nodes[:_MOST_NODES]:
-        place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        options: dict[str, Any] = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": place}
-        asked.append((node, ray.remote(**options)(look).remote(), ray.remote(**options)(tell_time)))
-    for node, looking, clock in asked:
+        affinity = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        options: dict[str, Any] = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": affinity}
+        probes.append((node, ray.remote(**options)(probe).remote(), ray.remote(**options)(read_clock)))
+    for node, reference, clock in probes:
         try:
-            machine = ray.get(looking, timeout=_PATIENCE_S)
+            machine = ray.get(reference, timeout=_PATIENCE_S)
             skew_s, error_s = _skew(clock)
         except ray.exceptions.RayError as error:
-            yield _silent(node["NodeManagerHostname"], error)
+            yield _unreachable(node["NodeManagerHostname"], error)
             continue
         gpus = node["Resources"].get("GPU", 0.0)
         yield replace(machine, slot_gpus=gpus, clock_skew_s=skew_s, clock_error_s=error_s)
 
 
 def _skew(clock: Any) -> tuple[float, float]:
-    """By how much a remote clock is ahead of this one, and how wrong that may be, in seconds."""
+    """By how much a remote clock is ahead of this one, and the measurement error, in seconds."""
     import ray
 
     before_s = time.time()
-    there_s = ray.get(clock.remote(), timeout=_PATIENCE_S)
+    remote_s = ray.get(clock.remote(), timeout=_PATIENCE_S)
     after_s = time.time()
-    return there_s - (before_s + after_s) / 2, (after_s - before_s) / 2
+    return remote_s - (before_s + after_s) / 2, (after_s - before_s) / 2
 
 
-def _silent(name: str, error: BaseException) -> HostFacts:
+def _unreachable(name: str, error: BaseException) -> HostFacts:
     return HostFacts(
         name=name, versions={}, storage_problem=f"no answer: {_first_line(error)}", free_bytes=None, gpus=None
     )
@@ -177,5 +177,5 @@ def _first_line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    seen = look_as_driver(ProbeRequest.from_json(json.loads(os.environ["ORCHARD_DOCTOR"])))
-    sys.stdout.write(f"\n{_MARK}{json.dumps(seen.to_json())}\n")
+    facts = probe_as_driver(ProbeRequest.from_json(json.loads(os.environ["ORCHARD_DOCTOR"])))
+    sys.stdout.write(f"\n{_MARK}{json.dumps(facts.to_json())}\n")

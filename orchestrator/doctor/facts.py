@@ -1,4 +1,4 @@
-"""What is looked at: plain records that travel between machines as JSON. They judge nothing."""
+"""The facts that checks judge: plain records that travel between machines as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,12 +9,12 @@ from jobs.identity import Json, Parsed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeRequest:
-    """What to look at.
+    """What to probe.
 
     Attributes:
         storage: URI of the store.
         tracking: MLflow's tracking URI.
-        gpus: Whether to ask torch for its GPUs, which takes seconds.
+        gpus: Whether to import torch and count its GPUs, which takes seconds.
     """
 
     storage: str
@@ -29,18 +29,18 @@ class ProbeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
-    """What was seen from one machine.
+    """The facts of one machine.
 
     Attributes:
         name: Its host name, or Ray's name of the node.
         versions: By name: python, ray, torch, orchard.
-        storage_problem: Why nothing can be kept in the store from here; empty where it can.
-        free_bytes: Room for the store, where it is a folder; None for an object store.
-        gpus: What torch can use; None where it was not asked.
-        gpu_problem: Why torch sees none, where it says.
-        slot_gpus: The GPUs that Ray hands out there.
+        storage_problem: Why the store cannot be written from this machine; empty where it can.
+        free_bytes: Free disk space of the store, if it is a folder; None for an object store.
+        gpus: Number of GPUs that torch can use; None where it was not requested.
+        gpu_problem: Why torch sees none, if it says.
+        slot_gpus: The GPUs that Ray offers there.
         clock_skew_s: By how much its clock is ahead of the driver's.
-        clock_error_s: How wrong that may be: half the time that asking took.
+        clock_error_s: The error of that measurement: half the round-trip time.
     """
 
     name: str
@@ -56,13 +56,13 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """What was seen from inside a cluster.
+    """The facts of a cluster.
 
     Attributes:
         auth_mode: Its RAY_AUTH_MODE; None where it is not set.
         driver: The machine that drivers run on.
         workers: The machines that are up and run tasks.
-        startable_gpus: GPUs of all nodes that are there or that the autoscaler could start, as far as is known.
+        startable_gpus: GPUs of all nodes that are alive or that the autoscaler could start, as far as known.
         tracking_problem: Why the driver cannot log to MLflow; empty where it can.
     """
 
@@ -73,7 +73,7 @@ class Cluster:
     tracking_problem: str
 
     def to_json(self) -> dict[str, Json]:
-        """For the way home."""
+        """The facts as JSON."""
         return asdict(self)
 
     @classmethod

@@ -1,15 +1,15 @@
-"""What a check says."""
+"""Findings: the results of checks."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How bad it is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARN = "warn"
-    """A run may work; something is not as it should be, or could not be looked at."""
+    """A run may work; something is wrong or could not be checked."""
     FAIL = "fail"
     """A run will fail."""
 
@@ -19,10 +19,10 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        check: Its name.
-        verdict: How bad it is.
-        found: What was seen.
-        remedy: What to do; empty where all is well.
+        check: The name of the check.
+        verdict: Its severity.
+        found: What was found.
+        remedy: What to do; empty for OK.
     """
 
     check: str
@@ -32,15 +32,15 @@ class Finding:
 
 
 def ok(check: str, found: str) -> Finding:
-    """All is well."""
+    """A finding without a problem."""
     return Finding(check=check, verdict=Verdict.OK, found=found)
 
 
 def warn(check: str, found: str, remedy: str) -> Finding:
-    """It may go wrong."""
+    """A finding that may make a run fail."""
     return Finding(check=check, verdict=Verdict.WARN, found=found, remedy=remedy)
 
 
 def fail(check: str, found: str, remedy: str) -> Finding:
-    """It will go wrong."""
+    """A finding that will make a run fail."""
     return Finding(check=check, verdict=Verdict.FAIL, found=found, remedy=remedy)

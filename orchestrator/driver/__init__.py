@@ -1,1 +1,1 @@
-"""The process that runs a sweep: it asks the scheduler, hands attempts to a backend, and tells observers."""
+"""The process that runs a sweep: it passes attempts from the scheduler to a backend, and notifies observers."""

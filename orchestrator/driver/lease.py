@@ -1,7 +1,7 @@
-"""A driver's hold on its sweep while it runs: the heartbeat of its lease, and who asks it to stop.
+"""The lease of a running driver: its heartbeat, and requests to stop.
 
-A thread renews the lease, so that a driver which waits for a long task still shows that it lives. What follows from a
-request to stop is decided in `steering`.
+A thread renews the lease, so that the heartbeat continues while the driver waits for a long task. How the driver reacts
+to a request to stop is decided in `steering`.
 """
 
 import signal
@@ -13,23 +13,23 @@ from types import FrameType
 
 from jobs.identity import Json, Parsed
 from orchestrator.scheduling.sharing import Claim
-from orchestrator.store import ArtifactStore, Lease, LeaseTerm, Standing, Watch, active_leases, cancel
+from orchestrator.store import ArtifactStore, Lease, LeaseState, LeaseTerm, Watch, active_leases, cancel
 
 _BEAT_S = 3.0
-TERMINATED, CANCELLED = "the driver was told to end (SIGTERM)", "cancelled by `orchard cancel`"
+TERMINATED, CANCELLED = "the driver was terminated (SIGTERM)", "cancelled by `orchard cancel`"
 LOST = "another driver has taken the sweep over, or the store could not be reached for too long"
 _GRACE_S: Mapping[str, float] = {TERMINATED: 0.5, CANCELLED: 20.0, LOST: 0.0}
-"""How long tasks may take to stop by themselves; Ray gives a driver three seconds between SIGTERM and SIGKILL for all
-that it has to do."""
+"""How long tasks may take to stop by themselves; Ray gives a driver three seconds in total between SIGTERM and
+SIGKILL."""
 
 
 class DriverLease:
-    """The lease of a running driver. Use it as a context: it beats inside, and the lease is released at the end.
+    """The lease of a running driver. A context manager: renews the lease inside, and releases it at the end.
 
     Args:
-        store: Where the sweep is.
-        lease: Its lease.
-        priority: The sweep's.
+        store: The sweep's store.
+        lease: The lease to renew.
+        priority: The sweep's priority.
         beat_s: Seconds between heartbeats.
     """
 
@@ -56,55 +56,55 @@ class DriverLease:
 
     @property
     def term(self) -> LeaseTerm:
-        """What the workers need to know of it."""
+        """The lease term, which workers check before they commit."""
         return self._lease.term
 
     @property
     def reason(self) -> str:
-        """Why to stop, in words; empty while nobody asks."""
+        """Why the driver has to stop; empty while it does not."""
         return self._reason
 
     @property
     def lost(self) -> bool:
-        """Whether another driver has followed: nothing may be written any more."""
+        """Whether the lease is lost to another driver: nothing may be written any more."""
         return self._reason == LOST
 
     @property
     def hurried(self) -> bool:
-        """Whether there is no time, or no right, to write anything more."""
+        """Whether the driver must end without writing anything more: terminated, or lease lost."""
         return self._reason in (LOST, TERMINATED)
 
     def should_stop(self) -> bool:
-        """Whether somebody asked to stop."""
+        """Whether a stop was requested."""
         return bool(self._reason)
 
     def may_commit(self) -> bool:
-        """Whether results still count."""
+        """Whether results may still be committed."""
         return not self.lost
 
     def overdue(self) -> bool:
-        """Whether what runs has had its time to stop by itself."""
+        """Whether the grace period of running tasks is over."""
         return bool(self._reason) and time.monotonic() - self._asked_s >= _GRACE_S[self._reason]
 
     def tell(self, *, cluster: str, demand: Mapping[str, float]) -> None:
-        """What the drivers of other sweeps should know from the next heartbeat on."""
+        """Publish the cluster and the demand to drivers of other sweeps, with the next heartbeat."""
         self._info = {**self._info, "cluster": cluster, "demand": dict(demand)}
 
     def claims(self, lane: str) -> list[Claim]:
-        """What the sweeps that run on this cluster could use of a lane now, this one among them."""
+        """The demand in a lane of all sweeps on this cluster, this one first."""
         return [
             Claim(sweep=str(info["sweep"]), priority=int(info["priority"]), demand=float(info["demand"].get(lane, 0)))
             for info in [{**self._info, "sweep": self.term.sweep}, *self._others]
         ]
 
     def stop(self, reason: str) -> None:
-        """Ask this driver to stop; the tasks that run see it too."""
+        """Request that this driver stops."""
         if self._reason in ("", CANCELLED):
             self._reason, self._asked_s = reason, time.monotonic()
 
     @contextmanager
-    def hearing_sigterm(self) -> Iterator[None]:
-        """Take SIGTERM as a request to stop. To be entered after `ray.init`, which replaces the handler."""
+    def stopping_on_sigterm(self) -> Iterator[None]:
+        """Treat SIGTERM as a request to stop. Enter it after `ray.init`, which replaces the handler."""
 
         def terminate(number: int, frame: FrameType | None) -> None:
             self.stop(TERMINATED)
@@ -116,33 +116,33 @@ class DriverLease:
             signal.signal(signal.SIGTERM, before)
 
     def ask_tasks_to_stop(self) -> None:
-        """Raise the flag that long stages poll; where that fails they are stopped by force, when they are overdue."""
+        """Set the flag that long stages poll; if that fails, they are killed after the grace period."""
         with suppress(OSError):
             cancel(self._store.files, self.term.sweep)
 
     def _beat(self) -> None:
         while True:
-            standing = self._lease.renew(**self._info)
-            if standing is Standing.LOST:
+            state = self._lease.renew(**self._info)
+            if state is LeaseState.LOST:
                 self.stop(LOST)
                 return
-            if standing is Standing.CANCELLED and not self._reason:
+            if state is LeaseState.CANCELLED and not self._reason:
                 self.stop(CANCELLED)
             if self._info["cluster"]:
-                self._look_around()
+                self._read_other_leases()
             if self._ended.wait(self._beat_s):
                 return
 
-    def _look_around(self) -> None:
-        """See who else is on this cluster."""
+    def _read_other_leases(self) -> None:
+        """Update the demands of the other sweeps on this cluster."""
         try:
-            holdings = active_leases(self._store.files)
+            records = active_leases(self._store.files)
         except OSError:
-            return  # the last look has to do
+            return  # keep the previous state
         self._others = [
-            {"priority": 0, "demand": {}, **holding.info, "sweep": holding.term.sweep}
-            for holding in holdings
-            if holding.term.sweep != self.term.sweep
-            and holding.info.get("cluster") == self._info["cluster"]
-            and self._watch.alive(holding)
+            {"priority": 0, "demand": {}, **record.info, "sweep": record.term.sweep}
+            for record in records
+            if record.term.sweep != self.term.sweep
+            and record.info.get("cluster") == self._info["cluster"]
+            and self._watch.alive(record)
         ]

@@ -1,7 +1,4 @@
-"""Shows a running sweep: a table that redraws itself on a terminal, plain lines elsewhere.
-
-Reads the machine's counts; decides nothing.
-"""
+"""Shows the progress of a running sweep: a live table on a terminal, plain lines elsewhere."""
 
 import math
 import time
@@ -25,11 +22,11 @@ _OPEN = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING)
 
 
 class ProgressDisplay:
-    """An observer of `orchestrator.driver.run`; use it as a context.
+    """An observer that shows task counts and the ETA; a context manager.
 
     Args:
-        console: Where to write.
-        clock: Tells the seconds.
+        console: The console to write to.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +35,7 @@ class ProgressDisplay:
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._last = -math.inf
         self._started = clock()
-        self._pace = EtaEstimator()
+        self._eta = EtaEstimator()
 
     def __enter__(self) -> Self:
         if self._live:
@@ -52,7 +49,7 @@ class ProgressDisplay:
             self._live.stop()
 
     def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
-        """Take in outcomes and show, not too often, where the sweep stands."""
+        """Print failures, and refresh the display if it is due."""
         for outcome in outcomes:
             task = scheduler.task(outcome.key)
             if isinstance(outcome, Failed) and scheduler.state_of(outcome.key) is TaskState.FAILED:
@@ -62,7 +59,7 @@ class ProgressDisplay:
             if isinstance(outcome, Succeeded) and outcome.nondeterministic:
                 self._print(f"not deterministic: {task.stage} {task.label}: {outcome.deviation}; log: {outcome.log}")
             if isinstance(outcome, Succeeded) and not outcome.reused:
-                self._pace.observe(task.stage, outcome.duration_s)
+                self._eta.observe(task.stage, outcome.duration_s)
         now = self._clock()
         interval = _LIVE_INTERVAL_S if self._live else _PLAIN_INTERVAL_S
         if now - self._last < interval and not scheduler.finished:
@@ -108,7 +105,7 @@ class ProgressDisplay:
 
     def _time_left(self, scheduler: Scheduler, elapsed_s: float) -> str:
         open_tasks = {stage: sum(scheduler.counts[stage, state] for state in _OPEN) for stage in StageKind}
-        left = self._pace.left(open_tasks, elapsed_s)
+        left = self._eta.estimate(open_tasks, elapsed_s)
         return f", {'at least' if left.at_least else 'about'} {_clock(left.seconds)} left" if left else ""
 
 

@@ -1,6 +1,6 @@
-"""Brings a running sweep's points to MLflow in the background, and everything at its end.
+"""Logs a running sweep's points to MLflow in the background, and everything at its end.
 
-MLflow may be slow or away: the sweep does not wait for it, and what was not logged is logged by the next attempt.
+MLflow may be slow or unavailable: the sweep does not wait for it, and missing points are logged by the next attempt.
 """
 
 import logging
@@ -21,16 +21,16 @@ from orchestrator.tracking import TrackedSweep, TrackingUnavailableError, log_sw
 _log = logging.getLogger("orchard")
 _INTERVAL_S = 15.0
 _SHARE = 0.1
-"""Of the time that the background may log: it takes the processor from the driver."""
+"""Largest fraction of the time that the background thread may log: it competes with the driver for the CPU."""
 
 
 class Publisher:
-    """One sweep's way from the store to MLflow.
+    """An observer that logs one sweep's results from the store to MLflow.
 
     Args:
         record: The sweep.
-        store: Where its points are.
-        tracking_uri: MLflow's address.
+        store: The sweep's store.
+        tracking_uri: MLflow's tracking URI.
     """
 
     def __init__(self, record: SweepRecord, store: ArtifactStore, tracking_uri: str) -> None:
@@ -43,7 +43,7 @@ class Publisher:
         self._new_points = False
 
     def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
-        """Log new points in the background, not too often."""
+        """Log new points in the background, if it is due."""
         self._new_points |= any(
             isinstance(outcome, Succeeded) and scheduler.task(outcome.key).stage is StageKind.EVALUATE
             for outcome in outcomes
@@ -51,12 +51,12 @@ class Publisher:
         busy = self._background is not None and self._background.is_alive()
         if self._new_points and not busy and time.monotonic() >= self._due_s:
             self._new_points = False
-            # A driver that is told to end does not wait for a daemon; `orchard sync` completes what it left.
+            # A daemon thread does not delay a terminated driver; `orchard sync` completes the log.
             self._background = threading.Thread(target=self._log_points, name="mlflow", daemon=True)
             self._background.start()
 
     def wait(self) -> None:
-        """Until nothing is logged in the background."""
+        """Wait until the background thread has finished."""
         if self._background is not None:
             self._background.join()
 

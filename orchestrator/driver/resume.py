@@ -1,4 +1,4 @@
-"""What a store has of a plan: where a sweep goes on."""
+"""Finds the cache hits of a plan: the results that the store already has."""
 
 from collections.abc import Mapping
 
@@ -10,11 +10,10 @@ from orchestrator.planning import Plan
 
 
 def resume_point(plan: Plan, store: Store) -> tuple[frozenset[str], Mapping[str, Mapping[str, Json]]]:
-    """What the store has of a plan: the committed keys, and what the committed sources of joining tasks measured.
+    """The committed keys of a plan, and the measurements of committed sources of joining tasks.
 
-    Tasks that appear while a sweep runs are not in the plan; they are looked up where their source is committed. The
-    manifests of results and of sources are read: a damaged one is as good as none. What else is damaged is found when
-    it is read.
+    Appearing tasks are not in the plan; they are looked up where their source is committed. The manifests of results
+    and sources are read, and damaged ones are ignored; other damage is found when an artifact is read.
     """
     present = store.present(plan.tasks)
     joining = [(task, task.params.source) for task in plan.tasks.values() if isinstance(task.params, JoiningParams)]

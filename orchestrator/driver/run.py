@@ -1,6 +1,6 @@
-"""Runs a sweep: drives the machine with what a backend reports, and tells observers.
+"""The driver's main loop: passes outcomes from the backend to the scheduler and attempts back, and notifies observers.
 
-All decisions are the machine's; everything here is an edge.
+All decisions are made by the scheduler; this module does the input and output.
 """
 
 import logging
@@ -15,7 +15,7 @@ from jobs.spec.sweep import SweepSpec
 from jobs.stages.table import StageKind
 from jobs.task import Attempt
 from orchestrator.backends import Backend
-from orchestrator.driver.journalling import JournalKeeper, cost_model_of
+from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.resume import resume_point
@@ -35,23 +35,23 @@ _POLL_S = 0.25
 
 
 class Observer(Protocol):
-    """Who is told how a sweep goes."""
+    """Is notified of the progress of a sweep."""
 
     def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
-        """These outcomes came in, and the machine has taken them in; none where nothing happened for a while."""
+        """Called after the scheduler has processed these outcomes; also called without outcomes, as a tick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """How a run ended.
+    """The result of a run.
 
     Attributes:
         counts: Tasks by stage and state.
         failures: The failed tasks.
-        computed: How many tasks ran to their end.
-        complete: Every wanted result is there.
-        stopped: Why the run ended before the sweep did; empty where it did not.
-        retries: Attempts that were made again, by cause.
+        computed: Number of tasks that succeeded without a cache hit.
+        complete: Every target's result is in the store.
+        stopped: Why the run was stopped early; empty where it was not.
+        retries: Number of retries, by cause.
         duration_s: From start to end.
     """
 
@@ -76,15 +76,15 @@ def run_sweep(
     backend: Backend,
     progress: Observer,
     provenance: Provenance,
-    hold: DriverLease,
+    lease: DriverLease,
 ) -> tuple[RunSummary, Publisher]:
-    """Compute what is missing of a sweep.
+    """Compute the missing results of a sweep.
 
     Returns:
-        How it ended, and the publisher that logged its points as they came and can log the rest.
+        The summary, and the publisher, which has logged the points so far and can log the rest.
 
     Raises:
-        BadInputError: Some task asks for more than any node has.
+        BadInputError: A task requests more than any node has.
     """
     kinds = backend.node_kinds()
     check_feasible(plan.requests, kinds)
@@ -109,10 +109,10 @@ def run_sweep(
         node_memory_bytes=max((kind.memory_bytes for kind in kinds), default=0),
     )
     with store.open_journal(spec.name, _driver_name()) as journal:
-        journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, term=hold.term.number)
+        journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, term=lease.term.number)
         attempts = scheduler.start(*resume_point(plan, store), now_s=time.monotonic())
-        observers = [JournalKeeper(journal), progress, publisher, Steering(hold, backend)]
-        summary = drive(scheduler, attempts, backend, observers, put_aside=store.quarantine)
+        observers = [JournalWriter(journal), progress, publisher, Steering(lease, backend)]
+        summary = drive(scheduler, attempts, backend, observers, quarantine=store.quarantine)
         journal.append("end", complete=summary.complete, computed=summary.computed, stopped=summary.stopped)
     return summary, publisher
 
@@ -124,18 +124,18 @@ def drive(
     observers: Sequence[Observer],
     *,
     clock: Callable[[], float] = time.monotonic,
-    put_aside: Callable[[str], None] = lambda key: None,
+    quarantine: Callable[[str], None] = lambda key: None,
 ) -> RunSummary:
-    """Feed a started machine with a backend's outcomes until it has finished.
+    """Run the main loop until the scheduler has finished.
 
     Args:
-        scheduler: Started at `clock`'s time.
-        attempts: What its start submitted.
-        backend: Runs them.
-        observers: Told of all that happens.
-        clock: The time that the machine is told, in seconds.
-        put_aside: Takes a damaged artifact out of the way. Where it cannot, the artifact's readers fail: the next run
-            tries again.
+        scheduler: A started scheduler, by the same clock.
+        attempts: The attempts that its start returned.
+        backend: Runs the attempts.
+        observers: Notified in every round.
+        clock: The scheduler's clock, in seconds.
+        quarantine: Moves a damaged artifact out of the way. If it raises OSError, the artifact's readers fail, and the
+            next run tries again.
     """
     started = clock()
     computed = 0
@@ -152,9 +152,9 @@ def drive(
             computed += isinstance(outcome, Succeeded) and not outcome.reused
             if isinstance(outcome, Failed) and outcome.damaged and scheduler.state_of(outcome.damaged) in FINISHED:
                 try:
-                    put_aside(outcome.damaged)
+                    quarantine(outcome.damaged)
                 except OSError as error:
-                    _log.warning("the damaged artifact %s cannot be put aside: %s", outcome.damaged, error)
+                    _log.warning("the damaged artifact %s cannot be quarantined: %s", outcome.damaged, error)
         backend.submit(scheduler.step(outcomes, clock()))
     return RunSummary(
         counts=dict(scheduler.counts),
@@ -176,5 +176,5 @@ def _caps(spec: SweepSpec) -> Caps:
 
 
 def _driver_name() -> str:
-    """A name that sorts by time and that no other driver has."""
+    """A unique name that sorts by time."""
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"

@@ -1,8 +1,7 @@
-"""From a sweep to a DAG of tasks. Tasks with equal keys are one task.
+"""Plans a sweep as a DAG of tasks; tasks with equal keys are deduplicated.
 
-A pure function of the sweep, the fingerprints of what lies outside the store, and the environment. It imports
-neither torch, ray nor mlflow, and asks no disk, clock or cluster. One module for each kind of method, one for
-protocols.
+Pure: a function of the sweep and the environment (versions and fingerprints); no disk, no clock, no cluster, and no
+import of torch, ray or mlflow. One module for each kind of method, one for protocols.
 """
 
 from orchestrator.planning.plan import Plan, PlanEnvironment, PlannedCurve, PlannedPoint

@@ -1,4 +1,4 @@
-"""What a task that chooses widths is told, with the tasks that its allocation looks at added."""
+"""Plans how widths are chosen: the parameters, and the `sense` and `profile` tasks that the allocation needs."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ from orchestrator.planning.trial import Trial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneRequest:
-    """What is to be made smaller, and how.
+    """A network to prune, and how.
 
     Attributes:
-        network: The task that leaves the network with its channel groups.
+        network: The task whose artifact is the network with its channel groups.
         allocation: How its widths are chosen.
-        how: How it is made smaller at given widths; None where no loss can be measured with one group cut.
+        how: How it is brought to given widths; None where sensitivity cannot be measured.
     """
 
     network: ArtifactKey
@@ -26,7 +26,7 @@ class PruneRequest:
 
 
 def plan_widths(tasks: TaskCollector, request: PruneRequest, trial: Trial) -> WidthParams:
-    """What the task is told that chooses the widths of a request."""
+    """The width parameters of a request; adds the tasks that they need."""
     allocation, target = request.allocation, tasks.spec.target
     wants, solver = allocation.wants, isinstance(allocation, BestScoreAllocation)
     profiled = "latency" in wants or target == "latency"
@@ -49,10 +49,10 @@ def _add_profile_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) 
 
 
 def _add_sense_task(tasks: TaskCollector, request: PruneRequest, trial: Trial) -> ArtifactKey:
-    """The losses that every compression and target shares.
+    """The sensitivity measurement, shared by all compressions and targets.
 
     Raises:
-        TypeError: The request cannot be measured; the sweep file's checks should have refused it.
+        TypeError: Sensitivity cannot be measured for the request; validation of the sweep file should have rejected it.
     """
     if request.how is None:
         raise TypeError(f"{trial.label}: no loss can be measured for its allocation {request.allocation.kind}")

@@ -1,4 +1,4 @@
-"""Collects the tasks of a plan, each once, and gives each what depends on the sweep as a whole."""
+"""Collects the tasks of a plan without duplicates, and sets what depends on the sweep as a whole."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -19,13 +19,13 @@ class TaskCollector:
 
     Attributes:
         spec: The sweep.
-        environment: What the plan depends on besides it.
+        environment: What the plan depends on besides the sweep.
         tasks: Key -> task, inputs before the tasks that read them.
-        asked: How many tasks of each stage were added, equal ones counted each.
-        resources: What tasks of each stage ask of the cluster.
-        data: What tasks that read the data set are told of it.
-        data_location: Where the data set lies.
-        objective: What the networks are for, as tasks are told.
+        asked: How many tasks of each stage were added, duplicates included.
+        resources: What tasks of each stage request from the cluster.
+        data: The data set, as a parameter of tasks.
+        data_location: Where the data set is.
+        objective: What the networks are for, as a parameter of tasks.
     """
 
     def __init__(self, spec: SweepSpec, environment: PlanEnvironment) -> None:
@@ -53,17 +53,17 @@ class TaskCollector:
         return self.environment.sources.get(name)
 
     def images(self, num_images: int | None) -> CalibrationParams:
-        """So many images of the training split; None: all."""
+        """Calibration data of `num_images` images of the training split; None: all."""
         return CalibrationParams(data=self.data, num_images=num_images)
 
     def add(self, params: StageParams, label: str, *, model: str, locations: Locations = NOWHERE) -> ArtifactKey:
-        """Add a task, unless it is there already; its key.
+        """Add a task, unless it has been added before; returns its key.
 
         Args:
-            params: Of its stage.
+            params: The parameters of its stage.
             label: For people.
-            model: Whose tasks of this stage are alike.
-            locations: Of what it reads besides artifacts.
+            model: The model, as the task's family.
+            locations: Of inputs from outside the store.
         """
         stage = stage_of(params)
         task = make_task(
@@ -79,11 +79,11 @@ class TaskCollector:
         return ArtifactKey(self.tasks.setdefault(task.key, task).key)
 
     def once(self, asked: Hashable, add: Callable[[], ArtifactKey]) -> ArtifactKey:
-        """The task that `add` adds; where the same was asked for before, it and what it stands on are only counted.
+        """A memoised `add`: for a known request, the task and its ancestors are only counted again.
 
         Args:
-            asked: All that the task depends on besides the sweep.
-            add: Adds it.
+            asked: The request: everything that the task depends on besides the sweep.
+            add: Adds the task and its ancestors.
         """
         known = self._known.get(asked)
         if known is None:
@@ -96,7 +96,7 @@ class TaskCollector:
         return key
 
     def _resources(self, stage: StageKind) -> Resources:
-        """What a stage asks of the cluster: the sweep's word, else the table's, without GPUs where there are none."""
+        """The request of a stage: the sweep's, else the table's default, without GPUs on a device without."""
         default, asked = stage.row.resources, self.spec.resources.get(stage.value, ResourcesSpec())
         if asked.num_gpus is not None:
             default = replace(default, num_gpus=asked.num_gpus, adaptive=False)

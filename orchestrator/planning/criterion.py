@@ -1,4 +1,4 @@
-"""The tasks of criterion methods: observe, score, remove; before that, a sparse training where asked."""
+"""Plans criterion methods: optional sparsity-inducing training, then observe, score, prune."""
 
 from jobs import names
 from jobs.spec.criterion import CriterionMethod, ScoreSpec
@@ -31,11 +31,11 @@ def plan_criterion(
 
 
 def _add_score_task(tasks: TaskCollector, network: ArtifactKey, spec: CriterionMethod, trial: Trial) -> ArtifactKey:
-    own = spec.criterion not in names.CRITERIA  # which may draw
+    own = spec.criterion not in names.CRITERIA  # and may use randomness
     observed = None
     if spec.reads is not None:
-        pass_over_data = _add_observe_task(tasks, network, spec.reads, spec, trial)
-        observed = Observed(observation=spec.reads, artifact=pass_over_data)
+        calibration_pass = _add_observe_task(tasks, network, spec.reads, spec, trial)
+        observed = Observed(observation=spec.reads, artifact=calibration_pass)
     params = ScoreParams(
         network=network,
         criterion=spec.criterion,
@@ -49,7 +49,7 @@ def _add_score_task(tasks: TaskCollector, network: ArtifactKey, spec: CriterionM
 def _add_observe_task(
     tasks: TaskCollector, network: ArtifactKey, observation: str, spec: CriterionMethod, trial: Trial
 ) -> ArtifactKey:
-    """The calibration pass that every criterion with the same reading and settings shares."""
+    """The calibration pass, shared by all criteria with the same observation and settings."""
     params = ObserveParams(
         network=network,
         observation=observation,

@@ -1,4 +1,4 @@
-"""The tasks of integral methods: permute, train at all sizes, tune, resample."""
+"""Plans integral methods: permute, optionally train at all sizes, optionally tune, resample."""
 
 from jobs import names
 from jobs.spec.effort import EFFORTS
@@ -18,7 +18,7 @@ from orchestrator.planning.trial import Trial
 def plan_integral(
     tasks: TaskCollector, spec: IntegralMethod, allocation: PlannedAllocation, trial: Trial
 ) -> ArtifactKey:
-    """The integral network, resampled to the wanted size."""
+    """The integral network, resampled to the target size."""
     how = Resampling(partition=spec.partition, quadrature=spec.quadrature)
     asked = (trial.method, trial.model, trial.seed)
     network = tasks.once(asked, lambda: _add_integral_network(tasks, spec, trial))
@@ -44,7 +44,7 @@ def plan_integral(
 
 
 def _add_integral_network(tasks: TaskCollector, spec: IntegralMethod, trial: Trial) -> ArtifactKey:
-    """The network with its channels in the order in which they are functions, trained as such where asked."""
+    """The integral network: channels permuted into their order, and trained at all sizes if the method does so."""
     scratch = spec.train is not None and spec.train.start == "scratch"
     start = (add_untrained_task if scratch else add_train_task)(tasks, trial.model, trial.seed)
     converted = add_convert_task(tasks, start, trial, fold=not spec.keeps_batchnorm)
@@ -59,7 +59,7 @@ def _add_integral_network(tasks: TaskCollector, spec: IntegralMethod, trial: Tri
 
 
 def _ordering(tasks: TaskCollector, spec: OrderingSpec) -> OrderingParams:
-    """What the orders depend on; a pool counts only where there is a choice."""
+    """The parameters of the ordering; a pool is part of them only where orders are chosen from it."""
     return OrderingParams(
         method=spec.method,
         metric=spec.metric,
@@ -71,7 +71,7 @@ def _ordering(tasks: TaskCollector, spec: OrderingSpec) -> OrderingParams:
 
 
 def _add_choose_task(tasks: TaskCollector, spec: IntegralMethod, request: PruneRequest, trial: Trial) -> ArtifactKey:
-    """The network in the orders that suit one size best."""
+    """The network with the orders chosen for one compression."""
     widths = plan_widths(tasks, request, trial)
     if spec.ordering.choice == "output":
         params = ChooseParams(

@@ -1,4 +1,4 @@
-"""The tasks that every method shares: the network with its weights, its channel groups, its evaluation."""
+"""Plans the tasks that all methods share: training, conversion into channel groups, evaluation."""
 
 from dataclasses import replace
 
@@ -16,12 +16,12 @@ from orchestrator.planning.trial import Trial
 
 
 def add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
-    """The model's own network: learnt, or loaded."""
+    """The model's own network: trained, or loaded from a checkpoint."""
     return tasks.once(("train", name, seed), lambda: _add_train_task(tasks, name, seed))
 
 
 def add_early_train_task(tasks: TaskCollector, name: str, seed: int, epoch: int) -> ArtifactKey:
-    """The model's own network as it was after some epochs of its training; at 0, with the weights it started from."""
+    """The model's own network after `epoch` epochs of its training; at 0, with its initial weights."""
     if epoch == 0:
         return add_untrained_task(tasks, name, seed)
     recipe = Recipe.of(recipe_of(tasks, name), until=epoch)
@@ -29,7 +29,7 @@ def add_early_train_task(tasks: TaskCollector, name: str, seed: int, epoch: int)
 
 
 def add_untrained_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
-    """The network with the random weights that it would start training from."""
+    """The network with its initial random weights."""
     return _add_model_task(tasks, name, f"{name}/untrained/seed{seed}", recipe=None, seed=seed)
 
 
@@ -51,7 +51,7 @@ def add_convert_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial, *
 
 
 def add_evaluate_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -> ArtifactKey:
-    """What a network is worth on the test split."""
+    """The evaluation of a network on the test split."""
     data = tasks.spec.data
     params = EvaluateParams(
         network=network,
@@ -65,22 +65,22 @@ def add_evaluate_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) 
 
 
 def recipe_of(tasks: TaskCollector, model: str, own: TrainSpec | None = None) -> TrainSpec:
-    """How to train: as is said there, else as the model is trained.
+    """Training settings: the given ones, else the model's.
 
     Raises:
-        BadInputError: Neither says so; the sweep file's checks should have refused it.
+        BadInputError: There are none; validation of the sweep file should have rejected it.
     """
     recipe = own or tasks.spec.models[model].train
     if recipe is None:
-        raise BadInputError(f"model {model} comes from a checkpoint, and nothing says how to train it")
+        raise BadInputError(f"model {model} comes from a checkpoint without training settings; give it a `train` block")
     return recipe
 
 
 def pruned_from(tasks: TaskCollector, network: ArtifactKey) -> ArtifactKey:
-    """The network, with its channel groups, that a smaller one was made of.
+    """The network, with its channel groups, that a network was pruned from.
 
     Raises:
-        TypeError: The task makes no smaller network out of channel groups.
+        TypeError: The task does not prune.
     """
     match tasks.tasks[network].params:
         case PruneParams(procedure=procedure):
@@ -88,7 +88,7 @@ def pruned_from(tasks: TaskCollector, network: ArtifactKey) -> ArtifactKey:
         case ReconstructParams() as params:
             return params.network
         case other:
-            raise TypeError(f"{type(other).__name__} makes no smaller network")
+            raise TypeError(f"{type(other).__name__} does not prune a network")
 
 
 def _add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:

@@ -1,4 +1,4 @@
-"""What a plan is, and what it depends on besides the sweep file. Knows no sweep file and makes no task."""
+"""The records of a plan, and of what it depends on besides the sweep file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class PlanEnvironment:
     Attributes:
         device: Device class of the accelerated stages: `cpu` or `cuda`.
         torch_version: Part of every key.
-        ortools_version: Part of the keys of tasks that ask a solver.
+        ortools_version: Part of the keys of tasks that use a solver.
         data: Fingerprint of the data set.
         weights: Model name -> fingerprint of its checkpoint.
         sources: Import path of the user's own code -> fingerprint of its module.
@@ -33,10 +33,10 @@ class PlanEnvironment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedPoint:
-    """One point of a curve before it is measured.
+    """One point of a curve, before it is measured.
 
     Attributes:
-        compression: The compression asked for, in [0, 1).
+        compression: The target compression, in [0, 1).
         key: The `evaluate` task that measures it.
     """
 
@@ -46,11 +46,11 @@ class PlannedPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCurve:
-    """One curve before it is measured. The first five fields name it within its sweep.
+    """One curve, before it is measured. The first five fields identify it within its sweep.
 
     Attributes:
-        points: By rising compression or not, as the sweep lists them.
-        settings: What the tasks that make its points are told, flat (`lineage.settings_of`); filled in for the record.
+        points: In the order in which the sweep lists its compressions.
+        settings: The flat parameters of the tasks behind its points (`lineage.settings_of`); set in the sweep's record.
     """
 
     model: str
@@ -63,7 +63,7 @@ class PlannedCurve:
 
     @property
     def label(self) -> str:
-        """`model/method/protocol/seed`, as people read it; `none` is no protocol."""
+        """`model/method/protocol/seed`, without the protocol where it is `none`."""
         protocol = "" if self.protocol == NO_PROTOCOL else f"/{self.protocol}"
         return f"{self.model}/{self.method}{protocol}/seed{self.seed}"
 
@@ -72,13 +72,13 @@ class PlannedCurve:
 class Plan:
     """A sweep's DAG.
 
-    Tasks that appear while it runs are not in it: they follow from what others measure (`jobs.task.joined_tasks`).
+    Appearing tasks are not in it: they depend on measurements of others (`jobs.task.joined_tasks`).
 
     Attributes:
         tasks: Key -> task, inputs before the tasks that read them.
         curves: The curves, whose points name their `evaluate` tasks.
-        asked: How many tasks of each stage the curves ask for, before equal ones are joined.
-        resources: What tasks of each stage ask of the cluster, those included that will appear.
+        asked: How many tasks of each stage the curves request, before deduplication.
+        resources: What tasks of each stage request from the cluster, appearing tasks included.
         environment: What it depends on besides the sweep file.
     """
 
@@ -90,7 +90,7 @@ class Plan:
 
     @property
     def requests(self) -> set[tuple[StageKind, Resources]]:
-        """What tasks ask of the cluster, with their stages; those included that may appear."""
+        """The resource requests of all tasks with their stages, appearing tasks included."""
         asked = {(task.stage, task.resources) for task in self.tasks.values()}
         joining = {type(task.params) for task in self.tasks.values() if isinstance(task.params, JoiningParams)}
         appearing = {stage_for(each.adds) for each in joining}
@@ -98,5 +98,5 @@ class Plan:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Keys of the tasks that the curves want, each once, in plan order."""
+        """Keys of the curves' `evaluate` tasks, without duplicates, in plan order."""
         return tuple(dict.fromkeys(point.key for curve in self.curves for point in curve.points))

@@ -1,4 +1,4 @@
-"""The tasks of protocols: from a pruned network to the one that is evaluated."""
+"""Plans protocols: the tasks between a pruned network and its evaluation."""
 
 from jobs.spec.protocols import (
     NO_PROTOCOL,
@@ -30,10 +30,10 @@ def plan_protocol(tasks: TaskCollector, name: str, network: ArtifactKey, trial: 
     """The network after a protocol.
 
     Args:
-        tasks: Where tasks are collected.
+        tasks: Collects the tasks.
         name: The protocol's name in the sweep.
-        network: The task that leaves the network.
-        trial: What it is for.
+        network: The task whose artifact is the pruned network.
+        trial: The trial.
     """
     if name == NO_PROTOCOL:
         return network
@@ -82,7 +82,7 @@ def _add_scratch_task(
 def _add_rewind_tasks(
     tasks: TaskCollector, protocol: RewindProtocol, network: ArtifactKey, trial: Trial
 ) -> ArtifactKey:
-    """The model's training from an earlier epoch on, with the channels that the pruned network kept."""
+    """The model's training from an earlier epoch, with the channels that the pruned network keeps."""
     recipe = recipe_of(tasks, trial.model)
     begin = protocol.begin(recipe.epochs)
     if protocol.what == "weights":
@@ -96,7 +96,7 @@ def _add_rewind_tasks(
 
 
 def _add_apply_task(tasks: TaskCollector, protocol: OwnProtocol, network: ArtifactKey, trial: Trial) -> ArtifactKey:
-    looks = bool({"images", "labels"} & set(protocol.needs))
+    needs_data = bool({"images", "labels"} & set(protocol.needs))
     params = ApplyParams(
         network=network,
         protocol=protocol.change,
@@ -104,7 +104,8 @@ def _add_apply_task(tasks: TaskCollector, protocol: OwnProtocol, network: Artifa
         arguments=protocol.arguments,
         needs=tuple(sorted(protocol.needs)),
         dense=add_train_task(tasks, trial.model, trial.seed) if "dense" in protocol.needs else None,
-        data=tasks.data if looks else None,
+        data=tasks.data if needs_data else None,
         seed=trial.seed,
     )
-    return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location if looks else NOWHERE)
+    locations = tasks.data_location if needs_data else NOWHERE
+    return tasks.add(params, trial.label, model=trial.model, locations=locations)

@@ -1,4 +1,4 @@
-"""The task of reconstruction methods: choose, cut and refit layer by layer."""
+"""Plans reconstruction methods: one task that prunes and refits layer by layer."""
 
 from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.stages.base import ArtifactKey
@@ -13,7 +13,7 @@ from orchestrator.planning.trial import Trial
 def plan_reconstruction(
     tasks: TaskCollector, spec: ReconstructionMethod, allocation: PlannedAllocation, trial: Trial
 ) -> ArtifactKey:
-    """The network without the channels that the layers which read them miss least, these layers refitted."""
+    """The network pruned with the least reconstruction error, its layers refitted."""
     start = add_train_task(tasks, trial.model, trial.seed)
     network = add_convert_task(tasks, start, trial, fold=False)
     params = ReconstructParams(

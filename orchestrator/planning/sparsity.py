@@ -1,4 +1,4 @@
-"""The tasks of a training that brings parts of a network towards zero, before a criterion removes them."""
+"""Plans sparsity-inducing training, before a criterion scores the network."""
 
 from jobs.spec.sparsity import SoftFilterSpec, SparsifySpec
 from jobs.spec.training import Recipe
@@ -10,7 +10,7 @@ from orchestrator.planning.trial import Trial
 
 
 def add_sparse_train_task(tasks: TaskCollector, spec: SparsifySpec, trial: Trial) -> ArtifactKey:
-    """The model's network after that training: one for all compressions, unless what goes to zero depends on them."""
+    """The model's network after sparsity-inducing training, shared by all compressions unless it depends on them."""
     start = add_untrained_task if spec.start == "scratch" else add_train_task
     procedure = SparseTraining(
         network=start(tasks, trial.model, trial.seed),

@@ -1,4 +1,4 @@
-"""The whole sweep: every model, method, protocol, seed and compression."""
+"""Plans a whole sweep: every model, method, protocol, seed and compression."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ from orchestrator.planning.unstructured import plan_unstructured
 
 
 def plan_sweep(spec: SweepSpec, environment: PlanEnvironment) -> Plan:
-    """Plan every model x method x protocol x seed x compression of a sweep."""
+    """Plan every model x method x protocol x seed x compression of a sweep as a DAG of tasks."""
     tasks = TaskCollector(spec, environment)
     curves = tuple(
         _plan_curve(tasks, model, method, protocol, seed)
@@ -60,7 +60,7 @@ def _plan_point(tasks: TaskCollector, trial: Trial, protocol: str) -> ArtifactKe
 
 
 def _plan_method(tasks: TaskCollector, trial: Trial) -> ArtifactKey:
-    """The task that leaves the network as a method has it."""
+    """The task whose artifact is the network after a method, before any protocol."""
     match tasks.spec.methods[trial.method]:
         case DenseMethod():
             return add_train_task(tasks, trial.model, trial.seed)
@@ -75,7 +75,7 @@ def _plan_method(tasks: TaskCollector, trial: Trial) -> ArtifactKey:
 
 
 def _plan_allocation(tasks: TaskCollector, allocation: AllocationSpec, trial: Trial) -> PlannedAllocation:
-    """The allocation with what guides it: the networks that another method makes, of all seeds."""
+    """The allocation as a task parameter; a guided one is resolved to another method's networks of all seeds."""
     if not isinstance(allocation, GuidedAllocation):
         return allocation
     guide = replace(trial, model=allocation.model or trial.model, method=allocation.method)

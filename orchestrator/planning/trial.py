@@ -1,4 +1,4 @@
-"""One trial of a sweep: what it is asked for, as every module here hands it on. Makes no task."""
+"""One trial of a sweep: model, method, compression and seed."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class Trial:
     Attributes:
         model: The model's name in the sweep.
         method: The method's.
-        compression: What is to be removed, in [0, 1).
+        compression: The target compression, in [0, 1).
         seed: Of the curve.
     """
 
@@ -26,5 +26,5 @@ class Trial:
 
     @property
     def shared_label(self) -> str:
-        """Of tasks that all methods and compressions of a model share."""
+        """The label of tasks that all methods and compressions of a model share."""
         return f"{self.model}/seed{self.seed}"

@@ -1,4 +1,4 @@
-"""The tasks of unstructured methods: rounds of removing single weights and training those that are left."""
+"""Plans unstructured methods: rounds of magnitude pruning and training of the remaining weights."""
 
 from jobs.spec.training import Recipe
 from jobs.spec.unstructured import UnstructuredMethod

@@ -1,8 +1,6 @@
-"""A sweep's curves for people: a figure, a table of all points and one self-contained page.
+"""The report of a sweep: figures, tables and one self-contained HTML page, made from curves and channel orders.
 
-Everything is made from the curves and their orders, so that it can be made again whenever the store is there. This
-package refuses to know where curves come from; `comparison` says what they amount to, `figure`, `patterns`, `table`
-and `page` each make one kind of thing, and matplotlib is imported when the first figure is drawn.
+Pure apart from `write_report`; matplotlib is imported when the first figure is drawn.
 """
 
 from collections.abc import Sequence
@@ -33,21 +31,21 @@ __all__ = [
 def report_files(
     record: SweepRecord, curves: Sequence[Curve], orders: Sequence[GroupOrder], resources: Resources | None = None
 ) -> dict[str, bytes]:
-    """The whole report.
+    """All files of the report, by name.
 
-    `curves.png`, `points.csv`, `areas.csv` (under the curves), `settings.csv` (what the tasks behind each curve were
-    told, and what they took), `report.html`, the sweep file as it was run; where channels or weights were taken,
-    `kept.csv` and `kept.png`; where they were ordered, `orders.csv`.
+    `curves.png`, `points.csv`, `areas.csv` (areas under the curves), `settings.csv` (settings and resource usage of the
+    tasks behind each curve), `report.html`, `sweep.yaml` (the sweep file as it was run); where channels or weights were
+    pruned, `kept.csv` and `kept.png`; where channels were ordered, `orders.csv`.
 
     Args:
-        record: What the sweep asked for.
-        curves: What it has measured so far.
-        orders: The channel orders that the curves rest on.
-        resources: What the tasks took that the curves rest on.
+        record: The sweep.
+        curves: Its curves, as far as measured.
+        orders: The channel orders behind the curves.
+        resources: The resource usage of the tasks behind the curves.
     """
     summary = summarize(curves)
     figure = draw_curves(curves, figure_title(record, summary.metric))
-    patterns = draw_patterns(curves, f"{record.name}: what is kept")
+    patterns = draw_patterns(curves, f"{record.name}: fraction kept")
     files = {
         "curves.png": figure,
         "points.csv": points_csv(record, curves, changes_to_dense(curves), pareto_front(curves)).encode(),
@@ -70,7 +68,7 @@ def write_report(
     folder: Path,
     resources: Resources | None = None,
 ) -> tuple[Path, ...]:
-    """Write the report into a folder, which is made if needed; returns the files."""
+    """Write the report into a folder, which is created if needed; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, content in report_files(record, curves, orders, resources).items():

@@ -1,6 +1,6 @@
-"""What curves amount to when they are compared: the area under each, the distance to dense, the Pareto front.
+"""Compares curves: area under the curve, accuracy change to the dense network, Pareto front, fractions kept.
 
-Pure functions of measured points. This module refuses to know how any of it is shown.
+Pure functions of measured points.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ from orchestrator.report.table import CurveSummary, SummaryRow, summarize
 from orchestrator.results import Curve, Point
 
 COSTS = ("params", "macs", "latency_p50_s")
-"""What a point of the Pareto front may be cheap in; where a point lacks one, it is left out for all."""
+"""The costs of the Pareto front; a cost that one of the points lacks is ignored."""
 
 
 _name = attrgetter("model", "dataset", "method", "protocol")
-"""What a curve and its row of a summary have in common."""
+"""The fields that identify a curve's row in a summary."""
 
 
 def areas(summary: CurveSummary) -> dict[SummaryRow, float]:
     """Mean of the primary metric over the compressions that all methods of a model reach: the normalised area.
 
-    Trapezoids through the means over the seeds, from the dense network (or, without it, from the largest of the
-    smallest compressions) to the smallest of the largest. So that no method gains by stopping early.
+    Trapezoidal rule on the means over the seeds, from the dense network (or, without it, from the largest of the
+    smallest compressions) to the smallest of the largest ones, so that no method gains by stopping early.
 
     Returns:
         Row -> area, as large as the metric is; rows of a single point, of the dense network, and of methods that share
@@ -47,7 +47,7 @@ def areas(summary: CurveSummary) -> dict[SummaryRow, float]:
 
 
 def areas_of_curves(curves: Sequence[Curve]) -> dict[PlannedCurve, float]:
-    """The same for every curve that has one; the seeds of a method share it."""
+    """The area of every curve that has one; the seeds of a method share it."""
     found = {_name(row): area for row, area in areas(summarize(curves)).items()}
     return {curve.plan: found[_name(curve.plan)] for curve in curves if _name(curve.plan) in found}
 
@@ -91,7 +91,7 @@ def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
 
 
 def pareto_front(curves: Sequence[Curve]) -> frozenset[str]:
-    """Keys of the points that no other of the same model beats.
+    """Keys of the points that no other point of the same model dominates.
 
     A point beats another that it equals or betters in its primary metric and in every cost of `COSTS` that all points
     of the model have, and betters in one.
@@ -110,22 +110,22 @@ def _front(points: Mapping[str, Point]) -> list[str]:
         for key, point in points.items()
     }
     front: list[str] = []
-    for key in sorted(losses, key=losses.__getitem__):  # whoever beats a point comes before it
-        if not any(_beats(losses[other], losses[key]) for other in front):
+    for key in sorted(losses, key=losses.__getitem__):  # a dominating point sorts first
+        if not any(_dominates(losses[other], losses[key]) for other in front):
             front.append(key)
     return front
 
 
-def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
+def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     return one != other and all(mine <= theirs for mine, theirs in zip(one, other, strict=True))
 
 
 def kept_fractions(curves: Sequence[Curve], asked: float, of: str) -> dict[tuple[str, str], dict[str, float]]:
-    """(method, protocol) -> channel group or parameter -> the fraction of it that is left, mean over the seeds.
+    """(method, protocol) -> channel group or parameter -> the fraction of it that is kept, mean over the seeds.
 
     Args:
-        curves: Of one model.
-        asked: The compression; methods not measured there are absent.
+        curves: The curves of one model.
+        asked: The target compression; methods not measured there are left out.
         of: `channels` or `weights`.
     """
     found: dict[tuple[str, str], dict[str, list[float]]] = {}

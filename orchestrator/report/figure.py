@@ -1,6 +1,6 @@
 """The primary metric against compression as a figure: one panel per model, one colour per method, seeds as a band.
 
-This module refuses to know where the numbers come from and keeps no state in matplotlib: no pyplot, no global style.
+No global matplotlib state: neither pyplot nor styles.
 """
 
 import io
@@ -27,12 +27,12 @@ _MAX_COLUMNS = 3
 def draw_curves(curves: Sequence[Curve], title: str) -> bytes:
     """Draw the primary metric against compression reached (percent).
 
-    A line is the mean over the seeds, its band the sample standard deviation on both sides; what was asked to
-    remove nothing is a dashed horizontal line. Our methods have the same colours in every figure.
+    A line is the mean over the seeds, its band the sample standard deviation on both sides; the dense network is a
+    dashed horizontal line. Our methods have the same colours in every figure.
 
     Args:
         curves: The curves; those without points are left out.
-        title: Above the panels.
+        title: The figure's title.
 
     Returns:
         A PNG.
@@ -81,7 +81,7 @@ def _draw_panels(
 
 
 def _styles(rows: Sequence[SummaryRow]) -> dict[str, tuple[str, str]]:
-    """Colour and marker by label: a fixed colour for our methods, else one from the name, moved on where taken."""
+    """Colour and marker by label: fixed for our methods, else chosen by a hash of the name, avoiding collisions."""
     styles: dict[str, tuple[str, str]] = {}
     labels = sorted({row_name(row, rows) for row in rows if not row.is_dense})
     for label in labels:
@@ -102,7 +102,7 @@ def _draw_panel(
     rows: Sequence[SummaryRow],
     styles: dict[str, tuple[str, str]],
 ) -> None:
-    axes.autoscale(False)  # the range is set for all panels together; finding it for each curve takes most of the time
+    axes.autoscale(False)  # the range is set for all panels at once; autoscaling per curve takes most of the time
     for row in members:
         cells, label = row.measured, row_name(row, rows)
         middle = [cell.metric.shown(cell.value) for cell in cells]
@@ -145,7 +145,7 @@ def _least_room(metric: Metric, value: float) -> float:
     return abs(value) / 200 or 1.0
 
 
-def _add_legend(place: "Axes", panels: Iterable["Axes"], rows: Sequence[SummaryRow], num_seeds: int) -> None:
+def _add_legend(axes: "Axes", panels: Iterable["Axes"], rows: Sequence[SummaryRow], num_seeds: int) -> None:
     """One legend for all panels, right of the first line of them, in the order in which the curves lie."""
     from matplotlib.patches import Patch
 
@@ -157,7 +157,7 @@ def _add_legend(place: "Axes", panels: Iterable["Axes"], rows: Sequence[SummaryR
     handles = {label: handles[label] for label in sorted(handles, key=lambda label: -height[label])}
     if num_seeds > 1:
         handles[f"± standard deviation\nover {num_seeds} seeds"] = Patch(facecolor=_MUTED, alpha=0.22)
-    place.legend(
+    axes.legend(
         handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1.02, 1.02), frameon=False, fontsize=11,
         labelcolor=_INK, handlelength=2.4, labelspacing=0.7,
     )  # fmt: skip

@@ -1,6 +1,6 @@
-"""One HTML page that holds a whole sweep: no link, no script, nothing fetched, so that it can be mailed and kept.
+"""Renders a sweep as one self-contained HTML page, without links or scripts, so that it can be mailed and archived.
 
-How it looks is in `page.html.j2`. Figures and means come from the modules beside it.
+The template is `page.html.j2`.
 """
 
 import base64
@@ -28,9 +28,9 @@ class _Table:
     """A table of the page.
 
     Attributes:
-        head: What stands above its columns.
+        head: Column headings.
         rows: The cells of each row, as many as `head` has.
-        names: How many of the first columns hold names; numbers stand in the others.
+        names: Number of leading columns that hold names; the others hold numbers.
     """
 
     head: Sequence[str]
@@ -44,10 +44,10 @@ def html_page(
     """The page of a sweep.
 
     Args:
-        record: What the sweep asked for.
-        curves: What it has measured so far.
-        figure: The figure as PNG, where it is drawn already.
-        patterns: The figure of what is kept of which layer, where there is one.
+        record: The sweep.
+        curves: Its curves, as far as measured.
+        figure: The figure of the curves as PNG; drawn if it is not given.
+        patterns: The figure of the fractions kept as PNG, if there is one.
     """
     versions = [*sorted(record.versions.items()), ("git commit", record.git_commit or "unknown")]
     summary = summarize(curves)
@@ -85,7 +85,7 @@ def sweep_yaml(record: SweepRecord) -> str:
 
 @cache
 def _template() -> Template:
-    """The page's template: what is put into it is escaped, and a name that it lacks is an error."""
+    """The page's template: values are escaped, and an undefined name is an error."""
     folder = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
         loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True

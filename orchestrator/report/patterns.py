@@ -1,7 +1,6 @@
-"""What methods keep of channels or weights, as a figure: a panel per model, a row per method.
+"""Draws the fractions of channels or weights that methods keep: a panel per model, a row per method.
 
-The view of pruning as a search for architectures (Rethinking, section 5). This module refuses to know where the numbers
-come from and keeps no state in matplotlib.
+Pruning seen as architecture search (Rethinking, section 5). No global matplotlib state.
 """
 
 import io
@@ -14,13 +13,13 @@ from orchestrator.results import Curve
 
 _INK, _MUTED = "#1f2328", "#667079"
 _DPI = 160
-_NAMED = 20  # columns that have their name below them; of more, every second or third has
+_NAMED = 20  # maximum number of column labels; with more columns, only every second or third is labelled
 _ACROSS = {"channels": "Channel groups", "weights": "Layers"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Panel:
-    """One heading, what its columns count, and its rows: (method, protocol) -> column -> the fraction kept."""
+    """A panel: its title, what its columns count, and its rows: (method, protocol) -> column -> fraction kept."""
 
     title: str
     of: str
@@ -28,16 +27,16 @@ class _Panel:
 
 
 def draw_patterns(curves: Sequence[Curve], title: str) -> bytes | None:
-    """Draw what each method keeps of every channel group, at the largest compression that most methods measured.
+    """Draw the fraction of every channel group that each method keeps, at the largest compression that most measured.
 
-    Methods that remove single weights have a panel of their own, with the layers' weights.
+    Unstructured methods have a panel of their own, with the layers' weights.
 
     Args:
         curves: The curves; means over the seeds are drawn.
-        title: Above the panels.
+        title: The figure's title.
 
     Returns:
-        A PNG; None where no network has less than at the start.
+        A PNG; None where nothing was pruned.
     """
     panels = []
     for model in dict.fromkeys((curve.plan.model, curve.plan.dataset) for curve in curves):
@@ -51,7 +50,7 @@ def draw_patterns(curves: Sequence[Curve], title: str) -> bytes | None:
 
 
 def _largest_common(curves: Sequence[Curve], of: str) -> float | None:
-    """Of the compressions that most methods measured that remove such, the largest."""
+    """The largest of the compressions that most methods which prune `of` have measured."""
     methods: dict[float, set[tuple[str, str]]] = {}
     for curve in curves:
         for point in curve.points:

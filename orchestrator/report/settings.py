@@ -1,4 +1,4 @@
-"""What a sweep's curves were made with: what their tasks were told, and what these took."""
+"""The settings and resource usage of the tasks behind a sweep's curves."""
 
 import csv
 import io
@@ -10,35 +10,35 @@ from orchestrator.results import Curve
 from orchestrator.results.lineage import read_lineage, resources_of
 
 Resources = Mapping[PlannedCurve, Mapping[str, str]]
-"""Curve -> stage -> what the tasks behind its last measured point took, in words."""
+"""Curve -> stage -> resource usage of the tasks behind its last measured point, as text."""
 
 
 def collect_resources(curves: Sequence[Curve], store: Store) -> Resources:
-    """What the tasks took that made the last measured point of every curve, all that it was made from included."""
+    """The resource usage of all tasks behind the last measured point of every curve."""
     last = {curve.plan: curve.points[-1].key for curve in curves if curve.points}
     manifests = read_lineage(last.values(), store)
-    taken = {}
+    used = {}
     for plan, key in last.items():
-        behind, waiting = set[str](), [key]
+        ancestors, waiting = set[str](), [key]
         while waiting:
             each = waiting.pop()
-            if each not in behind and each in manifests:
-                behind.add(each)
+            if each not in ancestors and each in manifests:
+                ancestors.add(each)
                 waiting += manifests[each].inputs.values()
-        taken[plan] = resources_of(manifests[each] for each in sorted(behind))
-    return taken
+        used[plan] = resources_of(manifests[each] for each in sorted(ancestors))
+    return used
 
 
 def settings_csv(curves: Sequence[Curve], resources: Resources) -> str:
-    """A row per curve and setting of its tasks; what they took is `resources.STAGE`."""
+    """CSV with a row per curve and setting; the resource usage of a stage is the setting `resources.STAGE`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["model", "dataset", "method", "protocol", "seed", "setting", "value"])
     for curve in curves:
         plan = curve.plan
         names = [plan.model, plan.dataset, plan.method, plan.protocol, plan.seed]
-        taken = {f"resources.{stage}": words for stage, words in resources.get(plan, {}).items()}
-        writer.writerows([*names, setting, value] for setting, value in {**plan.settings, **taken}.items())
+        used = {f"resources.{stage}": words for stage, words in resources.get(plan, {}).items()}
+        writer.writerows([*names, setting, value] for setting, value in {**plan.settings, **used}.items())
     return text.getvalue()
 
 
@@ -51,5 +51,5 @@ def differing_settings(curves: Sequence[Curve]) -> tuple[list[str], list[list[st
 
 
 def curve_title(plan: PlannedCurve) -> str:
-    """A curve without its seed."""
+    """A curve's label without its seed."""
     return plan.label.rpartition("/")[0]

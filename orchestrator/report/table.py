@@ -1,7 +1,4 @@
-"""The numbers of a sweep in rows: every point as CSV, and the mean and standard deviation over the seeds.
-
-This module refuses to know how a figure or a page looks; the one table that it renders is the terminal's.
-"""
+"""Tables of a sweep: every point as CSV, and the mean and standard deviation over the seeds for the terminal."""
 
 import csv
 import io
@@ -19,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MISSING = "—"
-"""Stands for a point that was asked for and is not measured."""
+"""Shown for a planned point that is not measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +24,7 @@ class Cell:
     """One compression of one method, over the seeds.
 
     Attributes:
-        asked: The compression asked for, in [0, 1).
+        asked: The target compression, in [0, 1).
         reached: The compression reached, mean over the seeds measured; NaN where there is none.
         metric: The primary metric.
         value: Its mean over the seeds measured; NaN where there is none.
@@ -55,7 +52,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryRow:
-    """One method on one model, over the seeds; `cells` by rising compression asked for."""
+    """One method on one model, over the seeds; `cells` by increasing target compression."""
 
     model: str
     dataset: str
@@ -65,7 +62,7 @@ class SummaryRow:
 
     @property
     def is_dense(self) -> bool:
-        """Whether it stands for the network as it is: nothing was to be removed."""
+        """Whether it is the dense network: no target compression above 0."""
         return all(cell.asked == 0.0 for cell in self.cells)
 
     @property
@@ -81,7 +78,7 @@ class SummaryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveSummary:
-    """All curves with the seeds taken together, in the order of the sweep.
+    """All curves aggregated over the seeds, in the order of the sweep.
 
     Attributes:
         metric: The primary metric, whose values they are.
@@ -94,7 +91,7 @@ class CurveSummary:
     rows: tuple[SummaryRow, ...]
 
     def texts(self, row: SummaryRow) -> list[str]:
-        """A row's cells under `asked`; empty where the method was not asked for that compression."""
+        """A row's cells in the order of `asked`; empty where the method has no such target compression."""
         cells = {cell.asked: str(cell) for cell in row.cells}
         return [cells.get(asked, "") for asked in self.asked]
 
@@ -136,12 +133,12 @@ def _cells(curves: Sequence[Curve], metric: Metric) -> tuple[Cell, ...]:
 
 
 def percent(fraction: float) -> str:
-    """A compression asked for, in whole percent."""
+    """Format a compression in whole percent."""
     return f"{round(fraction * 100)} %"
 
 
 def row_name(row: SummaryRow, rows: Sequence[SummaryRow]) -> str:
-    """A method's name, with its protocol where the same method stands with another one too."""
+    """A method's name, with its protocol where the method has several."""
     protocols = {other.protocol for other in rows if other.method == row.method}
     return f"{row.method} · {row.protocol}" if len(protocols) > 1 else row.method
 
@@ -183,7 +180,7 @@ def summary_table(curves: Sequence[Curve]) -> "Table":
 
 
 def orders_csv(orders: Sequence[GroupOrder]) -> str:
-    """How good the channel orders are: a row per curve and channel group, the fields of `GroupOrder`."""
+    """The quality of the channel orders as CSV: a row per curve and channel group, the fields of `GroupOrder`."""
     text = io.StringIO()
     rows = csv.DictWriter(text, [field.name for field in fields(GroupOrder)], lineterminator="\n")
     rows.writeheader()
@@ -194,7 +191,7 @@ def orders_csv(orders: Sequence[GroupOrder]) -> str:
 def points_csv(
     record: SweepRecord, curves: Sequence[Curve], changes: Mapping[str, float], front: Collection[str]
 ) -> str:
-    """Every measured point as one row; numbers are written so that they read back exactly.
+    """Every measured point as one CSV row; floats round-trip exactly.
 
     Args:
         record: The sweep.
@@ -219,7 +216,7 @@ def points_csv(
 
 
 def kept_csv(curves: Sequence[Curve]) -> str:
-    """What every pruned network keeps of each channel group, or of each parameter: a row per point and one of these."""
+    """What every pruned network keeps, as CSV: a row per point and channel group, or per point and parameter."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["model", "method", "protocol", "seed", "asked", "of", "name", "left", "full"])

@@ -1,6 +1,6 @@
-"""What sweeps have measured, read back from the store: curves, the orders and designs under them, what lies behind.
+"""The results of sweeps, read from the store: curves, channel orders, designs, and the lineage of points.
 
-Pure but for reading the store; MLflow, tables and figures are made from what is here.
+MLflow, tables and figures are made from these. Reads the store; writes nothing.
 """
 
 from orchestrator.results.curves import (

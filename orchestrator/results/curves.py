@@ -1,7 +1,6 @@
-"""A sweep's curves: which tasks are their points, and what those tasks measured.
+"""A sweep's curves: their points, and what these measured.
 
-A `SweepRecord` lies in the store beside the artifacts, so that the curves can be read from the store alone.
-This module knows neither MLflow nor figures; both read what it gives.
+A `SweepRecord` is kept in the store beside the artifacts, so that the curves can be read from the store alone.
 """
 
 import logging
@@ -19,15 +18,15 @@ _log = logging.getLogger("orchard")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
-    """What a sweep asked for, as kept in the store.
+    """The record of a sweep in the store.
 
     Attributes:
         name: The sweep's name; its MLflow experiment.
         spec: The validated sweep file, overrides applied, defaults filled in.
         curves: The curves with the keys of their points.
-        git_commit: Of the code that planned it, where known.
-        versions: Of Python and of the libraries that compute.
-        environment: What the plan depended on besides the spec (`planning.PlanEnvironment`), to make it again.
+        git_commit: Commit of the code that planned it; empty where unknown.
+        versions: Of Python and of the numerical libraries.
+        environment: What the plan depended on besides the spec (`planning.PlanEnvironment`), for planning again.
     """
 
     name: str
@@ -54,11 +53,11 @@ class SweepRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What is left of a network's channel groups, or of the weights of its layers.
+    """How many channels of every group, or weights of every parameter, a network keeps.
 
     Attributes:
-        left: Name -> how many channels, or weights, there are; in the order of the forward pass.
-        full: Name -> how many the whole network has.
+        left: Name -> number kept; in the order of the forward pass.
+        full: Name -> number in the dense network.
     """
 
     left: Mapping[str, int]
@@ -80,13 +79,13 @@ class Point:
     """One measured point of a curve.
 
     Attributes:
-        asked: The compression asked for, in [0, 1).
+        asked: The target compression, in [0, 1).
         key: The `evaluate` task.
         metrics: Of `metric_keys` of its objective, and of `TIMED_KEYS`, those that were measured.
         created_s: When it was measured, seconds since the epoch.
-        note: Why the compression reached is more than one percentage point from the one asked for; else empty.
-        kept: What is left of the `channels` of every group, or of the single `weights` of every parameter; neither
-            where nothing was to be removed.
+        note: Why the compression reached misses the target by more than one percentage point; else empty.
+        kept: The `channels` that every group keeps, or the `weights` that every parameter keeps; empty for dense
+            networks.
         digest: SHA-256 of the network's weights file.
         objective: The metrics of what the network is for, the primary one first.
     """
@@ -112,13 +111,13 @@ class Point:
 
     @property
     def step(self) -> int:
-        """The compression asked for in whole percent: the x axis in MLflow."""
+        """The target compression in whole percent: the x axis in MLflow."""
         return round(self.asked * 100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """The measured points of a planned curve, by rising compression; those not measured yet are absent."""
+    """The measured points of a planned curve, by increasing compression."""
 
     plan: PlannedCurve
     points: tuple[Point, ...]
@@ -165,11 +164,11 @@ def point_of(asked: float, manifest: Manifest) -> Point:
 
 
 def collect(record: SweepRecord, store: Store, known: dict[PlannedPoint, Point] | None = None) -> tuple[Curve, ...]:
-    """The curves of a sweep as far as the store has their points; a damaged result is absent until it is made again.
+    """The curves of a sweep with the points that the store has; damaged results are left out.
 
     Args:
         record: The sweep.
-        store: Where its results are.
+        store: The sweep's store.
         known: Points read before: they are not read again, and new ones are added.
     """
     known = {} if known is None else known
@@ -177,7 +176,7 @@ def collect(record: SweepRecord, store: Store, known: dict[PlannedPoint, Point] 
     manifests, damaged = store.manifests(store.present(point.key for point in unread))
     if damaged:
         _log.warning(
-            "%s: %d damaged results are left out (%s); `orchard run` of the sweep makes them again",
+            "%s: %d damaged results are left out (%s); `orchard run` of the sweep computes them again",
             store.uri,
             len(damaged),
             ", ".join(sorted(damaged)[:3]),

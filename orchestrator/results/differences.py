@@ -1,4 +1,4 @@
-"""Tells what a task is, and in what two tasks differ. Pure functions over identities."""
+"""Differences between the identities of two tasks. Pure functions."""
 
 from collections.abc import Iterator, Mapping
 
@@ -15,7 +15,7 @@ def flatten(value: Json, path: str = "") -> Iterator[tuple[str, Json]]:
 
 
 def differences(first: Json, second: Json) -> list[tuple[str, str, str]]:
-    """The fields in which two identities differ: path, value there, value here; `-` where a field is absent."""
+    """The fields in which two identities differ: path, first value, second value; `-` where a field is absent."""
     left = {path: canonical(value) for path, value in flatten(first)}
     right = {path: canonical(value) for path, value in flatten(second)}
     return [

@@ -1,6 +1,6 @@
-"""What lies behind a result: the tasks that it was made by, and what they were told.
+"""The lineage of a result: the tasks that produced it, with their settings and resource usage.
 
-Tasks of a plan and manifests of a store tell the same, for a key covers all that a task is told.
+It can be read from a plan or from manifests alike, because a task's key covers all its parameters.
 """
 
 import json
@@ -16,13 +16,13 @@ from orchestrator.results.differences import flatten
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFacts:
-    """What a task was told, whether it is planned or done.
+    """The parameters of a planned or finished task.
 
     Attributes:
-        stage: Its name.
+        stage: Name of its stage.
         params: Its parameters as JSON.
-        inputs: Role -> key of the tasks that it reads.
-        environment: What else its key covers.
+        inputs: Role -> key of its input artifacts.
+        environment: The environment that its key covers.
     """
 
     stage: str
@@ -32,14 +32,14 @@ class TaskFacts:
 
     @classmethod
     def of_task(cls, task: Task) -> "TaskFacts":
-        """Of a planned task."""
+        """The facts of a planned task."""
         return cls(
             stage=task.stage.value, params=task.params.document(), inputs=task.inputs, environment=task.environment
         )
 
     @classmethod
     def of_manifest(cls, manifest: Manifest) -> "TaskFacts":
-        """Of a finished task."""
+        """The facts of a finished task."""
         return cls(
             stage=manifest.stage,
             params=manifest.identity.get("params", {}),
@@ -48,13 +48,13 @@ class TaskFacts:
         )
 
 
-def network_behind(manifest: Manifest) -> str | None:
-    """The network that an artifact was made from; the chain of these leads from a point to the model's weights."""
+def source_network(manifest: Manifest) -> str | None:
+    """Key of the input network of an artifact; this chain leads from a point to the model's own network."""
     return manifest.inputs.get("network") or manifest.inputs.get("procedure.network")
 
 
 def ancestry(key: str, facts_of: Callable[[str], TaskFacts | None]) -> list[TaskFacts]:
-    """The task of a key and all tasks behind it, inputs before their readers; those that are not known are left out."""
+    """A task and all its ancestors, inputs before their readers; unknown ones are left out."""
     found: dict[str, TaskFacts] = {}
     waiting = [key]
     while waiting:
@@ -72,7 +72,7 @@ def ancestry(key: str, facts_of: Callable[[str], TaskFacts | None]) -> list[Task
 
 
 def planned_settings(plan: Plan, curve: PlannedCurve) -> dict[str, str]:
-    """What the tasks are told that will make the points of a curve; its compressions differ in nothing else."""
+    """The settings of the planned tasks behind a curve; they are the same for all its compressions."""
     known: dict[str, TaskFacts] = {}
 
     def facts_of(key: str) -> TaskFacts | None:
@@ -82,7 +82,7 @@ def planned_settings(plan: Plan, curve: PlannedCurve) -> dict[str, str]:
 
 
 def read_lineage(keys: Iterable[str], store: Store) -> dict[str, Manifest]:
-    """The manifests of artifacts and of all that they were made from; what is damaged or gone is left out."""
+    """The manifests of artifacts and of all their ancestors; damaged and missing ones are left out."""
     found: dict[str, Manifest] = {}
     read = set[str]()
     while unread := set(keys) - read:
@@ -94,11 +94,11 @@ def read_lineage(keys: Iterable[str], store: Store) -> dict[str, Manifest]:
 
 
 def settings_of(tasks: Iterable[TaskFacts]) -> dict[str, str]:
-    """What tasks were told, flat: `stage.parameter` (of procedures `stage.kind.parameter`) -> value.
+    """The parameters of tasks, flat: `stage.parameter` (of procedures `stage.kind.parameter`) -> value.
 
-    The data set, which most of them name, is there once, as `data.*`. Keys of artifacts, seeds and compressions are
-    left out: they differ between the points and curves of one method. Where a stage ran several times with several
-    values, all of them are given.
+    The data set, which most tasks name, is included once, as `data.*`. Artifact keys, seeds and compressions are left
+    out, because they differ between the points and curves of one method. Where a stage ran several times with different
+    values, all of them are listed.
     """
     values: dict[str, dict[str, None]] = {}
     for facts in tasks:
@@ -107,7 +107,7 @@ def settings_of(tasks: Iterable[TaskFacts]) -> dict[str, str]:
     return {name: ", ".join(each) for name, each in sorted(values.items())}
 
 
-_APART = frozenset({"seed", "compression", "widths.compression"})
+_EXCLUDED = frozenset({"seed", "compression", "widths.compression"})
 
 
 def _settings(facts: TaskFacts) -> Iterator[tuple[str, str]]:
@@ -120,12 +120,12 @@ def _settings(facts: TaskFacts) -> Iterator[tuple[str, str]]:
         params |= {name: value for name, value in procedure.items() if name != "kind"}
         stage = f"{stage}.{procedure['kind']}"
     for path, value in flatten(params):
-        if path in _APART or any(role == path or role.startswith(f"{path}.") for role in roles):
+        if path in _EXCLUDED or any(role == path or role.startswith(f"{path}.") for role in roles):
             continue
         shared = path.removeprefix("images.")
         yield (shared if shared.startswith("data.") else f"{stage}.{path}"), _text(value)
     for name, text in facts.environment.items():
-        if name != "device":  # of accelerated stages; the others are on the CPU anyway
+        if name != "device":  # it differs between accelerated stages and others
             yield f"environment.{name}", text
 
 
@@ -134,16 +134,16 @@ def _text(value: Json) -> str:
 
 
 def resources_of(manifests: Iterable[Manifest]) -> dict[str, str]:
-    """What tasks took, by stage, in words: what they asked of the cluster, how long, and the peak of their memory."""
+    """The resource usage of tasks by stage, as text: requests, total duration, and peak memory."""
     by_stage: dict[str, list[Manifest]] = {}
     for manifest in manifests:
         by_stage.setdefault(manifest.stage, []).append(manifest)
-    return {stage: _taken(done) for stage, done in sorted(by_stage.items())}
+    return {stage: _usage_text(done) for stage, done in sorted(by_stage.items())}
 
 
-def _taken(done: Sequence[Manifest]) -> str:
+def _usage_text(done: Sequence[Manifest]) -> str:
     asked = {(each.resources["num_cpus"], each.resources["num_gpus"]) for each in done if each.resources}
-    words = " or ".join(f"{cpus:g} CPU, {gpus:g} GPU" for cpus, gpus in sorted(asked))
+    requests = " or ".join(f"{cpus:g} CPU, {gpus:g} GPU" for cpus, gpus in sorted(asked))
     seconds, memory = sum(each.duration_s for each in done), max(each.usage.get("memory_bytes", 0) for each in done)
-    parts = [words, f"{seconds:.1f} s", f"{memory / 2**30:.1f} GiB" if memory else ""]
+    parts = [requests, f"{seconds:.1f} s", f"{memory / 2**30:.1f} GiB" if memory else ""]
     return ", ".join(part for part in parts if part)

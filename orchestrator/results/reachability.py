@@ -1,7 +1,7 @@
-"""Which artifacts the recorded sweeps need.
+"""Which artifacts the recorded sweeps need, for `orchard gc`.
 
-Their points, everything that those were made of, and what a run of the same sweep would still read. Pure: records and
-manifests in, keys out. What is removed in consequence is decided in `store.clearing`.
+Their points, all ancestors of these, and what a run of the same sweep would read. Pure: no disk, no store. What is
+deleted is decided in `store.clearing`.
 """
 
 import json
@@ -20,12 +20,11 @@ from orchestrator.results import SweepRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
-    """What must stay.
+    """The artifacts to keep.
 
     Attributes:
-        keys: Artifacts, whether they are there or will be.
-        unplanned: Sweeps that are not finished and cannot be planned again by this version of the code: any artifact
-            may be one of theirs.
+        keys: Keys of artifacts, committed or not.
+        unplanned: Unfinished sweeps that this version of the code cannot plan: they may need any artifact.
     """
 
     keys: frozenset[str]
@@ -33,11 +32,11 @@ class Needed:
 
 
 def needed(records: Iterable[SweepRecord], manifests: Mapping[str, Manifest]) -> Needed:
-    """What the recorded sweeps need of a store.
+    """The artifacts that the recorded sweeps need.
 
     Args:
-        records: Of all sweeps that count.
-        manifests: Of all committed artifacts.
+        records: The records of all sweeps to keep.
+        manifests: The manifests of all committed artifacts.
     """
     roots: set[str] = set()
     unplanned = []
@@ -55,7 +54,7 @@ def needed(records: Iterable[SweepRecord], manifests: Mapping[str, Manifest]) ->
 
 
 def _plan_again(record: SweepRecord, points: set[str]) -> Plan | None:
-    """The plan of a recorded sweep; None where this version of the code would plan another."""
+    """The plan of a recorded sweep; None where this version of the code would plan it differently."""
     if not record.environment:
         return None
     try:
@@ -67,7 +66,7 @@ def _plan_again(record: SweepRecord, points: set[str]) -> Plan | None:
 
 
 def _closure(roots: set[str], manifests: Mapping[str, Manifest]) -> set[str]:
-    """The roots and everything that they were made of."""
+    """The roots and all their ancestors."""
     reached: set[str] = set()
     waiting = list(roots)
     while waiting:
@@ -83,7 +82,7 @@ def _closure(roots: set[str], manifests: Mapping[str, Manifest]) -> set[str]:
 
 
 def _joining_task(manifest: Manifest) -> Task | None:
-    """The task that left an artifact, if it joined others; those of other versions of its stage cannot be told."""
+    """The joining task that produced an artifact; None for other tasks and for parameters of an older version."""
     try:
         stage = StageKind(manifest.stage)
         if not issubclass(stage.row.params, JoiningParams):
@@ -97,7 +96,7 @@ def _joining_task(manifest: Manifest) -> Task | None:
 
 
 def _joined(task: Task, manifests: Mapping[str, Manifest]) -> set[str]:
-    """Keys of the tasks that a task joins, as far as what they follow from is measured."""
+    """Keys of the appearing tasks that a task joins, if their source is measured."""
     if not isinstance(task.params, JoiningParams) or task.params.source not in manifests:
         return set()
     return {each.key for each in appearing_tasks(task, manifests[task.params.source].measurements)}

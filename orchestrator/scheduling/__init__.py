@@ -1,4 +1,1 @@
-"""The policies that the machine decides by, each a pure function or a small record of what was seen.
-
-None of them knows a clock, a disk or a cluster: times, outcomes and nodes are told to them.
-"""
+"""The scheduler and its policies. Pure: no clock, no disk, no cluster; times and outcomes are arguments."""

@@ -1,7 +1,6 @@
-"""What past attempts tell of those to come: how long tasks take, and how much of a GPU they need.
+"""The cost model: predicts durations and GPU memory of tasks from past attempts.
 
-Tasks of one stage and family (a model of the sweep) are expected to be alike. Knows outcomes; knows no journal: whoever
-reads one tells it here.
+Tasks of one stage and family (a model of the sweep) are expected to cost the same.
 """
 
 import math
@@ -27,13 +26,13 @@ class _Seen:
 
 
 class CostModel:
-    """Collects what attempts took. Rates are means over all that was seen; GPU memory is the largest peak."""
+    """Predicts costs. Durations per unit of work are means over all observations; GPU memory is the largest peak."""
 
     def __init__(self) -> None:
         self._seen: defaultdict[tuple[StageKind, str], _Seen] = defaultdict(_Seen)
 
     def observe(self, stage: StageKind, family: str, *, duration_s: float, work: float, usage: Usage) -> None:
-        """Take in an attempt that succeeded."""
+        """Add a successful attempt."""
         seen = self._seen[stage, family]
         seen.count += 1
         seen.total_s += duration_s
@@ -41,16 +40,16 @@ class CostModel:
         seen.gpu_fraction = max(seen.gpu_fraction, usage.gpu_fraction)
 
     def expected_s(self, task: Task) -> float:
-        """How long a task will take, in seconds; 0 where none of its like was seen."""
+        """The expected duration of a task in seconds; 0 without observations."""
         seen = self._seen.get((task.stage, task.family))
         return seen.total_s / seen.total_work * task.work if seen else 0.0
 
     def path_s(self, task: Task) -> float:
-        """The same with a guess where nothing was seen: for comparing ways through the DAG."""
+        """The expected duration, or the stage's assumed one without observations; for critical paths."""
         return self.expected_s(task) or task.stage.row.assumed_s
 
     def resources(self, task: Task) -> Resources:
-        """What to ask for: the task's request, its GPU fraction replaced by what its like needed where it may be."""
+        """The request for a task; an adaptive GPU fraction is replaced by the observed peak plus headroom."""
         seen = self._seen.get((task.stage, task.family))
         asked = task.resources
         if not asked.adaptive or not asked.num_gpus or not seen or not seen.gpu_fraction:

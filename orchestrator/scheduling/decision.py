@@ -1,7 +1,6 @@
-"""What was decided of a failed attempt, and why: for the scheduler to act on and for people to read later.
+"""Decides what follows from a failed attempt, by the rules of `scheduling.retry` and the state of the run.
 
-Pure; `scheduling.retry` has the rules. Here they meet the state of the run. The record has its JSON beside it, because
-it is kept in the journal and read from there.
+Pure. Decisions are kept in the journal as JSON.
 """
 
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ class Decision:
 
     Attributes:
         final: The task has failed. Neither final nor with a retry: it is left to the next run.
-        retry: When this run makes the attempt again, and what it asks for then; None where it does not.
-        damaged: Key of the input that is made again before; empty where none is.
-        avoid: Nodes that the next attempt is kept from, and this one was not.
-        reason: Why this run does not make the attempt again; empty where it does.
+        retry: Delay and request of the retry in this run; None where there is none.
+        damaged: Key of the damaged input that is recomputed first; empty where there is none.
+        avoid: Nodes that the next attempt avoids in addition to those of this one.
+        reason: Why this run does not retry; empty where it does.
     """
 
     final: bool
@@ -32,7 +31,7 @@ class Decision:
     reason: str = ""
 
     def to_json(self) -> dict[str, Json]:
-        """The fields of a journal entry; `from_json` is the way back."""
+        """The fields of a journal entry; the inverse of `from_json`."""
         retry: dict[str, Json] | None = None
         if self.retry is not None:
             retry = {
@@ -45,7 +44,7 @@ class Decision:
 
     @classmethod
     def from_json(cls, entry: Parsed) -> "Decision":
-        """From a journal entry; one that was written before there were decisions says only whether it was final."""
+        """The decision of a journal entry; entries of version 0.1 only say whether it was final."""
         retry = entry.get("retry")
         if retry is None:
             return cls(final=entry["final"], reason=entry.get("reason", ""))
@@ -67,30 +66,30 @@ def decide(
     stopped: str = "",
     damaged_is_ours: bool = True,
 ) -> Decision:
-    """What follows from a failed attempt.
+    """Decide what follows from a failed attempt.
 
     Args:
-        failure: What happened.
-        count: How often the task has failed for this cause, this time included.
-        attempt: What failed.
+        failure: The failure.
+        count: How often the task has failed for this cause, including this failure.
+        attempt: The failed attempt.
         node_memory_bytes: Memory of the largest node; 0 where unknown.
-        avoided: The nodes that attempts are kept from by now.
-        stopped: Why the run submits nothing more; empty where it goes on.
-        damaged_is_ours: Where an input is damaged: whether a task of this sweep makes it.
+        avoided: The nodes that attempts avoid by now.
+        stopped: Why the run submits nothing more; empty where it was not stopped.
+        damaged_is_ours: For a damaged input: whether a task of this sweep computes it.
     """
     retry = retry_after(failure, count=count, asked=attempt.resources, node_memory_bytes=node_memory_bytes)
     if stopped and (retry or failure.cause is Cause.CANCELLED):
         return Decision(final=False, reason=f"the run was stopped ({stopped})")
     if retry is None:
-        return Decision(final=True, reason=_why_not_again(failure, count))
+        return Decision(final=True, reason=_why_final(failure, count))
     if failure.cause is Cause.CORRUPT and not damaged_is_ours:
-        return Decision(final=True, reason="no task of this sweep makes the damaged input")
+        return Decision(final=True, reason="no task of this sweep computes the damaged input")
     damaged = failure.damaged if failure.cause is Cause.CORRUPT else ""
     return Decision(final=False, retry=retry, damaged=damaged, avoid=tuple(sorted(avoided - attempt.avoid)))
 
 
 def resources_json(resources: Resources) -> dict[str, Json]:
-    """What an attempt asks of the cluster, as it is kept in the journal."""
+    """A resource request as JSON, for the journal."""
     return {
         "num_cpus": resources.num_cpus,
         "num_gpus": resources.num_gpus,
@@ -98,15 +97,15 @@ def resources_json(resources: Resources) -> dict[str, Json]:
     }
 
 
-def resources_of(kept: Parsed) -> Resources:
-    """What `resources_json` kept."""
-    return Resources(num_cpus=kept["num_cpus"], num_gpus=kept["num_gpus"], memory_bytes=kept["memory_bytes"])
+def resources_of(value: Parsed) -> Resources:
+    """The inverse of `resources_json`."""
+    return Resources(num_cpus=value["num_cpus"], num_gpus=value["num_gpus"], memory_bytes=value["memory_bytes"])
 
 
-def _why_not_again(failure: Failed, count: int) -> str:
+def _why_final(failure: Failed, count: int) -> str:
     allowed = RETRIES.get(failure.cause, 0)
     if not allowed:
-        return f"a failure of this kind ({failure.cause}) is not tried again"
+        return f"failures of this kind ({failure.cause}) are not retried"
     if count > allowed:
         return f"it has failed {count} times for this cause"
     return "it had a whole GPU" if failure.on_gpu else "it had all memory of the largest node"

@@ -1,7 +1,4 @@
-"""Requests that no machine can ever meet, found before anything runs.
-
-A cluster waits for ever, without a word, for a node that nobody can start. Knows kinds of nodes; knows no cluster.
-"""
+"""Finds requests that no node can ever satisfy, before anything runs: a cluster would wait for ever. Pure."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,17 +12,17 @@ def check_feasible(requests: Iterable[tuple[StageKind, Resources]], kinds: Seque
     """Check that every request fits some kind of node.
 
     Args:
-        requests: Of tasks that may run, with their stages.
-        kinds: The nodes that there are or that could be started.
+        requests: The requests of all tasks, with their stages.
+        kinds: The nodes that are alive or could be started.
 
     Raises:
-        BadInputError: Some do not; it lists them all, and the nodes that were considered.
+        BadInputError: Some requests fit no node; it lists them all, and the nodes that were considered.
     """
     unmet = [(stage, asked) for stage, asked in dict.fromkeys(requests) if not any(fits(asked, kind) for kind in kinds)]
     if not unmet:
         return
-    lines = [f"  resources.{stage}: asks for {_words(asked)}" for stage, asked in unmet]
-    nodes = [f"  {kind.name} ({kind.count} at most): {_offer(kind)}" for kind in kinds] or ["  none"]
+    lines = [f"  resources.{stage}: asks for {_request_text(asked)}" for stage, asked in unmet]
+    nodes = [f"  {kind.name} ({kind.count} at most): {_node_text(kind)}" for kind in kinds] or ["  none"]
     raise BadInputError(
         "\n".join(
             [
@@ -40,16 +37,16 @@ def check_feasible(requests: Iterable[tuple[StageKind, Resources]], kinds: Seque
 
 
 def fits(asked: Resources, kind: NodeKind) -> bool:
-    """Whether one node of this kind can run one task that asks for this."""
+    """Whether a node of this kind can run one task with this request."""
     enough_memory = not kind.memory_bytes or asked.memory_bytes <= kind.memory_bytes
     return asked.num_cpus <= kind.cpus and asked.num_gpus <= kind.gpus and enough_memory
 
 
-def _words(asked: Resources) -> str:
+def _request_text(asked: Resources) -> str:
     memory = f", {asked.memory_bytes / 2**30:.1f} GiB" if asked.memory_bytes else ""
     return f"{asked.num_cpus:g} CPUs, {asked.num_gpus:g} GPUs{memory}"
 
 
-def _offer(kind: NodeKind) -> str:
+def _node_text(kind: NodeKind) -> str:
     memory = f", {kind.memory_bytes / 2**30:.1f} GiB" if kind.memory_bytes else ""
     return f"{kind.cpus:g} CPUs, {kind.gpus:g} GPUs{memory}"

@@ -1,7 +1,4 @@
-"""The DAG of a running sweep: which tasks are needed, which wait for which, and what an end of one means for others.
-
-Knows tasks and their states; knows no attempts, no retries and no slots.
-"""
+"""The DAG of a running sweep: task states, dependencies, and how the end of one task affects others. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +13,7 @@ from jobs.task import Task, joined_tasks
 
 
 class TaskState(StrEnum):
-    """Where a task stands. A task that no wanted result needs has no state."""
+    """The state of a task. A task that no target needs has none."""
 
     WAITING = "waiting"
     """For its inputs."""
@@ -24,10 +21,10 @@ class TaskState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     REUSED = "reused"
-    """Its artifact was there already."""
+    """Cache hit: its artifact was in the store."""
     FAILED = "failed"
     BLOCKED = "blocked"
-    """Something that it depends on failed."""
+    """An ancestor failed."""
 
 
 FINISHED = frozenset({TaskState.DONE, TaskState.REUSED})
@@ -40,10 +37,10 @@ class TaskNode:
 
     Attributes:
         task: The task.
-        state: Where it stands.
-        missing: How many of its inputs are not there yet.
-        dependents: Who waits for it; emptied when it is there.
-        path_s: Expected seconds of the longest way from its start to a wanted result.
+        state: Its state.
+        missing: Number of inputs that are not finished yet.
+        dependents: The tasks that wait for it; emptied when it finishes.
+        path_s: Expected seconds of the longest path from its start to a target.
     """
 
     task: Task
@@ -54,22 +51,22 @@ class TaskNode:
 
 
 class Graph:
-    """All tasks that wanted results need, those included that appear as soon as what they follow from is measured.
+    """All tasks that the targets need; appearing tasks are added as soon as their source is measured.
 
     Args:
         tasks: The plan's tasks, inputs before the tasks that read them.
-        targets: Keys of the wanted tasks.
-        resources: What tasks that appear ask of the cluster, by stage.
-        path_s: What a task adds to the length of a way.
-        present: Committed keys, those of tasks that appear among them.
-        measured: What the committed sources of joining tasks have measured, by key.
+        targets: Keys of the target tasks.
+        resources: Requests of appearing tasks, by stage.
+        path_s: The expected duration of a task, for path lengths.
+        present: Committed keys, including those of appearing tasks.
+        measured: Measurements of the committed sources of joining tasks, by key.
 
     Attributes:
-        nodes: By key.
+        nodes: The nodes by key.
         counts: Tasks by stage and state.
 
     Raises:
-        KeyError: What a committed source of joining tasks has measured is not given.
+        KeyError: The measurements of a committed source are missing.
     """
 
     def __init__(
@@ -100,11 +97,11 @@ class Graph:
         node.state = state
 
     def startable(self) -> Iterator[TaskNode]:
-        """The tasks that wait for nothing."""
+        """The waiting tasks without missing inputs."""
         return (node for node in list(self.nodes.values()) if node.state is TaskState.WAITING and not node.missing)
 
     def finish(self, node: TaskNode, state: TaskState) -> list[TaskNode]:
-        """A task's artifact is there; returns those that wait for nothing any more."""
+        """Mark a task as finished; returns the tasks that can start now."""
         self.move(node, state)
         dependents, node.dependents = node.dependents, []
         for dependent in dependents:
@@ -112,10 +109,10 @@ class Graph:
         return [each for each in dependents if not each.missing and each.state is TaskState.WAITING]
 
     def reveal(self, source: TaskNode, measured: Mapping[str, Json]) -> list[TaskNode]:
-        """A task has measured this: add the tasks that follow from it and let who joins them wait.
+        """Add the appearing tasks that follow from a source's measurements; their joining tasks wait for them.
 
         Returns:
-            Those of the added tasks that can start.
+            The added tasks that can start.
         """
         key = source.task.key
         if key not in self._sources:
@@ -125,16 +122,16 @@ class Graph:
         return [node for joining in waiting for node in self._expand(joining, key)]
 
     def fail(self, node: TaskNode) -> None:
-        """A task will not come: block what needs it."""
+        """Mark a task as failed and block its descendants."""
         self.move(node, TaskState.FAILED)
         dependents, node.dependents = node.dependents, []
         self._block(dependents)
 
     def redo(self, node: TaskNode, damaged: str) -> list[TaskNode]:
-        """A task has to wait for an input that must be made again; returns what can start.
+        """Let a task wait until a damaged input is recomputed; returns the tasks that can start.
 
         Raises:
-            KeyError: The damaged artifact is none of this sweep's.
+            KeyError: No task of this sweep computes the damaged artifact.
         """
         self.move(node, TaskState.WAITING)
         source = self.nodes[damaged]
@@ -147,7 +144,7 @@ class Graph:
         return started
 
     def _needed(self, targets: Iterable[str]) -> Iterator[Task]:
-        """Targets and all that must be there for the absent ones to be made, in plan order."""
+        """The targets, and all ancestors that missing ones need, in plan order."""
         needed: set[str] = set()
         pending = list(targets)
         while pending:
@@ -198,7 +195,7 @@ class Graph:
             node.missing += 1
 
     def _block(self, pending: list[TaskNode]) -> None:
-        """Block waiting tasks and all that need them."""
+        """Block waiting tasks and their descendants."""
         while pending:
             blocked = pending.pop()
             if blocked.state is TaskState.WAITING:
@@ -207,7 +204,7 @@ class Graph:
                 blocked.dependents = []
 
     def _expand(self, joining: TaskNode, source: str) -> list[TaskNode]:
-        """Let a task wait for those that it joins, which are added where they are new."""
+        """Let a joining task wait for its appearing tasks, which are added where they are new."""
         startable: list[TaskNode] = []
         for task in joined_tasks(joining.task, self._measured[source], self._resources):
             node = self.nodes.get(task.key)
@@ -222,7 +219,7 @@ class Graph:
         return startable
 
     def _restore(self, node: TaskNode) -> list[TaskNode]:
-        """Make a task that was finished wait for its inputs again, adding those that nothing needed until now."""
+        """Let a finished task wait for its inputs again, adding those that were not needed until now."""
         started: list[TaskNode] = []
         for key in node.task.inputs.values():
             if key not in self.nodes:

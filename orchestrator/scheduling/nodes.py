@@ -1,21 +1,18 @@
-"""Which nodes are bad: those where one task after another dies.
-
-Knows what came back from where; knows no cluster.
-"""
+"""Detects bad nodes: those where one task after another dies. Pure."""
 
 from collections import defaultdict
 
 from jobs.outcome import Cause, Failed, Outcome
 
 _KILLS = 3
-"""So many different tasks in a row that died on a node, with no success between, make it a bad one."""
+"""A node is bad after this many different tasks died on it without a success in between."""
 
 
 class NodeHealth:
-    """What is known of the nodes of a cluster.
+    """The health of a cluster's nodes, from outcomes.
 
     Attributes:
-        avoided: The bad ones; once bad, a node stays so for this driver.
+        avoided: The bad nodes; a node that is bad stays so for this driver.
     """
 
     def __init__(self) -> None:
@@ -23,7 +20,7 @@ class NodeHealth:
         self._killed: defaultdict[str, set[str]] = defaultdict(set)
 
     def observe(self, outcome: Outcome) -> None:
-        """Take in where an attempt ended and how."""
+        """Add the outcome of an attempt."""
         if not outcome.node:
             return
         if not isinstance(outcome, Failed):

@@ -1,4 +1,4 @@
-"""What follows from a failure: whether an attempt is made again, when, and with how much.
+"""Retry rules by cause: whether a failed task is retried, after which delay, and with which resources.
 
 A pure function of the failure and of how often the task has failed for the same cause.
 """
@@ -11,12 +11,12 @@ from jobs.outcome import Cause, Failed
 from jobs.resources import Resources
 
 RETRIES: Mapping[Cause, int] = {
-    Cause.PREEMPTED: 8,  # not the task's fault, but a task that kills every worker has to end
+    Cause.PREEMPTED: 8,  # not the task's fault, but a task that kills every worker must not be retried for ever
     Cause.TRANSIENT: 5,
     Cause.OUT_OF_MEMORY: 3,
     Cause.CORRUPT: 3,
 }
-"""How often a task is run again after a failure of each cause; a cause that is absent fails at once."""
+"""Maximum number of retries per task and cause; other causes are not retried."""
 
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 60.0
 _LEAST_MEMORY_BYTES = 2**30
@@ -24,11 +24,11 @@ _LEAST_MEMORY_BYTES = 2**30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Run it again.
+    """A retry.
 
     Attributes:
-        delay_s: Not before so many seconds.
-        resources: What to ask for.
+        delay_s: Delay before it, in seconds.
+        resources: Its resource request.
     """
 
     delay_s: float
@@ -36,12 +36,12 @@ class Retry:
 
 
 def retry_after(failure: Failed, *, count: int, asked: Resources, node_memory_bytes: int = 0) -> Retry | None:
-    """The retry that a failure deserves, or None where it is final.
+    """The retry after a failure; None where the failure is final.
 
     Args:
-        failure: What happened.
-        count: How often the task has failed for this cause, this time included.
-        asked: What the failed attempt had asked for.
+        failure: The failure.
+        count: How often the task has failed for this cause, including this failure.
+        asked: The request of the failed attempt.
         node_memory_bytes: Memory of the largest node; 0 where unknown.
     """
     if count > RETRIES.get(failure.cause, 0):
@@ -56,14 +56,14 @@ def retry_after(failure: Failed, *, count: int, asked: Resources, node_memory_by
 def backoff_s(key: str, count: int) -> float:
     """Exponential back-off with jitter: between half and one and a half of 1, 2, 4, ... seconds, 60 at most.
 
-    The jitter comes from the key, so that the decision is the same whenever it is asked for.
+    The jitter is derived from the key, so that the result is deterministic.
     """
     jitter = int.from_bytes(sha256(f"{key}/{count}".encode()).digest()[:4]) / 2**32
     return min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** (count - 1)) * (0.5 + jitter)
 
 
 def _more_memory(failure: Failed, asked: Resources, node_memory_bytes: int) -> Resources | None:
-    """Twice what it had, up to one whole GPU or the largest node; None where it had all of that."""
+    """Twice the memory, up to one whole GPU or the largest node; None where it had all of that."""
     if failure.on_gpu:
         return replace(asked, num_gpus=min(1.0, 2 * asked.num_gpus)) if asked.num_gpus < 1 else None
     more = 2 * max(asked.memory_bytes, failure.usage.memory_bytes, _LEAST_MEMORY_BYTES // 2)

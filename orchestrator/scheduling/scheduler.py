@@ -1,8 +1,7 @@
-"""The scheduling decisions: events in, attempts out.
+"""The scheduler of a sweep: outcomes in, attempts out.
 
-No clock, no disk, no Ray: what happened and when is told by `start` and `step`, what to run is returned, and the same
-events give the same attempts. The state is mutable because a copy per event would make a sweep of n tasks cost n^2.
-What is decided how stands in `orchestrator.scheduling`; here it is put together.
+Pure in the sense that matters: no clock, no disk, no Ray, and the same events give the same attempts. The state is
+mutable, because a copy per event would make a sweep of n tasks cost n^2. The policies are in the modules beside it.
 """
 
 import heapq
@@ -24,7 +23,7 @@ from orchestrator.scheduling.spending import Caps, Spending
 
 
 class Lane(StrEnum):
-    """What is in flight is bounded per lane, so that CPU work goes on while all GPUs are busy."""
+    """Attempts in flight are limited per lane, so that CPU work continues while all GPUs are busy."""
 
     CPU = "cpu"
     GPU = "gpu"
@@ -36,13 +35,13 @@ def lane_of(resources: Resources) -> Lane:
 
 
 def slots_of(resources: Resources) -> float:
-    """How many slots of its lane a request fills: GPUs in one, CPUs in the other."""
+    """The number of slots of its lane that a request occupies: GPUs or CPUs."""
     return resources.num_gpus or resources.num_cpus
 
 
 @dataclass(slots=True)
-class _Trouble:
-    """What went wrong with a task so far, and what that means for its next attempt."""
+class _FailureHistory:
+    """The failures of a task so far, and the request of its next attempt if it was changed."""
 
     failures: Counter[Cause] = field(default_factory=Counter)
     resources: Resources | None = None
@@ -53,20 +52,20 @@ class Scheduler:
 
     Args:
         tasks: The plan's tasks, inputs before the tasks that read them.
-        targets: Keys of the wanted tasks; what they do not need is not run.
-        limits: How many slots (`slots_of`) may be in flight in each lane.
-        resources: What tasks that appear ask of the cluster, by stage; default: one CPU.
-        cost_model: What earlier attempts took; it learns on.
+        targets: Keys of the target tasks; tasks that no target needs are not run.
+        limits: Slots (`slots_of`) that may be in flight in each lane.
+        resources: Requests of appearing tasks, by stage; default: one CPU.
+        cost_model: Predicts costs from earlier attempts; it is updated with new ones.
         spending: The sweep's caps and what earlier runs spent; default: no caps.
         node_memory_bytes: Memory of the largest node; 0 where unknown.
 
     Attributes:
         limits: May be changed at any time.
-        ended: The attempts whose outcomes the last `step` took in, by key.
-        decisions: What it decided of those that failed, by key.
-        failures: The final ones.
-        retries: Attempts that were made again, by cause of the failure.
-        stopped: Why nothing more is submitted, in words; empty while that is not so.
+        ended: The attempts that ended in the last `step`, by key.
+        decisions: The decisions about those that failed, by key.
+        failures: All final failures.
+        retries: Number of retries, by cause of the failure.
+        stopped: Why nothing more is submitted; empty while the scheduler is not stopped.
     """
 
     def __init__(
@@ -82,7 +81,7 @@ class Scheduler:
     ) -> None:
         self._tasks, self._targets = tasks, targets
         self._resources = resources or {}
-        self._experience = cost_model or CostModel()
+        self._cost_model = cost_model or CostModel()
         self._spending = spending or Spending(Caps())
         self._node_memory_bytes = node_memory_bytes
         self._health = NodeHealth()
@@ -90,7 +89,7 @@ class Scheduler:
         self._ready: dict[Lane, list[tuple[float, float, int, str]]] = {lane: [] for lane in Lane}
         self._delayed: list[tuple[float, int, str]] = []
         self._running: dict[str, Attempt] = {}
-        self._troubles: dict[str, _Trouble] = {}
+        self._histories: dict[str, _FailureHistory] = {}
         self._demand = dict.fromkeys(Lane, 0.0)
         self._in_flight = dict.fromkeys(Lane, 0.0)
         self._sequence = 0
@@ -104,21 +103,21 @@ class Scheduler:
     def start(
         self, present: frozenset[str], measured: Mapping[str, Mapping[str, Json]], now_s: float = 0.0
     ) -> list[Attempt]:
-        """Take in what the store has, and begin.
+        """Start, given the contents of the store; returns the first attempts.
 
         Args:
-            present: Committed keys, those of tasks that appear among them.
-            measured: What the committed sources of joining tasks have measured, by key.
+            present: Committed keys, including those of appearing tasks.
+            measured: Measurements of the committed sources of joining tasks, by key.
             now_s: The time.
 
         Raises:
-            KeyError: What a committed source of joining tasks has measured is not given.
+            KeyError: The measurements of a committed source are missing.
         """
         self._graph = Graph(
             self._tasks,
             self._targets,
             resources=self._resources,
-            path_s=self._experience.path_s,
+            path_s=self._cost_model.path_s,
             present=present,
             measured=measured,
         )
@@ -126,7 +125,7 @@ class Scheduler:
         return list(self._submissions(now_s))
 
     def step(self, outcomes: Sequence[Outcome], now_s: float = 0.0) -> list[Attempt]:
-        """Take in what came of attempts in flight, and the time; an outcome of anything else changes nothing."""
+        """Process outcomes of attempts in flight (others are ignored) and the time; returns attempts to submit."""
         self.ended, self.decisions = {}, {}
         for outcome in outcomes:
             attempt = self._running.pop(outcome.key, None)
@@ -144,12 +143,12 @@ class Scheduler:
         return list(self._submissions(now_s))
 
     def stop(self, reason: str) -> None:
-        """Submit nothing more; what is in flight is awaited, and what of it fails is not tried again."""
+        """Submit nothing more; attempts in flight are awaited, and not retried if they fail."""
         self.stopped = self.stopped or reason
 
     @property
     def in_flight(self) -> int:
-        """How many tasks are submitted and not yet finished."""
+        """Number of attempts that are submitted and have not ended."""
         return len(self._running)
 
     @property
@@ -159,12 +158,12 @@ class Scheduler:
 
     @property
     def complete(self) -> bool:
-        """Whether every wanted result is there."""
+        """Whether every target is finished."""
         return all(self._graph.nodes[key].state in FINISHED for key in self._targets)
 
     @property
     def wake_s(self) -> float | None:
-        """When the next delayed attempt is due; None where there is none."""
+        """When the next delayed retry is due; None where there is none."""
         return self._delayed[0][0] if self._delayed else None
 
     @property
@@ -174,29 +173,29 @@ class Scheduler:
 
     @property
     def demand(self) -> Mapping[Lane, float]:
-        """Slots that the ready and the running tasks would fill."""
+        """Slots that all ready and running tasks would occupy."""
         return self._demand
 
     @property
     def avoided(self) -> frozenset[str]:
-        """Nodes that no attempt is sent to any more, because they killed one task after another."""
+        """Nodes to which no attempt is sent any more, because one task after another died there."""
         return self._health.avoided
 
     @property
     def gpu_s(self) -> float:
-        """GPU-seconds spent, by earlier runs too."""
+        """GPU-seconds spent, earlier runs included."""
         return self._spending.gpu_s
 
     def state_of(self, key: str) -> TaskState | None:
-        """Where a task stands; None if no wanted result needs it."""
+        """The state of a task; None if no target needs it."""
         node = self._graph.nodes.get(key)
         return node.state if node else None
 
     def task(self, key: str) -> Task:
-        """A task that some wanted result needs, those included that appeared.
+        """A task that some target needs, appearing tasks included.
 
         Raises:
-            KeyError: No wanted result needs it.
+            KeyError: No target needs it.
         """
         return self._graph.nodes[key].task
 
@@ -210,20 +209,20 @@ class Scheduler:
 
     def _succeed(self, node: TaskNode, outcome: Succeeded) -> None:
         task = node.task
-        self._troubles.pop(task.key, None)
+        self._histories.pop(task.key, None)
         if not outcome.reused:
-            self._experience.observe(
+            self._cost_model.observe(
                 task.stage, task.family, duration_s=outcome.duration_s, work=task.work, usage=outcome.usage
             )
         self._make_ready(self._graph.reveal(node, outcome.measurements))
         self._make_ready(self._graph.finish(node, TaskState.REUSED if outcome.reused else TaskState.DONE))
 
     def _fail(self, node: TaskNode, failure: Failed, attempt: Attempt, now_s: float) -> None:
-        trouble = self._troubles.setdefault(failure.key, _Trouble())
-        trouble.failures[failure.cause] += 1
+        history = self._histories.setdefault(failure.key, _FailureHistory())
+        history.failures[failure.cause] += 1
         decision = self.decisions[failure.key] = decide(
             failure,
-            count=trouble.failures[failure.cause],
+            count=history.failures[failure.cause],
             attempt=attempt,
             node_memory_bytes=self._node_memory_bytes,
             avoided=self._health.avoided,
@@ -236,11 +235,11 @@ class Scheduler:
             self._graph.fail(node)
             return
         if retry is None:
-            self._graph.move(node, TaskState.READY)  # cut short, not failed: the next run goes on with it
+            self._graph.move(node, TaskState.READY)  # interrupted, not failed: the next run continues with it
             return
         self.retries[failure.cause] += 1
         if retry.resources != attempt.resources:
-            trouble.resources = retry.resources
+            history.resources = retry.resources
         if decision.damaged:
             self._make_ready(self._graph.redo(node, decision.damaged))
             return
@@ -257,7 +256,7 @@ class Scheduler:
             self._enqueue(node)
 
     def _enqueue(self, node: TaskNode) -> None:
-        """Line up a task: the longest way before it first, then the largest, then plan order."""
+        """Queue a task: longest path to a target first, then largest work, then plan order."""
         self._sequence += 1
         resources = self._request(node)
         self._demand[lane_of(resources)] += slots_of(resources)
@@ -265,8 +264,8 @@ class Scheduler:
         heapq.heappush(self._ready[lane_of(resources)], rank)
 
     def _request(self, node: TaskNode) -> Resources:
-        trouble = self._troubles.get(node.task.key)
-        return (trouble and trouble.resources) or node.task.resources
+        history = self._histories.get(node.task.key)
+        return (history and history.resources) or node.task.resources
 
     def _submissions(self, now_s: float) -> Iterator[Attempt]:
         for lane, heap in self._ready.items():
@@ -284,13 +283,13 @@ class Scheduler:
     def _attempt(self, node: TaskNode) -> Attempt:
         task = node.task
         asked = self._request(node)
-        trouble = self._troubles.get(task.key)
+        history = self._histories.get(task.key)
         return Attempt(
             task=task,
-            number=trouble.failures.total() + 1 if trouble else 1,
-            resources=self._experience.resources(task) if asked is task.resources else asked,
+            number=history.failures.total() + 1 if history else 1,
+            resources=self._cost_model.resources(task) if asked is task.resources else asked,
             avoid=self._health.avoided,
-            expected_s=self._experience.expected_s(task),
+            expected_s=self._cost_model.expected_s(task),
         )
 
     def _submit(self, attempt: Attempt, lane: Lane) -> None:

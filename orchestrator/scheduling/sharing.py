@@ -1,6 +1,6 @@
-"""How drivers that run on one cluster share it: by priority, and evenly among equals.
+"""Shares a cluster between sweeps: by priority, and evenly (max-min fair) among equals.
 
-A pure function; each driver computes it from the same claims and keeps to its own part.
+A pure function; each driver computes it from the same claims and keeps to its own share.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from itertools import groupby
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What one sweep could use now.
+    """The demand of one sweep.
 
     Attributes:
         sweep: Its name.
-        priority: Higher ones go first.
-        demand: Slots that its ready and running tasks would fill.
+        priority: Higher priorities are served first.
+        demand: Slots that its ready and running tasks would occupy.
     """
 
     sweep: str
@@ -26,10 +26,10 @@ class Claim:
 def shares(slots: float, claims: Sequence[Claim]) -> Mapping[str, float]:
     """The slots of each sweep: higher priorities are served first, equal ones max-min fairly.
 
-    Nobody gets more than it demands, and together they get what there is or what they demand, whichever is less.
+    No sweep gets more than its demand; together they get all slots or their total demand, whichever is less.
 
     Args:
-        slots: What there is to share.
+        slots: Slots to share.
         claims: One per sweep.
     """
     parts: dict[str, float] = {}

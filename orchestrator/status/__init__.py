@@ -1,14 +1,12 @@
-"""Where a sweep stands, by its journal and its lease: `replay` reads, `record` is what comes out.
+"""The status of a sweep and the history of its tasks, replayed from the journal.
 
-`story` tells how it came to that: the attempts of one task, and what followed from each.
-
-Pure: entries in, a record out. This package knows no store and prints nothing; whether results are there is the
-store's to say.
+`replay` computes the status, `story` the attempts of one task and the decisions after each, `eta` the remaining time.
+Pure: no store, no clock. Whether results exist is read from the store, not from here.
 """
 
 from orchestrator.status.record import DeviatingTask, Driver, FailedTask, StageStatus, State, SweepStatus
 from orchestrator.status.replay import status_of
-from orchestrator.status.story import PastAttempt, Story, keys_told_of, past_attempts, retries_of, story_of
+from orchestrator.status.story import PastAttempt, Story, past_attempts, related_keys, retries_of, story_of
 
 __all__ = [
     "DeviatingTask",
@@ -19,8 +17,8 @@ __all__ = [
     "State",
     "Story",
     "SweepStatus",
-    "keys_told_of",
     "past_attempts",
+    "related_keys",
     "retries_of",
     "status_of",
     "story_of",

@@ -1,4 +1,4 @@
-"""How long a sweep has still to go, from what it has done so far. Pure; knows no clock and no machine."""
+"""Estimates a sweep's ETA from the durations of its attempts so far. Pure: no clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from jobs.stages.table import StageKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eta:
-    """An estimate.
+    """The estimated remaining time.
 
     Attributes:
-        seconds: How long.
-        at_least: It is a lower bound: of some stage nothing has been seen yet.
+        seconds: Remaining seconds.
+        at_least: It is a lower bound, because some stage has no observations yet.
     """
 
     seconds: float
@@ -21,18 +21,18 @@ class Eta:
 
 @dataclass(slots=True)
 class EtaEstimator:
-    """How long the attempts of each stage took."""
+    """Estimates the ETA from the mean duration of each stage's attempts."""
 
     worked_s: dict[StageKind, float] = field(default_factory=dict)
     attempts: dict[StageKind, int] = field(default_factory=dict)
 
     def observe(self, stage: StageKind, duration_s: float) -> None:
-        """An attempt computed its result in this time."""
+        """Add the duration of a successful attempt."""
         self.worked_s[stage] = self.worked_s.get(stage, 0.0) + duration_s
         self.attempts[stage] = self.attempts.get(stage, 0) + 1
 
-    def left(self, open_tasks: Mapping[StageKind, int], elapsed_s: float) -> Eta | None:
-        """Work left over the pace of work so far; None while there is nothing to go by."""
+    def estimate(self, open_tasks: Mapping[StageKind, int], elapsed_s: float) -> Eta | None:
+        """Remaining work divided by the rate of work so far; None without observations."""
         worked_s = sum(self.worked_s.values())
         if worked_s <= 0 or elapsed_s <= 0:
             return None

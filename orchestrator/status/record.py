@@ -1,4 +1,4 @@
-"""Where a sweep stands, as records. Nothing is read or decided here."""
+"""The records of a sweep's status."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,34 +11,34 @@ from orchestrator.status.eta import Eta
 
 
 class State(StrEnum):
-    """How a sweep stands as a whole."""
+    """The overall state of a sweep."""
 
     NEW = "new"
-    """No driver has begun to run it."""
+    """No driver has started it."""
     HELD = "held"
-    """A driver holds it that has not begun to run tasks: it plans, or it logs to MLflow."""
+    """A driver has its lease but runs no tasks: it is planning, or logging to MLflow."""
     RUNNING = "running"
     COMPLETE = "complete"
-    """Every wanted result was there when the last run ended."""
+    """Every target was finished when the last run ended."""
     FAILED = "failed"
-    """The last run ended, and some task had failed."""
+    """The last run ended with failed tasks."""
     STOPPED = "stopped"
-    """The last run was asked to end: cancelled, out of budget, terminated."""
+    """The last run was stopped: cancelled, out of budget, terminated."""
     INTERRUPTED = "interrupted"
-    """The last run's driver ended without a word: it was killed, or its machine was lost."""
+    """The last run's driver died: it was killed, or its machine was lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driver:
-    """Who holds a sweep, or held it last.
+    """The driver that has a sweep's lease, or had it last.
 
     Attributes:
-        host: Its machine.
-        pid: Its process there.
-        term: The number of its lease.
-        since_s: When it took the sweep, seconds since the epoch.
+        host: Its host name.
+        pid: Its process id.
+        term: The number of its lease term.
+        since_s: When its term began, seconds since the epoch.
         quiet_s: Seconds since its last heartbeat.
-        alive: It shows that it lives, and has not let go of the sweep.
+        alive: Its heartbeat is recent, and it has not released the lease.
     """
 
     host: str
@@ -51,9 +51,9 @@ class Driver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageStatus:
-    """How many tasks of a stage are in which state.
+    """Task counts of a stage by state.
 
-    What started is not in the journal, only what ended, so `running` is as of the last count that is there.
+    The journal records the end of attempts, not their start, so `running` is as of the last recorded counts.
     """
 
     stage: StageKind
@@ -67,7 +67,7 @@ class StageStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedTask:
-    """A task that will not be tried again in this run."""
+    """A task whose last failure is final."""
 
     key: str
     stage: StageKind
@@ -81,11 +81,11 @@ class FailedTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviatingTask:
-    """A task that ran twice, with another result the second time; the first one stands.
+    """A task that ran twice with different results; the first result is kept.
 
     Attributes:
-        message: By how much, and why.
-        nondeterministic: No other processor explains it.
+        message: By how much they differ, and why.
+        nondeterministic: The processor does not explain the difference.
     """
 
     key: str
@@ -99,26 +99,26 @@ class DeviatingTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepStatus:
-    """Where a sweep stands. `orchard status --json` prints these fields; they may grow, and none changes its meaning.
+    """The status of a sweep, as `orchard status --json` prints it. Fields may be added; their meaning does not change.
 
     Attributes:
         sweep: Its name.
-        state: As a whole.
+        state: Its overall state.
         reason: Why the last run was stopped; else empty.
-        driver: Who holds it, or held it last; None where nobody ever did.
-        runs: How many runs there were, the last one included.
+        driver: The driver that has its lease, or had it last; None where there was none.
+        runs: Number of runs, the last one included.
         started_s: When the last run began, seconds since the epoch; None where there was none.
-        duration_s: How long the last run has lasted, or lasted.
-        time_left: Of a run that goes on, where there is something to go by.
-        stages: Its tasks, in the order of the stages; those of the last run.
-        attempts: Attempts of the last run that have ended, without those that found their result there.
-        retries: Those of them that failed and were not the last word, by cause.
-        failed_tasks: Of the last run.
-        deviating_tasks: Of the last run.
-        avoided_nodes: Nodes that the last run sends nothing to any more.
-        gpu_hours: Spent by all runs together.
-        gpu_hours_cap: What the sweep may spend; None: no cap.
-        lost_entries: Entries that could not be written to the journal: so many may be missing above.
+        duration_s: Duration of the last run so far.
+        time_left: ETA of a run in progress; None where it cannot be estimated.
+        stages: Task counts of the last run, in the order of the stages.
+        attempts: Attempts of the last run that have ended, without cache hits.
+        retries: Number of failed attempts of the last run that were not final, by cause.
+        failed_tasks: Failed tasks of the last run.
+        deviating_tasks: Deviating tasks of the last run.
+        avoided_nodes: Nodes that the last run avoids.
+        gpu_hours: GPU-hours spent by all runs.
+        gpu_hours_cap: The sweep's budget of GPU-hours; None: no cap.
+        lost_entries: Number of entries that could not be written to the journal.
     """
 
     sweep: str

@@ -1,7 +1,4 @@
-"""From what the drivers of a sweep wrote down to where it stands.
-
-The journal is read once, entry by entry, so that a million of them fit.
-"""
+"""Computes the status of a sweep by replaying its journal, entry by entry, so that long journals need little memory."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -27,7 +24,7 @@ def status_of(
     Args:
         sweep: Its name.
         entries: The journal, oldest driver first.
-        driver: Who holds the sweep, or held it last.
+        driver: The driver that has the sweep's lease, or had it last.
         gpu_hours_cap: From the sweep file.
         now_s: The time, seconds since the epoch.
     """
@@ -50,7 +47,7 @@ def status_of(
         runs=runs,
         started_s=run.started_s,
         duration_s=duration_s,
-        time_left=run.pace.left(run.open_tasks(), duration_s) if goes_on else None,
+        time_left=run.eta.estimate(run.open_tasks(), duration_s) if goes_on else None,
         stages=tuple(run.stages(goes_on)),
         attempts=run.attempts,
         retries=dict(run.retries),
@@ -67,7 +64,7 @@ _OPEN = (TaskState.RUNNING, TaskState.READY, TaskState.WAITING)
 
 
 class _Run:
-    """One driver's run, entry by entry."""
+    """One driver's run, updated entry by entry."""
 
     def __init__(self) -> None:
         self.started_s: float | None = None
@@ -80,12 +77,12 @@ class _Run:
         self.failed: dict[str, FailedTask] = {}
         self.deviating: list[DeviatingTask] = []
         self.avoided: list[str] = []
-        self.pace = EtaEstimator()
+        self.eta = EtaEstimator()
         self._counts: Counter[tuple[StageKind, TaskState]] = Counter()
         self._ended: Counter[tuple[StageKind, TaskState]] = Counter()  # since the last count
 
     def take(self, entry: Parsed) -> None:
-        """What happened next."""
+        """Process the next entry."""
         self.last_s = entry["at_s"]
         match entry["kind"]:
             case "start":
@@ -109,7 +106,7 @@ class _Run:
                 self.ended, self.complete, self.stopped = True, entry["complete"], entry["stopped"]
 
     def state(self, driver: Driver | None) -> State:
-        """How the sweep stands if this is its last run."""
+        """The state of the sweep if this is its last run."""
         held = driver is not None and driver.alive
         if held and driver is not None and (self.started_s is None or driver.term > self.term):
             return State.HELD
@@ -128,7 +125,7 @@ class _Run:
         }
 
     def stages(self, goes_on: bool) -> Iterable[StageStatus]:
-        """The stages that have tasks; where the run has ended, none of them runs."""
+        """The stages that have tasks; `running` is 0 where the run has ended."""
         for stage, count in self.open_tasks().items():
             counts = {state: self._counts[stage, state] + self._ended[stage, state] for state in TaskState}
             if any(counts.values()):
@@ -148,7 +145,7 @@ class _Run:
         self._ended[stage, TaskState.REUSED if entry["reused"] else TaskState.DONE] += 1
         if not entry["reused"]:
             self.attempts += 1
-            self.pace.observe(stage, entry["duration_s"])
+            self.eta.observe(stage, entry["duration_s"])
         if "deviation" in entry:
             self.deviating.append(
                 DeviatingTask(

@@ -1,7 +1,4 @@
-"""From the journals of a store to the story of one task, and to the retries of one sweep.
-
-Pure: entries in, records out. The journals are read once, entry by entry; what is kept of them is what was asked for.
-"""
+"""The attempts of one task (its story) and the retries of one sweep, from the journals of a store. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -13,25 +10,25 @@ from orchestrator.scheduling.decision import Decision, resources_json, resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastAttempt:
-    """An attempt that has ended, as a journal tells of it.
+    """An attempt that has ended, from a journal.
 
     Attributes:
-        sweep: Whose journal it is in.
-        run: Which run of that sweep made it, from 1.
+        sweep: The sweep whose journal it is in.
+        run: Number of the sweep's run, from 1.
         ended_s: When it ended, seconds since the epoch.
         key: Its task.
-        stage: Of that task.
-        label: Of that task.
-        number: Which attempt of that run, from 1.
+        stage: The task's stage.
+        label: The task's label.
+        number: Number of the attempt in that run, from 1.
         host: Where it ran, as far as known.
         node: The cluster's name for that machine.
         duration_s: How long it ran.
-        resources: What it asked of the cluster; None where the journal is too old to say.
-        used_memory_bytes: Its peak of memory; 0 where unknown.
+        resources: Its resource request; None in journals of version 0.1.
+        used_memory_bytes: Its peak memory; 0 where unknown.
         log: Address of its log; empty where none was written.
         cause: Why it failed; empty where it succeeded.
         message: Of the failure, one line.
-        reused: It found its result there and had nothing to do.
+        reused: Cache hit: the result was in the store.
         decision: What followed from the failure; None where it succeeded.
     """
 
@@ -54,7 +51,7 @@ class PastAttempt:
     decision: Decision | None = None
 
     def to_json(self) -> dict[str, Json]:
-        """The fields as JSON; the decision as the journal has it."""
+        """The fields as JSON; the decision in the form of the journal."""
         resources = self.resources and resources_json(self.resources)
         decision = self.decision and self.decision.to_json()
         return asdict(self) | {"resources": resources, "decision": decision}
@@ -62,12 +59,12 @@ class PastAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """All that the journals say of one task.
+    """The attempts that concern one task.
 
     Attributes:
         key: The task.
-        attempts: Its own, oldest first.
-        damage: Attempts of tasks that read its artifact and found it damaged, so that it was made again, oldest first.
+        attempts: Its own attempts, oldest first.
+        damage: Attempts of other tasks that found its artifact damaged, so that it was recomputed, oldest first.
     """
 
     key: str
@@ -75,14 +72,14 @@ class Story:
     damage: tuple[PastAttempt, ...]
 
     def cut_short(self, attempt: PastAttempt) -> bool:
-        """Whether an attempt was to be followed by another, and its run ended before that: a later run made it."""
+        """Whether the retry after an attempt was not made, because the run ended first; a later run made it."""
         later = [each for each in self.attempts if each.sweep == attempt.sweep and each.ended_s > attempt.ended_s]
         again = attempt.decision is not None and attempt.decision.retry is not None
         return again and bool(later) and later[0].run > attempt.run
 
 
 def past_attempts(sweep: str, entries: Iterable[Parsed]) -> Iterator[PastAttempt]:
-    """The attempts in a sweep's journal, in its order.
+    """The attempts in a sweep's journal, in order.
 
     Args:
         sweep: Its name.
@@ -96,8 +93,8 @@ def past_attempts(sweep: str, entries: Iterable[Parsed]) -> Iterator[PastAttempt
             yield _attempt(sweep, run, entry)
 
 
-def keys_told_of(attempt: PastAttempt) -> tuple[str, ...]:
-    """The tasks of whose story an attempt is part: its own, and the one that made an input which it found damaged."""
+def related_keys(attempt: PastAttempt) -> tuple[str, ...]:
+    """The tasks that an attempt concerns: its own, and the one whose artifact it found damaged."""
     damaged = attempt.decision.damaged if attempt.decision else ""
     return (attempt.key, damaged) if damaged else (attempt.key,)
 
@@ -106,8 +103,8 @@ def story_of(key: str, attempts: Iterable[PastAttempt]) -> Story:
     """The story of one task.
 
     Args:
-        key: The whole key.
-        attempts: Of any tasks, in any order; from all journals that may speak of it.
+        key: The full key.
+        attempts: Attempts of any tasks, in any order, from all journals.
     """
     ordered = sorted(attempts, key=lambda each: each.ended_s)
     return Story(
@@ -118,7 +115,7 @@ def story_of(key: str, attempts: Iterable[PastAttempt]) -> Story:
 
 
 def retries_of(attempts: Iterable[PastAttempt]) -> list[PastAttempt]:
-    """The attempts that failed and were not their task's last word, oldest first."""
+    """The failed attempts that were retried or left to the next run, oldest first."""
     again = (each for each in attempts if each.decision and not each.decision.final)
     return sorted(again, key=lambda each: each.ended_s)
 

@@ -1,9 +1,9 @@
-"""Where results are kept: content-addressed artifacts, an append-only journal, and leases on sweeps."""
+"""The store: content-addressed artifacts, append-only journals, and leases on sweeps."""
 
 from orchestrator.store.artifacts import ArtifactStore
 from orchestrator.store.files import Files
 from orchestrator.store.journal import Journal
-from orchestrator.store.lease import Fence, Lease, LeaseHeldError, Standing, cancel
+from orchestrator.store.lease import Fence, Lease, LeaseHeldError, LeaseState, cancel
 from orchestrator.store.opening import open_store, resolve_storage
 from orchestrator.store.terms import LEASE_TTL_S, LeaseRecord, LeaseTerm, Watch, active_leases
 
@@ -16,8 +16,8 @@ __all__ = [
     "Lease",
     "LeaseHeldError",
     "LeaseRecord",
+    "LeaseState",
     "LeaseTerm",
-    "Standing",
     "Watch",
     "active_leases",
     "cancel",

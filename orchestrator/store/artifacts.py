@@ -1,17 +1,15 @@
-"""The store: content-addressed artifacts on any `Files`.
+"""The artifact store, on any implementation of `Files`.
 
 Layout below the root:
 
     blobs/ab/<sha256>            file contents, named by their digest
-    manifests/ab/<key>.json      one per finished task; it appears last, in one step, and carries its own digest
-    quarantine/<key>.json        manifests of damaged artifacts, put aside so that their tasks run again
-    checkpoints/ab/<key>         how far long tasks have come
-    logs/<key>/*.log             logs of failed attempts
-    sweeps/<name>.json           what each sweep asked for
+    manifests/ab/<key>.json      one per finished task; written last and atomically, ends with its own digest
+    quarantine/<key>.json        manifests of damaged artifacts, moved away so that their tasks run again
+    checkpoints/ab/<key>         checkpoints of long tasks
+    logs/<key>/*.log             logs of attempts
+    sweeps/<name>.json           records of sweeps
     journal/<sweep>/*.jsonl      attempts, by driver (`journal`)
-    leases/<sweep>/*             which driver holds a sweep (`terms`, `lease`)
-
-Knows nothing of what the artifacts mean.
+    leases/<sweep>/*             lease terms of drivers (`terms`, `lease`)
 """
 
 import hashlib
@@ -25,19 +23,19 @@ from jobs.artifact import Commit, CorruptArtifactError, FileEntry, Manifest, Mis
 from jobs.errors import OrchardError
 from jobs.identity import Parsed
 from orchestrator.store.cache import BlobCache
-from orchestrator.store.files import Files, each
+from orchestrator.store.files import Files, map_files
 from orchestrator.store.journal import Journal, open_journal, read_journal
 from orchestrator.store.seals import seal, seal_json, unseal, unseal_json
 
 FRESH_S = 1800.0
-"""A blob that a commit finds there already is written again if it is older: cleaning up spares what is young."""
+"""A commit rewrites an existing blob that is older than this, because `orchard gc` keeps what is young."""
 
 _FEW = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLog:
-    """What `write_log` kept of one attempt; `written_s` is in seconds since the epoch."""
+    """The log of one attempt; `written_s` is in seconds since the epoch."""
 
     address: str
     written_s: float
@@ -48,8 +46,8 @@ class ArtifactStore:
     """See `jobs.artifact.Store` for the contract.
 
     Args:
-        files: Where everything lies.
-        cache: Copies of blobs on this machine, where reading from `files` takes long.
+        files: The files of the store.
+        cache: Local copies of blobs, for remote files.
     """
 
     def __init__(self, files: Files, cache: BlobCache | None = None) -> None:
@@ -58,7 +56,7 @@ class ArtifactStore:
 
     @property
     def uri(self) -> str:
-        """Where its files are."""
+        """The URI of its files."""
         return self.files.uri
 
     def has(self, key: str) -> bool:
@@ -70,9 +68,9 @@ class ArtifactStore:
         wanted = set(keys)
         if self.files.is_remote and len(wanted) <= _FEW:
             few = list(wanted)
-            return {key for key, there in zip(few, each(self.files, self.has, few), strict=True) if there}
+            return {key for key, exists in zip(few, map_files(self.files, self.has, few), strict=True) if exists}
         shards = {key[:2] for key in wanted}
-        listed = each(self.files, lambda shard: self.files.names(f"manifests/{shard}"), shards)
+        listed = map_files(self.files, lambda shard: self.files.names(f"manifests/{shard}"), shards)
         return wanted.intersection(name.removesuffix(".json") for names in listed for name in names)
 
     def keys(self) -> Iterator[str]:
@@ -109,7 +107,7 @@ class ArtifactStore:
             except CorruptArtifactError:
                 damaged.add(key)
 
-        for _ in each(self.files, take, keys):
+        for _ in map_files(self.files, take, keys):
             pass
         return intact, damaged
 
@@ -131,7 +129,7 @@ class ArtifactStore:
         return content
 
     def read_blob(self, digest: str) -> bytes | None:
-        """The content that has this digest; None where it is missing or has changed."""
+        """The content with this digest; None where it is missing or damaged."""
         try:
             content = self.files.read(blob_path(digest))
         except FileNotFoundError:
@@ -139,7 +137,7 @@ class ArtifactStore:
         return content if hashlib.sha256(content).hexdigest() == digest else None
 
     def commit(self, manifest: Manifest, files: Mapping[str, bytes]) -> Commit:
-        """Publish an artifact: blobs first, then the manifest in one step."""
+        """Publish an artifact: blobs first, then the manifest, atomically."""
         entries = {}
         for name, content in files.items():
             digest = hashlib.sha256(content).hexdigest()
@@ -152,19 +150,19 @@ class ArtifactStore:
         return Commit.REPEATED if first.same_result(Manifest.from_json(unseal_json(sealed))) else Commit.DIFFERENT
 
     def damaged_files(self, manifest: Manifest) -> list[str]:
-        """Names of the files of an artifact that are missing or have changed; reads all of them."""
+        """Names of the files of an artifact that are missing or damaged; reads all of them."""
         return [name for name, entry in manifest.files.items() if self.read_blob(entry.sha256) is None]
 
     def quarantine(self, key: str) -> None:
-        """Put a damaged artifact aside, and remove what of it is damaged; a whole one stays where it is.
+        """Move a damaged artifact away and delete its damaged files; an intact artifact stays.
 
-        Where the manifest cannot be read, nothing is known of its files, and a later commit looks at each of them.
+        Where the manifest cannot be read, its files are unknown; the next commit checks each of them.
         """
         try:
             manifest = self.manifest(key)
             damaged = self.damaged_files(manifest)
             if not damaged:
-                return  # another has mended it
+                return  # another process has repaired it
             for name in damaged:
                 self.files.delete(blob_path(manifest.files[name].sha256))
         except MissingArtifactError:
@@ -176,7 +174,7 @@ class ArtifactStore:
         self.files.delete(path)
 
     def save_checkpoint(self, key: str, content: bytes) -> None:
-        """Keep how far a task has come; replaces its earlier checkpoint in one step."""
+        """Store the checkpoint of a running task; replaces the earlier one atomically."""
         self.files.replace(checkpoint_path(key), seal(content))
 
     def load_checkpoint(self, key: str) -> bytes | None:
@@ -187,11 +185,11 @@ class ArtifactStore:
             return None
 
     def drop_checkpoint(self, key: str) -> None:
-        """Forget the checkpoint of a task, if there is one."""
+        """Delete the checkpoint of a task, if there is one."""
         self.files.delete(checkpoint_path(key))
 
     def write_log(self, key: str, text: str) -> str:
-        """Keep the log of one attempt; returns its address."""
+        """Store the log of one attempt; returns its address."""
         path = f"logs/{key}/{uuid.uuid4().hex[:8]}.log"
         self.files.replace(path, text.encode())
         return self.files.address(path)
@@ -210,14 +208,14 @@ class ArtifactStore:
         ]
 
     def write_sweep(self, name: str, record: Parsed) -> None:
-        """Keep what a sweep asked for; a later run of the same sweep replaces it."""
+        """Store the record of a sweep; a later run of the same sweep replaces it."""
         self.files.replace(sweep_path(name), json.dumps(record).encode())
 
     def read_sweep(self, name: str) -> Parsed:
-        """What `write_sweep` kept.
+        """The record of a sweep.
 
         Raises:
-            MissingArtifactError: No sweep of this name was run with this store.
+            MissingArtifactError: The store has no sweep of this name.
             OrchardError: The record is damaged.
         """
         try:
@@ -231,7 +229,7 @@ class ArtifactStore:
             raise OrchardError(f"{address}: damaged ({error}); `orchard run` of the sweep writes it again") from None
 
     def sweeps(self) -> list[str]:
-        """Names of the sweeps that were run with this store."""
+        """Names of the sweeps in this store."""
         return sorted(name.removesuffix(".json") for name in self.files.names("sweeps"))
 
     def find(self, prefix: str) -> list[str]:
@@ -240,18 +238,18 @@ class ArtifactStore:
         return sorted(key for key in keys if key.startswith(prefix))
 
     def open_journal(self, sweep: str, driver: str) -> Journal:
-        """A new driver's journal of a sweep; its name must sort by the time it began."""
+        """Open the journal of a new driver, whose name must sort by its start time."""
         return open_journal(self.files, sweep, driver)
 
     def read_journal(self, sweep: str) -> Iterator[Parsed]:
-        """What the drivers of a sweep wrote, in the order in which they began."""
+        """The entries of a sweep's journal, driver by driver in the order of their start."""
         return read_journal(self.files, sweep)
 
     def _keep_blob(self, digest: str, content: bytes) -> None:
-        """Have a blob in the store, whole and young.
+        """Write a blob unless an intact and young one exists.
 
-        One that is there already is read and compared, not trusted: a recomputation may have been asked for because
-        this very blob is damaged. A read costs less than the write that it saves, and far less than the computation.
+        An existing one is read and verified, because the task may be running again just because this blob is damaged. A
+        read costs less than the write that it saves.
         """
         path = blob_path(digest)
         known = self.files.stat(path)
@@ -267,20 +265,20 @@ class ArtifactStore:
 
 
 def manifest_path(key: str) -> str:
-    """Where a manifest lies."""
+    """The path of a manifest."""
     return f"manifests/{key[:2]}/{key}.json"
 
 
 def blob_path(digest: str) -> str:
-    """Where a blob lies."""
+    """The path of a blob."""
     return f"blobs/{digest[:2]}/{digest}"
 
 
 def checkpoint_path(key: str) -> str:
-    """Where a task's checkpoint lies."""
+    """The path of a task's checkpoint."""
     return f"checkpoints/{key[:2]}/{key}"
 
 
 def sweep_path(name: str) -> str:
-    """Where a sweep's record lies."""
+    """The path of a sweep's record."""
     return f"sweeps/{name}.json"

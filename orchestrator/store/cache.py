@@ -1,7 +1,7 @@
-"""A folder on this machine with copies of blobs that lie in an object store, shared by its processes.
+"""A local read cache of blobs from an object store, shared by the processes of a machine.
 
-Copies are named by their digest, and it is checked on every read, so a copy is right or it is dropped. Nothing here
-ever fails a read: a full disk or a broken folder only means that the object store is asked.
+Copies are named by their digest, which is checked on every read; damaged copies are dropped. The cache never fails a
+read: on a full disk or a broken folder the object store is used.
 """
 
 import contextlib
@@ -18,24 +18,24 @@ CACHE_FOLDER, CACHE_BYTES = "ORCHARD_CACHE", "ORCHARD_CACHE_BYTES"
 
 _DEFAULT_BYTES = 10 * 2**30
 _FILLED = 0.9
-"""What is left after clearing out. The rest is room for what several processes add before one of them looks again."""
+"""Fill level after eviction; the rest is a margin for what several processes add between checks."""
 
 
 class BlobCache:
-    """Recently read blobs; those unused for longest go first.
+    """An LRU cache of blobs.
 
     Args:
-        folder: Made when something is first kept.
-        limit_bytes: Bound of all copies together. Each process may overstep it by a hundredth.
+        folder: Created on first use.
+        limit_bytes: Limit on the total size. Each process may exceed it by 1 %.
     """
 
     def __init__(self, folder: str | Path, limit_bytes: int) -> None:
         self._folder = str(folder)
         self._limit_bytes = limit_bytes
-        self._unseen_bytes = limit_bytes  # others may have filled it: look at the first occasion
+        self._unseen_bytes = limit_bytes  # other processes may have filled it: check at the first write
 
     def get(self, digest: str) -> bytes | None:
-        """A blob's content, where there is a copy; it counts as used now."""
+        """A blob's content, or None on a cache miss; marks it as used."""
         path = self._path(digest)
         try:
             with open(path, "rb") as stream:
@@ -50,7 +50,7 @@ class BlobCache:
         return None
 
     def put(self, digest: str, content: bytes) -> None:
-        """Keep a copy, if there is room for it."""
+        """Store a copy, unless the blob is too large."""
         if len(content) > self._limit_bytes * _FILLED:
             return
         path = self._path(digest)
@@ -63,7 +63,7 @@ class BlobCache:
             os.replace(temporary, path)
             self._unseen_bytes += len(content)
             if self._unseen_bytes > self._limit_bytes / 100:
-                self._clear_out()
+                self._evict()
         except OSError:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
@@ -71,8 +71,8 @@ class BlobCache:
     def _path(self, digest: str) -> str:
         return f"{self._folder}/{digest[:2]}/{digest}"
 
-    def _clear_out(self) -> None:
-        """Where the bound is passed, remove what was not used for longest; what dead writers left counts too."""
+    def _evict(self) -> None:
+        """If the limit is exceeded, remove the least recently used files; leftovers of dead writers count, too."""
         found = []
         for shard in os.scandir(self._folder):
             for entry in os.scandir(shard.path):
@@ -92,7 +92,7 @@ class BlobCache:
 
 
 def cache_of_this_machine() -> BlobCache | None:
-    """The cache that the environment asks for; by default 10 GiB in the folder for temporary files.
+    """The cache that the environment variables configure; by default 10 GiB in the temporary folder.
 
     Raises:
         BadInputError: The size is not a number of bytes.

@@ -1,6 +1,6 @@
-"""What of a store can go, given what must stay. What is young always stays: it may belong to a task that just ended.
+"""Garbage collection: lists and deletes the files of a store that a retention policy does not keep.
 
-Knows nothing of sweeps and plans; `orchestrator.results.reachability` says what is needed.
+Which artifacts are needed is computed in `orchestrator.results.reachability`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -9,15 +9,15 @@ from enum import StrEnum
 
 from jobs.artifact import Manifest
 from orchestrator.store.artifacts import ArtifactStore, blob_path
-from orchestrator.store.files import Entry, each
+from orchestrator.store.files import Entry, map_files
 from orchestrator.store.terms import LEASES
 
 _SAME_TIME_S = 2.0
-"""Listing and asking for one object may round the same time differently."""
+"""A listing and a request for one object may round the same modification time differently."""
 
 
 class Kind(StrEnum):
-    """What can be removed, in the order in which it is removed: what is named goes after what names it."""
+    """Kinds of deletable files, in the order of deletion: references before what they refer to."""
 
     ARTIFACT = "artifacts"
     BLOB = "blobs"
@@ -31,13 +31,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPolicy:
-    """What must stay.
+    """What a garbage collection keeps.
 
     Attributes:
-        keys: Artifacts that are needed.
-        any_key: Every artifact may be needed.
-        sweeps: Whose journals stay.
-        since_s: What was written later stays, seconds since the epoch.
+        keys: Keys of the artifacts to keep.
+        any_key: Keep every artifact.
+        sweeps: The sweeps whose journals are kept.
+        since_s: Files written later are kept, seconds since the epoch: they may belong to a task that has just ended.
     """
 
     keys: frozenset[str]
@@ -45,30 +45,30 @@ class RetentionPolicy:
     sweeps: frozenset[str]
     since_s: float
 
-    def key(self, key: str) -> bool:
-        """Whether this artifact stays."""
+    def keeps(self, key: str) -> bool:
+        """Whether this artifact is kept."""
         return self.any_key or key in self.keys
 
 
 def clearable(
-    store: ArtifactStore, manifests: Mapping[str, Manifest], stays: RetentionPolicy
+    store: ArtifactStore, manifests: Mapping[str, Manifest], policy: RetentionPolicy
 ) -> dict[Kind, list[Entry]]:
-    """What can go, by kind.
+    """The files that can be deleted, by kind.
 
     Args:
-        store: Where.
-        manifests: Of all artifacts that are committed.
-        stays: What must stay.
+        store: The store.
+        manifests: The manifests of all committed artifacts.
+        policy: What to keep.
     """
     files = store.files
     found: dict[Kind, list[Entry]] = {kind: [] for kind in Kind}
 
     def add(kind: Kind, folder: str, may_go: Callable[[Entry], bool]) -> None:
         for entry in files.walk(folder):
-            if entry.modified_s < stays.since_s and (entry.temporary or may_go(entry)):
+            if entry.modified_s < policy.since_s and (entry.temporary or may_go(entry)):
                 found[Kind.TEMPORARY if entry.temporary else kind].append(entry)
 
-    add(Kind.ARTIFACT, "manifests", lambda entry: not stays.key(_key(entry)))
+    add(Kind.ARTIFACT, "manifests", lambda entry: not policy.keeps(_key(entry)))
     gone = {_key(entry) for entry in found[Kind.ARTIFACT]}
     named = {
         blob_path(file.sha256)
@@ -77,10 +77,10 @@ def clearable(
         for file in manifest.files.values()
     }
     add(Kind.BLOB, "blobs", lambda entry: entry.path not in named)
-    add(Kind.CHECKPOINT, "checkpoints", lambda entry: _key(entry) in manifests or not stays.key(_key(entry)))
-    add(Kind.LOG, "logs", lambda entry: not stays.key(entry.path.split("/")[1]))
+    add(Kind.CHECKPOINT, "checkpoints", lambda entry: _key(entry) in manifests or not policy.keeps(_key(entry)))
+    add(Kind.LOG, "logs", lambda entry: not policy.keeps(entry.path.split("/")[1]))
     add(Kind.QUARANTINED, "quarantine", lambda entry: True)
-    add(Kind.JOURNAL, "journal", lambda entry: entry.path.split("/")[1] not in stays.sweeps)
+    add(Kind.JOURNAL, "journal", lambda entry: entry.path.split("/")[1] not in policy.sweeps)
     add(Kind.TEMPORARY, "sweeps", lambda entry: False)
     newest = {sweep: max(files.names(f"{LEASES}/{sweep}"), default="")[:8] for sweep in files.names(LEASES)}
     add(Kind.LEASE, LEASES, lambda entry: entry.path.split("/")[2][:8] < newest[entry.path.split("/")[1]])
@@ -88,7 +88,7 @@ def clearable(
 
 
 def clear(store: ArtifactStore, found: Mapping[Kind, Iterable[Entry]]) -> None:
-    """Remove what was found; a blob only if it is still as old as it was, for a commit may have taken it up again."""
+    """Delete the files; a blob only if it is unchanged, because a commit may have rewritten it meanwhile."""
 
     def remove(entry: Entry) -> None:
         now = store.files.stat(entry.path) if entry.path.startswith("blobs/") else entry
@@ -96,7 +96,7 @@ def clear(store: ArtifactStore, found: Mapping[Kind, Iterable[Entry]]) -> None:
             store.files.delete(entry.path)
 
     for kind in Kind:
-        for _ in each(store.files, remove, found[kind]):
+        for _ in map_files(store.files, remove, found[kind]):
             pass
 
 

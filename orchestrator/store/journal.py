@@ -1,7 +1,7 @@
-"""The append-only record of what drivers did: one JSON object a line, each driver in files of its own.
+"""The journal: an append-only record of attempts, one JSON object per line, with separate files for each driver.
 
-A torn last line (the driver died while writing it) is skipped by the reader and ended by the next writer. Results
-are never read from here; the store's manifests are the truth. So a journal that cannot be written stops no sweep.
+A torn last line (the driver died while writing it) is skipped by the reader and terminated by the next writer. Results
+are never read from the journal, so a sweep continues if it cannot be written.
 """
 
 import io
@@ -14,45 +14,45 @@ from types import TracebackType
 from typing import Self
 
 from jobs.identity import Json, Parsed
-from orchestrator.store.files import Files, each
+from orchestrator.store.files import Files, map_files
 from orchestrator.store.files.base import Appender
 
 MOST_WAITING = 100_000
-"""Entries that are kept in memory while they cannot be written; then the oldest are given up."""
+"""Maximum number of entries to buffer while they cannot be written; beyond that, the oldest are dropped."""
 
 _log = logging.getLogger("orchard")
 
 
 class Journal:
-    """Appends entries. After `flush` they survive this process, as soon as the place for them allows.
+    """Appends entries. After `flush` they survive a crash of this process, as soon as the appender allows.
 
     Args:
-        appender: Where they go.
-        address: Of that place, for messages.
+        appender: Writes the lines.
+        address: Address of the file, for messages.
     """
 
     def __init__(self, appender: Appender, address: str) -> None:
         self._appender = appender
         self._address = address
         self._waiting: deque[str] = deque()
-        self._given_up = 0
+        self._dropped = 0
         self._warned = False
         self._flushed_s = float("-inf")
 
     def append(self, kind: str, **fields: Json) -> None:
-        """Add one entry: its kind, the time (`at_s`), and fields of its own."""
+        """Append one entry: its kind, the time (`at_s`), and its fields."""
         if len(self._waiting) == MOST_WAITING:
             self._waiting.popleft()
-            self._given_up += 1
+            self._dropped += 1
         self._waiting.append(json.dumps({"kind": kind, "at_s": round(time.time(), 3), **fields}))
 
     def flush(self) -> None:
-        """Write what was appended; where writing costs a request, only now and then."""
+        """Write the buffered entries, at most once per interval of the appender."""
         if time.monotonic() - self._flushed_s >= self._appender.interval_s:
             self._write()
 
     def close(self) -> None:
-        """Write what was appended, bring it to disk and close."""
+        """Write the buffered entries, sync and close."""
         self._write()
         try:
             self._appender.close()
@@ -62,8 +62,8 @@ class Journal:
     def _write(self) -> None:
         self._flushed_s = time.monotonic()
         lines = list(self._waiting)
-        if self._given_up:
-            lines.insert(0, json.dumps({"kind": "lost", "at_s": round(time.time(), 3), "entries": self._given_up}))
+        if self._dropped:
+            lines.insert(0, json.dumps({"kind": "lost", "at_s": round(time.time(), 3), "entries": self._dropped}))
         if not lines:
             return
         try:
@@ -72,7 +72,7 @@ class Journal:
             self._warn(error)
             return
         self._waiting.clear()
-        self._given_up = 0
+        self._dropped = 0
 
     def _warn(self, error: OSError) -> None:
         if not self._warned:
@@ -94,24 +94,24 @@ class Journal:
 
 
 def open_journal(files: Files, sweep: str, driver: str) -> Journal:
-    """The journal of a driver.
+    """Open the journal of a driver.
 
     Args:
-        files: Where the store keeps its files.
-        sweep: What it runs.
-        driver: A name that no other driver has and that sorts by the time it began.
+        files: The files of the store.
+        sweep: The sweep's name.
+        driver: A unique name that sorts by the driver's start time.
     """
     folder = f"journal/{sweep}"
     return Journal(files.appender(folder, driver), files.address(f"{folder}/{driver}"))
 
 
 def read_journal(files: Files, sweep: str) -> Iterator[Parsed]:
-    """The entries of a sweep, driver by driver in the order in which they began; lines that are not whole are skipped.
+    """The entries of a sweep, driver by driver in the order of their start; torn lines are skipped.
 
-    Nothing is kept: a journal may be longer than memory.
+    A generator, because a journal may be larger than memory.
     """
     folder = f"journal/{sweep}"
-    for content in each(files, lambda name: files.read(f"{folder}/{name}"), sorted(files.names(folder))):
+    for content in map_files(files, lambda name: files.read(f"{folder}/{name}"), sorted(files.names(folder))):
         for line in io.BytesIO(content):
             try:
                 entry = json.loads(line)

@@ -1,7 +1,7 @@
-"""One driver at a time for a sweep: leases, and the fence by which the workers of a former driver notice.
+"""Leases: one driver at a time per sweep, and a fence for the workers of a former driver.
 
-Whoever creates the file of the next term holds the sweep, and the holder before it has lost, whatever it believes. So
-safety needs no clocks; they only say when a silent holder may be followed. Knows nothing of tasks.
+The driver that creates the file of the next term has the lease; the previous holder has lost it, even if it does not
+know yet. Safety needs no clocks: they only decide when the lease of a silent holder may be taken over.
 """
 
 import os
@@ -26,7 +26,7 @@ from orchestrator.store.terms import (
     Watch,
     active_leases,
     newest_term,
-    read_holding,
+    read_lease,
 )
 
 _POLL_S = 0.5
@@ -34,25 +34,25 @@ _ASK_INTERVAL_S = 1.0
 
 
 class LeaseHeldError(OrchardError):
-    """Another driver that is alive holds the sweep."""
+    """Another live driver has the lease of the sweep."""
 
 
-class Standing(StrEnum):
-    """How a lease stands."""
+class LeaseState(StrEnum):
+    """The state of a lease."""
 
     HELD = "held"
     CANCELLED = "cancelled"
-    """Held, and a user has asked to stop."""
+    """Held, and a user has requested a stop."""
     LOST = "lost"
-    """Another driver has followed, or the store could not be reached for too long. It never comes back."""
+    """Another driver has taken over, or the store could not be reached for too long. Final."""
 
 
 class Lease:
-    """This process's hold on a sweep. Get one by `acquire`; as a context it is released at the end."""
+    """This process's lease on a sweep. Create it with `acquire`; a context manager that releases it at the end."""
 
-    def __init__(self, files: Files, holding: LeaseRecord, clock: Callable[[], float]) -> None:
+    def __init__(self, files: Files, record: LeaseRecord, clock: Callable[[], float]) -> None:
         self._files = files
-        self._holding = holding
+        self._record = record
         self._clock = clock
         self._answered_s = clock()
         self._lost = False
@@ -67,19 +67,19 @@ class Lease:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> "Lease":
-        """Take a sweep, at once where nobody holds it, else as soon as its holder is found to be gone.
+        """Acquire the lease of a sweep, waiting until a silent holder is known to be dead.
 
         Args:
-            files: Where the store keeps its files.
+            files: The files of the store.
             sweep: The sweep's name.
-            ttl_s: After so long without a heartbeat others may follow, and without an answer of the store this holder
-                gives up.
-            clock: Seconds that never go back.
+            ttl_s: Time to live: after this long without a heartbeat other drivers may take over, and after this long
+                without an answer from the store this holder gives up.
+            clock: A monotonic clock, in seconds.
             sleep: Waits.
 
         Raises:
-            LeaseHeldError: Another driver holds it, and showed within its time to live that it is alive.
-            BadInputError: The store cannot be written, or does not let the first writer win.
+            LeaseHeldError: Another driver has it, and renewed it within its time to live.
+            BadInputError: The store cannot be written, or does not support exclusive creation.
         """
         files.check()
         watch = Watch(clock)
@@ -87,7 +87,7 @@ class Lease:
         while True:
             newest, _ = newest_term(files, sweep)
             if newest is not None:
-                held = read_holding(files, newest)
+                held = read_lease(files, newest)
                 first = first or held
                 if watch.alive(held) and not has_ended(held):
                     if held != first:
@@ -95,44 +95,44 @@ class Lease:
                     sleep(min(_POLL_S, held.ttl_s / 4))
                     continue
             term = LeaseTerm(sweep=sweep, number=newest.number + 1 if newest else 1)
-            holding = _new_holding(term, ttl_s)
-            # The file may be there by a first request whose answer was lost: then it names this very holder.
-            if files.create(term.path, holding.to_bytes()) or read_holding(files, term) == holding:
-                return cls(files, holding, clock)
+            record = _new_record(term, ttl_s)
+            # A request whose response was lost may already have created the file: then it names this holder.
+            if files.create(term.path, record.to_bytes()) or read_lease(files, term) == record:
+                return cls(files, record, clock)
 
     @property
     def term(self) -> LeaseTerm:
-        """What the workers need to know of it."""
-        return self._holding.term
+        """The lease term, which workers check before they commit."""
+        return self._record.term
 
-    def renew(self, **info: Json) -> Standing:
-        """Show that this driver lives, and learn how the lease stands. To be called every few seconds.
+    def renew(self, **info: Json) -> LeaseState:
+        """Write a heartbeat and return the state of the lease. Call it every few seconds.
 
         Args:
-            info: What other drivers on the cluster should know of this one.
+            info: Published to other drivers on the cluster.
         """
         if self._lost:
-            return Standing.LOST
+            return LeaseState.LOST
         cancelled = False
         try:
             newest, cancelled = newest_term(self._files, self.term.sweep)
             self._answered_s = self._clock()
             self._lost = newest != self.term
         except (OSError, OrchardError):
-            self._lost = self._clock() - self._answered_s > self._holding.ttl_s
+            self._lost = self._clock() - self._answered_s > self._record.ttl_s
         if self._lost:
-            return Standing.LOST
-        self._holding = replace(self._holding, beat=self._holding.beat + 1, info=info)
-        # A full disk keeps the heartbeat from being seen; if that makes another follow, the next call tells.
+            return LeaseState.LOST
+        self._record = replace(self._record, beat=self._record.beat + 1, info=info)
+        # On a full disk the heartbeat fails; if another driver takes over because of that, the next call returns LOST.
         with suppress(OSError, OrchardError):
-            self._files.replace(self.term.path, self._holding.to_bytes())
-        return Standing.CANCELLED if cancelled else Standing.HELD
+            self._files.replace(self.term.path, self._record.to_bytes())
+        return LeaseState.CANCELLED if cancelled else LeaseState.HELD
 
     def release(self) -> None:
-        """Let others follow at once; nothing happens where the lease is lost."""
-        with suppress(OSError):  # then they wait for its time to live
+        """Release the lease, so that others can acquire it at once; does nothing if it is lost."""
+        with suppress(OSError):  # then others wait for its time to live
             if not self._lost and newest_term(self._files, self.term.sweep)[0] == self.term:
-                self._files.replace(self.term.path, replace(self._holding, released=True).to_bytes())
+                self._files.replace(self.term.path, replace(self._record, released=True).to_bytes())
         self._lost = True
 
     def __enter__(self) -> Self:
@@ -145,12 +145,12 @@ class Lease:
 
 
 class Fence:
-    """The workers' side of a lease.
+    """The workers' side of a lease: rejects commits of tasks whose driver has lost it.
 
     Args:
-        files: Where the store keeps its files.
-        term: The term in which the task was handed out.
-        clock: Seconds that never go back.
+        files: The files of the store.
+        term: The driver's lease term when the task was submitted.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(self, files: Files, term: LeaseTerm, clock: Callable[[], float] = time.monotonic) -> None:
@@ -161,16 +161,16 @@ class Fence:
         self._stop = False
 
     def should_stop(self) -> bool:
-        """Whether to stop: a user asked for it, or another driver has followed. Asks the store once a second."""
+        """Whether to stop: cancelled by a user, or the lease is lost. Reads the store at most once a second."""
         if not self._stop and self._clock() - self._asked_s >= _ASK_INTERVAL_S:
-            with suppress(OSError):  # a store that is away for a moment is no reason to throw work away
+            with suppress(OSError):  # a store that is unavailable for a moment must not discard work
                 newest, cancelled = newest_term(self._files, self._term.sweep)
                 self._stop = cancelled or newest != self._term
             self._asked_s = self._clock()
         return self._stop
 
     def may_commit(self) -> bool:
-        """Whether results of this term still count. Asks the store each time.
+        """Whether results of this term may still be committed. Reads the store each time.
 
         Raises:
             OSError: The store does not answer.
@@ -179,32 +179,32 @@ class Fence:
 
 
 def cancel(files: Files, sweep: str) -> LeaseRecord | None:
-    """Ask the holder of a sweep to stop; it, or None where no driver holds the sweep."""
+    """Ask the driver of a sweep to stop; returns its lease record, or None where no driver has the lease."""
     newest, _ = newest_term(files, sweep)
     if newest is None:
         return None
-    holding = read_holding(files, newest)
-    if holding.released:
+    record = read_lease(files, newest)
+    if record.released:
         return None
     files.replace(newest.cancel_path, b"")
-    return holding
+    return record
 
 
-def living(
+def live_leases(
     files: Files, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
 ) -> list[LeaseRecord]:
-    """The holders that are alive, of all sweeps. A silent one is watched for its time to live.
+    """The leases of live drivers, of all sweeps. A silent one is watched for its time to live.
 
     Args:
-        files: Where the store keeps its files.
-        clock: Seconds that never go back.
+        files: The files of the store.
+        clock: A monotonic clock, in seconds.
         sleep: Waits.
     """
     watch = Watch(clock)
     alive = []
-    unknown = [holding for holding in active_leases(files) if not has_ended(holding)]
+    unknown = [record for record in active_leases(files) if not has_ended(record)]
     while unknown:
-        now = [(first, read_holding(files, first.term)) for first in unknown]
+        now = [(first, read_lease(files, first.term)) for first in unknown]
         alive += [latest for first, latest in now if latest != first and not latest.released]
         unknown = [first for first, latest in now if latest == first and watch.alive(latest)]
         if unknown:
@@ -212,7 +212,7 @@ def living(
     return alive
 
 
-def _new_holding(term: LeaseTerm, ttl_s: float) -> LeaseRecord:
+def _new_record(term: LeaseTerm, ttl_s: float) -> LeaseRecord:
     pid = os.getpid()
     return LeaseRecord(
         term=term,
@@ -226,7 +226,7 @@ def _new_holding(term: LeaseTerm, ttl_s: float) -> LeaseRecord:
 
 
 def _process(pid: int) -> str:
-    """What tells a live process of this machine from every other one: boot, process namespace, start time."""
+    """A unique identity of a live process on this machine: boot, process namespace, pid, start time."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
@@ -235,16 +235,16 @@ def _process(pid: int) -> str:
         return ""
 
 
-def has_ended(holding: LeaseRecord) -> bool:
-    """Whether its process ran on this machine and is gone; False where that cannot be known."""
+def has_ended(record: LeaseRecord) -> bool:
+    """Whether the holder's process ran on this machine and has ended; False where that is unknown."""
     here = _process(os.getpid()).split()[:2]
-    return bool(here) and holding.process.split()[:2] == here and _process(holding.pid) != holding.process
+    return bool(here) and record.process.split()[:2] == here and _process(record.pid) != record.process
 
 
-def _held_by(holding: LeaseRecord, files: Files) -> str:
-    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(holding.since_s))
-    sweep = holding.term.sweep
+def _held_by(record: LeaseRecord, files: Files) -> str:
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(record.since_s))
+    sweep = record.term.sweep
     return (
-        f"{files.uri}: sweep '{sweep}' is being run by process {holding.pid} on {holding.host} since {since}; wait for "
+        f"{files.uri}: sweep '{sweep}' is being run by process {record.pid} on {record.host} since {since}; wait for "
         f"it, stop it with `orchard cancel {sweep} --storage {files.uri}`, or end that process"
     )

@@ -1,4 +1,4 @@
-"""From a storage URI to a store."""
+"""Opens the store at a storage URI."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,12 +9,12 @@ from orchestrator.store.cache import cache_of_this_machine
 from orchestrator.store.files import FolderFiles, ObjectFiles
 
 OBJECT_STORES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
-"""Scheme -> the package that fsspec needs for it. Only stores whose objects appear whole, and only if absent where that
-is asked: on other file systems that fsspec knows (ftp, hdfs, http, ...) a reader sees files that are half written."""
+"""Scheme -> the package that fsspec needs for it. Only stores with atomic writes and conditional creates: on other file
+systems of fsspec (ftp, hdfs, http, ...) readers would see partly written files."""
 
 
 def resolve_storage(uri: str | Path) -> str:
-    """The storage URI as every process can use it: a folder becomes absolute, `~` expanded.
+    """The normalised storage URI: a folder becomes absolute, `~` expanded.
 
     Raises:
         BadInputError: The scheme is not supported, its package is missing, or no bucket is named.

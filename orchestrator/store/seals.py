@@ -1,4 +1,4 @@
-"""Contents that carry their own digest, so that a flipped bit or a cut is found on reading. Knows no files."""
+"""Contents that include their own digest, so that corruption and truncation are detected on reading. Pure."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ _SUFFIX_BYTES = len(_NAME) + 2 * _DIGEST_BYTES + len('"}')
 
 
 def seal_json(value: Parsed) -> bytes:
-    """A JSON object whose last field is the digest of everything before it.
+    """Serialise a JSON object; its last field is the digest of everything before it.
 
     Raises:
         ValueError: It contains NaN or infinity.
@@ -21,10 +21,10 @@ def seal_json(value: Parsed) -> bytes:
 
 
 def unseal_json(sealed: bytes) -> Parsed:
-    """What `seal_json` was given.
+    """The inverse of `seal_json`.
 
     Raises:
-        ValueError: It has changed since, or was never sealed.
+        ValueError: The digest does not match, or there is none.
     """
     content = sealed[:-_SUFFIX_BYTES]
     if sealed != b'%b%b%b"}' % (content, _NAME.encode(), hashlib.sha256(content).hexdigest().encode()):
@@ -34,15 +34,15 @@ def unseal_json(sealed: bytes) -> Parsed:
 
 
 def seal(content: bytes) -> bytes:
-    """Bytes behind their digest."""
+    """Bytes, prefixed by their digest."""
     return hashlib.sha256(content).digest() + content
 
 
 def unseal(sealed: bytes) -> bytes:
-    """What `seal` was given.
+    """The inverse of `seal`.
 
     Raises:
-        ValueError: It has changed since, or was never sealed.
+        ValueError: The digest does not match, or there is none.
     """
     content = sealed[_DIGEST_BYTES:]
     if len(sealed) < _DIGEST_BYTES or hashlib.sha256(content).digest() != sealed[:_DIGEST_BYTES]:

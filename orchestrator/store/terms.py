@@ -1,9 +1,9 @@
-"""The terms in which drivers hold a sweep: numbered files, the newest of which counts.
+"""Lease terms: numbered files, the newest of which is valid.
 
-    leases/<sweep>/00000003.json     term 3: its holder, rewritten by that holder at every heartbeat
+    leases/<sweep>/00000003.json     term 3: its holder's record, rewritten by that holder at every heartbeat
     leases/<sweep>/00000003.cancel   a user asked the holder of term 3 to stop
 
-Numbers are never used twice, so the newest term is never removed. Reading only; who may write what is in `lease`.
+Numbers are never reused, so the newest term is never deleted. This module only reads; `lease` writes.
 """
 
 import json
@@ -15,7 +15,7 @@ from jobs.identity import Parsed
 from orchestrator.store.files import Files
 
 LEASE_TTL_S = 30.0
-"""A holder that is silent for so long may be followed. Heartbeats should come several times as often."""
+"""Default time to live: after this long without a heartbeat another driver may take over."""
 
 LEASES = "leases"
 """The folder of all terms."""
@@ -23,37 +23,37 @@ LEASES = "leases"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseTerm:
-    """One driver's hold on a sweep. It travels to the workers, who ask by it whether it still counts."""
+    """One term of a sweep's lease. It is passed to workers, which check that it is still the newest."""
 
     sweep: str
     number: int
 
     @property
     def path(self) -> str:
-        """Its file."""
+        """The path of its record."""
         return f"{LEASES}/{self.sweep}/{self.number:08d}.json"
 
     @property
     def cancel_path(self) -> str:
-        """The file whose existence asks its holder to stop."""
+        """The path of the file whose existence asks its holder to stop."""
         return f"{LEASES}/{self.sweep}/{self.number:08d}.cancel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRecord:
-    """What the file of a term says.
+    """The record of a lease term, as its holder writes it.
 
     Attributes:
-        term: Which.
-        owner: A random name that no other holder has; empty where the file cannot be read.
-        host: The machine, for people.
-        pid: The process on that machine.
-        process: What tells that process from every other one; empty where its system does not tell.
-        since_s: When the term began, seconds since the epoch of the holder's clock.
-        ttl_s: After so long without a heartbeat the holder gives up, and others may follow it.
-        beat: Heartbeats so far.
-        released: Its holder has ended.
-        info: What the holder tells the others (priority, demand, cluster).
+        term: The term.
+        owner: A random, unique name of the holder; empty where the record cannot be read.
+        host: The holder's host name.
+        pid: The holder's process id.
+        process: A unique identity of that process; empty where the system does not provide one.
+        since_s: When the term began, seconds since the epoch by the holder's clock.
+        ttl_s: Time to live: after this long without a heartbeat the holder gives up, and others may take over.
+        beat: Number of heartbeats.
+        released: The holder has released the lease.
+        info: Published to other drivers: priority, demand, cluster.
     """
 
     term: LeaseTerm
@@ -68,13 +68,13 @@ class LeaseRecord:
     info: Parsed = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
-        """The content of the term's file."""
+        """The record as JSON."""
         names = ("owner", "host", "pid", "process", "since_s", "ttl_s", "beat", "released")
         return json.dumps({**{name: getattr(self, name) for name in names}, "info": dict(self.info)}).encode()
 
 
 def newest_term(files: Files, sweep: str) -> tuple[LeaseTerm | None, bool]:
-    """The newest term of a sweep, None where there was none yet, and whether a user asked its holder to stop."""
+    """The newest term of a sweep (None where there is none), and whether a user asked its holder to stop."""
     names = files.names(f"{LEASES}/{sweep}")
     numbers = [int(name[:8]) for name in names if name.endswith(".json") and name[:8].isdigit()]
     if not numbers:
@@ -83,8 +83,8 @@ def newest_term(files: Files, sweep: str) -> tuple[LeaseTerm | None, bool]:
     return term, f"{term.number:08d}.cancel" in names
 
 
-def read_holding(files: Files, term: LeaseTerm) -> LeaseRecord:
-    """What a term's file says; where it cannot be read, an unknown holder."""
+def read_lease(files: Files, term: LeaseTerm) -> LeaseRecord:
+    """The record of a term; a record of an unknown holder where it cannot be read."""
     try:
         return LeaseRecord(term=term, **json.loads(files.read(term.path)))
     except (FileNotFoundError, ValueError, TypeError):
@@ -92,36 +92,36 @@ def read_holding(files: Files, term: LeaseTerm) -> LeaseRecord:
 
 
 def active_leases(files: Files) -> list[LeaseRecord]:
-    """The newest terms of all sweeps that no holder has released, by sweep; a `Watch` tells which of them live."""
-    holdings = []
+    """The newest, unreleased lease records of all sweeps, sorted by sweep; a `Watch` tells which holders are alive."""
+    records = []
     for sweep in sorted(files.names(LEASES)):
         term, _ = newest_term(files, sweep)
         if term is not None:
-            holdings.append(read_holding(files, term))
-    return [holding for holding in holdings if not holding.released]
+            records.append(read_lease(files, term))
+    return [record for record in records if not record.released]
 
 
 class Watch:
-    """Judges by its own clock whether holders live: one whose file does not change any more is taken for dead.
+    """Detects dead holders: those whose record has not changed for its time to live, by the watcher's own clock.
 
     Clocks of two machines are never compared.
 
     Args:
-        clock: Seconds that never go back.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._seen: dict[LeaseTerm, tuple[LeaseRecord, float]] = {}
 
-    def quiet_s(self, holding: LeaseRecord) -> float:
-        """For how long this watch has seen a holding as it is now; 0 at first sight."""
-        known, since_s = self._seen.get(holding.term, (None, 0.0))
-        if known != holding:
+    def quiet_s(self, record: LeaseRecord) -> float:
+        """How long this watch has seen the record unchanged; 0 at first sight."""
+        known, since_s = self._seen.get(record.term, (None, 0.0))
+        if known != record:
             since_s = self._clock()
-            self._seen[holding.term] = (holding, since_s)
+            self._seen[record.term] = (record, since_s)
         return self._clock() - since_s
 
-    def alive(self, holding: LeaseRecord) -> bool:
-        """Whether its holder may still be at work, as far as this watch has seen."""
-        return not holding.released and self.quiet_s(holding) < holding.ttl_s
+    def alive(self, record: LeaseRecord) -> bool:
+        """Whether its holder may still be alive, as far as this watch has seen."""
+        return not record.released and self.quiet_s(record) < record.ttl_s

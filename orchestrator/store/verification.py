@@ -1,21 +1,21 @@
-"""Is everything in a store what was committed? Reads all of it; changes nothing."""
+"""Verifies the integrity of a store: reads everything and checks every digest; changes nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.store.artifacts import ArtifactStore, blob_path
-from orchestrator.store.files import Entry, each
+from orchestrator.store.files import Entry, map_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was found.
+    """The result of a verification.
 
     Attributes:
-        artifacts: How many artifacts there are.
-        blobs: How many different contents they name.
-        damaged: Key of each artifact that is not whole -> what is wrong with it.
-        unreferenced: Blobs that no artifact names: of writers that died, or of damaged manifests.
+        artifacts: Number of artifacts.
+        blobs: Number of distinct blobs that they refer to.
+        damaged: Key of each damaged artifact -> what is wrong with it.
+        unreferenced: Blobs that no artifact refers to: leftovers of dead writers, or of damaged manifests.
     """
 
     artifacts: int
@@ -25,14 +25,14 @@ class Verification:
 
 
 def verify(store: ArtifactStore) -> Verification:
-    """Check the digest of every manifest and of every blob that one names."""
+    """Check the digest of every manifest and of every blob that one refers to."""
     stored = [
         entry for entry in store.files.walk("blobs") if not entry.temporary
     ]  # before the manifests: none is young
     keys = list(store.keys())
     manifests, unreadable = store.manifests(keys)
     digests = sorted({file.sha256 for manifest in manifests.values() for file in manifest.files.values()})
-    whole = each(store.files, lambda digest: store.read_blob(digest) is not None, digests)
+    whole = map_files(store.files, lambda digest: store.read_blob(digest) is not None, digests)
     bad = {digest for digest, good in zip(digests, whole, strict=True) if not good}
     damaged = dict.fromkeys(sorted(unreadable), "its manifest is damaged")
     for key, manifest in sorted(manifests.items()):

@@ -1,6 +1,6 @@
-"""From the store's curves to MLflow: the one package that knows mlflow. Importing it does not import mlflow.
+"""Logs curves to MLflow; the only package that imports mlflow, and only when it is used.
 
-`sweep` decides what is logged, `runs` which run it goes to, `address` what a tracking URI means and whether it answers.
+`sweep` decides what is logged, `runs` finds the runs, `address` handles tracking URIs and connections.
 """
 
 from orchestrator.tracking.address import TrackingUnavailableError, ui_command

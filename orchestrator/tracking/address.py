@@ -1,7 +1,7 @@
-"""What a tracking URI means, whether it answers, and how to look at what is there.
+"""Tracking URIs: resolves them, opens MLflow clients, and gives the addresses of MLflow's pages.
 
-A server that is away is found out in seconds, not after MLflow's minutes of retries; a new SQLite database is made
-by one process, with a write-ahead log. This module refuses to know what is logged.
+An unavailable server is detected in seconds, not after MLflow's minutes of retries; a new SQLite database is created by
+one process, with a write-ahead log.
 """
 
 import fcntl
@@ -39,11 +39,11 @@ _NOISY = ("alembic", "mlflow.store.db.utils")
 
 
 class TrackingUnavailableError(OrchardError):
-    """MLflow cannot be reached, or refuses what is sent. Nothing is lost: the store has it."""
+    """MLflow cannot be reached, or rejects a request. Nothing is lost: the store has the results."""
 
 
 def unavailable(uri: str, problem: object) -> TrackingUnavailableError:
-    """The error that says where, what was found and what to do."""
+    """The error with address, problem and remedy; passwords are masked."""
     shown = re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", uri)
     if problem_lines := str(problem).strip().splitlines():
         problem = problem_lines[0]
@@ -54,7 +54,7 @@ def unavailable(uri: str, problem: object) -> TrackingUnavailableError:
 
 
 def resolved(tracking_uri: str) -> str:
-    """The URI with the home folder and the working folder of an SQLite file written out."""
+    """The URI with an absolute path for an SQLite file, `~` expanded."""
     path = sqlite_path(tracking_uri)
     return f"{_SQLITE}{path}" if path else tracking_uri.rstrip("/")
 
@@ -67,19 +67,19 @@ def sqlite_path(tracking_uri: str) -> Path | None:
 
 
 def artifact_location(uri: str, experiment: str) -> str | None:
-    """Where an experiment's files go: beside an SQLite database, else where the server wants them."""
+    """The artifact location of an experiment: beside an SQLite database; None: the server's default."""
     path = sqlite_path(uri)
     return (path.parent / "mlflow-artifacts" / quote(experiment, safe="")).as_uri() if path else None
 
 
 def ui_address(uri: str, experiment_id: str) -> str:
-    """The page with an experiment's charts; for a database, where `ui_command` shows it."""
+    """The URL of an experiment's charts; for a database, the URL once `ui_command` runs."""
     server = uri if _is_server(uri) else "http://127.0.0.1:5000"
     return f"{server}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
 
 
 def ui_command(tracking_uri: str) -> str:
-    """What to type to see MLflow's pages; for a server, its address."""
+    """The shell command that serves MLflow's pages; for a server, its address."""
     uri = resolved(tracking_uri)
     if _is_server(uri):
         return uri
@@ -91,10 +91,10 @@ def ui_command(tracking_uri: str) -> str:
 
 @contextmanager
 def opened(uri: str) -> Iterator["MlflowClient"]:
-    """A client of the store at a resolved URI; what goes wrong inside the block is named too.
+    """A client for a resolved URI; errors of MLflow inside the block are converted, too.
 
     Raises:
-        TrackingUnavailableError: It does not answer within seconds, or MLflow refuses.
+        TrackingUnavailableError: MLflow does not answer within seconds, or rejects a request.
     """
     try:
         _check_answers(uri)
@@ -122,7 +122,7 @@ def _check_answers(uri: str) -> None:
         try:
             urlopen(f"{uri}/health", timeout=_TIMEOUT_S).close()
         except HTTPError as error:
-            if error.code >= 500:  # below that it is there; whether it lets us in is found out by logging
+            if error.code >= 500:  # below 500 the server is up; access is checked by logging
                 raise
     elif parts.hostname:
         port = parts.port or _PORTS.get(parts.scheme.partition("+")[0], 0)
@@ -130,14 +130,14 @@ def _check_answers(uri: str) -> None:
 
 
 def _sqlite_client(client: "type[MlflowClient]", uri: str, path: Path) -> "MlflowClient":
-    """A client whose database exists, with all its tables, whoever else wanted to make it at the same time."""
+    """A client of an SQLite database, which is created under a lock if it does not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for name in _NOISY:  # forty lines of migration on the first sweep
         logging.getLogger(name).setLevel(logging.WARNING)
     with path.with_name(f"{path.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with closing(sqlite3.connect(path, timeout=_TIMEOUT_S)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")  # kept in the file; four times as many runs a second
+            connection.execute("PRAGMA journal_mode=WAL")  # persistent; four times as many runs per second
         opened = client(uri)
-        opened.search_experiments(max_results=1)  # makes the tables
+        opened.search_experiments(max_results=1)  # creates the tables
     return opened

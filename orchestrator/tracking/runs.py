@@ -1,8 +1,7 @@
-"""Which run of MLflow stands for which part of a sweep: found by tags, made where there is none.
+"""Finds or creates the MLflow runs of a sweep: a parent run for the sweep and a child run per curve, by tags.
 
-The parent is found by the sweep's name alone, so that a compression, a seed, a method or a model added to a sweep
-goes on in the same place. Whether a child run goes on is decided by what it has: see `continues`. This module refuses
-to know what was measured.
+The parent is found by the sweep's name alone, so that an added compression, seed, method or model continues in the same
+place. Whether a curve continues in an existing child run is decided by `continues`.
 """
 
 import json
@@ -20,32 +19,32 @@ SWEEP_TAG = "orchard.sweep"
 CURVE_TAG = "orchard.curve"
 """On a child run: `model/dataset/method/protocol/seed`."""
 CURRENT_TAG = "orchard.current"
-"""On a child run: `yes`, or `no` once a run with other results stands for the curve."""
+"""On a child run: `yes`, or `no` once a run with other results has replaced it."""
 RECORDED_TAG = "orchard.recorded"
-"""On a child run: the rows that it has, as step -> beginning of the key of the task that measured it."""
+"""On a child run: its logged rows, as step -> prefix of the key of the task that measured it."""
 RESOURCES_TAG = "orchard.resources"
-"""On a child run: what the tasks behind it took, by stage, as JSON."""
+"""On a child run: the resource usage of the tasks behind it, by stage, as JSON."""
 AREA_TAG = "orchard.area"
-"""On a child run: the area under its method's curve, over what all methods of its model reach."""
+"""On a child run: the area under its method's curve, over the range that all methods of its model share."""
 ARTIFACTS_TAG = "orchard.artifacts"
-"""On the parent run: a digest of the files that it has."""
+"""On the parent run: a digest of its files."""
 PARENT_TAG, COMMIT_TAG = "mlflow.parentRunId", "mlflow.source.git.commit"
 
 _VALUE_LENGTH, _KEY_LENGTH = 500, 12
 
 
 def find_experiment(client: "MlflowClient", name: str, location: str | None) -> str:
-    """The id of the experiment of this name; `location` is for its files where it has to be made."""
+    """The id of the experiment of this name; it is created with `location` for its files if needed."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         return client.create_experiment(name, artifact_location=location)
-    if experiment.lifecycle_stage == "deleted":  # its name stays taken, so it is taken out of the bin
+    if experiment.lifecycle_stage == "deleted":  # its name is still taken, so restore it
         client.restore_experiment(experiment.experiment_id)
     return str(experiment.experiment_id)
 
 
 def runs_by_tag(client: "MlflowClient", experiment_id: str) -> dict[tuple[str, str], list["Run"]]:
-    """The runs of an experiment by the tag that says what they are of, the earliest first."""
+    """The runs of an experiment by their sweep or curve tag, earliest first."""
     named: dict[tuple[str, str], list[Run]] = {}
     token, more = None, True
     while more:
@@ -61,14 +60,14 @@ def runs_by_tag(client: "MlflowClient", experiment_id: str) -> dict[tuple[str, s
 
 
 def delete_runs(client: "MlflowClient", experiment_id: str) -> None:
-    """Put all runs of a sweep into MLflow's bin; runs that its user made in the same experiment stay."""
+    """Delete (in MLflow's sense: move to trash) all runs of a sweep; the user's own runs in the experiment are kept."""
     for runs in runs_by_tag(client, experiment_id).values():
         for run in runs:
             client.delete_run(run.info.run_id)
 
 
 def find_parent(client: "MlflowClient", experiment_id: str, candidates: Sequence["Run"], name: str) -> "Run":
-    """The parent run: the earliest, where a crash or a second writer left several."""
+    """The parent run, created if needed; duplicates left by a crash or a second writer are deleted."""
     if not candidates:
         return client.create_run(experiment_id, run_name=name, tags={SWEEP_TAG: name})
     for copy in candidates[1:]:
@@ -79,9 +78,9 @@ def find_parent(client: "MlflowClient", experiment_id: str, candidates: Sequence
 def find_child(
     client: "MlflowClient", candidates: Sequence["Run"], plan: PlannedCurve, settings: Mapping[str, str]
 ) -> "Run | None":
-    """The run that a curve continues: the earliest of those that stand for it; None where there is none.
+    """The run in which a curve continues; None where there is none.
 
-    Copies of it, as a crash or a second writer leaves them, are deleted; runs with other results are marked.
+    Duplicates left by a crash or a second writer are deleted; runs with other results are marked as not current.
     """
     fitting = [run for run in candidates if continues(run, plan, settings)]
     fitting.sort(key=lambda run: run.data.tags.get(CURRENT_TAG) != "yes")
@@ -95,16 +94,16 @@ def find_child(
 
 
 def make_child(client: "MlflowClient", experiment_id: str, plan: PlannedCurve, tags: Mapping[str, str]) -> "Run":
-    """A new run for a curve."""
+    """Create a run for a curve."""
     return client.create_run(experiment_id, run_name=plan.label, tags={CURVE_TAG: curve_name(plan), **tags})
 
 
 def continues(run: "Run", plan: PlannedCurve, settings: Mapping[str, str]) -> bool:
-    """Whether a curve goes on in a run.
+    """Whether a curve continues in a run.
 
-    Where they share a step, it must have been measured by the same task: the task's key covers all that can change
-    a result. Where they share none, no setting may differ. So a changed setting, code version or data set gives a
-    new run, and a moved checkpoint does not.
+    Where they share a step, it must have been measured by the same task, because a task's key covers everything that
+    can change a result. Where they share none, all settings must agree. So a changed setting, code version or data set
+    gives a new run, and a moved checkpoint does not.
     """
     recorded = recorded_rows(run)
     planned = {str(round(point.compression * 100)): short(point.key) for point in plan.points}
@@ -118,22 +117,22 @@ def _agree(some: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 
 def curve_name(plan: PlannedCurve) -> str:
-    """What names a curve within its sweep."""
+    """The unique name of a curve within its sweep."""
     return "/".join([plan.model, plan.dataset, plan.method, plan.protocol, str(plan.seed)])
 
 
 def recorded_rows(run: "Run") -> dict[str, str]:
-    """The rows that a run has: step -> short key of the task that measured it."""
+    """The rows logged to a run: step -> short key of the task that measured it."""
     return dict(json.loads(run.data.tags.get(RECORDED_TAG, "{}")))
 
 
 def short(key: str) -> str:
-    """Enough of a task key to tell it from others at the same step."""
+    """A prefix of a task's key, long enough to distinguish tasks at the same step."""
     return key[:_KEY_LENGTH]
 
 
 def settings_of(plan: PlannedCurve) -> dict[str, str]:
-    """What the tasks were told that made the curve; not its compressions, which may be added to."""
+    """The settings of a curve as MLflow parameters, without compressions, which may be added later."""
     settings = {name: text[:_VALUE_LENGTH] for name, text in plan.settings.items() if text}
     names = {"model": plan.model, "dataset": plan.dataset, "method": plan.method, "protocol": plan.protocol}
     return {**settings, **names, "seed": str(plan.seed)}

@@ -1,8 +1,7 @@
-"""A sweep's curves in MLflow: a projection of the store that can be deleted and rebuilt.
+"""Logs a sweep's curves to MLflow: a projection of the store that can be deleted and rebuilt.
 
-One experiment per sweep name, in it one parent run and a child run per curve, whose metric rows stand at the
-compression asked for. No state is kept here: what MLflow has is read from MLflow. This module refuses to know how
-results come about, when they are due and what they mean.
+One experiment per sweep name, with one parent run and a child run per curve; the step of a metric row is the target
+compression in percent. Stateless: what has been logged is read from MLflow.
 """
 
 import json
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_METRICS_PER_BATCH, _PARAMS_PER_BATCH = 700, 100  # a request may hold 1,000 values of all kinds
+_METRICS_PER_BATCH, _PARAMS_PER_BATCH = 700, 100  # MLflow limits a request to 1,000 values in total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +53,9 @@ class TrackedSweep:
     """Where a sweep is in MLflow.
 
     Attributes:
-        experiment_id: The experiment named like the sweep.
-        parent_run_id: The run that has the figure, the table and the report.
-        address: The page of the experiment's charts; for a database, where `ui_command` shows it.
+        experiment_id: The experiment with the sweep's name.
+        parent_run_id: The run with the figures, tables and report.
+        address: The URL of the experiment's charts; for a database, the URL once `ui_command` runs.
     """
 
     experiment_id: str
@@ -75,20 +74,20 @@ def log_sweep(
     ended: bool = False,
     rebuild: bool = False,
 ) -> TrackedSweep:
-    """Bring MLflow up to what is measured. Doing it again changes nothing. One writer at a time per sweep.
+    """Log what MLflow does not have yet. Idempotent; one writer at a time per sweep.
 
     Args:
-        record: What the sweep asked for.
-        curves: What it has measured so far.
+        record: The sweep.
+        curves: Its curves, as far as measured.
         tracking_uri: A server's address or a database; `~` is the home folder.
         artifacts: Files for the parent run, by name.
-        areas: Under curves, for a tag on their runs, which a later call may change.
-        resources: What the tasks behind curves took, by stage, for a tag.
-        ended: No point will follow for now: a curve with points missing is then FAILED, not RUNNING.
-        rebuild: Trust nothing that MLflow has of this sweep: delete its runs and log everything anew.
+        areas: Areas under curves, for a tag on their runs, which a later call may change.
+        resources: Resource usage of the tasks behind curves, by stage, for a tag.
+        ended: No more points for now: a curve with missing points becomes FAILED instead of RUNNING.
+        rebuild: Delete the sweep's runs in MLflow and log everything again.
 
     Raises:
-        TrackingUnavailableError: MLflow does not answer or refuses; the store keeps everything.
+        TrackingUnavailableError: MLflow does not answer or rejects a request; the store keeps everything.
     """
     uri = resolved(tracking_uri)
     provenance = {f"orchard.version.{name}": version for name, version in record.versions.items()}
@@ -126,7 +125,7 @@ def _log_curve(
     settings: Mapping[str, str],
     provenance: Mapping[str, str],
 ) -> "Run":
-    """Log what the run of a curve does not have, to a new run where there is none; returns the run."""
+    """Log the missing rows of a curve, to a new run where there is none; returns the run."""
     from mlflow.entities import Metric
 
     recorded = recorded_rows(run) if run else {}
@@ -137,10 +136,10 @@ def _log_curve(
         for name, value in point.metrics.items()
     ]
     tags = {CURRENT_TAG: "yes", PARENT_TAG: parent.info.run_id}
-    if new:  # the code that measured nothing here leaves no trace here
+    if new:  # provenance of the code that measured the new points only
         tags |= provenance
     run = run or make_child(client, parent.info.experiment_id, curve.plan, tags)
-    if new:  # not before its rows are there
+    if new:  # written with the last rows, see `_log`
         tags[RECORDED_TAG] = json.dumps(recorded | {str(point.step): short(point.key) for point in new})
     _log(client, run, metrics=metrics, params=settings, tags=tags)
     return run
@@ -154,7 +153,7 @@ def _log(
     params: Mapping[str, str] | None = None,
     tags: Mapping[str, str],
 ) -> None:
-    """Log what the run does not have; parameters that it has with another value stay as they are."""
+    """Log what the run does not have; existing parameters are not changed."""
     from mlflow.entities import Param, RunTag
 
     new_params = [Param(name, value) for name, value in (params or {}).items() if name not in run.data.params]
@@ -163,14 +162,14 @@ def _log(
     for some_metrics, some_params in earlier:
         client.log_batch(run.info.run_id, metrics=some_metrics, params=some_params)
     if any(last) or new_tags:
-        # MLflow writes the tags of a request after its rows, so what they say of the rows is true.
+        # MLflow writes the tags of a request after its rows, so the tags never claim rows that are missing.
         client.log_batch(run.info.run_id, metrics=last[0], params=last[1], tags=new_tags)
 
 
 def _requests(
     metrics: Sequence["Metric"], params: Sequence["Param"]
 ) -> Iterator[tuple[Sequence["Metric"], Sequence["Param"]]]:
-    """Parts that are small enough for one request each."""
+    """Split into parts that fit one request each."""
     yield from zip_longest(_chunks(metrics, _METRICS_PER_BATCH), _chunks(params, _PARAMS_PER_BATCH), fillvalue=())
 
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifactError
-from orchestrator.store import Fence, Lease, LeaseHeldError, Standing, active_leases, cancel
+from orchestrator.store import Fence, Lease, LeaseHeldError, LeaseState, active_leases, cancel
 from orchestrator.store.artifacts import ArtifactStore, blob_path, checkpoint_path, manifest_path
 
 KEY, OTHER, THIRD = "ab" + "0" * 30, "cd" + "1" * 30, "ab" + "2" * 30
@@ -222,10 +222,10 @@ class StoreSuite:
     def test_a_sweep_has_one_driver(self, store):
         first = Lease.acquire(store.files, "s", ttl_s=0.4)
         second = Lease.acquire(store.files, "s", ttl_s=0.4)  # the first is silent, and so it is followed
-        assert first.renew() is Standing.LOST
+        assert first.renew() is LeaseState.LOST
         assert not Fence(store.files, first.term).may_commit()
         assert Fence(store.files, second.term).may_commit()
-        assert second.renew(priority=2) is Standing.HELD
+        assert second.renew(priority=2) is LeaseState.HELD
         assert [(held.term, held.info) for held in active_leases(store.files)] == [(second.term, {"priority": 2})]
 
     def test_a_driver_that_lives_keeps_its_sweep(self, store):
@@ -233,7 +233,7 @@ class StoreSuite:
             with pytest.raises(LeaseHeldError, match="orchard cancel s"):
                 Lease.acquire(store.files, "s", sleep=lambda seconds: lease.renew())
             cancel(store.files, "s")
-            assert lease.renew() is Standing.CANCELLED
+            assert lease.renew() is LeaseState.CANCELLED
             assert Fence(store.files, lease.term).should_stop()
         assert cancel(store.files, "s") is None
         assert active_leases(store.files) == []

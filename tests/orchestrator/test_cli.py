@@ -84,7 +84,7 @@ def test_an_interrupted_command_says_that_nothing_is_lost(orchard, tiny_sweep, w
     monkeypatch.setattr("orchestrator.commands.planning.show_plan", interrupt)
     code, _, err = orchard("plan", write_sweep(tiny_sweep))
     assert code == 130
-    assert "goes on from there" in err
+    assert "the same command continues" in err
 
 
 def test_a_full_disk_is_an_error_and_no_traceback(orchard, tiny_sweep, write_sweep, monkeypatch):
@@ -95,7 +95,7 @@ def test_a_full_disk_is_an_error_and_no_traceback(orchard, tiny_sweep, write_swe
     code, _, err = orchard("plan", write_sweep(tiny_sweep))
     assert code == 1
     assert "No space left on device" in err
-    assert "goes on from there" in err
+    assert "the same command continues" in err
     assert "Traceback" not in err
 
 
@@ -107,7 +107,7 @@ def test_an_unknown_command_gives_exit_code_2(orchard):
 def test_what_is_told_of_one_sweep_needs_its_name_and_cannot_be_combined(orchard, arguments):
     code, _, err = orchard("status", *arguments)
     assert code == 2
-    assert "takes the NAME of one sweep" in err
+    assert "needs the NAME of one sweep" in err
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A task to run, and stages that end as a test wants them to."""
+"""A task to run, and stages whose outcome a test chooses."""
 
 from plain_tasks import plain_task
 

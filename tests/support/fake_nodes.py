@@ -118,7 +118,7 @@ class FakeCluster:
         return [node for node in (*status.active_nodes, *status.idle_nodes) if node.node_id != HEAD_NODE]
 
     def lose(self, node: str) -> None:
-        """End a node without a word, as a spot machine is taken away: its raylet and all its workers at once."""
+        """Kill a node as a spot machine is reclaimed: its raylet and all its workers at once."""
         parents = _parents()
         lost = [pid for pid in parents if _group(pid) == self.group and _environment(pid).get(_NODE_ID) == node]
         assert lost, f"{node} has no process"

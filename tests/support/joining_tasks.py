@@ -35,7 +35,7 @@ class VoteParams(JoiningParams):
     def source(self) -> ArtifactKey:
         return self.criteria
 
-    def pretended(self) -> Mapping[str, Json]:
+    def placeholder_measurements(self) -> Mapping[str, Json]:
         return MEASURED
 
     def branches(self, measured: Mapping[str, Json]) -> Sequence[AppearingTask]:
@@ -58,7 +58,7 @@ class EnsembleParams(JoiningParams):
     def source(self) -> ArtifactKey:
         return self.network
 
-    def pretended(self) -> Mapping[str, Json]:
+    def placeholder_measurements(self) -> Mapping[str, Json]:
         return MEASURED
 
     def branches(self, measured: Mapping[str, Json]) -> Sequence[AppearingTask]:

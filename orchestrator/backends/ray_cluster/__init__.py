@@ -1,4 +1,4 @@
-"""Attempts as Ray tasks: the one place that runs anything on Ray."""
+"""Runs attempts as Ray tasks."""
 
 from orchestrator.backends.ray_cluster.backend import RayBackend
 

@@ -1,7 +1,7 @@
-"""Attempts as Ray tasks.
+"""Runs attempts as Ray tasks.
 
-Flat: no task waits for another. Ray retries nothing; every loss comes back as an outcome with its cause, and the
-machine decides. `RAY_ADDRESS` names the cluster to join; without it a local one is started and stopped again.
+Ray tasks never wait for each other, and Ray retries nothing: every loss comes back as an outcome with its cause, and
+the scheduler decides. `RAY_ADDRESS` names the cluster to join; without it a local one is started and stopped again.
 """
 
 import logging
@@ -25,30 +25,30 @@ from orchestrator.backends.ray_cluster.bundles import Bundle, pack
 from orchestrator.backends.ray_cluster.link import PATIENCE_S, Link
 from orchestrator.backends.ray_cluster.losses import Reference, failures, means_lost_cluster, nodes_of
 from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
-from orchestrator.backends.ray_cluster.worker import Execute, Workplace, execute, hide_gpus, work_through
+from orchestrator.backends.ray_cluster.worker import Execute, WorkerConfig, execute, hide_gpus, run_bundle
 from orchestrator.store import LeaseTerm
 from workers.attempt.entry import Provenance
 
 _GPU_TASKS_PER_PROCESS = 100
-"""After so many Ray tasks a worker process with a GPU ends, and with it all memory that it holds."""
+"""After this many Ray tasks a worker process with a GPU is replaced, which frees all its memory."""
 
 _GATHER_S = 0.02
 _GATHERED = 4
-"""For so long `wait` gathers outcomes, or until this part of what is in flight is there: no slot may run dry."""
+"""`wait` gathers outcomes for at most `_GATHER_S`, or until a `1 / _GATHERED` of the Ray tasks in flight is done."""
 
 _REVIEW_S = 5.0
 _KILL_S = 0.7
-"""What was cancelled by force and is not heard of for so long is given up: it ends with the driver at the latest."""
+"""How long to wait for Ray to confirm a forced cancellation; the process ends with the driver at the latest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Flight:
-    """A Ray task that has not come back.
+    """A Ray task in flight.
 
     Attributes:
-        bundle: What it runs.
-        avoid: The nodes that it was told to avoid.
-        given_up_s: When it is given up, by the monotonic clock; None while nobody has cancelled it.
+        bundle: The attempts that it runs.
+        avoid: The nodes that it may not run on.
+        given_up_s: When to stop waiting for it after a cancellation, by the monotonic clock; None: not cancelled.
     """
 
     bundle: Bundle
@@ -61,10 +61,10 @@ class RayBackend:
 
     Args:
         storage: URI of the store, opened by each worker.
-        provenance: Goes into the manifests.
-        term: The driver's hold on the sweep; without one, nothing stops and everything may be committed.
-        execute: What a worker does with a task.
-        patience_s: How long the head of the cluster may be silent before the cluster is taken for lost.
+        provenance: Recorded in the manifests.
+        term: The driver's lease term; without one, tasks are not asked to stop and every result may be committed.
+        execute: The function that a worker calls for each task.
+        patience_s: How long the cluster's head may not answer before the cluster counts as lost.
 
     Raises:
         OrchardError: There is no cluster at RAY_ADDRESS.
@@ -80,12 +80,12 @@ class RayBackend:
         patience_s: float = PATIENCE_S,
     ) -> None:
         _connect()
-        place = Workplace(storage=storage, provenance=provenance, term=term)
+        config = WorkerConfig(storage=storage, provenance=provenance, term=term)
 
         def work(pickled: bytes, on_gpu: bool) -> bytes:
             if not on_gpu:
                 hide_gpus()
-            return work_through(pickled, place, execute)
+            return run_bundle(pickled, config, execute)
 
         self._work = work
         self._link = Link(ray.get_runtime_context().gcs_address, patience_s)
@@ -97,26 +97,26 @@ class RayBackend:
         self._reviewed_s = time.monotonic()
 
     def slots(self) -> Slots:
-        """What the cluster has now; nodes that an autoscaler could start do not count."""
+        """The cluster's current capacity, without nodes that an autoscaler could start."""
         nodes = self._nodes.alive().values()
         return Slots(
             cpus=sum(node.cpus for node in nodes), gpus=sum(node.gpus for node in nodes), cluster=self._shared_cluster
         )
 
     def node_kinds(self) -> tuple[NodeKind, ...]:
-        """What the cluster has, and what its autoscaler could start as far as that can be learnt."""
+        """The nodes of the cluster, and those that its autoscaler could start, as far as known."""
         return node_kinds(self._nodes.alive())
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
-        """Hand attempts to Ray; tiny ones travel in bundles."""
+        """Submit attempts to Ray; very short ones in bundles."""
         for bundle in pack(attempts, slots=self._nodes.slots_for, waiting=self._waiting.__getitem__):
             self._start(bundle)
 
     def wait(self, timeout_s: float) -> list[Outcome]:
-        """What has finished; waits for the first, then a moment for others: many short tasks come in few calls.
+        """The outcomes since the last call; waits for the first, then briefly for more, so that calls are few.
 
         Raises:
-            LostClusterError: The cluster is gone.
+            LostClusterError: The connection to the cluster is lost.
         """
         self._link.check()
         self._review()
@@ -126,19 +126,19 @@ class RayBackend:
             return []
         done, _ = ray.wait(references, num_returns=1, timeout=timeout_s, fetch_local=True)
         if done:
-            some = max(1, len(references) // _GATHERED)
-            done, _ = ray.wait(references, num_returns=some, timeout=_GATHER_S, fetch_local=True)
+            num_returns = max(1, len(references) // _GATHERED)
+            done, _ = ray.wait(references, num_returns=num_returns, timeout=_GATHER_S, fetch_local=True)
         return [*self._outcomes(done), *self._given_up()]
 
     def cancel(self) -> None:
-        """Stop everything by force; what Ray does not confirm within a few seconds is given up."""
+        """Kill everything in flight; does not wait longer than `_KILL_S` for Ray to confirm it."""
         given_up_s = time.monotonic() + _KILL_S
         for reference, flight in self._flights.items():
             ray.cancel(reference, force=True)
             self._flights[reference] = replace(flight, given_up_s=given_up_s)
 
     def close(self) -> None:
-        """Stop what runs and leave the cluster; a local one ends."""
+        """Kill everything in flight and disconnect; a local cluster is stopped."""
         for reference in self._flights:
             ray.cancel(reference, force=True)
         self._flights.clear()
@@ -155,7 +155,7 @@ class RayBackend:
         self._waiting[resources] += len(bundle)
 
     def _function(self, resources: Resources) -> Any:
-        """The remote function for a resource request; each is defined once."""
+        """The remote function for a resource request, defined once per request."""
         if resources not in self._functions:
             options: dict[str, Any] = {"num_cpus": resources.num_cpus, "max_retries": 0}
             if resources.num_gpus:
@@ -198,7 +198,7 @@ class RayBackend:
         return [outcome for reference in late for outcome in _cancelled(self._land(reference).bundle)]
 
     def _review(self) -> None:
-        """Nodes come and go: what now waits for a node other than all that are left may go to any."""
+        """Resubmit tasks that are queued although only nodes to avoid are left, without that restriction."""
         if time.monotonic() - self._reviewed_s < _REVIEW_S:
             return
         self._reviewed_s = time.monotonic()
@@ -212,7 +212,7 @@ def _connect() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = os.environ.get("RAY_ADDRESS")
     if address is None:
-        # Local workers inherit this, so that a user's own networks are found where the command was given.
+        # Local workers inherit this, so that they can import the user's own modules from the working directory.
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
     try:
         ray.init(
@@ -229,9 +229,9 @@ def _connect() -> None:
 
 
 def _results(references: Sequence[Reference]) -> list[bytes | RayError]:
-    """What each Ray task gave back, or its error."""
+    """The result of each Ray task, or its error."""
     try:
-        return list(ray.get(list(references)))  # one call for all where none of them failed
+        return list(ray.get(list(references)))  # one call for all, unless one of them failed
     except RayError:
         return [_result(reference) for reference in references]
 

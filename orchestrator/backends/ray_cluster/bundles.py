@@ -1,6 +1,6 @@
-"""Which attempts travel together: many tiny ones in one Ray task cost the driver little more than a single one.
+"""Packs very short attempts into bundles: one Ray task with many of them costs the driver little more than one.
 
-Pure: numbers in, bundles out. Knows nothing of Ray.
+Pure: no Ray, no clock.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,22 +10,22 @@ from jobs.resources import Resources
 from jobs.task import Attempt
 
 TINY_S = 0.02
-"""Attempts that are expected to take longer travel alone."""
+"""Attempts that are expected to take longer are not bundled."""
 
 MOST_IN_A_BUNDLE = 32
 
 LONGEST_BUNDLE_S = 0.25
-"""What a bundle is expected to take at most: so long an outcome may wait for those behind it."""
+"""Longest expected duration of a bundle: its first outcome waits for the last one."""
 
 _BUNDLES_PER_SLOT = 2
-"""One that runs and one that waits: no slot idles while the driver is away."""
+"""One running and one queued, so that no slot idles while the driver is busy."""
 
 Bundle = tuple[Attempt, ...]
 
 
 @dataclass(slots=True)
 class _Open:
-    """A bundle that still takes attempts."""
+    """A bundle that is being filled."""
 
     attempts: list[Attempt] = field(default_factory=list)
     expected_s: float = 0.0
@@ -41,9 +41,9 @@ class _Open:
 def pack(
     attempts: Sequence[Attempt], *, slots: Callable[[Resources], int], waiting: Callable[[Resources], int]
 ) -> list[Bundle]:
-    """Pack attempts into bundles; each bundle asks for one thing, and stands where its first attempt stood.
+    """Pack attempts into bundles of equal resource requests, ordered by their first attempt.
 
-    Only first attempts share a bundle. One that failed before runs alone, so that what happens to it, happens to it.
+    Only first attempts share a bundle. A retry runs alone, so that a crash can be attributed to it.
 
     Args:
         attempts: In the order in which they should start.

@@ -1,7 +1,4 @@
-"""Whether the head of the cluster still answers.
-
-Ray itself says nothing for a minute, and then ends the process without a word to the program.
-"""
+"""Checks that the head of the cluster still answers: Ray itself waits a minute, then ends the process."""
 
 import math
 import socket
@@ -11,14 +8,14 @@ from contextlib import suppress
 from jobs.errors import OrchardError
 
 PATIENCE_S = 30.0
-"""A head that does not answer for so long is lost; Ray ends the process after 60 s."""
+"""A head that does not answer for this long counts as lost; Ray ends the process after 60 s."""
 
 _INTERVAL_S = 5.0
 _TIMEOUT_S = 2.0
 
 
 class LostClusterError(OrchardError):
-    """The connection to the cluster is gone for good."""
+    """The connection to the cluster is lost for good."""
 
     def __init__(self, address: str, found: str) -> None:
         super().__init__(
@@ -28,11 +25,11 @@ class LostClusterError(OrchardError):
 
 
 class Link:
-    """Watches the head by its port.
+    """Checks the head by connecting to its port.
 
     Args:
         address: `host:port` of the head.
-        patience_s: How long it may be silent.
+        patience_s: How long it may not answer.
     """
 
     def __init__(self, address: str, patience_s: float) -> None:
@@ -42,10 +39,10 @@ class Link:
         self._answered_s = time.monotonic()
 
     def check(self) -> None:
-        """Ask the head, every few seconds at most.
+        """Connect to the head, at most every few seconds.
 
         Raises:
-            LostClusterError: It has been silent for too long.
+            LostClusterError: It has not answered for too long.
         """
         now = time.monotonic()
         if now - self._asked_s < min(_INTERVAL_S, self._patience_s / 2):
@@ -60,5 +57,5 @@ class Link:
             raise self.loss(f"its head has not answered for {silent_s:.0f} s")
 
     def loss(self, found: str) -> LostClusterError:
-        """The error that says so."""
+        """The error to raise."""
         return LostClusterError(self.address, found)

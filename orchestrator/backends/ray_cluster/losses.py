@@ -1,7 +1,4 @@
-"""What it means when Ray gives back an error instead of a result.
-
-Says which cause an error stands for and on which node it happened. What follows from that, the machine decides.
-"""
+"""Translates errors of Ray into failures: their cause and the node on which they happened."""
 
 import logging
 import re
@@ -18,7 +15,7 @@ from jobs.outcome import Cause, Failed
 from jobs.task import Attempt
 
 Reference = ray.ObjectRef[bytes]
-"""What stands for the outcomes of a bundle."""
+"""The Ray reference to the outcomes of a bundle."""
 
 _messages: Any = gcs_service_pb2  # generated, without types
 _log = logging.getLogger("orchard")
@@ -27,41 +24,41 @@ _CAUSES: tuple[tuple[tuple[type[BaseException], ...], Cause], ...] = (
     ((exceptions.OutOfMemoryError,), Cause.OUT_OF_MEMORY),
     ((exceptions.TaskCancelledError,), Cause.CANCELLED),
     ((exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.ObjectLostError), Cause.PREEMPTED),
-    # The worker raises nothing: its own modules could not be imported there, or the like.
+    # Worker code does not raise: Orchard could not be imported there, or the like.
     ((exceptions.RayTaskError, exceptions.UnserializableException), Cause.BUG),
 )
-"""What is not listed is TRANSIENT: a full disk or object store, an environment that could not be set up."""
+"""Everything else is TRANSIENT: a full disk or object store, an environment that could not be set up."""
 
 _NODE = re.compile(r"(?:[Nn]ode ID|IP: [^,]+, ID): ([0-9a-f]{56})")
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 _ADDRESS = re.compile(r"IP(?: address)?: ([0-9A-Fa-f.:]*[0-9A-Fa-f])")
 
 _PATIENCE_S = 2.0
-"""Ray brings to its head once a second which task it gave to which node."""
+"""Ray reports to its head once a second which task ran on which node."""
 
 _POLL_S = 0.1
 
 
 def cause_of(error: BaseException) -> Cause:
-    """The cause that an error of Ray stands for."""
+    """The cause that corresponds to an error of Ray."""
     return next((cause for types, cause in _CAUSES if isinstance(error, types)), Cause.TRANSIENT)
 
 
 def means_lost_cluster(error: BaseException) -> bool:
-    """Whether no task of this driver can run any more: the Ray process that it talks to on its own machine is gone."""
+    """Whether no task of this driver can run any more, because the raylet on its own machine has ended."""
     return isinstance(error, exceptions.LocalRayletDiedError)
 
 
 def failures(bundle: Sequence[Attempt], error: BaseException, *, node: str, host: str) -> list[Failed]:
-    """What comes of the attempts of a bundle that gave an error.
+    """The failures of the attempts in a bundle whose Ray task raised an error.
 
-    Who of several used up the memory, nobody knows: they are PREEMPTED, and so run again, each alone.
+    Where several ran out of memory together, the culprit is unknown: they are PREEMPTED, and run again, each alone.
 
     Args:
         bundle: The attempts that ran in one Ray task.
-        error: What Ray raised.
-        node: Where they ran; empty where unknown.
-        host: The same, for people; empty where unknown, for then the error may name an address.
+        error: The error that Ray raised.
+        node: Ray's id of the node; empty where unknown.
+        host: Its host name; empty where unknown, then the address in the error is used, if any.
     """
     cause = cause_of(error)
     if cause is Cause.OUT_OF_MEMORY and len(bundle) > 1:
@@ -82,22 +79,22 @@ def failures(bundle: Sequence[Attempt], error: BaseException, *, node: str, host
 
 
 def nodes_of(errors: Mapping[Reference, BaseException]) -> Mapping[Reference, str]:
-    """On which nodes tasks ran that gave errors.
+    """The nodes on which failed Ray tasks ran.
 
-    Some errors name it. Where just the worker died the error does not, but Ray's head knows for a while.
+    Some errors name the node. Where only the worker died the error does not, but Ray's head knows for a while.
 
     Args:
-        errors: What Ray raised, by what the tasks were to give back.
+        errors: The errors that Ray raised, by reference.
 
     Returns:
-        Node by reference, as far as it can be learnt within two seconds.
+        Node by reference, as far as known within two seconds.
     """
     nodes = {reference: found[1] for reference, error in errors.items() if (found := _NODE.search(str(error)))}
     crashed = [each for each, error in errors.items() if isinstance(error, exceptions.WorkerCrashedError)]
-    return {**_told_by_head(crashed), **nodes}
+    return {**_nodes_from_head(crashed), **nodes}
 
 
-def _told_by_head(references: Sequence[Reference]) -> dict[Reference, str]:
+def _nodes_from_head(references: Sequence[Reference]) -> dict[Reference, str]:
     deadline = time.monotonic() + _PATIENCE_S
     found: dict[Reference, str] = {}
     missing = set(references)
@@ -125,5 +122,5 @@ def _text(error: BaseException) -> str:
 
 
 def _line(error: BaseException, text: str) -> str:
-    """What a text says in short: of a traceback from a worker the last line, of all else the first."""
+    """A one-line summary: the last line of a worker's traceback, else the first line."""
     return text.splitlines()[-1 if isinstance(error, exceptions.RayTaskError) else 0]

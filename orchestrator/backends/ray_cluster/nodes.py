@@ -1,7 +1,4 @@
-"""The machines of a Ray cluster: which there are, which could be started, and which a request may go to.
-
-Counts and names only; starts and stops nothing.
-"""
+"""The nodes of a Ray cluster: which are alive, which could be started, and which ones a request fits."""
 
 import logging
 import math
@@ -21,18 +18,18 @@ from orchestrator.backends.base import NodeKind
 _log = logging.getLogger("orchard")
 
 _FRESH_S = 2.0
-_ANY = 1e6  # more than a machine has, and no infinity, so that others may multiply it by the count
+_ANY = 1e6  # more than a node has, but finite, because it is multiplied by the count
 _UNKNOWN = NodeKind(name="whatever the autoscaler starts", cpus=_ANY, gpus=_ANY, count=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterNode:
-    """A machine that is there.
+    """A node that is alive.
 
     Attributes:
-        id: Ray's name for it.
-        host: Its name on the network.
-        kind: The node type that it was started as, as far as its labels tell; else its host.
+        id: Ray's node id.
+        host: Its host name.
+        kind: Its node type, if it has such a label; else its host name.
         cpus: CPU slots.
         gpus: GPUs.
         memory_bytes: Memory that tasks may reserve.
@@ -46,7 +43,7 @@ class ClusterNode:
     memory_bytes: int
 
     def room_for(self, resources: Resources) -> int:
-        """How many tasks with this request it runs at once."""
+        """How many tasks with this request can run on it at once."""
         shares = (
             (self.cpus, resources.num_cpus),
             (self.gpus, resources.num_gpus),
@@ -56,39 +53,39 @@ class ClusterNode:
 
 
 class Nodes:
-    """The machines that are there, as Ray said at most two seconds ago."""
+    """The nodes that are alive, cached for two seconds."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, ClusterNode] = {}
         self._read_s = -math.inf
 
     def alive(self) -> Mapping[str, ClusterNode]:
-        """By their names."""
+        """The nodes by id."""
         if time.monotonic() - self._read_s > _FRESH_S:
             self._nodes = {each["NodeID"]: _node(each) for each in ray.nodes() if each["Alive"]}
             self._read_s = time.monotonic()
         return self._nodes
 
     def slots_for(self, resources: Resources) -> int:
-        """How many tasks with this request run at once on all machines together."""
+        """How many tasks with this request can run on all nodes at once."""
         return sum(node.room_for(resources) for node in self.alive().values())
 
     def host_of(self, node: str) -> str:
-        """The host of a machine; empty where it is not there any more."""
+        """The host name of a node; empty where it is not alive any more."""
         return self._nodes[node].host if node in self._nodes else ""
 
     def to_avoid(self, resources: Resources, avoid: frozenset[str]) -> frozenset[str]:
-        """Those of the nodes to avoid that are there; none if a request would fit no other node and wait for ever."""
+        """Those of the nodes to avoid that are alive; none if the request fits no other node, where it would starve."""
         alive = self.alive()
         others = (node for name, node in alive.items() if name not in avoid)
         return avoid & alive.keys() if any(node.room_for(resources) for node in others) else frozenset()
 
 
 def node_kinds(alive: Mapping[str, ClusterNode]) -> tuple[NodeKind, ...]:
-    """The kinds of the machines that are there, and of those that an autoscaler could start.
+    """The kinds of nodes that are alive, and of those that an autoscaler could start.
 
-    Where an autoscaler is at work whose node types cannot be learnt, anything may come: a kind that every request fits
-    stands for that, with a count of 0.
+    An autoscaler whose node types are unknown may start anything: it is represented by a kind that every request fits,
+    with a count of 0.
     """
     startable = _startable()
     known = {(kind.cpus, kind.gpus) for kind in startable}
@@ -96,7 +93,7 @@ def node_kinds(alive: Mapping[str, ClusterNode]) -> tuple[NodeKind, ...]:
     for node in alive.values():
         if (node.cpus, node.gpus) in known:
             continue
-        # Ray measures the memory of each machine, and never finds quite the same.
+        # Ray measures each node's memory, and the numbers differ slightly between equal nodes.
         same = present.get((node.kind, node.cpus, node.gpus))
         present[node.kind, node.cpus, node.gpus] = NodeKind(
             name=node.kind,
@@ -122,7 +119,7 @@ def _node(described: Mapping[str, Any]) -> ClusterNode:
 
 
 def _startable() -> tuple[NodeKind, ...]:
-    """What an autoscaler could start, from whoever knows: Ray's head, or the autoscaler's file on this machine."""
+    """What an autoscaler could start, as told by Ray's head or by the autoscaler's configuration on this machine."""
     try:
         reported = tuple(_reported())
     except Exception as error:  # an internal interface of Ray
@@ -133,7 +130,7 @@ def _startable() -> tuple[NodeKind, ...]:
     file = _autoscaler_file()
     if file is not None:
         return tuple(_configured(yaml.safe_load(file.read_text())))
-    # KubeRay's autoscaler runs in a container of its own and tells Ray's head no node types.
+    # KubeRay's autoscaler runs in its own container and reports no node types to Ray's head.
     return (_UNKNOWN,) if "RAY_USAGE_STATS_KUBERAY_IN_USE" in os.environ else ()
 
 
@@ -148,7 +145,7 @@ def _configured(config: Mapping[str, Any]) -> Iterator[NodeKind]:
     most = config.get("max_workers", math.inf)
     for name, kind in config.get("available_node_types", {}).items():
         if not kind.get("resources"):
-            yield replace(_UNKNOWN, name=name)  # the cloud tells what it has once it runs
+            yield replace(_UNKNOWN, name=name)  # resources are known only once such a node runs
         elif count := min(kind.get("max_workers", 0), most):
             yield _kind(name, kind["resources"], count)
 
@@ -164,14 +161,14 @@ def _kind(name: str, resources: Mapping[str, float], count: int) -> NodeKind:
 
 
 def _autoscaler_file() -> Path | None:
-    """The configuration of this cluster's autoscaler, where it runs on this machine: as its process was given it."""
+    """The configuration file of this cluster's autoscaler, from its command line, if it runs on this machine."""
     own = f"--gcs-address={ray.get_runtime_context().gcs_address}"
     flag = "--autoscaling-config="
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             arguments = command.read_bytes().decode(errors="replace").split("\0")
         except OSError:
-            continue  # it ended meanwhile, or is not ours to see
+            continue  # it has ended, or belongs to another user
         if own in arguments:
             for argument in arguments:
                 if argument.startswith(flag):

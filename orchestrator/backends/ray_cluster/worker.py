@@ -1,7 +1,4 @@
-"""What a Ray worker process does with the attempts that it is handed.
-
-Decides nothing: what may be committed, the fence says; what failed, the outcome says.
-"""
+"""The code that runs in Ray worker processes: it executes bundles of tasks and returns their outcomes."""
 
 import os
 import pickle
@@ -24,13 +21,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workplace:
-    """What a worker needs beside the task; it travels with the function, once.
+class WorkerConfig:
+    """What a worker needs besides the task; it is shipped once, with the remote function.
 
     Attributes:
         storage: URI of the store.
-        provenance: Goes into the manifests.
-        term: Of the driver that asks; without one nothing stops and everything may be committed.
+        provenance: Recorded in the manifests.
+        term: The driver's lease term; without one, tasks are not asked to stop and every result may be committed.
     """
 
     storage: str
@@ -39,7 +36,7 @@ class Workplace:
 
 
 StageOf = Callable[[StageKind], Callable[["AnyContext"], "Product"]]
-Execute = Callable[[Task, Workplace], Outcome]
+Execute = Callable[[Task, WorkerConfig], Outcome]
 
 
 @cache
@@ -50,52 +47,52 @@ def cached_store(storage: str) -> ArtifactStore:
 
 @cache
 def cached_fence(storage: str, term: LeaseTerm) -> Fence:
-    """The fence of a term, one per process: it remembers when it last asked the store."""
+    """The fence of a lease term, one per process: it limits how often the store is asked."""
     return Fence(cached_store(storage).files, term)
 
 
-def execute(task: Task, place: Workplace, stage_of: StageOf | None = None) -> Outcome:
-    """Run one task behind the fence of its driver's term.
+def execute(task: Task, config: WorkerConfig, stage_of: StageOf | None = None) -> Outcome:
+    """Run one task; the fence of its driver's lease decides whether it may go on and commit.
 
     Args:
-        task: What to run.
-        place: Where.
-        stage_of: Which function runs a stage; default: those of `workers.stages`.
+        task: The task.
+        config: The worker's configuration.
+        stage_of: The function that runs a stage; default: those of `workers.stages`.
     """
-    run = partial(run_task, task, cached_store(place.storage), provenance=place.provenance, stage_of=stage_of)
-    if place.term is None:
+    run = partial(run_task, task, cached_store(config.storage), provenance=config.provenance, stage_of=stage_of)
+    if config.term is None:
         return run()
-    fence = cached_fence(place.storage, place.term)
+    fence = cached_fence(config.storage, config.term)
     return run(should_stop=fence.should_stop, may_commit=fence.may_commit)
 
 
-def work_through(pickled: bytes, place: Workplace, execute: Execute) -> bytes:
+def run_bundle(pickled: bytes, config: WorkerConfig, execute: Execute) -> bytes:
     """Run a bundle, task after task.
 
-    Tasks and outcomes travel as bytes, which Ray passes on as they are: its own pickler, made for closures, costs more
-    than an empty task.
+    Tasks and outcomes are passed as bytes, which Ray does not pickle again: its own pickler, made for closures, costs
+    more than an empty task.
 
     Args:
         pickled: The tasks.
-        place: Where.
-        execute: What is done with each.
+        config: The worker's configuration.
+        execute: Called for each task.
 
     Returns:
         The outcomes, pickled, in the order of the tasks.
     """
     tasks: list[Task] = pickle.loads(pickled)
-    return pickle.dumps([replace(_attempt(task, place, execute), node=_node()) for task in tasks])
+    return pickle.dumps([replace(_attempt(task, config, execute), node=_node()) for task in tasks])
 
 
 def hide_gpus() -> None:
-    """Show no GPU to a task that asked for none: Ray leaves the variable unset, which shows all of them."""
+    """Hide all GPUs from a task that requested none: Ray leaves the variable unset, which exposes all of them."""
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
-def _attempt(task: Task, place: Workplace, execute: Execute) -> Outcome:
+def _attempt(task: Task, config: WorkerConfig, execute: Execute) -> Outcome:
     try:
-        return execute(task, place)
-    except Exception as error:  # a store that cannot be opened, or the like: the others of its bundle go on
+        return execute(task, config)
+    except Exception as error:  # a store that cannot be opened, or the like: the rest of the bundle still runs
         return Failed(
             key=task.key,
             cause=Cause.TRANSIENT if isinstance(error, OSError) else Cause.BUG,

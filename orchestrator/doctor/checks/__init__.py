@@ -1,1 +1,1 @@
-"""Judgements over collected facts, one module for each kind. They look at nothing themselves."""
+"""Checks of collected facts, one module each. Pure: no disk, no network."""

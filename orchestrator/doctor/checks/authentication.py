@@ -1,4 +1,4 @@
-"""Do this machine and the cluster agree on how Ray authenticates?"""
+"""Checks that this machine and the cluster use the same Ray authentication."""
 
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 
@@ -12,7 +12,7 @@ _TOKEN = (
 
 
 def judge(here: str | None, there: str | None) -> Finding:
-    """Judge.
+    """Compare the authentication modes.
 
     Args:
         here: RAY_AUTH_MODE of this process; None where it is not set.
@@ -24,12 +24,12 @@ def judge(here: str | None, there: str | None) -> Finding:
 
 
 def judge_alone(here: str | None) -> Finding:
-    """Judge without a cluster to compare with."""
+    """Check this process alone, without a cluster to compare with."""
     if here is None:
-        return warn(NAME, "RAY_AUTH_MODE is not set here: Ray decides by whether it finds a token file", _SAME)
+        return warn(NAME, "RAY_AUTH_MODE is not set here: Ray uses a token if it finds a token file", _SAME)
     return ok(NAME, f"RAY_AUTH_MODE is {here}")
 
 
 def refused(here: str | None, said: str) -> Finding:
-    """A cluster lets nobody in; it said so."""
+    """The finding for a cluster that refused the connection."""
     return fail(NAME, f"the cluster refuses (RAY_AUTH_MODE here: {here or 'not set'}): {said}", _TOKEN)

@@ -1,4 +1,4 @@
-"""Does torch see the GPUs that a sweep asks for?"""
+"""Checks that torch sees the GPUs that a sweep requests."""
 
 from collections.abc import Sequence
 
@@ -14,20 +14,20 @@ _DRIVER = (
 
 
 def judge(device: str, machines: Sequence[HostFacts], startable_gpus: float) -> Finding:
-    """Judge.
+    """Check the GPUs.
 
     Args:
         device: The sweep's: `cpu`, `cuda` or `auto`.
-        machines: Those that run tasks.
-        startable_gpus: GPUs of all nodes that are there or that an autoscaler could start.
+        machines: The machines that run tasks.
+        startable_gpus: GPUs of all nodes that are alive or that an autoscaler could start.
     """
     if device == "cpu":
-        return ok(NAME, "the sweep asks for none (device: cpu)")
+        return ok(NAME, "the sweep requests none (device: cpu)")
     seen = sum(machine.gpus or 0 for machine in machines)
     for machine in machines:
         if machine.slot_gpus and not machine.gpus:
             said = f": {machine.gpu_problem}" if machine.gpu_problem else ""
-            found = f"Ray hands out {machine.slot_gpus:g} GPUs on {machine.name}, where torch sees none{said}"
+            found = f"Ray offers {machine.slot_gpus:g} GPUs on {machine.name}, where torch sees none{said}"
             return fail(NAME, found, _DRIVER)
     if seen:
         return ok(NAME, f"torch sees {seen}")
@@ -43,5 +43,5 @@ def judge(device: str, machines: Sequence[HostFacts], startable_gpus: float) -> 
             "nothing, if the autoscaler starts them; `orchard doctor` while one is up tells whether torch sees it",
         )
     return fail(
-        NAME, "the sweep says `device: cuda`, and no GPU is there", "say `device: cpu`, or name a cluster that has"
+        NAME, "the sweep says `device: cuda`, and there is no GPU", "set `device: cpu`, or use a cluster with GPUs"
     )

@@ -1,4 +1,4 @@
-"""Can every machine keep results in the store, and is there room?"""
+"""Checks that every machine can write to the store, and that its disk has space."""
 
 from collections.abc import Sequence
 
@@ -16,12 +16,12 @@ _WRITE = (
 
 
 def judge(uri: str, machines: Sequence[HostFacts], *, on_cluster: bool) -> Finding:
-    """Judge whether it can be written to.
+    """Check write access.
 
     Args:
         uri: The sweep's `storage`.
-        machines: Those that tried.
-        on_cluster: Whether they are a cluster's.
+        machines: The machines that tried to write.
+        on_cluster: Whether they belong to a cluster.
     """
     unable = [machine for machine in machines if machine.storage_problem]
     if unable:
@@ -34,13 +34,13 @@ def judge(uri: str, machines: Sequence[HostFacts], *, on_cluster: bool) -> Findi
 
 
 def judge_space(machines: Sequence[HostFacts]) -> Finding | None:
-    """Judge whether there is room; nothing to say of an object store."""
-    rooms = [(machine.free_bytes, machine.name) for machine in machines if machine.free_bytes is not None]
-    if not rooms:
+    """Check the free disk space; None for an object store."""
+    free = [(machine.free_bytes, machine.name) for machine in machines if machine.free_bytes is not None]
+    if not free:
         return None
-    free_bytes, name = min(rooms)
+    free_bytes, name = min(free)
     found = f"{free_bytes / 2**30:.1f} GiB free on {name}"
-    remedy = "make room (`orchard gc --delete` removes what no sweep needs), or name another `storage`"
+    remedy = "free disk space (`orchard gc --delete` deletes what no sweep needs), or use another `storage`"
     if free_bytes < LEAST_BYTES:
         return fail(SPACE, found, remedy)
     return ok(SPACE, found) if free_bytes >= ENOUGH_BYTES else warn(SPACE, found, remedy)

@@ -1,4 +1,4 @@
-"""Can the driver log to MLflow?"""
+"""Checks that the driver can log to MLflow."""
 
 from orchestrator.doctor.finding import Finding, ok, warn
 
@@ -6,7 +6,7 @@ NAME = "mlflow"
 
 
 def judge(uri: str, problem: str, *, on_cluster: bool) -> Finding:
-    """Judge. MLflow being away is never fatal: the store has the results, and `orchard sync` logs them later.
+    """Check access to MLflow. A problem is never fatal: the store has the results, and `orchard sync` logs them later.
 
     Args:
         uri: The sweep's `tracking`.
@@ -17,15 +17,15 @@ def judge(uri: str, problem: str, *, on_cluster: bool) -> Finding:
         return warn(
             NAME,
             problem,
-            "the server does not know itself by this name: start it with `mlflow server --allowed-hosts HOST:PORT`, "
-            "name and port as `tracking` has them",
+            "the server rejects this host name: start it with `mlflow server --allowed-hosts HOST:PORT`, host and port "
+            "as in `tracking`",
         )
     if problem:
         return warn(NAME, problem, "start the server or correct `tracking`; what is computed meanwhile: `orchard sync`")
     if on_cluster and uri.startswith("sqlite:"):
         return warn(
             NAME,
-            f"{uri} is a file of the machine that the driver runs on, which goes away with the cluster",
+            f"{uri} is a file on the driver's machine, which is lost when the cluster is taken down",
             "name a server in `tracking`, or log to a file here afterwards: `orchard sync --tracking`",
         )
     return ok(NAME, f"{uri} can be logged to")

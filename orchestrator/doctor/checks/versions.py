@@ -1,4 +1,4 @@
-"""Do all machines run the same software?"""
+"""Checks that all machines run the same software versions."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ _SAME = "install the same versions on every machine: one image, or one lock file
 
 
 def judge(here: HostFacts, machines: Sequence[HostFacts]) -> Finding:
-    """Judge. Within a cluster everything must be equal; this machine only submits, so it may differ.
+    """Compare versions. Within a cluster they must be equal; this machine only submits, so a difference is a warning.
 
     Args:
         here: This machine.
-        machines: The cluster's, the driver's first; empty without a cluster.
+        machines: The cluster's machines, the driver's first; empty without a cluster.
     """
     if missing := [name for name, version in here.versions.items() if version == "not installed"]:
         return fail(NAME, f"not installed here: {', '.join(missing)}", "pip install orchard")
@@ -26,7 +26,7 @@ def judge(here: HostFacts, machines: Sequence[HostFacts]) -> Finding:
         if difference := _difference(driver, worker):
             return fail(NAME, difference, _SAME)
     if difference := _difference(here, driver):
-        return warn(NAME, difference, f"{_SAME}; results are named by the versions of the driver's machine")
+        return warn(NAME, difference, f"{_SAME}; task keys use the versions of the driver's machine")
     return ok(NAME, f"{_text(driver)}, on {len(machines)} machines and here")
 
 

@@ -1,7 +1,4 @@
-"""What a place for files must be able to do, so that a store can be built on it.
-
-Paths are relative to the root, with `/` between the parts. Knows nothing of what the files mean.
-"""
+"""The file operations that a store is built on, as a protocol. Paths are relative to the root, separated by `/`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +10,10 @@ class Entry:
     """One file as a listing shows it.
 
     Attributes:
-        path: Below the root.
+        path: Relative to the root.
         size_bytes: Its size.
         modified_s: When it was last written, seconds since the epoch.
-        temporary: It is what a writer that died left behind; under this name nobody will ever read it.
+        temporary: A leftover of a writer that died; it is never read.
     """
 
     path: str
@@ -26,33 +23,33 @@ class Entry:
 
 
 class Appender(Protocol):
-    """A file that grows at its end and belongs to one writer."""
+    """An append-only file with one writer."""
 
     @property
     def interval_s(self) -> float:
-        """How long to gather before the next `append`: 0 where appending costs little."""
+        """Minimum interval between calls of `append`: 0 where appending is cheap."""
 
     def append(self, content: bytes) -> None:
-        """Add whole lines at the end; they survive this process.
+        """Append whole lines; they survive a crash of this process.
 
         Raises:
-            OSError: Not written, none of it; it may be tried again.
+            OSError: Nothing was written; it may be retried.
         """
 
     def close(self) -> None:
-        """Make everything survive the machine too, and let go of the file."""
+        """Sync to disk and close the file."""
 
 
 class Files(Protocol):
-    """Whole files under one root. A file is seen whole or not at all, and every reader sees the newest at once."""
+    """Files under one root. Writes are atomic, and every reader sees the newest version at once."""
 
     @property
     def uri(self) -> str:
-        """Where the root is; opening this URI gives the same files."""
+        """The URI of the root; opening it gives the same files."""
 
     @property
     def is_remote(self) -> bool:
-        """Whether every call is a request over a network: then many are made at once, and reads are cached."""
+        """Whether every call is a network request: then calls are made concurrently, and reads are cached."""
 
     def read(self, path: str) -> bytes:
         """A file's content.
@@ -62,13 +59,13 @@ class Files(Protocol):
         """
 
     def create(self, path: str, content: bytes) -> bool:
-        """Write a file unless it exists, in one step; whether it was this call that wrote it.
+        """Write a file atomically unless it exists; returns whether this call wrote it.
 
-        False does not always mean another writer: a request whose answer was lost may have been sent twice.
+        False does not always mean another writer: a request whose response was lost may have been sent twice.
         """
 
     def replace(self, path: str, content: bytes) -> None:
-        """Write a file whether it exists or not, in one step."""
+        """Write a file atomically, whether it exists or not."""
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file."""
@@ -80,19 +77,19 @@ class Files(Protocol):
         """Remove a file; no error where there is none."""
 
     def names(self, folder: str) -> list[str]:
-        """Names of the files and folders directly in a folder, in no order; empty where there is no such folder."""
+        """Names of the files and folders directly in a folder, unordered; empty where there is no such folder."""
 
     def walk(self, folder: str) -> Iterator[Entry]:
-        """Every file below a folder, what dead writers left behind included."""
+        """Every file below a folder, leftovers of dead writers included."""
 
     def address(self, path: str) -> str:
-        """A file's place as people write it: for messages."""
+        """A file's full path or URI, for messages."""
 
     def appender(self, folder: str, name: str) -> Appender:
-        """A file that one writer adds to, in a folder where no other file's name begins with `name`."""
+        """An append-only file, in a folder where no other file's name begins with `name`."""
 
     def check(self) -> None:
-        """Write here and see that a file which exists is not created again; leaves nothing.
+        """Check by writing a test file that `create` works and does not overwrite; removes the file.
 
         Raises:
             BadInputError: Nothing can be written here, or a second writer would replace the first one's file.

@@ -1,8 +1,8 @@
 """Files in a folder that every worker sees: a disk, or a network file system with atomic hard links.
 
-A file appears under its name by link(2) or rename(2) from one that is on disk already, without a name where the file
-system has such files (O_TMPFILE: two changes of a directory less, which is most of what a small file costs). Names are
-left to the file system to bring to disk: after a power cut a file may be missing, but none is ever half there.
+A file is written and synced first, then published under its name by link(2) or rename(2); where the file system
+supports it, from an unnamed file (O_TMPFILE: two directory changes fewer, which is most of the cost of a small file).
+Directories are not synced: after a power cut a file may be missing, but none is ever incomplete.
 """
 
 import contextlib
@@ -18,14 +18,14 @@ from orchestrator.store.files.base import Appender, Entry
 
 _SYNC_INTERVAL_S = 1.0
 _NO_UNNAMED = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
-"""How file systems and kernels without unnamed files refuse them, and a machine without /proc their link."""
+"""Errors of file systems and kernels without O_TMPFILE, and of machines without /proc."""
 
 
 class FolderFiles:
-    """See `Files`. A name that begins with a dot is a temporary file's.
+    """See `Files`. Names that begin with a dot are temporary files.
 
     Args:
-        root: The folder; made when something is first written.
+        root: The folder; created on the first write.
     """
 
     is_remote = False
@@ -47,16 +47,16 @@ class FolderFiles:
 
     def create(self, path: str, content: bytes) -> bool:
         """Write a file unless it exists: `link` fails if the name is taken."""
-        place = f"{self._root}/{path}"
+        target = f"{self._root}/{path}"
         if self._has_unnamed:
-            self._make(place.rpartition("/")[0])
+            self._make(target.rpartition("/")[0])
             try:
-                return _link_unnamed(place, content)
+                return _link_unnamed(target, content)
             except OSError as error:
                 if error.errno not in _NO_UNNAMED:
                     raise
                 self._has_unnamed = False
-        return self._publish(place, content, replace=False)
+        return self._publish(target, content, replace=False)
 
     def replace(self, path: str, content: bytes) -> None:
         """Write a file whether it exists or not."""
@@ -80,7 +80,7 @@ class FolderFiles:
             os.unlink(f"{self._root}/{path}")
 
     def names(self, folder: str) -> list[str]:
-        """Names of the files and folders directly in a folder, in no order."""
+        """Names of the files and folders directly in a folder, unordered."""
         try:
             return [name for name in os.listdir(f"{self._root}/{folder}") if not name.startswith(".")]
         except FileNotFoundError:
@@ -88,9 +88,9 @@ class FolderFiles:
 
     def walk(self, folder: str) -> Iterator[Entry]:
         """Every file below a folder, temporary ones included."""
-        for place, _, names in os.walk(f"{self._root}/{folder}"):
+        for parent, _, names in os.walk(f"{self._root}/{folder}"):
             for name in names:
-                path = f"{place}/{name}".removeprefix(f"{self._root}/")
+                path = f"{parent}/{name}".removeprefix(f"{self._root}/")
                 entry = self.stat(path)
                 if entry is not None:
                     temporary = name.startswith(".")
@@ -99,11 +99,11 @@ class FolderFiles:
                     )
 
     def address(self, path: str) -> str:
-        """The path as every process can use it."""
+        """The absolute path."""
         return f"{self._root}/{path}"
 
     def appender(self, folder: str, name: str) -> Appender:
-        """One file that grows."""
+        """One append-only file."""
         self._make(f"{self._root}/{folder}")
         return _GrowingFile(f"{self._root}/{folder}/{name}.jsonl")
 
@@ -127,8 +127,8 @@ class FolderFiles:
             self._made.add(folder)
 
     def _publish(self, path: str, content: bytes, *, replace: bool) -> bool:
-        """Make a file appear whole under its name, or not at all; False if the name was taken."""
-        # Paths are joined as text: this runs for every task, and pathlib would be half of what an empty task costs.
+        """Write a file atomically; False if the name was taken."""
+        # Paths are joined as strings: this runs for every task, and pathlib would be half the cost of an empty task.
         folder, _, name = path.rpartition("/")
         self._make(folder)
         temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
@@ -141,7 +141,7 @@ class FolderFiles:
                 return True
             os.link(temporary, path)
         except FileExistsError:
-            # A network file system repeats a request whose answer was lost: the second name may well be this file's.
+            # A network file system repeats a request whose response was lost: the existing name may be this file's.
             return os.stat(temporary).st_nlink == 2
         finally:
             with contextlib.suppress(FileNotFoundError):
@@ -150,7 +150,7 @@ class FolderFiles:
 
 
 class _GrowingFile:
-    """See `Appender`. After `append` the lines survive this process, within a second this machine."""
+    """See `Appender`. After `append` the lines survive a crash of this process; within a second, of the machine."""
 
     interval_s = 0.0
 
@@ -161,7 +161,7 @@ class _GrowingFile:
         self._synced_s = time.monotonic()
 
     def append(self, content: bytes) -> None:
-        """Add lines, after ending a line that a writer left torn. Raises as the contract says."""
+        """Append lines, after terminating a torn last line. Raises as the contract says."""
         if self._torn:
             content = b"\n" + content
         try:
@@ -175,7 +175,7 @@ class _GrowingFile:
             self._sync()
 
     def close(self) -> None:
-        """Bring everything to disk and close."""
+        """Sync to disk and close."""
         try:
             self._sync()
         finally:
@@ -187,7 +187,7 @@ class _GrowingFile:
 
 
 def _link_unnamed(path: str, content: bytes) -> bool:
-    """Write a file that has no name yet, then give it one; False if the name was taken."""
+    """Write an unnamed file, then link it to its name; False if the name was taken."""
     descriptor = os.open(path.rpartition("/")[0], os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
     try:
         _write_all(descriptor, content)
@@ -202,7 +202,7 @@ def _link_unnamed(path: str, content: bytes) -> bool:
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
-    """Write all of it: one call may write less, on a disk that fills up or above 2 GiB."""
+    """Write everything: one call may write less, on a nearly full disk or above 2 GiB."""
     written = os.write(descriptor, content)
     while written < len(content):
         written += os.write(descriptor, memoryview(content)[written:])

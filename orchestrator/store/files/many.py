@@ -1,4 +1,4 @@
-"""The same question about many files."""
+"""Applies an operation to many files, concurrently where they are remote."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,20 +14,20 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-def each(files: Files, ask: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
-    """`ask` for every item, in order; many at once where each is a request over a network.
+def map_files(files: Files, call: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """Like `map(call, items)`, with concurrent calls where `files` is remote.
 
     Args:
-        files: What is asked.
-        ask: Called in other threads where `files` is remote.
-        items: Taken as they are needed, so that answers which nobody has looked at are few.
+        files: The files that `call` uses.
+        call: Called in other threads where `files` is remote.
+        items: Consumed lazily, so that few results are buffered.
     """
     if not files.is_remote:
-        yield from map(ask, items)
+        yield from map(call, items)
         return
     source = iter(items)
     with ThreadPoolExecutor(max_workers=_REQUESTS_AT_ONCE) as threads:
-        asked = deque(threads.submit(ask, item) for item in islice(source, 2 * _REQUESTS_AT_ONCE))
-        while asked:
-            yield asked.popleft().result()
-            asked.extend(threads.submit(ask, item) for item in islice(source, 1))
+        pending = deque(threads.submit(call, item) for item in islice(source, 2 * _REQUESTS_AT_ONCE))
+        while pending:
+            yield pending.popleft().result()
+            pending.extend(threads.submit(call, item) for item in islice(source, 1))

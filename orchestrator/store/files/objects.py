@@ -1,8 +1,7 @@
-"""Files in an object store, by fsspec: one object a file.
+"""Files in an object store, through fsspec: one object per file.
 
-An object appears whole or not at all. Creating one on the condition that none of that name exists (`If-None-Match: *`
-on S3) makes the first writer win; `check` proves that a server honours the condition. Nothing is cached here: a
-listing or a read always asks the server.
+Writes of objects are atomic. A conditional create (`If-None-Match: *` on S3) makes the first writer win; `check`
+verifies that the server honours the condition. Listings and reads are not cached.
 """
 
 import time
@@ -16,7 +15,7 @@ from jobs.errors import BadInputError
 from orchestrator.store.files.base import Appender, Entry
 
 _OPTIONS: dict[str, dict[str, Any]] = {
-    # One request for a read, where s3fs asks for the size first by default.
+    # One request per read; by default, s3fs requests the size first.
     "s3": {"max_concurrency": 1, "config_kwargs": {"max_pool_connections": 32, "connect_timeout": 10}},
 }
 _TAKEN = {"PreconditionFailed", "412"}
@@ -73,7 +72,7 @@ class ObjectFiles:
                     return False
                 if code not in _UNDECIDED or attempt == _CREATE_ATTEMPTS:
                     raise
-                time.sleep(0.05 * 2**attempt)  # two writers at once: the server has refused this one for now
+                time.sleep(0.05 * 2**attempt)  # concurrent writers: the server asks to retry
             else:
                 return True
         raise AssertionError("unreachable: the loop ends by returning or raising")
@@ -124,7 +123,7 @@ class ObjectFiles:
         return f"{self._uri}/{path}"
 
     def appender(self, folder: str, name: str) -> Appender:
-        """A row of objects, one for each `append`: objects do not grow."""
+        """A sequence of objects, one per `append`, because objects cannot be appended to."""
         return _Segments(self, f"{folder}/{name}")
 
     def check(self) -> None:
@@ -158,7 +157,7 @@ class ObjectFiles:
 
     @contextmanager
     def _as_os_error(self, path: str) -> Iterator[None]:
-        """Vendors raise errors of their own for a network that fails; to the callers that is an `OSError`."""
+        """Convert vendor-specific errors to `OSError`."""
         try:
             yield
         except OSError:
@@ -172,7 +171,7 @@ class ObjectFiles:
 
 
 class _Segments:
-    """See `Appender`. The first lines are seen soon; a sweep of days leaves thousands of objects, not millions."""
+    """See `Appender`. The interval grows with age, so a sweep of days writes thousands of objects, not millions."""
 
     def __init__(self, files: ObjectFiles, stem: str) -> None:
         self._files = files
@@ -182,7 +181,7 @@ class _Segments:
 
     @property
     def interval_s(self) -> float:
-        """A hundredth of its age, between one second and half a minute."""
+        """1 % of its age, between 1 and 30 seconds."""
         return min(_LONGEST_INTERVAL_S, max(1.0, (time.monotonic() - self._opened_s) / 100))
 
     def append(self, content: bytes) -> None:
@@ -191,10 +190,10 @@ class _Segments:
         self._number += 1
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
 
 def _code(error: OSError) -> str:
-    """The server's own word for what went wrong; empty where there is none."""
+    """The server's error code; empty where there is none."""
     response = getattr(error.__cause__, "response", None)
     return str(response["Error"].get("Code", "")) if response else ""

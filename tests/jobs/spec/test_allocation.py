@@ -60,8 +60,8 @@ MALFORMED = [
     ({"kind": "predefined", "widths": {"conv1": 3}}, "methods.m.allocation", "go together"),
     ({"kind": "own", "choose": "no_such_package:f"}, "methods.m.allocation.choose", "no package"),
     ({"kind": "guided", "method": "l3"}, "", "guided by 'l3'; known: dense, m"),
-    ({"kind": "guided", "method": "dense"}, "", "finds no widths itself"),
-    ({"kind": "guided", "method": "m"}, "", "finds no widths itself"),
+    ({"kind": "guided", "method": "dense"}, "", "chooses no widths itself"),
+    ({"kind": "guided", "method": "m"}, "", "chooses no widths itself"),
     ({"kind": "guided", "method": "m", "model": "nett"}, "", "did you mean 'net'?"),
 ]
 
@@ -75,7 +75,7 @@ def test_faults(faults, allocation, path, words):
 @pytest.mark.parametrize("kind", ["global", "isomorphic", "best-score"])
 def test_integral_methods_have_no_scores_to_go_by(faults, kind):
     found = faults(kind, others={"i": {"kind": "integral", "allocation": kind}})
-    assert "goes by scores, and integral methods score no channels" in found["methods.i"]
+    assert "needs scores, and integral methods score no channels" in found["methods.i"]
 
 
 def test_written_widths_have_one_compression(load, faults):

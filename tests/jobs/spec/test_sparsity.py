@@ -66,7 +66,9 @@ def test_there_is_nothing_to_rewind_to_after_the_last_epoch(faults):
     assert "rewind to an earlier one than 99" in problem
 
 
-@pytest.mark.parametrize(("method", "said"), [(THIN, "rewinds single weights itself"), (SLIM, "a training of its own")])
+@pytest.mark.parametrize(
+    ("method", "said"), [(THIN, "rewinds single weights itself"), (SLIM, "a network that it trained itself")]
+)
 def test_the_protocol_that_rewinds_channels_is_not_for_what_has_other_weights(faults, method, said):
     (problem,) = faults({**method, "protocols": ["back"]}, protocols=WEIGHTS).values()
     assert said in problem
@@ -75,4 +77,4 @@ def test_the_protocol_that_rewinds_channels_is_not_for_what_has_other_weights(fa
 @pytest.mark.parametrize("method", [THIN, {**SLIM, "sparsify": {"kind": "soft-filter"}}])
 def test_what_counts_parameters_is_refused_for_other_targets(faults, method):
     (problem,) = faults(method, target="macs").values()
-    assert problem == "method new counts parameters; the target is macs; set target: parameters"
+    assert problem == "method new supports the target parameters only, not macs; set target: parameters"

@@ -58,4 +58,4 @@ def test_what_lists_no_groups_is_refused():
 
 def test_simulations_pretend_some_groups():
     params = permute()
-    assert len(params.branches(params.pretended())) > 1
+    assert len(params.branches(params.placeholder_measurements())) > 1

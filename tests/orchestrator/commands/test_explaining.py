@@ -38,7 +38,7 @@ def test_a_task_that_would_run_says_what_it_waits_for(path, capsys):
     train, convert = planned(path, StageKind.TRAIN), planned(path, StageKind.CONVERT)
     explain([convert.key], storage="", sweep=path)
     out = capsys.readouterr().out
-    assert f"{train.key[:12]} (train {train.label}): not stored, comes first" in out
+    assert f"{train.key[:12]} (train {train.label}): not stored, runs first" in out
     assert out.endswith("not stored\n")
     commit(path, train)
     explain([convert.key], storage="", sweep=path)
@@ -63,7 +63,7 @@ def test_a_task_that_only_a_journal_knows_is_told_of(path, capsys):
         journal.append("failed", **attempt, cause="bug", message="it broke", final=True, log="/x.log")
     explain([train.key[:6]], storage=store.uri, sweep=None)
     out = capsys.readouterr().out
-    assert out.startswith(f"{train.key}: not stored; --sweep names the sweep file")
+    assert out.startswith(f"{train.key}: not in the store; with --sweep")
     assert "attempt 1 in run 1 of tiny: failed (bug) on h after 1.0 s" in out
     explain([train.key], storage="", sweep=path)
     out = capsys.readouterr().out

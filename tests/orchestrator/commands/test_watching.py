@@ -82,7 +82,7 @@ def test_status_names_the_driver_that_lives(store, storage, capsys):
 
 def test_status_of_a_first_driver_that_still_plans(storage, capsys):
     with Lease.acquire(open_store(storage).files, "new"):
-        assert "held by a driver" in shown(capsys, "new", storage=storage)
+        assert "leased by a driver" in shown(capsys, "new", storage=storage)
 
 
 def test_status_of_a_sweep_that_is_not_there_names_those_that_are(store, storage):
@@ -102,7 +102,7 @@ def test_status_without_a_name_has_a_line_for_every_sweep(store, storage, capsys
 def test_status_takes_a_sweep_file(store, storage, capsys, tmp_path, tiny_sweep):
     path = tmp_path / "sweep.yaml"
     path.write_text(yaml.safe_dump(tiny_sweep | {"name": "s", "storage": storage}))
-    assert shown(capsys, str(path), storage="/no/such/store").startswith("s: no driver has begun")
+    assert shown(capsys, str(path), storage="/no/such/store").startswith("s: no driver has started")
 
 
 def test_watching_ends_with_the_driver(store, storage, capsys, monkeypatch):
@@ -149,7 +149,7 @@ def test_a_log_that_no_journal_names_is_shown_by_its_address(store, storage, cap
 def test_a_log_that_is_gone_is_said_to_be(store, storage, capsys):
     journalled(store, failed(1, "/gone.log"))
     watching.logs(KEY, storage=storage)
-    assert "/gone.log\nthis log is not there\n" in capsys.readouterr().out
+    assert "/gone.log\nthis log is missing\n" in capsys.readouterr().out
 
 
 def test_logs_of_a_task_tell_who_found_its_artifact_damaged(store, storage, capsys):
@@ -163,7 +163,7 @@ def test_logs_of_a_task_tell_who_found_its_artifact_damaged(store, storage, caps
 
 def test_the_beginning_of_two_keys_names_both(store, storage):
     journalled(store, failed(1), failed(1, key=OTHER))
-    with pytest.raises(BadInputError, match="the beginning of 2 keys"):
+    with pytest.raises(BadInputError, match="a prefix of 2 keys"):
         watching.logs("ab", storage=storage)
 
 
@@ -175,7 +175,7 @@ def test_logs_of_an_unknown_task_say_where_was_looked(store, storage):
 def test_retries_of_a_sweep_without_any_say_so(store, storage, capsys):
     journalled(store, attempt("succeeded", 1, reused=False), attempt("failed", 1, cause="bug", message="", final=True))
     watching.retries("s", storage=storage, as_json=False)
-    assert capsys.readouterr().out == "s: no attempt was tried again\n"
+    assert capsys.readouterr().out == "s: no attempt was retried\n"
     watching.retries("s", storage=storage, as_json=True)
     assert json.loads(capsys.readouterr().out) == {"sweep": "s", "retries": []}
 

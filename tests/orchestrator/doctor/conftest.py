@@ -1,4 +1,4 @@
-"""Machines as a doctor sees them."""
+"""Facts of healthy machines, for tests of the doctor."""
 
 from dataclasses import replace
 

@@ -8,10 +8,10 @@ import pytest
 from servers import free_port
 
 from orchestrator.commands.submitting import EXCLUDES
-from orchestrator.doctor.cluster import RefusedError, UnreachableError, look_by_dashboard, upload_sizes
+from orchestrator.doctor.cluster import RefusedError, UnreachableError, probe_by_dashboard, upload_sizes
 from orchestrator.doctor.facts import ProbeRequest
 
-QUESTION = ProbeRequest(storage="/tmp", tracking="sqlite:///unused.db", gpus=False)
+REQUEST = ProbeRequest(storage="/tmp", tracking="sqlite:///unused.db", gpus=False)
 
 
 class Refusing(BaseHTTPRequestHandler):
@@ -36,12 +36,12 @@ def refusing_dashboard() -> Iterator[str]:
 
 def test_a_dashboard_that_wants_a_token_is_known_by_its_refusal(refusing_dashboard):
     with pytest.raises(RefusedError, match="Missing authentication token"):
-        look_by_dashboard(refusing_dashboard, QUESTION)
+        probe_by_dashboard(refusing_dashboard, REQUEST)
 
 
 def test_an_address_where_nobody_answers_is_not_taken_for_a_refusal():
     with pytest.raises(UnreachableError) as caught:
-        look_by_dashboard(f"http://127.0.0.1:{free_port()}", QUESTION)
+        probe_by_dashboard(f"http://127.0.0.1:{free_port()}", REQUEST)
     assert not isinstance(caught.value, RefusedError)
 
 

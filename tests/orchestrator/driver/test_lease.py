@@ -1,4 +1,4 @@
-"""A driver's hold on its sweep: real leases in a folder, heartbeats every few milliseconds."""
+"""The lease of a running driver: real leases in a folder, heartbeats every few milliseconds."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ def store(tmp_path):
     return open_store(str(tmp_path))
 
 
-def hold_on(store, sweep="sweep", **changes) -> DriverLease:
+def lease_on(store, sweep="sweep", **changes) -> DriverLease:
     return DriverLease(store, Lease.acquire(store.files, sweep), beat_s=0.01, **changes)
 
 
@@ -28,50 +28,50 @@ def until(condition) -> None:
 
 
 def test_nobody_else_gets_the_sweep_until_it_is_released(store):
-    with hold_on(store) as hold:
-        assert hold.reason == ""
+    with lease_on(store) as lease:
+        assert lease.reason == ""
         with pytest.raises(LeaseHeldError, match=f"process {os.getpid()}"):
             Lease.acquire(store.files, "sweep")
     assert Lease.acquire(store.files, "sweep").term == LeaseTerm(sweep="sweep", number=2)
 
 
 def test_a_cancelled_sweep_is_a_request_to_stop_with_time_to_do_it(store):
-    with hold_on(store) as hold:
+    with lease_on(store) as lease:
         cancel(store.files, "sweep")
-        until(hold.should_stop)
-        assert (hold.reason, hold.hurried, hold.overdue()) == (CANCELLED, False, False)
-        assert hold.may_commit()
+        until(lease.should_stop)
+        assert (lease.reason, lease.hurried, lease.overdue()) == (CANCELLED, False, False)
+        assert lease.may_commit()
 
 
 def test_a_driver_that_was_followed_may_write_nothing_more(store):
-    with hold_on(store) as hold:
+    with lease_on(store) as lease:
         successor = LeaseTerm(sweep="sweep", number=2)
         assert store.files.create(successor.path, b"{}")
-        until(hold.should_stop)
-        assert (hold.reason, hold.lost, hold.hurried, hold.may_commit()) == (LOST, True, True, False)
-        assert hold.overdue()  # no time is given
+        until(lease.should_stop)
+        assert (lease.reason, lease.lost, lease.hurried, lease.may_commit()) == (LOST, True, True, False)
+        assert lease.overdue()  # no time is given
 
 
 def test_sigterm_is_a_request_to_stop_and_its_handler_goes_away_again(store):
     before = signal.getsignal(signal.SIGTERM)
-    with hold_on(store) as hold:
-        with hold.hearing_sigterm():
+    with lease_on(store) as lease:
+        with lease.stopping_on_sigterm():
             os.kill(os.getpid(), signal.SIGTERM)
-            until(hold.should_stop)
-        assert (hold.reason, hold.hurried) == (TERMINATED, True)
+            until(lease.should_stop)
+        assert (lease.reason, lease.hurried) == (TERMINATED, True)
     assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_stop_after_a_cancel_makes_it_hurry(store):
-    with hold_on(store) as hold:
-        hold.stop(CANCELLED)
-        hold.stop(TERMINATED)
-        hold.stop(CANCELLED)
-        assert hold.reason == TERMINATED
+    with lease_on(store) as lease:
+        lease.stop(CANCELLED)
+        lease.stop(TERMINATED)
+        lease.stop(CANCELLED)
+        assert lease.reason == TERMINATED
 
 
 def test_the_drivers_of_one_cluster_see_what_each_other_wants(store):
-    with hold_on(store, "mine", priority=1) as mine, hold_on(store, "other") as other, hold_on(store, "far") as far:
+    with lease_on(store, "mine", priority=1) as mine, lease_on(store, "other") as other, lease_on(store, "far") as far:
         mine.tell(cluster="c", demand={"gpu": 8.0})
         other.tell(cluster="c", demand={"gpu": 3.0})
         far.tell(cluster="elsewhere", demand={"gpu": 99.0})
@@ -79,6 +79,6 @@ def test_the_drivers_of_one_cluster_see_what_each_other_wants(store):
         until(lambda: mine.claims("gpu")[1].demand == 3.0)
         claims = [(claim.sweep, claim.priority, claim.demand) for claim in mine.claims("gpu")]
         assert claims == [("mine", 1, 8.0), ("other", 0, 3.0)]
-    with hold_on(store, "mine") as again:
+    with lease_on(store, "mine") as again:
         again.tell(cluster="c", demand={})
         assert len(again.claims("gpu")) == 1  # the other has ended

@@ -12,7 +12,7 @@ from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Lane, Scheduler
 
 
-def machine_of(tasks) -> Scheduler:
+def scheduler_of(tasks) -> Scheduler:
     return Scheduler(tasks, list(tasks), limits=dict.fromkeys(Lane, 4))
 
 
@@ -39,14 +39,14 @@ class Recorder:
 
 
 def test_it_runs_to_the_end_and_counts_what_was_computed():
-    summary = driven(machine_of(plain_tasks(5)), backend_of(succeed))
+    summary = driven(scheduler_of(plain_tasks(5)), backend_of(succeed))
     # One of the five came back as reused: another driver had committed it.
     assert (summary.computed, summary.complete, summary.blocked, summary.stopped) == (4, True, 0, "")
 
 
 def test_observers_are_told_at_once_and_of_every_outcome():
     recorder = Recorder()
-    driven(machine_of(plain_tasks(5)), backend_of(succeed), recorder)
+    driven(scheduler_of(plain_tasks(5)), backend_of(succeed), recorder)
     assert recorder.batches == [0, 2, 2, 1]  # two slots
 
 
@@ -59,7 +59,7 @@ def test_a_failure_is_in_the_summary_and_the_sweep_is_not_complete():
             return Failed(key=bad, cause=Cause.BUG, message="broken", log="/log")
         return succeed(attempt)
 
-    summary = driven(machine_of(tasks), backend_of(outcome))
+    summary = driven(scheduler_of(tasks), backend_of(outcome))
     assert not summary.complete
     assert [failure.message for failure in summary.failures] == ["broken"]
 
@@ -71,7 +71,7 @@ def test_a_transient_fault_is_waited_out():
         return succeed(replace(attempt, task=replace(attempt.task, params=PlainParams(named={"n": 1}))))
 
     backend = backend_of(outcome)
-    summary = driven(machine_of(plain_tasks(1)), backend)
+    summary = driven(scheduler_of(plain_tasks(1)), backend)
     assert summary.complete
     assert summary.retries == {Cause.TRANSIENT: 2}
     assert backend.now_s >= 0.5 + 1.0  # the least that two back-offs take
@@ -88,19 +88,19 @@ def test_a_damaged_artifact_is_put_aside_before_it_is_made_again():
             return Failed(key=reader.key, cause=Cause.CORRUPT, message="damaged", damaged=source.key)
         return succeed(attempt)
 
-    scheduler = machine_of({source.key: source, reader.key: reader})
-    summary = driven(scheduler, backend_of(outcome), put_aside=events.append)
+    scheduler = scheduler_of({source.key: source, reader.key: reader})
+    summary = driven(scheduler, backend_of(outcome), quarantine=events.append)
     assert events == [StageKind.SCORE, StageKind.PRUNE, source.key, StageKind.SCORE, StageKind.PRUNE]
     assert summary.complete
 
 
-def test_a_machine_that_was_stopped_says_why():
+def test_a_scheduler_that_was_stopped_says_why():
     class Stopper:
         def update(self, scheduler, outcomes) -> None:
             if outcomes:
                 scheduler.stop("enough")
 
-    summary = driven(machine_of(plain_tasks(9)), backend_of(succeed), Stopper())
+    summary = driven(scheduler_of(plain_tasks(9)), backend_of(succeed), Stopper())
     assert (summary.complete, summary.stopped) == (False, "enough")
 
 
@@ -117,7 +117,7 @@ def test_a_damaged_artifact_that_cannot_be_put_aside_ends_no_sweep():
     def full(key):
         raise OSError("No space left on device")
 
-    scheduler = machine_of({task.key: task for task in (source, reader, other)})
-    summary = driven(scheduler, backend_of(outcome), put_aside=full)
+    scheduler = scheduler_of({task.key: task for task in (source, reader, other)})
+    summary = driven(scheduler, backend_of(outcome), quarantine=full)
     assert [failure.key for failure in summary.failures] == [reader.key]
     assert scheduler.state_of(other.key) is TaskState.DONE

@@ -1,4 +1,4 @@
-"""How much is in flight, and how a run is stopped: on the simulated backend, with a hold that a test moves."""
+"""In-flight limits, and how a run is stopped: on the simulated backend, with a test double of the lease."""
 
 from plain_tasks import plain_task, plain_tasks
 
@@ -12,8 +12,8 @@ from orchestrator.scheduling.scheduler import Lane, Scheduler
 from orchestrator.scheduling.sharing import Claim
 
 
-class HoldDouble:
-    """Says what a test wants; records what it is asked."""
+class LeaseDouble:
+    """A driver's lease whose state a test sets; records calls."""
 
     def __init__(self, reason="", others=()):
         self.reason = reason
@@ -39,7 +39,7 @@ class HoldDouble:
         self.asked += 1
 
 
-def run(hold, count=50, on_update=lambda scheduler, outcomes: None):
+def run(lease, count=50, on_update=lambda scheduler, outcomes: None):
     backend = SimulatedBackend(
         Slots(cpus=10.0, gpus=0.0),
         duration_s=lambda attempt: 1.0,
@@ -53,7 +53,7 @@ def run(hold, count=50, on_update=lambda scheduler, outcomes: None):
         def update(self, scheduler, outcomes):
             on_update(scheduler, outcomes)
 
-    observers = [Watcher(), Steering(hold, backend, clock=lambda: backend.now_s)]
+    observers = [Watcher(), Steering(lease, backend, clock=lambda: backend.now_s)]
     attempts = scheduler.start(frozenset(), {})
     return scheduler, drive(scheduler, attempts, backend, observers, clock=lambda: backend.now_s)
 
@@ -69,40 +69,40 @@ def test_what_could_be_started_counts_so_that_it_is_asked_for():
 
 
 def test_a_sweep_alone_runs_to_its_end():
-    _, summary = run(HoldDouble())
+    _, summary = run(LeaseDouble())
     assert summary.complete
 
 
 def test_another_sweep_on_the_cluster_gets_its_half():
-    hold, seen = HoldDouble(others=[Claim(sweep="other", priority=0, demand=100.0)]), []
-    run(hold, on_update=lambda scheduler, outcomes: seen.append(scheduler.limits[Lane.CPU]))
+    lease, seen = LeaseDouble(others=[Claim(sweep="other", priority=0, demand=100.0)]), []
+    run(lease, on_update=lambda scheduler, outcomes: seen.append(scheduler.limits[Lane.CPU]))
     assert seen[0] == 20.0  # before anything of the other is known
     assert set(seen[1:-1]) == {5.0}
 
 
 def test_a_cancelled_run_asks_its_tasks_to_stop_and_then_makes_them():
-    hold = HoldDouble()
+    lease = LeaseDouble()
 
     def cancel_soon(scheduler, outcomes):
         if outcomes:
-            hold.reason = CANCELLED
+            lease.reason = CANCELLED
 
-    scheduler, summary = run(hold, on_update=cancel_soon)
-    assert (hold.asked, summary.complete, summary.stopped) == (1, False, CANCELLED)
+    scheduler, summary = run(lease, on_update=cancel_soon)
+    assert (lease.asked, summary.complete, summary.stopped) == (1, False, CANCELLED)
     assert summary.failures == ()  # cut short, not failed
     assert 0 < summary.computed < 50
     assert scheduler.in_flight == 0
 
 
 def test_a_driver_that_lost_its_lease_raises_no_flag_for_its_successor():
-    hold = HoldDouble()
+    lease = LeaseDouble()
 
     def lose(scheduler, outcomes):
         if outcomes:
-            hold.reason = LOST
+            lease.reason = LOST
 
-    _, summary = run(hold, on_update=lose)
-    assert (hold.asked, summary.stopped) == (0, LOST)
+    _, summary = run(lease, on_update=lose)
+    assert (lease.asked, summary.stopped) == (0, LOST)
 
 
 def test_a_failure_that_is_the_tasks_own_counts_even_while_stopping():

@@ -214,7 +214,7 @@ def test_only_networks_that_lost_channels_can_be_repaired(plan, method):
 
 
 def test_a_reconstruction_has_no_scores_for_an_allocation(plan):
-    with pytest.raises(InvalidFileError, match="allocation global looks at scores, which a reconstruction does not"):
+    with pytest.raises(InvalidFileError, match="allocation global needs scores, which a reconstruction does not"):
         plan("methods.thinet={kind: reconstruction, how: thinet, allocation: global}")
 
 

@@ -8,7 +8,7 @@ from planned import ENVIRONMENT, curve_of
 from jobs.artifact import Manifest
 from jobs.load import load_sweep
 from orchestrator.planning import plan_sweep
-from orchestrator.results.lineage import TaskFacts, ancestry, network_behind, settings_of
+from orchestrator.results.lineage import TaskFacts, ancestry, settings_of, source_network
 
 METHODS = {
     "dense": {"kind": "dense"},
@@ -83,12 +83,12 @@ class TestAncestry:
         key, stages = curve_of(made, "integral").points[0].key, []
         while key:
             stages.append(made.tasks[key].stage.value)
-            key = network_behind(manifest_of(made.tasks[key]))
+            key = source_network(manifest_of(made.tasks[key]))
         assert stages == ["evaluate", "prune", "permute", "convert", "train"]
 
     def test_manifests_of_version_0_1_have_their_inputs_in_the_identity(self):
         value = manifest_of_version_0_1(inputs={"network": "ab"})
-        assert network_behind(value) == "ab"
+        assert source_network(value) == "ab"
         assert TaskFacts.of_manifest(value).inputs == {"network": "ab"}
 
 

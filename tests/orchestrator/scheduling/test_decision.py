@@ -44,9 +44,9 @@ def test_a_damaged_input_is_named_and_made_again_first():
 @pytest.mark.parametrize(
     ("cause", "changes", "reason"),
     [
-        (Cause.BUG, {}, "a failure of this kind (bug) is not tried again"),
+        (Cause.BUG, {}, "failures of this kind (bug) are not retried"),
         (Cause.TRANSIENT, {"count": RETRIES[Cause.TRANSIENT] + 1}, "it has failed 6 times for this cause"),
-        (Cause.CORRUPT, {"damaged_is_ours": False}, "no task of this sweep makes the damaged input"),
+        (Cause.CORRUPT, {"damaged_is_ours": False}, "no task of this sweep computes the damaged input"),
         (
             Cause.OUT_OF_MEMORY,
             {"count": RETRIES[Cause.OUT_OF_MEMORY], "resources": Resources(num_gpus=1.0), "failure": {"on_gpu": True}},

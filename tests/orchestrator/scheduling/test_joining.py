@@ -57,7 +57,7 @@ def run_all(state, attempts, outcome=succeeded):
     return ran
 
 
-class TestMachine:
+class TestScheduler:
     def test_they_run_between_what_measured_them_and_what_joins_them(self):
         state = scheduler()
         ran = run_all(state, state.start(frozenset(), {}))
@@ -251,7 +251,7 @@ def test_a_simulation_pretends_what_is_measured(joining):
     state = scheduler(tasks, joining.key)
 
     def outcome(attempt):
-        measured = joining.params.pretended() if attempt.task.key == joining.params.source else {}
+        measured = joining.params.placeholder_measurements() if attempt.task.key == joining.params.source else {}
         return Succeeded(key=attempt.task.key, measurements=measured, duration_s=1.0)
 
     backend = SimulatedBackend(Slots(cpus=9.0, gpus=0.0), duration_s=lambda attempt: 1.0, outcome=outcome)

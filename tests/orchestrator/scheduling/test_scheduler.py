@@ -183,7 +183,7 @@ def test_a_failed_order_task_blocks_the_permutation():
     assert (state.state_of(targets[0]), state.finished) == (TaskState.BLOCKED, True)
 
 
-def test_a_stopped_machine_waits_for_what_runs_and_submits_nothing():
+def test_a_stopped_scheduler_waits_for_what_runs_and_submits_nothing():
     tasks, targets = chain()
     state = scheduler(tasks, targets)
     (first,) = state.start(frozenset(), {})
@@ -212,7 +212,7 @@ def test_what_a_committed_source_has_measured_must_be_told():
 
 
 def only(stage=StageKind.SCORE, num_gpus=0.0, **changes):
-    """A machine with one running task, and that task."""
+    """A scheduler with one running task, and that task."""
     each = replace(task(stage, num_gpus=num_gpus), **changes)
     state = scheduler({each.key: each}, [each.key])
     state.start(frozenset(), {})
@@ -307,7 +307,7 @@ def test_a_damaged_artifact_of_nobody_is_a_failure():
     assert state.state_of(each.key) is TaskState.FAILED
 
 
-def test_a_stopped_machine_leaves_what_was_cut_short_for_the_next_run():
+def test_a_stopped_scheduler_leaves_what_was_cut_short_for_the_next_run():
     state, each = only()
     state.stop("cancelled")
     state.step([failed(each, Cause.CANCELLED)])

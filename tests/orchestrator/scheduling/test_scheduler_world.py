@@ -1,4 +1,4 @@
-"""The machine in a small world of its own: a store, workers, drivers that die, artifacts that rot.
+"""The scheduler in a small simulated world: a store, workers, drivers that die, artifacts that get damaged.
 
 Whatever Hypothesis lets happen, and in whatever order: no task runs before its inputs were committed, none is computed
 again while its artifact is whole, and once the faults stop every result comes to be.
@@ -35,7 +35,7 @@ def plan(numbers: int, joining=lambda trained, converted: permute_task(converted
 
 @dataclass
 class World:
-    """What would be there if the machine's sweep were real."""
+    """A model of the store, workers and drivers around the scheduler."""
 
     tasks: dict
     targets: list
@@ -76,7 +76,7 @@ class World:
         return Succeeded(key=each.key, measurements=measured, duration_s=1.0)
 
     def put_aside(self, outcome, scheduler):
-        """What a driver does before it tells the machine of a damaged artifact."""
+        """What a driver does before it reports a damaged artifact to the scheduler."""
         if isinstance(outcome, Failed) and outcome.cause is Cause.CORRUPT:
             self.rotten.discard(outcome.damaged)
         return outcome

@@ -9,7 +9,7 @@ from plain_tasks import plain_tasks
 from jobs.outcome import Cause, Failed, Succeeded
 from jobs.stages.table import StageKind
 from orchestrator.backends import SimulatedBackend, Slots
-from orchestrator.driver.journalling import JournalKeeper
+from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.run import drive
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Lane, Scheduler
@@ -146,7 +146,7 @@ def test_its_json_has_every_field_and_only_plain_values():
     assert value["failed_tasks"][0]["cause"] == "preempted"
 
 
-def test_the_replay_ends_where_the_machine_ended(tmp_path):
+def test_the_replay_ends_where_the_scheduler_ended(tmp_path):
     tasks = plain_tasks(40)
 
     def outcome(attempt):
@@ -163,7 +163,7 @@ def test_the_replay_ends_where_the_machine_ended(tmp_path):
     with store.open_journal("s", "driver") as journal:
         journal.append("start", term=1)
         attempts = scheduler.start(frozenset(), {})
-        drive(scheduler, attempts, backend, [JournalKeeper(journal)], clock=lambda: backend.now_s)
+        drive(scheduler, attempts, backend, [JournalWriter(journal)], clock=lambda: backend.now_s)
     found = status_of("s", store.read_journal("s"), driver=None, gpu_hours_cap=None, now_s=0.0)
     replayed = Counter(
         {TaskState(state): getattr(stage(found, StageKind.SCORE), state) for state in ("done", "failed", "reused")}

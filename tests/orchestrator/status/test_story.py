@@ -5,7 +5,7 @@ import json
 from jobs.resources import Resources
 from orchestrator.scheduling.decision import Decision
 from orchestrator.scheduling.retry import Retry
-from orchestrator.status import keys_told_of, past_attempts, retries_of, story_of
+from orchestrator.status import past_attempts, related_keys, retries_of, story_of
 
 GIB = 2**30
 START = {"kind": "start", "at_s": 1.0, "term": 1}
@@ -76,7 +76,7 @@ def test_attempts_of_several_sweeps_stand_in_the_order_of_time():
 def test_a_damaged_artifact_knows_who_found_it():
     reader = failure(3.0, key="reader", cause="corrupt", resources=ASKED, retry=again(damaged="k"), reason="")
     (found,) = past_attempts("s", [reader])
-    assert keys_told_of(found) == ("reader", "k")
+    assert related_keys(found) == ("reader", "k")
     told = story(success(2.0), reader, success(4.0))
     assert [each.ended_s for each in told.attempts] == [2.0, 4.0]
     assert [each.key for each in told.damage] == ["reader"]
@@ -84,7 +84,7 @@ def test_a_damaged_artifact_knows_who_found_it():
 
 def test_an_attempt_is_part_of_its_own_story_only_where_nothing_was_damaged():
     (attempt,) = past_attempts("s", [failure(1.0, resources=ASKED, retry=again(), reason="")])
-    assert keys_told_of(attempt) == ("k",)
+    assert related_keys(attempt) == ("k",)
 
 
 def test_retries_are_the_failures_that_were_not_the_last_word_oldest_first():

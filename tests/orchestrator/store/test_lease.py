@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from orchestrator.store import Fence, Lease, LeaseHeldError, LeaseTerm, Standing, Watch, active_leases, cancel
-from orchestrator.store.lease import living
-from orchestrator.store.terms import newest_term, read_holding
+from orchestrator.store import Fence, Lease, LeaseHeldError, LeaseState, LeaseTerm, Watch, active_leases, cancel
+from orchestrator.store.lease import live_leases
+from orchestrator.store.terms import newest_term, read_lease
 
 TTL_S = 30.0
 
@@ -72,7 +72,7 @@ def test_a_silent_holder_is_followed_after_its_time_to_live(acquire, clock):
     first = acquire()
     second = acquire()
     assert TTL_S <= clock.now_s < TTL_S + 1
-    assert (first.renew(), second.renew()) == (Standing.LOST, Standing.HELD)
+    assert (first.renew(), second.renew()) == (LeaseState.LOST, LeaseState.HELD)
 
 
 def test_a_holder_that_gives_a_sign_is_not_waited_for(acquire, clock):
@@ -86,7 +86,7 @@ def test_a_holder_that_gives_a_sign_is_not_waited_for(acquire, clock):
     with pytest.raises(LeaseHeldError, match=f"process {os.getpid()} on .* since .* `orchard cancel s "):
         acquire(sleep=sleep)
     assert clock.now_s < 10
-    assert holder.renew() is Standing.HELD
+    assert holder.renew() is LeaseState.HELD
 
 
 def test_of_two_that_wait_for_a_dead_holder_one_gets_the_sweep(acquire, clock):
@@ -100,19 +100,19 @@ def test_of_two_that_wait_for_a_dead_holder_one_gets_the_sweep(acquire, clock):
 
     with pytest.raises(LeaseHeldError):
         acquire(sleep=sleep)
-    assert others[0].renew() is Standing.HELD
+    assert others[0].renew() is LeaseState.HELD
 
 
 def test_a_holder_whose_process_is_gone_is_followed_at_once(files, clock, acquire):
     script = (
         "import sys; from orchestrator.store import Lease; from orchestrator.store.files import FolderFiles\n"
-        "lease = Lease.acquire(FolderFiles(sys.argv[1]), 's'); print(lease._holding.to_bytes().decode())"
+        "lease = Lease.acquire(FolderFiles(sys.argv[1]), 's'); print(lease._record.to_bytes().decode())"
     )
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True, check=True)
     term = LeaseTerm(sweep="s", number=1)
     files.create(term.path, done.stdout.encode())
-    if not read_holding(files, term).process:
+    if not read_lease(files, term).process:
         pytest.skip("this system does not tell its processes apart")
     assert acquire().term.number == 2
     assert clock.now_s == 0
@@ -120,7 +120,7 @@ def test_a_holder_whose_process_is_gone_is_followed_at_once(files, clock, acquir
 
 def test_another_machine_with_the_same_process_number_is_not_taken_for_dead(files, clock, acquire):
     holder = acquire()
-    elsewhere = replace(holder._holding, process="other-boot pid:[1] 1 1", pid=1)
+    elsewhere = replace(holder._record, process="other-boot pid:[1] 1 1", pid=1)
     files.replace(holder.term.path, elsewhere.to_bytes())
     acquire()
     assert clock.now_s >= TTL_S
@@ -135,7 +135,7 @@ def test_the_waiting_time_is_the_holders_own(files, clock):
 def test_a_create_whose_answer_was_lost_is_recognised(files, acquire, monkeypatch):
     create = files.create
     monkeypatch.setattr(files, "create", lambda path, content: create(path, content) and False)
-    assert acquire().renew() is Standing.HELD
+    assert acquire().renew() is LeaseState.HELD
 
 
 def test_a_damaged_term_counts_and_is_followed(files, clock, acquire):
@@ -147,9 +147,9 @@ def test_a_damaged_term_counts_and_is_followed(files, clock, acquire):
 def test_a_cancelled_driver_learns_it_and_the_next_is_not_cancelled(files, acquire):
     lease = acquire()
     assert cancel(files, "s").term == lease.term
-    assert lease.renew() is Standing.CANCELLED
+    assert lease.renew() is LeaseState.CANCELLED
     lease.release()
-    assert acquire().renew() is Standing.HELD
+    assert acquire().renew() is LeaseState.HELD
 
 
 def test_there_may_be_nothing_to_cancel(files, acquire):
@@ -167,10 +167,10 @@ def test_a_store_that_is_away_for_too_long_ends_a_lease(files, clock, acquire, m
     with monkeypatch.context() as patch:
         patch.setattr(files, "names", away)
         clock.now_s = TTL_S
-        assert lease.renew() is Standing.HELD
+        assert lease.renew() is LeaseState.HELD
         clock.now_s = TTL_S + 1
-        assert lease.renew() is Standing.LOST
-    assert lease.renew() is Standing.LOST
+        assert lease.renew() is LeaseState.LOST
+    assert lease.renew() is LeaseState.LOST
 
 
 def test_a_full_disk_ends_no_lease_unless_another_follows(files, clock, acquire, monkeypatch):
@@ -182,15 +182,15 @@ def test_a_full_disk_ends_no_lease_unless_another_follows(files, clock, acquire,
     with monkeypatch.context() as patch:
         patch.setattr(files, "replace", full)
         clock.now_s = 3 * TTL_S
-        assert lease.renew() is Standing.HELD
+        assert lease.renew() is LeaseState.HELD
         acquire()
-        assert lease.renew() is Standing.LOST
+        assert lease.renew() is LeaseState.LOST
 
 
 def test_a_driver_that_has_lost_releases_nothing(files, acquire):
     first, second = acquire(), acquire()
     first.release()
-    assert second.renew() is Standing.HELD
+    assert second.renew() is LeaseState.HELD
     assert [held.term for held in active_leases(files)] == [second.term]
 
 
@@ -248,9 +248,9 @@ def test_the_living_are_told_from_the_dead(files, clock, acquire):
         clock.sleep(seconds)
         beating.renew()
 
-    assert [held.term.sweep for held in living(files, clock=clock, sleep=sleep)] == ["beating"]
+    assert [held.term.sweep for held in live_leases(files, clock=clock, sleep=sleep)] == ["beating"]
     assert clock.now_s >= TTL_S
-    assert silent.renew() is Standing.HELD
+    assert silent.renew() is LeaseState.HELD
 
 
 def test_what_drivers_tell_each_other_is_read_back(files, acquire):
@@ -291,10 +291,10 @@ class Drivers(RuleBasedStateMachine):
         self.clocks[who].now_s += passed_s
         lease = self.leases[who]
         if lease is not None:
-            standing = lease.renew(step=1)
+            state = lease.renew(step=1)
             newest, _ = newest_term(self.files, "s")
-            assert (standing is Standing.LOST) == (newest != lease.term)
-            if standing is Standing.LOST:
+            assert (state is LeaseState.LOST) == (newest != lease.term)
+            if state is LeaseState.LOST:
                 self.leases[who] = None
 
     @rule(who=st.integers(0, 2))
@@ -366,4 +366,4 @@ def test_two_drivers_that_interleave_at_every_request_never_both_hold(data):
     at_work = False
     assert len({lease.term for lease in winners}) == len(winners)
     assert sum(Fence(files, lease.term).may_commit() for lease in winners) == 1
-    assert sum(lease.renew() is Standing.HELD for lease in winners) == 1
+    assert sum(lease.renew() is LeaseState.HELD for lease in winners) == 1

@@ -19,7 +19,7 @@ from jobs.outcome import Cause, Failed, Succeeded
 from jobs.resources import Resources
 from jobs.stages.table import StageKind
 from orchestrator.backends.ray_cluster import RayBackend
-from orchestrator.backends.ray_cluster.worker import Workplace, execute
+from orchestrator.backends.ray_cluster.worker import WorkerConfig, execute
 from orchestrator.store import Lease, open_store
 from workers.attempt.entry import Provenance
 from workers.stages import Product
@@ -34,7 +34,7 @@ QUICK_TO_NOTICE = {"health_check_initial_delay_ms": 0, "health_check_period_ms":
 """Lost nodes are struck off after a second, not after fifteen."""
 
 
-def do(task, place):
+def do(task, config):
     """Runs a stage that does what its task's params say."""
 
     def stage(context):
@@ -52,7 +52,7 @@ def do(task, place):
 
     if task.params.do == "raise outside":
         raise RuntimeError("outside of run_task")
-    return execute(task, place, stage_of=lambda kind: stage)
+    return execute(task, config, stage_of=lambda kind: stage)
 
 
 @pytest.fixture(scope="module")
@@ -215,10 +215,10 @@ def test_a_lost_node_preempts_what_ran_on_it_and_all_else_goes_on(backend, clust
 
 def test_the_workers_of_a_driver_that_lost_its_sweep_commit_nothing(backend, cluster, tmp_path):
     store = open_store(tmp_path / "store")
-    place = Workplace(storage=store.uri, provenance=Provenance(), term=Lease.acquire(store.files, "sweep").term)
+    config = WorkerConfig(storage=store.uri, provenance=Provenance(), term=Lease.acquire(store.files, "sweep").term)
     task = doing("commit late")
-    follow = ray.remote(lambda: store.files.create(replace(place.term, number=2).path, b"{}"))
-    before, after = (ray.remote(lambda: do(task, place)) for _ in range(2))
+    follow = ray.remote(lambda: store.files.create(replace(config.term, number=2).path, b"{}"))
+    before, after = (ray.remote(lambda: do(task, config)) for _ in range(2))
     assert isinstance(ray.get(before.remote()), Succeeded)
     store.files.delete(f"manifests/{task.key[:2]}/{task.key}.json")
     ray.get(follow.remote())
@@ -246,7 +246,7 @@ def test_the_kinds_of_nodes_are_those_that_are_there(backend):
 
 
 def test_more_memory_than_any_node_has_waits(backend):
-    """The machine refuses such requests by `node_kinds`; here it is seen that the request arrives at Ray at all."""
+    """`check_feasible` rejects such requests by `node_kinds`; this test shows that the request reaches Ray."""
     greedy = attempt(doing("greedy"), resources=Resources(memory_bytes=1 << 50))
     backend.submit([greedy])
     assert backend.wait(1.0) == []

@@ -9,7 +9,7 @@ from stored_sweeps import stored_sweep
 
 from jobs.errors import BadInputError, OrchardError
 from jobs.stages.table import StageKind
-from orchestrator.commands.keeping import collect_garbage, verify
+from orchestrator.commands.maintenance import collect_garbage, verify
 from orchestrator.store import Lease, open_store
 from orchestrator.store.artifacts import checkpoint_path, manifest_path
 
@@ -105,7 +105,7 @@ class TestGarbage:
         assert store.present(sweep.tasks) == sweep.tasks.keys()
         out = capsys.readouterr().out
         assert f"artifacts:              {len(sweep.tasks)} " in out
-        assert "nothing was removed; --delete removes it" in out
+        assert "nothing was deleted; add --delete to delete it" in out
         assert store.sweeps() == ["tiny"]
 
     def test_what_is_young_stays(self, store, sweep):
@@ -129,7 +129,7 @@ class TestGarbage:
         age(store)
         gc(store, forget=("other",))
         assert other.tasks.keys() <= store.present(other.tasks)
-        assert "all artifacts stay" in capsys.readouterr().out
+        assert "all artifacts are kept" in capsys.readouterr().out
 
     def test_leftovers_go_and_what_is_in_use_stays(self, store, sweep):
         done, gone = next(iter(sweep.tasks)), "f" * 32
@@ -158,8 +158,8 @@ class TestGarbage:
         assert Lease.acquire(store.files, "tiny").term.number == 4
 
     def test_beside_a_running_driver_what_is_younger_than_it_stays(self, store, sweep, other, monkeypatch, capsys):
-        began_an_hour_ago = replace(Lease.acquire(store.files, "other")._holding, since_s=time.time() - 3600)
-        monkeypatch.setattr("orchestrator.commands.keeping.living", lambda files: [began_an_hour_ago])
+        began_an_hour_ago = replace(Lease.acquire(store.files, "other")._record, since_s=time.time() - 3600)
+        monkeypatch.setattr("orchestrator.commands.maintenance.live_leases", lambda files: [began_an_hour_ago])
         age(store, hours=24.5)  # a day before now, but not a day before the driver began
         gc(store, forget=("tiny",))
         assert store.present(sweep.tasks) == sweep.tasks.keys()
@@ -167,7 +167,7 @@ class TestGarbage:
 
     def test_a_running_sweep_cannot_be_forgotten(self, store, sweep, monkeypatch):
         lease = Lease.acquire(store.files, "tiny")
-        monkeypatch.setattr("orchestrator.commands.keeping.living", lambda files: [lease._holding])
+        monkeypatch.setattr("orchestrator.commands.maintenance.live_leases", lambda files: [lease._record])
         with pytest.raises(BadInputError, match="orchard cancel tiny"):
             gc(store, forget=("tiny",))
 
@@ -183,26 +183,27 @@ class TestGarbage:
             store.write_sweep("new", {**sweep.record.to_json(), "name": "new"})
             return clearable(*arguments)
 
-        from orchestrator.commands import keeping
+        from orchestrator.commands import maintenance
 
-        clearable = keeping.clearable
-        monkeypatch.setattr(keeping, "clearable", begin)
-        with pytest.raises(OrchardError, match="began meanwhile"):
+        clearable = maintenance.clearable
+        monkeypatch.setattr(maintenance, "clearable", begin)
+        with pytest.raises(OrchardError, match="started meanwhile"):
             gc(store, forget=("tiny",))
         assert store.present(sweep.tasks) == sweep.tasks.keys()
 
     def test_a_file_that_a_commit_took_up_again_stays(self, store, sweep, monkeypatch):
-        from orchestrator.commands import keeping
 
         age(store)
         key = next(iter(sweep.tasks))
         blob = blob_of(store, key, "own")
-        clear = keeping.clear
+        from orchestrator.commands import maintenance
+
+        clear = maintenance.clear
 
         def commit_and_clear(*arguments):
             store._keep_blob(blob.rpartition("/")[2], key.encode())
             clear(*arguments)
 
-        monkeypatch.setattr(keeping, "clear", commit_and_clear)
+        monkeypatch.setattr(maintenance, "clear", commit_and_clear)
         gc(store, forget=("tiny",))
         assert [entry.path for entry in store.files.walk("blobs")] == [blob]

@@ -1,4 +1,4 @@
-"""Looks around on the machine that it runs on: versions, the store, MLflow, GPUs. Knows no cluster, judges nothing."""
+"""Collects the facts of the machine that it runs on: versions, access to the store and MLflow, GPUs."""
 
 import os
 import platform
@@ -15,21 +15,21 @@ from orchestrator.tracking import address
 _PACKAGES = ("ray", "torch", "orchard")
 
 
-def look_around(question: ProbeRequest) -> HostFacts:
-    """Everything that can be seen of this machine. Writes a probe to the store and removes it."""
-    gpus, gpu_problem = _gpus() if question.gpus else (None, "")
+def probe_host(request: ProbeRequest) -> HostFacts:
+    """Collect the facts of this machine. Writes a test file to the store and removes it."""
+    gpus, gpu_problem = _gpus() if request.gpus else (None, "")
     return HostFacts(
         name=socket.gethostname(),
         versions={"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
-        storage_problem=_storage_problem(question.storage),
-        free_bytes=_free_bytes(question.storage),
+        storage_problem=_storage_problem(request.storage),
+        free_bytes=_free_bytes(request.storage),
         gpus=gpus,
         gpu_problem=gpu_problem,
     )
 
 
 def tracking_problem(uri: str) -> str:
-    """Why MLflow cannot be logged to from here; empty where it can. Makes no database."""
+    """Why this machine cannot log to MLflow; empty where it can. Creates no database."""
     uri = address.resolved(uri)
     if path := address.sqlite_path(uri):
         folder = _nearest(path.parent)
@@ -43,9 +43,9 @@ def tracking_problem(uri: str) -> str:
 
 
 def _storage_problem(storage: str) -> str:
-    """What hinders a write of the store's own kind: a new file appears whole, and a second writer does not replace it.
+    """Why the store cannot be written atomically from this machine; empty where it can.
 
-    Whatever an object store's client raises is the answer here, so nothing is let through.
+    Clients of object stores raise errors of many types, so every exception is reported.
     """
     try:
         open_store(storage).files.check()

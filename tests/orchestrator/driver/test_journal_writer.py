@@ -6,7 +6,7 @@ from jobs.outcome import Cause, Failed, Succeeded, Usage
 from jobs.resources import Resources
 from jobs.stages.table import StageKind
 from orchestrator.backends import SimulatedBackend, Slots
-from orchestrator.driver.journalling import JournalKeeper, cost_model_of
+from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
 from orchestrator.driver.run import drive
 from orchestrator.scheduling.scheduler import Lane, Scheduler
 from orchestrator.store import open_store
@@ -25,7 +25,7 @@ def journalled(tmp_path, outcome, count=1):
     store = open_store(str(tmp_path))
     with store.open_journal("sweep", "driver") as journal:
         attempts = scheduler.start(frozenset(), {})
-        drive(scheduler, attempts, backend, [JournalKeeper(journal)], clock=lambda: backend.now_s)
+        drive(scheduler, attempts, backend, [JournalWriter(journal)], clock=lambda: backend.now_s)
     return list(store.read_journal("sweep"))
 
 
@@ -72,7 +72,7 @@ def test_every_attempt_is_there_with_what_it_asked_for_and_what_followed(tmp_pat
     assert (third["retry"], third["final"], third["reason"]) == (
         None,
         True,
-        "a failure of this kind (bug) is not tried again",
+        "failures of this kind (bug) are not retried",
     )
 
 

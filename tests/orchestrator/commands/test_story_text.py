@@ -1,4 +1,4 @@
-"""What people are told of attempts: by line, and after a small real sweep whose stages fail as a test wants them to."""
+"""How attempts are printed: line by line, and after a small real sweep whose stages fail on demand."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from store_suite import blob_of, flip
 import workers.stages
 from jobs.task import StageKind
 from orchestrator.cli import main
-from orchestrator.commands.telling import story_lines
+from orchestrator.commands.story_text import story_lines
 from orchestrator.status import past_attempts, story_of
 from orchestrator.store import open_store
 
@@ -54,7 +54,7 @@ def test_nothing_is_told_where_nothing_happened():
 
 
 def test_a_reused_result_is_no_success_of_this_attempt():
-    assert ": found its result there on h" in told(entry("succeeded", 1, reused=True))[1]
+    assert ": cache hit on h" in told(entry("succeeded", 1, reused=True))[1]
 
 
 def test_what_followed_is_told_for_every_kind_of_retry():
@@ -71,8 +71,8 @@ def test_what_followed_is_told_for_every_kind_of_retry():
         "another attempt after a delay of 1.3 s",
         "another attempt at once, with 2.0 GiB of memory instead of 1.0 GiB",
         "another attempt at once, with 1 GPU instead of 0.5",
-        "another attempt at once, kept from node n1, n2",
-        "another attempt, once its damaged input ab0000000000 is made again",
+        "another attempt at once, avoiding node n1, n2",
+        "another attempt, once its damaged input ab0000000000 is recomputed",
         "another attempt at once, with 2.0 GiB of memory instead of none reserved",
     ]
 
@@ -100,7 +100,7 @@ def test_a_damaged_artifact_says_who_found_it():
     found = failed(1, "corrupt", retry=again(damaged="made")) | {"key": "reader"}
     assert told(found, key="made") == [
         "story: 0 attempts in 0 runs",
-        "found damaged by attempt 1 in run 1 of s of tune net (reader), 1970-01-01 00:00:01 UTC: made again",
+        "found damaged by attempt 1 in run 1 of s of tune net (reader), 1970-01-01 00:00:01 UTC: recomputed",
     ]
 
 
@@ -177,10 +177,10 @@ class TestASweepWithFaults:
         assert any(line.startswith("found damaged by attempt 1 in run 1 of tiny of evaluate") for line in story)
 
         out = orchard("status", "tiny", "--retries", *storage)[1]
-        assert "3 attempts failed and tried again" in out
+        assert "3 attempts failed and were retried" in out
         rows = [line for line in out.splitlines() if " UTC " in line]
         assert [row.split(" UTC ")[1].split()[0] for row in rows] == ["train", "train", "evaluate"]
-        assert f"once its damaged input {keys['train'][:12]} is made again" in rows[2]
+        assert f"once its damaged input {keys['train'][:12]} is recomputed" in rows[2]
 
         listed = json.loads(orchard("status", "tiny", "--retries", "--json", *storage)[1])["retries"]
         assert [each["cause"] for each in listed] == ["out_of_memory", "transient", "corrupt"]
@@ -192,8 +192,8 @@ class TestASweepWithFaults:
         assert orchard("run", path, "--backend", "inline")[0] == 1
         code, out = orchard("explain", keys["train"][:8], "--storage", tmp_path / "store")
         assert code == 0
-        assert f"{keys['train']}: not stored; --sweep names the sweep file" in out
-        assert "then: no other attempt: a failure of this kind (bug) is not tried again" in out
+        assert f"{keys['train']}: not in the store; with --sweep" in out
+        assert "then: no other attempt: failures of this kind (bug) are not retried" in out
         assert orchard("run", path, "--backend", "inline")[0] == 0
         out = orchard("logs", keys["train"], "--storage", tmp_path / "store")[1]
         assert out.startswith("story of train net")

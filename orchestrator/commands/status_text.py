@@ -1,4 +1,4 @@
-"""How a sweep's status looks to people. Records in, text out; reads nothing."""
+"""Formats a sweep's status for the terminal. Pure: no disk, no store."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from orchestrator.status import FailedTask, State, SweepStatus
 from orchestrator.status.eta import Eta
 
 _SHOWN = 20
-"""Failed tasks on a page; `--json` has all of them."""
+"""Maximum number of failed tasks shown; `--json` has all of them."""
 _COLUMNS = ("done", "running", "waiting", "reused", "failed", "blocked")
 
 
@@ -26,7 +26,7 @@ def status_line(status: SweepStatus) -> str:
 
 
 def status_page(status: SweepStatus) -> RenderableType:
-    """A sweep with its stages, its failures and what it cost."""
+    """A sweep with its stages, failures and costs."""
     parts: list[RenderableType] = [Text(line) for line in _head(status)]
     if status.stages:
         parts.append(_table(status))
@@ -34,7 +34,7 @@ def status_page(status: SweepStatus) -> RenderableType:
 
 
 def when(seconds: float) -> str:
-    """A time since the epoch."""
+    """Format a time in seconds since the epoch."""
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
@@ -42,27 +42,27 @@ def _head(status: SweepStatus) -> Iterator[str]:
     yield f"{status.sweep}: {_meaning(status)}"
     driver = status.driver
     if driver is not None:
-        standing = f"alive, heard {driver.quiet_s:.0f} s ago" if driver.alive else "ended"
+        state = f"alive, heard {driver.quiet_s:.0f} s ago" if driver.alive else "ended"
         since = f"since {when(driver.since_s)} (term {driver.term})"
-        yield f"driver: process {driver.pid} on {driver.host} {since}, {standing}"
+        yield f"driver: process {driver.pid} on {driver.host} {since}, {state}"
     if status.started_s is not None:
         left = f", {_left(status.time_left)}" if status.time_left else ""
         yield f"run {status.runs}, begun {when(status.started_s)}: {_clock(status.duration_s)}{left}"
 
 
 def _meaning(status: SweepStatus) -> str:
-    again = "what was finished is kept, `orchard run` goes on from there"
+    again = "finished results are kept, `orchard run` continues"
     match status.state:
         case State.NEW:
-            return "no driver has begun to run it"
+            return "no driver has started it"
         case State.HELD:
-            return "held by a driver that does not run tasks: it plans, or it logs to MLflow"
+            return "leased by a driver that is planning or logging to MLflow, not running tasks"
         case State.STOPPED:
             return f"stopped: {status.reason}; {again}"
         case State.FAILED:
             return f"ended with failed tasks; {again}"
         case State.INTERRUPTED:
-            return f"interrupted: its driver ended without a word (killed, or its machine was lost); {again}"
+            return f"interrupted: its driver died (killed, or its machine was lost); {again}"
         case _:
             return status.state.value
 
@@ -81,7 +81,7 @@ def _table(status: SweepStatus) -> Table:
 def _foot(status: SweepStatus) -> Iterator[str]:
     retries = ", ".join(f"{count} {cause}" for cause, count in sorted(status.retries.items()))
     yield f"attempts: {status.attempts}" + (
-        f"; failed and tried again or left to the next run (--retries lists them): {retries}" if retries else ""
+        f"; failed and retried or left to the next run (--retries lists them): {retries}" if retries else ""
     )
     cap = "" if status.gpu_hours_cap is None else f" of {status.gpu_hours_cap:g}"
     yield f"GPU-hours, all runs: {status.gpu_hours:.3g}{cap}"
@@ -102,7 +102,7 @@ def _failed(task: FailedTask) -> Iterator[str]:
 
 
 def _deviating(status: SweepStatus) -> Iterator[str]:
-    """Each task that does not repeat, for it is a bug, and how many had only another processor."""
+    """Every nondeterministic task, because it is a bug, and the number of deviations explained by the processor."""
     unexplained = [task for task in status.deviating_tasks if task.nondeterministic]
     for task in unexplained[:_SHOWN]:
         yield f"not deterministic: {task.stage} {task.label} ({task.key[:12]}): {task.message}"
@@ -111,8 +111,8 @@ def _deviating(status: SweepStatus) -> Iterator[str]:
         yield f"and {len(unexplained) - _SHOWN} more that are not deterministic; --json lists all of them"
     if rounded := len(status.deviating_tasks) - len(unexplained):
         yield (
-            f"{rounded} computed twice, on machines that round differently; the first results stand "
-            "(--json and `orchard logs` tell by how much)"
+            f"{rounded} computed twice, on machines that round differently; the first results are kept "
+            "(--json and `orchard logs` say by how much they differ)"
         )
 
 

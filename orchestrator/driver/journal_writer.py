@@ -1,6 +1,6 @@
-"""What a driver writes down of a running sweep, and what a later one reads out of it.
+"""Writes a running sweep's attempts to the journal, and reads cost estimates from it.
 
-The journal is history, for people and for estimates; where a sweep stands is read from the store's artifacts.
+The journal is for people and for estimates; results are read only from the store's artifacts.
 """
 
 import time
@@ -17,12 +17,12 @@ from orchestrator.store import Journal
 _COUNT_INTERVAL_S = 10.0
 
 
-class JournalKeeper:
-    """An observer that writes every attempt to the journal, with its cause, place, duration and cost.
+class JournalWriter:
+    """An observer that writes every attempt to the journal, with its cause, host, duration and cost.
 
     Args:
-        journal: Where to.
-        clock: Seconds that never go back.
+        journal: The journal to write to.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(self, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,7 +33,7 @@ class JournalKeeper:
         self._counted_s = clock()
 
     def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
-        """Append the outcomes and bring them to disk."""
+        """Append the outcomes and flush them."""
         for outcome in outcomes:
             kind, fields = _entry(scheduler, outcome)
             self._journal.append(kind, **fields)
@@ -41,10 +41,10 @@ class JournalKeeper:
             self._journal.append("avoided", node=node)
         self._avoided = scheduler.avoided
         self._count(scheduler, outcomes)
-        self._journal.flush()  # in every round: what waits for its interval is written although nothing new came
+        self._journal.flush()  # in every round: entries may still wait for the flush interval
 
     def _count(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
-        """Note the counts now and then, and whenever more changed than the states of the tasks that ended."""
+        """Write the counts from time to time, and whenever they cannot be derived from the outcomes."""
         tasks, now_s = scheduler.counts.total(), self._clock()
         failed = any(isinstance(outcome, Failed) for outcome in outcomes)
         due = outcomes and now_s - self._counted_s >= _COUNT_INTERVAL_S
@@ -89,7 +89,7 @@ def _entry(scheduler: Scheduler, outcome: Outcome) -> tuple[str, dict[str, Json]
 
 
 def cost_model_of(entries: Iterable[Parsed]) -> tuple[CostModel, float]:
-    """What a sweep's journal tells a new driver: what tasks took, and the GPU-seconds spent so far."""
+    """The cost model that a sweep's journal implies, and the GPU-seconds spent so far."""
     cost_model, gpu_s = CostModel(), 0.0
     for entry in entries:
         gpu_s += entry.get("gpu_s", 0.0)

@@ -1,4 +1,4 @@
-"""How attempts, and what followed from them, look to people. Records in, text out; reads nothing."""
+"""Formats the attempts of tasks, and the decisions after failures, for the terminal. Pure: no disk, no store."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.resources import Resources
-from orchestrator.commands.showing import when
+from orchestrator.commands.status_text import when
 from orchestrator.scheduling.decision import Decision
 from orchestrator.scheduling.retry import Retry
 from orchestrator.status import PastAttempt, Story
@@ -16,7 +16,7 @@ _TABLE_COLUMNS = ("time", "stage", "task", "key", "run", "attempt", "cause", "ho
 
 
 def story_lines(story: Story) -> Iterator[str]:
-    """The attempts of a task, oldest first, each with what followed from it; nothing where there was none."""
+    """The attempts of a task, oldest first, each with the decision after it; no lines where there was none."""
     if not story.attempts and not story.damage:
         return
     runs = len({(each.sweep, each.run) for each in story.attempts})
@@ -27,7 +27,7 @@ def story_lines(story: Story) -> Iterator[str]:
             yield from _attempt_lines(attempt, story.cut_short(attempt))
         else:
             reader = f"{attempt.stage} {attempt.label} ({attempt.key[:12]})"
-            yield f"found damaged by {_attempt(attempt)} of {reader}, {when(attempt.ended_s)}: made again"
+            yield f"found damaged by {_attempt(attempt)} of {reader}, {when(attempt.ended_s)}: recomputed"
     last = story.attempts[-1].decision if story.attempts else None
     if last and not last.final:
         yield "no later attempt has ended"
@@ -39,24 +39,24 @@ def attempt_heading(attempt: PastAttempt) -> str:
 
 
 def retries_page(sweep: str, retries: Sequence[PastAttempt]) -> RenderableType:
-    """The retries of a sweep, a line for each."""
+    """The retries of a sweep, one line each."""
     if not retries:
-        return Text(f"{sweep}: no attempt was tried again")
+        return Text(f"{sweep}: no attempt was retried")
     table = Table(box=None, pad_edge=False)
     for heading in _TABLE_COLUMNS:
         table.add_column(heading, no_wrap=True)
     for attempt in retries:
         if attempt.decision:
             table.add_row(*(Text(cell) for cell in _row(attempt, attempt.decision)))
-    head = f"{sweep}: {_count(len(retries), 'attempt')} failed and tried again or left to the next run"
-    return Group(Text(head), table, Text("`orchard explain KEY` tells the story of one task"))
+    head = f"{sweep}: {_count(len(retries), 'attempt')} failed and were retried or left to the next run"
+    return Group(Text(head), table, Text("`orchard explain KEY` shows all attempts of one task"))
 
 
 def _attempt_lines(attempt: PastAttempt, cut_short: bool) -> Iterator[str]:
     place = f" on {attempt.host}" if attempt.host else ""
     place += f" (node {attempt.node})" if attempt.node else ""
     how = f"failed ({attempt.cause})" if attempt.cause else "succeeded"
-    how = "found its result there" if attempt.reused else how
+    how = "cache hit" if attempt.reused else how
     message = f": {attempt.message}" if attempt.message else ""
     yield f"{_attempt(attempt)}: {how}{place} after {attempt.duration_s:.1f} s, {when(attempt.ended_s)}{message}"
     if attempt.resources:
@@ -66,15 +66,15 @@ def _attempt_lines(attempt: PastAttempt, cut_short: bool) -> Iterator[str]:
         yield f"  log: {attempt.log or 'none was written'}"
     if attempt.decision:
         ended = "; that run ended before it" if cut_short else ""
-        yield f"  then: {_followed(attempt.decision, attempt.resources)}{ended}"
+        yield f"  then: {_decision_text(attempt.decision, attempt.resources)}{ended}"
 
 
 def _attempt(attempt: PastAttempt) -> str:
     return f"attempt {attempt.number} in run {attempt.run} of {attempt.sweep}"
 
 
-def _followed(decision: Decision, asked: Resources | None) -> str:
-    """What followed from a failure of an attempt that had asked for this."""
+def _decision_text(decision: Decision, asked: Resources | None) -> str:
+    """The decision after the failure of an attempt with this request."""
     retry = decision.retry
     if retry is None:
         if not decision.reason:
@@ -86,21 +86,21 @@ def _followed(decision: Decision, asked: Resources | None) -> str:
 
 
 def _changes(decision: Decision, retry: Retry, asked: Resources | None) -> Iterator[str]:
-    """What was to be different for the next attempt."""
+    """What changes for the next attempt."""
     if decision.damaged:
-        yield f"once its damaged input {decision.damaged[:12]} is made again"
+        yield f"once its damaged input {decision.damaged[:12]} is recomputed"
     if asked and asked.memory_bytes != retry.resources.memory_bytes:
         had = _memory(asked.memory_bytes) if asked.memory_bytes else "none reserved"
         yield f"with {_memory(retry.resources.memory_bytes)} of memory instead of {had}"
     if asked and asked.num_gpus != retry.resources.num_gpus:
         yield f"with {retry.resources.num_gpus:g} GPU instead of {asked.num_gpus:g}"
     if decision.avoid:
-        yield f"kept from node {', '.join(decision.avoid)}"
+        yield f"avoiding node {', '.join(decision.avoid)}"
 
 
 def _row(attempt: PastAttempt, decision: Decision) -> tuple[str, ...]:
     retry = decision.retry
-    changes = _changes(decision, retry, attempt.resources) if retry else [_followed(decision, attempt.resources)]
+    changes = _changes(decision, retry, attempt.resources) if retry else [_decision_text(decision, attempt.resources)]
     return (
         when(attempt.ended_s),
         attempt.stage,

@@ -5,15 +5,15 @@ import platform
 from servers import free_port
 
 from orchestrator.doctor.facts import ProbeRequest
-from orchestrator.doctor.look import look_around, tracking_problem
+from orchestrator.doctor.probe import probe_host, tracking_problem
 
 
-def look(storage: str):
-    return look_around(ProbeRequest(storage=storage, tracking="sqlite:///unused.db", gpus=False))
+def probe(storage: str):
+    return probe_host(ProbeRequest(storage=storage, tracking="sqlite:///unused.db", gpus=False))
 
 
 def test_a_folder_that_can_be_written_to_is_left_empty(tmp_path):
-    machine = look(str(tmp_path / "store"))
+    machine = probe(str(tmp_path / "store"))
     assert machine.storage_problem == ""
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
     assert machine.free_bytes > 0
@@ -21,18 +21,18 @@ def test_a_folder_that_can_be_written_to_is_left_empty(tmp_path):
 
 def test_a_store_that_cannot_be_made_is_told_with_its_reason(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    machine = look(str(tmp_path / "file" / "store"))
+    machine = probe(str(tmp_path / "file" / "store"))
     assert "Not a directory" in machine.storage_problem
 
 
 def test_an_unknown_kind_of_store_is_told_with_what_is_allowed():
-    machine = look("ftp://host/store")
+    machine = probe("ftp://host/store")
     assert "'ftp://' is not supported" in machine.storage_problem
     assert machine.free_bytes is None
 
 
 def test_versions_are_those_of_this_process():
-    versions = look("/tmp").versions
+    versions = probe("/tmp").versions
     assert versions["python"] == platform.python_version()
     assert set(versions) == {"python", "ray", "torch", "orchard"}
 
