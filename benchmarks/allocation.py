@@ -92,7 +92,7 @@ def measure(problem: AllocationProblem, limits: Sequence[Limit], normalize: Lite
     return AllocationRow(
         seconds=round(seconds, 2),
         gap=round(solution.gap, 5),
-        score_ratio_to_uniform=round(solution.worth / uniform, 3),
+        score_ratio_to_uniform=round(solution.score / uniform, 3),
         used={limit.name: round(limit.value(solution.widths) / limit.value({}), 4) for limit in limits},
     )
 

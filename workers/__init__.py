@@ -1,1 +1,1 @@
-"""How a task is done: torch lives here, and no cluster does."""
+"""How a task is computed: the stages and the science behind them (torch). No cluster code."""

@@ -1,4 +1,4 @@
-"""The files of artifacts by name, and how the artifacts that a task was promised are read."""
+"""The file names of artifacts, and reading the input artifacts of a task."""
 
 import json
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 from jobs.artifact import CorruptArtifactError, Manifest, MissingArtifactError, Store
 
 RECIPE_FILE = "network.json"
-"""How a network is rebuilt."""
+"""The recipe that a network is rebuilt from."""
 
 WEIGHTS_FILE = "weights.safetensors"
 """Every tensor of a network's state, in whatever sizes pruning left it."""
 
 BEST_FILE = "best.safetensors"
-"""Where a network was trained: its tensors after the epoch that was best on the validation split."""
+"""Tensors after the best epoch on the validation split; of trained networks."""
 
 MASKS_FILE = "masks.safetensors"
-"""Where single weights were removed: name of a parameter -> which of its weights are there."""
+"""Name of a parameter -> mask of its weights; of networks that lost single weights."""
 
 CHANNELS_FILE = "channels.json"
 """The channel groups of a network."""
@@ -24,7 +24,7 @@ ORDERS_FILE = "orders.json"
 """Group name -> `orders` of its channels, the shortest first, and their `lengths`."""
 
 POOLS_FILE = "pools.json"
-"""The same of a permuted network, of the channels as they are permuted; where there will be a choice."""
+"""The same for the permuted channels of a network; written where a `choose` stage follows."""
 
 OBSERVATION_FILE = "observation.safetensors"
 """`statistic:group` -> its value for each unit of the group."""
@@ -33,7 +33,7 @@ SCORES_FILE = "scores.safetensors"
 """Group name -> the importance of each of its channels."""
 
 LOSSES_FILE = "losses.json"
-"""Group name -> channels that stay -> by how much the loss grows."""
+"""Group name -> channels that stay -> growth of the loss."""
 
 PROFILE_FILE = "profile.json"
 """Times of a network's layers, and the machine that they were measured on."""
@@ -44,14 +44,14 @@ PARTITION_FILE = "partition.safetensors"
 BIAS_PREFIX = "bias:"
 
 KEPT_FILE = "kept.safetensors"
-"""Group name -> numbers of the channels that were kept, rising; where channels were removed."""
+"""Group name -> indices of the channels that were kept, ascending; of networks that lost channels."""
 
 
 class ArtifactReader:
-    """Reads the artifacts that a task was promised.
+    """Reads the input artifacts of a task.
 
     Args:
-        store: Where they are.
+        store: The store that holds them.
     """
 
     def __init__(self, store: Store) -> None:
@@ -72,7 +72,7 @@ class ArtifactReader:
             raise self._gone(key) from None
 
     def read_json(self, key: str, name: str) -> Any:
-        """The same, parsed; what it holds is known to who wrote it."""
+        """The same, parsed; the caller knows its type."""
         return json.loads(self.read(key, name))
 
     def manifest(self, key: str) -> Manifest:

@@ -1,7 +1,6 @@
-"""What a sweep names: one of ours by its name, or the user's own as `package.module:callable`.
+"""Resolves names of the sweep file: a built-in by its name, or the user's own as `package.module:callable`.
 
-Used for networks, data sets, criteria and observations alike. It refuses to know what a factory makes: the caller
-checks that.
+Used for networks, data sets, criteria and observations alike. The caller checks what a factory returns.
 """
 
 import importlib
@@ -20,11 +19,11 @@ def import_factory(name: str, *, where: str) -> Factory:
 
     Args:
         name: For example `my_lab.networks:wide_resnet`; the part after the colon may be dotted.
-        where: Opening words of an error, for example `network 'my_lab.networks:wide_resnet'`.
+        where: Prefix of an error message, for example `network 'my_lab.networks:wide_resnet'`.
 
     Raises:
         BadInputError: The name is malformed, the module cannot be found, it has no such attribute, or the
-            attribute cannot be called. An error inside the module itself is left as it is.
+            attribute cannot be called. An error inside the module itself is passed on.
     """
     module_name, _, attributes = name.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), *attributes.split(".")]):
@@ -54,13 +53,13 @@ def import_factory(name: str, *, where: str) -> Factory:
 def find_declared(
     name: str, ours: Mapping[str, _Declared], kind: type[_Declared], *, where: str, declare: str
 ) -> _Declared:
-    """One of ours, or one of the user's own that a decorator declared to be of a kind.
+    """A built-in, or one of the user's own that a decorator declared to be of a kind.
 
     Args:
         name: A name from `ours`, or `package.module:callable`.
-        ours: By name.
-        kind: What the decorator makes.
-        where: Opening words of an error.
+        ours: The built-ins by name.
+        kind: The class that the decorator makes.
+        where: Prefix of an error message.
         declare: The decorator, as the user would write it.
 
     Raises:
@@ -80,10 +79,10 @@ def check_arguments(factory: Factory, arguments: Mapping[str, Any], *, num_posit
     """Compare arguments with a factory's signature before it is called.
 
     Args:
-        factory: Anything callable. One whose signature cannot be read is let through.
-        arguments: The keyword arguments to be.
-        num_positional: How many leading parameters the caller fills itself.
-        where: Opening words of an error.
+        factory: A callable. One whose signature cannot be read passes.
+        arguments: The keyword arguments.
+        num_positional: Number of leading parameters that the caller passes itself.
+        where: Prefix of an error message.
 
     Raises:
         BadInputError: Unknown or missing arguments, all of them at once.

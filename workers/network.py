@@ -26,13 +26,13 @@ _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRecipe:
-    """How to rebuild a module.
+    """The recipe to rebuild a module.
 
     Attributes:
         network: Name of the network, as in the sweep file.
         arguments: Its keyword arguments.
         input_shape: Shape of one image (channels, height, width).
-        folded: (layer, batch norm) pairs of which the norm went into the layer.
+        folded: (layer, batch norm) pairs whose norm was folded into the layer.
     """
 
     network: str
@@ -53,11 +53,11 @@ class NetworkRecipe:
 
 
 class StoredNetwork:
-    """The network of an artifact. What is asked for is read once; nothing is read before.
+    """The network of an artifact, read lazily and cached.
 
     Args:
-        artifacts: Reads it.
-        key: The task that left it.
+        artifacts: Reader of its files.
+        key: Key of the task that made it.
     """
 
     def __init__(self, artifacts: ArtifactReader, key: str) -> None:
@@ -65,17 +65,17 @@ class StoredNetwork:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """Of the artifact."""
+        """The manifest of the artifact."""
         return self._artifacts.manifest(self.key)
 
     @property
     def measured(self) -> Mapping[str, Json]:
-        """What its task measured."""
+        """The measurements of its task."""
         return self.manifest.measurements
 
     @cached_property
     def recipe(self) -> NetworkRecipe:
-        """How its module is built."""
+        """The recipe of its module."""
         return NetworkRecipe.from_json(self.read(RECIPE_FILE))
 
     @cached_property
@@ -85,7 +85,7 @@ class StoredNetwork:
 
     @cached_property
     def masks(self) -> Mapping[str, Tensor]:
-        """Which of its single weights are there, on the CPU; empty where none was removed."""
+        """Masks of its weights, on the CPU; empty if no single weight was removed."""
         return load(self.read(MASKS_FILE)) if self.has(MASKS_FILE) else {}
 
     @cached_property
@@ -112,9 +112,9 @@ def network_files(
     """The files of a network artifact.
 
     Args:
-        recipe: How the module is built.
+        recipe: The recipe of the module.
         state: Its tensors.
-        masks: Of a network of which single weights were removed.
+        masks: Masks of its weights, if single weights were removed.
     """
     files = {RECIPE_FILE: json.dumps(asdict(recipe)).encode(), WEIGHTS_FILE: state_bytes(state)}
     return {**files, MASKS_FILE: state_bytes(masks)} if masks else files
@@ -131,7 +131,7 @@ def rebuild(recipe: NetworkRecipe, state: Mapping[str, Tensor]) -> nn.Module:
     Raises:
         BadInputError: The network cannot be built.
     """
-    with torch.random.fork_rng(devices=[]):  # building draws initial weights, which are thrown away
+    with torch.random.fork_rng(devices=[]):  # building draws initial weights, which are discarded
         module = build(recipe.network, recipe.arguments)
     apply_folding_structure(module, list(recipe.folded))
     load_resized(module, state)
@@ -141,10 +141,9 @@ def rebuild(recipe: NetworkRecipe, state: Mapping[str, Tensor]) -> nn.Module:
 def start_anew(recipe: NetworkRecipe, state: Mapping[str, Tensor]) -> tuple[nn.Module, NetworkRecipe]:
     """A network's architecture with the initial weights of one built at its widths.
 
-    Of the state only shapes count, and lists of whole numbers, which say what is selected.
+    Of the state only shapes are used, and the index lists of channel selections.
 
-    Batch norms that were folded are there again, as wide as the layers that they went into. Weights are drawn from
-    torch's global generator.
+    Folded batch norms are restored, as wide as their layers. Weights are drawn from torch's global generator.
 
     Returns:
         The module, in evaluation mode, on the CPU, and its recipe.
@@ -162,19 +161,19 @@ def start_anew(recipe: NetworkRecipe, state: Mapping[str, Tensor]) -> tuple[nn.M
         raise BadInputError(
             f"network '{recipe.network}': cannot be started anew at its pruned widths: {error}"
         ) from error
-    numbers = {name: state[name] for name in fresh.state_dict() if _is_list_of_numbers(state.get(name))}
+    numbers = {name: state[name] for name in fresh.state_dict() if _is_index_list(state.get(name))}
     return rebuild(recipe, fresh.state_dict() | numbers), recipe
 
 
-def _is_list_of_numbers(tensor: Tensor | None) -> bool:
-    """Whether it says which channels are read: not a weight, and no counter."""
+def _is_index_list(tensor: Tensor | None) -> bool:
+    """Whether a tensor is the index list of a channel selection, rather than a weight or a counter."""
     return tensor is not None and tensor.dtype is torch.int64 and tensor.ndim > 0
 
 
 def sizes(module: nn.Module, recipe: NetworkRecipe, masks: Mapping[str, Tensor] | None = None) -> dict[str, int]:
     """`params`, `macs` (of one image) and `size_bytes` of a network.
 
-    Where single weights were removed, these are no parameters and are not multiplied, and their zeros are bytes.
+    Single weights that were removed count neither as parameters nor for MACs, but their zeros count as bytes.
     """
     return {
         "params": num_parameters(module, masks or {}),

@@ -1,7 +1,7 @@
-"""Protocols of the user's own: what is done with a network after it was made smaller, before it is evaluated.
+"""The interface of the user's own protocols: what happens to a network between pruning and evaluation.
 
-Those of ours are stages (`recalibrate`, `repair`, `train`). Knows no store, no seed and no cost: the stage `apply`
-brings and counts these.
+The built-in protocols are stages (`recalibrate`, `repair`, `train`). The stage `apply` runs these, seeds them and
+records their cost.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,22 +18,23 @@ from workers.factories import check_arguments, find_declared
 
 def _missing(need: str) -> Callable[[], Never]:
     def refuse() -> Never:
-        raise BadInputError(f"a protocol asks for what it does not declare to need; add '{need}' to its needs")
+        raise BadInputError(f"a protocol uses an input that it does not declare; add '{need}' to its needs")
 
     return refuse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A network after it was made smaller, and what a protocol may look at.
+    """A pruned network, and the inputs that a protocol may use.
 
     Attributes:
-        module: In evaluation mode, on the device: to be changed in place. Names and shapes of its tensors have to stay.
-        device: Where it is.
-        generator: Where randomness is drawn, on the CPU.
+        module: The network in evaluation mode, on the device, to be changed in place. Names and shapes of its tensors
+            must not change.
+        device: Its device.
+        generator: Source of randomness, on the CPU.
         poll: To be called before every batch.
-        train: The training split (need `images`); without the need `labels` its targets say nothing: classes are -1.
-        validation: The validation split, for choices: needs and labels alike.
+        train: The training split (need `images`); without the need `labels` its targets are hidden: classes are -1.
+        validation: The validation split, for selection; needs and targets as for `train`.
         dense: The model's own network, in evaluation mode, on the device (need `dense`).
     """
 
@@ -48,19 +49,19 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """Changes a network that was made smaller.
+    """A protocol: changes a pruned network.
 
     Attributes:
-        change: From a subject and the arguments of the sweep file, as keyword arguments, to how many images the network
-            was trained on, each as often as it was; None or 0 where gradients changed nothing.
-        needs: What it looks at: `images`, `labels` (and with them images), `dense`.
+        change: From a subject and the arguments of the sweep file, as keyword arguments, to the number of images
+            that the network was trained on, counted once per use; None or 0 without training.
+        needs: Its inputs: `images`, `labels` (and with them images), `dense`.
     """
 
     change: Callable[..., int | None]
     needs: tuple[str, ...] = ()
 
     def __call__(self, subject: Subject, **arguments: Any) -> int:
-        """Change a network; how many images it was trained on."""
+        """Change a network; returns the number of images that it was trained on."""
         return self.change(subject, **arguments) or 0
 
 
@@ -74,7 +75,7 @@ def find_protocol(name: str, arguments: dict[str, Any]) -> Protocol:
 
     Args:
         name: Its import path.
-        arguments: What it will be given; compared with what it takes.
+        arguments: Its arguments in the sweep file; compared with its signature.
 
     Raises:
         BadInputError: It is not found, is no protocol, or takes other arguments.

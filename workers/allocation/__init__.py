@@ -1,8 +1,7 @@
-"""How many channels of which group stay: from a target to a width per channel group.
+"""Allocations: how many channels of each group stay, from a target compression to a width per channel group.
 
-Allocations stand with what they work by: `proportions`, a `ranking`, `greedy` steps; those with more to them have a
-file of their own. To add one, write it and add a line here and in `jobs.names`; one of the user's own is named by its
-import path.
+Short allocations are grouped by approach: `proportions`, `ranking`, `greedy`; longer ones have a file of their own. To
+add one, write it and add a line here and in `jobs.names`; one of the user's own is named by its import path.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""What an allocation is: from a target to a width per channel group.
+"""The interface of allocations: from a target compression to a width per channel group.
 
-An allocation decides how many channels of which group stay, never which ones. It judges by what it declares to need;
-where that comes from it does not know.
+An allocation decides how many channels of each group stay, not which ones. It declares the inputs that it needs, and
+the caller provides them.
 """
 
 import math
@@ -14,12 +14,10 @@ from torch import Tensor
 
 from jobs.errors import BadInputError
 from workers.channels import ChannelMap, Cost
-
-Scores: TypeAlias = Mapping[str, Float[Tensor, " _"]]
-"""Group name -> what each of its channels is worth; the lowest go first."""
+from workers.criteria import Scores
 
 Errors: TypeAlias = Mapping[str, Float[Tensor, " _"]]
-"""Group name -> what it costs to take k of its n channels, for k = 0 .. n-1; starts with 0 and never falls."""
+"""Group name -> error after k of its n channels are removed, for k = 0 .. n-1; starts with 0 and never falls."""
 
 Widths: TypeAlias = Mapping[str, int]
 """Group name -> channels that stay, at least 1."""
@@ -44,7 +42,7 @@ class Design:
 def _missing(what: str) -> Callable[[], Never]:
     def refuse() -> Never:
         raise BadInputError(
-            f"an allocation asks for {what}, which it does not declare to need or its method cannot give"
+            f"an allocation uses {what}, which it does not declare in `needs` or its method does not provide"
         )
 
     return refuse
@@ -52,16 +50,16 @@ def _missing(what: str) -> Callable[[], Never]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationProblem:
-    """What an allocation is asked, and what it may look at.
+    """The target of an allocation and the inputs that it may use.
 
     Attributes:
         channel_map: The network's channel groups.
         target: Fraction of the cost to remove, in [0, 1).
         cost: What `target` is a fraction of, as a function of the widths.
-        measure: What the cost is, in words.
-        scores: What each channel is worth (need `scores`).
-        errors: What taking channels does to the weights (need `weights`).
-        losses: By how much the loss grows when one group alone is cut (need `losses`).
+        measure: Name of the cost, for messages.
+        scores: Importance of each channel (need `scores`).
+        errors: Error of the weights as channels are removed (need `weights`).
+        losses: Growth of the loss when a single group is pruned (need `losses`).
         designs: Networks that another method found (need `designs`).
         latency: Seconds of a forward pass (need `latency`).
         memory: Bytes of a forward pass on so many images: those of the weights, and those of the activations that are
@@ -82,13 +80,13 @@ class AllocationProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocator:
-    """Chooses widths.
+    """An allocation: chooses a width per channel group.
 
     Attributes:
-        choose: From a question and the settings of the sweep file, as keyword arguments, to widths at which `target` of
-            the cost is gone, as near as may be.
-        needs: What it looks at besides the channel groups (see `AllocationProblem`).
-        reason: Why the target may be missed although it is possible, for the note of such a network.
+        choose: From a problem and the settings of the sweep file, as keyword arguments, to widths that remove `target`
+            of the cost as closely as possible.
+        needs: Inputs besides the channel groups (see `AllocationProblem`).
+        reason: Why the target may be missed although it is feasible; goes into `Allocation.note`.
     """
 
     choose: Callable[..., Widths]
@@ -107,7 +105,7 @@ def allocator(*, needs: Sequence[str] = (), reason: str = _WHOLE) -> Callable[[C
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
-    """Widths and what they reach.
+    """Widths and the cost reduction that they reach.
 
     Attributes:
         widths: Group name -> channels that stay, at least 1.
@@ -125,13 +123,13 @@ def allocate(asked: Allocator, problem: AllocationProblem, settings: Mapping[str
 
     Args:
         asked: The allocation.
-        problem: What it is asked.
+        problem: The problem.
         settings: Its settings of the sweep file. `floor` (fraction of a group's width that stays) and `multiple` (of
-            which widths are) also say what is possible at all.
+            which widths are) also bound the target.
 
     Raises:
-        BadInputError: The target is out of reach by more than one percentage point even where every group is as narrow
-            as it may be; or the widths are not one per group, each from 1 to the group's width.
+        BadInputError: The target is missed by more than one percentage point even with every group at its smallest
+            width; or the widths are not one per group, each from 1 to the group's width.
     """
     settings = settings or {}
     total = problem.cost({})
@@ -149,7 +147,7 @@ def allocate(asked: Allocator, problem: AllocationProblem, settings: Mapping[str
 
 
 def smallest_widths(channel_map: ChannelMap, floor: float, multiple: int = 1) -> dict[str, int]:
-    """The widths below which no group may go.
+    """The smallest width that each group may have.
 
     Args:
         channel_map: The channel groups.
@@ -166,11 +164,11 @@ def _impossible(problem: AllocationProblem, narrowest: Widths, most: float) -> s
     if not narrowest:
         reason = "the network has no channel group that can be pruned"
     elif all(width == 1 for width in narrowest.values()):
-        reason = "every group that can be pruned is down to one channel then"
+        reason = "every group that can be pruned has one channel left then"
     else:
-        reason = "every group that can be pruned is as narrow as the allocation lets it be then"
+        reason = "every group that can be pruned is at the smallest width that the allocation allows then"
     return (
-        f"{problem.target:.0%} of the {problem.measure} cannot go, at most {most:.1%} can: "
+        f"{problem.target:.0%} of the {problem.measure} cannot be removed, at most {most:.1%} can: "
         f"{reason}{_kept_whole(problem.channel_map)}; ask for {math.floor(round(most * 100, 6))} % or less"
     )
 
@@ -186,6 +184,6 @@ def _check(channel_map: ChannelMap, widths: Widths) -> None:
     if wrong or widths.keys() != full.keys():
         missing = sorted(full.keys() - widths.keys())
         raise BadInputError(
-            f"an allocation gives the widths {wrong}, and none for {missing}; one from 1 to its full width is needed "
+            f"an allocation gives the widths {wrong}, and none for {missing}; allowed is one from 1 to the full width "
             f"for each of {full}"
         )

@@ -1,7 +1,7 @@
-"""The widths that keep the most score under limits on parameters, multiply-accumulates, latency and memory at once.
+"""The widths that keep the highest total score under limits on parameters, MACs, latency and memory at once.
 
-Needs scores that can be added up over groups, and for a limit on latency a profile of the network. What solves it
-stands in `width_model`.
+Needs scores that can be added up over groups, and for a limit on latency a profile of the network. The solver is in
+`width_model`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _CANDIDATES = 48
 
 @allocator(
     needs=["scores"],
-    reason="the widths that keep the most score under all limits are other ones",
+    reason="the widths with the highest total score under all limits are other ones",
 )
 def best_score(
     problem: AllocationProblem,
@@ -39,7 +39,7 @@ def best_score(
     """The best widths that the solver finds.
 
     Args:
-        problem: The target, which is a limit like the others, and the scores.
+        problem: The target, one more limit, and the scores.
         macs: Fraction of the network's multiply-accumulates that may stay.
         latency: Fraction of its latency, as profiled, that may stay.
         memory: Fraction of its peak memory that may stay.
@@ -49,7 +49,7 @@ def best_score(
         normalize: `group` divides the scores of a group by their mean.
 
     Raises:
-        BadInputError: No widths meet a limit; it says what each limit would have to be.
+        BadInputError: No widths meet a limit; the message says how far each one has to be raised.
     """
     limits = limits_of(problem, macs=macs, latency=latency, memory=memory, batch_size=batch_size)
     return dict(best_widths(problem, limits, multiple=multiple, floor=floor, normalize=normalize).widths)
@@ -83,20 +83,20 @@ def best_widths(
     floor: float,
     normalize: Literal["none", "group"],
 ) -> Solution:
-    """The best widths that the solver finds, and how far they may be from the best there are.
+    """The best widths that the solver finds, with its bound.
 
     Raises:
-        BadInputError: No widths meet a limit; it says what each limit would have to be.
+        BadInputError: No widths meet a limit; the message says how far each one has to be raised.
     """
     candidates = candidate_widths(problem.channel_map, floor=floor, multiple=multiple)
     narrowest = {name: widths[0] for name, widths in candidates.items()}
     broken = [limit for limit in limits if not limit.met(narrowest)]
     if broken:
         raise BadInputError("; ".join(_impossible(limit, narrowest) for limit in broken))
-    worths = {
-        name: _worths(values, candidates[name]) for name, values in comparable(problem.scores(), normalize).items()
+    kept_scores = {
+        name: _kept_scores(values, candidates[name]) for name, values in comparable(problem.scores(), normalize).items()
     }
-    return solve_widths(worths, limits, uniform_start(candidates, limits), effort=_EFFORT)
+    return solve_widths(kept_scores, limits, uniform_start(candidates, limits), effort=_EFFORT)
 
 
 def candidate_widths(channel_map: ChannelMap, *, floor: float, multiple: int) -> dict[str, list[int]]:
@@ -131,8 +131,8 @@ def uniform_start(candidates: Mapping[str, Sequence[int]], limits: Sequence[Limi
     return widths_at(fractions[few])
 
 
-def _worths(scores: Float[Tensor, " width"], candidates: Sequence[int]) -> dict[int, float]:
-    """What the best so many channels are worth together."""
+def _kept_scores(scores: Float[Tensor, " width"], candidates: Sequence[int]) -> dict[int, float]:
+    """Candidate width -> sum of the scores of that many channels, the highest ones."""
     kept = scores.double().sort(descending=True).values.cumsum(0)
     return {width: float(kept[width - 1]) for width in candidates}
 
@@ -141,6 +141,6 @@ def _impossible(limit: Limit, narrowest: Widths) -> str:
     whole = limit.value({})
     return (
         f"no widths meet the limit on {limit.name}: {limit.budget / whole:.1%} are allowed, and "
-        f"{limit.value(narrowest) / whole:.1%} stay with every group as narrow as the allocation lets it be; allow "
+        f"{limit.value(narrowest) / whole:.1%} stay with every group at its smallest width; allow "
         "that much, or lower `floor` or `multiple`"
     )

@@ -1,9 +1,7 @@
-"""The stages of a network, and designs as fractions per stage: what one network teaches another.
+"""The stages of a network, and designs as fractions per stage, which carry over to other networks.
 
-A stage is what computes at one spatial resolution: the groups whose (first) layer is applied at equally many places, in
-the order of execution. Networks with other numbers of stages are compared at equal relative depth.
-
-Refuses to know how a design was found.
+A stage is the part of a network at one spatial resolution: the groups whose (first) layer is applied at equally many
+positions, in the order of execution. Networks with other numbers of stages are compared at equal relative depth.
 """
 
 from collections.abc import Sequence
@@ -25,7 +23,7 @@ def stages(channel_map: ChannelMap) -> dict[str, int]:
 
 
 def _places(channel_map: ChannelMap, index: int) -> int:
-    """Where the first layer of a group is applied; one that has no weight, such as a selection, where it is read."""
+    """At how many positions a group's first layer is applied; the layer that reads it, if it has no weight itself."""
     layer = channel_map.groups[index].layers[0]
     holders = (owned.tensor for owned in channel_map.owned_axes() if owned.group_index == index)
     known = (name for name in (f"{layer}.weight", layer, *holders) if name in channel_map.applications)

@@ -1,11 +1,11 @@
-"""What it does to a network to take channels of a group: how its weights' error grows, or its loss.
+"""The error of the weights, or the growth of the loss, as channels of a group are removed.
 
 Errors of weights are fractions that can be compared between groups. A unit's share of a tensor is the sum of its
 squares there over that of the whole tensor. Shares, not squares: a layer that is off by 1 % of its own size is off by
 about 1 % in its output, however large its weights are. And summed over all tensors that a group owns: an error in
 channels that many layers read, as on a residual stream, counts in each.
 
-Knows weights, and losses that others measured; knows neither data nor how many channels have to go.
+Pure: needs weights, or losses that were measured elsewhere; no data.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def removal_errors(
     Args:
         state: Tensors of the network.
         channel_map: Its channel groups.
-        scores: Group name -> what each of its channels is worth.
+        scores: Group name -> importance of each of its channels.
 
     Returns:
         Group name -> sum of the shares of the channels that are gone, for k = 0 .. n-1.
@@ -57,10 +57,10 @@ def removal_errors(
 
 
 def loss_curve(width: int, measured: Mapping[int, float]) -> Float[Tensor, " width"]:
-    """What the loss grows by when k of a group's channels are gone, for k = 0 .. width-1.
+    """Growth of the loss after k of a group's channels were removed, for k = 0 .. width-1.
 
-    Between measured widths it is interpolated, below the smallest of them it rises as it did last. It never falls: a
-    loss that is smaller with fewer channels is taken for chance.
+    Linear between measured widths, extrapolated below the smallest of them. Never falls: a smaller loss with fewer
+    channels counts as noise.
 
     Args:
         width: Full width of the group.

@@ -1,7 +1,7 @@
-"""Channels go where they cost least: one after the other, by what each error grows for what is saved.
+"""Greedy allocations: channels go one by one, always where the error grows least per cost saved.
 
-Needs errors of the weights, or the measured losses of networks of which one group alone is cut. That several groups are
-cut at once, and what that does together, is not seen.
+Needs errors of the weights, or losses measured with one group pruned at a time. Interactions between groups are
+ignored.
 """
 
 import heapq
@@ -30,8 +30,8 @@ def sensitivity(problem: AllocationProblem) -> dict[str, int]:
 def cheapest_first(problem: AllocationProblem, errors: Errors) -> dict[str, int]:
     """Take one channel after the other, always where the error grows least per cost saved.
 
-    Greedy, and lazily so: what a channel saves falls as other groups shrink, so that the price of a group that was
-    not looked at for a while can only have risen.
+    Greedy with lazy updates: the cost that a channel saves falls as other groups shrink, so the price of a group in
+    the queue can only have risen.
 
     Args:
         problem: The target and the groups.

@@ -1,7 +1,9 @@
-"""Channels are ranked among groups that are built alike (Isomorphic Pruning, Fang et al. 2024, arXiv:2407.04616).
+"""Isomorphic pruning: channels are ranked within classes of groups of one structure.
 
-Scores of unlike structures, such as a block's inner channels and a residual stream's, are no measure of one another. So
-every class of groups with isomorphic structures has a ranking of its own, and each loses the same fraction.
+Source: Fang et al. 2024, arXiv:2407.04616.
+
+Scores of unlike structures, such as a block's inner channels and a residual stream's, are not comparable. So every
+class has a ranking of its own, and each loses the same fraction.
 """
 
 from collections import Counter, defaultdict
@@ -16,7 +18,7 @@ from workers.channels import ChannelMap
 
 
 def isomorphic_classes(channel_map: ChannelMap) -> list[list[str]]:
-    """The groups, those together that own the same kinds of axes of the same kinds of tensors.
+    """The groups in classes: those that own the same kinds of axes of the same kinds of tensors.
 
     A tensor's kind is its own name in its layer, its number of axes and its kernel; of an axis, its place, its role and
     how often it holds each unit. How many channels there are plays no part, nor does how large the feature maps are.

@@ -1,7 +1,4 @@
-"""The latency of a network as a function of its widths, from the times of its layers.
-
-Knows channel groups and seconds; refuses to know how they were measured.
-"""
+"""The latency of a network as a function of its widths, from the measured times of its layers. Pure."""
 
 from collections.abc import Mapping
 

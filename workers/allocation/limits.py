@@ -1,7 +1,4 @@
-"""Limits on what a network may cost, and the widths that meet them.
-
-Knows costs; refuses to know what a channel is worth.
-"""
+"""Limits on the cost of a network, and whether widths meet them. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +9,13 @@ from workers.channels import Cost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """An upper bound.
+    """An upper bound on a cost.
 
     Attributes:
-        name: What is bounded, in words.
-        shared: What is added to each of the costs, such as the parameters to the activations of every step.
+        name: Name of the bounded cost, for messages.
+        shared: Added to each of `costs`, such as the parameters to the activations of every step.
         costs: The largest of them counts; empty for `shared` alone.
-        budget: What `shared` and the largest of `costs` may come to together.
+        budget: Upper bound on `shared` plus the largest of `costs`.
     """
 
     name: str
@@ -27,9 +24,9 @@ class Limit:
     budget: float
 
     def value(self, widths: Widths) -> float:
-        """What is bounded, at these widths."""
+        """The bounded cost at these widths."""
         return float(self.shared(widths) + max((cost(widths) for cost in self.costs), default=0.0))
 
     def met(self, widths: Widths) -> bool:
-        """Whether these widths keep to it, but for rounding."""
+        """Whether these widths meet the limit, up to rounding."""
         return self.value(widths) <= self.budget * (1 + 1e-9)

@@ -1,8 +1,8 @@
-"""Widths that somebody has written down: those of the papers, by name, or the user's own.
+"""Predefined widths: those of published configurations, by name, or the user's own.
 
 The papers' are the A and B configurations of Li et al. 2017 (arXiv:1608.08710, tables 1 and 2) as Rethinking (Liu et
 al. 2019, section 4.1) has them. Layers are counted from 1, along the main path, projections left out: the first
-convolution of a block has an even number. Needs nothing, and looks at no target: the widths say what goes.
+convolution of a block has an even number. Ignores the target.
 """
 
 import re
@@ -18,7 +18,7 @@ class Configuration:
     """Widths for one network.
 
     Attributes:
-        layers: Which groups' names it speaks of; all others stay whole.
+        layers: Pattern of the names of the groups that it covers; all others stay whole.
         full: Group name -> width in the network that it is for.
         kept: Group name -> width that stays.
     """
@@ -71,7 +71,7 @@ CONFIGURATIONS: Mapping[str, Configuration] = {
     "resnet56-b": _basic_blocks((9, 9, 9), _CIFAR, (60, 30, 10), (16, 18, 20, 34, 38, 54)),
     "vgg16-a": _vgg16((32, 64, 128, 128, *[256] * 9)),
 }
-"""By the name that a sweep gives."""
+"""Configurations by their name in the sweep file."""
 
 
 @allocator(reason="the widths were given")

@@ -1,6 +1,6 @@
 """Widths in given proportions: equal ones, those of a template, or those of another method's designs.
 
-Needs widths, and for `guided` the networks that the other method made; refuses to know what a channel is worth.
+Uses no channel importance; `guided` needs the networks that the other method made.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ def uniform(problem: AllocationProblem) -> dict[str, int]:
 def template(problem: AllocationProblem, *, fractions: Sequence[float]) -> dict[str, int]:
     """Keep fractions in the template's proportions, scaled so that the target is met.
 
-    Rethinking, section 5: designs that are written down, and go for other networks and data.
+    Rethinking, section 5: designs that are written down, and carry over to other networks and data.
 
     Args:
         problem: The target and the groups.

@@ -1,7 +1,4 @@
-"""Channels go in one order for all groups, such as that of their scores, until the target is reached.
-
-Knows scores and a cost; refuses to know what the scores are by.
-"""
+"""Channels of all groups are removed in one order, such as that of their scores, until the target is reached."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,7 +7,8 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from workers.allocation._base import AllocationProblem, Scores, Widths, allocator, smallest_widths
+from workers.allocation._base import AllocationProblem, Widths, allocator, smallest_widths
+from workers.criteria import Scores
 
 
 @allocator(needs=["scores"])
@@ -32,14 +30,14 @@ def global_threshold(
 
 
 def comparable(scores: Scores, normalize: Literal["none", "group"]) -> Scores:
-    """Scores as they are compared between groups: as they are, or divided by the mean of their group's."""
+    """Scores to compare between groups: unchanged, or divided by the mean of their group."""
     if normalize == "none":
         return scores
     return {name: values / values.mean().abs().clamp_min(1e-30) for name, values in scores.items()}
 
 
 def removable(scores: Scores, smallest: Widths) -> dict[str, Float[Tensor, " _"]]:
-    """Group name -> the scores of the channels that its floor lets go, the lowest first."""
+    """Group name -> the scores of the channels that may be removed, the lowest first."""
     return {
         name: values.double().sort(stable=True).values[: len(values) - smallest[name]]
         for name, values in scores.items()

@@ -1,10 +1,8 @@
-"""One width per group that keeps the most score under several limits at once, by CP-SAT.
+"""One width per group that keeps the highest total score under several limits at once, by CP-SAT.
 
-Of every group some widths are candidates, each with a literal. A cost is a sum of products of two lengths: such a
-product is linear in the second length where the first has one candidate, and so the product is split by the first
-one's candidates, of which one holds. The split makes the linear relaxation tight, which bounds the gap.
-
-Knows costs and scores of widths; refuses to know networks.
+Every group has candidate widths, each with a literal. A cost is a sum of products of two lengths: such a product is
+linear in the second length where the first has one candidate, and so the product is split by the candidates of the
+first, exactly one of which holds. The split makes the linear relaxation tight, which bounds the gap.
 """
 
 import math
@@ -24,44 +22,44 @@ _LARGEST = 10**12  # elements of one tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """Widths, and how good they are.
+    """Widths, the score that they keep, and its bound.
 
     Attributes:
         widths: Group name -> channels that stay.
-        worth: The score that they keep.
-        bound: No widths among the candidates keep more.
+        score: The score that they keep.
+        bound: Upper bound on the score over all candidates.
     """
 
     widths: Mapping[str, int]
-    worth: float
+    score: float
     bound: float
 
     @property
     def gap(self) -> float:
-        """By how much the bound is above the score that is kept, as a fraction of it."""
-        return max(0.0, self.bound / self.worth - 1) if self.worth else 0.0
+        """Relative gap: bound over score, less 1."""
+        return max(0.0, self.bound / self.score - 1) if self.score else 0.0
 
 
 def solve_widths(
-    worths: Mapping[str, Mapping[int, float]],
+    kept_scores: Mapping[str, Mapping[int, float]],
     limits: Sequence[Limit],
     start: Mapping[str, int],
     *,
     effort: float,
 ) -> Solution:
-    """The widths of most worth that meet all limits.
+    """The widths that keep the highest score and meet all limits.
 
     Args:
-        worths: Group name -> candidate width -> the score that it keeps, at least 0.
-        limits: What has to be met, in whole numbers or scaled to them.
+        kept_scores: Group name -> candidate width -> the score that it keeps, at least 0.
+        limits: Limits to meet, in whole numbers or scaled to them.
         start: Candidates that meet all limits.
-        effort: Deterministic seconds of the solver (`max_deterministic_time`), so that the same question has the same
-            answer on every machine.
+        effort: Deterministic seconds of the solver (`max_deterministic_time`), so that the same problem has the
+            same solution on every machine.
 
     Returns:
         The best widths found, never worse than `start`.
     """
-    model = _WidthModel(worths, start)
+    model = _WidthModel(kept_scores, start)
     for limit in limits:
         model.limit(limit)
     solver = cp_model.CpSolver()
@@ -76,7 +74,7 @@ def solve_widths(
         widths = {name: solver.value(variable) for name, variable in model.widths.items()}
     return Solution(
         widths=widths,
-        worth=sum(worths[name][width] for name, width in widths.items()),
+        score=sum(kept_scores[name][width] for name, width in widths.items()),
         bound=solver.best_objective_bound / model.units,
     )
 
@@ -84,14 +82,14 @@ def solve_widths(
 class _WidthModel:
     """The model: literals per candidate, widths, and products of lengths as they are asked for."""
 
-    def __init__(self, worths: Mapping[str, Mapping[int, float]], start: Mapping[str, int]) -> None:
+    def __init__(self, kept_scores: Mapping[str, Mapping[int, float]], start: Mapping[str, int]) -> None:
         self.model = cp_model.CpModel()
         self.literals: dict[str, dict[int, cp_model.IntVar]] = {}
         self.widths: dict[str, cp_model.IntVar] = {}
         self._products: dict[object, cp_model.LinearExprT] = {}
-        self.units = _SCORE_UNITS / max(1e-30, sum(max(each.values()) for each in worths.values()))
+        self.units = _SCORE_UNITS / max(1e-30, sum(max(each.values()) for each in kept_scores.values()))
         kept = []
-        for name, candidates in worths.items():
+        for name, candidates in kept_scores.items():
             literals = {width: self.model.new_bool_var(f"{name}={width}") for width in candidates}
             self.model.add_exactly_one(literals.values())
             width = self.model.new_int_var_from_domain(cp_model.Domain.from_values(list(candidates)), name)
@@ -103,7 +101,7 @@ class _WidthModel:
         self.model.maximize(sum(kept))
 
     def limit(self, limit: Limit) -> None:
-        """Adds a limit; coefficients are rounded up, so that what meets it here meets it in truth."""
+        """Adds a limit; coefficients are rounded up, so that a feasible solution meets the true limit."""
         scale = _COST_UNITS / limit.budget
         if all(term.weight.is_integer() for cost in (limit.shared, *limit.costs) for term in cost.terms):
             scale = min(1.0, scale)  # whole numbers stay as they are

@@ -1,1 +1,1 @@
-"""One attempt at a task: the way in, what it used and wrote, and what its failure means."""
+"""One attempt at a task: its entry point, resource usage, log and the causes of failures."""

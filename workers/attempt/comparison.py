@@ -1,7 +1,4 @@
-"""Two results of one task that are not the same: by how much they differ, and whether their processors explain it.
-
-Pure: results in, a judgement out. Knows no store and no stage.
-"""
+"""How much two results of one task differ, and whether their processors or versions explain it. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ _ABSENT = "-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:
-    """How far a file, or the measurements, of two results are apart.
+    """The difference of one file, or of the measurements, between two results.
 
     Attributes:
         name: Of the file, or "measurements".
@@ -44,11 +41,11 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What tells two results of one task apart.
+    """The differences between two results of one task.
 
     Attributes:
         deviations: One for every file that differs, and one for the measurements.
-        surroundings: What else was different: the parts of the processor, versions, the commit; each with both values.
+        surroundings: Differences of the processor, versions and commit; each with both values.
     """
 
     deviations: tuple[Deviation, ...]
@@ -56,11 +53,11 @@ class Comparison:
 
     @property
     def nondeterministic(self) -> bool:
-        """Nothing that is known of the two runs explains the difference: the stage itself does not repeat."""
+        """Neither processor, versions nor commit explain the difference: the stage is not deterministic."""
         return not self.surroundings
 
     def __str__(self) -> str:
-        """For people: how much, why, and what follows."""
+        """For people: how much, why, and which result counts."""
         amounts = f"they differ (relative): {', '.join(map(str, self.deviations))}"
         if self.nondeterministic:
             why = (
@@ -75,10 +72,10 @@ class Comparison:
 def compare(
     first: Manifest, first_files: Mapping[str, bytes], second: Manifest, second_files: Mapping[str, bytes]
 ) -> Comparison:
-    """Tell two results of one task apart.
+    """Compare two results of one task.
 
     Args:
-        first: The manifest that stands.
+        first: The manifest that was committed.
         first_files: Its files.
         second: The manifest of another run.
         second_files: Its files.

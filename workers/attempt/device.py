@@ -1,7 +1,4 @@
-"""Where a task computes: its device, and as many threads as it has slots.
-
-Knows no stage.
-"""
+"""The device of a task, and as many threads as it has CPU slots."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The only door to the stages: a task and a store in, an outcome out.
+"""The only entry point to the stages: a task and a store in, an outcome out.
 
-Every failure becomes a value here; nothing is raised. Knows no cluster: whoever calls it decides where and when.
+Every failure becomes a value here; nothing is raised. Independent of the cluster: the caller decides where and when.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
 
 StageFunction: TypeAlias = "Callable[[AnyContext], Product]"
 StageOf: TypeAlias = Callable[[StageKind], StageFunction]
-"""Which function runs a stage."""
+"""Looks up the function of a stage."""
 
 LIBRARIES = ("torch", "torchvision", "numpy", "ortools")
 """Libraries whose versions go into every manifest."""
 
 _FINAL = frozenset({Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.BAD_NUMERICS, Cause.BUG})
-"""Causes that another attempt would meet again: no checkpoint is left for it."""
+"""Causes that a retry would meet again: no checkpoint is kept for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """What the driver knows of the code that runs; kept in manifests, no part of any key."""
+    """The version of the code that runs; kept in manifests, not part of any key."""
 
     git_commit: str = ""
 
@@ -72,8 +72,8 @@ def run_task(
         provenance: Goes into the manifest.
         should_stop: Asked before the stage runs, and polled by long stages per batch.
         may_commit: Asked before the result is committed; false where another driver has taken the sweep over.
-        stage_of: Which function runs a stage; default: those of `workers.stages`.
-        checkpoint_interval_s: How often long stages keep how far they have come; default: as `Checkpoint` says.
+        stage_of: Looks up the function of a stage; default: those of `workers.stages`.
+        checkpoint_interval_s: Seconds between checkpoints of long stages; default: see `Checkpoint`.
     """
     attempt = _Attempt(task, store, provenance or Provenance())
     start_log()
@@ -91,13 +91,13 @@ def run_task(
         outcome = attempt.commit(product)
     except Exception as error:
         outcome = attempt.failed(error)
-    # Only here the exception and what its frames hold are gone.
+    # Only here the exception and the tensors that its frames hold are freed.
     release_gpu(attempt.device)
     return outcome
 
 
 def _committed(key: str, store: Store) -> Manifest | None:
-    """The manifest of a task that has run before; one that is damaged is put aside, and the task runs again."""
+    """The manifest of a task that has run before; a damaged one is quarantined, and the task runs again."""
     if not store.has(key):
         return None
     try:
@@ -111,7 +111,7 @@ def _committed(key: str, store: Store) -> Manifest | None:
 
 
 def _compare(first: Manifest, second: Manifest, files: Mapping[str, bytes], store: Store) -> Comparison:
-    """How a second result of a task differs from the first, whose files are read for it as far as they can be."""
+    """Compares a second result of a task with the first one, of whose files the readable ones are used."""
     from workers.attempt.comparison import compare
 
     first_files = {}
@@ -122,7 +122,7 @@ def _compare(first: Manifest, second: Manifest, files: Mapping[str, bytes], stor
 
 
 class _Attempt:
-    """One run of a task, and the three ways in which it ends."""
+    """One run of a task, and its three possible outcomes: reused, committed, failed."""
 
     def __init__(self, task: Task, store: Store, provenance: Provenance) -> None:
         self.device: torch.device | None = None
@@ -136,7 +136,7 @@ class _Attempt:
         stage_of: StageOf | None,
         checkpoint_interval_s: float | None,
     ) -> Product:
-        """What the stage gives."""
+        """Run the stage."""
         # Torch is imported with the first stage that runs, not with this module: a reused task needs none of it.
         from workers.checkpoints import INTERVAL_S, Checkpoint
         from workers.stages import Context, stage_function
@@ -166,13 +166,13 @@ class _Attempt:
         return product
 
     def reused(self, manifest: Manifest) -> Succeeded:
-        """Its artifact was there."""
+        """The outcome if the artifact exists already."""
         return Succeeded(
             key=self._task.key, measurements=manifest.measurements, duration_s=0.0, host=_host(), reused=True
         )
 
     def commit(self, product: Product) -> Succeeded:
-        """Publish what the stage gave."""
+        """Commit the product of the stage."""
         task, store, ended_s, usage = self._task, self._store, time.time(), measured(self.device)
         manifest = Manifest(
             key=task.key,
@@ -216,7 +216,7 @@ class _Attempt:
         )
 
     def failed(self, error: Exception) -> Failed:
-        """It has no artifact."""
+        """The outcome of an attempt that raised."""
         diagnosis, trace = diagnose(error), traceback.format_exc()
         if diagnosis.cause in _FINAL:
             self._drop_checkpoint()
@@ -248,5 +248,5 @@ def _host() -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """Of Python and of the libraries that compute; nothing is imported."""
+    """Versions of Python and of `LIBRARIES`, read without importing them."""
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}

@@ -1,6 +1,6 @@
-"""What an exception says of an attempt: a cause, and one line for people.
+"""Diagnoses the exception of a failed attempt: a cause, and one line for people.
 
-Decides nothing: what follows from a cause is the scheduler's business.
+The scheduler decides what follows from a cause.
 """
 
 import errno
@@ -11,17 +11,17 @@ from jobs.errors import BadInputError, BadNetworkError, BadNumericsError, Cancel
 from jobs.outcome import Cause
 
 _GPU_MEMORY = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-"""How libraries below torch say that a GPU's memory is full."""
+"""Messages of the libraries below torch when a GPU's memory is full."""
 
 _HOST_MEMORY = "can't allocate memory"
-"""How torch says it of the CPU's, in a RuntimeError."""
+"""torch's message when the CPU's memory is full, in a RuntimeError."""
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What an exception stands for.
+    """The diagnosis of an exception.
 
     Attributes:
         cause: Why the attempt failed.
@@ -37,7 +37,7 @@ class Diagnosis:
 
 
 def diagnose(error: BaseException) -> Diagnosis:
-    """The cause that an exception stands for."""
+    """Diagnose an exception."""
     message = str(error) or type(error).__name__
     match error:
         case BadInputError():

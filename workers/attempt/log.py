@@ -1,7 +1,4 @@
-"""The log of one attempt: what was logged while it ran, kept in the store under its key.
-
-Knows no cause and no stage.
-"""
+"""The log of one attempt: its records, kept in the store under its key."""
 
 import logging
 import os
@@ -10,11 +7,11 @@ from jobs.artifact import Store
 from jobs.task import Task
 
 logger = logging.getLogger("orchard")
-logger.setLevel(logging.INFO)  # what a terminal shows of it is its handler's choice
+logger.setLevel(logging.INFO)  # the handler of a terminal filters further
 
 
 class _Collector(logging.Handler):
-    """Keeps the formatted records of the task that runs; a process runs one at a time."""
+    """Collects the formatted records of the running task; a process runs one at a time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,20 +26,20 @@ logger.addHandler(_COLLECTOR)
 
 
 def start_log() -> None:
-    """Forget what earlier attempts logged."""
+    """Drop the records of earlier attempts."""
     _COLLECTOR.records = []
 
 
 def keep_log(task: Task, store: Store, ending: str = "") -> str:
-    """Write the log of the attempt that has ended; nothing is written where nothing was said.
+    """Write the log of the attempt that has ended; an empty log is not written.
 
     Args:
-        task: What ran.
-        store: Where it is kept.
-        ending: What is added, e.g. the traceback of a failure.
+        task: The task that ran.
+        store: Where the log is kept.
+        ending: Appended text, e.g. the traceback of a failure.
 
     Returns:
-        Its address, or why it could not be written; empty where there was nothing to write.
+        Its address, or why it could not be written; empty for an empty log.
     """
     if not (_COLLECTOR.records or ending):
         return ""

@@ -1,7 +1,7 @@
-"""What rounds: the processor of this machine, and how torch uses it.
+"""Describes the processor of this machine and how torch uses it.
 
-The last bits of a result hang on it, because sums are taken in another order, with more or fewer lanes at a time. Where
-two descriptions are equal, so are the bits. Knows no task.
+The last bits of a result depend on it, because sums are taken in another order, with more or fewer lanes at a time.
+Where two descriptions are equal, so are the bits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 OVERRIDES = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
-"""Variables that make torch, or a library under it, leave instructions of the processor aside."""
+"""Variables that make torch, or a library under it, not use some instructions of the processor."""
 
 _CPUINFO = Path("/proc/cpuinfo")
 
@@ -48,7 +48,7 @@ def processor(device: torch.device, environment: Mapping[str, str] = os.environ)
 
 @cache
 def cpu_model() -> str:
-    """Make and model of this machine's processor, as well as the system tells."""
+    """Make and model of this machine's processor, as far as the system reports it."""
     try:
         described = described_by(_CPUINFO.read_text())
     except OSError:

@@ -1,6 +1,6 @@
-"""What an attempt takes of its machine: peak memory, and the peak share of its GPU.
+"""Resource usage of an attempt: peak memory, and the peak share of its GPU.
 
-Knows no task. Costs microseconds where no GPU is used.
+Costs microseconds where no GPU is used.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def measured(device: torch.device | None) -> Usage:
     """Peaks since the start.
 
     Args:
-        device: Where the attempt computed; None if it did not come so far.
+        device: Where the attempt computed; None if it failed before.
     """
     memory_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
     if device is None or device.type != "cuda":

@@ -1,11 +1,10 @@
-"""Which channels of which tensors of a network belong together; removing, reordering and mixing them.
+"""Channel groups: which channels of which tensors are coupled; removing, reordering and mixing them.
 
     channel_map = find_groups(model, (3, 32, 32))
     smaller = select(model.state_dict(), channel_map, {"layer1.0.conv1": kept})
     load_resized(model, smaller)
 
-Refuses to know what a channel is worth (`criteria`), how many should go (`allocation`) and in which order they
-should stand (`ordering`).
+Channel importance is in `criteria`, the number of channels in `allocation`, their order in `ordering`.
 """
 
 from workers.channels.activations import live_activations

@@ -1,10 +1,10 @@
-"""How many numbers are alive at every step of a forward pass, as functions of the widths of the groups.
+"""The live activations at every step of a forward pass, as functions of the widths of the groups.
 
 A simple model of memory: every call makes its whole result anew unless the operator's signature says that it returns a
 view or writes in place; a result lives until the last call that reads it or a view of it; input and output live to the
-end. What an operator needs inside it, and what an allocator rounds up, is not seen.
+end. Workspace inside an operator and rounding of the memory allocator are ignored.
 
-This module refuses to know bytes, devices and what is done with the numbers.
+Counts numbers; independent of dtypes and devices.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from workers.channels.trace import BATCH, TracedGraph, meta_copy, trace
 def live_activations(
     model: nn.Module, input_shape: Sequence[int], channel_map: ChannelMap, *, weight: float = 1.0
 ) -> list[Cost]:
-    """Numbers that are alive, per sample, at the steps of an evaluation pass.
+    """Live activations per sample at the steps of a forward pass.
 
-    Steps at which no more is alive than at another one, whatever the widths, are left out.
+    Steps that never need more memory than another one, at any widths, are left out.
 
     Args:
         model: the network; neither run nor changed.
         input_shape: shape of one sample.
-        channel_map: its channel groups. Channels that a second look at the network sees otherwise count whole.
-        weight: what one number costs.
+        channel_map: its channel groups. Channels that a second trace groups otherwise count whole.
+        weight: cost of one number.
 
     Raises:
         ValueError: the network cannot be traced.
@@ -53,7 +53,7 @@ def live_activations(
 
 
 def _storages(traced: TracedGraph) -> dict[fx.Node, list[fx.Node]]:
-    """The nodes that make something new, each with the nodes that read or return it or a view of it, in order."""
+    """The nodes that allocate storage, each with the nodes that read or return it or a view of it, in order."""
     owner: dict[fx.Node, fx.Node] = {}
     readers: dict[fx.Node, list[fx.Node]] = {}
     for node in traced.graph.nodes:
@@ -77,7 +77,7 @@ def _shares(node: fx.Node) -> bool:
 
 
 def _live_sets(traced: TracedGraph) -> list[frozenset[fx.Node]]:
-    """For every call the storages that are alive while it runs, its own result among them."""
+    """For every call the storages that are live while it runs, its own result among them."""
     place = {node: index for index, node in enumerate(traced.graph.nodes)}
     end = len(place)
     spans = {
@@ -92,7 +92,7 @@ def _live_sets(traced: TracedGraph) -> list[frozenset[fx.Node]]:
 
 
 def _largest(sets: Sequence[frozenset[fx.Node]]) -> list[frozenset[fx.Node]]:
-    """Those that are part of no other one."""
+    """The sets that are a subset of no other one."""
     distinct = list(dict.fromkeys(sets))
     return [each for each in distinct if not any(each < other for other in distinct)]
 

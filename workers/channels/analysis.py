@@ -1,9 +1,8 @@
 """Finds the channel groups of a network.
 
-Trace, label, gather. Then the proof: the network is cut on the meta device and traced again, and what comes out must
-be the predicted map. That catches what a static trace cannot see, such as code that says `x[:, :64]` or
-`view(n, 64, -1)` and means it. Where a view takes channels apart and the first reading of it does not stand the proof,
-the other one is tried. Refuses to know what a channel is worth.
+Trace, label, gather. Then the proof: the network is pruned on the meta device and traced again, and the result must be
+the predicted map. That catches what a static trace misses, such as fixed sizes in `x[:, :64]` or `view(n, 64, -1)`.
+Where a view splits channels and its first interpretation fails the proof, the other one is tried.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from workers.channels.verification import verified
 
 
 def find_groups(model: nn.Module, input_shape: Sequence[int], *, exclude: Sequence[str] = ()) -> ChannelMap:
-    """Which channels of which tensors of a network belong together.
+    """Finds which channels of which tensors of a network are coupled.
 
     The network is neither run nor changed. An operator without a rule, and code that needs a fixed number of channels,
     make the groups that they touch `refused`; the rest stays prunable.
@@ -63,7 +62,7 @@ def _analyse_cut(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Graphs:
-    """A network as it is analysed.
+    """The graphs of a network and the names and shapes of its tensors.
 
     Attributes:
         shapes: shapes of all parameters and buffers.
@@ -94,7 +93,7 @@ def _trace(meta_model: nn.Module, input_shape: tuple[int, ...]) -> _Graphs:
 
 
 def _analyse(graphs: _Graphs, exclude: Sequence[str], choices: Mapping[str, int]) -> ChannelFindings:
-    """What the rules see, with these readings of views that take channels apart."""
+    """The findings of the rules, with these interpretations of views that split channels."""
     labelling = new_labelling(graphs.shapes)
     labelling.book.choices.update(choices)
     label(labelling, graphs.evaluation)

@@ -1,7 +1,7 @@
-"""Atoms, the smallest pieces of channels, and what joins them.
+"""Atoms, the smallest pieces of channels, and their connected components.
 
-An atom is one index of one axis of one parameter or buffer. Rules say which atoms go together and which have to
-stay; this module keeps the book and answers with the connected components. It refuses to know operators.
+An atom is one index of one axis of one parameter or buffer. Rules say which atoms are coupled and which have to stay;
+this module records it and computes the connected components.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from workers.channels.layout import NOT_A_CHANNEL, Labels
 class Obstacle:
     """Why atoms have to stay: the operator, the module that calls it, and the reason in words.
 
-    A quiet obstacle (the network's output) is nothing to report.
+    A quiet obstacle (the network's output) is not reported.
     """
 
     operator: str
@@ -57,7 +57,7 @@ class Atoms:
         return np.where(both, left, NOT_A_CHANNEL)
 
     def tie(self, table: Labels, obstacle: Obstacle) -> Labels:
-        """Joins all that stands in one row of a table (rows, columns) and returns one label per row."""
+        """Joins all labels in each row of a table (rows, columns) and returns one label per row."""
         first = table[:, 0]
         labels = first
         for column in table.T[1:]:
@@ -82,7 +82,7 @@ class Atoms:
         return roots
 
     def obstacles(self, roots: Labels) -> tuple[Labels, list[Obstacle]]:
-        """Per root the number of its obstacle, or -1, with the numbered list; what is quiet yields to what is not."""
+        """Per root the number of its obstacle, or -1, with the numbered list; quiet ones come last."""
         order = sorted(self._fixed, key=lambda entry: entry[1].quiet)
         known: dict[Obstacle, int] = {}
         found = np.full(self._count, NOT_A_CHANNEL, dtype=np.int64)

@@ -1,7 +1,7 @@
-"""Rules of products of two tensors, and of attention, which is made of them.
+"""Rules of products of two tensors, and of attention, which consists of them.
 
 A product of two activations sums over channels that no weight masks afterwards. It is followed only where a removed
-channel is zero in one of the factors; then leaving it out changes nothing. Refuses to follow sums over anything else.
+channel is zero in one of the factors; then leaving it out changes nothing. Sums over anything else are unsupported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Costs that grow with the widths of the channel groups: sums of products of lengths of axes.
 
-The number of parameters is such a sum, and so are multiply-accumulates, activations and modelled times. A cost never
-falls when a group gets wider. This module refuses to know what is counted and who asks.
+The number of parameters is such a sum, and so are MACs, activations and modelled times. A cost never falls when a group
+gets wider. Pure.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class CostTerm:
     """A product of lengths.
 
     Attributes:
-        weight: what one element costs, at least 0.
+        weight: cost of one element, at least 0.
         lengths: the factors that depend on widths, at least one.
     """
 
@@ -44,12 +44,12 @@ class CostTerm:
 class Cost:
     """A constant and a sum of terms, as a function of the widths of the groups.
 
-    What the axes look like is found once, so that a call costs one small matrix product.
+    The axes are analysed once, so that a call costs one small matrix product.
 
     Args:
         widths: group name -> full width.
-        constant: what does not depend on the widths.
-        terms: the rest.
+        constant: the part that does not depend on the widths.
+        terms: the parts that do.
     """
 
     def __init__(self, widths: Mapping[str, int], constant: float, terms: Iterable[CostTerm]) -> None:
@@ -107,7 +107,7 @@ def cost_of_tensors(
 
     Args:
         channel_map: the map of the whole network.
-        weights: what each element of a tensor counts for, by the tensor's name; others count nothing.
+        weights: weight of each element of a tensor, by the tensor's name; others count 0.
     """
     constant, terms = 0.0, []
     for name in sorted(weights):

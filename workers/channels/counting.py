@@ -1,7 +1,4 @@
-"""Counts parameters and multiply-accumulates of a cut network without building it.
-
-Refuses to know what a group is worth.
-"""
+"""Counts parameters and MACs (multiply-accumulates) of a pruned network without building it."""
 
 from __future__ import annotations
 
@@ -39,12 +36,12 @@ class ParameterCount(_Count):
 
 
 class MacCount(_Count):
-    """Multiply-accumulates of the convolutions and linear layers on one sample, as a function of the widths.
+    """MACs of the convolutions and linear layers on one sample, as a function of the widths.
 
-    Products of activations with one another, as in attention, are no layer's and do not count.
+    Products of two activations, as in attention, belong to no layer and do not count.
 
     Args:
-        channel_map: the map of the whole network; made for the size of the sample that is meant.
+        channel_map: the map of the whole network; made for the input size in question.
     """
 
     def __init__(self, channel_map: ChannelMap) -> None:
@@ -58,12 +55,12 @@ def count_parameters(channel_map: ChannelMap, widths: Mapping[str, int]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership:
-    """What one unit of a group costs, and where it stands.
+    """The cost of one unit of a group, and the axes that hold it.
 
     Attributes:
         axes: (tensor, axis) of all axes on which the group owns indices.
-        parameters: number of parameters that go with one unit while everything else stays whole.
-        macs: multiply-accumulates on one sample that go with it (see `MacCount`).
+        parameters: number of parameters removed with one unit while everything else stays whole.
+        macs: MACs on one sample removed with it (see `MacCount`).
     """
 
     axes: tuple[tuple[str, int], ...]
@@ -72,7 +69,7 @@ class Ownership:
 
 
 def ownership(channel_map: ChannelMap) -> dict[str, Ownership]:
-    """What every group owns, by its name."""
+    """The ownership of every group, by its name."""
     parameters, macs = ParameterCount(channel_map), MacCount(channel_map)
     axes: dict[str, list[tuple[str, int]]] = {group.name: [] for group in channel_map.groups}
     for owned in channel_map.owned_axes():

@@ -1,7 +1,7 @@
 """Rules of operators that treat every channel alike: element by element, or over space only.
 
-The lists are explicit. An operator stands here only if a channel of zeros stays finite (so that masking equals
-removal): no logarithm, no division by a labelled tensor. Refuses to guess: what is not listed has no rule.
+The lists are explicit: an operator that is not listed has no rule. A listed one keeps a channel of zeros finite (so
+that masking equals removal): no logarithm, no division by a labelled tensor.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ def product(book: Book, call: OperatorCall) -> Traced:
 
 @rule(*("where", "masked_fill", "gt", "ge", "lt", "le", "eq", "ne", "logical_and", "logical_or", "bitwise_and"))
 def elementwise(book: Book, call: OperatorCall) -> Traced:
-    """Any function of the elements that stand at one place."""
+    """Any function of the elements at one position."""
     return Traced(axes=_broadcast(book, call, _operands(call)))
 
 
 @rule("div")
 def division(book: Book, call: OperatorCall) -> Traced:
-    """Division by what has no channels; a divisor with channels would be zero in a masked network."""
+    """Division by a divisor without channels; a divisor with channels would be zero in a masked network."""
     divisor = call.arguments["other"]
     if isinstance(divisor, Traced) and divisor.labelled:
         raise Unsupported("division by channels")
@@ -115,7 +115,7 @@ def _broadcast(book: Book, call: OperatorCall, operands: Sequence[Traced]) -> tu
 
 @rule("new_zeros", "new_ones", "new_full", "new_empty")
 def fresh(book: Book, call: OperatorCall) -> Traced:
-    """A tensor that takes from its source no more than the type."""
+    """A new tensor that takes only the type from its source."""
     return Traced(axes=tuple(unlabelled(size) for size in call.shape or ()))
 
 

@@ -1,8 +1,8 @@
 """Folds batch norm into the convolution or linear layer before it.
 
-The numbers (`fold_state`) and the structure (`apply_folding_structure`) are apart, so that a folded network can be
-rebuilt from its factory, the list of pairs and a state alone. Refuses to fold where anything else reads the layer's
-output.
+The numbers (`fold_state`) and the structure (`apply_folding_structure`) are separate, so that a folded network can
+be rebuilt from its factory, the list of pairs and a state. A norm is folded only if it is the sole reader of the
+layer's output.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def fold_batchnorm(model: nn.Module, input_shape: Sequence[int]) -> list[tuple[s
     called once and be plain `nn` modules.
 
     Args:
-        model: the network, in whatever mode.
+        model: the network, in either mode.
         input_shape: shape of one sample without the batch.
 
     Raises:
@@ -140,7 +140,7 @@ def fold_state(
 
 
 def fold_model(model: nn.Module, input_shape: Sequence[int]) -> list[tuple[str, str]]:
-    """Folds all that may be folded, in place, and returns the pairs; pass a copy to keep the original."""
+    """Folds all possible pairs, in place, and returns the pairs; pass a copy to keep the original."""
     pairs = fold_batchnorm(model, input_shape)
     state = fold_state(model.state_dict(), pairs, norm_eps(model, pairs))
     apply_folding_structure(model, pairs)

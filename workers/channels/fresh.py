@@ -1,10 +1,10 @@
-"""Builds a network anew at other widths, with the initial weights that a network built at those widths would have.
+"""Builds a network at other widths, with the initial weights that a network built at those widths would have.
 
-A factory that takes no widths is run as it is; while it runs, each tensor takes its wanted shape at the moment when
-its layer registers it. So whatever the network does next to give it values (torch's own reset, a loop over all
-modules at the end of a constructor) sees the small layer: its fans, and its channel counts as attributes.
+A factory that takes no widths is run as it is; while it runs, each tensor takes its requested shape at the moment when
+its layer registers it. So any later initialisation (torch's own reset, a loop over all modules at the end of a
+constructor) works on the small layer, with its fans and its channel counts as attributes.
 
-Refuses to know seeds (the caller seeds torch's generator), pruned weights and where the shapes come from.
+The caller seeds torch's generator.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _Hook = Callable[[nn.Module, str, Tensor], Tensor | None]
 
 
 def build_resized(factory: Callable[[], nn.Module], shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
-    """What a factory makes, with tensors of given shapes, at most as long as its own on every axis.
+    """Builds a factory's network with tensors of given shapes, at most as long as its own on every axis.
 
     At the factory's own shapes the result is what the factory makes, bit for bit. A tensor that is made with its values
-    (`nn.Parameter(torch.ones(width))`) keeps the first of them. What a constructor works out from its own
-    arguments (a standard deviation of 1 / sqrt(width), say) is that of the factory's widths: only layers are small.
+    (`nn.Parameter(torch.ones(width))`) keeps the first of them. Values that a constructor computes from its own
+    arguments, such as a standard deviation of 1 / sqrt(width), are those of the factory's widths.
 
     Args:
         factory: makes the same layers in the same order each time; called twice.
-        shapes: tensor name -> shape; names that the network does not have are passed over.
+        shapes: tensor name -> shape; unknown names are ignored.
 
     Raises:
         ValueError: the second call makes other layers than the first, or a tensor cannot have its shape.
     """
-    shrinking = _Shrinking(_places(factory), shapes)
+    shrinking = _Shrinking(_registrations(factory), shapes)
     with _at_registration(shrinking):
         model = factory()
     for name, each in model.state_dict().items():
@@ -51,10 +51,10 @@ def build_resized(factory: Callable[[], nn.Module], shapes: Mapping[str, tuple[i
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """A registration: what a layer of which class calls its tensor, and the tensor's name in the network.
+class _Registration:
+    """A registration: the class of a layer, its name for a tensor, and the tensor's name in the network.
 
-    The name is empty where the layer is no part of the network in the end.
+    The last is empty where the layer is not part of the finished network.
     """
 
     layer: type[nn.Module]
@@ -63,33 +63,38 @@ class _Place:
 
 
 class _Shrinking:
-    """Gives the tensors of a network their wanted shapes as they are registered, in the order of their places.
+    """Gives the tensors of a network their requested shapes as they are registered, in order of registration.
 
     Attributes:
-        problems: What went wrong. It is not raised, since the factory that runs may take it for its own error.
+        problems: Errors. They are not raised here, since the running factory might catch them as its own.
     """
 
-    def __init__(self, places: Sequence[_Place], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(self, registrations: Sequence[_Registration], shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.problems: list[str] = []
-        self._places, self._shapes = iter(places), shapes
+        self._registrations, self._shapes = iter(registrations), shapes
 
     def __call__(self, module: nn.Module, attribute: str, tensor: Tensor) -> Tensor | None:
-        """The smaller tensor; None where it stays."""
-        place = next(self._places, None)
-        if place is None or (place.layer, place.attribute) != (type(module), attribute):
-            self.problems.append(f"{type(module).__name__}.{attribute}: not made here before; layers must be the same")
+        """The smaller tensor; None if the tensor stays as it is."""
+        expected = next(self._registrations, None)
+        if expected is None or (expected.layer, expected.attribute) != (type(module), attribute):
+            self.problems.append(
+                f"{type(module).__name__}.{attribute}: not registered by the first call of the factory; both "
+                "calls must make the same layers in the same order"
+            )
             return None
-        shape = self._shapes.get(place.name, tuple(tensor.shape))
+        shape = self._shapes.get(expected.name, tuple(tensor.shape))
         if tensor.shape == shape:
             return None
         if tensor.ndim != len(shape) or any(wanted > own for wanted, own in zip(shape, tensor.shape, strict=True)):
-            self.problems.append(f"{place.name}: {shape} is wanted; at most its own {tuple(tensor.shape)} is allowed")
+            self.problems.append(
+                f"{expected.name}: shape {shape} was requested; at most its own {tuple(tensor.shape)} is allowed"
+            )
             return None
         return _register_leading(module, attribute, tensor, shape)
 
 
 def _register_leading(module: nn.Module, attribute: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Put the first entries of a tensor on every axis in its place; what the layer says of its size follows."""
+    """Replace a tensor by its first entries on every axis; the size attributes of the layer follow."""
     part = tensor.detach()[tuple(slice(length) for length in shape)].clone()
     if isinstance(tensor, nn.Parameter):
         part = module._parameters[attribute] = nn.Parameter(part, requires_grad=tensor.requires_grad)
@@ -99,14 +104,14 @@ def _register_leading(module: nn.Module, attribute: str, tensor: Tensor, shape: 
     return part
 
 
-def _places(factory: Callable[[], nn.Module]) -> list[_Place]:
-    """What a factory registers, in order."""
+def _registrations(factory: Callable[[], nn.Module]) -> list[_Registration]:
+    """The registrations of a factory, in order."""
     found: list[tuple[nn.Module, str]] = []  # holds the modules, so that no identity is used twice
     with torch.random.fork_rng(devices=[]), _at_registration(lambda module, name, _: found.append((module, name))):
         model = factory()
     paths = {id(module): f"{path}." if path else "" for path, module in model.named_modules()}
     return [
-        _Place(
+        _Registration(
             layer=type(module),
             attribute=attribute,
             name=f"{paths[id(module)]}{attribute}" if id(module) in paths else "",
@@ -117,14 +122,14 @@ def _places(factory: Callable[[], nn.Module]) -> list[_Place]:
 
 @contextmanager
 def _at_registration(hook: _Hook) -> Iterator[None]:
-    """Call a hook with every parameter and buffer that any module registers; what it returns is registered instead."""
+    """Call a hook with every parameter and buffer that any module registers; its result is registered instead."""
 
     def unless_none(module: nn.Module, name: str, tensor: Tensor | None) -> Tensor | None:
         return None if tensor is None else hook(module, name, tensor)
 
     handles = [
         register_module_parameter_registration_hook(unless_none),  # type: ignore[arg-type]  # may return a tensor:
-        register_module_buffer_registration_hook(unless_none),  # type: ignore[arg-type]  # torch's own words
+        register_module_buffer_registration_hook(unless_none),  # type: ignore[arg-type]  # see torch's documentation
     ]
     try:
         yield

@@ -1,7 +1,7 @@
 """From joined atoms to groups of units.
 
-Indices that the rules joined are one unit; units that no operator tells apart are one group. Refuses to know how a
-network is traced and whether what the rules saw is true.
+Indices that the rules joined are one unit; units that no operator distinguishes are one group. The result is not yet
+proved.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from workers.channels.layout import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelFindings:
-    """What the rules see in a network.
+    """The findings of the rules in a network.
 
     Attributes:
         channel_map: the map, not yet proved.
-        sliced: names of the groups on axes of which parts are taken.
-        facts: numbers that must not change when channels are removed, by the call that computes with them.
+        sliced: names of the groups whose axes are sliced.
+        facts: numbers that must not change when channels are removed, by the call that uses them.
         shapes: sizes of the axes of the results of a call, by its site.
         owned: how many indices of each of these axes belong to which group, by its name.
-        splits: sites of the views that take a group's channels apart, by the group's name.
-        stuck: sites of the views that take channels apart of which the rules say that they have to stay.
-        choices: which reading was taken of each of these views.
-        further: the next reading of each view of which there is one left.
+        splits: sites of the views that split a group's channels, by the group's name.
+        stuck: sites of the views that split channels which have to stay.
+        choices: the interpretation chosen for each of these views.
+        further: the next interpretation of each view that has one left.
     """
 
     channel_map: ChannelMap
@@ -51,15 +51,15 @@ class ChannelFindings:
     further: Mapping[str, int]
 
     def untried(self, groups: Iterable[str]) -> dict[str, int]:
-        """The next readings of the views that take these groups apart."""
+        """The next interpretations of the views that split these groups."""
         return self.changed({site for name in groups for site in self.splits.get(name, ())})
 
     def changed(self, sites: Collection[str]) -> dict[str, int]:
-        """The next readings of these views."""
-        return {site: reading for site, reading in self.further.items() if site in sites}
+        """The next interpretations of these views."""
+        return {site: axis for site, axis in self.further.items() if site in sites}
 
     def shapes_at(self, widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-        """What `shapes` is when groups have these widths."""
+        """`shapes` when groups have these widths."""
         full = self.channel_map.widths()
         lost = {name: 1 - width / full[name] for name, width in widths.items()}
         return {
@@ -144,9 +144,9 @@ def gather(
         stuck=frozenset(stuck),
         choices=book.choices,
         further={
-            site: split.readings[split.readings.index(book.choices[site]) + 1]
+            site: split.interpretations[split.interpretations.index(book.choices[site]) + 1]
             for site, split in book.splits.items()
-            if book.choices[site] in split.readings[:-1]
+            if book.choices[site] in split.interpretations[:-1]
         },
     )
 
@@ -168,7 +168,7 @@ def _groups_on(labels: Labels, roots: Labels, group_of: Labels) -> Labels:
 def _number_units(labelling: Labelling, roots: Labels, live: np.ndarray) -> tuple[Labels, Labels, list[str]]:
     """Group and unit number per root, and the names of the groups.
 
-    Units are told apart by how often they occur on every axis of every tensor and every operator's result.
+    Units are distinguished by how often they occur on every axis of every tensor and every operator's result.
     """
     kind = np.zeros(len(roots), dtype=np.int64)
     fresh = 1

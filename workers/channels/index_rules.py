@@ -1,6 +1,6 @@
-"""Rules of operators that put indices of an axis together or pick some: concatenation, slices, padding, shuffles.
+"""Rules of operators that combine or select indices of an axis: concatenation, slices, padding, shuffles.
 
-Refuses to compute anything, and to pick single channels but by a list of numbers that the network stores.
+Single channels may be selected only by an index list that the network stores.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TAKEN_APART = "channels that have to stay are taken apart with others"
 def concatenate(book: Book, call: OperatorCall) -> Traced:
     """Label arrays one after the other; the remaining axes are joined.
 
-    What a parameter by itself adds along the axis, such as a class token, is no channel.
+    Entries that come from a parameter alone, such as a class token, are no channels.
     """
     tensors: list[Traced] = [value for value in call.arguments["tensors"] if value.shape != (0,)]
     if not tensors:
@@ -102,13 +102,13 @@ def select_one(book: Book, call: OperatorCall) -> Traced:
 
 @rule("index_select")
 def select_some(book: Book, call: OperatorCall) -> Traced:
-    """What a stored list of numbers picks are new channels; what it picks from stays, or the numbers would change."""
+    """Channels selected by a stored index list are new ones; the source stays whole, or the indices would change."""
     source, index = call.tensor("self"), call.tensor("index")
     axis = axis_number(int(call.arguments["dim"]), len(source.axes))
     if index.tensor is None:
         raise Unsupported("picks single channels")
     labels = source.axes[axis]
-    if not is_labelled(labels):  # places, or channels of the image
+    if not is_labelled(labels):  # positions, or channels of the image
         return Traced(
             axes=(*source.axes[:axis], unlabelled(index.shape[0]), *source.axes[axis + 1 :]), zero=source.zero
         )
@@ -142,7 +142,7 @@ def turn(book: Book, call: OperatorCall) -> Traced:
 
 @rule("pad", "constant_pad_nd")
 def pad(book: Book, call: OperatorCall) -> Traced:
-    """Indices put before and behind, axis by axis from the last one; those on a channel axis are no channels."""
+    """Pads axis by axis from the last one; padding on a channel axis is no channel."""
     source = call.tensor("self")
     axes = list(source.axes)
     amounts = list(call.arguments["pad"])
@@ -184,7 +184,7 @@ def _over_image(call: OperatorCall) -> tuple[Traced, tuple[int, ...]]:
 
 @rule("channel_shuffle", "native_channel_shuffle")
 def channel_shuffle(book: Book, call: OperatorCall) -> Traced:
-    """Channel j of part i goes to place i of part j: equal indices of all parts are one unit."""
+    """Channel j of part i goes to position i of part j: equal indices of all parts are one unit."""
     source, parts = call.tensor("self", "input"), int(call.arguments["groups"])
     labels = book.atoms.tie(source.axes[1].reshape(parts, -1).T, call.obstacle(_TAKEN_APART))
     return Traced(axes=(source.axes[0], np.repeat(labels, parts), *source.axes[2:]), zero=source.zero)

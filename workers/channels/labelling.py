@@ -1,7 +1,7 @@
 """Walks a traced graph and lets the rules label every tensor in it.
 
-Fails closed: a call without a rule, or one that its rule does not understand, makes everything that it touches stay
-whole. This module refuses to know what a group is (see `analysis`).
+Fails closed: the tensors of a call without a rule, or of one that its rule does not support, stay whole. Groups are
+formed in `gathering`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Labelling:
     """Labels of a network, gathered over one or two of its graphs.
 
     Attributes:
-        book: what the rules wrote down.
+        book: the records of the rules.
         tensors: labels of every parameter and buffer, by dotted name.
         results: labels of every axis of the results of every call, by its site.
     """
@@ -49,7 +49,7 @@ def new_labelling(shapes: Mapping[str, tuple[int, ...]]) -> Labelling:
 
 
 def label(labelling: Labelling, traced: TracedGraph, prefix: str = "") -> None:
-    """Adds what one graph says; the prefix tells the calls of two graphs apart."""
+    """Adds the labels of one graph; the prefix distinguishes the calls of two graphs."""
     values: dict[fx.Node, Value | None] = {}
     for node in traced.graph.nodes:
         if node.op == "placeholder":
@@ -108,7 +108,7 @@ def _call(labelling: Labelling, node: fx.Node, values: Mapping[fx.Node, Value | 
 
 
 _NUMBERS = frozenset({"other", "value", "fill_value", "alpha", "beta", "exponent", "scale", "min", "max"})
-"""Arguments whose numbers are computed with; integers elsewhere are sizes and places."""
+"""Arguments whose numbers are computed with; integers elsewhere are sizes and positions."""
 
 
 def _note_numbers(book: Book, call: OperatorCall) -> None:
@@ -122,7 +122,7 @@ def _note_numbers(book: Book, call: OperatorCall) -> None:
 
 
 def _settled(book: Book, node: fx.Node, touched: list[Traced], result: Value) -> Value:
-    """The result with what follows from all arguments alike."""
+    """The result, with the flags that follow from all arguments."""
     if isinstance(result, list):
         return [_settled_one(touched, part) for part in result]
     if str(node.target).split(".")[1].endswith("_") and result.labelled and not result.zero:
@@ -168,7 +168,7 @@ def _fix(labelling: Labelling, tensor: Traced, obstacle: Obstacle) -> None:
 
 
 def _fix_shared(labelling: Labelling, traced: TracedGraph) -> None:
-    """A parameter that two calls use stays whole, and so does all that it meets."""
+    """A parameter that two calls use stays whole, and so does everything coupled with it."""
     for node in traced.graph.nodes:
         name = traced.tensors.get(node.name) if node.op == "placeholder" else None
         if name in labelling.tensors and len(node.users) > 1 and node.meta["val"].ndim:
@@ -178,7 +178,7 @@ def _fix_shared(labelling: Labelling, traced: TracedGraph) -> None:
 
 
 def fix_aliases(labelling: Labelling, names: Mapping[str, list[str]]) -> None:
-    """A parameter or buffer with several names stays whole, and so does all that it meets."""
+    """A parameter or buffer with several names stays whole, and so does everything coupled with it."""
     counts = Counter({first: 1 + len(others) for first, others in names.items()})
     for first, count in counts.items():
         for name in (first, *names[first]):

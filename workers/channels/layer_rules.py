@@ -1,7 +1,7 @@
-"""Rules of the layers that make channels out of others: convolutions and linear layers; and PReLU.
+"""Rules of convolutions, linear layers and PReLU.
 
-A convolution in groups cuts its channels into blocks: all inputs and all outputs of one group are one unit. Refuses
-to know about modules: a layer is the name of its weight.
+A grouped convolution splits its channels into blocks: all inputs and all outputs of one group are one unit. A layer is
+identified by the name of its weight, not by its module.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def convolution(book: Book, call: OperatorCall) -> Traced:
     source, weight = call.tensor("input"), call.tensor("weight")
     groups = int(call.arguments["groups"])
     outputs = weight.axes[0]
-    if groups == 1 or weight.shape[1] > 1:  # a depthwise convolution hands its input's channels on
+    if groups == 1 or weight.shape[1] > 1:  # a depthwise convolution passes its input's channels on
         produce(book, weight, 0)
     _check(source, weight)
     if groups == 1:
@@ -93,7 +93,7 @@ def prelu(book: Book, call: OperatorCall) -> Traced:
 
 
 def produce(book: Book, weight: Traced, axis: int) -> None:
-    """Enters the indices of an axis of a weight as new channels."""
+    """Records the indices of an axis of a weight as new channels."""
     if weight.tensor is not None:
         book.produced.append((layer_name(weight.tensor), weight.axes[axis]))
 
@@ -106,7 +106,7 @@ def contract(book: Book, call: OperatorCall, weight: Traced, axis: int, incoming
 
 
 def _count(book: Book, weight: Traced, positions: Traced, channels: int) -> None:
-    """Enters that every index of a tensor off its channel axis is a place where the weight is applied."""
+    """Counts the positions at which a weight is applied: all indices of a tensor off its channel axis."""
     if weight.tensor is not None:
         places = math.prod(size for axis, size in enumerate(positions.shape) if axis != channels)
         book.applications[weight.tensor] = book.applications.get(weight.tensor, 0) + places // BATCH

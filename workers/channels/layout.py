@@ -1,8 +1,8 @@
-"""What is known about a network's channels: records that survive without the network.
+"""Records of a network's channel groups, which need no network.
 
 A `ChannelMap` says, for every index of every axis of every parameter and buffer, which channel owns it.
 It is plain data (numpy arrays and names), can be written as JSON, and is all that slicing, reordering and
-counting need. This module refuses to know how the map was found (see `analysis`) and holds no tensor.
+counting need. `analysis` makes the map.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOT_A_CHANNEL = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelGroup:
-    """Channels of several tensors that can only be removed or reordered together.
+    """Coupled channels: those of several tensors that can only be removed or reordered together.
 
     The units of a group are interchangeable: every axis that holds one of them holds each of them equally often.
 
@@ -50,7 +50,7 @@ class RefusedGroup:
 
     Attributes:
         layers: dotted paths of the layers that produce them.
-        operator: what stands in the way, such as `aten.softmax.int`.
+        operator: the operator that prevents pruning, such as `aten.softmax.int`.
         where: dotted path of the module that calls the operator; empty for the network's own forward.
         reason: why, in words.
     """
@@ -89,7 +89,7 @@ class AxisLayout:
             and np.array_equal(self.units, other.units)
         )
 
-    __hash__ = None  # type: ignore[assignment]  # arrays have no hash; the data model's way of saying so
+    __hash__ = None  # type: ignore[assignment]  # arrays have no hash
 
     @property
     def labelled(self) -> bool:
@@ -145,15 +145,15 @@ class OwnedAxis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelMap:
-    """Which channels of which tensors belong together in one network.
+    """Which channels of which tensors of a network are coupled.
 
     Attributes:
-        groups: everything that may be removed or reordered.
+        groups: the groups that may be removed or reordered.
         tensors: layouts, one per axis, of the parameters and buffers that have an owned index; keys are
             `state_dict` names.
         shapes: shapes of all parameters and buffers in the `state_dict`.
         parameters: which of them are parameters; of a shared parameter only the first name.
-        refused: what has to stay whole, and why.
+        refused: channels that have to stay whole, and why.
         applications: how often one sample is multiplied by every number of a layer's weight, in the evaluation pass on
             the input that the map was made for: output positions of a convolution, tokens of a linear layer.
     """
@@ -189,14 +189,14 @@ class ChannelMap:
         return {group.name: group.width for group in self.groups}
 
     def to_json(self) -> dict[str, object]:
-        """A JSON-able picture of the map; arrays are coded as runs, so it stays small."""
+        """The map as JSON data; arrays are run-length encoded."""
         from workers.channels import layout_json
 
         return layout_json.encode(self)
 
     @classmethod
     def from_json(cls, document: Mapping[str, object]) -> ChannelMap:
-        """The map that `to_json` pictured.
+        """The map from the result of `to_json`.
 
         Raises:
             ValueError: the document is of another version.
@@ -222,7 +222,7 @@ def check_widths(channel_map: ChannelMap, widths: Mapping[str, int]) -> dict[int
 
 
 def restrict(channel_map: ChannelMap, widths: Mapping[str, int]) -> ChannelMap:
-    """The map of the network after groups were cut to these widths; groups not named stay whole.
+    """The map of the network after groups were pruned to these widths; groups not named stay whole.
 
     Raises:
         ValueError: a group is unknown, or its new width lies outside 1 .. width.

@@ -1,7 +1,6 @@
 """`ChannelMap` as a small JSON document and back.
 
 Index arrays are coded as runs `[start, step, length]`: a plain axis is one run, a flattened one a run per unit.
-Refuses to know what the arrays mean.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def encode(channel_map: ChannelMap) -> dict[str, object]:
 
 
 def decode(document: Mapping[str, Any]) -> ChannelMap:
-    """The map that `encode` pictured.
+    """The map from the result of `encode`.
 
     Raises:
         ValueError: the document is of another version.
@@ -58,7 +57,7 @@ def decode(document: Mapping[str, Any]) -> ChannelMap:
 
 
 def _runs(values: Labels) -> list[list[int]]:
-    """Cuts an array into arithmetic progressions, each as long as it will go."""
+    """Splits an array greedily into the longest arithmetic progressions."""
     steps = np.diff(values)
     ends = np.append(np.flatnonzero(steps[1:] != steps[:-1]) + 1, len(steps))  # a run of steps ends before these
     runs, start = [], 0

@@ -1,8 +1,8 @@
 """Rules of normalisation layers.
 
-Batch and instance norm treat every channel alone. Group norm in several groups ties the channels of a group, so
-that whole groups go. Layer norm, RMS norm and group norm in one group take statistics over channels: they are marked,
-since removing a channel changes what the others become. Refuses to know about modules.
+Batch and instance norm treat every channel alone. Group norm in several groups couples the channels of a group, so
+that whole groups are removed. Layer norm, RMS norm and group norm in one group take statistics over channels: they are
+marked, since removing a channel changes the output of the others.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _MIXED = "channels that have to stay share a group of a norm with others"
 
 @rule("batch_norm", "instance_norm")
 def channel_norm(book: Book, call: OperatorCall) -> Traced:
-    """Weight, bias and running statistics go with the channels of axis 1."""
+    """Weight, bias and running statistics are coupled with the channels of axis 1."""
     source = call.tensor("input")
     only_channels_on(source, 1)
     for name in ("weight", "bias", "running_mean", "running_var"):

@@ -1,9 +1,9 @@
-"""What an operator rule works with: labelled tensors, one call, the book, and the table of rules.
+"""The interface of operator rules: labelled tensors, one call, the book, and the table of rules.
 
-A rule is one small function per family of operators. It reads the labels of the arguments, writes into the book
-what belongs together, and returns the labels of the result. To teach the house a new operator, add a function
-with `@rule(...)` in one of the `*_rules` modules. A rule that does not understand a call raises `Unsupported`;
-everything that the call touches then stays whole. This module refuses to know any single operator.
+A rule is one small function per family of operators. It reads the labels of the arguments, records in the book which
+are coupled, and returns the labels of the result. To support a new operator, add a function with `@rule(...)` in one
+of the `*_rules` modules. A rule that does not support a call raises `Unsupported`; the tensors of the call then stay
+whole.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ NO_CHANNELS = "its channels meet an axis that is not made of channels"
 """Reason of the most common obstacle."""
 
 
-class Unsupported(Exception):  # noqa: N818  # control flow between a rule and the interpreter, never seen outside
-    """A rule does not understand this call; the message says what it met."""
+class Unsupported(Exception):  # noqa: N818  # control flow between a rule and the interpreter, never leaves the package
+    """A rule does not support this call; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Traced:
     Attributes:
         axes: one array of labels per axis; a label is an atom or -1.
         tensor: name of the parameter or buffer that this is, or None for the result of an operator.
-        stored: whether it is made of parameters and buffers alone.
+        stored: whether it is computed from parameters and buffers alone.
         zero: whether a channel whose weights are all zero is zero here; elsewhere it may be any finite number.
     """
 
@@ -89,31 +89,31 @@ class OperatorCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisSplit:
-    """A view that takes an axis of channels apart.
+    """A view that splits an axis of channels.
 
     Attributes:
         labels: labels of the axis.
-        readings: which of the new axes may get shorter when channels go, the likelier one first.
+        interpretations: the new axes that may get shorter when channels are removed, the likeliest one first.
     """
 
     labels: Labels
-    readings: tuple[int, ...]
+    interpretations: tuple[int, ...]
 
 
 @dataclass(slots=True, kw_only=True)
 class Book:
-    """Everything that rules write down.
+    """The records of the rules.
 
     Attributes:
-        atoms: what belongs together, and what has to stay.
+        atoms: which atoms are coupled, and which have to stay.
         roles: role of an axis of a parameter, by (name, axis), where it is not `output`.
         applications: how often one sample is multiplied by every number of a layer's weight.
         produced: (layer, labels) for every layer that makes new channels, in order of execution.
-        sliced: labels of axes that an operator takes apart.
+        sliced: labels of axes that an operator slices.
         normalised: labels of axes that an operator takes statistics over.
         facts: numbers of a call, by its site, that must not change when channels are removed.
-        splits: views that take an axis apart, by their sites.
-        choices: for each of these views the reading in use (see `shape_rules.reshape`).
+        splits: views that split an axis of channels, by their sites.
+        choices: for each of these views the interpretation in use (see `shape_rules.reshape`).
         overwritten: whether a tensor was changed in place so that `Traced.zero` may be out of date.
     """
 
@@ -138,7 +138,7 @@ SomeRule = TypeVar("SomeRule", bound=Rule)
 
 
 def rule(*operators: str) -> Callable[[SomeRule], SomeRule]:
-    """Registers a rule for operators such as `conv2d`; the in-place variant `conv2d_` is meant, too."""
+    """Registers a rule for operators such as `conv2d`; and for in-place variants such as `conv2d_`."""
 
     def register(function: SomeRule) -> SomeRule:
         for operator in operators:
@@ -161,7 +161,7 @@ def unlabelled(size: int) -> Labels:
 
 
 def only_channels_on(tensor: Traced, axis: int) -> None:
-    """Refuses a tensor that has channels on another axis than the given one."""
+    """Raises `Unsupported` for a tensor that has channels on another axis than the given one."""
     for number, labels in enumerate(tensor.axes):
         if number != axis and is_labelled(labels):
             raise Unsupported(f"axis {number} carries channels, this operator expects them on axis {axis} only")
@@ -170,7 +170,7 @@ def only_channels_on(tensor: Traced, axis: int) -> None:
 def meet(book: Book, call: OperatorCall, axes: Sequence[Labels], size: int) -> Labels:
     """Labels of an axis on which several operands meet index by index.
 
-    An axis of size 1 that is spread over a longer one has to stay.
+    An axis of size 1 that is broadcast over a longer one has to stay.
     """
     labels: Labels | None = None
     for axis in axes:

@@ -1,7 +1,6 @@
-"""Holds a channel map against the numbers: the network is permuted, masked, cut and trained, and outputs compared.
+"""Checks a channel map numerically: the network is permuted, masked, pruned and trained, and outputs are compared.
 
-`find_groups` proves a map on shapes alone. Here real numbers run through the network, in float64, as a test and as a
-benchmark want it. Refuses to know how the map was found.
+`find_groups` proves a map on shapes alone. Here the network runs in float64; used by tests and benchmarks.
 """
 
 from __future__ import annotations
@@ -28,16 +27,16 @@ _BATCH = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What came out of one trial.
+    """The result of one trial.
 
     Attributes:
         permutation_error: relative error of the output after all groups were reordered at random.
-        masking_error: relative error of the cut network's output against the masked network's. Norms over channels
+        masking_error: relative error of the pruned network's output against the masked network's. Norms over channels
             take their statistics over the kept channels in both (see `ChannelGroup.normalised`).
-        change: relative change of the output by the removal; a trial in which it is 0 says nothing.
-        predicted_parameters: number of parameters that the map says the cut network has.
-        actual_parameters: number that it has.
-        ran_backward: whether the cut network trains: finite outputs, and a gradient for every parameter that needs
+        change: relative change of the output by the removal; a trial in which it is 0 proves nothing.
+        predicted_parameters: number of parameters of the pruned network according to the map.
+        actual_parameters: its actual number.
+        ran_backward: whether the pruned network trains: finite outputs, and a gradient for every parameter that needs
             one and has one in the whole network.
     """
 
@@ -49,7 +48,7 @@ class Proof:
     ran_backward: bool
 
     def holds(self, tolerance: float = 1e-5) -> bool:
-        """Whether everything is as the map says, with relative errors up to the tolerance."""
+        """Whether the map is confirmed, with relative errors up to the tolerance."""
         errors = self.permutation_error <= tolerance and self.masking_error <= tolerance
         return errors and self.predicted_parameters == self.actual_parameters and self.ran_backward
 
@@ -59,8 +58,8 @@ def prove(
 ) -> Proof:
     """Prunes a random part of every group from a copy of the network and compares.
 
-    Tensors whose entries are all alike (fresh norms, zero biases) get random numbers first, so that no two channels are
-    alike; the model itself stays as it is.
+    Constant tensors (fresh norms, zero biases) are randomised first, so that no two channels are equal; the model
+    itself is not changed.
 
     Args:
         model: a network on the CPU that takes one tensor.
@@ -102,7 +101,7 @@ def prove(
 
 
 def _without_twins(state: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-    """Numbers in [0.5, 1.5) in place of tensors of floats with one value throughout."""
+    """Replaces constant tensors of floats by random numbers in [0.5, 1.5)."""
     result = dict(state)
     for name, tensor in state.items():
         if tensor.is_floating_point() and tensor.numel() > 1 and bool((tensor == tensor.flatten()[0]).all()):
@@ -116,7 +115,7 @@ def _output(model: nn.Module, sample: Tensor) -> Tensor:
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    """All tensors of floats in a network's answer."""
+    """All tensors of floats in a network's output."""
     if isinstance(value, Tensor):
         if value.is_floating_point():
             yield value
@@ -149,7 +148,7 @@ def _relative(found: Tensor, expected: Tensor) -> float:
 class _KeptStatistics(TorchFunctionMode):
     """Makes norms over channels leave out the channels that a mask has put to zero.
 
-    A norm is known by its weight; one without a weight is left alone.
+    A norm is identified by its weight; one without a weight is left unchanged.
     """
 
     def __init__(self, model: nn.Module, channel_map: ChannelMap, kept: Mapping[str, Tensor]) -> None:

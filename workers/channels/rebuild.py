@@ -1,8 +1,6 @@
-"""Gives a module tensors of other sizes: how a cut network comes back to life from a plain factory.
+"""Gives a module tensors of other sizes: rebuilds a pruned network from its factory.
 
-    model = factory(); apply_folding_structure(model, pairs); load_resized(model, state)
-
-Refuses to know where the sizes come from.
+model = factory(); apply_folding_structure(model, pairs); load_resized(model, state)
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ def load_resized(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     Afterwards `model.state_dict()` equals the state bit for bit, and channel counts kept as attributes (`in_channels`,
     `num_features` ...) follow. Tensors are copied, so that training the model leaves the state alone. A parameter
     keeps its `requires_grad` and its device (one on the meta device moves to the state's), and stays shared where it
-    was; an optimizer made before knows nothing of the new parameters.
+    was; an optimizer made before does not hold the new parameters.
 
     Args:
         model: a network of the right structure.

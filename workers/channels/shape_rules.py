@@ -1,8 +1,8 @@
-"""Rules of operators that give a tensor other axes: views, permutations, axes of size 1.
+"""Rules of operators that change the axes of a tensor: views, permutations, axes of size 1.
 
-A view that takes a channel axis apart (heads, channel shuffle) leaves open which of the new axes gets shorter when
-channels go: the code either counts the parts or says how long a part is. The rule takes one reading, ties what then
-goes together, and leaves it to the second trace to find out (see `analysis`). Refuses to know which reading is right.
+A view that splits a channel axis (heads, channel shuffle) leaves open which of the new axes gets shorter when channels
+are removed: the code fixes either the number of parts or their length. The rule takes one interpretation and joins the
+labels that it couples; the second trace tests it (see `analysis`).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from workers.channels.operators import (
 def reshape(book: Book, call: OperatorCall) -> Traced:
     """Follows merged axes and split ones.
 
-    Where the channels of one axis end up on several, the longest of these is taken for the one that gets shorter with
-    them, and as further readings the others by length; all that stands at one of its indices is tied.
+    Where the channels of one axis end up on several, the longest of these is assumed to get shorter with them, and as
+    further interpretations the others by length; all labels at one of its indices are joined.
     """
     source = call.tensor("self")
     if call.shape is None:
@@ -43,7 +43,7 @@ def reshape(book: Book, call: OperatorCall) -> Traced:
 
 
 def _blocks(before: tuple[int, ...], after: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
-    """Cuts two shapes of one size into the shortest runs of axes that hold equally many elements."""
+    """Splits two shapes of one size into the shortest runs of axes that hold equally many elements."""
     if math.prod(before) == 0:
         raise Unsupported("an empty tensor")
     blocks: list[tuple[list[int], list[int]]] = []
@@ -86,14 +86,14 @@ def _reshape_block(book: Book, call: OperatorCall, axes: list[Labels], sizes: li
             result = [unlabelled(size) for size in sizes]
             result[target] = values.min(axis=others)
             return result
-    return _take_apart(book, call, values)
+    return _split_axis(book, call, values)
 
 
-def _take_apart(book: Book, call: OperatorCall, values: Labels) -> list[Labels]:
+def _split_axis(book: Book, call: OperatorCall, values: Labels) -> list[Labels]:
     """Labels of the axes of an array of labels, one of them with channels."""
     longest = sorted(range(values.ndim), key=lambda axis: (values.shape[axis], axis), reverse=True)
     book.splits[call.site] = AxisSplit(
-        labels=values.reshape(-1), readings=tuple(axis for axis in longest if values.shape[axis] > 1)
+        labels=values.reshape(-1), interpretations=tuple(axis for axis in longest if values.shape[axis] > 1)
     )
     target = book.choices.setdefault(call.site, longest[0])
     if target >= values.ndim:
@@ -124,7 +124,7 @@ def transpose(book: Book, call: OperatorCall) -> Traced:
 
 @rule("movedim", "moveaxis")
 def move_axes(book: Book, call: OperatorCall) -> Traced:
-    """Some axes at other places, the rest in order."""
+    """Some axes at other positions, the rest in order."""
     source = call.tensor("self")
     moved, places = (
         [axis_number(axis, len(source.axes)) for axis in ([given] if isinstance(given, int) else given)]
@@ -182,7 +182,7 @@ def expand(book: Book, call: OperatorCall) -> Traced:
 
 @rule("repeat")
 def repeat(book: Book, call: OperatorCall) -> Traced:
-    """Axes several times over; a single channel that is repeated has to stay."""
+    """Axes are tiled; a single channel that is repeated has to stay."""
     source, times = call.tensor("self"), list(call.arguments["repeats"])
     added = len(times) - len(source.axes)
     axes = [unlabelled(count) for count in times[:added]]

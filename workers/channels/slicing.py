@@ -1,7 +1,6 @@
 """Removes, reorders, masks and mixes channels of tensors by their layouts.
 
-Everything is a pure function of tensors and a `ChannelMap`; nothing here loops over channels. Refuses to know
-modules (see `rebuild`) and how channels are chosen.
+Pure functions of tensors and a `ChannelMap`, vectorised over channels. For modules see `rebuild`.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ def select(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[
 
     The result is laid out as `restrict(channel_map, {name: len(units)})`: where that has the k-th occurrence of unit
     u on an axis, the result holds the k-th occurrence of unit `index[name][u]`. Tensors without a selected group are
-    handed on as they are, not copied.
+    passed through, not copied.
 
     Args:
-        state: a `state_dict`; extra entries are handed on.
+        state: a `state_dict`; extra entries are passed through.
         channel_map: its map.
         index: unit numbers by group name; a group that is not named stays whole and in order.
 
@@ -50,10 +49,10 @@ def select(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[
 def mask(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[str, UnitNumbers]) -> dict[str, Tensor]:
     """Zeroes everything that the units *not* in `index` own, on every axis; shapes stay.
 
-    The masked network's output equals the one of the network that `select` cuts out.
+    The masked network's output equals that of the network that `select` makes.
 
     Args:
-        state: a `state_dict`; extra entries are handed on.
+        state: a `state_dict`; extra entries are passed through.
         channel_map: its map.
         index: numbers of the units that stay, by group name; a group that is not named stays whole.
 
@@ -77,12 +76,12 @@ def mask(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[st
 def unit_slices(
     tensor: Shaped[Tensor, " *shape"], layouts: Sequence[AxisLayout], axis: int, group_index: int
 ) -> Shaped[Tensor, "width features"]:
-    """Row u holds everything of a tensor that unit u owns on one axis.
+    """Row u holds all entries of a tensor that unit u owns on one axis.
 
     Args:
         tensor: a parameter or buffer.
         layouts: its layouts.
-        axis: the axis to look at.
+        axis: the axis.
         group_index: position of the group in `ChannelMap.groups`; it has to be on the axis.
 
     Returns:
@@ -92,7 +91,7 @@ def unit_slices(
 
 
 def owned_slices(state: Mapping[str, Tensor], owned: OwnedAxis) -> Shaped[Tensor, "width features"]:
-    """Row u holds everything that unit u of a group owns on one axis of one tensor; as `unit_slices`."""
+    """Row u holds all entries that unit u of a group owns on one axis of one tensor; as `unit_slices`."""
     return _rows(state[owned.tensor], owned.layout, owned.axis, owned.group_index)
 
 
@@ -109,7 +108,7 @@ def replace_units(
     group_index: int,
     rows: Shaped[Tensor, "m features"],
 ) -> Shaped[Tensor, " *new"]:
-    """Puts m rows in the place of the units on one axis; the result has the layout of m units.
+    """Replaces the units on one axis by m rows; the result has the layout of m units.
 
     With `rows = unit_slices(...)` the tensor comes back unchanged. Differentiable in `tensor` and `rows`.
 
@@ -146,7 +145,7 @@ def map_units(
     group_index: int,
     matrix: Float[Tensor, "m n"],
 ) -> Float[Tensor, " *new"]:
-    """Makes m new units out of the n old ones on one axis: new[u] = sum_v matrix[u, v] old[v].
+    """Maps the n units on one axis to m new ones: new[u] = sum_v matrix[u, v] old[v].
 
     Works occurrence by occurrence; the result has the layout of m units. Differentiable in `tensor` and `matrix`.
 

@@ -1,10 +1,8 @@
-"""From a module to a graph of operators, without running it and without touching it.
+"""Traces a module to a graph of operators, without running or changing it.
 
-The network is copied to the meta device (shapes, no numbers) and traced there with `torch.export`. This module
-refuses to know what channels are.
+The network is copied to the meta device (shapes, no numbers) and traced there with `torch.export`.
 
-Forward hooks are left out of the copy: they observe, and observing a trace would put meta tensors into the
-observer's hands. A hook that *changes* an output is not seen.
+The copy has no forward hooks, so that observers do not get meta tensors. A hook that *changes* an output is ignored.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from torch import Tensor, nn
 from torch.export.graph_signature import InputKind
 
 BATCH = 2
-"""Batch size of the example: 1 would be taken for a constant, and batch norm trains on no less than 2."""
+"""Batch size of the example: 1 would be treated as a constant, and batch norm needs at least 2 to train."""
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -32,7 +30,7 @@ class TracedGraph:
 
     Attributes:
         graph: nodes in order of execution; every node's `meta["val"]` has the shape of its result.
-        tensors: dotted name of the parameter or buffer behind a placeholder, by the placeholder's name.
+        tensors: dotted name of the parameter or buffer of a placeholder, by the placeholder's name.
     """
 
     graph: torch.fx.Graph
@@ -72,7 +70,7 @@ def trace(meta_model: nn.Module, input_shape: tuple[int, ...], *, training: bool
     """
     meta_model.train(training)
     example = _example(meta_model, input_shape)
-    logger = logging.getLogger("torch._subclasses.fake_tensor")  # prints a stack for an error that we pass on
+    logger = logging.getLogger("torch._subclasses.fake_tensor")  # prints a stack for an error that is re-raised here
     silent, logger.disabled = logger.disabled, True
     try:
         program = torch.export.export(meta_model, (example,), strict=False)

@@ -1,9 +1,8 @@
-"""Proves a channel map by cutting the network on the meta device and analysing it again.
+"""Proves a channel map by pruning the network on the meta device and analysing it again.
 
-All groups are cut at once, each by another amount. Where the result is not the predicted map, where the code computes
-with another number than before, or where the network does not run at all, the groups at fault are found by bisection
-and refused. Groups on an axis of which parts are taken (slices) are also cut alone, since two of them cut alike could
-hide each other. Refuses to know how a map is found: the analysis is handed in.
+All groups are cut at once, each by another amount. Where the result is not the predicted map, where a number in the
+code changes, or where the network does not run, the groups at fault are found by bisection and refused. Groups on a
+sliced axis are also cut alone, since two equal cuts could hide each other. The analysis is a parameter.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ Analyse: TypeAlias = Callable[[nn.Module], ChannelFindings]
 def verified(
     meta_model: nn.Module, input_shape: tuple[int, ...], found: ChannelFindings, analyse: Analyse
 ) -> tuple[ChannelMap, frozenset[str]]:
-    """The map without the groups that do not keep its promise, and the names of these groups.
+    """The map without the groups that fail the proof, and the names of these groups.
 
-    Where one of them has another reading to try, the rest is not proved: the map is then of no use.
+    Where one of them has another interpretation to try, the rest is not proved and the map is to be discarded.
 
     Args:
         meta_model: the network on the meta device.
         input_shape: shape of one sample.
-        found: what the rules see in it.
-        analyse: finds the same for another network on the meta device.
+        found: the findings of the rules in it.
+        analyse: computes the findings of another network on the meta device.
     """
     proof = _Proof(meta_model, input_shape, found, analyse)
     faults: dict[str, str] = {}
@@ -58,7 +57,7 @@ def verified(
 
 
 class _Proof:
-    """Cuts of one network."""
+    """Trial cuts of one network."""
 
     def __init__(
         self, meta_model: nn.Module, input_shape: tuple[int, ...], found: ChannelFindings, analyse: Analyse
@@ -71,12 +70,12 @@ class _Proof:
     def culprits(self, cuts: Mapping[str, int]) -> dict[str, str]:
         """Groups that fail when cut alone.
 
-        Where the network does not even run, the search does without traces, which are by far the more expensive.
+        Where the network does not even run, the search skips the traces, which are far more expensive.
         """
         return self._search(cuts, self._run_fault if self._run_fault(cuts) else self.fault)
 
     def _search(self, cuts: Mapping[str, int], test: Callable[[Mapping[str, int]], str]) -> dict[str, str]:
-        """Halves the set that fails."""
+        """Bisects the set that fails."""
         if len(cuts) == 1:
             fault = test(cuts)
             return dict.fromkeys(cuts, fault) if fault else {}
@@ -89,7 +88,7 @@ class _Proof:
         return culprits
 
     def fault(self, widths: Mapping[str, int]) -> str:
-        """What goes wrong at these widths, in words; empty if nothing does.
+        """The fault at these widths, in words; empty if there is none.
 
         Every tensor in the cut network has to be of the predicted shape, the numbers in the code the same, and the map
         the predicted one. That last is left out at width 1: a depthwise convolution of one channel looks like an
@@ -125,7 +124,7 @@ class _Proof:
         expected = restrict(self._found.channel_map, widths)
         same = again.channel_map.groups == expected.groups and again.channel_map.tensors == expected.tensors
         if min(widths.values()) > 1 and not same:
-            return "with fewer of these channels the network puts other channels together"
+            return "with fewer of these channels the network couples other channels"
         return ""
 
 

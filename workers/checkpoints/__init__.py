@@ -1,6 +1,6 @@
-"""How far a long computation has come, kept now and then so that a loss costs little.
+"""Checkpoints: the progress of a long computation, saved periodically so that an interruption costs little.
 
-Knows neither what is computed nor where a checkpoint is kept.
+Independent of the computation and of the place where checkpoints are kept.
 """
 
 from workers.checkpoints.checkpoint import INTERVAL_S, Checkpoint

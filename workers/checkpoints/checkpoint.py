@@ -1,6 +1,6 @@
-"""When a checkpoint is made, and what becomes of one that cannot be kept or does not fit.
+"""Decides when to save a checkpoint, and handles one that cannot be saved or does not fit.
 
-Knows neither what is computed nor where a checkpoint is kept: two functions on bytes are handed in.
+Loading and saving are two functions on bytes, given by the caller.
 """
 
 import logging
@@ -12,20 +12,20 @@ from workers.checkpoints.progress import Progress, decode, encode
 _log = logging.getLogger("orchard")
 
 INTERVAL_S = 30.0
-"""What a loss may cost, and how long a computation may be before it costs anything to guard it."""
+"""Seconds between checkpoints: what an interruption may cost; shorter computations save none."""
 
 _SHARE = 20
-"""Saving takes at most one part in so many of the time: where it is slow, it is done less often."""
+"""Saving takes at most 1 / _SHARE of the time: where it is slow, it is done less often."""
 
 
 class Checkpoint:
-    """The place where one computation keeps how far it has come.
+    """Saves and restores the progress of one computation.
 
     Args:
-        load: Gives what was kept last; None where there is nothing.
-        save: Keeps content in place of what was kept before.
-        interval_s: At least so long between two savings; shorter computations save nothing.
-        clock: Seconds that only rise.
+        load: Returns the last checkpoint; None if there is none.
+        save: Replaces the last checkpoint.
+        interval_s: Minimum seconds between two checkpoints; shorter computations save none.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -43,14 +43,14 @@ class Checkpoint:
 
     @property
     def kept(self) -> bool:
-        """Whether something was found or saved, and has to be dropped in the end."""
+        """Whether a checkpoint exists, which has to be dropped in the end."""
         return self._kept
 
     def resume(self, restore: Callable[[Progress], None]) -> None:
-        """Put back what was kept, if anything was and it fits; otherwise the computation starts anew.
+        """Restore the last checkpoint if there is one that fits; otherwise the computation starts from the beginning.
 
         Args:
-            restore: Takes it over. Where it does not fit, raises KeyError, TypeError or ValueError and changes nothing.
+            restore: Applies it. Where it does not fit, raises KeyError, TypeError or ValueError and changes nothing.
         """
         content = self._load()
         if content is None:
@@ -65,10 +65,10 @@ class Checkpoint:
             _log.info("goes on from the checkpoint at %s", progress.where)
 
     def offer(self, take: Callable[[], Progress]) -> None:
-        """Save if the time has come. To be called wherever a computation could be continued.
+        """Save if a checkpoint is due. To be called wherever a computation could be resumed.
 
         Args:
-            take: Gives the moment; called only if it is to be saved.
+            take: Returns the current progress; called only if it is to be saved.
         """
         if self._clock() >= self._due_s:
             self.save(take())

@@ -1,7 +1,7 @@
-"""What an optimizer remembers between two steps, as named tensors.
+"""The state of an optimizer as named tensors.
 
-For optimizers whose memory is a mapping of tensors per parameter, as torch's own SGD and Adam have it. Knows no
-network and no schedule: hyperparameters such as the learning rate are the caller's.
+For optimizers whose state is a mapping of tensors per parameter, as that of torch's own SGD and Adam. Hyperparameters
+such as the learning rate are up to the caller.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give a fresh optimizer the memory that `optimizer_tensors` took from one like it.
+    """Give a fresh optimizer the state that `optimizer_tensors` took from one like it.
 
     Raises:
         UnfitProgressError: It is of other parameters; the optimizer is as it was.
@@ -45,7 +45,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
 
 
 def _placed(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """A moment lies in memory as its parameter does, so that the same kernels run; a step counter is on the CPU."""
+    """A moment has the memory format of its parameter, so that the same kernels run; a step counter is on the CPU."""
     if tensor.shape != parameter.shape:
         return tensor.clone()
     return torch.empty_like(parameter, dtype=tensor.dtype, requires_grad=False).copy_(tensor)

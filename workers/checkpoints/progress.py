@@ -1,7 +1,4 @@
-"""A moment of a computation: tensors and a record, and the same as bytes. No pickles.
-
-Knows no computation and no store.
-"""
+"""The progress of a computation, as tensors and a record, and its encoding as bytes. No pickles."""
 
 import json
 from collections.abc import Mapping
@@ -14,16 +11,16 @@ from torch import Tensor
 from jobs.identity import Parsed
 
 _FORMAT = 1
-"""Raise it when the layout of the bytes changes: checkpoints in another are ignored."""
+"""Version of the encoding, to be raised when it changes: checkpoints of another version are ignored."""
 
 
 class UnfitProgressError(ValueError):
-    """What was kept is damaged, or belongs to another computation than the one that asks for it."""
+    """A checkpoint is damaged, or belongs to another computation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Everything that the rest of a computation depends on.
+    """The state that the rest of a computation depends on.
 
     Attributes:
         where: For people, e.g. `epoch 3, step 5 of 20`.
@@ -49,7 +46,7 @@ def encode(progress: Progress) -> bytes:
 
 
 def decode(content: bytes) -> Progress:
-    """What `encode` wrote, on the CPU.
+    """The progress from the result of `encode`, on the CPU.
 
     Raises:
         UnfitProgressError: It is torn, damaged, or in another format.
@@ -76,9 +73,9 @@ def check_fit(part: str, found: Mapping[str, Tensor], wanted: Mapping[str, Tenso
     """Raise UnfitProgressError unless two sets of tensors agree in names, shapes and types.
 
     Args:
-        part: What they are, for the message.
-        found: From a checkpoint.
-        wanted: What they would be copied into.
+        part: Their name, for the message.
+        found: Tensors of a checkpoint.
+        wanted: Tensors that they would be copied into.
     """
     if found.keys() != wanted.keys():
         raise UnfitProgressError(

@@ -1,8 +1,8 @@
-"""What a channel is worth: each criterion scores every unit of every channel group.
+"""Criteria: channel importance, as a score for every unit of every channel group.
 
-They stand together by what they look at: `weights`, `activations` or `gradients`; one of more than a few statements has
-a file of its own. Knows weights and what observations left; runs no data and refuses to know how many units go. To add
-a criterion, write it and add a line here and in `jobs.names`; one of the user's own is named by its import path.
+They are grouped by their inputs: `weights`, `activations` or `gradients`; one of more than a few statements has a file
+of its own. A criterion uses weights and the statistics of an observation; it reads no data itself. To add a criterion,
+write it and add a line here and in `jobs.names`; one of the user's own is named by its import path.
 """
 
 from collections.abc import Mapping

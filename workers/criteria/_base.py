@@ -1,7 +1,7 @@
-"""What a criterion is, and what it may look at.
+"""The interface of criteria, and their inputs.
 
-A criterion judges: from weights, and from what one pass over data left behind, to a score per unit. It runs no data
-itself (that is what `observations` do) and does not know how many units will go.
+A criterion maps weights, and the activation statistics of a calibration pass, to a score per unit. The calibration pass
+is made by `observations`; how many units are removed is up to `allocation`.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,15 +21,15 @@ Scores: TypeAlias = dict[str, Float[Tensor, " _"]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a criterion judges by.
+    """The inputs of a criterion.
 
     Attributes:
         state: Tensors of the network, on the CPU; not to be written to.
-        channel_map: Which channels of which tensors belong together.
-        generator: Where randomness is drawn, on the CPU.
-        network: Makes the network itself, for criteria that run it: a module in evaluation mode, which is theirs to
-            change, and the shape of one image.
-        observed: Statistic -> group name -> its value for each unit: what the observation that the criterion reads saw.
+        channel_map: Its channel groups.
+        generator: Source of randomness, on the CPU.
+        network: Makes the network itself, for criteria that run it: a module in evaluation mode, which they may change,
+            and the shape of one image.
+        observed: Statistic -> group name -> its value for each unit; of the observation that the criterion reads.
     """
 
     state: Mapping[str, Tensor]
@@ -39,24 +39,24 @@ class Evidence:
     observed: Mapping[str, Mapping[str, Float[Tensor, " _"]]] = field(default_factory=dict)
 
     def statistic(self, name: str) -> Scores:
-        """One statistic of what was observed: group name -> its value for each unit.
+        """One statistic of the observation: group name -> its value for each unit.
 
         Raises:
             BadInputError: The observation has no such statistic.
         """
         if name not in self.observed:
-            known = ", ".join(self.observed) or "nothing: the criterion reads no observation"
-            raise BadInputError(f"a criterion asks for the statistic '{name}'; observed was {known}")
+            known = ", ".join(self.observed) or "none: the criterion declares no observation in `reads`"
+            raise BadInputError(f"a criterion asks for the statistic '{name}'; its observation has {known}")
         return dict(self.observed[name])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
-    """What a unit is worth.
+    """A measure of channel importance.
 
     Attributes:
         judge: The function that scores every unit of every group.
-        reads: The observation whose statistics it needs; None for one that looks at weights alone.
+        reads: The observation whose statistics it needs; None if it uses weights alone.
     """
 
     judge: Callable[[Evidence], Scores]

@@ -1,7 +1,7 @@
 """Criteria by a unit's feature maps: statistics, zeros and ranks, over the images.
 
 `a-b` is a spatial statistic b for each image, then an aggregate a over the images (INN, section 4.3: pipeline C). The
-observations `activations` and `ranks` say where maps are seen. A unit of several channels is worth their sum.
+observations `activations` and `ranks` define where maps are taken. A unit of several channels scores their sum.
 """
 
 from workers.criteria._base import Evidence, Scores, criterion

@@ -1,4 +1,4 @@
-"""Scale of the batch norm behind a unit (Network Slimming; Liu et al. 2017, arXiv:1708.06519, section 3)."""
+"""Scale of the batch norm that follows a unit (Network Slimming; Liu et al. 2017, arXiv:1708.06519, section 3)."""
 
 import torch
 

@@ -1,7 +1,7 @@
 """The filters of a network: the weights that produce a unit, as rows.
 
-Where no weight produces it (a selected channel), those that read it stand for them. Biases, norms, and the layers that
-read what others produce are no part of a filter. Knows tensors and layouts; does not know what the rows are for.
+Where no weight produces it (a selected channel), the weights that read it are used instead. Biases, norms, and layers
+that read the outputs of others are no part of a filter.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def filter_blocks(
 
 
 def filters(tensors: Mapping[str, Tensor], channel_map: ChannelMap) -> dict[str, Float[Tensor, "_units _weights"]]:
-    """The same with all layers of a group side by side: row u is all that produces unit u."""
+    """The same with all layers of a group side by side: row u is the whole filter of unit u."""
     return {name: torch.cat(blocks, dim=1) for name, blocks in filter_blocks(tensors, channel_map).items()}
 
 

@@ -1,4 +1,4 @@
-"""Criteria by what it does to the loss to take a unit: estimated from gradients, or tried out."""
+"""Criteria by the change of the loss when a unit is removed: estimated from gradients, or measured."""
 
 from workers.criteria._base import Evidence, Scores, criterion
 

@@ -1,4 +1,4 @@
-"""Synaptic flow (SynFlow): what a unit passes on, without data (Tanaka et al. 2020, arXiv:2006.05467, equation 4)."""
+"""Synaptic flow (SynFlow): data-free saliency of a unit (Tanaka et al. 2020, arXiv:2006.05467, equation 4)."""
 
 import torch
 

@@ -1,6 +1,6 @@
-"""Criteria that see no data: norms and distances of weights, and the control that looks at nothing at all.
+"""Data-free criteria: norms and distances of weights, and random scores as the control.
 
-Those that take more than a few statements have a module of their own.
+Those of more than a few statements have a module of their own.
 """
 
 import torch
@@ -36,7 +36,7 @@ def l2(evidence: Evidence) -> Scores:
 
 @criterion()
 def unit_norm(evidence: Evidence) -> Scores:
-    """Euclidean norm of a unit's slices in all parameters of its group: those that make it and those that read it.
+    """Euclidean norm of a unit's slices in all parameters of its group: those that produce it and those that read it.
 
     This is what a group lasso penalises (Wen et al. 2016, arXiv:1608.03665, section 3). It is zero for units and blocks
     that training brought to zero.

@@ -1,6 +1,6 @@
-"""From a data set's name to images with targets in three splits.
+"""Loads a data set by name as images with targets in three splits.
 
-Knows file formats; knows no network, and never fetches anything: a data root is handed in.
+Reads files below a data root that the caller gives; nothing is downloaded.
 """
 
 from workers.data.augment import augmentation

@@ -1,7 +1,4 @@
-"""Random changes to training images, a whole batch at a time.
-
-Knows batches of tensors only; every draw comes from the generator that is handed in.
-"""
+"""Data augmentation of whole batches of images; all randomness comes from the given generator."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -21,7 +18,7 @@ _AREA, _RATIO, _TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
 
 
 def crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
-    """Pad by four zeros, cut out the old size at a random place, mirror half of the images.
+    """Pad by four zeros, crop the old size at a random position, mirror half of the images.
 
     Args:
         images: On any device.
@@ -45,10 +42,9 @@ def crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> F
 
 
 def resized_crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
-    """Cut out a random part of 8 to 100 % of the area, of ratio 3:4 to 4:3, scale it to the old size, mirror half.
+    """Crop a random 8 to 100 % of the area, of aspect ratio 3:4 to 4:3, scale it to the old size, mirror half.
 
-    A part that does not fit is drawn again, up to nine times; then it is the whole image. Parts are
-    of the image as it is given: what a data set cut away before is in none of them. Scaling is bilinear.
+    A crop that does not fit is drawn again, up to nine times; then it is the whole image. Scaling is bilinear.
 
     Args:
         images: On any device.
@@ -83,7 +79,7 @@ def resized_crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generat
 
 
 def unchanged(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
-    """Leave the images, and the generator, as they are."""
+    """Return the images unchanged; draws nothing from the generator."""
     del generator
     return images
 

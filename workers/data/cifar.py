@@ -1,7 +1,7 @@
 """CIFAR-10 and CIFAR-100 from the files of their authors, in the binary or the Python version.
 
-The Python version is pickles: they are read by an unpickler that knows NumPy arrays and plain values and refuses
-everything else, since a pickle can run code. Knows no network and fetches nothing.
+The Python version is pickles: they are read by an unpickler that accepts NumPy arrays and plain values and refuses
+everything else, since a pickle can run code.
 
 Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 """
@@ -71,7 +71,7 @@ def load_cifar100(root: str | None) -> ImageData:
 
 
 def _read_binary(path: Path, *, num_label_bytes: int) -> Pixels:
-    """Records of label bytes, of which the last counts, and 3,072 pixels, channel by channel."""
+    """Reads records of label bytes, of which the last one is used, and 3,072 pixels, channel by channel."""
     record = num_label_bytes + _NUM_BYTES
     content = np.fromfile(path, dtype=np.uint8)
     if not content.size or content.size % record:
@@ -81,7 +81,7 @@ def _read_binary(path: Path, *, num_label_bytes: int) -> Pixels:
 
 
 def _read_pickle(path: Path, *, labels: str) -> Pixels:
-    """A dictionary of b"data" (n x 3,072 bytes) and labels."""
+    """Reads a dictionary of b"data" (n x 3,072 bytes) and labels."""
     try:
         with path.open("rb") as file:
             content = _ArrayUnpickler(file, encoding="bytes").load()
@@ -96,14 +96,14 @@ def _read_pickle(path: Path, *, labels: str) -> Pixels:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How Python 3 spells bytes in old pickles; other codecs could inflate a small file."""
+    """Python 3's encoding of bytes in old pickles; other codecs could inflate a small file."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"refused: codec '{encoding}'; only arrays and plain values are read")
     return text.encode("latin1")
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Knows what rebuilds a NumPy array, under the names that NumPy 1 and 2 give it, and nothing else."""
+    """Accepts only what rebuilds a NumPy array, by its names in NumPy 1 and 2."""
 
     _RECONSTRUCT = np.empty(0).__reduce__()[0]
     _KNOWN: dict[tuple[str, str], Any] = {  # noqa: RUF012 - typing.ClassVar would not make it more constant

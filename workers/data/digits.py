@@ -1,14 +1,11 @@
-"""The 1,797 handwritten digits that scikit-learn ships: 8 x 8 pixels, one channel, there without any download.
-
-Knows no network.
-"""
+"""The 1,797 handwritten digits that scikit-learn ships: 8 x 8 pixels, one channel, no download."""
 
 import numpy as np
 import torch
 
 from workers.data.images import ImageData, Split
 
-# Part of what the data set is: another number is another data set.
+# Part of the data set's definition: another seed makes another data set.
 _SPLIT_SEED = 0
 _NUM_TRAIN, _NUM_VALIDATION = 1_000, 200
 
@@ -21,7 +18,7 @@ def load_digits(root: str | None = None) -> ImageData:
 
     Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998 (its test part).
     """
-    import sklearn.datasets  # takes seconds, and no other data set needs it
+    import sklearn.datasets  # takes seconds to import, and no other data set needs it
 
     del root
     bunch = sklearn.datasets.load_digits()

@@ -1,7 +1,4 @@
-"""What the readers of data files share: finding a folder by its layout, and splitting off validation images.
-
-Knows no format.
-"""
+"""Shared by the readers of data files: finding a folder by its layout, and splitting off validation images."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,13 +15,13 @@ def data_root(name: str, root: str | None) -> Path:
     """The root as a path.
 
     Raises:
-        BadInputError: No root was given, or it is no folder on this machine.
+        BadInputError: No root was given, or it is not a folder on this machine.
     """
     if root is None:
         raise BadInputError(f"data '{name}': no root given; name the folder that holds the files")
     if not Path(root).is_dir():
         hint = "; data is read from a folder, not from a URI: mount it" if "://" in root else ""
-        raise BadInputError(f"data '{name}': root '{root}' is no folder on this machine{hint}")
+        raise BadInputError(f"data '{name}': root '{root}' is not a folder on this machine{hint}")
     return Path(root)
 
 

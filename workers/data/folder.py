@@ -1,7 +1,4 @@
-"""Images in folders, one folder per class, as ImageNet is laid out. Read one at a time, when asked for.
-
-Knows no network; random crops belong to `augment`.
-"""
+"""Images in folders, one folder per class, as ImageNet is laid out; read lazily. For random crops see `augment`."""
 
 from pathlib import Path
 
@@ -21,7 +18,7 @@ _LAYOUT = "train/CLASS/*.png|jpg|jpeg, and the same below test/ or val/ or both"
 
 
 class ImageFiles:
-    """Image files as RGB in [0, 1]: the shorter side resized, the middle square kept.
+    """Image files as RGB in [0, 1]: the shorter side resized, the centre square kept.
 
     Args:
         paths: PNG or JPEG files.
@@ -44,14 +41,14 @@ class ImageFiles:
         path = self._paths[index]
         try:
             with Image.open(path, formats=_FORMATS) as image:
-                square = _middle(image.convert("RGB"), size=self._size, resize=self._resize)
+                square = _centre_square(image.convert("RGB"), size=self._size, resize=self._resize)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise BadInputError(f"{path}: cannot be read as an image ({error}); replace or remove it") from error
         return torch.from_numpy(np.asarray(square, dtype=np.float32) / 255).permute(2, 0, 1)
 
 
-def _middle(image: Image.Image, *, size: int, resize: int) -> Image.Image:
-    """Resize and CenterCrop as torchvision does them on PIL images, rounding included: its weights are rated so."""
+def _centre_square(image: Image.Image, *, size: int, resize: int) -> Image.Image:
+    """Resize and CenterCrop as torchvision does them on PIL images, rounding included, for its weights."""
     shorter = min(image.size)
     width, height = (side * resize // shorter for side in image.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
@@ -66,12 +63,12 @@ def load_folder(root: str | None, size: int = 224, resize: int | None = None) ->
 
     Args:
         root: The folder with `train` in it.
-        size: Side of the square images that come out, in pixels.
-        resize: Length of the shorter side before the middle is cut out; `size` unless given. What torchvision's
-            ImageNet weights expect is size 224, resize 256.
+        size: Side of the square images, in pixels.
+        resize: Length of the shorter side before the centre crop; `size` unless given. torchvision's ImageNet weights
+            expect size 224, resize 256.
 
     Raises:
-        BadInputError: The layout is another one, or `resize` is smaller than `size`.
+        BadInputError: The layout does not match, or `resize` is smaller than `size`.
     """
     resize = size if resize is None else resize
     if not 1 <= size <= resize:
@@ -96,9 +93,9 @@ def _classes(folder: Path) -> list[str]:
 
 
 def _read_split(folder: Path, classes: list[str], *, size: int, resize: int) -> Split:
-    strangers = sorted(set(_classes(folder)) - set(classes))
-    if strangers:
-        raise BadInputError(f"data 'imagefolder': {folder} has classes that train/ lacks: {', '.join(strangers)}")
+    unknown = sorted(set(_classes(folder)) - set(classes))
+    if unknown:
+        raise BadInputError(f"data 'imagefolder': {folder} has classes that train/ lacks: {', '.join(unknown)}")
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):

@@ -1,7 +1,5 @@
 """MNIST and Fashion-MNIST from idx files, laid out as torchvision lays them out.
 
-Knows no network and fetches nothing.
-
 Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database"; H. Xiao et al., arXiv:1708.07747.
 """
 
@@ -32,7 +30,7 @@ def load_mnist(root: str | None) -> ImageData:
 
 
 def load_fashion_mnist(root: str | None) -> ImageData:
-    """Fashion-MNIST: as MNIST, with clothes.
+    """Fashion-MNIST, in the sizes and splits of MNIST.
 
     Args:
         root: Holds `FashionMNIST/raw` with the four idx files, unpacked, or is that folder.
@@ -63,5 +61,5 @@ def _read_idx(path: Path, *, num_dimensions: int) -> UInt8[Tensor, "*shape"]:
         )
     shape = [int(size) for size in np.frombuffer(content, dtype=">u4", count=num_dimensions, offset=4)]
     if len(content) - start != np.prod(shape):
-        raise BadInputError(f"{path}: has {len(content) - start} bytes of data; {shape} are announced: fetch it again")
+        raise BadInputError(f"{path}: has {len(content) - start} bytes of data, its header {shape}: fetch it again")
     return torch.from_numpy(np.frombuffer(content, dtype=np.uint8, offset=start).copy()).view(shape)

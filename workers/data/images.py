@@ -1,7 +1,4 @@
-"""Images with their targets, split three ways, and the batches they are read in.
-
-Knows nothing of where images come from or what they are for: what a target is, the objective says.
-"""
+"""Images with their targets in three splits, read in batches. The objective defines what a target is."""
 
 import math
 from collections.abc import Iterator
@@ -17,10 +14,10 @@ from jobs.errors import BadInputError
 
 @runtime_checkable
 class LazyTensors(Protocol):
-    """Images, or targets, that are read when they are asked for, as a map-style torch Dataset does."""
+    """Images or targets that are read on access, as in a map-style torch Dataset."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of images or targets."""
         ...
 
     def __getitem__(self, index: int, /) -> Tensor:
@@ -34,12 +31,12 @@ Targets: TypeAlias = Shaped[Tensor, "n ..."] | LazyTensors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Images with their targets, to be read only: splits are shared within a process.
+    """Images with their targets; read-only, since splits are shared within a process.
 
     Attributes:
-        images: One tensor, or one image at a time for data that outgrow memory. In [0, 1] unless normalised.
-        targets: What a network is to say of each image, in the same two forms: a class from 0, another image, a map of
-            classes, boxes with rows to spare.
+        images: One tensor, or lazy for data larger than memory. In [0, 1] unless normalised.
+        targets: The desired output for each image, in the same two forms: a class from 0, another image, a map of
+            classes, padded boxes.
 
     Raises:
         BadInputError: The counts of images and targets differ.
@@ -66,11 +63,11 @@ class Split:
         return _read(self.targets, indices)
 
     def select(self, indices: Int64[Tensor, " k"]) -> "Split":
-        """A smaller split, in the order of `indices`; what is lazy stays lazy."""
+        """A smaller split, in the order of `indices`; lazy values stay lazy."""
         return Split(images=_select(self.images, indices), targets=_select(self.targets, indices))
 
     def without_targets(self) -> "Split":
-        """The same images with targets that say nothing; see `hide`."""
+        """The same images with uninformative targets; see `hide`."""
         hidden = hide(self.read_targets(torch.arange(min(len(self), 1))))
         return replace(self, targets=hidden.expand(len(self), *hidden.shape[1:]))
 
@@ -80,9 +77,9 @@ class ImageData:
     """A data set.
 
     Attributes:
-        train: For gradients and calibration.
-        validation: For choices: epochs, hyperparameters, partitions. Never trained on.
-        test: For the number that is reported.
+        train: For training and calibration.
+        validation: For selection: of epochs, hyperparameters, partitions. Never trained on.
+        test: For the reported metrics.
         num_classes: Where targets are classes, these are in [0, num_classes).
         input_shape: (channels, height, width) of every image.
     """
@@ -95,7 +92,7 @@ class ImageData:
 
 
 def hide(targets: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
-    """Targets of the same shape that say nothing: NaN in place of every fraction, -1 in place of everything else."""
+    """Uninformative targets of the same shape: NaN for floating point, -1 for anything else."""
     if targets.is_floating_point():
         return torch.full_like(targets, math.nan)
     return torch.full_like(targets, -1, dtype=torch.int64)
@@ -112,7 +109,7 @@ def _select(values: Tensor | LazyTensors, indices: Tensor) -> Tensor | LazyTenso
 
 
 class _Selection:
-    """Some of some lazy tensors."""
+    """A subset of lazy tensors."""
 
     def __init__(self, values: LazyTensors, indices: list[int]) -> None:
         self._values = values
@@ -132,11 +129,11 @@ def batches(
     order: Int64[Tensor, " m"] | None = None,
     device: torch.device | str = "cpu",
 ) -> Iterator[tuple[Float32[Tensor, "k c h w"], Shaped[Tensor, "k ..."]]]:
-    """Go once through a split, or through some of it.
+    """Iterate once over a split, or over some of it.
 
     Args:
-        split: What to read.
-        batch_size: Samples per batch, at least 1; the last batch holds what is left.
+        split: The split.
+        batch_size: Samples per batch, at least 1; the last batch may be smaller.
         order: Indices of the samples to read, one after the other; without it, all in the split's own order.
         device: Where the batches are put.
 

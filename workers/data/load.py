@@ -1,7 +1,4 @@
-"""The door to data: a name, a root and arguments to an `ImageData`, kept for the next task of this process.
-
-Knows the names; knows no file format and no network.
-"""
+"""Loads data sets by name, and caches them for the next task of this process."""
 
 import functools
 import json
@@ -22,7 +19,7 @@ from workers.data.images import ImageData, LazyTensors, Split
 from workers.factories import check_arguments, import_factory
 
 # Two, so that a sweep over two data sets does not read both again at every task.
-_KEPT = 2
+_CACHE_SIZE = 2
 
 # Each takes the root and its own arguments. To add a data set, write its file and add a line here.
 DATASETS: Mapping[str, Callable[..., ImageData]] = MappingProxyType(
@@ -36,20 +33,21 @@ DATASETS: Mapping[str, Callable[..., ImageData]] = MappingProxyType(
     }
 )
 
-Normalize = tuple[Sequence[float], Sequence[float]]
+ImageStatistics = tuple[Sequence[float], Sequence[float]]
+"""Mean and standard deviation per channel."""
 
 
 def load_dataset(
     name: str,
     root: str | None = None,
     *,
-    normalize: Normalize | None = None,
+    normalize: ImageStatistics | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> ImageData:
-    """Read a data set, or hand out the one read before: the last two are kept, and must not be written to.
+    """Read a data set, or return the cached one: the last two are cached, and must not be written to.
 
     Args:
-        name: A name from `DATASETS`, or a factory of the user's own as `package.module:callable`, which is called
+        name: A name from `DATASETS`, or the user's own factory as `package.module:callable`, which is called
             with the root and the arguments and returns an `ImageData`.
         root: The folder that holds the files; `digits` needs none.
         normalize: Mean and standard deviation per channel, subtracted and divided by. Without it images stay in [0, 1].
@@ -60,18 +58,18 @@ def load_dataset(
     """
     statistics = None if normalize is None else (tuple(map(float, normalize[0])), tuple(map(float, normalize[1])))
     try:
-        spelled = json.dumps(dict(arguments or {}), sort_keys=True)
+        serialised = json.dumps(dict(arguments or {}), sort_keys=True)
     except TypeError as error:
         raise BadInputError(f"data '{name}': arguments are {arguments}; plain values are needed: {error}") from error
-    return _load(name, root, statistics, spelled)
+    return _load(name, root, statistics, serialised)
 
 
 def forget_data() -> None:
-    """Drop the data sets that this process keeps."""
+    """Drop the cached data sets of this process."""
     _load.cache_clear()
 
 
-@functools.lru_cache(maxsize=_KEPT)
+@functools.lru_cache(maxsize=_CACHE_SIZE)
 def _load(
     name: str, root: str | None, normalize: tuple[tuple[float, ...], tuple[float, ...]] | None, arguments: str
 ) -> ImageData:

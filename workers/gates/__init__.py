@@ -1,8 +1,7 @@
-"""Gates: what a smaller network has to pass before its results count.
+"""Gates: checks that a pruned network has to pass before its results count.
 
-That the sliced network computes what the masked one does, and that its parameters fell as predicted, stage `prune`
-finds out where it makes the network. These look at a network as it lies in the store, and know nothing of how it came
-about.
+These check a network as it is stored. Stage `prune` itself checks that the sliced network equals the masked one, and
+that the number of parameters fell as predicted.
 """
 
 from workers.gates.export import check_export

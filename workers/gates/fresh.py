@@ -1,6 +1,6 @@
-"""The other side of the gate of reloading: makes a network from its files and says what it computes.
+"""The server process of the reload gate: makes a network from its files and returns a digest of its outputs.
 
-Runs as a process of its own, which imports what is needed, computes nothing, and forks for every request.
+It imports what is needed, computes nothing itself, and forks for every request.
 """
 
 import json
@@ -18,13 +18,13 @@ from workers.artifacts import RECIPE_FILE, WEIGHTS_FILE
 from workers.network import NetworkRecipe, rebuild
 
 FILES = (RECIPE_FILE, WEIGHTS_FILE)
-"""The files of a network artifact that a network is made from."""
+"""The files of a network artifact that the network is rebuilt from."""
 
 _LENGTH = struct.Struct("<Q")
 
 
 def outputs_digest(recipe: bytes, weights: bytes) -> str:
-    """SHA-256 of a network's outputs on two random images, the same ones wherever it is asked.
+    """SHA-256 of a network's outputs on two fixed random images.
 
     Args:
         recipe: `network.json`.
@@ -38,7 +38,7 @@ def outputs_digest(recipe: bytes, weights: bytes) -> str:
 
 
 def write_request(stream: IO[bytes], settings: Mapping[str, object], contents: Sequence[bytes]) -> None:
-    """Send what a fresh process needs to know."""
+    """Send a request to the server process."""
     for part in (json.dumps(settings).encode(), *contents):
         stream.write(_LENGTH.pack(len(part)))
         stream.write(part)
@@ -46,10 +46,10 @@ def write_request(stream: IO[bytes], settings: Mapping[str, object], contents: S
 
 
 def read_answer(stream: IO[bytes]) -> bytes:
-    """One part of what the other side sent.
+    """Read one part of a request or an answer.
 
     Raises:
-        EOFError: It is gone.
+        EOFError: The other process has ended.
     """
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
@@ -59,7 +59,7 @@ def read_answer(stream: IO[bytes]) -> bytes:
 
 
 def serve() -> None:
-    """Answer requests from standard input until it ends; whatever a network prints goes to standard error."""
+    """Answer requests from standard input until it ends; prints of a network go to standard error."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     while True:

@@ -1,4 +1,4 @@
-"""The gate of empty layers: a network in which a layer has no channel left computes nothing."""
+"""The empty-layer gate: every layer has to keep at least one channel."""
 
 from torch import nn
 
@@ -9,10 +9,10 @@ def check_layers(model: nn.Module) -> None:
     """Refuse a network with an empty parameter.
 
     Raises:
-        BadNetworkError: Some parameter holds no number.
+        BadNetworkError: Some parameter has no element.
     """
     empty = [name for name, parameter in model.named_parameters() if not parameter.numel()]
     if empty:
         raise BadNetworkError(
-            f"{', '.join(empty)} hold no number: the layers are empty; keep a channel of each (a floor) or ask for less"
+            f"{', '.join(empty)} have no elements: the layers are empty; set a `floor` or ask for less compression"
         )

@@ -1,7 +1,7 @@
-"""The gate of reloading: a process that knows nothing but the files has to compute the same, bit for bit.
+"""The reload gate: a fresh process that has only the files has to compute the same outputs, bit for bit.
 
-A started process costs seconds, most of them for importing torch. So one is kept for as long as this process lives, and
-forks one for each network: that process is as fresh, and there at once.
+Starting a process costs seconds, most of them for importing torch. So one is kept for as long as this process lives,
+and forks one for each network.
 """
 
 import json
@@ -24,7 +24,7 @@ def check_reload(files: Mapping[str, bytes]) -> None:
     """Compare a network's outputs here and in a fresh process, both made from its files.
 
     Args:
-        files: Those of a network artifact.
+        files: The files of a network artifact.
 
     Raises:
         BadNetworkError: The outputs differ, or the fresh process cannot make the network.
@@ -40,20 +40,20 @@ def check_reload(files: Mapping[str, bytes]) -> None:
         except (BrokenPipeError, EOFError, ValueError):
             _fresh_processes.cache_clear()
             raise OSError("the process that reloads networks is gone; it is started again") from None
-    if "died" in answer:  # killed, as for want of memory
+    if "died" in answer:  # killed, for example out of memory
         raise OSError(f"the process that reloads a network ended with status {answer['died']}")
     if "problem" in answer:
         raise BadNetworkError(f"a fresh process cannot use the network: {answer['problem']}")
     if answer["digest"] != expected:
         raise BadNetworkError(
-            "reloaded in a fresh process, the network computes something else; does it draw random numbers, or keep "
-            "anything outside of its parameters and buffers? `measure: {reload: false}` leaves this out"
+            "reloaded in a fresh process, the network has other outputs; does it draw random numbers, or keep state "
+            "outside of its parameters and buffers? `measure: {reload: false}` skips this check"
         )
 
 
 @cache
 def _fresh_processes() -> tuple[IO[bytes], IO[bytes]]:
-    """Where fresh processes are asked for and where they answer; they end with this process."""
+    """Pipes for requests and answers of the server process, which ends with this process."""
     process = subprocess.Popen(
         [sys.executable, "-c", _START.format(path=sys.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

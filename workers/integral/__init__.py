@@ -1,6 +1,6 @@
 """Integral networks: channels as samples of smooth functions, and functions sampled at other sizes.
 
-Knows matrices along channel axes; knows no stage, no training recipe and no cluster.
+Independent of stages, training recipes and the cluster.
 """
 
 from workers.integral.interpolation import interpolation_matrix

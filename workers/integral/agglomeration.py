@@ -1,6 +1,6 @@
-"""Neighbouring channels that are alike share a cell: which ones, and what that costs.
+"""Agglomerative clustering of neighbouring channels into cells, with its error.
 
-Knows channels as rows of a matrix along a path; knows nothing of networks.
+Pure: channels are the rows of a matrix, in order.
 """
 
 import heapq
@@ -13,10 +13,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agglomeration:
-    """All ways from n cells of one channel each to one cell of all, one join after the other.
+    """The sequence of joins from n cells of one channel each to a single cell.
 
     Attributes:
-        joins: The k-th join is that of the cell which begins with channel `joins[k]` and the cell before it.
+        joins: The k-th join merges the cell that begins with channel `joins[k]` into the cell before it.
         errors: Sum of squared distances of all channels from the means of their cells, after k joins.
     """
 
@@ -32,12 +32,12 @@ class Agglomeration:
 
 
 def agglomerate(channels: Float[Tensor, "n d"]) -> Agglomeration:
-    """Join, again and again, the two neighbouring cells that add least to the error.
+    """Repeatedly join the two neighbouring cells that increase the error least.
 
     Ward 1963, restricted to neighbours.
 
     Args:
-        channels: Everything that each channel owns, a row per channel, in order.
+        channels: All entries that each channel owns, a row per channel, in order.
     """
     n = len(channels)
     cells = _Cells(channels.double())
@@ -69,16 +69,16 @@ class _Cells:
         self._previous: list[int | None] = [None, *range(n - 1)]
 
     def cost(self, left: int, right: int) -> float:
-        """What joining two cells adds to the sum of squares."""
+        """Increase of the sum of squares when two cells are joined."""
         a, b = self._counts[left], self._counts[right]
         return a * b / (a + b) * float((self._means[left] - self._means[right]).square().sum())
 
     def current(self, left: int, right: int, cost: float) -> bool:
-        """Whether a queued pair still stands as it was queued."""
+        """Whether a queued pair and its cost are still up to date."""
         return self._counts[left] > 0 and self._next[left] == right and self.cost(left, right) == cost
 
     def join(self, left: int, right: int) -> None:
-        """Put the right cell into the left one."""
+        """Merge the right cell into the left one."""
         a, b = self._counts[left], self._counts[right]
         self._means[left] = (a * self._means[left] + b * self._means[right]) / (a + b)
         self._counts[left], self._counts[right] = a + b, 0

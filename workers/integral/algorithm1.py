@@ -1,7 +1,4 @@
-"""Algorithm 1: an integral network that is trained at all sizes at once.
-
-Knows a network and how sizes are drawn; knows no data, no loss and no optimizer: any training loop will do.
-"""
+"""Algorithm 1 of INN: trains an integral network at all sizes at once, within any training loop."""
 
 from typing import Any
 
@@ -15,13 +12,13 @@ from workers.integral.sizes import sample_sizes
 class DrawnSizes(nn.Module):
     """Runs an integral network at sizes drawn anew for every training pass, and at full size in evaluation.
 
-    With one pass per gradient step this is Algorithm 1 of INN: a size for every group, a uniform partition of that
-    size, weights from the functions, one step. The number of the pass is part of the state, so that a training which
-    goes on from a checkpoint draws the sizes that it would have drawn.
+    With one forward pass per gradient step this is Algorithm 1 of INN: a size for every group, a uniform partition of
+    that size, weights from the functions, one step. The number of passes is part of the state, so that a training
+    resumed from a checkpoint draws the same sizes.
 
     Args:
-        network: What learns.
-        seed: Of the sizes.
+        network: The network to train.
+        seed: Seed of the sizes.
         smallest: Smallest size as a fraction of the width, in [0, 1]; see `sample_sizes`.
     """
 
@@ -35,7 +32,7 @@ class DrawnSizes(nn.Module):
         self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
 
     def forward(self, images: Tensor) -> Any:
-        """Whatever the network returns for a batch."""
+        """The network's output for a batch."""
         sizes = self._widths
         if self.training:
             sizes = sample_sizes(self._seed, int(self.passes), self._widths, self._smallest)

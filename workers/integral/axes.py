@@ -1,7 +1,7 @@
-"""Carries an axis of a tensor from one layout to another, group by group.
+"""Maps an axis of a tensor from one layout to another, group by group.
 
-What happens to a group's rows is handed in. This module refuses to know why, and where the layouts come from; it is
-`workers.channels.map_units` for many tensors at once, with all positions looked up beforehand and in both directions.
+A given function maps the rows of each group. This is `workers.channels.map_units` for many tensors at once, with all
+positions computed beforehand and in both directions.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,8 +22,8 @@ class AxisMap:
 
     Args:
         old: The layout that tensors have.
-        new: The layout that they get; groups stand in the same order and as often.
-        groups: Indices of the groups whose units are made anew. All others stay.
+        new: The layout that they get; groups come in the same order and equally often.
+        groups: Indices of the groups whose units are replaced. All others stay.
         device: Of the tensors.
     """
 
@@ -40,18 +40,18 @@ class AxisMap:
 
     @property
     def groups(self) -> list[int]:
-        """The groups on the axis whose units are made anew."""
+        """The groups on the axis whose units are replaced."""
         return self._groups
 
     def __call__(
         self, tensor: Float[Tensor, " *old"], axis: int, functions: Mapping[int, RowFunction]
     ) -> Float[Tensor, " *new"]:
-        """The tensor with the units of every group made anew on one axis.
+        """The tensor with the units of every group replaced on one axis.
 
         Args:
             tensor: Has the old layout on the axis.
-            axis: Which.
-            functions: By group index: from its rows (a row per unit, all that the unit owns) to those of the new units.
+            axis: The axis.
+            functions: By group index: from its rows (one per unit, with all its entries) to those of the new units.
         """
         moved = tensor.movedim(axis, 0)
         pieces = [moved.index_select(0, self._others)] if len(self._others) else []
@@ -73,8 +73,8 @@ def _gather(positions: np.ndarray, length: int, device: torch.device) -> Tensor 
 def with_widths(channel_map: ChannelMap, widths: Mapping[str, int]) -> ChannelMap:
     """The map of a network whose groups have other widths, smaller or larger; groups not named stay.
 
-    Where a group shrinks it is that of `channels.restrict`. Where it grows, the new units stand behind the last one,
-    so that units that lie together (a flattened channel) and units that alternate (a concatenation) go on doing so.
+    Where a group shrinks it is that of `channels.restrict`. Where it grows, the new units follow the last one,
+    so that contiguous units (a flattened channel) and alternating ones (a concatenation) stay so.
 
     Raises:
         ValueError: A group is unknown, or its new width is less than 1.
@@ -105,7 +105,7 @@ def _grown(axis: AxisLayout, widths: Mapping[int, int]) -> AxisLayout:
     for group in widths.keys() & set(axis.present()):
         *_, last = axis.positions(group)
         new = np.arange(int(axis.units[last[0]]) + 1, widths[group])
-        # Behind the run of positions that the last unit holds.
+        # After the run of positions that the last unit holds.
         ends = [next(position for position in range(at, length) if position + 1 not in last) for at in last]
         groups.append(np.full(len(new) * len(last), group))
         units.append(np.repeat(new, len(last)))

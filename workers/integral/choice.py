@@ -1,7 +1,6 @@
-"""Which of several near-optimal channel orders to take: by what resampling does to weights, or to outputs.
+"""Chooses among near-optimal channel orders by the error of resampling, in the weights or in the outputs.
 
-Knows channel groups, pools of orders and the partitions that the network will be sampled at; knows no solver, no labels
-and no data set.
+Needs pools of orders and the partitions that the network will be sampled at, but no solver and no labels.
 """
 
 import copy
@@ -25,12 +24,12 @@ Pools = Mapping[str, Sequence[Int64[Tensor, " _"]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What was chosen, and what it brings.
+    """The chosen orders, and their error.
 
     Attributes:
         chosen: Group name -> index into its pool.
-        error_before: Of the first order of every pool.
-        error_after: Of what was chosen; never above.
+        error_before: Error with the first order of every pool.
+        error_after: Error with the chosen orders; never above `error_before`.
     """
 
     chosen: Mapping[str, int]
@@ -41,15 +40,15 @@ class Choice:
 def choose_by_weights(
     state: Mapping[str, Tensor], channel_map: ChannelMap, pools: Pools, widths: Mapping[str, int], partition: Partition
 ) -> Choice:
-    """Take, for every group, the order at which resampling loses least of the weights. No data.
+    """Choose, for every group, the order with the least resampling error of the weights. Data-free.
 
     The error of an order is the squared distance between every channel and the sample in whose cell it lies, each
-    tensor in units of its norm, as a share of all squares; what rounding gives is cut off.
+    tensor relative to its norm, as a share of all squares; rounded to 12 digits.
 
     Args:
         state: Tensors of the network.
         channel_map: Its channel groups.
-        pools: Orders for every group; of equal errors the first counts.
+        pools: Orders for every group; the first of equal errors wins.
         widths: Group name -> cells that it will be sampled at.
         partition: How the cells are chosen.
     """
@@ -66,11 +65,12 @@ def choose_by_weights(
 def choose_by_error(
     pools: Pools, error: Callable[[Mapping[str, int]], float], should_stop: Callable[[], bool]
 ) -> Choice:
-    """Coordinate descent, one round: every group in turn tries its pool, all others as chosen so far.
+    """One round of coordinate descent: each group in turn tries its pool, with the others as chosen so far.
 
     Args:
-        pools: Orders for every group; of equal errors the first counts.
-        error: Of a choice, group name -> index into its pool. Asked once for every order, less one per group but one.
+        pools: Orders for every group; the first of equal errors wins.
+        error: Error of a choice, group name -> index into its pool. Evaluated once for the first orders together, and
+            once for every other order.
         should_stop: Polled before every trial.
 
     Raises:
@@ -89,15 +89,15 @@ def choose_by_error(
 
 
 class OutputError:
-    """How far the resampled network's output is from the network's own, for any choice of orders.
+    """Distance of the resampled network's output from the network's own, for any choice of orders.
 
     Args:
-        module: The network in evaluation mode, on the device where to compute.
+        module: The network in evaluation mode, on its device.
         channel_map: Its channel groups.
-        pools: Orders for every group, of the channels as they stand in `module`.
+        pools: Orders for every group, of the channels of `module`.
         widths: Group name -> cells that it will be sampled at.
         partition: How the cells are chosen.
-        quadrature: For the input axes.
+        quadrature: Quadrature for the input axes.
         images: Calibration images, on the module's device.
     """
 
@@ -125,7 +125,7 @@ class OutputError:
 
     @torch.inference_mode()
     def __call__(self, chosen: Mapping[str, int]) -> float:
-        """The squared difference of the outputs, over the square of the network's own.
+        """The squared difference of the outputs, relative to the network's own.
 
         Args:
             chosen: Group name -> index into its pool.

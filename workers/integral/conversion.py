@@ -1,8 +1,7 @@
-"""From an ordinary network's tensors to the coefficients of functions that reproduce them.
+"""Converts the tensors of an ordinary network to the coefficients of functions that reproduce them.
 
 The coefficients are the tensors of the same network at another number of channels: those which, resampled to the full
-size, come nearest to the network. So `resample` and everything else that knows networks knows them, too. This module
-refuses to know modules and data.
+size, come nearest to the network. So `resample` and other functions of networks apply to them. No modules, no data.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from workers.integral.quadrature import Quadrature, midpoint, sampling_matrix
 FitMethod = Literal["least-squares", "descent"]
 
 _ITERATIONS = 400
-"""Of the quasi-Newton method at most; tens are the rule."""
+"""Upper bound for the quasi-Newton method; it usually needs tens."""
 
 _IDENTITY = 1e-9
 """A matrix nearer to the identity than this leaves nothing to fit."""
@@ -35,7 +34,7 @@ class Coefficients:
 
     Attributes:
         state: Its tensors, with a coefficient where the network has a channel.
-        channel_map: Which coefficients belong together.
+        channel_map: Channel groups of the coefficients.
     """
 
     state: Mapping[str, Tensor]
@@ -65,12 +64,12 @@ def fit(
 ) -> Float[Tensor, "k d"]:
     """The coefficients c for which matrix @ c comes nearest to the values, in the sum of squares.
 
-    Where several do (more coefficients than values), it is the one nearest to `start`; both methods go there.
+    Where several do (more coefficients than values), it is the one nearest to `start`, with both methods.
 
     Args:
-        values: What the function should be at n nodes.
+        values: Target values of the function at n nodes.
         matrix: From k coefficients to the values at the nodes.
-        start: A guess.
+        start: Initial guess.
         method: `least-squares` solves the linear system, `descent` follows the gradient from `start` as the paper does.
     """
     if method == "least-squares":
@@ -102,7 +101,7 @@ def convert(
     quadrature: Quadrature = midpoint,
     method: FitMethod = "least-squares",
 ) -> Coefficients:
-    """The coefficients with which a network becomes an integral one.
+    """The coefficients of a network as an integral network.
 
     W = A Lambda Q^T is solved for Lambda along one axis after the other, which is the least-squares solution for all
     of them together. Q holds the quadrature's weights, so they are divided out. With as many coefficients as channels
@@ -118,7 +117,7 @@ def convert(
 
     Returns:
         The coefficients in the tensors' types and on their devices; tensors without channels of these groups are
-        handed on.
+        passed through.
 
     Raises:
         ValueError: A group is unknown, or is to have less than one coefficient.
@@ -150,7 +149,7 @@ def convert(
 
 
 def _exact(width: int, size: int, kernel: Kernel, quadrature: Quadrature) -> bool:
-    """Whether the coefficients are the channels."""
+    """Whether the coefficients equal the channels."""
     if size != width:
         return False
     identity = torch.eye(width, dtype=torch.float64)
@@ -162,7 +161,7 @@ def _exact(width: int, size: int, kernel: Kernel, quadrature: Quadrature) -> boo
 def _matrices(
     width: int, size: int, kernel: Kernel, quadrature: Quadrature
 ) -> dict[str, tuple[Float[Tensor, "n k"], Float[Tensor, "k n"]]]:
-    """By role: from coefficients to channels, and (a guess) from channels to coefficients."""
+    """By role: from coefficients to channels, and (the initial guess) from channels to coefficients."""
     to_channels, to_coefficients = uniform_nodes(width), uniform_nodes(size)
     return {
         "output": (sampling_matrix(to_channels, size, kernel), sampling_matrix(to_coefficients, width, kernel)),

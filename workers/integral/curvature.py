@@ -1,6 +1,6 @@
-"""A partition that puts its nodes where the channels' functions bend, chosen without data.
+"""A data-free partition whose nodes are dense where the channels' functions have high curvature.
 
-Knows a matrix of channels in order; knows nothing of networks.
+Pure: channels are the rows of a matrix, in order.
 """
 
 import torch
@@ -8,7 +8,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 _FLOOR = 0.1
-"""The least density of nodes, as a fraction of the largest; straight stretches are not left without nodes."""
+"""Minimum density of nodes, as a fraction of the largest, so that straight parts have nodes, too."""
 
 _ROUNDING = 1e-12
 """Second differences below this, relative to the channels, are rounding."""
@@ -18,27 +18,28 @@ def curvature(channels: Float[Tensor, "n d"], size: int) -> Float64[Tensor, " m"
     """Cells whose density follows the third root of the second derivative. See `partition.Partition`.
 
     Where a function is integrated with cells of width h, each adds an error like |F''| h^3; the sum is least at a
-    given number of cells when all add alike, so that the density of cells is |F''|^(1/3). No channel gets more than a
-    cell of its own: what such channels leave over goes to the others, and at full size every channel has one cell.
+    given number of cells when all errors are equal, so that the density of cells is |F''|^(1/3). No channel gets more
+    than one cell: the excess goes to the others, and at full size every channel has one cell.
 
     Args:
-        channels: Everything that each channel owns, a row per channel, in order. Ends bend like their neighbours.
+        channels: All entries that each channel owns, a row per channel, in order. The ends have the curvature of their
+            neighbours.
         size: m, from 1 to n.
     """
-    wanted = _bends(channels.double()).pow(1 / 3)
-    return _cells(_shared_out(wanted.clamp_min(_FLOOR * wanted.max()), size), size)
+    wanted = _curvatures(channels.double()).pow(1 / 3)
+    return _cells(_cells_per_channel(wanted.clamp_min(_FLOOR * wanted.max()), size), size)
 
 
-def _bends(rows: Float64[Tensor, "n d"]) -> Float64[Tensor, " n"]:
-    """Lengths of the second differences; all 1 where there are none but rounding."""
+def _curvatures(rows: Float64[Tensor, "n d"]) -> Float64[Tensor, " n"]:
+    """Norms of the second differences; all 1 where they are only rounding."""
     inner = rows.diff(dim=0).diff(dim=0).norm(dim=1)
     if len(inner) == 0 or inner.max() <= _ROUNDING * rows.norm(dim=1).max():
         return torch.ones(len(rows), dtype=rows.dtype)
     return torch.cat([inner[:1], inner, inner[-1:]])
 
 
-def _shared_out(wanted: Float64[Tensor, " n"], size: int) -> Float64[Tensor, " n"]:
-    """Cells per channel: they sum to `size`, are in proportion to what is wanted, and at most 1."""
+def _cells_per_channel(wanted: Float64[Tensor, " n"], size: int) -> Float64[Tensor, " n"]:
+    """Cells per channel: they sum to `size`, are proportional to `wanted`, and at most 1."""
     full = torch.zeros_like(wanted, dtype=torch.bool)
     while True:
         density = torch.where(full, 1.0, wanted * (size - full.sum()) / wanted[~full].sum().clamp_min(1e-300))

@@ -1,7 +1,6 @@
 """The matrices that evaluate interpolated functions.
 
-A function is given by samples at the whole numbers 0 .. n-1; samples beyond the ends repeat the end. This module does
-not know what the samples are.
+A function is given by samples at the whole numbers 0 .. n-1; samples beyond the ends repeat the end.
 """
 
 import torch
@@ -16,13 +15,13 @@ def interpolation_matrix(
 ) -> Float[Tensor, "m n"]:
     """The matrix that takes n samples to the values of their interpolation at m coordinates.
 
-    Rows sum to 1, and have two entries per half-width of the kernel; only a kernel that does not interpolate by itself
-    fills them, since its coefficients depend on all samples. Differentiable in the coordinates.
+    Rows sum to 1, and have two entries per half-width of the kernel; only those of a kernel that is not interpolating
+    are dense, since its coefficients depend on all samples. Differentiable in the coordinates.
 
     Args:
         coordinates: In samples: 0 is the first sample, n-1 the last.
         num_samples: n.
-        kernel: What is put on every sample.
+        kernel: Interpolation kernel.
     """
     values = _basis_matrix(coordinates, num_samples, kernel)
     if kernel.interpolating:

@@ -1,7 +1,6 @@
-"""Interpolation kernels: how much a sample counts at a distance from it.
+"""Interpolation kernels: the weight of a sample as a function of the distance from it.
 
-A kernel is a function of distances alone, of any shape, and differentiable. This module refuses to know samples and
-their ends; `interpolation` does.
+A kernel is a differentiable function of a tensor of distances; `interpolation` applies it to samples.
 """
 
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ CUBIC_A = -0.75
 
 @runtime_checkable
 class Kernel(Protocol):
-    """A kernel u(s) and what one has to know to interpolate with it.
+    """A kernel u(s) and the properties that interpolation needs.
 
     Attributes:
         sums_to_one: Kernels at whole distances from any point sum to 1, so that constants come back as they are.
@@ -30,7 +29,7 @@ class Kernel(Protocol):
 
     @property
     def half_width(self) -> int:
-        """The distance, a whole number of samples, from which on u(s) is zero."""
+        """Distance in whole samples beyond which u(s) is zero."""
 
     def __call__(self, distance: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         """The kernel u(s).
@@ -110,7 +109,7 @@ class Lanczos:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BSpline:
-    """The cubic B-spline: twice continuously differentiable, but no interpolation by itself. See `Kernel`.
+    """The cubic B-spline: twice continuously differentiable, but not interpolating by itself. See `Kernel`.
 
     Source: Unser 1999, "Splines: a perfect fit for signal and image processing".
     """
@@ -128,7 +127,7 @@ class BSpline:
 
 
 CUBIC = Cubic()
-"""The kernel of integral networks, unless another one is asked for."""
+"""The default kernel of integral networks."""
 
 KERNELS: Mapping[str, Kernel] = {
     "linear": Linear(),

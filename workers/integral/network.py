@@ -1,6 +1,6 @@
-"""A network whose channels are functions: what Algorithm 1 trains, and what is sampled at any size afterwards.
+"""The integral network: a module whose channels are functions, which Algorithm 1 trains and any size is sampled from.
 
-Knows modules, channel maps and partitions; knows no data, no optimizer and no way to draw sizes (`sizes`).
+Sizes are drawn by `sizes`; data and optimizers are up to the training loop.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from workers.integral.statistics import Statistics
 class IntegralNetwork(nn.Module):
     """An ordinary network with functions in the place of channels, run at a partition that can be changed.
 
-    Its parameters are the coefficients of the functions, under the network's own names behind `functions.`; as long as
-    there are as many as channels, they are the network's parameters. Batch norms that were not folded are sampled, too:
-    scale and shift are functions on the group's axis like biases.
+    Its parameters are the coefficients of the functions, under the network's own names with the prefix `functions.`; as
+    long as there are as many as channels, they are the network's parameters. Batch norms that were not folded are
+    sampled, too: scale and shift are functions on the group's axis like biases.
 
-    In training mode every forward pass makes the weights anew from the coefficients, so that gradients reach these. In
-    evaluation mode the weights are made once and kept until a coefficient, a statistic or the partition changes. (What
-    writes through `.data` is not noticed until the mode changes.)
+    In training mode every forward pass computes the weights from the coefficients, so that gradients reach these. In
+    evaluation mode the weights are cached until a coefficient, a statistic or the partition changes. (Writes through
+    `.data` are not noticed until the mode changes.)
 
-    Batch norms use their batch in training mode. Their running statistics are functions like everything else: what a
-    batch changes at the samples is carried to all of them (`statistics`). A norm that was put into evaluation mode
+    Batch norms use their batch in training mode. Their running statistics are functions, too: changes at the samples
+    are mapped to their coefficients (`statistics`). A norm that was put into evaluation mode
     (`network.functions.get_submodule(name).eval()`) uses sampled statistics.
 
     Args:
@@ -44,7 +44,7 @@ class IntegralNetwork(nn.Module):
             continuous, with as many coefficients as channels.
         kernel: For the output axes.
         quadrature: For the input axes; a `Sampled` one should be given the same kernel.
-        method: How coefficients are found where there are more or fewer than channels.
+        method: How coefficients are fitted where there are more or fewer than channels.
 
     Raises:
         ValueError: A group is unknown, or is to have less than one coefficient.
@@ -84,7 +84,7 @@ class IntegralNetwork(nn.Module):
         """Set the partition that the network runs at. Coefficients stay as they are.
 
         Args:
-            partition: Group name -> size of a uniform partition, or nodes in rising order within [0, 1]; at most as
+            partition: Group name -> size of a uniform partition, or nodes in ascending order within [0, 1]; at most as
                 many as the group has channels. Groups that are not named keep theirs.
 
         Raises:
@@ -95,16 +95,16 @@ class IntegralNetwork(nn.Module):
         self._sampling, self._statistics, self._shell, self._kept = None, None, (), None
 
     def forward(self, images: Tensor) -> Any:
-        """Whatever the network returns for a batch, at the present partition."""
+        """The network's output for a batch, at the present partition."""
         if not self.training:
             return self._materialised()(images)
         shell, tensors, before = self._training_step()
         result = functional_call(shell, tensors, (images,))
-        self._learn_statistics(before, tensors)
+        self._update_statistics(before, tensors)
         return result
 
     def export(self) -> nn.Module:
-        """An ordinary network of the present size, in the same mode; it shares nothing with this one."""
+        """An ordinary network of the present size, in the same mode; it shares no tensors with this one."""
         exported = self._made()
         exported.train(self.training)
         return exported
@@ -116,7 +116,7 @@ class IntegralNetwork(nn.Module):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what can be made again."""
+        """The state without caches."""
         return {**self.__dict__, "_sampling": None, "_statistics": None, "_shell": (), "_kept": None}
 
     def _checked(self, name: str, wanted: int | Tensor) -> Tensor:
@@ -136,7 +136,7 @@ class IntegralNetwork(nn.Module):
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
     def _training_step(self) -> tuple[nn.Module, dict[str, Tensor], dict[str, Tensor]]:
-        """The network without tensors, its flags those of the functions; the tensors; statistics before the pass."""
+        """The network without tensors, in the modes of the functions; the tensors; the statistics before the pass."""
         sampling = self.prepare()
         if not self._shell:
             self._shell = (_shell(self.functions, sampling.shapes),)
@@ -148,24 +148,24 @@ class IntegralNetwork(nn.Module):
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
     @torch.no_grad()
-    def _learn_statistics(self, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> None:
-        """Carry what the pass changed of the running statistics to their functions.
+    def _update_statistics(self, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> None:
+        """Map the changes of the running statistics in a forward pass to their functions.
 
-        A variance keeps what a batch without any variance would leave of it, however far its neighbours fall.
+        A variance never falls below its value after a batch of zero variance.
         """
         for name, old in before.items():
             own = self.functions.get_buffer(name)
             if after[name] is own:
-                continue  # the pass has changed it itself
+                continue  # changed in place by the forward pass
             changed = own + self._statistics_at_samples()(name, after[name] - old).to(own.dtype)
             if name.endswith("running_var"):
-                share = _share_of_a_batch(self.functions.get_submodule(name.rpartition(".")[0]))
-                changed = torch.maximum(changed, (1 - share) * own)
+                weight = _batch_weight(self.functions.get_submodule(name.rpartition(".")[0]))
+                changed = torch.maximum(changed, (1 - weight) * own)
             own.copy_(changed)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
     def _materialised(self) -> nn.Module:
-        """The ordinary network of the present size in evaluation mode, made only if anything changed."""
+        """The cached ordinary network of the present size in evaluation mode."""
         tensors = _tensors(self.functions).values()
         stamp = [(id(each), each.data_ptr(), each._version, each.dtype, each.device) for each in tensors]
         if self._kept is None or self._kept[0] != stamp:
@@ -187,7 +187,7 @@ class IntegralNetwork(nn.Module):
         return {name: made[first[id(tensor)]] for name, tensor in tensors.items()}
 
     def prepare(self) -> Sampling:
-        """All that depends on the partition alone, made now rather than at the next pass."""
+        """Compute all that depends on the partition alone, now rather than at the next forward pass."""
         device = next(iter(_tensors(self.functions).values())).device
         if self._sampling is None or self._sampling.device != device:
             self._statistics = None
@@ -208,8 +208,8 @@ class IntegralNetwork(nn.Module):
         return self._statistics
 
 
-def _share_of_a_batch(norm: nn.Module) -> float:
-    """What the last batch counts for in a norm's running statistics; all, for a user's own that does not say."""
+def _batch_weight(norm: nn.Module) -> float:
+    """Weight of the last batch in a norm's running statistics; 1 for a user's own norm without momentum."""
     momentum: float | None = getattr(norm, "momentum", None)
     batches: Tensor | None = getattr(norm, "num_batches_tracked", None)
     if momentum is None:
@@ -218,13 +218,13 @@ def _share_of_a_batch(norm: nn.Module) -> float:
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers under all their names, also those that the state leaves out."""
+    """Parameters and buffers under all their names, including non-persistent ones."""
     parameters = module.named_parameters(remove_duplicate=False)
     return {**dict(parameters), **dict(module.named_buffers(remove_duplicate=False))}
 
 
 def _shell(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
-    """A copy of a module of other sizes, without numbers."""
+    """A copy of a module at other sizes, on the meta device."""
     memo: dict[int, Any] = {}
     state = module.state_dict(keep_vars=True)
     for tensor in state.values():

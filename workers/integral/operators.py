@@ -1,7 +1,7 @@
-"""Linear operators on rows, applied in the way that is cheapest: not at all, by their few entries, or densely.
+"""Linear operators on rows, applied in the cheapest way: as the identity, sparse or dense.
 
-What takes coefficients to weights has a handful of entries per row. This module knows matrices and rows; it refuses to
-know what they stand for. Not differentiable in the matrix (`resample` is).
+The matrices from coefficients to weights have a handful of entries per row. Not differentiable in the matrix
+(`resample` is).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 _ZERO = 1e-9
-"""Entries below this are rounding, far below what single precision can tell."""
+"""Entries below this are rounding, far below single precision."""
 
 _DENSE = 1 / 8
 """From this share of entries on, a dense product was no slower (512 x 512 by 512 x 4608, one core)."""
@@ -37,7 +37,7 @@ class _Entries:
 
     @classmethod
     def of(cls, rows: Tensor, columns: Tensor, values: Tensor, num_rows: int, device: torch.device) -> _Entries:
-        """Entries by row, column and value, the rows in rising order."""
+        """Entries by row, column and value, the rows in ascending order."""
         counts = rows.bincount(minlength=num_rows)
         starts = counts.cumsum(0) - counts
         return cls(columns=columns.to(device), starts=starts.to(device), values=values.to(device))
@@ -50,7 +50,7 @@ class _Entries:
 
 
 class _SparseProduct(torch.autograd.Function):
-    """M X by the entries of M; its gradient is M^T G by those of M^T, so that nothing is scattered."""
+    """M X by the entries of M; its gradient is M^T G by those of M^T, so that no scatter is needed."""
 
     @staticmethod
     def forward(ctx: object, rows: Tensor, entries: _Entries, transposed: _Entries) -> Tensor:
@@ -64,7 +64,7 @@ class _SparseProduct(torch.autograd.Function):
 
 
 class Identity:
-    """Leaves rows as they are."""
+    """The identity on rows."""
 
     def __call__(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """The rows."""
@@ -72,7 +72,7 @@ class Identity:
 
 
 class Sparse:
-    """A product by the few entries of a matrix."""
+    """A product with a sparse matrix."""
 
     def __init__(self, matrix: Float[Tensor, "m n"], device: torch.device) -> None:
         rows, columns = matrix.nonzero(as_tuple=True)
@@ -88,7 +88,7 @@ class Sparse:
 
 
 class Dense:
-    """A product with a matrix that is too full for anything else."""
+    """A product with a dense matrix."""
 
     def __init__(self, matrix: Float[Tensor, "m n"], device: torch.device) -> None:
         self._matrix = matrix.to(device)

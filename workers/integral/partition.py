@@ -1,7 +1,7 @@
 """Partitions of [0, 1] into cells, each with a node in its middle: where a channel function is sampled.
 
 n channels are samples at the nodes of the uniform partition into n cells, so that a uniform partition of the same
-size gives the channels back. A partition is given by the widths of its cells. Knows nothing of networks.
+size reproduces the channels. A partition is given by the widths of its cells.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Partition(Protocol):
         """Widths of `size` cells that fill [0, 1], in double precision.
 
         Args:
-            channels: Everything that each channel owns, a row per channel, in order.
+            channels: All entries that each channel owns, a row per channel, in order.
             size: m, from 1 to n.
         """
 
@@ -34,7 +34,7 @@ def uniform(channels: Float[Tensor, "n d"], size: int) -> Float[Tensor, " m"]:
 
 
 def adaptive(channels: Float[Tensor, "n d"], size: int) -> Float[Tensor, " m"]:
-    """Cells of whole channels: neighbours share one where they are alike, all others keep a node of their own.
+    """Cells of whole channels: similar neighbours share one, all others keep a node of their own.
 
     See `Partition`, and `agglomerate` for how cells are joined.
     """
@@ -50,7 +50,7 @@ PARTITIONS: Mapping[str, Partition] = {
 
 
 def nodes_of(cells: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
-    """The nodes of a partition: the middles of its cells, in rising order within [0, 1]. Differentiable."""
+    """The nodes of a partition: the middles of its cells, in ascending order within [0, 1]. Differentiable."""
     return cells.cumsum(0) - cells / 2
 
 

@@ -1,6 +1,6 @@
-"""The smaller network as a function of its partition: what the tuning of a partition minimises.
+"""The loss of the smaller network as a function of its partition, which partition tuning minimises.
 
-Knows a network, its channel groups, batches and an objective; knows no optimizer.
+The optimizer is in `tuning`.
 """
 
 import copy
@@ -20,20 +20,20 @@ from workers.integral.quadrature import Quadrature
 from workers.integral.resample import resample
 from workers.objectives import Objective
 
-Target = Literal["labels", "dense"]
+TuningTarget = Literal["labels", "dense"]
 
 
 class TuningProblem:
-    """The smaller network as a function of what is free: a delta per group and, where asked, its biases.
+    """The smaller network as a function of its free tensors: a delta per group and, optionally, its biases.
 
     Args:
-        module: The permuted network in evaluation mode, on the device where to compute.
+        module: The permuted network in evaluation mode, on its device.
         channel_map: Its channel groups.
-        start: Group name -> widths of the cells to start from.
+        start: Group name -> initial widths of the cells.
         quadrature: For the input axes.
-        biases: The biases are free too.
+        biases: Whether the biases are tuned, too.
         target: What its outputs are compared with: the data's targets, or the dense network's outputs.
-        objective: How they are compared.
+        objective: The loss that compares them.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class TuningProblem:
         quadrature: Quadrature,
         *,
         biases: bool,
-        target: Target,
+        target: TuningTarget,
         objective: Objective,
     ) -> None:
         self._dense = module
@@ -75,7 +75,7 @@ class TuningProblem:
 
     @property
     def free(self) -> dict[str, Tensor]:
-        """The tensors that the optimizer moves, by name."""
+        """The tensors to optimise, by name."""
         deltas = {f"delta:{name}": delta for name, delta in self._delta.items()}
         return {**deltas, **{f"bias:{name}": bias for name, bias in self._biases.items()}}
 
@@ -113,9 +113,9 @@ class TuningProblem:
 
 
 class _DifferentiableNorm(nn.Module):
-    """A batch norm in evaluation mode with gradients for its statistics too, which move with the nodes.
+    """A batch norm in evaluation mode with gradients for its statistics, too, which depend on the nodes.
 
-    Torch's own refuses them. The tensors keep their names.
+    Torch's own has none. The tensors keep their names.
     """
 
     weight: Tensor | None

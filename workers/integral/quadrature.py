@@ -23,7 +23,7 @@ class Quadrature(Protocol):
     """From nodes to the matrix that acts on the input axis."""
 
     def __call__(self, nodes: Float[Tensor, " m"], num_channels: int) -> Float[Tensor, "m n"]:
-        """The matrix Q for a partition with these nodes in [0, 1], in rising order."""
+        """The matrix Q for a partition with these nodes in [0, 1], in ascending order."""
 
 
 def sampling_matrix(nodes: Float[Tensor, " m"], num_channels: int, kernel: Kernel = CUBIC) -> Float[Tensor, "m n"]:
@@ -36,10 +36,10 @@ class Sampled:
     """The weight function is sampled at the nodes and multiplied by a rule's weights. See `Quadrature`.
 
     Attributes:
-        rule: From nodes to weights.
-        kernel: Of the weight function.
-        balanced: The weight function is the channels' weights divided by what the rule gives n channels, so that Q is
-            the identity at full size for rules that do not give all of them 1 / n. It bends the function where these
+        rule: From nodes to quadrature weights.
+        kernel: Kernel of the weight function.
+        balanced: The weight function is the channels' weights divided by the rule's weights for n channels, so that Q
+            is the identity at full size for rules whose weights are not all 1 / n. It distorts the function where these
             differ: a trapezoid's ends are doubled.
     """
 
@@ -57,7 +57,7 @@ class Sampled:
 
 
 def product(nodes: Float[Tensor, " m"], num_channels: int) -> Float[Tensor, "m n"]:
-    """Product integration: the *input* function is interpolated between the nodes, the weights stay as they are.
+    """Product integration: the *input* function is interpolated between the nodes, the weights are not.
 
     x_i ~ sum_j B_ij x(P_j), so Q = B^T. B interpolates in the partition's own coordinate, in which the nodes are the
     whole numbers; its rows sum to 1, so that the sum of the weights is kept exactly.

@@ -1,7 +1,7 @@
-"""From a permuted network's tensors to those of the same network at other sizes.
+"""Resamples the tensors of a permuted network to other sizes.
 
 W' = A_out W Q_in^T on the channel axes of every tensor: A samples the output axes, Q is the quadrature on the input
-axes (INN, equations 3 to 6). Knows no module and no data.
+axes (INN, equations 3 to 6). A pure function of tensors.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def resample(
 
     Args:
         state: Tensors of the network, its channels in the order in which they are samples of functions.
-        channel_map: Which channels of which tensors belong together.
+        channel_map: Its channel groups.
         nodes: Group name -> nodes of its partition in [0, 1], at most as many as the group has channels. Groups that
             are not named stay as they are.
         quadrature: For the input axes.
@@ -68,7 +68,7 @@ def choose_cells(
         state: Tensors of the network, its channels in order.
         channel_map: Its channel groups.
         widths: Group name -> number of cells.
-        partition: How they are chosen.
+        partition: The method that chooses them.
     """
     return {
         group.name: partition(relative_slices(state, channel_map, index), widths[group.name])

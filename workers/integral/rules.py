@@ -1,6 +1,6 @@
-"""Quadrature rules: the weight of every node in a sum that stands for an integral.
+"""Quadrature rules: the weight of every node in a sum that approximates an integral.
 
-A rule knows nodes alone; what is integrated, and over which channels, is `quadrature`'s business.
+A rule is a function of the nodes; `quadrature` applies it to channels.
 """
 
 from typing import Protocol, runtime_checkable
@@ -12,21 +12,20 @@ from torch import Tensor
 
 @runtime_checkable
 class QuadratureRule(Protocol):
-    """From nodes to weights. Any function of this form can be handed to `quadrature.Sampled`."""
+    """From nodes to weights. Any function of this form can be used in `quadrature.Sampled`."""
 
     def __call__(self, nodes: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
-        """The weights q: the sum of q_i f(x_i) stands for the integral of f. Differentiable in the nodes.
+        """The weights q: the sum of q_i f(x_i) approximates the integral of f. Differentiable in the nodes.
 
         Args:
-            nodes: x, in rising order within [0, 1], at least one.
+            nodes: x, in ascending order within [0, 1], at least one.
         """
 
 
 def midpoint_rule(nodes: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
     """The widths of the nodes' cells, which meet half-way between nodes and fill [0, 1]. See `QuadratureRule`.
 
-    Weights sum to 1. It is also the trapezoid rule on [0, 1] of a function that goes on beyond its last node as it is
-    there.
+    Weights sum to 1. It is also the trapezoid rule on [0, 1] of a function that is constant beyond its end nodes.
     """
     half_way = (nodes[1:] + nodes[:-1]) / 2
     bounds = torch.cat([torch.zeros_like(nodes[:1]), half_way, torch.ones_like(nodes[:1])])
@@ -36,8 +35,8 @@ def midpoint_rule(nodes: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
 def trapezoid_rule(nodes: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
     """The integral of straight lines between the nodes, from the first to the last. See `QuadratureRule`.
 
-    q_i = (x_{i+1} - x_{i-1}) / 2, of which the ends have only their inner half (INN). A single node stands
-    for all of [0, 1].
+    q_i = (x_{i+1} - x_{i-1}) / 2, of which the ends have only their inner half (INN). A single node has
+    weight 1.
     """
     if len(nodes) == 1:
         return torch.ones_like(nodes)
@@ -50,7 +49,7 @@ def simpson_rule(nodes: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
     """The integral of parabolas through three nodes each, from the first node to the last. See `QuadratureRule`.
 
     Exact for quadratics; with equal steps and an odd number of nodes for cubics. With an even number of nodes the last
-    step takes the parabola of the last three. Two nodes are the trapezoid rule, a single one stands for all of [0, 1].
+    step takes the parabola of the last three. Two nodes are the trapezoid rule, a single one has weight 1.
 
     Source: the integral of Lagrange's parabola over unequal steps; Cartwright 2017, "Simpson's rule cumulative
     integration with MS Excel and irregularly-spaced data", for the last step.
@@ -89,7 +88,7 @@ def gauss_legendre(size: int) -> tuple[Float64[Tensor, " m"], Float64[Tensor, " 
         size: m, at least 1.
 
     Returns:
-        The nodes in rising order, and their weights, which sum to 1.
+        The nodes in ascending order, and their weights, which sum to 1.
     """
     k = torch.arange(1, size, dtype=torch.float64)
     beside = k / (4 * k * k - 1).sqrt()

@@ -1,8 +1,8 @@
-"""From the coefficients of all tensors to the weights of a network at one partition.
+"""Computes the weights of a network at one partition from the coefficients of all tensors.
 
-Everything that depends on the partition alone is made once; after that a set of weights costs a few passes over
-memory. Knows tensors and layouts; knows no module. Gives the numbers of `resample`, which is differentiable in the
-nodes too and makes its matrices anew every time.
+Everything that depends on the partition alone is computed once; after that a set of weights costs a few passes over
+memory. The results equal those of `resample`, which is differentiable in the nodes, too, and rebuilds its matrices
+every time.
 """
 
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ from workers.integral.quadrature import Quadrature, sampling_matrix
 
 
 class Sampling:
-    """The way from coefficients to weights at one partition; differentiable in the coefficients.
+    """The map from coefficients to weights at one partition; differentiable in the coefficients.
 
     Args:
         network: The map of the network at full size.
-        coefficients: That of its coefficients.
+        coefficients: The map of its coefficients.
         nodes: Group name -> nodes of its partition; groups that are not named are discrete.
         kernel: For the output axes.
         quadrature: For the input axes.
@@ -59,10 +59,10 @@ class Sampling:
         return self.sampled.shapes
 
     def __call__(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The network's tensors. Those that need no change are handed on, not copied.
+        """The network's tensors. Those that need no change are passed through, not copied.
 
         Args:
-            tensors: Coefficients, by the names of the network's state; others are handed on.
+            tensors: Coefficients, by the names of the network's state; others are passed through.
         """
         with torch.autocast(self.device.type, enabled=False):
             return {name: self._sample(name, tensor) for name, tensor in tensors.items()}
@@ -70,7 +70,7 @@ class Sampling:
     def _sample(self, name: str, tensor: Tensor) -> Tensor:
         if name not in self._axes:
             return tensor
-        # Half precision is for computing with weights, not for making them.
+        # Weights are computed in single precision, even if they are stored in half.
         weights = tensor if tensor.dtype == torch.float64 else tensor.float()
         for axis, (axis_map, functions) in self._axes[name].items():
             weights = axis_map(weights, axis, functions)
@@ -85,7 +85,7 @@ def _axis_maps(
     operators: Mapping[tuple[int, str], RowOperator],
     device: torch.device,
 ) -> dict[str, dict[int, tuple[AxisMap, dict[int, RowOperator]]]]:
-    """By tensor and axis: where its rows go and what happens to them; only where something does."""
+    """By tensor and axis: the axis map and the operators of its groups; only for axes that change."""
     known: dict[tuple[object, ...], AxisMap] = {}
     result: dict[str, dict[int, tuple[AxisMap, dict[int, RowOperator]]]] = {}
     for name, layouts in coefficients.tensors.items():

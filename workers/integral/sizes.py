@@ -1,7 +1,4 @@
-"""The sizes of one training step: what Algorithm 1 draws.
-
-Knows widths by name; knows no network.
-"""
+"""Draws the sizes of one training step of Algorithm 1."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +13,7 @@ def sample_sizes(seed: int, step: int, widths: Mapping[str, int], low_fraction: 
     which others there are.
 
     Args:
-        seed: Of the run.
+        seed: Seed of the run.
         step: Number of the training step.
         widths: Group name -> largest size.
         low_fraction: Smallest size as a fraction of the width, in [0, 1]; at least one sample is left.
@@ -30,5 +27,5 @@ def sample_sizes(seed: int, step: int, widths: Mapping[str, int], low_fraction: 
     for name, width in widths.items():
         low = max(1, math.ceil(low_fraction * width))
         drawn = int(content_key({"purpose": "sizes", "seed": seed, "step": step, "group": name}), 16)
-        sizes[name] = low + drawn % (width - low + 1)  # of 128 bits: what is left over weighs nothing
+        sizes[name] = low + drawn % (width - low + 1)  # of 128 bits: the modulo bias is negligible
     return sizes

@@ -1,7 +1,4 @@
-"""What the units of a channel group own, as the rows of a matrix.
-
-Knows tensors and layouts; does not know what the rows are for.
-"""
+"""The tensor entries that the units of a channel group own, as the rows of a matrix."""
 
 from collections.abc import Mapping
 
@@ -15,7 +12,7 @@ from workers.channels import ChannelMap, owned_slices
 def group_slices(
     state: Mapping[str, Tensor], channel_map: ChannelMap, index: int
 ) -> list[Float[Tensor, "width features"]]:
-    """Everything that the units of one group own: a matrix per parameter and axis, a row per unit.
+    """All entries that the units of one group own: a matrix per parameter and axis, a row per unit.
 
     Args:
         state: Tensors of the network.
@@ -30,7 +27,7 @@ def relative_slices(
 ) -> Float[Tensor, "width all_features"]:
     """The same in one matrix, in double precision on the CPU, each tensor divided by its Frobenius norm.
 
-    So a tensor with large entries does not drown the others, and squared distances are shares of the tensors' squares.
+    So a tensor with large entries does not dominate, and squared distances are shares of the tensors' squares.
     """
     return torch.cat(
         [

@@ -1,8 +1,7 @@
-"""The spectrum of a group's channels along its axis, and the size that it asks for.
+"""The spectrum of a group's channels along its axis, and the number of samples that it needs.
 
-A function with no frequency above a limit is known from samples at twice that limit (Nyquist, Shannon), so the
-spectrum of the permuted weights says how many samples a group needs. Knows a matrix of channels in order; knows nothing
-of networks.
+A function with no frequency above a limit is determined by samples at twice that limit (Nyquist, Shannon), so the
+spectrum of the permuted weights tells how many samples a group needs. Pure: channels are the rows of a matrix.
 """
 
 import math
@@ -15,11 +14,11 @@ from torch import Tensor
 def spectrum(channels: Float[Tensor, "n d"]) -> Float64[Tensor, " n"]:
     """Energy at every frequency, summed over columns; by Parseval's theorem they add up to the squares of all entries.
 
-    It is that of the orthonormal discrete cosine transform (DCT-II, Ahmed, Natarajan and Rao 1974): the mirrored
+    Uses the orthonormal discrete cosine transform (DCT-II, Ahmed, Natarajan and Rao 1974): the mirrored
     continuation has no jump at the ends. Frequency k is k half periods over the axis; 0 is the mean.
 
     Args:
-        channels: Everything that each channel owns, a row per channel, in order.
+        channels: All entries that each channel owns, a row per channel, in order.
     """
     rows = channels.double()
     n = len(rows)
@@ -33,12 +32,11 @@ def nyquist_size(channels: Float[Tensor, "n d"], energy_kept: float) -> int:
     """The least number of samples that hold a share of the energy.
 
     Args:
-        channels: Everything that each channel owns, a row per channel, in order.
-        energy_kept: 1 - eps, in (0, 1]. The mean is left out: it says nothing of how fast the function varies.
+        channels: All entries that each channel owns, a row per channel, in order.
+        energy_kept: 1 - eps, in (0, 1]. The mean is left out: it does not depend on how fast the function varies.
 
     Returns:
-        The smallest m, from 1 to n, such that the frequencies below m hold that share; m samples can tell just those
-        apart.
+        The smallest m, from 1 to n, such that the frequencies below m, which m samples resolve, hold that share.
 
     Raises:
         ValueError: The share is outside (0, 1].

@@ -1,7 +1,6 @@
-"""Running statistics of functions: what a batch says at the samples moves the whole function.
+"""Running statistics of batch norms as functions: maps changes at the samples to the coefficients.
 
-A batch norm that runs at m samples learns their means and variances. This module carries that to the coefficients.
-Knows layouts and partitions; knows no module and no data.
+A batch norm that runs at m samples updates their means and variances; the whole function follows.
 """
 
 from collections.abc import Mapping
@@ -16,18 +15,18 @@ from workers.integral.operators import RowOperator, operator
 from workers.integral.quadrature import product
 
 STATISTICS = ("running_mean", "running_var")
-"""The endings of the names of statistics."""
+"""Suffixes of the names of statistics."""
 
 
 class Statistics:
     """From changes of the statistics at the samples of one partition to changes of their coefficients.
 
-    A change is a function that is known at the nodes; it is interpolated between them, as `product` does with inputs.
-    Where every coefficient has its own node, it is handed on as it is.
+    A change is a function given at the nodes; it is interpolated between them, as `product` does with inputs.
+    Where every coefficient has its own node, it is unchanged.
 
     Args:
         sampled: The map of the network at the partition.
-        coefficients: That of its coefficients.
+        coefficients: The map of its coefficients.
         nodes: Group name -> nodes of its partition; groups that are not named are discrete.
         device: Of the tensors.
     """
@@ -56,5 +55,5 @@ class Statistics:
         return list(self._axes)
 
     def __call__(self, name: str, change: Float[Tensor, " m"]) -> Float[Tensor, " n"]:
-        """What a change at the samples is for the coefficients."""
+        """The change of the coefficients for a change at the samples."""
         return self._axes[name](change, 0, self._operators)

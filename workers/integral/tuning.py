@@ -1,7 +1,4 @@
-"""Partition tuning: the nodes of every group move by gradient descent, the functions stay (INN, section 3.4).
-
-Knows a network, its channel groups, images and an objective; knows no store and no seed.
-"""
+"""Partition tuning: the nodes of every group move by gradient descent, the functions stay (INN, section 3.4)."""
 
 import copy
 import math
@@ -31,14 +28,14 @@ from workers.objectives import Objective
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunedPartition:
-    """The best state that was seen; the start counts, so it is never worse than that on the held-out images.
+    """The best partition on the held-out images; the initial one counts, too.
 
     Attributes:
         cells: Group name -> widths of the cells, double precision, on the CPU.
         biases: Name of the tensor -> bias of the smaller network, where biases were tuned.
-        loss_before: Loss on the held-out images with the partition that it started from.
-        loss_after: The same at the best state.
-        best_step: After how many steps the best state was; 0 is the start.
+        loss_before: Loss on the held-out images with the initial partition.
+        loss_after: Loss at the best state.
+        best_step: Number of steps before the best state; 0 is the initial one.
     """
 
     cells: Mapping[str, Float[Tensor, " m"]]
@@ -49,7 +46,7 @@ class TunedPartition:
 
 
 _CHECKS = 6
-"""How often, evenly over the steps, the held-out images are asked; the start is asked besides."""
+"""Number of evaluations on the held-out images, evenly over the steps, besides the initial one."""
 
 
 def tune_partition(
@@ -66,21 +63,20 @@ def tune_partition(
     should_stop: Callable[[], bool],
     checkpoint: Checkpoint,
 ) -> TunedPartition:
-    """Tune the partition of every group that `start` names.
+    """Tune the partition of every group in `start`.
 
     Args:
-        module: The permuted network; left as it is.
+        module: The permuted network; not changed.
         channel_map: Its channel groups.
-        start: Group name -> widths of the cells to start from.
+        start: Group name -> initial widths of the cells.
         quadrature: For the input axes.
-        data: Its training split is learnt from, its validation split chooses.
-        recipe: How.
-        objective: What the network is for.
+        data: Its training split is trained on, the best step is selected on its validation split.
+        recipe: The settings of the sweep file.
+        objective: The loss.
         generator: On the CPU; chooses images and their order.
         device: Where to compute.
         should_stop: Polled per step.
-        checkpoint: Continued from, if it has anything; offered the moment after every step, and made before stopping
-            on request.
+        checkpoint: Resumed from, if there is one; offered after every step, and saved before stopping on request.
 
     Raises:
         BadInputError: The outputs do not fit the data's targets.
@@ -99,25 +95,25 @@ def tune_partition(
     chosen = torch.randperm(len(data.train), generator=generator)[: recipe.samples]
     held_out = torch.randperm(len(data.validation), generator=generator)[: recipe.holdout]
     holdout = data.validation.select(held_out)
-    course = _Course(problem, recipe)
-    checkpoint.resume(course.restore)
-    if course.step == 0:
-        course.judge(problem.mean_loss(holdout, device))
-    stream = _endless(data.train.select(chosen), recipe.batch_size, generator, device, skip=course.step)
+    run = _TuningRun(problem, recipe)
+    checkpoint.resume(run.restore)
+    if run.step == 0:
+        run.record_loss(problem.mean_loss(holdout, device))
+    stream = _endless(data.train.select(chosen), recipe.batch_size, generator, device, skip=run.step)
     interval = max(1, recipe.steps // _CHECKS)
-    while course.step < recipe.steps:
+    while run.step < recipe.steps:
         if should_stop():
-            checkpoint.save(course.progress())
-            raise CancelledError(f"stopped at tuning step {course.step + 1} of {recipe.steps}")
-        course.take_step(*next(stream))
-        if course.step % interval == 0 or course.step == recipe.steps:
-            course.judge(problem.mean_loss(holdout, device))
-        checkpoint.offer(course.progress)
-    return course.result()
+            checkpoint.save(run.progress())
+            raise CancelledError(f"stopped at tuning step {run.step + 1} of {recipe.steps}")
+        run.take_step(*next(stream))
+        if run.step % interval == 0 or run.step == recipe.steps:
+            run.record_loss(problem.mean_loss(holdout, device))
+        checkpoint.offer(run.progress)
+    return run.result()
 
 
-class _Course:
-    """A tuning between two steps: all that its next step depends on but the images, whose order is drawn anew."""
+class _TuningRun:
+    """The state of a tuning between two steps, except the order of the images, which is drawn again on resume."""
 
     def __init__(self, problem: TuningProblem, recipe: TuneSpec) -> None:
         self._problem, self._recipe = problem, recipe
@@ -128,7 +124,7 @@ class _Course:
         self._best_state = problem.snapshot()
 
     def take_step(self, images: Tensor, targets: Tensor) -> None:
-        """Move what is free down the gradient of a batch."""
+        """One optimizer step on a batch."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._recipe.learning_rate * (1 + math.cos(math.pi * self.step / self._recipe.steps)) / 2
         self.step += 1
@@ -139,15 +135,15 @@ class _Course:
         torch.autograd.backward(loss)
         self._optimizer.step()
 
-    def judge(self, held: float) -> None:
-        """Take note of the loss on the held-out images; the first is that of the start."""
+    def record_loss(self, loss: float) -> None:
+        """Record the loss on the held-out images; the first one is the initial loss."""
         if self.step == 0:
-            self._loss_before = self._best = held
-        elif held < self._best:
-            self._best, self._best_step, self._best_state = held, self.step, self._problem.snapshot()
+            self._loss_before = self._best = loss
+        elif loss < self._best:
+            self._best, self._best_step, self._best_state = loss, self.step, self._problem.snapshot()
 
     def result(self) -> TunedPartition:
-        """The best of what was judged."""
+        """The best recorded state."""
         cells, biases = self._best_state
         return TunedPartition(
             cells=cells,
@@ -158,7 +154,7 @@ class _Course:
         )
 
     def progress(self) -> Progress:
-        """This moment."""
+        """The current progress, for a checkpoint."""
         cells, biases = self._best_state
         return Progress(
             where=f"tuning step {self.step} of {self._recipe.steps}",
@@ -178,10 +174,10 @@ class _Course:
         )
 
     def restore(self, progress: Progress) -> None:
-        """Go back to a moment of the same tuning.
+        """Resume from the progress of the same tuning.
 
         Raises:
-            KeyError, TypeError, ValueError: It is of another one; nothing is changed.
+            KeyError, TypeError, ValueError: It belongs to another tuning; nothing is changed.
         """
         tensors, record = progress.tensors, progress.record
         if record["recipe"] != self._recipe.model_dump(mode="json"):
@@ -206,7 +202,7 @@ class _Course:
 def _endless(
     split: Split, batch_size: int, generator: torch.Generator, device: torch.device, *, skip: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches in ever new orders, without the first `skip` of them, which are not read."""
+    """Endless batches, shuffled anew every epoch, without the first `skip` of them, which are not read."""
     skipped = 0
     while True:
         order = torch.randperm(len(split), generator=generator)

@@ -1,16 +1,13 @@
-"""What a network is worth and what it costs.
-
-Knows models and data; knows nothing of how a network came about or where numbers are recorded.
-"""
+"""Measures networks: metrics on a split, and cost (parameters, MACs, memory, latency)."""
 
 from workers.measure.counting import count_macs, num_parameters, size_bytes
-from workers.measure.evaluation import Scores, evaluate
+from workers.measure.evaluation import Evaluation, evaluate
 from workers.measure.latency import Latency, measure_latency
 from workers.measure.memory import peak_memory_bytes
 
 __all__ = [
+    "Evaluation",
     "Latency",
-    "Scores",
     "count_macs",
     "evaluate",
     "measure_latency",

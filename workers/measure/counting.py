@@ -1,7 +1,4 @@
-"""What a network costs on paper: parameters, multiply-accumulates, bytes. Nothing is timed here.
-
-Knows no data beyond the shape of one sample.
-"""
+"""Counts parameters, MACs (multiply-accumulates) and bytes of a network; needs only the shape of one sample."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -17,25 +14,25 @@ _NO_MASKS: Mapping[str, Tensor] = MappingProxyType({})
 
 
 def num_parameters(model: nn.Module, masks: Mapping[str, Tensor] = _NO_MASKS) -> int:
-    """How many numbers the parameters hold: frozen ones too, shared ones once, buffers (batch-norm statistics) not.
+    """Number of parameters: frozen ones included, shared ones once, buffers (batch-norm statistics) not.
 
     Args:
         model: The network.
-        masks: Name of a parameter -> False for its numbers that do not count.
+        masks: Name of a parameter -> False for its entries that do not count.
     """
     return sum(parameter.numel() for parameter in model.parameters()) - sum(map(_num_absent, masks.values()))
 
 
 def count_macs(model: nn.Module, input_shape: Sequence[int], masks: Mapping[str, Tensor] = _NO_MASKS) -> int:
-    """Multiply-accumulates of one forward pass in evaluation mode.
+    """MACs of one forward pass in evaluation mode.
 
     Convolutions, matrix products and attention count; bias, batch norm, activations and pooling do not. A copy
-    runs on meta tensors, so no arithmetic is done and the model is not touched.
+    runs on meta tensors, so no arithmetic is done and the model is not changed.
 
     Args:
         model: From a batch of samples to anything.
         input_shape: Shape of one sample, without the batch dimension: (channels, height, width) for images.
-        masks: Name of a weight of a convolution or linear layer -> False for its numbers that do not count: each is
+        masks: Name of a weight of a convolution or linear layer -> False for its entries that do not count: each is
             multiplied as often as any other of its layer.
 
     Raises:
@@ -57,7 +54,7 @@ def count_macs(model: nn.Module, input_shape: Sequence[int], masks: Mapping[str,
 
 
 def _macs_of(counter: FlopCounterMode, model: nn.Module, weight: str) -> int:
-    """Those of the layer that has a weight."""
+    """MACs of the layer that has a weight."""
     layer = f"{type(model).__name__}.{weight.rpartition('.')[0]}"
     return int(sum(counter.get_flop_counts()[layer].values())) // 2
 
@@ -67,5 +64,5 @@ def _num_absent(mask: Tensor) -> int:
 
 
 def size_bytes(state: Mapping[str, Tensor]) -> int:
-    """Bytes of a state's floating-point tensors in the types they have: a file of them, without its header."""
+    """Bytes of a state's floating-point tensors in their own types: the size of a file without its header."""
     return sum(each.numel() * each.element_size() for each in state.values() if each.is_floating_point())

@@ -1,6 +1,6 @@
-"""How well a network does on a split: the metrics of its objective, and the mean loss.
+"""Evaluates a network on a split: the metrics of its objective, and the mean loss.
 
-It does not know which split is which: choosing on validation and reporting on test is the caller's business.
+The caller selects on the validation split and reports on the test split.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,13 +16,13 @@ from workers.objectives import Objective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
+class Evaluation:
     """A network's results on one split.
 
     Attributes:
         metrics: Name -> value, as the objective stores it.
         loss: Mean loss.
-        num_samples: How many samples were seen.
+        num_samples: Number of samples.
     """
 
     metrics: Mapping[str, float]
@@ -38,13 +38,13 @@ def evaluate(
     batch_size: int = 256,
     device: torch.device | str,
     should_stop: Callable[[], bool],
-) -> Scores:
+) -> Evaluation:
     """Run a network over a split in evaluation mode.
 
     Args:
         model: From images to outputs; it is moved to `device` and stays there, its train/eval flags are restored.
         split: At least one sample.
-        objective: Says what is measured.
+        objective: The metrics and the loss.
         batch_size: Samples per forward pass.
         device: Where to compute.
         should_stop: Asked before every batch.
@@ -52,7 +52,7 @@ def evaluate(
     Raises:
         BadInputError: The split is empty, or the outputs do not fit its targets.
         BadNumericsError: An output is NaN or infinite.
-        CancelledError: `should_stop` said so.
+        CancelledError: `should_stop` returned true.
     """
     num_samples = len(split)
     if not num_samples:
@@ -75,4 +75,4 @@ def evaluate(
             loss += float(objective.total_loss(outputs.float(), targets))
             seen += len(targets)
         metrics = {name: float(meter.compute()) for name, meter in meters.items()}
-    return Scores(metrics=metrics, loss=loss / num_samples, num_samples=num_samples)
+    return Evaluation(metrics=metrics, loss=loss / num_samples, num_samples=num_samples)

@@ -1,7 +1,6 @@
-"""How long a forward pass takes on the device at hand, and what it draws there.
+"""Measures latency and energy of a forward pass on the present device.
 
-A measurement of this machine at this moment, no property of the network: it says nothing of other devices, and other
-work on the same device goes into it.
+It does not transfer to other devices, and other work on the same device disturbs it.
 """
 
 import math
@@ -22,10 +21,10 @@ class Latency:
     """Times of one forward pass of a batch, in seconds.
 
     Attributes:
-        p50_s: Half of the passes took no longer.
-        p90_s: Nine of ten took no longer.
-        mean_s: On average.
-        energy_j: Joules per pass, by the power that the GPU says it draws; None where nothing tells.
+        p50_s: Median.
+        p90_s: 90th percentile.
+        mean_s: Mean.
+        energy_j: Joules per pass, by the power that the GPU reports; None if none is reported.
     """
 
     p50_s: float
@@ -44,19 +43,19 @@ def measure_latency(
     device: torch.device,
     should_stop: Callable[[], bool],
 ) -> Latency:
-    """Time forward passes in evaluation mode, one after the other, each until its result is there.
+    """Time forward passes in evaluation mode, one after the other, each until its result is ready.
 
     Args:
         model: Moved to `device`, where it stays; its flags are restored.
         input_shape: Shape of one sample.
         batch_size: Samples per pass.
-        warmup: Passes before the first that counts.
-        repeats: Passes that count, at least 1.
+        warmup: Passes before the measured ones.
+        repeats: Measured passes, at least 1.
         device: Where to compute.
         should_stop: Asked before every pass.
 
     Raises:
-        CancelledError: `should_stop` said so.
+        CancelledError: `should_stop` returned true.
     """
     model.to(device)
     dtype = next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.get_default_dtype())
@@ -84,12 +83,12 @@ def measure_latency(
 
 
 def _percentile(ascending: Sequence[float], fraction: float) -> float:
-    """The smallest value that so many are not above (nearest rank)."""
+    """The percentile by nearest rank."""
     return ascending[max(math.ceil(fraction * len(ascending)) - 1, 0)]
 
 
 def _power_w(device: torch.device) -> list[float]:
-    """Watts that the GPU draws now; nothing where it, or the library that asks it, is not there."""
+    """Present power of the GPU in watts; empty without a GPU or the library that reads it."""
     if device.type != "cuda":
         return []
     try:

@@ -1,11 +1,11 @@
-"""How long the layers of a network take on this machine, and how that depends on their widths.
+"""Measures the times of a network's layers on this machine, as functions of their widths.
 
-Every layer is measured alone at several widths, and its time is taken for a sum of parts: one that is always there, one
-by its multiply-accumulates, one by the numbers that it reads, one by those that it writes. What is left of the whole
-network's time (norms, activations, sums) is put down to the layers by what they write.
+Every layer is measured alone at several widths, and its time is modelled as a constant plus terms proportional to its
+MACs, its input size and its output size. The rest of the whole network's time (norms, activations, sums) is distributed
+over the layers by their output sizes.
 
 Times differ between machines and from run to run, and a layer alone finds its input in the cache more often than in the
-network. So this ranks widths on the device that measured; it is no promise of seconds. Knows no channel groups.
+network. So this ranks widths on the measured device; it does not predict seconds.
 """
 
 import copy
@@ -24,23 +24,23 @@ from workers.measure.latency import measure_latency
 Layer: TypeAlias = (
     nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d | nn.Linear
 )
-"""What is measured: layers whose weights are multiplied with."""
+"""The measured layers: convolutions and linear ones."""
 
 _FRACTIONS = ((1.0, 1.0), (1.0, 0.5), (0.5, 1.0), (0.75, 0.75), (0.5, 0.5), (0.25, 0.25))
-"""Of the input's and of the output's channels."""
+"""Fractions of the input and of the output channels."""
 
 _WARM_UP, _REPEATS = 3, 15  # passes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerTime:
-    """Seconds of one layer at its full width, by what they depend on.
+    """Seconds of one layer at its full width, in four terms.
 
     Attributes:
-        fixed: What every call costs.
-        products: In proportion to the multiply-accumulates.
-        inputs: In proportion to the channels that it reads; 0 for a layer in groups, which reads what it writes.
-        outputs: In proportion to the channels that it writes.
+        fixed: Constant time per call.
+        products: Proportional to the MACs.
+        inputs: Proportional to the input channels; 0 for a layer in groups, where it is part of `outputs`.
+        outputs: Proportional to the output channels.
     """
 
     fixed: float
@@ -56,11 +56,11 @@ class LayerTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkTime:
-    """What was measured.
+    """The measured times of a network.
 
     Attributes:
         network_s: Seconds of a forward pass of the whole network, the median.
-        layers: Name of a layer's weight -> its time, with what was put down to it.
+        layers: Name of a layer's weight -> its time, with its share of the rest.
     """
 
     network_s: float
@@ -85,7 +85,7 @@ def time_layers(
         should_stop: Asked before every pass.
 
     Raises:
-        CancelledError: `should_stop` said so.
+        CancelledError: `should_stop` returned true.
     """
 
     def seconds(module: nn.Module, shape: Sequence[int]) -> float:
@@ -153,7 +153,7 @@ def _time_layer(layer: Layer, shape: Sequence[int], seconds: Callable[[nn.Module
     features, times = torch.tensor(rows, dtype=torch.float64), torch.tensor(taken, dtype=torch.float64)
     features = features / features[0]  # so that a coefficient is the seconds of its part at full width
     fixed, products, inputs, outputs = non_negative_fit(features / times[:, None], torch.ones_like(times)).tolist()
-    if getattr(layer, "groups", 1) > 1:  # it reads what it writes
+    if getattr(layer, "groups", 1) > 1:  # its input and output channels are proportional
         inputs, outputs = 0.0, inputs + outputs
     return LayerTime(fixed=fixed, products=products, inputs=inputs, outputs=outputs)
 

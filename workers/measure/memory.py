@@ -1,7 +1,7 @@
-"""How much memory a forward pass needs at its fullest: parameters, buffers, and every activation alive at that moment.
+"""Peak memory of a forward pass: parameters, buffers, and live activations.
 
-Counted on meta tensors, so it is the same on every machine. What libraries take beyond the tensors themselves (a
-convolution's workspace, the allocator's rounding) is not in it.
+Counted on meta tensors, so it is the same on every machine. Excludes what libraries use beyond the tensors themselves
+(a convolution's workspace, the allocator's rounding).
 """
 
 import copy
@@ -18,10 +18,10 @@ from jobs.errors import BadInputError
 
 
 def peak_memory_bytes(model: nn.Module, input_shape: Sequence[int], *, batch_size: int = 1) -> int:
-    """Bytes of all tensors that are alive when most are, in one forward pass in evaluation mode.
+    """Peak bytes of all live tensors in one forward pass in evaluation mode.
 
     Args:
-        model: From a batch of samples to anything; it is not touched.
+        model: From a batch of samples to anything; it is not changed.
         input_shape: Shape of one sample, without the batch dimension.
         batch_size: Samples in the batch.
 
@@ -35,7 +35,7 @@ def peak_memory_bytes(model: nn.Module, input_shape: Sequence[int], *, batch_siz
     sample = torch.empty(batch_size, *input_shape, device="meta", dtype=dtype)
     try:
         with torch.inference_mode(), _LiveBytes() as live:
-            live.see(sample)
+            live.track(sample)
             shadow(sample)
     except (RuntimeError, ValueError) as error:
         raise BadInputError(
@@ -47,10 +47,10 @@ def peak_memory_bytes(model: nn.Module, input_shape: Sequence[int], *, batch_siz
 
 
 class _LiveBytes(TorchDispatchMode):
-    """Follows the storages that operators make.
+    """Tracks the storages that operators allocate.
 
     Attributes:
-        peak: Most bytes that were alive at once.
+        peak: Largest number of live bytes.
     """
 
     def __init__(self) -> None:
@@ -58,8 +58,8 @@ class _LiveBytes(TorchDispatchMode):
         self.peak: int = 0
         self._alive: dict[int, int] = {}
 
-    def see(self, tensor: Tensor) -> None:
-        """Count a tensor's storage until it is gone."""
+    def track(self, tensor: Tensor) -> None:
+        """Count a tensor's storage until it is freed."""
         storage = tensor.untyped_storage()
         if id(storage) not in self._alive:
             self._alive[id(storage)] = storage.nbytes()
@@ -72,5 +72,5 @@ class _LiveBytes(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):
-                self.see(leaf)
+                self.track(leaf)
         return result

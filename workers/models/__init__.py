@@ -1,7 +1,4 @@
-"""From a network's name to a module, and from a file to its weights.
-
-Knows architectures and file formats; knows nothing of data, of training or of what is pruned later.
-"""
+"""Networks by name, and loading of their weights from files."""
 
 from workers.models.build import build
 from workers.models.selection import ChannelSelection

@@ -1,7 +1,4 @@
-"""The checks that the zoo's networks share: sizes are positive whole numbers, depths and words are of a kind.
-
-Knows no network.
-"""
+"""Argument checks shared by the zoo's networks: sizes, widths, depths, choices."""
 
 from collections.abc import Collection
 
@@ -37,7 +34,7 @@ def blocks_of(network: str, depth: int, *, per_block: int) -> int:
         per_block: Layers that a further block in every stage adds.
 
     Raises:
-        BadInputError: The depth is no whole number of that form with at least one block.
+        BadInputError: The depth is not a whole number of that form with at least one block.
     """
     check_sizes(network, depth=depth)
     blocks, rest = divmod(depth - 2, per_block)
@@ -50,6 +47,6 @@ def blocks_of(network: str, depth: int, *, per_block: int) -> int:
 
 
 def check_choice(network: str, name: str, value: object, allowed: Collection[str]) -> None:
-    """Raise BadInputError unless the argument `name` is one of the words that are allowed."""
+    """Raise BadInputError unless the argument `name` is one of the allowed values."""
     if value not in allowed:
         raise BadInputError(f"network '{network}': {name} is {value!r}; one of {', '.join(allowed)} is needed")

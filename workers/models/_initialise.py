@@ -1,7 +1,4 @@
-"""The weights that the zoo's networks start training from.
-
-Knows layers; refuses to know networks and seeds (the caller seeds torch's generator).
-"""
+"""Weight initialisation of the zoo's networks. The caller seeds torch's generator."""
 
 import torch
 from torch import nn

@@ -1,7 +1,4 @@
-"""The zoo: the networks that have a short name. To add one, write its file and add a line here.
-
-Knows names only; `build` knows what to do with them.
-"""
+"""The zoo: the built-in networks by name. To add one, write its file and add a line here."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

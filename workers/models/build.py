@@ -1,7 +1,4 @@
-"""From a network's name and arguments to a module with random weights.
-
-It refuses to know seeds (the caller seeds torch's generator), devices and weights.
-"""
+"""Builds a network by name and arguments, with random weights. The caller seeds torch's generator."""
 
 import inspect
 from collections.abc import Mapping
@@ -15,7 +12,7 @@ from workers.models._registry import ZOO
 
 
 def build(network: str, arguments: Mapping[str, Any] | None = None) -> nn.Module:
-    """Make the network that a name stands for, with random weights from torch's global generator.
+    """Build the network of a name, with random weights from torch's global generator.
 
     Args:
         network: A name of the zoo (`resnet`), one of torchvision's (`torchvision:mobilenet_v2`) or a factory
@@ -26,7 +23,7 @@ def build(network: str, arguments: Mapping[str, Any] | None = None) -> nn.Module
         The module, on the CPU, in training mode.
 
     Raises:
-        BadInputError: The name is unknown, the arguments do not fit, or what came out is no nn.Module.
+        BadInputError: The name is unknown, the arguments do not fit, or the result is not an nn.Module.
     """
     where = f"network '{network}'"
     arguments = dict(arguments or {})
@@ -54,7 +51,7 @@ def _find(network: str, *, where: str) -> Factory:
         return ZOO[network]
     if prefix != "torchvision":
         return import_factory(network, where=where)
-    import torchvision  # takes seconds, and our own networks do without
+    import torchvision  # takes seconds, and the zoo does not need it
 
     known = torchvision.models.list_models()
     if name not in known:

@@ -1,7 +1,6 @@
 """Concatenating networks for small images (Huang et al. 2017, arXiv:1608.06993, section 3).
 
-Their channels are hard on pruning: every layer reads a concatenation of all earlier ones. Convolutions start as He et
-al. 2015 draw them. Knows no data.
+Hard to prune: every layer reads a concatenation of all earlier ones. Convolutions are initialised as in He et al. 2015.
 """
 
 import torch
@@ -36,7 +35,7 @@ class DenseNet(nn.Module):
         growth: Channels that each layer adds.
         blocks: Dense blocks.
         layers: Layers in each of them.
-        compression: Share of its channels that a transition passes on, rounded down.
+        compression: Fraction of its channels that a transition passes on, rounded down.
         num_classes: Outputs.
         in_channels: Channels of an image.
         channel_selection: Whether every layer and transition picks the channels that it reads.
@@ -84,7 +83,7 @@ class DenseNet(nn.Module):
 
 
 def _transition(in_channels: int, width: int, channel_selection: bool) -> nn.Sequential:
-    """Batch norm, ReLU and a 1x1 convolution, averaged over 2 x 2 pixels; a selection before, where one is wanted."""
+    """Batch norm, ReLU, a 1x1 convolution and 2x2 average pooling; optionally a channel selection before."""
     layers = nn.Sequential(
         nn.BatchNorm2d(in_channels), nn.ReLU(), nn.Conv2d(in_channels, width, 1, bias=False), nn.AvgPool2d(2)
     )
@@ -107,7 +106,7 @@ def densenet(
         num_classes: Outputs.
         in_channels: Channels of an image.
         channel_selection: Whether every layer and transition picks the channels that it reads: pruning then takes from
-            each of them. Else a channel goes for all its readers or for none.
+            each of them. Otherwise a channel is removed for all its readers or for none.
 
     Raises:
         BadInputError: A size is not a positive whole number.
@@ -134,7 +133,7 @@ def densenet40(*, num_classes: int = 10, in_channels: int = 3, channel_selection
         num_classes: Outputs.
         in_channels: Channels of an image.
         channel_selection: Whether every layer and transition picks the channels that it reads: pruning then takes from
-            each of them. Else a channel goes for all its readers or for none.
+            each of them. Otherwise a channel is removed for all its readers or for none.
 
     Raises:
         BadInputError: A size is not a positive whole number.

@@ -1,7 +1,4 @@
-"""Train and eval flags: set for a while, then left as they were found.
-
-Knows no data and no training.
-"""
+"""Sets train and eval flags temporarily."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
-    """Put every module of `model` into one mode and give each its own flag back at the end, whatever happens.
+    """Put every module of `model` into one mode and restore each flag at the end, also on errors.
 
     Args:
         model: Its flags may differ from module to module, as with a frozen batch norm.

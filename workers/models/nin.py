@@ -1,7 +1,7 @@
 """Network in Network for 32 x 32 images (Lin, Chen and Yan 2014, arXiv:1312.4400, section 4.2).
 
-Every convolution is followed by two of 1x1, and there is no batch norm. The paper sets its first weights by hand; here
-they start as He et al. 2015 draw them. Knows no data.
+Every convolution is followed by two of 1x1, and there is no batch norm. The paper tunes its initial weights by hand;
+here they are initialised as in He et al. 2015.
 """
 
 from jaxtyping import Float

@@ -1,7 +1,4 @@
-"""A small VGG-like network for small images: what a pipeline is tried on first.
-
-Knows no data: how many classes and channels there are comes as arguments.
-"""
+"""A small VGG-like network for small images, for first trials of a pipeline."""
 
 from collections.abc import Sequence
 

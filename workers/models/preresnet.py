@@ -1,7 +1,7 @@
 """Pre-activation residual networks of bottlenecks for small images (He et al. 2016, arXiv:1603.05027, section 3).
 
-Batch norm and ReLU come before each convolution, so that nothing but sums lies on the way through the shortcuts.
-Convolutions start as He et al. 2015 draw them. Knows no data.
+Batch norm and ReLU come before each convolution, so that the shortcut path has only sums. Convolutions are initialised
+as in He et al. 2015.
 """
 
 from jaxtyping import Float
@@ -88,8 +88,9 @@ def preresnet(
         depth: Layers along the main path: 9 x (blocks per stage) + 2, so 11, 20, 29, 164 and so on.
         num_classes: Outputs.
         in_channels: Channels of an image.
-        channel_selection: Whether every reader of a shortcut's channels picks its own: pruning then takes from each of
-            them, and the shortcut itself stays whole. Else channels of a shortcut go for all its readers or for none.
+        channel_selection: Whether every reader of a shortcut's channels selects its own: pruning then removes channels
+            from each of them, and the shortcut itself stays whole. Otherwise a channel of a shortcut is removed for all
+            its readers or for none.
 
     Raises:
         BadInputError: The depth is not of that form, or a size is not a positive whole number.

@@ -1,8 +1,8 @@
 """Residual networks of basic blocks for small images (He et al. 2016, arXiv:1512.03385, section 4.2).
 
 The tensors are named as in the published CIFAR checkpoints: conv1, bn1,
-layerS.B.{conv1,bn1,conv2,bn2,shortcut.0,shortcut.1}, linear. Convolutions start as He et al. 2015 draw them. Knows no
-data and no checkpoint file.
+layerS.B.{conv1,bn1,conv2,bn2,shortcut.0,shortcut.1}, linear. Convolutions are initialised
+as in He et al. 2015.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from workers.models._initialise import initialise
 
 
 class PaddedShortcut(nn.Module):
-    """Every `stride`-th pixel, with channels of zeros put before and behind, equally many or one more behind."""
+    """Every `stride`-th pixel, with channels of zeros before and after; one more after if their number is odd."""
 
     def __init__(self, *, in_channels: int, width: int, stride: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ def _padding(*, in_channels: int, width: int, stride: int) -> nn.Sequential:
 
 
 _SHORTCUTS: Mapping[str, Callable[..., nn.Sequential]] = {"projection": _projection, "padding": _padding}
-"""What leads past a block that changes the shape; the paper's options B and A, the latter without parameters."""
+"""Shortcuts of a block that changes the shape: the paper's options B and A, the latter without parameters."""
 
 
 class BasicBlock(nn.Module):
@@ -127,7 +127,7 @@ def cifar_resnet(
 
     Args:
         depth: Layers along the main path: 6 x (blocks per stage) + 2, so 20, 32, 44, 56, 110 and so on.
-        shortcut: What leads past a block that changes the shape: `projection`, a 1x1 convolution with batch norm, or
+        shortcut: Shortcut of a block that changes the shape: `projection`, a 1x1 convolution with batch norm, or
             `padding`, every second pixel and channels of zeros, as the paper has it on CIFAR.
         num_classes: Outputs.
         in_channels: Channels of an image.

@@ -1,7 +1,7 @@
-"""A layer that picks channels: where layers read one stream, each may have a choice of its own.
+"""A layer that selects channels, so that each reader of a stream can be pruned on its own.
 
 The channel selection of pre-activation networks (Liu et al. 2017, arXiv:1708.06519, section 3, "handling cross layer
-connections and pre-activation structure"). Knows no criterion.
+connections and pre-activation structure").
 """
 
 import torch
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 
 class ChannelSelection(nn.Module):
-    """Passes on the channels whose numbers are in `index`, in that order; at first all of them.
+    """Selects the channels in `index`, in that order; initially all of them.
 
-    `index` is a buffer, so that a network with fewer of them is restored from its tensors.
+    `index` is a buffer, so that a pruned network is restored from its tensors.
 
     Args:
-        channels: Of the input.
+        channels: Channels of the input.
     """
 
     index: Tensor
@@ -25,10 +25,10 @@ class ChannelSelection(nn.Module):
         self.register_buffer("index", torch.arange(channels))
 
     def forward(self, features: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n selected h w"]:
-        """Features to some of them."""
+        """Features to the selected ones."""
         return features.index_select(1, self.index)
 
 
 def selection(channels: int, wanted: bool) -> nn.Module:
-    """A selection where one is wanted; else nothing, and no tensor more."""
+    """A channel selection if wanted; otherwise an identity without tensors."""
     return ChannelSelection(channels) if wanted else nn.Identity()

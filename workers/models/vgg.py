@@ -1,8 +1,8 @@
 """VGG with batch norm for 32 x 32 images (Simonyan and Zisserman 2015, arXiv:1409.1556, columns A, D and E).
 
 The tensors are named as in the published CIFAR checkpoints: `features` numbered as torchvision's vgg*_bn, with
-biases; `classifier` 0 linear, with a hidden layer 0 linear, 1 batch norm, 3 linear. Convolutions start as He et al.
-2015 draw them. Knows no data and no checkpoint file.
+biases; `classifier` 0 linear, with a hidden layer 0 linear, 1 batch norm, 3 linear. Convolutions are initialised as
+in He et al. 2015.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ _WIDTHS = (64, 128, 256, 512, 512)
 class CifarVgg(nn.Module):
     """Five stages of 3x3 convolutions, each stage ending in 2x2 max pooling; one or two linear layers.
 
-    An image's side must be at least 32; what is left beyond 1 x 1 is averaged.
+    An image's side must be at least 32; a map larger than 1 x 1 is averaged at the end.
 
     Args:
-        convolutions: How many each of the five stages has.
+        convolutions: Convolutions of each of the five stages.
         hidden: Whether a linear layer of 512 with batch norm and ReLU comes before the last one.
         num_classes: Outputs.
         in_channels: Channels of an image.

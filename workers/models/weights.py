@@ -1,7 +1,7 @@
-"""From a file of tensors to a model's parameters and buffers.
+"""Loads a model's parameters and buffers from a file of tensors.
 
-Reads safetensors, and .pt/.pth with weights_only, so that a file cannot run code. It refuses to know what the
-network is: names and shapes have to agree, and every one that does not is reported.
+Reads safetensors, and .pt/.pth with weights_only, so that a file cannot run code. Names and shapes have to agree, and
+every one that does not is reported.
 """
 
 import io
@@ -23,15 +23,15 @@ _OPTIONAL = "num_batches_tracked"
 def load_weights(model: nn.Module, path: str) -> None:
     """Copy the tensors of a file into a model, cast to the model's types.
 
-    A `{"state_dict": ...}` around the tensors and a `module.` before all names (nn.DataParallel) are taken off.
-    On an error the model is as it was.
+    A `{"state_dict": ...}` around the tensors and a `module.` before all names (nn.DataParallel) are removed.
+    On an error the model is unchanged.
 
     Args:
         model: The network; its tensors are overwritten in place.
         path: A .safetensors, .pt or .pth file; a local path or any URI that fsspec opens.
 
     Raises:
-        BadInputError: The file is not there, cannot be read, or holds something else than tensors.
+        BadInputError: The file is not there, cannot be read, or holds something other than tensors.
         InvalidFileError: Tensors are missing, unexpected or of another shape: all of them, by name.
     """
     state = _unwrap(read_tensors(path), path)
@@ -74,27 +74,27 @@ def read_tensors(path: str) -> object:
 
 
 def _unwrap(content: object, path: str) -> dict[str, Tensor]:
-    """Take off what frameworks put around and before the names."""
+    """Remove the wrapper and the prefix that frameworks add."""
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not content:
         raise BadInputError(
             f"{path}: holds {type(content).__name__}; a non-empty mapping of names to tensors is needed"
         )
-    strangers = [
+    not_tensors = [
         Fault(path=str(name), problem=f"is of type {type(value).__name__}; a tensor is needed")
         for name, value in content.items()
         if not (isinstance(name, str) and isinstance(value, Tensor))
     ]
-    if strangers:
-        raise InvalidFileError(path, strangers)
+    if not_tensors:
+        raise InvalidFileError(path, not_tensors)
     if all(name.startswith("module.") for name in content):
         return {name.removeprefix("module."): value for name, value in content.items()}
     return dict(content)
 
 
 def _compare(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[Fault]:
-    """Every way in which the tensors of a file are not those of the model."""
+    """All differences between the names and shapes of a file's tensors and of the model's."""
     faults = []
     for name, tensor in expected.items():
         wanted = f"{tuple(tensor.shape)}"

@@ -1,4 +1,4 @@
-"""The kinds of problem that networks are trained for. One module for each; nothing outside knows which there are.
+"""Objectives: the problems that networks are trained for, one module each.
 
 To add one, write its module, whose `OBJECTIVE` it is, and add its name to `jobs.names`. One of the user's own is named
 by its import path.

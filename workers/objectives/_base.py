@@ -1,6 +1,6 @@
-"""What an objective is: all that depends on the kind of problem which networks are trained for.
+"""The interface of objectives: everything that depends on the problem that networks are trained for.
 
-Knows outputs and targets, a batch of them at a time; knows no network, no data set and no stage.
+Objectives work on batches of outputs and targets.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     import torchmetrics
 
 Reduction: TypeAlias = Literal["mean", "sum"]
-"""Over the samples of a batch."""
+"""Reduction of a loss over the samples of a batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """A kind of problem: what is minimised, what is measured, and what a network has to put out for it.
+    """A problem that networks are trained for: loss, metrics, and the form of the outputs.
 
     Attributes:
-        name: For messages.
-        metrics: What is measured, each with what makes its meter, a `torchmetrics.Metric` that is updated with outputs
-            and targets. The first one is the primary metric: epochs, curves and figures are judged by it.
+        name: Name for messages.
+        metrics: The metrics, each with a factory of a `torchmetrics.Metric` that is updated with outputs and targets.
+            The first one is the primary metric, which selects epochs and is shown in curves and figures.
         loss: From outputs, targets and `reduction` to a number: the mean over the samples, or their sum. Its further
             keyword arguments are settings, which only training gives.
-        difference: How far a smaller network's outputs are from the whole network's, as a mean over the samples; takes
+        difference: Distance of a smaller network's outputs from the whole network's, as a mean over the samples; takes
             them in this order.
         check: Raises BadInputError, in clear words, unless outputs of any type fit the targets.
-        augmentable: Whether a target stays true of an image that is cropped, scaled or mirrored. Where not,
+        augmentable: Whether a target stays valid when its image is cropped, scaled or mirrored. Where not,
             training refuses augmentations, which change images alone.
 
     Raises:
@@ -54,7 +54,7 @@ class Objective:
 
     @property
     def primary(self) -> Metric:
-        """The metric by which a network is judged."""
+        """The primary metric, the first one."""
         return next(iter(self.metrics))
 
     def total_loss(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
@@ -64,21 +64,21 @@ class Objective:
 
 
 def over_samples(values: Float[Tensor, "n ..."], reduction: Reduction) -> Float[Tensor, ""]:
-    """Losses of single entries as one number: the mean over a sample's entries, then `reduction` over the samples.
+    """Reduce losses of entries to one number: the mean over a sample's entries, then `reduction` over the samples.
 
     Args:
         values: A loss for every entry of every sample, the samples on the first axis.
-        reduction: Over the samples.
+        reduction: Reduction over the samples.
     """
     per_sample = values.flatten(1).mean(1) if values.ndim > 1 else values
     return per_sample.mean() if reduction == "mean" else per_sample.sum()
 
 
 def check_batch(outputs: Any, targets: Tensor) -> None:
-    """Refuse what is no tensor with an output for every target.
+    """Check that outputs are one tensor with an entry for every target.
 
     Raises:
-        BadInputError: It is something else.
+        BadInputError: They are not.
     """
     if not isinstance(outputs, Tensor):
         raise BadInputError(f"the network returned {type(outputs).__name__}; it must return one tensor")

@@ -1,4 +1,4 @@
-"""Classification: from an image to one logit per class, of which the largest is the answer."""
+"""Classification: from an image to one logit per class; the largest is the prediction."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from workers.objectives._base import Objective, Reduction
 
 
 class RightAnswers(torchmetrics.Metric):
-    """The share of samples whose largest logit is at their label; of equal logits the first counts.
+    """Top-1 accuracy as a fraction; of equal logits the first counts.
 
-    Counted by torchmetrics and divided here in double precision: torchmetrics' own accuracy is a single-precision
-    number, which is not the fraction that the counts are.
+    Counted by torchmetrics and divided here in double precision, since torchmetrics' own accuracy is in single
+    precision.
     """
 
     right: Tensor
@@ -38,7 +38,7 @@ class RightAnswers(torchmetrics.Metric):
         self.seen += seen
 
     def compute(self) -> Float[Tensor, ""]:
-        """The share, in [0, 1]."""
+        """The accuracy, in [0, 1]."""
         return self.right.double() / self.seen
 
 
@@ -52,10 +52,10 @@ def loss(
     """Cross-entropy in nats.
 
     Args:
-        logits: Of any precision.
-        labels: From 0.
-        reduction: Over the samples.
-        label_smoothing: The part of every label that is spread evenly over the classes.
+        logits: Logits of any precision.
+        labels: Classes from 0.
+        reduction: Reduction over the samples.
+        label_smoothing: Fraction of every label that is spread evenly over the classes.
     """
     return functional.cross_entropy(logits, labels, reduction=reduction, label_smoothing=label_smoothing)
 
@@ -67,7 +67,7 @@ def difference(logits: Float[Tensor, "n num_classes"], wanted: Float[Tensor, "n 
 
 
 def check(outputs: Any, labels: Tensor) -> None:
-    """Raise BadInputError unless `outputs` are logits (n, num_classes) with a place for every label."""
+    """Raise BadInputError unless `outputs` are logits (n, num_classes) with a column for every label."""
     if labels.ndim != 1 or labels.is_floating_point():
         raise BadInputError(
             f"the data has targets of type {labels.dtype} and shape {tuple(labels.shape[1:])} for each image; "

@@ -1,7 +1,7 @@
-"""Passes over data that leave a few numbers per unit, for `criteria` to judge by. One file per pass.
+"""Observations: calibration passes that compute statistics per unit, for `criteria`. One file each.
 
-One pass serves every criterion that reads it. To add one, write its file and add a line here and in `jobs.names`; one
-of the user's own is named by its import path.
+One calibration pass serves every criterion that reads it. To add one, write its file and add a line here and in
+`jobs.names`; one of the user's own is named by its import path.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""What an observation is: one pass over images that leaves a few numbers per unit.
-
-Knows networks, channel groups and batches; knows no store and no seed, and refuses to judge (`criteria` do).
-"""
+"""The interface of observations: calibration passes that compute statistics per unit. `criteria` score them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +14,7 @@ from workers.data import Split, batches, hide
 from workers.objectives import Objective
 
 Need: TypeAlias = Literal["images", "labels"]
-"""What a pass looks at: images alone, or images with their targets."""
+"""Inputs of a calibration pass: images alone, or images with their targets."""
 
 Observed: TypeAlias = Mapping[str, Mapping[str, Float[Tensor, " _"]]]
 """Statistic -> group name -> its value for each unit, in double precision on the CPU."""
@@ -26,14 +23,14 @@ Batch: TypeAlias = tuple[Float[Tensor, "_images _channels _height _width"], Shap
 
 
 class Batches:
-    """The images of one pass, in batches; they can be gone through more than once.
+    """The images of one calibration pass, in batches; can be iterated more than once.
 
     Args:
         split: At least one image.
-        objective: What the network is for.
-        batch_size: Images per batch; the last one holds what is left.
+        objective: The objective of the network.
+        batch_size: Images per batch; the last one may be smaller.
         device: Where batches are put.
-        labelled: Whether targets may be seen; otherwise they say nothing (`workers.data.hide`).
+        labelled: Whether targets are given; otherwise they are hidden (`workers.data.hide`).
         should_stop: Asked before every batch.
 
     Raises:
@@ -56,7 +53,7 @@ class Batches:
         self._labelled, self._should_stop = labelled, should_stop
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """Number of images."""
         return len(self._split)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -91,18 +88,18 @@ class Batches:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """A pass over images.
+    """A calibration pass.
 
     Attributes:
-        watch: Runs the network, which is in evaluation mode and has to stay as it is, over the batches.
-        needs: What it looks at.
+        watch: Runs the network, which is in evaluation mode and must not be changed, over the batches.
+        needs: Its inputs.
     """
 
     watch: Callable[[nn.Module, ChannelMap, Batches], Observed]
     needs: Need
 
     def __call__(self, module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Observed:
-        """What the pass saw of every unit of every group."""
+        """The statistics of every unit of every group."""
         return self.watch(module, channel_map, batches)
 
 
@@ -110,6 +107,6 @@ def observation(*, needs: Need) -> Callable[[Callable[[nn.Module, ChannelMap, Ba
     """Declares a function to be an observation.
 
     Args:
-        needs: What it looks at.
+        needs: Its inputs.
     """
     return lambda watch: Observation(watch=watch, needs=needs)

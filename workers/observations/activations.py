@@ -1,7 +1,7 @@
-"""Statistics of the feature maps of every unit, streamed over the images: one pass for all criteria that read them.
+"""Per-channel activation statistics in one calibration pass, for all criteria that read them.
 
-Where maps are seen: `watching`. A unit of several channels, or of several layers that are added up, has the sum of
-their statistics, as its `l1` is the sum of their norms. Memory does not grow with the number of images.
+`watching` defines where feature maps are taken. A unit of several channels, or of several layers that are added up, has
+the sum of their statistics, as its `l1` is the sum of their norms. Memory does not grow with the number of images.
 """
 
 import torch
@@ -29,7 +29,7 @@ def activations(module: nn.Module, channel_map: ChannelMap, batches: Batches) ->
     sums = _Sums()
     with torch.inference_mode():
         for images, _ in batches:
-            with watching(points, sums.see):
+            with watching(points, sums.add):
                 module(images)
         units = sum_per_unit(channel_map, sums.over_images(len(batches)))
     return {
@@ -39,14 +39,14 @@ def activations(module: nn.Module, channel_map: ChannelMap, batches: Batches) ->
 
 
 class _Sums:
-    """Sums over the images of what `STATISTICS` are made of, at every point."""
+    """Sums over the images of the terms of `STATISTICS`, at every point."""
 
     def __init__(self) -> None:
         self._sums: dict[WatchPoint, Tensor] = {}
         self._scratch = torch.empty(0)
 
-    def see(self, point: WatchPoint, maps: Float[Tensor, "n c *space"]) -> Float[Tensor, "n c *space"]:
-        """Add the maps of a batch, and hand them on."""
+    def add(self, point: WatchPoint, maps: Float[Tensor, "n c *space"]) -> Float[Tensor, "n c *space"]:
+        """Add the maps of a batch, and return them unchanged."""
         flat = maps.reshape(*maps.shape[:2], -1)
         batch = _statistics(flat, self._scratch_for(flat))
         self._sums[point] = self._sums[point] + batch if point in self._sums else batch
@@ -63,7 +63,7 @@ class _Sums:
         return found
 
     def _scratch_for(self, flat: Float[Tensor, "n c positions"]) -> Float[Tensor, "n c positions"]:
-        """Room for one map-sized result, the same for all maps: fresh memory costs more than the arithmetic."""
+        """A reused buffer for one map-sized result: allocating costs more than the arithmetic."""
         if self._scratch.numel() < flat.numel():
             self._scratch = torch.empty(flat.numel(), dtype=flat.dtype, device=flat.device)
         return self._scratch[: flat.numel()].view(flat.shape)
@@ -72,9 +72,9 @@ class _Sums:
 def _statistics(
     flat: Float[Tensor, "n c positions"], scratch: Float[Tensor, "n c positions"]
 ) -> Float[Tensor, "statistics c"]:
-    """Sums over the images of a batch, rows as in `STATISTICS`, but with the square of the norm for its variance.
+    """Sums over the images of a batch, rows as in `STATISTICS`, but the square of the norm instead of its variance.
 
-    The variance over positions is taken of the differences from the first one (shifted data; Chan, Golub and LeVeque
+    The variance over positions is that of differences from the first one (shifted data; Chan, Golub and LeVeque
     1983, section 2), so that nothing cancels where a map is nearly constant.
     """
     positions = flat.shape[2]

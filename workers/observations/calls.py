@@ -1,7 +1,7 @@
-"""The calls of torch functions in one forward pass: written down once, then visited by their numbers.
+"""The calls of torch functions in one forward pass: recorded once, then hooked by their numbers.
 
-Calls are watched, not modules, so that `nn.ReLU`, `functional.relu`, `x.relu()` and in-place variants are one thing and
-a module may be called many times. Refuses to know what a call means and what is looked for.
+Calls are hooked, not modules, so that `nn.ReLU`, `functional.relu`, `x.relu()` and in-place variants are the same and a
+module may be called many times.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 Visit: TypeAlias = Callable[[Sequence[Any], Mapping[str, Any], Any], Any]
-"""Gets the arguments of a call, its keyword arguments and its result; returns what the network goes on with."""
+"""Hook: from the arguments of a call, its keyword arguments and its result to the result that replaces it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +21,10 @@ class RecordedCall:
     """A call of a torch function that returned tensors.
 
     Attributes:
-        name: Of the function, without the underscore of in-place variants.
-        inputs: Identities of the tensors that it got.
-        output: Identity of the tensor that it returned; None where it returned several.
-        shape: Shape of that tensor; empty where there are several.
+        name: Name of the function, without the underscore of in-place variants.
+        inputs: Identities of its input tensors.
+        output: Identity of the returned tensor; None for several.
+        shape: Shape of that tensor; empty for several.
     """
 
     name: str
@@ -38,7 +38,7 @@ def record(module: nn.Module, image: Tensor) -> list[RecordedCall]:
 
     Args:
         module: In evaluation mode; runs once.
-        image: A batch for it to run on.
+        image: A batch of inputs.
     """
     recorder = _Recorder()
     with torch.no_grad(), recorder:
@@ -47,16 +47,16 @@ def record(module: nn.Module, image: Tensor) -> list[RecordedCall]:
 
 
 def visiting(visits: Mapping[int, Visit]) -> TorchFunctionMode:
-    """A context for *one* forward pass, in which calls are visited.
+    """A context for *one* forward pass, in which calls are hooked.
 
     Args:
-        visits: By the number of the call in what `record` wrote down.
+        visits: Hooks by the number of the call in the result of `record`.
     """
     return _Visiting(visits)
 
 
 def follower(calls: Sequence[RecordedCall], number: int) -> int | None:
-    """The one call that gets a result; of a call in place all later ones get what that made of it."""
+    """The only call that reads a result; or the next one, if that changes it in place for all later ones."""
     result = calls[number].output
     readers = [later for later in range(number + 1, len(calls)) if result in calls[later].inputs]
     if readers and (len(readers) == 1 or calls[readers[0]].output == result):
@@ -65,7 +65,7 @@ def follower(calls: Sequence[RecordedCall], number: int) -> int | None:
 
 
 class _Recorder(TorchFunctionMode):
-    """Writes down the calls of one forward pass. Tensors are kept, so that no two share an identity."""
+    """Records the calls of one forward pass. Tensors are kept, so that no two share an identity."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""How the loss changes to first order when a unit goes: derivatives by gates on units, and by weights.
+"""First-order change of the loss when a unit is removed: derivatives by gates on units, and by weights.
 
-A gate is a factor of 1 on the feature map of a unit, where `watching` sees it. The derivative of the loss by the gate
+A gate is a factor of 1 on the feature map of a unit, at its watch point. The derivative of the loss by the gate
 is sum(a dL/da) over the map, which without norm and bias is sum(w dL/dw) over the unit's filter (Molchanov et al. 2019,
 arXiv:1906.10771, equation 9). A gate has one value per image, so that one backward pass gives it for every image.
 """
@@ -27,7 +27,7 @@ def gradients(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> O
     by their sizes, of the squared derivative of the batch's mean loss. `connection`: the sum of |w dL/dw| over the
     unit's filter, with L the mean loss over all images.
     """
-    module = copy.deepcopy(module).requires_grad_(True)  # frozen parameters count like all others
+    module = copy.deepcopy(module).requires_grad_(True)  # frozen parameters included
     points = find_points(module, channel_map, batches.example)
     parameters = dict(module.named_parameters())
     weights = {name: parameters[name] for name in filter_names(channel_map)}
@@ -57,17 +57,17 @@ def _derivatives(
     images: Tensor,
     total_loss: Callable[[Tensor], Tensor],
 ) -> tuple[dict[WatchPoint, Tensor], tuple[Tensor, ...]]:
-    """Of the summed loss of a batch: by the gates, an entry per image and channel of each point, and by the weights.
+    """Derivatives of the summed loss of a batch: by the gates, per image and channel of each point, and by the weights.
 
-    `total_loss` gives that loss for the network's outputs.
+    `total_loss` computes that loss from the network's outputs.
     """
     gates: dict[WatchPoint, Tensor] = {}
 
-    def see(point: WatchPoint, maps: Tensor) -> Tensor:
+    def gate(point: WatchPoint, maps: Tensor) -> Tensor:
         gates[point] = torch.ones(maps.shape[:2], dtype=maps.dtype, device=maps.device, requires_grad=True)
         return maps * gates[point].view(*maps.shape[:2], *[1] * (maps.ndim - 2))
 
-    with torch.enable_grad(), watching(points, see):
+    with torch.enable_grad(), watching(points, gate):
         outputs = module(images)
     found = torch.autograd.grad(total_loss(outputs), [*gates.values(), *weights], materialize_grads=True)
     by_gate = {point: found[number].double() for number, point in enumerate(gates)}

@@ -1,7 +1,7 @@
 """Ranks of the feature maps (HRank; Lin et al. 2020, arXiv:2002.10179).
 
-A pass of its own: a singular value decomposition per map costs more than all other statistics together, and the mean
-rank hardly depends on which images are seen, so that few are enough (section 3.2).
+A separate observation: a singular value decomposition per map costs more than all other statistics together, and the
+mean rank hardly depends on the images, so that few are enough (section 3.2).
 """
 
 import torch
@@ -22,7 +22,7 @@ def ranks(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Obser
     points = find_points(module, channel_map, batches.example)
     sums: dict[WatchPoint, Tensor] = {}
 
-    def see(point: WatchPoint, maps: Tensor) -> Tensor:
+    def add(point: WatchPoint, maps: Tensor) -> Tensor:
         width = maps.shape[-1] if maps.ndim > 2 else 1
         batch = torch.linalg.matrix_rank(maps.reshape(*maps.shape[:2], -1, width)).double().sum(0)
         sums[point] = sums[point] + batch if point in sums else batch
@@ -30,7 +30,7 @@ def ranks(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Obser
 
     with torch.inference_mode():
         for images, _ in batches:
-            with watching(points, see):
+            with watching(points, add):
                 module(images)
         units = sum_per_unit(channel_map, [(point, total.cpu() / len(batches)) for point, total in sums.items()])
     return {"rank": {name: values.clone() for name, values in units.items()}}

@@ -1,8 +1,7 @@
 """The exact change of the loss when one unit is removed.
 
-Removal is what pruning does: everything that the unit owns is zeroed (`channels.mask`), norms and biases included. It
-costs units x images forward passes, each from the first layer on that the unit has a part in; so few images are the
-rule.
+A unit is removed as in pruning: all its entries are zeroed (`channels.mask`), norms and biases included. It costs units
+x images forward passes, each from the first layer that uses the unit; so few images are the rule.
 """
 
 import torch

@@ -1,6 +1,6 @@
-"""A forward pass that is kept, so that passes with some other tensors begin where these are first used.
+"""A recorded forward pass, so that passes with some other tensors can start where these are first used.
 
-Calls of torch functions are watched, as in `calls`. Refuses to know what is changed and what the output is for.
+Calls of torch functions are recorded, as in `calls`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,17 +14,17 @@ from workers.observations.calls import tensors_in
 
 
 class KeptPass:
-    """One forward pass of a network, with everything that its calls returned.
+    """One forward pass of a network, with the results of all its calls.
 
-    Memory: all of that, for as long as this is kept. Nothing may be written to the images or the tensors meanwhile.
+    All results stay in memory. The images and the tensors must not be changed meanwhile.
 
     Args:
         module: In evaluation mode.
         tensors: Its parameters and buffers, by name.
-        images: What it runs on.
+        images: Its input.
 
     Attributes:
-        output: What it returned.
+        output: Its output.
     """
 
     def __init__(self, module: nn.Module, tensors: Mapping[str, Tensor], images: Tensor) -> None:
@@ -37,10 +37,10 @@ class KeptPass:
         self._uses = {name: keeper.uses[id(tensor)] for name, tensor in tensors.items() if id(tensor) in keeper.uses}
 
     def first_use(self, names: Iterable[str]) -> int:
-        """Number of the call from which on a pass can differ, in which these tensors are others.
+        """Number of the first call that can differ in a pass with other values of these tensors.
 
-        A tensor that no call was seen to get may be used anywhere. What is changed in place later has to be made anew,
-        so that what is kept stays as it is.
+        A tensor that no recorded call read may be used anywhere. Results that are changed in place later are
+        recomputed, so that the recorded ones stay valid.
         """
         start = min((self._uses.get(name, 0) for name in names), default=len(self._results))
         for made, changed in reversed(self._in_place):  # moving to an earlier start can only meet earlier changes
@@ -49,19 +49,19 @@ class KeptPass:
         return start
 
     def run(self, tensors: Mapping[str, Tensor], start: int) -> Tensor:
-        """The output with other tensors, of which none is used before the call `start`."""
+        """The output with other tensors, none of which is used before the call `start`."""
         with _Replayer(self._results[:start]):
             output: Tensor = functional_call(self._module, dict(tensors), (self._images,))
         return output
 
 
 class _Keeper(TorchFunctionMode):
-    """Keeps what calls return.
+    """Records the results of calls.
 
     Attributes:
-        results: Of every call.
-        uses: Identity of a tensor -> number of the first call that got it.
-        in_place: For every call that wrote to a tensor, in order: which call made that memory (-1: none), and its own
+        results: Result of every call.
+        uses: Identity of a tensor -> number of the first call that read it.
+        in_place: For every call that wrote to a tensor, in order: the call that allocated it (-1: none), and its own
             number.
     """
 
@@ -82,7 +82,7 @@ class _Keeper(TorchFunctionMode):
         for tensor in got:
             self.uses.setdefault(id(tensor), number)
         made, before = list(tensors_in(result)), {id(tensor) for tensor in got}
-        # A call that hands an input on as it is counts as one that wrote to it, too.
+        # A call that returns an input counts as one that wrote to it, too.
         written = [*(got[:1] if function is Tensor.__setitem__ else ()), *(each for each in made if id(each) in before)]
         self.in_place += [(self._maker.get(_memory(tensor), -1), number) for tensor in written]
         for tensor in made:
@@ -96,7 +96,7 @@ def _memory(tensor: Tensor) -> int:
 
 
 class _Replayer(TorchFunctionMode):
-    """Lets the first calls return what they returned before."""
+    """Replays the recorded results of the first calls."""
 
     def __init__(self, results: Sequence[Any]) -> None:
         super().__init__()

@@ -1,7 +1,4 @@
-"""From channels, as they are seen, to units, which may have several channels in several layers.
-
-Knows points and groups; does not know what was seen.
-"""
+"""Sums statistics of channels to those of units, which may have several channels in several layers."""
 
 from collections.abc import Iterable
 
@@ -16,7 +13,7 @@ from workers.observations.watching import WatchPoint
 def sum_per_unit(
     channel_map: ChannelMap, values: Iterable[tuple[WatchPoint, Float[Tensor, "*_lead _channels"]]]
 ) -> dict[str, Float[Tensor, "*_lead _units"]]:
-    """From a value per channel of every point to one per unit: the sum over all channels that the unit has.
+    """From a value per channel of every point to one per unit: the sum over all channels of the unit.
 
     Args:
         channel_map: The network's channel groups.

@@ -1,7 +1,7 @@
-"""Where in a forward pass the channels of a group can be seen, and a way to look at them there.
+"""Watch points: where a forward pass has the feature maps of a group's channels, and hooks on them.
 
-A layer's channels are seen behind the layer, or behind the batch norm and the activation that follow it directly:
-where its feature maps are what the next layers get. Refuses to know what is looked for.
+A layer's watch point is its output, or that of the batch norm and the activation that directly follow it: the feature
+maps that the next layers read.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -34,13 +34,13 @@ _ACTIVATIONS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WatchPoint:
-    """A place where the channels of one layer are seen; two are the same only if they are one object.
+    """A call whose result holds the feature maps of one layer; compared by identity.
 
     Attributes:
         layer: Dotted path of the layer that produces them.
-        call: Number of the call of a torch function whose result shows them, in order of execution.
+        call: Number of the call of a torch function whose result holds them, in order of execution.
         axis: The axis of that result that holds them.
-        layout: Which units they are.
+        layout: The units of its channels.
     """
 
     layer: str
@@ -49,8 +49,8 @@ class WatchPoint:
     layout: AxisLayout
 
 
-See: TypeAlias = Callable[[WatchPoint, Float[Tensor, "n c *space"]], Float[Tensor, "n c *space"]]
-"""Looks at the feature maps at a point, and returns what the network goes on with."""
+PointHook: TypeAlias = Callable[[WatchPoint, Float[Tensor, "n c *space"]], Float[Tensor, "n c *space"]]
+"""Hook: from the feature maps at a point to those that replace them."""
 
 
 def find_points(module: nn.Module, channel_map: ChannelMap, image: Float[Tensor, "1 c h w"]) -> list[WatchPoint]:
@@ -59,10 +59,10 @@ def find_points(module: nn.Module, channel_map: ChannelMap, image: Float[Tensor,
     Args:
         module: In evaluation mode; runs once.
         channel_map: Its channel groups.
-        image: An image for it to run on.
+        image: An input image.
 
     Raises:
-        BadInputError: A group cannot be seen: none of its layers is called with its own weight.
+        BadInputError: A group has no watch point: none of its layers is called with its own weight.
     """
     calls = record(module, image)
     points = []
@@ -74,32 +74,32 @@ def find_points(module: nn.Module, channel_map: ChannelMap, image: Float[Tensor,
                 axis = _CHANNEL_AXIS[call.name]
                 call_number = _last_of_chain(calls, number)
                 points.append(WatchPoint(layer=layer, call=call_number, axis=axis, layout=_output(channel_map, name)))
-    seen = {index for point in points for index in point.layout.present()}
+    watched = {index for point in points for index in point.layout.present()}
     for index, group in enumerate(channel_map.groups):
-        if index not in seen:
+        if index not in watched:
             raise BadInputError(
-                f"the feature maps of group {group.name} cannot be seen: none of {', '.join(group.layers)} runs with "
-                "its weight as it is; use a criterion that looks at weights alone, such as l1"
+                f"the feature maps of group {group.name} cannot be observed: none of {', '.join(group.layers)} is "
+                "called with its own weight; use a criterion of weights alone, such as l1"
             )
     return points
 
 
-def watching(points: Iterable[WatchPoint], see: See) -> TorchFunctionMode:
-    """A context for *one* forward pass, in which `see` is called at every point.
+def watching(points: Iterable[WatchPoint], hook: PointHook) -> TorchFunctionMode:
+    """A context for *one* forward pass, in which `hook` is called at every point.
 
     Args:
-        points: What `find_points` found for this network.
-        see: Gets the point and its feature maps, channels on axis 1, and returns what the network goes on with.
+        points: The result of `find_points` for this network.
+        hook: From the point and its feature maps, channels on axis 1, to the maps that replace them.
     """
 
     def visit(point: WatchPoint) -> Visit:
-        return lambda args, kwargs, result: see(point, result.movedim(point.axis, 1)).movedim(1, point.axis)
+        return lambda args, kwargs, result: hook(point, result.movedim(point.axis, 1)).movedim(1, point.axis)
 
     return visiting({point.call: visit(point) for point in points})
 
 
 def _output(channel_map: ChannelMap, name: str) -> AxisLayout:
-    """The axis of a weight that makes channels; of a transposed convolution it is the second one."""
+    """The axis of a weight that makes channels; of a transposed convolution the second one."""
     return next(layout for layout in channel_map.tensors[name] if layout.role == "output" and layout.labelled)
 
 

@@ -1,4 +1,4 @@
-"""The order of a group's channels: distances, the shortest-path portfolio around OR-Tools, and its bounds."""
+"""Orders of a group's channels: distances, the shortest-path solvers around OR-Tools, and their bounds."""
 
 from workers.ordering.distances import Metric, pairwise_distances
 from workers.ordering.methods import METHODS, Method, order_channels

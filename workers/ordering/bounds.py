@@ -1,8 +1,8 @@
 """Lower bounds on the shortest open path, and the edges that a shorter path can still use.
 
 A path closed by a virtual city at distance 0 is a tour, and every tour is a 1-tree: a minimum spanning tree on the
-channels plus two edges at the virtual city. Prices on channels shift all paths alike and make the best 1-tree look
-like a path (Held & Karp 1970, 1971). This module refuses to know how paths are found.
+channels plus two edges at the virtual city. Prices on channels shift the lengths of all paths equally and bring the
+best 1-tree closer to a path (Held & Karp 1970, 1971).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class HeldKarpBound:
     """The best 1-tree that the ascent found.
 
     Attributes:
-        value: No path is shorter.
-        prices: What was added to every distance at a channel, n; ``value`` belongs to them.
+        value: Lower bound on the length of all paths.
+        prices: Prices of the channels, added to all their distances, n; ``value`` is for these.
     """
 
     value: float
@@ -64,9 +64,10 @@ def held_karp_bound(distances: Matrix, *, length: float, num_iterations: int) ->
 
 
 def useful_edges(distances: Matrix, bound: HeldKarpBound, *, length: float) -> Bool[np.ndarray, "n n"]:
-    """Edges that a path no longer than ``length`` may contain; the others are proven useless.
+    """Edges that a path no longer than ``length`` may contain; the others are excluded by proof.
 
-    An edge is out when the smallest 1-tree that contains it is longer than ``length`` (Helsgaun 2000, alpha-nearness).
+    An edge is excluded when the smallest 1-tree that contains it is longer than ``length`` (Helsgaun 2000,
+    alpha-nearness).
 
     Args:
         distances: Symmetric distances, n x n.

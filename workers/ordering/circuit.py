@@ -1,7 +1,7 @@
 """The shortest path on a sparse graph by OR-Tools' CP-SAT: one circuit constraint through a virtual city.
 
-This module refuses to know why an edge is in the graph. Work is limited by deterministic time with one worker and a
-fixed seed, so that the answer does not depend on the machine's speed.
+Work is limited by deterministic time with one worker and a fixed seed, so that the result does not depend on the
+machine's speed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Arc = tuple[int, int, cp_model.IntVar]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitAnswer:
-    """What CP-SAT found on the graph it was given.
+    """The result of CP-SAT on a graph.
 
     Attributes:
         order: The best path known, at worst the hint.
-        bound: No path of the graph is shorter (the integers' rounding has been taken off).
+        bound: Lower bound on all paths of the graph (less the integers' rounding).
         proven: Whether the path is the shortest of the graph, up to that rounding.
     """
 

@@ -1,6 +1,6 @@
-"""How unlike two channels are: distances summed over every tensor slice that a group owns.
+"""Distances between two channels, summed over all tensor slices of a group.
 
-This module refuses to know what a layer is: it sees one matrix of rows per slice, one row per channel.
+Pure: a slice is a matrix with one row per channel.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def pairwise_distances(
         slices: One tensor per slice, all with the same n >= 1 on the first axis; further axes are flattened
             and may be empty. Any floating dtype and device.
         metric: ``l1`` sums absolute differences; ``l2`` sums, over slices, the Euclidean distance; ``cosine`` is 1
-            minus the cosine of the angle between all that two channels own. A dead channel (all zero) is at cosine
+            minus the cosine of the angle between all entries of two channels. A dead channel (all zero) is at cosine
             distance 1 from every other that is not dead.
         normalize: ``tensor`` divides each slice by its size (sum of absolute values for l1, else Frobenius norm), so
             that every slice counts the same, whatever the scale of its tensor; an all-zero slice stays.
@@ -81,12 +81,12 @@ _METRICS: Mapping[str, Callable[[Sequence[Tensor]], Tensor]] = MappingProxyType(
 
 
 def _over(matrix: Float[Tensor, "n d"], size: Float[Tensor, "#n #d"]) -> Float[Tensor, "n d"]:
-    """The matrix divided by its size; what has none stays zero."""
+    """The matrix divided by its size; zero where the size is."""
     return matrix / torch.where(size > 0, size, 1.0)
 
 
 def _summed(rows: Sequence[Float[Tensor, "n _"]], cost: Callable[[Tensor], Tensor]) -> Float64[Tensor, "n n"]:
-    """The sum over all columns of a cost of the difference of two rows; of blocks below the diagonal, nothing."""
+    """The sum over all columns of a cost of the difference of two rows; only blocks on and above the diagonal."""
     n = len(rows[0])
     total = torch.zeros(n, n, dtype=torch.float64, device=rows[0].device)
     for columns in _columns(rows):

@@ -1,7 +1,6 @@
-"""Proof: CP-SAT on every edge that a shorter path could still use.
+"""Exact solution: CP-SAT on all edges that a shorter path could still use.
 
-The Held-Karp bound and a good path rule most edges out, so what CP-SAT proves on the rest holds for all paths. This
-module refuses to know how the good path was found.
+The Held-Karp bound and a good path exclude most edges, so a proof of CP-SAT on the rest holds for all paths.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def exact_path(
     Args:
         distances: Symmetric distances, n x n, n >= 2.
         hint: A good path of positive length.
-        bound: The Held-Karp bound, which rules edges out.
+        bound: The Held-Karp bound, which excludes edges.
         seed: CP-SAT's random seed.
         max_deterministic_time: CP-SAT's limit, in its units of work.
         max_edges: With more edges left than this, nothing is tried.
@@ -51,5 +50,5 @@ def exact_path(
         seed=seed,
         max_deterministic_time=max_deterministic_time,
     )
-    # A path with an edge that was ruled out is longer than the hint, so the hint's length bounds those.
+    # A path with an excluded edge is longer than the hint, so the hint's length bounds those.
     return CircuitAnswer(order=answer.order, bound=min(answer.bound, length), proven=answer.proven)

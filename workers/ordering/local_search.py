@@ -2,7 +2,7 @@
 
 The path lies between two virtual ends (index n, at distance 0 from everything), so that moves at the ends are the
 same as moves in the middle. Every change is a reversal of positions i..j; the journal of reversals undoes a
-trial. This module refuses to know solvers, effort and randomness.
+trial. Deterministic.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jaxtyping import Int
 
 from workers.ordering.path import Matrix, path_length
 
-Move = tuple[float, tuple[tuple[int, int], ...]]  # gain in length, and the reversals that do it
+Move = tuple[float, tuple[tuple[int, int], ...]]  # gain in length, and its reversals
 
 _LONGEST_SEGMENT = 3  # channels that Or-opt moves together (Or 1976)
 
@@ -55,7 +55,7 @@ def nearest_neighbour(distances: Matrix, start: int) -> list[int]:
 
 
 class LocalSearch:
-    """A path under improvement; ``length`` follows every change by its delta.
+    """A path under improvement; ``length`` is updated by the delta of every change.
 
     Attributes:
         length: Length of the path now.
@@ -82,14 +82,14 @@ class LocalSearch:
         return self._tour[1:-1]
 
     def apply(self, move: Move) -> None:
-        """Do a move and keep account of it."""
+        """Apply a move and record it in the journal."""
         gain, reversals = move
         self._reverse(reversals)
         self.journal.extend(reversals)
         self.length -= gain
 
     def undo(self, length: float) -> None:
-        """Take back the whole journal; ``length`` is what the path had when it was cleared."""
+        """Undo the whole journal; ``length`` is the path's length when it was cleared."""
         self._reverse(self.journal[::-1])
         self.journal.clear()
         self.length = length
@@ -161,7 +161,7 @@ class LocalSearch:
                 continue
             for y in (x - 1, x + 1):
                 if y in (i, j):
-                    continue  # that is where the segment lies already
+                    continue  # the segment is there already
                 e = t[y]
                 gain = freed + d[c][e] - row[c] - last[e]
                 if gain > self._least_gain:
@@ -174,7 +174,7 @@ class LocalSearch:
         return {t[p] for i, j in move[1] for p in (i - 1, i, j, j + 1)} - {n}
 
     def _reverse(self, reversals: Sequence[tuple[int, int]]) -> None:
-        """Reverse positions i..j, one pair after the other; where channels lie is noted once, in the end."""
+        """Reverse positions i..j, one pair after the other; positions of channels are updated once, in the end."""
         tour, where = self._tour, self._where
         low, high = len(tour), 0
         for i, j in reversals:

@@ -1,7 +1,6 @@
 """Tour merging: the best path inside the union of several good ones (Cook & Seymour 2003).
 
-Edges that all paths share are fixed and their chains contracted; what is left is small enough for CP-SAT. This module
-refuses to know where the paths came from.
+Edges that all paths share are fixed and their chains contracted; the rest is small enough for CP-SAT.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Ways to order a group's channels, by name; what the order stage calls.
-
-This module refuses to know models, groups and files: it sees the slices' values.
-"""
+"""Methods to order a group's channels, by name. Pure: needs only the values of the slices."""
 
 from __future__ import annotations
 
@@ -39,12 +36,12 @@ def order_channels(
 
     Args:
         slices: One tensor per slice that the group owns, its n channels on the first axis.
-        method: ``tsp`` (neighbours alike) or one of the references: ``identity`` (as they come), ``random`` (drawn from
+        method: ``tsp`` (shortest path) or one of the references: ``identity`` (as they are), ``random`` (drawn from
             the seed), ``norm`` (sorted by the slices' l1 norm), ``spectral`` (along the Fiedler vector).
-        metric: How unlike two channels are: ``l1``, ``l2`` or ``cosine``; see :mod:`workers.ordering.distances`.
-        normalize: ``tensor`` lets every slice count the same, ``none`` as it is.
-        seed: All randomness comes from it.
-        limits: How much work for the order (``tsp``) and for its bound (all methods).
+        metric: Distance between channels: ``l1``, ``l2`` or ``cosine``; see :mod:`workers.ordering.distances`.
+        normalize: ``tensor`` weights all slices equally, ``none`` does not scale them.
+        seed: Seed of all randomness.
+        limits: Limits of work for the order (``tsp``) and for its bound (all methods).
         pool: Orders to keep (``tsp``): the shortest and others that are nearly as short. The references have one.
 
     Returns:
@@ -62,7 +59,7 @@ def order_channels(
 
 
 def _bounded(distances: Matrix, order: Sequence[int], limits: SolverLimits) -> Ordering:
-    """An order that nobody optimised, with the Held-Karp bound, whose steps are scaled by a reasonable path."""
+    """A reference order with the Held-Karp bound, whose steps are scaled by a reasonable path."""
     if len(distances) == 1:
         return described(distances, order, 0.0)
     known = min(path_length(distances, path) for path in (order, nearest_neighbour(distances, 0)))

@@ -1,7 +1,4 @@
-"""Orderings: what a channel order is, how long it is, which of its two directions is meant.
-
-This module refuses to know how an order was found.
-"""
+"""Channel orders: their lengths, bounds and canonical direction."""
 
 from __future__ import annotations
 
@@ -27,18 +24,18 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordering:
-    """An order of n channels and how good it is known to be.
+    """An order of n channels, its length and a proven bound.
 
     Lengths are in units of the distance matrix: the total variation along the group's axis.
 
     Attributes:
         order: A permutation of 0..n-1; position k holds channel ``order[k]``.
         length: Sum of the distances between neighbours in ``order``.
-        identity_length: The same sum in the order the channels came in.
-        lower_bound: Proven: no order is shorter. Never above ``length``.
+        identity_length: The same sum in the original order.
+        lower_bound: Proven lower bound on all orders. Never above ``length``.
         status: ``optimal`` when the order is proven shortest (up to the solver's integer rounding, about
             1e-8 of the length), else ``feasible``.
-        alternatives: Other orders that are nearly as short, by rising length, where they were asked for.
+        alternatives: Other orders that are nearly as short, by ascending length, if requested.
     """
 
     order: tuple[int, ...]
@@ -50,7 +47,7 @@ class Ordering:
 
     @property
     def gap(self) -> float:
-        """How far the order may be from the best, as a fraction of its length, in [0, 1]."""
+        """Relative gap: length less bound, as a fraction of the length, in [0, 1]."""
         return (self.length - self.lower_bound) / self.length if self.length > 0 else 0.0
 
 
@@ -94,7 +91,7 @@ def described(
     Args:
         distances: Symmetric distances, n x n.
         order: A permutation of 0..n-1.
-        lower_bound: A proven bound on all paths; what rounding puts above the order's length is cut off.
+        lower_bound: A proven bound on all paths; clipped to the order's length.
         alternatives: Other orders.
 
     Returns:
@@ -113,7 +110,7 @@ def described(
 
 
 def checked(distances: Matrix) -> Matrix:
-    """The matrix as the solvers want it: float64, contiguous, symmetric, zero on the diagonal.
+    """The matrix as the solvers need it: float64, contiguous, symmetric, zero on the diagonal.
 
     Args:
         distances: Distances between channels, n x n.

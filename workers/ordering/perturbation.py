@@ -1,7 +1,6 @@
-"""Iterated local search: a small double bridge, local repair, keep it unless it is longer.
+"""Iterated local search: a small double bridge (kick), local repair, and rejection if the path got longer.
 
-The number of kicks is fixed, so the result depends on (distances, start, seed, kicks) alone. This module refuses to
-know time.
+The number of kicks is fixed, so the result depends on (distances, start, seed, kicks) alone, not on time.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ def iterated_local_search(
     Args:
         distances: Symmetric distances, n x n.
         start: The path to begin with.
-        seed: Draws the places of the kicks.
+        seed: Seed of the positions of the kicks.
         num_kicks: Kicks to try.
         num_neighbours: Candidate neighbours per channel.
 

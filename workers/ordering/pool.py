@@ -1,6 +1,6 @@
-"""A pool of near-optimal paths: what a choice by something else than length chooses from.
+"""A pool of near-optimal paths, to choose from by another measure than length.
 
-This module refuses to know what the choice is made by, and time: the number of searches is bounded.
+The number of searches is bounded, not their time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from workers.ordering.local_search import nearest_neighbour
 from workers.ordering.path import Alternative, Matrix, canonical, path_length
 from workers.ordering.perturbation import iterated_local_search
 
-_LONGER = 1.02  # times the shortest: what still counts as near-optimal
+_LONGER = 1.02  # times the shortest: the longest near-optimal path
 _SEARCHES = 4  # per wanted path, at most
 
 
@@ -21,18 +21,18 @@ def near_optimal_paths(
 ) -> tuple[Alternative, ...]:
     """Other paths than the best one, at most 1.02 times as long.
 
-    What the solver met on its way, and where that is too few, local search from the nearest neighbour's paths of drawn
-    channels, with no kicks, n / 2 and n in turn: few channels have few good paths, and many kicks lead to the same one.
+    Those that the solver met, and if they are too few, results of local search from nearest-neighbour paths of random
+    start channels, with 0, n / 2 and n kicks in turn: many kicks lead to the same path.
 
     Args:
         distances: Symmetric distances, n x n.
         best: The shortest path known, a permutation of 0..n-1.
         met: Other permutations, of any length.
-        count: Paths wanted, at least 0.
-        seed: Draws starts and kicks.
+        count: Number of paths, at least 0.
+        seed: Seed of starts and kicks.
 
     Returns:
-        At most ``count`` paths, by rising length; fewer where 4 x ``count`` searches find no more.
+        At most ``count`` paths, by ascending length; fewer where 4 x ``count`` searches find no more.
     """
     n, most = len(distances), _LONGER * path_length(distances, best)
     lengths: dict[tuple[int, ...], float] = {}

@@ -1,7 +1,4 @@
-"""Orders that nobody optimised for length: what the shortest path is compared with.
-
-This module refuses to know how good they are.
-"""
+"""Reference orders, not optimised for length, which the shortest path is compared with."""
 
 from __future__ import annotations
 
@@ -19,12 +16,12 @@ Reference = Callable[[Sequence[Tensor], Matrix, int], "Int[np.ndarray, ' n']"]
 
 
 def identity(slices: Sequence[Float[Tensor, "n ..."]], distances: Matrix, seed: int) -> Int[np.ndarray, " n"]:
-    """The order the channels came in."""
+    """The original order of the channels."""
     return np.arange(len(distances))
 
 
 def random(slices: Sequence[Float[Tensor, "n ..."]], distances: Matrix, seed: int) -> Int[np.ndarray, " n"]:
-    """An order drawn from the seed."""
+    """A random order."""
     return np.random.default_rng(seed).permutation(len(distances))
 
 
@@ -38,8 +35,8 @@ def spectral(slices: Sequence[Float[Tensor, "n ..."]], distances: Matrix, seed: 
     """Channels by their entries in the Fiedler vector of the graph of their similarities (Atkins et al. 1998).
 
     Similarity is a Gaussian of the distance whose width is the median distance; the graph is complete, so that its
-    Laplacian has the eigenvalue 0 once. Equal entries (up to rounding) go by index. Where all channels are alike, they
-    stay as they are.
+    Laplacian has the eigenvalue 0 once. Equal entries (up to rounding) go by index. Equal channels keep their
+    order.
     """
     n = len(distances)
     between = distances[np.triu_indices(n, 1)]

@@ -1,7 +1,7 @@
 """OR-Tools' routing solver: guided local search from a given path.
 
 The path is one vehicle's route from a virtual city at distance 0. The distances are registered as a matrix, so that the
-search never calls back into Python. This module refuses to know time: it stops after a number of solutions.
+search never calls back into Python. It stops after a number of solutions, not after a time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def guided_local_search(distances: Matrix, start: Sequence[int], *, solution_lim
         solution_limit: Solutions, better and worse, after which the search stops; each costs about n^2.
 
     Returns:
-        The shorter of ``start`` and what was found: a permutation of 0..n-1.
+        The shorter of ``start`` and the path found: a permutation of 0..n-1.
     """
     n = len(distances)
     manager = pywrapcp.RoutingIndexManager(n + 1, 1, n)

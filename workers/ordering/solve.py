@@ -1,7 +1,7 @@
-"""The channel-ordering TSP: a portfolio that ends with the best of its members and a proven bound.
+"""Solves the channel-ordering TSP by a portfolio of solvers, with a proven bound.
 
 Local search finds paths, OR-Tools' routing solver finds another, CP-SAT recombines them and, where few edges are left,
-proves the best one shortest. This module refuses to know what a channel is, and time.
+proves the best one optimal. Pure, and limited by work rather than time.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _ENUMERATED = 3  # channels up to which all paths are tried
 
 
 def solve_path(distances: Matrix, *, seed: int, limits: SolverLimits = EFFORTS["standard"], pool: int = 1) -> Ordering:
-    """Order n channels so that neighbours are alike: the shortest open path.
+    """Order n channels so that neighbours are similar: the shortest open path.
 
     The same arguments give the same order on any machine with the same versions of NumPy and OR-Tools: every limit
     counts work, and there is one solver thread.
 
     Args:
         distances: Symmetric distances between channels, n x n, finite, >= 0; need not be a metric.
-        seed: Draws starts and kicks, and seeds the solver.
-        limits: How much work; see :mod:`jobs.spec.effort`.
+        seed: Seed of starts, kicks and the solvers.
+        limits: Limits of work; see :mod:`jobs.spec.effort`.
         pool: Paths to keep, the best one and others that are nearly as short, at least 1; see
             :mod:`workers.ordering.pool`.
 
     Returns:
         The best path found, never longer than the identity, in its canonical direction, with a proven bound; others
-        where a pool was asked for. The best one does not depend on the pool.
+        if ``pool`` is above 1. The best one does not depend on the pool.
 
     Raises:
         ValueError: Not such a matrix.

@@ -1,21 +1,21 @@
-"""Least squares on images without labels: what pruning did to a network's layers, measured, chosen by and repaired.
+"""Pruning and repair by least squares on calibration images, without labels.
 
-    comparison = Comparison(dense, channel_map, images, generator=generator)
-    kept, refits = reconstruct(smaller, comparison, channel_map, widths, METHODS["lasso"])
-    refits = repair(smaller, comparison, selection(channel_map, kept))
+    reference = DenseReference(dense, channel_map, images, generator=generator)
+    kept, refits = reconstruct(smaller, reference, channel_map, widths, METHODS["lasso"])
+    refits = repair(smaller, reference, selection(channel_map, kept))
 
-Refuses to know how many channels should go (`allocation`) and where images come from.
+The number of channels that stay is up to `allocation`.
 """
 
 from workers.reconstruction.layerwise import METHODS, Kept, LayerwiseMethod, Refitter, own_shares, reconstruct
 from workers.reconstruction.refit import Refit
 from workers.reconstruction.repair import repair
-from workers.reconstruction.samples import Comparison, Restriction, Sums, selection
+from workers.reconstruction.samples import DenseReference, Restriction, Sums, selection
 from workers.reconstruction.sites import Site, find_sites
 
 __all__ = [
     "METHODS",
-    "Comparison",
+    "DenseReference",
     "Kept",
     "LayerwiseMethod",
     "Refit",

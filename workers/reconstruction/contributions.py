@@ -1,8 +1,8 @@
-"""What the units of a group give to the outputs of a layer that reads them.
+"""Contributions of a group's units to the outputs of a layer that reads them.
 
 The contribution of a unit at a row is the layer's output there with all other inputs at zero: a vector over the layer's
-outputs, behind its norm. Choices of channels need only the products of contributions with one another and with the
-error, and these follow from sums over rows. Refuses to know which units should stay.
+outputs, after its norm. Channel selection needs only the products of contributions with one another and with the error,
+and these follow from sums over rows.
 """
 
 from collections.abc import Sequence
@@ -26,35 +26,35 @@ class Contributions:
     """Sums over rows and outputs, in double precision.
 
     Attributes:
-        products: Of the contributions of every two units.
-        errors: Of the contribution of every unit with the error, the dense output less that of the smaller network.
+        products: Scalar products of the contributions of every two units.
+        errors: Scalar products of every unit's contribution with the error: dense output less the smaller network's.
     """
 
     products: Float[Tensor, "units units"]
     errors: Float[Tensor, " units"]
 
     def __add__(self, other: "Contributions") -> "Contributions":
-        """Of the same units to the outputs of both layers."""
+        """Contributions of the same units to the outputs of both layers."""
         return Contributions(products=self.products + other.products, errors=self.errors + other.errors)
 
     def __truediv__(self, energy: float) -> "Contributions":
-        """The same for outputs of another scale; by an energy of zero nothing is divided."""
+        """Contributions relative to an energy; unchanged if it is zero."""
         return Contributions(products=self.products / (energy or 1.0), errors=self.errors / (energy or 1.0))
 
 
 def reads(channel_map: ChannelMap, site: Site) -> list[int]:
-    """The groups, ascending, whose units a layer sums over; none for convolutions in groups, which pass them on."""
+    """The groups, ascending, whose units a layer sums over; none for convolutions in groups."""
     layouts = channel_map.tensors.get(site.weight, ())
     return layouts[1].present() if layouts and layouts[1].role == "input" else []
 
 
 def units_of_features(channel_map: ChannelMap, site: Site, groups: Sequence[int]) -> Int64[Tensor, " features"]:
-    """The unit behind every feature of a layer; units of several groups are counted on from one to the next.
+    """The unit of every input feature of a layer; units of several groups are numbered consecutively.
 
     Args:
-        channel_map: Of the network as it is.
-        site: Which layer.
-        groups: Whose units are meant; features of others have `NO_UNIT`.
+        channel_map: Channel groups of the present network.
+        site: The layer.
+        groups: Groups whose units are numbered; features of others have `NO_UNIT`.
     """
     shape = channel_map.shapes[site.weight]
     units = np.full(shape[1], NO_UNIT, dtype=np.int64)
@@ -70,17 +70,17 @@ def units_of_features(channel_map: ChannelMap, site: Site, groups: Sequence[int]
 def contributions(
     smaller: nn.Module, site: Site, sums: Sums, units: Int64[Tensor, " features"], count: int
 ) -> Contributions:
-    """What units give to the outputs of a layer.
+    """The contributions of units to the outputs of a layer.
 
-    With G the sums and W the weights behind the norm, the products are sums of the entries of G * (W W^T), feature by
+    With G the sums and W the weights after the norm, the products are sums of the entries of G * (W W^T), feature by
     feature, over the features of both units; the errors are those of W * C.
 
     Args:
         smaller: The network.
-        site: Which layer; no convolution in groups.
-        sums: What it sees and lacks now.
-        units: The unit behind every feature.
-        count: How many units there are.
+        site: The layer; no convolution in groups.
+        sums: Its present sums.
+        units: The unit of every feature.
+        count: Number of units.
     """
     weight = effective_weight(smaller, site)
     target = units.to(weight.device).where(units.to(weight.device) != NO_UNIT, count)  # a last one for all others

@@ -1,8 +1,7 @@
-"""Channels by regression (He et al. 2017, arXiv:1707.06168): a factor per channel, and a price on the sum of them.
+"""LASSO channel selection (He et al. 2017, arXiv:1707.06168): a factor per channel, and an l1 penalty on the factors.
 
-minimise 1/2 |y - sum_c b_c x_c|^2 + price * sum_c |b_c|, with x_c the contribution of channel c and y the output to be
-reached; the price rises until no more factors than wanted are left (section 3.2, equation 2). Knows contributions;
-knows no network.
+minimise 1/2 |y - sum_c b_c x_c|^2 + price * sum_c |b_c|, with x_c the contribution of channel c and y the target
+output; the price rises until only as many factors as wanted are left (section 3.2, equation 2).
 """
 
 import numpy as np
@@ -21,12 +20,12 @@ def surviving(found: Contributions, width: int) -> Int64[Tensor, " width"]:
     """The units that stay, ascending: those whose factors survive the highest price at which enough do.
 
     The price is found by bisection, always starting from a sparser solution, so that of two equal units one survives.
-    Where several factors vanish at one price the largest stay; where no price leaves enough of them, all that are not
-    zero without one and then the first.
+    Where several factors vanish at one price the largest stay; where no price leaves enough of them, those that are
+    nonzero at price 0 and then the first.
 
     Args:
         found: Contributions to the present output, and with the error; the target is the sum of the two.
-        width: How many stay.
+        width: Number of units that stay.
     """
     products = found.products.cpu().numpy()
     moments = products.sum(1) + found.errors.cpu().numpy()
@@ -60,7 +59,7 @@ def lasso(
         products: K.
         moments: m.
         price: At least 0.
-        start: Where the descent begins.
+        start: Initial factors.
     """
     factors = start.copy()
     slopes = moments - products @ factors
@@ -68,7 +67,7 @@ def lasso(
         moved = 0.0
         for unit, curvature in enumerate(products.diagonal()):
             if curvature <= 0:
-                factors[unit] = 0.0  # gives nothing to any output
+                factors[unit] = 0.0  # contributes to no output
                 continue
             pull = slopes[unit] + curvature * factors[unit]
             changed = np.sign(pull) * max(0.0, abs(pull) - price) / curvature

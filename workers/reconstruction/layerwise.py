@@ -1,8 +1,7 @@
-"""Pruning by reconstruction: channels chosen by what the next layers lose, and these layers refitted, one by one.
+"""Pruning by reconstruction: channels are chosen by the error in the next layers, which are then refitted.
 
-Goes through the layers in order of execution. Before a layer is refitted, the groups that it reads are cut; every
-choice and every refit sees the network as those before have left it. Knows neither how many channels should go nor
-which data the images are from.
+Layers are processed in order of execution. Before a layer is refitted, the groups that it reads are pruned; every
+choice and every refit starts from the network as the earlier ones left it.
 """
 
 import logging
@@ -22,7 +21,7 @@ from workers.integral.slices import relative_slices
 from workers.reconstruction.contributions import Contributions, contributions, reads, units_of_features
 from workers.reconstruction.lasso import surviving
 from workers.reconstruction.refit import RIDGE, Refit, refit_weights, rescale_units
-from workers.reconstruction.samples import Comparison, Sums, selection
+from workers.reconstruction.samples import DenseReference, Sums, selection
 from workers.reconstruction.sites import Site
 from workers.reconstruction.thinet import least_contribution, least_squares_factors
 
@@ -39,21 +38,21 @@ class Refitter(Protocol):
         """Refit one layer.
 
         Args:
-            smaller: The network as it is.
+            smaller: The present network.
             channel_map: Its channel groups.
-            site: Which layer.
-            sums: What it sees and lacks now.
+            site: The layer.
+            sums: Its present sums.
             ridge: See `ridge_regression`.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerwiseMethod:
-    """A way to prune by reconstruction.
+    """A method of pruning by reconstruction.
 
     Attributes:
         choose: From contributions and a width to the units that stay, ascending.
-        refit: What happens to a layer after the groups that it reads were cut.
+        refit: Refits a layer after the groups that it reads were pruned.
     """
 
     choose: Callable[[Contributions, int], Int64[Tensor, " width"]]
@@ -62,83 +61,83 @@ class LayerwiseMethod:
 
 def reconstruct(
     smaller: nn.Module,
-    comparison: Comparison,
+    reference: DenseReference,
     channel_map: ChannelMap,
     widths: Mapping[str, int],
     method: LayerwiseMethod,
     *,
     ridge: float = RIDGE,
 ) -> tuple[Kept, list[Refit]]:
-    """Cut the groups of a network and refit the layers that read them. In place.
+    """Prune the groups of a network and refit the layers that read them. In place.
 
-    A group with several readers, such as the channels of a residual stream, is cut before the first of them, by the
-    contributions to all of them together, each reader's as a part of its squared outputs. A group without a reader that
-    can be refitted, such as the queries of attention, keeps the units that own the largest parts of its tensors.
+    A group with several readers, such as the channels of a residual stream, is pruned before the first of them, by the
+    contributions to all of them together, each reader's relative to its squared outputs. A group without a reader that
+    can be refitted, such as the queries of attention, keeps the units with the largest shares of its tensors' squares.
 
     Args:
         smaller: A copy of the dense network, on the device of the images.
-        comparison: The dense network's outputs.
+        reference: The dense network's outputs.
         channel_map: Its channel groups.
-        widths: Group name -> how many units stay; groups that are not named stay whole.
-        method: How units are chosen and layers refitted.
+        widths: Group name -> number of units that stay; groups that are not named stay whole.
+        method: Chooses units and refits layers.
         ridge: See `ridge_regression`.
 
     Returns:
-        The units that stay in every group, and what each refit did, in order of execution.
+        The units that stay in every group, and the result of each refit, in order of execution.
     """
-    sites = comparison.sites
-    work = _Work(smaller, comparison, channel_map, widths)
-    seen = {group for site in sites for group in reads(channel_map, site)}
+    sites = reference.sites
+    state = _Reconstruction(smaller, reference, channel_map, widths)
+    read = {group for site in sites for group in reads(channel_map, site)}
     shares = own_shares(smaller.state_dict(), channel_map)
     for index, group in enumerate(channel_map.groups):
-        if index not in seen and work.waits(index):
+        if index not in read and state.is_pending(index):
             order = shares[group.name].argsort(descending=True, stable=True)
-            work.cut(index, order[: work.width(index)].sort().values)
+            state.cut(index, order[: state.width(index)].sort().values)
     refits = []
     for site in sites:
         for index in reads(channel_map, site):
-            if work.waits(index):
+            if state.is_pending(index):
                 readers = [each for each in sites if index in reads(channel_map, each)]
-                work.cut(index, method.choose(work.contributions(index, readers), work.width(index)))
-        sums = work.sums([site])[site]
-        refits.append(method.refit(smaller, work.channel_map, site, sums, ridge))
+                state.cut(index, method.choose(state.contributions(index, readers), state.width(index)))
+        sums = state.sums([site])[site]
+        refits.append(method.refit(smaller, state.channel_map, site, sums, ridge))
         _log.info("%s: squared error %.3g, then %.3g", site.layer, refits[-1].before, refits[-1].after)
-    return work.kept, refits
+    return state.kept, refits
 
 
 def own_shares(state: Mapping[str, Tensor], channel_map: ChannelMap) -> dict[str, Float[Tensor, " _"]]:
-    """Group name -> for each unit its parts of the squares of the group's tensors, summed."""
+    """Group name -> for each unit its shares of the squares of the group's tensors, summed."""
     return {
         group.name: relative_slices(state, channel_map, index).square().sum(1)
         for index, group in enumerate(channel_map.groups)
     }
 
 
-class _Work:
-    """A network that becomes smaller group by group."""
+class _Reconstruction:
+    """A network that is pruned group by group."""
 
     def __init__(
-        self, smaller: nn.Module, comparison: Comparison, channel_map: ChannelMap, widths: Mapping[str, int]
+        self, smaller: nn.Module, reference: DenseReference, channel_map: ChannelMap, widths: Mapping[str, int]
     ) -> None:
-        self._smaller, self._comparison, self._dense_map, self._widths = smaller, comparison, channel_map, widths
+        self._smaller, self._reference, self._dense_map, self._widths = smaller, reference, channel_map, widths
         self.channel_map = channel_map
         self.kept: Kept = {name: torch.arange(width) for name, width in channel_map.widths().items()}
 
     def width(self, index: int) -> int:
-        """How many units of a group stay."""
+        """Number of units of a group that stay."""
         group = self._dense_map.groups[index]
         return self._widths.get(group.name, group.width)
 
-    def waits(self, index: int) -> bool:
-        """Whether a group has still to be cut."""
+    def is_pending(self, index: int) -> bool:
+        """Whether a group has still to be pruned."""
         return self.width(index) < self.channel_map.groups[index].width
 
     def sums(self, sites: list[Site]) -> dict[Site, Sums]:
-        """What layers see and lack now."""
-        return self._comparison.sums(self._smaller, sites, selection(self._dense_map, self.kept))
+        """The present sums of layers."""
+        return self._reference.sums(self._smaller, sites, selection(self._dense_map, self.kept))
 
     def contributions(self, index: int, readers: list[Site]) -> Contributions:
-        """Of a group's units to all layers that read it."""
+        """Contributions of a group's units to all layers that read it."""
         count = self.channel_map.groups[index].width
         return reduce(
             add,
@@ -162,7 +161,7 @@ def _by_weights(smaller: nn.Module, channel_map: ChannelMap, site: Site, sums: S
 
 
 def _by_factors(smaller: nn.Module, channel_map: ChannelMap, site: Site, sums: Sums, ridge: float) -> Refit:
-    """One factor for each unit that the layer reads; a layer that reads none stays as it is."""
+    """One factor for each unit that the layer reads; a layer that reads none is not changed."""
     groups = reads(channel_map, site)
     units = units_of_features(channel_map, site, groups)
     count = sum(channel_map.groups[index].width for index in groups)

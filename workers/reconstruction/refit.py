@@ -1,7 +1,7 @@
-"""Least squares of one layer: the change of its weights that brings its outputs nearest to the dense network's.
+"""Least-squares refit of one layer: the change of its weights that brings its outputs nearest to the dense network's.
 
-Ridge regression towards the weights as they are, so that directions which the images say nothing about stay as they
-are, and a refit is never worse on its own rows than no refit. Knows sums over rows; knows no images.
+Ridge regression towards the present weights, so that directions which the images do not determine are unchanged, and a
+refit is never worse on its own rows than no refit. Needs only sums over rows.
 """
 
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from workers.reconstruction.samples import Sums
 from workers.reconstruction.sites import Site
 
 RIDGE = 0.1
-"""Of all refits, as a part of the mean squared input: docs/decisions/0012-reconstruction.md."""
+"""Ridge of all refits, as a fraction of the mean squared input: docs/decisions/0012-reconstruction.md."""
 
 _LIVE = 1e-3
-"""A channel is left alone whose norm scales it by less than this part of the largest scale: to move its output, its
-weights would have to grow as much, and a norm that is estimated anew would undo that."""
+"""A channel is not refitted if its norm scales it by less than this fraction of the largest scale: its weights would
+have to grow accordingly, and recalibration of the norm would undo that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refit:
-    """What a refit did on the rows that it was made from.
+    """The result of a refit, on its own rows.
 
     Attributes:
         layer: Dotted path of the layer.
         before: Sum of the squared errors over that of the squared dense outputs.
-        after: The same afterwards; never more.
+        after: The same after the refit; never more.
     """
 
     layer: str
@@ -42,10 +42,10 @@ def refit_weights(smaller: nn.Module, site: Site, sums: Sums, *, ridge: float) -
 
     Args:
         smaller: The network.
-        site: Which layer.
-        sums: What it sees and lacks now.
-        ridge: As for `ridge_regression`; what is solved for is the change of the weights times the norm's scale. The
-            change of a bias costs nothing.
+        site: The layer.
+        sums: Its present sums.
+        ridge: As for `ridge_regression`; the unknown is the change of the weights times the norm's scale. The change
+            of a bias is not penalised.
     """
     weight, bias = smaller.get_parameter(site.weight), _bias(smaller, site)
     features = sums.gram.shape[1] - 1
@@ -54,15 +54,15 @@ def refit_weights(smaller: nn.Module, site: Site, sums: Sums, *, ridge: float) -
     change[:, :known] = ridge_regression(sums.gram[:, :known, :known], sums.moments[:, :known], ridge, features)
     scale = norm_scale(smaller, site).view(len(change), 1, -1)
     change = change.masked_fill(scale.abs() < _LIVE * scale.abs().max(), 0)
-    gained = _gained(sums, change)
-    if gained > 0:
+    decrease = _error_decrease(sums, change)
+    if decrease > 0:
         before_norm = change / torch.where(scale == 0, 1, scale)
         with torch.no_grad():
             weight.add_(before_norm[:, :features].mT.reshape(weight.shape).to(weight))
             if bias is not None:
                 shifts = before_norm if bias == f"{site.layer}.bias" else change
                 smaller.get_parameter(bias).add_(shifts[:, features].flatten().to(weight))
-    return _refit(site, sums, gained)
+    return _refit(site, sums, decrease)
 
 
 def rescale_units(
@@ -72,20 +72,20 @@ def rescale_units(
 
     Args:
         smaller: The network.
-        site: Which layer; no convolution in groups.
-        sums: What it sees and lacks now.
-        units: The unit behind every feature; negative where there is none.
+        site: The layer; no convolution in groups.
+        sums: Its present sums.
+        units: The unit of every feature; negative where there is none.
         factors: One for each unit.
     """
     weight = smaller.get_parameter(site.weight)
     by_feature = torch.cat([factors, factors.new_ones(1)])[units.to(factors.device)]  # the last one serves -1
     change = torch.zeros_like(sums.moments)
     change[0, :-1] = effective_weight(smaller, site) * (by_feature - 1)[:, None]
-    gained = _gained(sums, change)
-    if gained > 0:
+    decrease = _error_decrease(sums, change)
+    if decrease > 0:
         with torch.no_grad():
             weight.mul_(by_feature.view(1, *weight.shape[1:]).to(weight))
-    return _refit(site, sums, gained)
+    return _refit(site, sums, decrease)
 
 
 def ridge_regression(
@@ -100,7 +100,7 @@ def ridge_regression(
         gram: G.
         moments: C.
         ridge: r; above 0.
-        features: P is 1 on the diagonal for the first so many unknowns, which cost something; the others are free.
+        features: Number of penalised unknowns: P is 1 on the diagonal for these first ones, 0 for the others.
     """
     diagonal = gram.diagonal(dim1=1, dim2=2)
     cost = torch.full_like(diagonal, torch.finfo(gram.dtype).tiny)  # for an input that is always 0
@@ -110,34 +110,34 @@ def ridge_regression(
 
 
 def effective_weight(smaller: nn.Module, site: Site) -> Float[Tensor, "features outputs"]:
-    """The weights of a layer that is no grouped convolution, times the scale of its norm, in double precision."""
+    """The weights of a layer, not a grouped convolution, times the scale of its norm, in double precision."""
     weight = smaller.get_parameter(site.weight).detach().double().flatten(1)
     return (norm_scale(smaller, site)[:, None] * weight).mT
 
 
 def norm_scale(smaller: nn.Module, site: Site) -> Float[Tensor, " channels"]:
-    """What a site's norm multiplies the outputs of its layer by, in double precision; 1 without a norm."""
+    """The scale of a site's norm, in double precision; 1 without a norm."""
     weight = smaller.get_parameter(site.weight)
     if site.norm is None:
         return torch.ones(len(weight), dtype=torch.float64, device=weight.device)
     norm = smaller.get_submodule(site.norm)
-    assert isinstance(norm, _BatchNorm), site.norm  # as `find_sites` has seen
+    assert isinstance(norm, _BatchNorm), site.norm  # checked by `find_sites`
     scale = (norm.get_buffer("running_var").double() + norm.eps).rsqrt()
     return scale * norm.weight.detach().double() if norm.affine else scale
 
 
 def _bias(smaller: nn.Module, site: Site) -> str | None:
-    """The parameter that can shift the outputs: of the layer, else of its norm."""
+    """The bias of the layer, or else of its norm."""
     known = dict(smaller.named_parameters())
     names = [f"{module}.bias" for module in (site.layer, site.norm) if module is not None]
     return next((name for name in names if name in known), None)
 
 
-def _gained(sums: Sums, change: Float[Tensor, "blocks features outputs"]) -> float:
-    """How much less the squared error is after a change of the effective weights."""
+def _error_decrease(sums: Sums, change: Float[Tensor, "blocks features outputs"]) -> float:
+    """Decrease of the squared error by a change of the effective weights."""
     return float((change * (2 * sums.moments - sums.gram @ change)).sum())
 
 
-def _refit(site: Site, sums: Sums, gained: float) -> Refit:
+def _refit(site: Site, sums: Sums, decrease: float) -> Refit:
     before, energy = float(sums.errors.sum()), sums.energy or 1.0
-    return Refit(layer=site.layer, before=before / energy, after=max(0.0, before - max(0.0, gained)) / energy)
+    return Refit(layer=site.layer, before=before / energy, after=max(0.0, before - max(0.0, decrease)) / energy)

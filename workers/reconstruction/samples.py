@@ -1,8 +1,7 @@
-"""What the layers of a smaller network see, and how far their outputs are from those of the dense one.
+"""Sums over the inputs of a smaller network's layers, and over the errors of their outputs against the dense network.
 
-Both networks run on the same images and are compared at output positions drawn at random. No inputs are kept: sums of
-their products, in double precision, are all that a refit and a choice of channels need. Knows networks and sites;
-refuses to know what the sums are for.
+Both networks run on the same images and are compared at random output positions. No inputs are kept: sums of their
+products, in double precision, suffice for a refit and for channel selection.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +19,7 @@ from workers.reconstruction.sites import Site, find_sites
 from workers.reconstruction.windows import count_rows, inputs_at, outputs_at
 
 Restriction: TypeAlias = Mapping[str, Float[Tensor, "_m _n"]]
-"""Group name -> how the m channels of the smaller network follow from the n of the dense one; others are the same."""
+"""Group name -> matrix from the n channels of the dense network to the m of the smaller one; others are equal."""
 
 POSITIONS = 16
 """Output positions per image, on average. He et al. 2017 take 10, of ten times as many images (section 4)."""
@@ -38,7 +37,7 @@ def selection(channel_map: ChannelMap, kept: Mapping[str, Int64[Tensor, " _"]]) 
 class Sums:
     """Sums over the sampled rows of one layer, in double precision.
 
-    With x the inputs of a row and a 1 behind them, and e the error there: the dense output less that of the smaller
+    With x the inputs of a row and a 1 appended, and e the error there: the dense output less that of the smaller
     network, where the site compares them. A grouped convolution has a block per group, all others have one.
 
     Attributes:
@@ -71,8 +70,8 @@ class _Drawn:
     outputs: Float[Tensor, "rows channels"]
 
 
-class Comparison:
-    """A dense network's outputs on images, beside which smaller networks are held.
+class DenseReference:
+    """A dense network's outputs on images, which smaller networks are compared with.
 
     The dense network runs once. Its outputs at the drawn rows stay in memory, on the device: 4 bytes for each image,
     position and channel of the network.
@@ -81,7 +80,7 @@ class Comparison:
         dense: In evaluation mode, on the device of the images.
         channel_map: Its channel groups.
         images: Batches of images without labels, on the device; at least one.
-        positions: Output positions per image that are compared, on average; at most all that there are.
+        positions: Number of output positions per image that are compared, on average; at most all.
         generator: Draws the positions.
         poll: Called before every batch.
 
@@ -105,17 +104,17 @@ class Comparison:
 
     @torch.inference_mode()
     def sums(self, smaller: nn.Module, sites: Sequence[Site], restriction: Restriction) -> dict[Site, Sums]:
-        """What the layers of some sites see and lack, in one pass of the smaller network over the images.
+        """The sums of some sites, in one pass of the smaller network over the images.
 
         Args:
             smaller: The dense network with fewer channels, in evaluation mode on the device of the images.
             sites: Some of `sites`; at least one.
-            restriction: How the smaller network's channels follow from those of the dense one.
+            restriction: Maps the dense network's channels to those of the smaller one.
         """
         found: dict[Site, Sums] = {}
         for images, drawn in zip(self._images, self._drawn, strict=True):
             self._poll()
-            inputs, outputs = _seen(smaller, images, {site: drawn[site].rows for site in sites})
+            inputs, outputs = _inputs_and_outputs(smaller, images, {site: drawn[site].rows for site in sites})
             for site in sites:
                 targets = self._restricted(drawn[site].outputs, site, restriction)
                 batch = _sums(inputs[site], targets, outputs[site])
@@ -127,12 +126,12 @@ class Comparison:
         drawn: dict[Site, _Drawn] = {}
 
         def observe(site: Site) -> _Observe:
-            def see(args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
+            def hook(args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
                 order = torch.randperm(count_rows(result, site.axis), generator=generator)
                 rows = order[: positions * len(images)].to(result.device)
                 drawn[site] = _Drawn(rows=rows, outputs=outputs_at(result, site.axis, rows))
 
-            return see
+            return hook
 
         self._poll()
         _watch(dense, images, [(site.compared, observe(site)) for site in self.sites])
@@ -141,7 +140,7 @@ class Comparison:
     def _restricted(
         self, outputs: Float[Tensor, "rows channels"], site: Site, restriction: Restriction
     ) -> Float[Tensor, "rows _fewer"]:
-        """The smaller network's channels of the dense network's outputs."""
+        """The dense network's outputs, restricted to the smaller network's channels."""
         if site.weight not in self._channel_map.tensors:
             return outputs
         layout = self._channel_map.tensors[site.weight][0]
@@ -153,24 +152,24 @@ class Comparison:
         return outputs
 
 
-def _seen(
+def _inputs_and_outputs(
     smaller: nn.Module, images: Tensor, rows: Mapping[Site, Int64[Tensor, " _"]]
 ) -> tuple[dict[Site, Float[Tensor, "_rows _blocks _features"]], dict[Site, Float[Tensor, "_rows _channels"]]]:
-    """Inputs of the layers and outputs where they are compared, at the rows of every site."""
+    """Inputs of the layers, and their compared outputs, at the rows of every site."""
     inputs: dict[Site, Tensor] = {}
     outputs: dict[Site, Tensor] = {}
 
     def enter(site: Site) -> _Observe:
-        def see(args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
+        def hook(args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
             inputs[site] = inputs_at(site.function, args, kwargs, rows[site])
 
-        return see
+        return hook
 
     def leave(site: Site) -> _Observe:
-        def see(args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
+        def hook(args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
             outputs[site] = outputs_at(result, site.axis, rows[site])
 
-        return see
+        return hook
 
     visits = [(site.call, enter(site)) for site in rows] + [(site.compared, leave(site)) for site in rows]
     _watch(smaller, images, visits)
@@ -193,12 +192,12 @@ def _sums(
     )
 
 
-class _SeenAllError(Exception):
-    """The rest of the forward pass is of no interest."""
+class _StopForwardError(Exception):
+    """Ends a forward pass early."""
 
 
 def _watch(module: nn.Module, images: Tensor, observers: Sequence[tuple[int, _Observe]]) -> None:
-    """Runs a network until the last of the observers has seen the call of its number."""
+    """Runs a network until the call of the last observer."""
     last = max(number for number, _ in observers)
 
     def visit(number: int) -> Visit:
@@ -207,10 +206,10 @@ def _watch(module: nn.Module, images: Tensor, observers: Sequence[tuple[int, _Ob
                 if wanted == number:
                     observe(args, kwargs, result)
             if number == last:
-                raise _SeenAllError
+                raise _StopForwardError
             return result
 
         return at
 
-    with suppress(_SeenAllError), visiting({number: visit(number) for number, _ in observers}):
+    with suppress(_StopForwardError), visiting({number: visit(number) for number, _ in observers}):
         module(images)

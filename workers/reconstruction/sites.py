@@ -1,9 +1,8 @@
 """The layers of a network that least squares can refit, and where in a forward pass their outputs are compared.
 
-The output of a layer is compared behind the batch norm that follows it directly, and behind the sum with a shortcut
-that follows that: there a correction of the weights can also make up for an error that came over the shortcut (He et
-al. 2017, section 3.3). In evaluation mode a batch norm is a scale and a shift, so that outputs stay linear in the
-weights. Refuses to know data and what is done with a layer.
+The output of a layer is compared after the batch norm that directly follows it, and after the sum with a shortcut that
+follows: there a correction of the weights can also correct an error of the shortcut (He et al. 2017, section 3.3). In
+evaluation mode a batch norm is a scale and a shift, so that outputs stay linear in the weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from workers.observations.calls import RecordedCall, follower, record
 _LAYERS = frozenset({"conv2d", "linear"})
 
 LARGEST = 8192
-"""Inputs of one output. Products of every two of them take half a gigabyte; a layer with more stays as it is."""
+"""Maximum number of inputs per output: their products take half a gigabyte; a larger layer is not refitted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +26,9 @@ class Site:
 
     Attributes:
         layer: Its dotted path.
-        function: What it calls: `conv2d` or `linear`.
+        function: The function that it calls: `conv2d` or `linear`.
         call: Number of that call.
-        compared: Number of the call whose result shows its outputs.
+        compared: Number of the call whose result is compared.
         norm: Dotted path of the batch norm between the two, if there is one.
     """
 
@@ -54,12 +53,12 @@ def find_sites(module: nn.Module, image: Float[Tensor, "1 c h w"]) -> list[Site]
     """The sites of a network, in order of execution.
 
     Left out are layers that run more than once or share their weight, those in three or in one dimension, transposed
-    convolutions, weights that no layer of torch multiplies by, such as those inside of multi-head attention, and layers
-    with more than `LARGEST` inputs.
+    convolutions, weights outside of convolutions and linear layers, such as those inside of multi-head attention, and
+    layers with more than `LARGEST` inputs.
 
     Args:
         module: In evaluation mode; runs once.
-        image: An image for it to run on.
+        image: An input image.
     """
     calls = record(module, image)
     owners = {id(tensor): name for name, tensor in module.state_dict(keep_vars=True).items()}
@@ -91,7 +90,7 @@ def _compared(
     owners: Mapping[int, str],
     uses: Mapping[int, list[int]],
 ) -> tuple[str | None, int]:
-    """The norm behind a call, if there is one, and the call whose result is compared."""
+    """The norm after a call, if there is one, and the call whose result is compared."""
     norm, last = None, number
     reader = follower(calls, last)
     if reader is not None and calls[reader].name == "batch_norm":
@@ -107,7 +106,7 @@ def _compared(
 def _norm(
     module: nn.Module, call: RecordedCall, owners: Mapping[int, str], uses: Mapping[int, list[int]]
 ) -> str | None:
-    """The plain batch norm that made a call and no other one."""
+    """The plain batch norm of a call, if it makes no other one."""
     for tensor in call.inputs & owners.keys():
         name, _, own = owners[tensor].rpartition(".")
         if own == "running_mean" and len(uses[tensor]) == 1 and isinstance(module.get_submodule(name), _BatchNorm):

@@ -1,7 +1,6 @@
-"""What a layer sees where: the inputs behind some of its outputs, as rows.
+"""The inputs of a layer at some output positions, as rows.
 
-A row is one output position of one image: all that the layer multiplies by its weight there. Knows the arguments of
-two functions of torch; knows no network and no data.
+A row is one output position of one image: the inputs that the layer multiplies by its weight there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ _LINEAR = ("input", "weight", "bias")
 
 
 def count_rows(outputs: Tensor, axis: int) -> int:
-    """How many rows a result has: its entries per channel."""
+    """Number of rows of a result: its entries per channel."""
     return outputs.numel() // outputs.shape[axis]
 
 
@@ -24,9 +23,9 @@ def outputs_at(outputs: Tensor, axis: int, rows: Int64[Tensor, " n"]) -> Float[T
     """The channels of a result at some rows.
 
     Args:
-        outputs: Of a layer, or of what follows it.
+        outputs: Outputs of a layer, or of an operator that follows it.
         axis: 1 for feature maps, -1 for vectors.
-        rows: Numbers of rows, image by image and in each position by position.
+        rows: Indices of rows, image by image and in each position by position.
     """
     if axis == -1:
         return outputs.flatten(0, -2)[rows]
@@ -37,12 +36,12 @@ def outputs_at(outputs: Tensor, axis: int, rows: Int64[Tensor, " n"]) -> Float[T
 def inputs_at(
     function: str, args: Sequence[Any], kwargs: Mapping[str, Any], rows: Int64[Tensor, " n"]
 ) -> Float[Tensor, "n blocks features"]:
-    """What a call multiplies by its weight at some rows; the features in the order of the weight's axes.
+    """The inputs that a call multiplies by its weight at some rows; features in the order of the weight's axes.
 
     Args:
         function: `conv2d` or `linear`.
-        args: Of the call.
-        kwargs: Of the call.
+        args: Arguments of the call.
+        kwargs: Keyword arguments of the call.
         rows: As for `outputs_at`.
 
     Returns:
@@ -56,14 +55,14 @@ def inputs_at(
     given |= {**dict(zip(_CONVOLUTION, args, strict=False)), **kwargs}
     height, width = given["weight"].shape[2:]
     stride, dilation = _pair(given["stride"]), _pair(given["dilation"])
-    seen = pad(given["input"], _margins(given["padding"], (height, width), dilation))
+    padded = pad(given["input"], _margins(given["padding"], (height, width), dilation))
     for side, size in enumerate((height, width)):
-        seen = seen.unfold(2 + side, (size - 1) * dilation[side] + 1, stride[side])
-    seen = seen[..., :: dilation[0], :: dilation[1]]  # images, channels, positions (2), window (2); a view
-    across = seen.shape[3]
-    positions = seen.shape[2] * across
+        padded = padded.unfold(2 + side, (size - 1) * dilation[side] + 1, stride[side])
+    padded = padded[..., :: dilation[0], :: dilation[1]]  # images, channels, positions (2), window (2); a view
+    columns = padded.shape[3]
+    positions = padded.shape[2] * columns
     image, position = rows // positions, rows % positions
-    windows: Tensor = seen[image, :, position // across, position % across]
+    windows: Tensor = padded[image, :, position // columns, position % columns]
     return windows.reshape(len(rows), given["groups"], -1)
 
 

@@ -1,9 +1,9 @@
-"""Networks that become sparse: what a training does to bring units, blocks or single weights to zero, and keeps there.
+"""Sparse training: regularisers that bring units, blocks or single weights to zero, and masks that keep them there.
 
     regulariser = make_regulariser(SlimmingSpec(kind="slimming", strength=1e-4), model, input_shape)
     train(model, data, recipe, regulariser=regulariser, ...)
 
-Which of the small ones are removed is decided elsewhere (`criteria` and `allocation`). To add a regulariser, write its
+Which of them are removed is up to `criteria` and `allocation`. To add a regulariser, write its
 file and a case in `making`.
 """
 

@@ -1,7 +1,4 @@
-"""The residual branches of a network, read off its channel map: what a block computes besides its shortcut.
-
-Knows maps alone; refuses to know what is done to a branch.
-"""
+"""The residual branches of a network, from its channel map: what a block computes besides its shortcut."""
 
 from dataclasses import dataclass
 
@@ -10,11 +7,11 @@ from workers.channels import ChannelMap
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResidualBranch:
-    """What is added to a shortcut.
+    """A branch whose output is added to a shortcut.
 
     Attributes:
         end: Dotted path of the layer whose output is added.
-        inner: Indices of the groups that live in the branch alone, from its end to its beginning.
+        inner: Indices of the groups inside the branch, from its end to its beginning.
     """
 
     end: str
@@ -49,7 +46,7 @@ def _readers(channel_map: ChannelMap) -> list[set[str]]:
 
 
 def _inner(channel_map: ChannelMap, readers: list[set[str]], layer: str) -> list[int]:
-    """The groups that are made for this layer alone, and for those that make them."""
+    """The groups that only this layer reads, and those that only their producers read."""
     read = [index for index, each in enumerate(readers) if layer in each]
     if len(read) != 1 or readers[read[0]] != {layer}:
         return []

@@ -1,7 +1,6 @@
 """Group lasso over the units of channel groups (Wen et al. 2016, arXiv:1608.03665, section 3).
 
-Knows units and their norms; refuses to know which of them are removed afterwards (the criterion `unit-norm` scores by
-the norm that is penalised here).
+The criterion `unit-norm` scores by the norm that is penalised here.
 """
 
 import torch
@@ -15,15 +14,15 @@ from workers.training.regulariser import Regulariser
 class GroupLasso(Regulariser):
     """Penalises strength x norm of the unit, summed over all units, by proximal steps.
 
-    A unit is everything that it owns in the parameters of its group: the weights that make it and those that read it,
+    A unit has all its entries in the parameters of its group: the weights that produce it and those that read it,
     biases and norms. After every step with learning rate eta, unit w becomes max(0, 1 - eta strength / |w|) w, so that
-    units come to exact zero. A weight belongs to the unit that it makes and to the one that it reads; the groups take
-    their steps one after the other, in order of execution.
+    units come to exact zero. A weight belongs to the unit that it produces and to the one that it reads; the groups
+    take their steps one after the other, in order of execution.
 
     Args:
-        model: On the device where it trains.
+        model: The model, on the device where it trains.
         channel_map: Its channel groups.
-        strength: Of the penalty, above 0.
+        strength: Weight of the penalty, above 0.
     """
 
     def __init__(self, model: nn.Module, channel_map: ChannelMap, *, strength: float) -> None:

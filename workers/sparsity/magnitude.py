@@ -1,7 +1,4 @@
-"""Unstructured pruning: single weights go, the smallest first (Han et al. 2015, arXiv:1506.02626).
-
-Knows tensors by name and magnitudes; refuses to know training and how a network with zeros is kept.
-"""
+"""Unstructured magnitude pruning: masks of the smallest single weights (Han et al. 2015, arXiv:1506.02626)."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -17,14 +14,14 @@ Scope = Literal["global", "layer"]
 
 
 def prunable_weights(model: nn.Module, *, linear: bool = False) -> list[str]:
-    """The weights that may go: those of convolutions, the first one too (Liu et al. 2019, arXiv:1810.05270).
+    """The weights that may be removed: those of convolutions, the first one too (Liu et al. 2019, arXiv:1810.05270).
 
-    Biases, norms and all else stay; linear layers, the classifier among them, unless they are asked for. Shared weights
-    have one name.
+    Everything else stays; linear layers, the classifier among them, unless `linear` is set. Shared weights have one
+    name.
 
     Args:
         model: The network.
-        linear: Whether those of linear layers may go, too.
+        linear: Whether those of linear layers may be removed, too.
     """
     kinds = (_ConvNd, nn.Linear) if linear else (_ConvNd,)
     weights = {id(module.weight) for module in model.modules() if isinstance(module, kinds)}
@@ -34,23 +31,23 @@ def prunable_weights(model: nn.Module, *, linear: bool = False) -> list[str]:
 def magnitude_masks(
     weights: Mapping[str, Float[Tensor, "*_shape"]], *, removed: int, scope: Scope, present: Masks | None = None
 ) -> dict[str, Bool[Tensor, "*_shape"]]:
-    """Masks that leave out the smallest weights.
+    """Masks that remove the smallest weights.
 
     The largest weight of every tensor stays, so that no layer is empty. Of equal weights the first ones go.
 
     Args:
         weights: The tensors that may lose weights, at least one.
-        removed: How many weights are gone in the end, at least 0.
+        removed: Number of weights removed in total, at least 0.
         scope: `global`: the smallest of all; `layer`: the same fraction of every tensor, rounded so that the sum is
-            right as far as every tensor can give.
-        present: Masks of what is left from before; what is gone there goes first. Default: all is there.
+            `removed` as far as possible.
+        present: Masks of earlier rounds; weights removed there are removed first. Default: none.
 
     Raises:
-        ValueError: More should go than can.
+        ValueError: More weights than possible should be removed.
     """
     total, most = sum(map(Tensor.numel, weights.values())), sum(each.numel() - 1 for each in weights.values())
     if not 0 <= removed <= most:
-        raise ValueError(f"{removed} of {total} weights should go; 0..{most} can")
+        raise ValueError(f"{removed} of {total} weights should be removed; 0..{most} can be")
     magnitudes = {name: _magnitudes(each, (present or {}).get(name)) for name, each in weights.items()}
     if scope == "global":
         return _cut(magnitudes, removed)
@@ -65,7 +62,7 @@ def magnitude_masks(
 
 
 def _magnitudes(weight: Tensor, present: Tensor | None) -> Tensor:
-    """Absolute values as one row; -1 where there is no weight any more, infinite for the one that stays."""
+    """Absolute values; -1 for removed weights, infinite for the largest, which stays."""
     row = weight.detach().abs().flatten().double()
     if present is not None:
         row = row.masked_fill(~present.flatten(), -1)
@@ -74,7 +71,7 @@ def _magnitudes(weight: Tensor, present: Tensor | None) -> Tensor:
 
 
 def _cut(magnitudes: Mapping[str, Tensor], removed: int) -> dict[str, Tensor]:
-    """The masks without the so many smallest of all tensors together."""
+    """Masks without the `removed` smallest weights of all tensors together."""
     row = torch.cat([each.flatten() for each in magnitudes.values()])
     kept = torch.ones(len(row), dtype=torch.bool)
     kept[row.argsort(stable=True)[:removed]] = False
@@ -83,13 +80,13 @@ def _cut(magnitudes: Mapping[str, Tensor], removed: int) -> dict[str, Tensor]:
 
 
 def removed_after(round_number: int, rounds: int, *, removed: int, total: int) -> int:
-    """How many weights are gone after a round, if every round takes the same share of what is left.
+    """Number of weights removed after a round, if every round removes the same fraction of the rest.
 
     Args:
         round_number: From 1.
-        rounds: How many there are.
-        removed: How many weights are gone after the last one.
-        total: How many there were.
+        rounds: Number of rounds.
+        removed: Number of weights removed after the last one.
+        total: Number of weights in the beginning.
     """
     left: float = (1 - removed / total) ** (round_number / rounds)
     return round(total * (1 - left))

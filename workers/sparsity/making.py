@@ -1,4 +1,4 @@
-"""From the settings of a sparse training to the regulariser of a model, with the channel groups that it needs."""
+"""Makes the regulariser of a sparse training from its settings, with the channel groups that it needs."""
 
 from collections.abc import Sequence
 
@@ -20,13 +20,13 @@ def make_regulariser(
     """The regulariser of a model that is about to be trained.
 
     Args:
-        spec: What goes to zero, and how strongly.
+        spec: Settings of the regulariser.
         model: On the device where it trains; some regularisers change it, e.g. the scales that slimming starts from.
         input_shape: Shape of one sample without the batch.
-        compression: Of the point that the training is for, where the regulariser depends on it.
+        compression: Target compression, where the regulariser depends on it.
 
     Raises:
-        BadInputError: The network has nothing that it could act on.
+        BadInputError: The network has nothing that the regulariser could act on.
     """
     match spec:
         case SlimmingSpec():

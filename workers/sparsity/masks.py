@@ -1,7 +1,4 @@
-"""Masks over single weights: which of them a network has, and a training that leaves the others at zero.
-
-Knows tensors by name; refuses to know how the masks were chosen (`magnitude`) and where they are kept.
-"""
+"""Masks over single weights, and training that keeps masked weights at zero. `magnitude` chooses masks."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -14,18 +11,18 @@ from jobs.errors import BadInputError
 from workers.training.regulariser import Regulariser
 
 Masks: TypeAlias = Mapping[str, Bool[Tensor, "*_shape"]]
-"""Name of a parameter -> True where the weight is there, of the parameter's shape."""
+"""Name of a parameter -> True for weights that are kept, of the parameter's shape."""
 
 
 def masked(state: Mapping[str, Tensor], masks: Masks) -> dict[str, Tensor]:
-    """A state with exact zeros where the masks have no weight; all else is handed on as it is.
+    """A state with exact zeros for masked weights; everything else is unchanged.
 
     Args:
         state: A `state_dict`.
-        masks: For some of its tensors.
+        masks: Masks of some of its tensors.
 
     Raises:
-        BadInputError: A mask is of no tensor of the state, or of another shape.
+        BadInputError: A mask is of an unknown tensor, or of another shape.
     """
     for name, mask in masks.items():
         found = tuple(state[name].shape) if name in state else "no such tensor"
@@ -38,14 +35,14 @@ def masked(state: Mapping[str, Tensor], masks: Masks) -> dict[str, Tensor]:
 
 
 class KeepMasked(Regulariser):
-    """Trains only the weights that are there.
+    """Trains only the weights that are kept.
 
-    What is masked starts at zero and gets no gradient. So momentum and weight decay have nothing to act on, and it
-    stays exactly zero.
+    Masked weights start at zero and get no gradient. So momentum and weight decay do not change them, and they stay
+    exactly zero.
 
     Args:
-        model: On the device where it trains; what is masked is set to zero.
-        masks: For some of its parameters.
+        model: The model, on the device where it trains; masked weights are set to zero.
+        masks: Masks of some of its parameters.
 
     Raises:
         BadInputError: A mask does not fit.
@@ -60,7 +57,7 @@ class KeepMasked(Regulariser):
                 parameters[name].copy_(zeroed[name])
 
     def before_step(self) -> None:
-        """Take away the gradient of what is masked."""
+        """Zero the gradient of masked weights."""
         for parameter, absent in self._absent:
             if parameter.grad is not None:
                 parameter.grad.masked_fill_(absent, 0)

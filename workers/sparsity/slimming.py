@@ -1,7 +1,6 @@
 """Network Slimming: an l1 penalty on the scales of batch norms (Liu et al. 2017, arXiv:1708.06519, section 3).
 
-Knows batch norms and gradients; refuses to know channel groups and what becomes of the small scales (the criterion
-`batchnorm-scale` with one global threshold selects by them).
+The criterion `batchnorm-scale` with one global threshold selects channels by these scales.
 """
 
 from collections.abc import Sequence
@@ -14,17 +13,17 @@ from jobs.errors import BadInputError
 from workers.training.regulariser import Regulariser
 
 INITIAL_SCALE = 0.5
-"""Where the scales start in a training from scratch (section 4 of the paper)."""
+"""Initial scales of a training from scratch (section 4 of the paper)."""
 
 
 class Slimming(Regulariser):
     """Adds strength x sign(scale) to the gradient of every batch norm's scale: subgradient descent on the penalty.
 
-    The scales come near zero and do not stay at it. Pre-activation networks need nothing of their own.
+    The scales come near zero, but not to exact zero. Pre-activation networks need no special treatment.
 
     Args:
-        model: Its batch norms that have a trainable scale are meant, all alike.
-        strength: Of the penalty, above 0; 1e-4 for VGG and 1e-5 for DenseNet and ResNet in the paper.
+        model: All its batch norms with a trainable scale are penalised.
+        strength: Weight of the penalty, above 0; 1e-4 for VGG and 1e-5 for DenseNet and ResNet in the paper.
 
     Raises:
         BadInputError: There is no such batch norm.

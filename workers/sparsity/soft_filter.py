@@ -1,7 +1,4 @@
-"""Soft filter pruning: zeroed filters go on learning (He et al. 2018, arXiv:1808.06866, algorithm 1).
-
-Knows filters and how many units are to stay; refuses to know how that number is chosen.
-"""
+"""Soft filter pruning: zeroed filters keep training (He et al. 2018, arXiv:1808.06866, algorithm 1)."""
 
 from collections.abc import Mapping
 
@@ -16,13 +13,13 @@ from workers.training.regulariser import Regulariser
 class SoftFilterPruning(Regulariser):
     """Zeroes the filters of the units with the lowest l2 norms after each epoch; their norms and biases stay.
 
-    A filter is what produces a unit in all layers of its group. As the batch norm behind it keeps its scale, a zeroed
-    filter gets gradients and can come back. After the last epoch exactly the units that are to go have filters of zero.
+    A filter is what produces a unit in all layers of its group. As the batch norm after it keeps its scale, a zeroed
+    filter gets gradients and can recover. After the last epoch exactly the units to be removed have zero filters.
 
     Args:
-        model: On the device where it trains.
+        model: The model, on the device where it trains.
         channel_map: Its channel groups.
-        widths: Group name -> how many units keep their filters; groups that are not named keep all.
+        widths: Group name -> number of units that keep their filters; groups that are not named keep all.
     """
 
     def __init__(self, model: nn.Module, channel_map: ChannelMap, widths: Mapping[str, int]) -> None:

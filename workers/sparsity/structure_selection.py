@@ -1,8 +1,7 @@
 """Sparse Structure Selection: scales of structures, driven to zero (Huang and Wang 2018, arXiv:1707.01213, section 3).
 
 A structure is a unit of a channel group (a channel, or a whole group of a grouped convolution) or a residual block.
-Knows where scales stand in a network, how they move and how they are folded into the weights; refuses to know what is
-removed afterwards.
+This module places the scales, updates them and folds them into the weights.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,20 +28,20 @@ _Placed = tuple[dict[str, Tensor], dict[str, list[str]]]
 class StructureSelection(Regulariser):
     """An l1 penalty on scales, minimised by accelerated proximal gradient (section 3 of the paper).
 
-    The scale of a channel multiplies the weights that read it, so what it acts on is the channel behind norm and
-    activation. The scale of a block multiplies what the block adds to its shortcut. All are 1 to begin with. They are
-    no parameters of the model: the optimizer and its weight decay leave them alone.
+    The scale of a channel multiplies the weights that read it, so it acts on the channel after norm and activation. The
+    scale of a block multiplies the output of its residual branch. All are 1 initially. They are no parameters of the
+    model: the optimizer and its weight decay do not change them.
 
-    `after_training` folds the scales into the weights and zeroes everything that structures at zero own (of a block:
-    the channels inside it), which leaves the network's function as it is.
+    `after_training` folds the scales into the weights and zeroes all entries of structures at zero (of a block: those
+    of the channels inside it), which does not change the network's function.
 
     Args:
-        model: On the device where it trains; its weights are parametrised until `after_training`.
+        model: The model, on the device where it trains; its weights are parametrised until `after_training`.
         channel_map: Its channel groups.
-        structures: What has a scale.
+        structures: The structures that have a scale.
         norms: Layer -> the batch norm that alone reads it, where there is one (`channels.fold_batchnorm`).
-        strength: Of the penalty, above 0.
-        momentum: In [0, 1).
+        strength: Weight of the penalty, above 0.
+        momentum: Momentum of the scales, in [0, 1).
 
     Raises:
         BadInputError: The network has no such structure.
@@ -67,13 +66,13 @@ class StructureSelection(Regulariser):
 
     @torch.no_grad()
     def after_step(self, learning_rate: float) -> None:
-        """Move the scales."""
+        """Update the scales."""
         for name, scale in self.scales.items():
             velocity = self._velocities[name]
             moved = scale if scale.grad is None else scale - learning_rate * scale.grad
-            nearer = moved.sign() * (moved.abs() - learning_rate * self._strength).clamp_min(0)
-            velocity.mul_(self._momentum).add_(nearer - scale)
-            scale.copy_(nearer + self._momentum * velocity)
+            shrunk = moved.sign() * (moved.abs() - learning_rate * self._strength).clamp_min(0)
+            velocity.mul_(self._momentum).add_(shrunk - scale)
+            scale.copy_(shrunk + self._momentum * velocity)
             scale.grad = None
 
     def tensors(self) -> Mapping[str, Tensor]:
@@ -85,7 +84,7 @@ class StructureSelection(Regulariser):
 
     @torch.no_grad()
     def after_training(self) -> None:
-        """Make the model an ordinary one again."""
+        """Fold the scales into the weights."""
         for module in list(self._model.modules()):
             for name in list(getattr(module, "parametrizations", {})):
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
@@ -109,7 +108,7 @@ class StructureSelection(Regulariser):
         return scales, {name: [name] for name in scales}
 
     def _scale_blocks(self, norms: Mapping[str, str]) -> _Placed:
-        """A scale per block, on its last layer or on the norm behind that."""
+        """A scale per block, on its last layer or on the norm after that."""
         parameters = dict(self._model.named_parameters())
         scales: dict[str, Tensor] = {}
         emptied: dict[str, list[str]] = {}
@@ -125,7 +124,7 @@ class StructureSelection(Regulariser):
 
 
 class _Times(nn.Module):
-    """Multiplies a tensor by what a function gives."""
+    """Multiplies a tensor by the result of a function."""
 
     def __init__(self, factor: Callable[[], Tensor]) -> None:
         super().__init__()

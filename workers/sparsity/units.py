@@ -1,7 +1,4 @@
-"""The units of a channel group in the live parameters of a model: how large they are, and made smaller in place.
-
-Knows channel maps and tensors; refuses to know why units shrink.
-"""
+"""The units of a channel group in the live parameters of a model: their norms, and scaling in place."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +10,7 @@ from torch import Tensor, nn
 from workers.channels import AxisLayout, ChannelMap
 
 Chooser = Callable[[str, AxisLayout], bool]
-"""Whether an axis (its parameter's name, its layout) counts."""
+"""Whether to include an axis (its parameter's name, its layout)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +18,10 @@ class UnitSlice:
     """One axis of one parameter on which a group owns positions.
 
     Attributes:
-        name: Of the parameter.
-        parameter: Itself.
-        axis: Which axis.
-        units: The unit that owns each position; the group's width where it is another group's, or no one's.
+        name: Name of the parameter.
+        parameter: The parameter.
+        axis: The axis.
+        units: The unit that owns each position; the group's width for positions of other groups or of none.
     """
 
     name: str
@@ -35,12 +32,12 @@ class UnitSlice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupUnits:
-    """What the units of one group own.
+    """The entries of the units of one group.
 
     Attributes:
-        name: Of the group.
-        width: How many units.
-        slices: Where they are; one weight can be in two of them.
+        name: Name of the group.
+        width: Number of units.
+        slices: The axes that hold them; one weight can be in two of them.
     """
 
     name: str
@@ -58,13 +55,13 @@ class GroupUnits:
 
     @torch.no_grad()
     def scale(self, factors: Float[Tensor, " width"]) -> None:
-        """Multiply everything that a unit owns by its factor, in place; where one is 0, exact zeros are left."""
+        """Multiply all entries of a unit by its factor, in place; a factor of 0 gives exact zeros."""
         for each in self.slices:
             each.parameter.mul_(spread(factors, each))
 
 
 def spread(factors: Float[Tensor, " width"], where: UnitSlice) -> Float[Tensor, "*_shape"]:
-    """Factors of units as they multiply a parameter along its axis: 1 at positions of no unit. Differentiable."""
+    """Factors of units, shaped to multiply a parameter along its axis: 1 at positions of no unit. Differentiable."""
     per_position = torch.cat([factors, factors.new_ones(1)])[where.units]
     return per_position.reshape([-1, *[1] * (where.parameter.ndim - 1 - where.axis)])
 
@@ -72,12 +69,12 @@ def spread(factors: Float[Tensor, " width"], where: UnitSlice) -> Float[Tensor, 
 def find_units(
     model: nn.Module, channel_map: ChannelMap, counts: Chooser = lambda name, layout: True
 ) -> list[GroupUnits]:
-    """The units of all groups, in order; groups without an axis that counts are left out.
+    """The units of all groups, in order; groups without an included axis are left out.
 
     Args:
-        model: The network of the map, on the device where its units are looked at.
+        model: The network of the map, on its device.
         channel_map: Its channel groups.
-        counts: Which axes are meant; default: all, of weights, biases and norms.
+        counts: Which axes to include; default: all, of weights, biases and norms.
     """
     found: list[list[UnitSlice]] = [[] for _ in channel_map.groups]
     parameters = dict(model.named_parameters())

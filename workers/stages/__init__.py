@@ -9,12 +9,12 @@ from jobs.stages.table import StageKind
 from workers.stages._base import Context, Product
 
 AnyContext: TypeAlias = Context[StageParams]
-"""Of a stage whose kind does not matter."""
+"""The context of any stage."""
 
 __all__ = ["AnyContext", "Context", "Product", "stage_function"]
 
 
 def stage_function(stage: StageKind) -> Callable[[AnyContext], Product]:
-    """The function that runs a stage; its module is imported when it is first asked for."""
+    """The function that runs a stage; its module is imported on first use."""
     module = importlib.import_module(f"workers.stages.{stage.value}")
     return cast("Callable[[AnyContext], Product]", module.run)

@@ -1,4 +1,4 @@
-"""The widths of a task: its allocation, and what the artifacts that it names have for that to look at."""
+"""The widths of a task: runs its allocation, with inputs from the artifacts that the task names."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -42,15 +42,15 @@ def allocate_widths(
     """The widths at which a task's target is met.
 
     Args:
-        context: Of the task.
-        network: The network that is made smaller.
-        widths: How they are chosen.
-        how: What is done at these widths; says whether there are scores.
-        errors: What taking channels does to the weights; by default that of removing the lowest scores where there are
-            scores, else of merging neighbours.
+        context: Context of the task.
+        network: The network to be pruned.
+        widths: Target and allocation.
+        how: How channels are removed; says whether there are scores.
+        errors: Error of the weights as channels are removed; default: of removing the lowest scores if there are
+            scores, otherwise of merging neighbours.
 
     Raises:
-        BadInputError: The target is out of reach, or the allocation needs other things than the sweep says.
+        BadInputError: The target is out of reach, or the allocation has other needs than the sweep file says.
     """
     measure, cost = _cost(context, network, widths)
     scores = how.scores if isinstance(how, Removal) else None
@@ -67,7 +67,7 @@ def allocate_widths(
 
 
 def latency_of(context: Context[StageParams], network: StoredNetwork, profile: ArtifactKey) -> Cost:
-    """Seconds as a function of widths, by a profile."""
+    """Seconds as a function of widths, from a profile."""
     layers = context.artifacts.read_json(profile, PROFILE_FILE)["layers"]
     return latency_cost(network.channel_map, {name: LayerTime(**parts) for name, parts in layers.items()})
 
@@ -93,20 +93,20 @@ def _settings(widths: WidthParams) -> dict[str, Any]:
 
 
 def _cost(context: Context[StageParams], network: StoredNetwork, widths: WidthParams) -> tuple[str, Cost]:
-    """What the target is a fraction of: in words, and as a function of the widths."""
+    """The cost that the target is a fraction of: its name, and the cost as a function of the widths."""
     if widths.target == "parameters":
         return "parameters", ParameterCount(network.channel_map)
     if widths.target == "macs":
         return "multiply-accumulates", MacCount(network.channel_map)
     if widths.profile is None:
-        raise BadInputError("the target is latency, and no profile was planned")
+        raise BadInputError("the target is latency, but the task has no profile; plan the sweep again")
     return "latency", latency_of(context, network, widths.profile)
 
 
 def _evidence(
     context: Context[StageParams], network: StoredNetwork, widths: WidthParams, scores: ArtifactKey | None
 ) -> dict[str, Callable[[], Any]]:
-    """What there is to look at, read when it is asked for."""
+    """The inputs of the allocation, read lazily."""
     evidence: dict[str, Callable[[], Any]] = {
         "errors": lambda: merging_errors(network.state, network.channel_map),
     }

@@ -1,7 +1,7 @@
 """The one signature of all stages: a pure function of parameters and input artifacts.
 
-A stage gets its typed parameters, reads the artifacts that they name, draws randomness from generators that its seed
-gives, and returns files and measurements. It knows no store layout, no cluster and no clock.
+A stage gets its typed parameters, reads the artifacts that they name, draws randomness from generators seeded by
+its seed, and returns files and measurements. No store layout, no cluster, no clock.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,15 +23,15 @@ Params = TypeVar("Params", bound=StageParams, covariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context(Generic[Params]):
-    """What a stage is given.
+    """The inputs of a stage.
 
     Attributes:
         task: The task that runs.
         params: Its parameters.
-        artifacts: Where input artifacts are read; stages write none.
-        device: Where tensors go.
+        artifacts: Reader of input artifacts; stages write none.
+        device: Device of tensors.
         should_stop: Polled per batch; true when the task was asked to stop.
-        checkpoint: Where a long stage keeps how far it has come.
+        checkpoint: Keeps the progress of a long stage.
     """
 
     task: Task
@@ -42,15 +42,15 @@ class Context(Generic[Params]):
     checkpoint: Checkpoint
 
     def network(self, key: str) -> StoredNetwork:
-        """The network that a task left."""
+        """The network in the artifact of a task."""
         return StoredNetwork(self.artifacts, key)
 
     def generator(self, purpose: str, device: str | torch.device = "cpu") -> torch.Generator:
-        """A generator that the task's seed and the purpose give; two purposes draw independently.
+        """A generator seeded by the task's seed and the purpose; two purposes draw independently.
 
         Args:
             purpose: What is drawn, e.g. `batches`.
-            device: Where it draws.
+            device: Device of the generator.
         """
         seed = int(content_key([self.params.seed, purpose])[:15], 16)
         return torch.Generator(device=device).manual_seed(seed)
@@ -67,12 +67,12 @@ class Context(Generic[Params]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """What a stage gives back.
+    """The result of a stage.
 
     Attributes:
         files: Name -> content; tensors as safetensors, records as JSON.
         measurements: Small results, the same on every run.
-        timings: Small results that are not (seconds).
+        timings: Seconds, which differ between runs.
     """
 
     measurements: Mapping[str, Json]

@@ -1,4 +1,4 @@
-"""What every stage that makes a smaller network at given widths says of it."""
+"""The measurements of every stage that makes a smaller network at given widths."""
 
 from collections.abc import Mapping
 
@@ -21,19 +21,19 @@ def measure_smaller(
     allocation: Allocation,
     widths: WidthParams,
 ) -> dict[str, Json]:
-    """What is left of a network.
+    """The measurements of a smaller network.
 
-    That is the `compression` reached, as a fraction of the parameters, with a `note` where the target was not reached,
-    `params`, `macs`, `size_bytes`, the theoretical `speedup` (MACs of the whole network over those that are left),
+    The `compression` reached, as a fraction of the parameters, with a `note` where the target was not reached,
+    `params`, `macs`, `size_bytes`, the theoretical `speedup` (MACs of the whole network over those of the smaller one),
     `widths` and, as pairs in the order of the forward pass, `full_widths`; the fraction `reached` of another target
     than parameters, and the estimated `latency_s` where there is a profile.
 
     Args:
-        context: Of the task that made it.
+        context: Context of the task that made it.
         network: The whole network.
         smaller: Tensors of the smaller one.
         allocation: Its widths.
-        widths: How they were chosen.
+        widths: Target and allocation of the task.
 
     Raises:
         ValueError: The number of parameters is not the predicted one: the channel analysis was wrong.

@@ -1,4 +1,4 @@
-"""The check that every stage makes of tensors before it hands them on."""
+"""Checks tensors for NaN and infinity before a stage returns them."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,12 @@ from jobs.errors import BadNumericsError
 
 
 def check_finite(tensors: Mapping[str, Tensor], *, what: str, advice: str) -> None:
-    """Refuse tensors that are of no use.
+    """Refuse tensors that are not finite.
 
     Args:
-        tensors: By name.
-        what: They are, for the message: `scores of`.
-        advice: What to do about it.
+        tensors: Tensors by name.
+        what: What they are, for the message: `scores of`.
+        advice: What to do about it, for the message.
 
     Raises:
         BadNumericsError: One of them has NaN or infinity.

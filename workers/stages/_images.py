@@ -1,4 +1,4 @@
-"""The images that a stage looks at: the data set of its parameters, and a calibration set drawn from it."""
+"""The images of a stage: the data set of its parameters, and calibration images drawn from it."""
 
 import torch
 
@@ -9,7 +9,7 @@ from workers.stages._base import Context
 
 
 def read_data(context: Context[StageParams], data: DatasetParams) -> ImageData:
-    """A data set, from where the task says that it lies.
+    """A data set, from the task's data root.
 
     Raises:
         BadInputError: It cannot be read on this machine.
@@ -24,7 +24,7 @@ def read_data(context: Context[StageParams], data: DatasetParams) -> ImageData:
 
 
 def draw_images(context: Context[StageParams], images: CalibrationParams) -> Split:
-    """Images of the training split, as many as the parameters say, chosen by the task's seed."""
+    """Calibration images: a subset of the training split, drawn by the task's seed."""
     train = read_data(context, images.data).train
     if images.num_images is None:
         return train

@@ -1,7 +1,4 @@
-"""What every training of a stage has in common: the loop with the task's recipe, and what it measures and keeps.
-
-Knows no way in which a network starts.
-"""
+"""Shared by all stages that train: the training loop with the task's recipe, and its measurements."""
 
 import logging
 from collections.abc import Mapping
@@ -18,7 +15,7 @@ from workers.stages._base import Context
 from workers.training import Regulariser, Trained, train, training_macs
 
 COST = ("training_epochs", "training_macs")
-"""The measurements that add up along the way from the model's own weights to a point."""
+"""The training cost in measurements, summed over all tasks from the model's own weights to a point."""
 
 _log = logging.getLogger("orchard")
 
@@ -46,25 +43,25 @@ def learn(
 
 
 def epochs_measured(trained: Trained) -> dict[str, Json]:
-    """The `last` and the `best` epoch."""
+    """Measurements of the `last` and the `best` epoch."""
     epochs = {"last": trained.log.last, "best": trained.log.best}
     return {name: {"epoch": each.epoch, **each.numbers()} for name, each in epochs.items()}
 
 
 def spent(*measured: Mapping[str, Json]) -> dict[str, Json]:
-    """Of the measurements of artifacts those that say what was spent on training, summed; none where nothing was."""
+    """The training cost in the measurements of artifacts, summed; empty without training."""
     return {
         name: sum(number(each, name, 0) for each in measured) for name in COST if any(name in each for each in measured)
     }
 
 
 def spent_after(measured: Mapping[str, Json], recipe: Recipe, data: ImageData) -> dict[str, Json]:
-    """What was spent once a network is trained by a recipe: what was spent before, and this training.
+    """The training cost after a further training: the earlier cost plus that of this training.
 
     Args:
-        measured: Of the network: its `macs`, and what was spent on it.
-        recipe: Of this training.
-        data: Its training split is gone through.
+        measured: Measurements of the network: its `macs` and its training cost.
+        recipe: Recipe of this training.
+        data: The data set, of which the training split is used.
     """
     own = training_macs(count(measured, "macs"), len(data.train) * recipe.epochs_trained)
     return spent(measured, {"training_epochs": recipe.epochs_trained, "training_macs": own})

@@ -1,7 +1,4 @@
-"""What becomes of a pruned network by training: it goes on from its weights, or starts anew at its widths.
-
-Whatever made the network artifact, what counts is that it is one.
-"""
+"""Training of a pruned network: fine-tuning from its weights, or from scratch at its widths."""
 
 from collections.abc import Mapping
 
@@ -22,14 +19,14 @@ from workers.training import scratch_epochs
 
 
 def train_further(context: Context[TrainParams], procedure: FurtherTraining) -> Product:
-    """All weights of the network are trained on: fine-tuning, or a part of the dense network's schedule again."""
+    """Train all weights of the network further: fine-tuning, or a part of the dense network's schedule again."""
     network = context.network(procedure.network)
     module = network.module(context.device)
     return _trained(context, module, network.recipe, network.masks, procedure.recipe, network.measured)
 
 
 def train_from_scratch(context: Context[TrainParams], procedure: ScratchTraining) -> Product:
-    """A fresh network of the pruned one's widths is trained; nothing else of that one is looked at."""
+    """Train a freshly initialised network of the pruned one's widths; nothing else of that one is used."""
     pruned, dense = context.network(procedure.network), context.network(procedure.dense)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.generator("initial weights").initial_seed())
@@ -45,7 +42,7 @@ def train_from_scratch(context: Context[TrainParams], procedure: ScratchTraining
 
 
 def _on_budget(procedure: ScratchTraining, *, dense_macs: int, pruned_macs: int) -> Recipe:
-    """The recipe, as long as the budget allows."""
+    """The recipe, with as many epochs as the budget allows."""
     recipe, budget = procedure.recipe, procedure.budget
     if budget is None:
         return recipe
@@ -67,9 +64,9 @@ def _trained(
     recipe: Recipe,
     measured: Mapping[str, Json],
 ) -> Product:
-    """Train a module; the product carries on what was measured of the network, with what this training adds.
+    """Train a module; the product has the measurements of the network, plus those of this training.
 
-    Single weights that were removed stay away, whether the module has the network's weights or fresh ones.
+    Single weights that were removed stay zero, whether the module has the network's weights or fresh ones.
     """
     data = read_data(context, context.params.data)
     trained = learn(context, module, data, recipe, KeepMasked(module, masks) if masks else None)

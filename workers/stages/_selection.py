@@ -1,4 +1,4 @@
-"""A network without some of its channels, proved to be that. Refuses to know who chose them."""
+"""Removes channels from a network, and checks that the sliced network equals the masked one."""
 
 from collections.abc import Mapping
 
@@ -15,12 +15,12 @@ _TOLERANCE = 1e-6
 def selected(
     network: StoredNetwork, kept: Mapping[str, Int64[Tensor, " _"]], images: Float[Tensor, "n c h w"]
 ) -> dict[str, Tensor]:
-    """The tensors of the network that has these channels only.
+    """The tensors of the network with only these channels.
 
     Args:
         network: The whole network.
-        kept: Group name -> channels that stay, rising.
-        images: To compare the sliced with the masked network on; in double precision.
+        kept: Group name -> channels that stay, ascending.
+        images: Images to compare the sliced with the masked network, in double precision.
 
     Raises:
         ValueError: The two differ: the channel analysis was wrong.

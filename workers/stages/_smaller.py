@@ -1,4 +1,4 @@
-"""Smaller networks at given widths: channels removed, or functions resampled. Refuses to know who chose the widths."""
+"""Makes smaller networks at given widths, by removing channels or by resampling functions."""
 
 from collections.abc import Mapping
 
@@ -22,14 +22,14 @@ def remove(
     scores: Mapping[str, Float[Tensor, " _"]],
     widths: Mapping[str, int],
 ) -> dict[str, Tensor]:
-    """The tensors without the channels of the lowest scores."""
+    """The tensors without the channels with the lowest scores."""
     return select(state, channel_map, highest(scores, widths))
 
 
 def cells_at(
     state: Mapping[str, Tensor], channel_map: ChannelMap, widths: Mapping[str, int], partition: str
 ) -> dict[str, Tensor]:
-    """Group name -> widths of the cells of a partition into so many."""
+    """Group name -> cells of a partition, by their widths; `widths` has their number."""
     return choose_cells(state, channel_map, widths, PARTITIONS[partition])
 
 

@@ -9,9 +9,9 @@ from workers.stages._learning import epochs_measured, learn, spent_after
 
 
 def train_sparsely(context: Context[TrainParams], procedure: SparseTraining) -> Product:
-    """All weights of the network are trained with a regulariser.
+    """Train all weights of the network with a regulariser.
 
-    The weights of the best epoch are not kept: a regulariser has done its work after the last one.
+    The weights of the best epoch are not kept: sparsity is complete only after the last one.
     """
     network, data = context.network(procedure.network), read_data(context, context.params.data)
     module, recipe = network.module(context.device), network.recipe

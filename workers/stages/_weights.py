@@ -1,4 +1,4 @@
-"""Unstructured pruning: single weights of a network become zero, and masks say which are left."""
+"""Unstructured pruning: zeroes single weights of a network, and keeps masks of the rest."""
 
 from jobs.errors import BadInputError
 from jobs.stages.pruning import PruneParams, WeightPruning
@@ -12,15 +12,15 @@ from workers.stages._learning import spent
 def remove_weights(context: Context[PruneParams], procedure: WeightPruning) -> Product:
     """Zero the smallest weights of the network.
 
-    With a network to rewind to, the weights that are left get that one's values.
+    With a network to rewind to, the remaining weights get its values.
 
-    Measures the `compression` reached, `params` and `macs` of the weights that are left, the theoretical `speedup` if
-    no zero were multiplied, how many `weights` are left of each parameter that could lose some (where any went) and, as
-    pairs in the order of the forward pass, `full_weights`; `size_bytes` with zeros, `size_bytes_sparse` with a bit for
-    each weight that could go and no zeros, and what was spent on training.
+    Measures the `compression` reached, `params` and `macs` of the remaining weights, the theoretical `speedup` if no
+    zero were multiplied, the number of remaining `weights` of each prunable parameter (if any was pruned) and, as pairs
+    in the order of the forward pass, `full_weights`; `size_bytes` with zeros, `size_bytes_sparse` with a bit for each
+    prunable weight and no zeros, and the training cost.
 
     Raises:
-        BadInputError: The network has not so many weights that may go.
+        BadInputError: The network has fewer prunable weights.
     """
     network = context.network(procedure.network)
     recipe, state, module = network.recipe, network.state, network.module()
@@ -29,7 +29,7 @@ def remove_weights(context: Context[PruneParams], procedure: WeightPruning) -> P
     wanted, most = round(procedure.compression * parameters), total - len(weights)
     if wanted > most:
         raise BadInputError(
-            f"compression {procedure.compression:.0%}: of the network's {parameters} parameters {most} may go: "
+            f"compression {procedure.compression:.0%}: of the network's {parameters} parameters {most} can be removed: "
             f"ask for {most / parameters:.1%} at most" + ("" if procedure.linear else ", or set `linear: true`")
         )
     removed = removed_after(procedure.round, procedure.rounds, removed=wanted, total=total) if wanted else 0

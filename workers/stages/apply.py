@@ -1,4 +1,4 @@
-"""Stage `apply`: a protocol of the user's own, applied to a network that was made smaller."""
+"""Stage `apply`: applies a protocol of the user's own to a pruned network."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,11 +23,11 @@ from workers.training import training_macs
 def run(context: Context[ApplyParams]) -> Product:
     """Apply a protocol to a network.
 
-    Measures what the network's own task measured; where it trained, what was spent since the model's own weights.
+    Measures what the network's own task measured, and the training cost.
 
     Raises:
-        BadInputError: It needs other things than the sweep says, trained on images that it does not need, or left
-            tensors of other names, shapes or types.
+        BadInputError: It has other needs than the sweep file says, trained on images without declaring them, or
+            changed names, shapes or types of tensors.
         BadNumericsError: A tensor is not finite.
     """
     params, network = context.params, context.network(context.params.network)
@@ -44,7 +44,7 @@ def run(context: Context[ApplyParams]) -> Product:
         )
     if samples and params.data is None:
         raise BadInputError(f"{where}: says that it trained on {samples} images; add 'images' to its needs")
-    check_finite(state, what=f"{where}: what it left of", advice="look for what divides by zero or overflows in it")
+    check_finite(state, what=f"{where}: after it,", advice="look for a division by zero or an overflow in it")
     return Product(
         measurements={**network.measured, **_spent(context, network, samples)},
         files=network_files(network.recipe, masked(state, network.masks), network.masks),

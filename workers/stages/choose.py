@@ -1,4 +1,4 @@
-"""Stage `choose`: of the nearly shortest orders of every group, those that resampling to one size harms least."""
+"""Stage `choose`: chooses among near-optimal orders of every group those with the least resampling error."""
 
 import json
 import math
@@ -22,10 +22,10 @@ from workers.stages._images import draw_images
 
 
 def run(context: Context[ChooseParams]) -> Product:
-    """Reorder the channels of a permuted network that brings pools of orders.
+    """Reorder the channels of a permuted network with pools of orders.
 
-    Measures the error before and after the choice, and what `permute` measured, of the orders that were chosen; times
-    how long each group's order took.
+    Measures the error before and after the choice, and what `permute` measures, for the chosen orders; keeps the times
+    of the groups' orders.
 
     Raises:
         BadNumericsError: The error of the resampled network's output is not finite.
@@ -64,7 +64,7 @@ def _choice(context: Context[ChooseParams], network: StoredNetwork, module: nn.M
     if params.choice == "reconstruction":
         return choose_by_weights(state, channel_map, orders, widths, partition)
     if params.images is None:
-        raise BadInputError("choice: output compares outputs on images, and none were planned")
+        raise BadInputError("choice: output compares outputs on images, but the task has none; plan the sweep again")
     split = draw_images(context, params.images)
     [(images, _)] = batches(split, len(split), device=context.device)
     error = OutputError(
@@ -80,7 +80,7 @@ def _choice(context: Context[ChooseParams], network: StoredNetwork, module: nn.M
 
 
 def _certificate(shortest: OrderCertificate, pool: Parsed, choice: Choice) -> OrderCertificate:
-    """What `order` measured of the shortest order, put right for the one that was chosen."""
+    """The measurements of `order` for the shortest order, corrected for the chosen one."""
     length = pool["lengths"][choice.chosen[shortest.group]]
     if length == shortest.length:
         return shortest

@@ -1,4 +1,4 @@
-"""Stage `convert`: fold batch norm where it may be folded, and find the channel groups."""
+"""Stage `convert`: folds batch norms where possible, and finds the channel groups."""
 
 import json
 from dataclasses import replace
@@ -17,7 +17,7 @@ def run(context: Context[ConvertParams]) -> Product:
     """Analyse a network.
 
     Measures the channel groups (`groups`: name and width), what was refused and why (`refused`), the sizes of the
-    network and, where it was trained on the way here, what was spent.
+    network and, if it was trained further, the training cost.
     """
     network = context.network(context.params.network)
     module, recipe = network.module(), network.recipe

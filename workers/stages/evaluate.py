@@ -1,4 +1,4 @@
-"""Stage `evaluate`: whether a network may count, what it is worth and what it costs."""
+"""Stage `evaluate`: the gates, metrics and cost of a network."""
 
 from dataclasses import asdict
 
@@ -12,7 +12,7 @@ from jobs.stages.finishing import EvaluateParams
 from workers.artifacts import BEST_FILE, WEIGHTS_FILE
 from workers.gates import check_export, check_layers, check_reload
 from workers.gates.fresh import FILES
-from workers.measure import Scores, evaluate, measure_latency, peak_memory_bytes
+from workers.measure import Evaluation, evaluate, measure_latency, peak_memory_bytes
 from workers.network import StoredNetwork, rebuild
 from workers.objectives import Objective, find_objective
 from workers.stages._base import Context, Product
@@ -24,11 +24,11 @@ def run(context: Context[EvaluateParams]) -> Product:
     """Measure a network on one split of the data.
 
     Measures every metric of the objective by its name, and `loss`; the primary metric again as `NAME_best`, with the
-    weights of the epoch that was best on the validation split (the same value for a network that keeps no such
-    weights); `metrics`, which says of each metric what it is, the primary one first; `peak_memory_bytes` (of one
+    weights of the best epoch on the validation split (the same value for a network without such weights); `metrics`,
+    the description of each metric, the primary one first; `peak_memory_bytes` (of one
     image), the `digest` of its weights; what the network's own task measured: `compression`, `params`, `macs`,
-    `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`, `full_weights`; and what was spent on it:
-    `training_epochs`, `training_macs`. Times `latency_*_s` and `energy_j`, where asked and known.
+    `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`, `full_weights`; and its
+    training cost: `training_epochs`, `training_macs`. Times `latency_*_s` and `energy_j`, if requested and known.
 
     Raises:
         BadNetworkError: The network fails a gate.
@@ -37,11 +37,11 @@ def run(context: Context[EvaluateParams]) -> Product:
     module, files, recipe = network.module(context.device), network.manifest.files, network.recipe
     check_layers(module)
     objective = find_objective(context.params.objective.name)
-    scores = best = _scores(context, module, objective)
-    if measure.reload:  # not before its outputs are known to fit
+    evaluation = best = _evaluate(context, module, objective)
+    if measure.reload:  # only after its outputs were checked
         check_reload({name: network.read(name) for name in FILES})
     if network.has(BEST_FILE) and files[BEST_FILE].sha256 != files[WEIGHTS_FILE].sha256:
-        best = _scores(context, rebuild(recipe, load(network.read(BEST_FILE))), objective)
+        best = _evaluate(context, rebuild(recipe, load(network.read(BEST_FILE))), objective)
     timings = _time(context, network, module, measure.latency) if measure.latency else {}
     if measure.export:
         check_export(module.cpu(), torch.rand(2, *recipe.input_shape, generator=context.generator("images")))
@@ -50,10 +50,10 @@ def run(context: Context[EvaluateParams]) -> Product:
     return Product(
         measurements={
             "metrics": [asdict(metric) for metric in objective.metrics],
-            **scores.metrics,
+            **evaluation.metrics,
             objective.primary.best_name: best.metrics[objective.primary.name],
-            "loss": scores.loss,
-            "num_samples": scores.num_samples,
+            "loss": evaluation.loss,
+            "num_samples": evaluation.num_samples,
             "compression": compression,
             "compression_ratio": 1 / (1 - compression),
             "speedup": measured.get("speedup", 1.0),
@@ -69,7 +69,7 @@ def run(context: Context[EvaluateParams]) -> Product:
     )
 
 
-def _scores(context: Context[EvaluateParams], module: nn.Module, objective: Objective) -> Scores:
+def _evaluate(context: Context[EvaluateParams], module: nn.Module, objective: Objective) -> Evaluation:
     params, data = context.params, read_data(context, context.params.data)
     split = data.test if params.split == "test" else data.validation
     if params.num_images is not None:
@@ -85,14 +85,14 @@ def _scores(context: Context[EvaluateParams], module: nn.Module, objective: Obje
 
 
 def _time(
-    context: Context[EvaluateParams], network: StoredNetwork, module: nn.Module, asked: LatencySpec
+    context: Context[EvaluateParams], network: StoredNetwork, module: nn.Module, spec: LatencySpec
 ) -> dict[str, float]:
     latency = measure_latency(
         module,
         network.recipe.input_shape,
-        batch_size=asked.batch_size,
-        warmup=asked.warmup,
-        repeats=asked.repeats,
+        batch_size=spec.batch_size,
+        warmup=spec.warmup,
+        repeats=spec.repeats,
         device=context.device,
         should_stop=context.should_stop,
     )

@@ -13,7 +13,7 @@ from workers.stages._images import draw_images
 
 
 def run(context: Context[ObserveParams]) -> Product:
-    """Observe every unit of every group.
+    """Compute the observation's statistics for every unit of every group.
 
     Raises:
         BadNumericsError: A statistic is not finite.
@@ -30,7 +30,7 @@ def run(context: Context[ObserveParams]) -> Product:
         should_stop=context.should_stop,
     )
     observed = observation(network.module(context.device), network.channel_map, batches)
-    # A colon is in no statistic's name.
+    # No statistic has a colon in its name.
     tensors = {f"{statistic}:{name}": each for statistic, by in observed.items() for name, each in by.items()}
     check_finite(tensors, what="statistics", advice="look for NaN in the images and in the network's weights")
     return Product(
@@ -40,7 +40,7 @@ def run(context: Context[ObserveParams]) -> Product:
 
 
 def parse_observed(content: bytes) -> dict[str, Scores]:
-    """What an observation saw: statistic -> group name -> its value for each unit."""
+    """The statistics of an observation: statistic -> group name -> its value for each unit."""
     observed: dict[str, Scores] = {}
     for name, values in load(content).items():
         statistic, _, group = name.partition(":")

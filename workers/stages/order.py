@@ -1,4 +1,4 @@
-"""Stage `order`: orders of some groups' channels in which neighbours are alike."""
+"""Stage `order`: orders of some groups' channels in which neighbours are similar."""
 
 import json
 import time
@@ -21,10 +21,10 @@ def run(context: Context[OrderParams]) -> Product:
     """Order the channels of the groups that the parameters name.
 
     Measures for each group the total variation before and after, a proven lower bound, the gap between the two relative
-    to the length, and the solver's status; times how long each group took, by its name.
+    to the length, and the solver's status; times each group, by its name.
 
     Raises:
-        BadInputError: The network selects channels by number.
+        BadInputError: The network selects channels by index.
     """
     network, ordering = context.network(context.params.network), context.params.ordering
     channel_map, state = network.channel_map, network.state
@@ -71,6 +71,6 @@ def _check_interpolable(state: Mapping[str, Tensor], channel_map: ChannelMap) ->
     whole = [name for name in channel_map.tensors if not state[name].is_floating_point()]
     if whole:
         raise BadInputError(
-            f"{whole[0]}: channels are selected by number, and between numbers nothing can be interpolated; use the "
+            f"{whole[0]}: channels are selected by index, and indices cannot be interpolated; use the "
             "network without selections (`channel_selection: false`), or prune it by a criterion"
         )

@@ -1,4 +1,4 @@
-"""Stage `permute`: bring the channels of every group into the order that its `order` task found."""
+"""Stage `permute`: reorders the channels of every group by the result of its `order` task."""
 
 import json
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ _TOLERANCE = 1e-5
 
 
 def run(context: Context[PermuteParams]) -> Product:
-    """Reorder the channels; the function of the network stays.
+    """Reorder the channels; the function of the network does not change.
 
-    Takes the shortest order of every pool, and hands pools on where they were asked for. Measures the total variation
-    before and after, summed over the groups, and for each group what its `order` task measured; times how long each
-    group's order took.
+    Takes the shortest order of every pool, and keeps the pools if requested. Measures the total variation
+    before and after, summed over the groups, and for each group what its `order` task measured; keeps the times
+    of the groups' orders.
 
     Raises:
         ValueError: The output changed by more than 1e-5: the channel analysis was wrong.
@@ -61,7 +61,7 @@ def run(context: Context[PermuteParams]) -> Product:
 
 
 def _permuted(pools: Mapping[str, Parsed]) -> bytes:
-    """Pools whose orders speak of channels as they stand once the first order has been taken."""
+    """Pools with the channels renumbered by the first order."""
     places = {name: {channel: k for k, channel in enumerate(pool["orders"][0])} for name, pool in pools.items()}
     permuted = {
         name: {**pool, "orders": [[places[name][channel] for channel in order] for order in pool["orders"]]}

@@ -1,6 +1,6 @@
-"""Stage `profile`: how long the layers of a network take on the machine that runs it.
+"""Stage `profile`: measures the times of a network's layers on the present machine.
 
-Its artifact is one measurement on one machine, which everything in the sweep that asks for latency shares.
+Its artifact is one measurement on one machine, shared by everything in the sweep that uses latency.
 """
 
 import json
@@ -17,8 +17,8 @@ from workers.stages._base import Context, Product
 def run(context: Context[ProfileParams]) -> Product:
     """Measure the layers of a network.
 
-    Times the whole network (`network_s`). Measures nothing that is the same on every run: the times, the device and the
-    number of threads are in its file.
+    Times the whole network (`network_s`). The times, the device and the number of threads, which
+    differ between runs, are in its file.
     """
     network = context.network(context.params.network)
     found = time_layers(

@@ -1,4 +1,4 @@
-"""Stage `prune`: the smaller network itself, by removing channels or by resampling functions."""
+"""Stage `prune`: makes the smaller network, by removing channels or weights, or by resampling functions."""
 
 from typing import TypeAlias
 
@@ -22,7 +22,7 @@ from workers.stages._smaller import cells_at, highest, resample_to
 from workers.stages._weights import remove_weights
 
 _Made: TypeAlias = tuple[dict[str, Tensor], dict[str, bytes]]
-"""The tensors of the smaller network, and files beside them."""
+"""The tensors of the smaller network, and further files."""
 
 
 def run(context: Context[PruneParams]) -> Product:
@@ -44,9 +44,9 @@ def run(context: Context[PruneParams]) -> Product:
 
 
 def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) -> Product:
-    """Measures what `measure_smaller` says and, where the network was trained on the way here, what was spent.
+    """Measures what `measure_smaller` does and the training cost, if there is one.
 
-    Where channels were removed it keeps which ones were `kept`.
+    If channels were removed, the indices of those kept are a file.
     """
     network = context.network(procedure.network)
     allocation = allocate_widths(context, network, procedure.widths, how=procedure.how)
@@ -56,20 +56,20 @@ def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) ->
             state, kept = _remove(context, network, how, allocation, images)
         case Resampling() as how:
             state, kept = _resample(context, network, how, procedure.tuned, allocation, images), {}
-    behind = [network.measured]
+    trained = [network.measured]
     if procedure.tuned is not None:
-        behind.append(context.artifacts.manifest(procedure.tuned).measurements)
+        trained.append(context.artifacts.manifest(procedure.tuned).measurements)
     return Product(
         measurements={
             **measure_smaller(context, network, state, allocation, procedure.widths),
-            **spent(*behind),
+            **spent(*trained),
         },
         files={**network_files(network.recipe, state), **kept},
     )
 
 
 def _rewind(context: Context[PruneParams], procedure: ChannelRewinding) -> Product:
-    """Measures what the task measured that chose the channels."""
+    """Measures what the task that chose the channels measured."""
     earlier, pruned = context.network(procedure.network), context.network(procedure.pruned)
     kept = pruned.read(KEPT_FILE)
     state = select(earlier.state, context.network(procedure.channels).channel_map, load(kept))

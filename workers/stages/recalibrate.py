@@ -1,4 +1,4 @@
-"""Stage `recalibrate`: the statistics of a smaller network's batch norms, estimated anew."""
+"""Stage `recalibrate`: estimates the statistics of a pruned network's batch norms again."""
 
 from jobs.stages.finishing import RecalibrateParams
 from workers.network import network_files

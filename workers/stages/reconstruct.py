@@ -1,4 +1,4 @@
-"""Stage `reconstruct`: a smaller network by choosing channels and refitting the layers that read them, one by one."""
+"""Stage `reconstruct`: prunes by choosing channels and refitting the layers that read them, one by one."""
 
 import copy
 from dataclasses import asdict
@@ -13,10 +13,10 @@ from workers.network import network_files
 from workers.reconstruction import METHODS, own_shares, reconstruct
 from workers.stages._allocation import allocate_widths
 from workers.stages._base import Context, Product
-from workers.stages._comparison import REFIT, read_comparison
 from workers.stages._description import measure_smaller
 from workers.stages._finite import check_finite
 from workers.stages._learning import spent
+from workers.stages._reference import REFIT, read_reference
 from workers.stages._selection import selected
 
 
@@ -24,7 +24,7 @@ def run(context: Context[ReconstructParams]) -> Product:
     """Make the smaller network, as `prune` does, without labels.
 
     Measures what `prune` does, and `refits`: for every layer the squared error of its outputs before and after, as a
-    part of the dense network's squared outputs.
+    fraction of the dense network's squared outputs.
 
     Raises:
         ValueError: The sliced network's output, before anything is refitted, is not the masked one's, or the number of
@@ -40,8 +40,8 @@ def run(context: Context[ReconstructParams]) -> Product:
     allocation = allocate_widths(context, network, params.widths, errors=errors)
     dense = network.module(context.device)
     smaller = copy.deepcopy(dense)
-    comparison = read_comparison(context, dense, channel_map)
-    kept, refits = reconstruct(smaller, comparison, channel_map, allocation.widths, METHODS[params.how])
+    reference = read_reference(context, dense, channel_map)
+    kept, refits = reconstruct(smaller, reference, channel_map, allocation.widths, METHODS[params.how])
     images = torch.rand(2, *network.recipe.input_shape, generator=context.generator("proof"), dtype=torch.float64)
     selected(network, kept, images)
     state = {name: tensor.cpu() for name, tensor in smaller.state_dict().items()}

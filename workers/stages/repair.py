@@ -1,4 +1,4 @@
-"""Stage `repair`: every layer of a smaller network refitted to the dense one's outputs, without labels."""
+"""Stage `repair`: refits every layer of a pruned network to the dense one's outputs, without labels."""
 
 from dataclasses import asdict
 
@@ -9,12 +9,12 @@ from workers.artifacts import KEPT_FILE
 from workers.network import network_files
 from workers.reconstruction import repair, selection
 from workers.stages._base import Context, Product
-from workers.stages._comparison import REFIT, read_comparison
 from workers.stages._finite import check_finite
+from workers.stages._reference import REFIT, read_reference
 
 
 def run(context: Context[RepairParams]) -> Product:
-    """Repair a network of which channels were removed.
+    """Repair a network that lost channels.
 
     Measures what the network's own task measured, and `refits`, as `reconstruct` does.
 
@@ -23,8 +23,8 @@ def run(context: Context[RepairParams]) -> Product:
     """
     network, dense = context.network(context.params.network), context.network(context.params.dense)
     smaller, kept = network.module(context.device), network.read(KEPT_FILE)
-    comparison = read_comparison(context, dense.module(context.device), dense.channel_map)
-    refits = repair(smaller, comparison, selection(dense.channel_map, load(kept)))
+    reference = read_reference(context, dense.module(context.device), dense.channel_map)
+    refits = repair(smaller, reference, selection(dense.channel_map, load(kept)))
     state = smaller.state_dict()
     check_finite(state, what=REFIT, advice="look for NaN in the images and in the weights")
     return Product(

@@ -1,4 +1,4 @@
-"""Stage `score`: the importance of every channel to a criterion."""
+"""Stage `score`: channel importance by a criterion."""
 
 from safetensors.torch import save
 from torch import nn
@@ -16,8 +16,8 @@ def run(context: Context[ScoreParams]) -> Product:
     """Score every channel of every group.
 
     Raises:
-        BadInputError: The criterion reads another observation than the sweep says, or scores other units than those of
-            the network.
+        BadInputError: The criterion reads another observation than the sweep file says, or scores other units than
+            those of the network.
         BadNumericsError: A score is not finite.
     """
     params, network = context.params, context.network(context.params.network)

@@ -1,4 +1,4 @@
-"""Stage `sense`: how much the loss grows when one channel group alone is cut."""
+"""Stage `sense`: growth of the loss when a single channel group is pruned."""
 
 import copy
 import json
@@ -21,9 +21,9 @@ from workers.stages._smaller import cells_at, remove, resample_to
 
 
 def run(context: Context[SenseParams]) -> Product:
-    """Measure the loss with each group cut to each of some fractions of its width, all others whole.
+    """Measure the loss with each group pruned to some fractions of its width, all others whole.
 
-    Measures the `loss` of the whole network and how many smaller ones were measured.
+    Measures the `loss` of the whole network and the number of smaller `networks`.
     """
     params, network = context.params, context.network(context.params.network)
     module, full = network.module(context.device), network.channel_map.widths()

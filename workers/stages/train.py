@@ -1,6 +1,6 @@
-"""Stage `train`: a network with weights: learnt from the data, loaded from a checkpoint, or those it starts with.
+"""Stage `train`: a network with weights: trained on the data, loaded from a file, or initial ones.
 
-Given another network, that one is trained: as functions at all sizes at once, on from its weights, or from scratch.
+Given another network, that one is trained: as functions at all sizes at once, further, from scratch or sparsely.
 """
 
 import torch
@@ -27,11 +27,11 @@ from workers.stages._sparsifying import train_sparsely
 
 
 def run(context: Context[TrainParams]) -> Product:
-    """Build or read the network, give it weights, keep it.
+    """Build or read the network, and give it weights.
 
-    Measures `params`, `macs`, `size_bytes`; where it trained, the `last` and the `best` epoch; of a network that was
-    given what was spent since the model's own weights, `training_epochs` and `training_macs`, and for a pruned network
-    what its own task measured.
+    Measures `params`, `macs`, `size_bytes`; of a training, the `last` and the `best` epoch; for a given network the
+    training cost since the model's own weights, `training_epochs` and `training_macs`, and if it is pruned, what its
+    own task measured.
     """
     match context.params.procedure:
         case ModelWeights() as procedure:

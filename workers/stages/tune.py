@@ -1,4 +1,4 @@
-"""Stage `tune`: move the nodes of a partition so that the smaller network does better; the weights stay."""
+"""Stage `tune`: partition tuning: optimises the nodes of a partition; the functions do not change."""
 
 from safetensors.torch import save
 
@@ -18,7 +18,7 @@ from workers.training import training_macs
 def run(context: Context[TuneParams]) -> Product:
     """Tune the partition of every group at the widths that the target compression gives.
 
-    Measures the loss on the held-out images before and after, and what was spent: a step costs as one of training.
+    Measures the loss on the held-out images before and after, and the training cost: a step costs as one of training.
     """
     params, network = context.params, context.network(context.params.network)
     data, channel_map = read_data(context, params.data), network.channel_map

@@ -1,7 +1,4 @@
-"""How weights are learnt: recipes and the loop that follows them.
-
-Knows models and data; knows nothing of pruning, of tasks or of where a log is kept.
-"""
+"""Training: the loop, its state, schedules and regularisers. Independent of pruning, tasks and the store."""
 
 from workers.training.budget import scratch_epochs, training_macs
 from workers.training.log import EpochLog, Trained, TrainingLog

@@ -1,7 +1,4 @@
-"""What a training tells of itself, epoch by epoch.
-
-Knows no place to write to and no test split.
-"""
+"""The log of a training, epoch by epoch. No test split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +13,10 @@ class EpochLog:
     """One epoch.
 
     Attributes:
-        epoch: Of the schedule, from 1.
-        learning_rate: At the epoch's last step.
-        train_loss: Mean of the minimised loss over the epoch's samples, as the weights moved.
-        validation_loss: Mean loss after the epoch, without the settings of training.
+        epoch: Number of the epoch in the schedule, from 1.
+        learning_rate: Learning rate of the epoch's last step.
+        train_loss: Mean of the minimised loss over the epoch's samples, while the weights changed.
+        validation_loss: Mean loss after the epoch, without training settings such as label smoothing.
         validation: Name of a metric -> its value on the validation split after the epoch.
     """
 
@@ -30,7 +27,7 @@ class EpochLog:
     validation: Mapping[str, float]
 
     def numbers(self) -> dict[str, float]:
-        """All but which epoch it is, by name; a metric's name is `validation_` and its own."""
+        """All values but the epoch's number, by name; a metric's name has the prefix `validation_`."""
         return {
             "learning_rate": self.learning_rate,
             "train_loss": self.train_loss,
@@ -44,8 +41,8 @@ class TrainingLog:
     """All epochs of one training, at least one.
 
     Attributes:
-        epochs: In their order.
-        primary: The metric that they are judged by.
+        epochs: Epochs in order.
+        primary: The metric that selects the best epoch.
     """
 
     epochs: tuple[EpochLog, ...]
@@ -67,11 +64,11 @@ class TrainingLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """What a training gives besides the model, which has the last epoch's weights.
+    """The result of a training besides the model, which has the last epoch's weights.
 
     Attributes:
         log: Its epochs.
-        best: The state, as `state_dict` names it, that the model had after the best epoch.
+        best: The model's `state_dict` after the best epoch.
     """
 
     log: TrainingLog

@@ -1,7 +1,6 @@
-"""The training loop that every protocol shares: epochs of gradient steps, each judged on the validation split.
+"""The training loop that every protocol shares: epochs of gradient steps, each evaluated on the validation split.
 
-It knows no seed (a generator is handed in), no kind of problem (an objective is), and no place for checkpoints and the
-log; the test split is not read.
+The generator, the objective, the checkpoint and the log are parameters; the test split is not read.
 """
 
 import math
@@ -18,7 +17,7 @@ from workers.checkpoints import Checkpoint
 from workers.data.augment import augmentation
 from workers.data.images import ImageData, Split, batches
 from workers.factories import check_arguments
-from workers.measure.evaluation import Scores, evaluate
+from workers.measure.evaluation import Evaluation, evaluate
 from workers.models.modes import in_mode
 from workers.objectives import Objective
 from workers.training.log import EpochLog, Trained
@@ -42,30 +41,29 @@ def train(
     checkpoint: Checkpoint,
     regulariser: Regulariser | None = None,
 ) -> Trained:
-    """Train a network in place; its weights are the last epoch's. Those of the best epoch are given back.
+    """Train a network in place; its weights are the last epoch's. Those of the best epoch are returned.
 
-    The same generator state gives the same weights on a CPU with the same number of threads, also where the training
-    was lost on the way and goes on from its checkpoint.
+    The same generator state gives the same weights on a CPU with the same number of threads, also if the training was
+    interrupted and resumed from its checkpoint.
 
     Args:
         model: From images to outputs; moved to `device`, where it stays. Train/eval flags are restored.
         data: Its train and validation splits are read.
-        recipe: How.
-        objective: What for.
-        generator: On the CPU; order, augmentation and dropout come from it. The global one is left as it was.
+        recipe: The recipe.
+        objective: The objective.
+        generator: On the CPU; source of order, augmentation and dropout. The global generators are restored.
         device: Where to compute.
         should_stop: Asked before every batch.
         report: Called after each epoch with its number in the schedule, from 1, and learning_rate, train_loss,
             validation_loss and the objective's metrics as `validation_NAME`.
-        checkpoint: Continued from, if it has anything; offered every moment between two batches, and made before
-            stopping on request.
-        regulariser: What else happens to the model's weights; made for it, on `device`. Default: nothing.
+        checkpoint: Resumed from, if there is one; offered after every batch, and saved before stopping on request.
+        regulariser: Regulariser of this model, on `device`. Default: none.
 
     Raises:
         BadInputError: Nothing can be trained, the recipe does not suit the objective, or the outputs do not fit the
             data's targets.
         BadNumericsError: The loss became NaN or infinite.
-        CancelledError: `should_stop` said so; the weights are those of that moment.
+        CancelledError: `should_stop` returned true; the weights are those of the last step.
     """
     _check_recipe(recipe, objective)
     model.to(device)
@@ -82,8 +80,8 @@ def train(
                     state, data.train, objective, device=device, should_stop=should_stop, checkpoint=checkpoint
                 )
                 state.regulariser.after_epoch()
-                scores = evaluate(model, data.validation, objective, device=device, should_stop=should_stop)
-                log = _epoch_log(state, train_loss, scores)
+                evaluation = evaluate(model, data.validation, objective, device=device, should_stop=should_stop)
+                log = _epoch_log(state, train_loss, evaluation)
                 report(state.epoch, log.numbers())
                 state.finish_epoch(log)
         except CancelledError:
@@ -93,18 +91,18 @@ def train(
     return Trained(log=state.log, best=state.best)
 
 
-def _epoch_log(state: TrainingState, train_loss: float, scores: Scores) -> EpochLog:
+def _epoch_log(state: TrainingState, train_loss: float, evaluation: Evaluation) -> EpochLog:
     return EpochLog(
         epoch=state.epoch,
         learning_rate=state.learning_rate,
         train_loss=train_loss,
-        validation_loss=scores.loss,
-        validation=scores.metrics,
+        validation_loss=evaluation.loss,
+        validation=evaluation.metrics,
     )
 
 
 def _check_recipe(recipe: Recipe, objective: Objective) -> None:
-    """Raise BadInputError where a recipe asks for what the objective cannot take."""
+    """Raise BadInputError for settings of a recipe that the objective does not accept."""
     where = f"objective '{objective.name}'"
     check_arguments(objective.loss, {"reduction": "mean", **recipe.loss_settings}, num_positional=2, where=where)
     if recipe.augment != "none" and not objective.augmentable:
@@ -122,7 +120,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trainable:
-        raise BadInputError("train: the network has no trainable parameter; set requires_grad on those to be learnt")
+        raise BadInputError("train: the network has no trainable parameter; set requires_grad on those to train")
     return torch.optim.SGD(
         trainable,
         lr=recipe.learning_rate,
@@ -141,20 +139,20 @@ def train_epoch(
     should_stop: Callable[[], bool],
     checkpoint: Checkpoint,
 ) -> float:
-    """Take the batches that the state's epoch has left, a gradient step each; arguments and errors as of `train`.
+    """Train on the remaining batches of the state's epoch, a gradient step each; arguments and errors as of `train`.
 
-    A last batch of one sample is left out: batch norm cannot learn from it.
+    A last batch of one sample is left out: batch norm cannot train on it.
 
     Args:
-        state: Its model is on `device`; it moves on with every batch.
-        split: What is trained on, at least two samples.
-        objective: What for.
+        state: Its model is on `device`; it is updated with every batch.
+        split: The training split, at least two samples.
+        objective: The objective.
         device: Where to compute.
         should_stop: Asked before every batch.
-        checkpoint: Offered the moment after every batch.
+        checkpoint: Offered after every batch.
 
     Returns:
-        The mean over the epoch's samples of what was minimised.
+        The mean of the minimised loss over the epoch's samples.
     """
     if len(split) < 2:
         raise BadInputError(f"train: {len(split)} training images; at least two are needed")
@@ -200,7 +198,7 @@ def _take_step(
 def _global_draws_from(
     generator: torch.Generator, device: torch.device | str
 ) -> Iterator[Mapping[str, torch.Generator]]:
-    """Seed torch's global generators, which dropout draws from, by `generator`; put them back at the end.
+    """Seed torch's global generators, which dropout uses, by `generator`; restore them at the end.
 
     Yields:
         Those generators, by the kind of their device.

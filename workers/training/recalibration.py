@@ -1,6 +1,6 @@
-"""Statistics of batch norms, estimated anew on images: what a network needs whose channels have become others.
+"""Recalibration: estimates the statistics of a pruned network's batch norms again, on calibration images.
 
-Knows batch norms and images; needs no labels and changes no parameter.
+Needs no labels and changes no parameter.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,8 +26,8 @@ def recalibrate(
 ) -> None:
     """Replace the running statistics of all batch norms by the mean over the batches of a split. In place.
 
-    All norms see the batches at once, each what those before it let through with the batch's own statistics. All else
-    is in evaluation mode. A last batch of one image is left out. Flags and momenta are left as they are found.
+    All norms are recalibrated in one pass, each on inputs normalised by the batch statistics of those before it.
+    Everything else is in evaluation mode. A last batch of one image is left out. Flags and momenta are restored.
 
     Args:
         model: On any device; it is moved to `device`, where it stays.
@@ -38,7 +38,7 @@ def recalibrate(
 
     Raises:
         BadInputError: There is no batch norm with running statistics, or there are fewer than two images.
-        CancelledError: `should_stop` said so; the statistics are then of no use.
+        CancelledError: `should_stop` returned true; the statistics are then invalid.
     """
     norms = [each for each in model.modules() if isinstance(each, _BatchNorm) and each.running_mean is not None]
     if not norms:
@@ -56,7 +56,7 @@ def recalibrate(
 
 @contextmanager
 def _averaging(norms: list[_BatchNorm]) -> Iterator[None]:
-    """Norms that forget their statistics and take the plain mean of those that they see."""
+    """Reset the norms' statistics, and let them average those of all batches."""
     momenta = [each.momentum for each in norms]
     for each in norms:
         each.reset_running_stats()

@@ -1,7 +1,6 @@
-"""What a training does to the weights besides following the gradient of its loss: the moments at which it may.
+"""The interface of regularisers: hooks of the training loop, each of which does nothing unless overridden.
 
-Knows no penalty and no network: those are `sparsity`'s. Refuses to be told which moments are used; each does nothing
-unless it is overridden.
+The regularisers are in `sparsity`.
 """
 
 from collections.abc import Mapping
@@ -10,27 +9,27 @@ from torch import Tensor
 
 
 class Regulariser:
-    """Acts on the weights of one model at fixed moments of its training; this one leaves them alone."""
+    """Hooks on the weights of one model during its training; these do nothing."""
 
     def before_step(self) -> None:
-        """Gradients are there and the optimizer has not used them yet."""
+        """Called between the backward pass and the optimizer step."""
 
     def after_step(self, learning_rate: float) -> None:
-        """The optimizer has moved the weights.
+        """Called after the optimizer step.
 
         Args:
-            learning_rate: Of that step.
+            learning_rate: Learning rate of that step.
         """
 
     def after_epoch(self) -> None:
-        """All batches of an epoch were taken, and it is not judged yet.
+        """Called after the batches of an epoch, before its evaluation.
 
-        A training that goes on from a checkpoint may repeat the call; the second must then change nothing.
+        A training resumed from a checkpoint may repeat the call; it must be idempotent.
         """
 
     def after_training(self) -> None:
-        """The last epoch is over; the model has to be left as an ordinary one of its kind that computes the same."""
+        """Called after the last epoch; has to leave an ordinary model that computes the same."""
 
     def tensors(self) -> Mapping[str, Tensor]:
-        """What it remembers from step to step, besides the model's own tensors; restored by copying into them."""
+        """Its state, besides the model's own tensors; restored by copying into them."""
         return {}

@@ -1,4 +1,4 @@
-"""The course of the learning rate over a training."""
+"""Learning rate schedules."""
 
 import math
 
@@ -9,8 +9,8 @@ def learning_rate_at(recipe: Recipe, progress: float) -> float:
     """The learning rate after `progress` epochs, which need not be whole.
 
     Args:
-        recipe: Its warm-up counts as part of its epochs; "cosine" starts after it, "step" does not shift.
-        progress: In [0, epochs).
+        recipe: Its warm-up is part of its epochs; "cosine" starts after it, "step" does not shift.
+        progress: Epochs so far, in [0, epochs).
     """
     if progress < recipe.warmup_epochs:
         return recipe.learning_rate * progress / recipe.warmup_epochs

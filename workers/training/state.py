@@ -1,6 +1,6 @@
-"""Where a training is: all that its next batch depends on, taken down and put back bit for bit.
+"""The state of a training: all that its next batch depends on, saved and restored bit for bit.
 
-What a network keeps outside of its parameters and buffers is not seen. Knows no data and no place to keep anything.
+State of a network outside of its parameters and buffers is not included.
 """
 
 from collections.abc import Mapping
@@ -18,24 +18,24 @@ from workers.training.regulariser import Regulariser
 
 
 class TrainingState:
-    """A training between two batches; the loop moves it on.
+    """A training between two batches, updated by the loop.
 
     Args:
-        model: What learns, already on its device.
-        optimizer: Of the model's parameters.
-        recipe: How.
-        generators: Name -> each generator that is drawn from; `batches` gives the order of the samples.
-        num_samples: How many an epoch has.
-        regulariser: What else happens to the weights.
-        primary: The metric that epochs are judged by.
+        model: The model, on its device.
+        optimizer: Optimizer of the model's parameters.
+        recipe: The recipe.
+        generators: Name -> generator; `batches` draws the order of the samples.
+        num_samples: Samples per epoch.
+        regulariser: Regulariser of the model.
+        primary: The metric that selects the best epoch.
 
     Attributes:
-        epoch: The one that runs; the schedule's first is 1.
-        step: How many of its batches were taken.
-        total: Sum over the samples of what was minimised in it.
-        seen: How many samples that are.
-        finished: The epochs before it that were trained.
-        best: The model's state, as `state_dict` names it, after the best of those; empty before the first.
+        epoch: The present epoch; the schedule's first is 1.
+        step: Number of its batches so far.
+        total: Sum of the minimised loss over its samples so far.
+        seen: Number of its samples so far.
+        finished: The finished epochs.
+        best: The model's `state_dict` after the best of those; empty before the first.
     """
 
     def __init__(
@@ -58,39 +58,39 @@ class TrainingState:
 
     @property
     def where(self) -> str:
-        """For people."""
+        """The position, for people."""
         return f"epoch {self.epoch}, after {self.step} steps"
 
     @property
     def learning_rate(self) -> float:
-        """Of the step before."""
+        """Learning rate of the last step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def set_learning_rate(self, value: float) -> None:
-        """Of the steps that follow."""
+        """Set the learning rate of the following steps."""
         for group in self.optimizer.param_groups:
             group["lr"] = value
 
     def order(self) -> Int64[Tensor, " n"]:
-        """The order in which this epoch sees the samples; drawn when it is first asked for."""
+        """The order of the samples in this epoch; drawn on first use."""
         if self._order is None:
             self._order = torch.randperm(self._num_samples, generator=self.generators["batches"])
         return self._order
 
     @property
     def log(self) -> TrainingLog:
-        """The epochs that were trained, once there is one."""
+        """The finished epochs, at least one."""
         return TrainingLog(epochs=tuple(self.finished), primary=self._primary)
 
     def finish_epoch(self, log: EpochLog) -> None:
-        """Go on to the next epoch; if this one was the best so far, its weights are kept."""
+        """Finish the epoch; if it is the best so far, its weights are kept."""
         self.finished.append(log)
         if self.log.best is log:
             self.best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.epoch, self.step, self.total, self.seen, self._order = self.epoch + 1, 0, 0.0, 0, None
 
     def progress(self) -> Progress:
-        """This moment."""
+        """The current progress, for a checkpoint."""
         return Progress(
             where=self.where,
             tensors={
@@ -114,10 +114,10 @@ class TrainingState:
         )
 
     def restore(self, progress: Progress) -> None:
-        """Go back to a moment of the same training.
+        """Resume from the progress of the same training.
 
         Raises:
-            KeyError, TypeError, ValueError: It is of another one; nothing is changed.
+            KeyError, TypeError, ValueError: It belongs to another training; nothing is changed.
         """
         tensors, record = progress.tensors, progress.record
         if record["recipe"] != self.recipe.model_dump(mode="json"):
@@ -149,7 +149,7 @@ class TrainingState:
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers, also those that `state_dict` leaves out."""
+    """Parameters and buffers, including non-persistent ones."""
     return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 

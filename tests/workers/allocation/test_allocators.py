@@ -42,17 +42,17 @@ def test_what_is_no_allocation_is_refused(my_lab):
 
 @pytest.mark.parametrize("widths", [{"0": 4}, {"0": 4, "1": 0}, {"0": 4, "1": 5}, {"0": 4, "1": 4, "2": 1}])
 def test_widths_that_are_none_are_refused(chain, ask, widths):
-    with pytest.raises(BadInputError, match="one from 1 to its full width is needed"):
+    with pytest.raises(BadInputError, match="allowed is one from 1 to the full width"):
         allocate(allocator()(lambda question: widths), ask(chain, 0.1))
 
 
 def test_what_was_not_declared_cannot_be_looked_at(chain, ask):
-    with pytest.raises(BadInputError, match="asks for losses, which it does not declare"):
+    with pytest.raises(BadInputError, match="uses losses, which it does not declare"):
         allocate(allocator()(lambda question: question.losses()), ask(chain, 0.1))
 
 
 def test_the_floor_says_what_is_possible(chain, ask):
     # Half of each stays: 2 + 4 + 4 = 10 of 28 parameters, so that 64.3 % can go.
     question = ask(chain, 0.7, scores={"0": [1.0] * 4, "1": [1.0] * 4})
-    with pytest.raises(BadInputError, match=r"at most 64.3% can: .* as narrow as the allocation lets it be .* 64 % or"):
+    with pytest.raises(BadInputError, match=r"at most 64.3% can: .* at the smallest width that the allocation allows .* 64 % or"):
         allocate(ALLOCATIONS["global"], question, {"floor": 0.5})

@@ -53,7 +53,7 @@ def test_the_solver_proves_how_near_it_is(chain, ask):
     question = ask(chain, 0.4, scores=SCORES)
     limits = limits_of(question, macs=None, latency=None, memory=None, batch_size=1)
     solution = best_widths(question, limits, multiple=1, floor=0.0, normalize="none")
-    assert solution.worth == by_trial(question)
+    assert solution.score == by_trial(question)
     assert 0 <= solution.gap < 1e-3
 
 

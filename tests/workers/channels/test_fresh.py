@@ -85,7 +85,7 @@ def test_what_a_constructor_works_out_from_its_own_arguments_is_that_of_its_widt
 
 
 def test_a_tensor_cannot_become_longer():
-    with pytest.raises(ValueError, match=r"weight: \(3, 2\) is wanted; at most its own \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"weight: shape \(3, 2\) was requested; at most its own \(2, 2\)"):
         build_resized(lambda: nn.Linear(2, 2), {"weight": (3, 2)})
 
 
@@ -96,7 +96,7 @@ def test_a_network_that_makes_other_layers_each_time_is_refused():
         kind = next(made)
         return kind(2, 2) if kind is nn.Linear else kind(2, 2, 2)
 
-    with pytest.raises(ValueError, match=r"Bilinear\.weight: not made here before"):
+    with pytest.raises(ValueError, match=r"Bilinear\.weight: not registered by the first call"):
         build_resized(factory, {})
 
 

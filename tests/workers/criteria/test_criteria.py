@@ -52,7 +52,7 @@ def test_every_unit_of_every_group_gets_a_score(observed_network, name):
 
 def test_a_statistic_that_was_not_observed_is_an_error(evidence):
     given = evidence(build("plain", {"widths": [4], "in_channels": 1}), observed={"rank": {}})
-    with pytest.raises(BadInputError, match="asks for the statistic 'mean'; observed was rank"):
+    with pytest.raises(BadInputError, match="asks for the statistic 'mean'; its observation has rank"):
         given.statistic("mean")
 
 

@@ -70,7 +70,7 @@ def test_normalising_subtracts_the_mean_and_divides_by_the_deviation():
     [
         ("digit", {}, "data 'digit': unknown; did you mean 'digits'"),
         ("cifar10", {}, "no root given"),
-        ("cifar10", {"root": "/no/such/folder"}, "is no folder on this machine"),
+        ("cifar10", {"root": "/no/such/folder"}, "is not a folder on this machine"),
         ("cifar10", {"root": "s3://bucket/data"}, "not from a URI: mount it"),
         ("digits", {"arguments": {"size": 3}}, "argument 'size' is not accepted"),
         ("digits", {"arguments": {"size": object()}}, "plain values are needed"),

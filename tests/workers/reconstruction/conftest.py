@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from workers.channels import find_groups, load_resized, select
-from workers.reconstruction import Comparison
+from workers.reconstruction import DenseReference
 
 # Two cores are shared, and sums come out the same in the same order.
 torch.set_num_threads(1)
@@ -33,10 +33,10 @@ def images(draw) -> list[torch.Tensor]:
 
 
 @pytest.fixture
-def compare(draw) -> Callable[..., Comparison]:
+def compare(draw) -> Callable[..., DenseReference]:
     def compare(dense, images, **more):
         channel_map = find_groups(dense, tuple(images[0].shape[1:]))
-        return Comparison(dense, channel_map, images, generator=draw, **more), channel_map
+        return DenseReference(dense, channel_map, images, generator=draw, **more), channel_map
 
     return compare
 

@@ -5,10 +5,10 @@ from workers.reconstruction.contributions import contributions, reads, units_of_
 
 
 def look(dense, images, compare, smaller=None):
-    comparison, channel_map = compare(dense, images)
+    reference, channel_map = compare(dense, images)
     smaller = dense if smaller is None else smaller
-    site = comparison.sites[-1]
-    return smaller, channel_map, site, comparison.sums(smaller, [site], {})[site]
+    site = reference.sites[-1]
+    return smaller, channel_map, site, reference.sums(smaller, [site], {})[site]
 
 
 def test_products_by_hand(two_layers, compare):
@@ -40,5 +40,5 @@ def test_contributions_add_up_to_the_output_whatever_a_unit_has(compare, images,
 
 def test_a_convolution_in_groups_passes_its_channels_on(compare, images):
     dense = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 2, 1)).eval()
-    comparison, channel_map = compare(dense, images)
-    assert [reads(channel_map, site) for site in comparison.sites] == [[], [], [0]]
+    reference, channel_map = compare(dense, images)
+    assert [reads(channel_map, site) for site in reference.sites] == [[], [], [0]]

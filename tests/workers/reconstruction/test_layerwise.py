@@ -18,11 +18,11 @@ ZOO = {
 
 def reconstructed(dense, images, compare, how, widths=None):
     """Three quarters of every group stay, if nothing else is said."""
-    comparison, channel_map = compare(dense, images)
+    reference, channel_map = compare(dense, images)
     if widths is None:
         widths = {name: width * 3 // 4 for name, width in channel_map.widths().items()}
     smaller = copy.deepcopy(dense)
-    kept, refits = reconstruct(smaller, comparison, channel_map, widths, METHODS[how], ridge=1e-6)
+    kept, refits = reconstruct(smaller, reference, channel_map, widths, METHODS[how], ridge=1e-6)
     return smaller, kept, refits, restrict(channel_map, widths)
 
 

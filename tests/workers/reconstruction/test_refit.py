@@ -22,10 +22,10 @@ def test_an_input_that_is_always_zero_changes_nothing():
 
 def refit(dense, images, compare, cut, kept, ridge=1e-9):
     """The last layer of a network of which these units were kept, refitted."""
-    comparison, channel_map = compare(dense, images)
+    reference, channel_map = compare(dense, images)
     smaller = cut(dense, channel_map, kept)
-    site = comparison.sites[-1]
-    sums = comparison.sums(smaller, [site], selection(channel_map, kept))[site]
+    site = reference.sites[-1]
+    sums = reference.sums(smaller, [site], selection(channel_map, kept))[site]
     return smaller, refit_weights(smaller, site, sums, ridge=ridge)
 
 
@@ -82,10 +82,10 @@ def test_a_channel_that_its_norm_all_but_switches_off_stays(two_layers, compare,
 @pytest.mark.parametrize("groups", [2, 4])
 def test_blocks_of_a_convolution_in_groups_are_refitted_each_by_itself(images, compare, draw, groups):
     dense = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3, groups=groups), nn.Conv2d(4, 2, 1)).eval()
-    comparison, _ = compare(dense, images)
+    reference, _ = compare(dense, images)
     other = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3, groups=groups), nn.Conv2d(4, 2, 1)).eval()
     other[0].load_state_dict(dense[0].state_dict())
-    site = comparison.sites[1]
-    found = refit_weights(other, site, comparison.sums(other, [site], {})[site], ridge=1e-9)
+    site = reference.sites[1]
+    found = refit_weights(other, site, reference.sums(other, [site], {})[site], ridge=1e-9)
     assert found.after < 1e-6 < found.before
     torch.testing.assert_close(other[1].weight, dense[1].weight, rtol=1e-3, atol=1e-3)

@@ -22,12 +22,12 @@ def losses(dense, networks, images):
 
 
 def repaired(dense, images, compare, cut):
-    comparison, channel_map = compare(dense, images, positions=64)
+    reference, channel_map = compare(dense, images, positions=64)
     kept = {group.name: torch.arange(1, group.width) for group in channel_map.groups}
     smaller = cut(dense, channel_map, kept)
     restriction = selection(channel_map, kept)
     fixed = cut(dense, channel_map, kept)
-    return smaller, fixed, repair(fixed, comparison, restriction)
+    return smaller, fixed, repair(fixed, reference, restriction)
 
 
 @pytest.mark.parametrize("folded", [False, True], ids=["norms", "folded"])
@@ -46,26 +46,26 @@ def test_a_repaired_network_is_nearer_to_the_dense_one(network, folded, images, 
 def test_a_whole_network_stays_as_it_is(images, compare, lived):
     dense = lived(build("resnet", ZOO["resnet"]))
     state = {name: tensor.clone() for name, tensor in dense.state_dict().items()}
-    comparison, _ = compare(dense, images)
-    repair(dense, comparison, {})
+    reference, _ = compare(dense, images)
+    repair(dense, reference, {})
     assert all(torch.equal(state[name], tensor) for name, tensor in dense.state_dict().items())
 
 
 def test_the_last_layer_of_a_block_makes_up_for_what_the_shortcut_lacks(images, compare, cut, lived):
     """The stem is broken: the error comes over the shortcut, and the block's last layer is refitted to the sum."""
     dense = lived(build("resnet", {"widths": [6]}))
-    comparison, _ = compare(dense, images)
+    reference, _ = compare(dense, images)
     broken = cut(dense, find_groups(dense, (3, 8, 8)), {})
     broken.bn1.bias.data += 0.3
-    site = next(site for site in comparison.sites if site.layer == "layer1.0.conv2")
+    site = next(site for site in reference.sites if site.layer == "layer1.0.conv2")
     (before,) = losses(dense, [broken], images)
-    repair(broken, _Only(comparison, site), {})
+    repair(broken, _Only(reference, site), {})
     (after,) = losses(dense, [broken], images)
     assert after < 0.1 * before
 
 
 class _Only:
-    """A comparison at one site."""
+    """A reference at one site."""
 
-    def __init__(self, comparison, site):
-        self.sites, self.sums = [site], comparison.sums
+    def __init__(self, reference, site):
+        self.sites, self.sums = [site], reference.sums

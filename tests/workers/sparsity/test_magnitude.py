@@ -39,7 +39,7 @@ def test_what_was_gone_goes_first():
 
 
 def test_more_than_there_is_is_refused():
-    with pytest.raises(ValueError, match=r"7 of 8 weights should go; 0\.\.6 can"):
+    with pytest.raises(ValueError, match=r"7 of 8 weights should be removed; 0\.\.6 can be"):
         magnitude_masks(WEIGHTS, removed=7, scope="global")
 
 

@@ -119,4 +119,4 @@ def test_a_network_that_fails_a_gate_fails_its_point_with_the_reason(own_bench, 
     empty = own_bench.put("obstacle_networks:Emptied", Emptied().state_dict())
     outcome = failure(own_bench.run(own_bench.evaluation(empty)))
     assert outcome.cause is Cause.BAD_NETWORK
-    assert "nothing.weight, nothing.bias hold no number" in outcome.message
+    assert "nothing.weight, nothing.bias have no elements" in outcome.message

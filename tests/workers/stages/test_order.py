@@ -67,4 +67,4 @@ def test_what_is_selected_by_number_cannot_be_interpolated(bench, failure):
     params = OrderParams(network=permutation.network, groups=groups, ordering=permutation.ordering, seed=0)
     failed = failure(bench.run(params))
     assert failed.cause is Cause.BAD_INPUT
-    assert "features.block1.0.select.index: channels are selected by number" in failed.message
+    assert "features.block1.0.select.index: channels are selected by index" in failed.message

@@ -97,7 +97,7 @@ def test_a_target_that_is_out_of_reach_fails_with_the_nearest_possible_one(bench
     converted = bench.convert(fold=False)
     outcome = failure(bench.run(bench.removal(converted, 0.99)))
     assert outcome.cause is Cause.BAD_INPUT
-    assert "99% of the parameters cannot go, at most 97.9% can: every group" in outcome.message
+    assert "99% of the parameters cannot be removed, at most 97.9% can: every group" in outcome.message
     assert outcome.message.endswith("ask for 97 % or less")
 
 

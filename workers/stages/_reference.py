@@ -6,26 +6,26 @@ from jobs.stages.finishing import RepairParams
 from jobs.stages.pruning import ReconstructParams
 from workers.channels import ChannelMap
 from workers.data import batches
-from workers.reconstruction import Comparison
+from workers.reconstruction import DenseReference
 from workers.stages._base import Context
 from workers.stages._images import draw_images
 
 REFIT = "after the refit,"
-"""What of, in the message on refitted tensors that are not finite."""
+"""Prefix of the message about refitted tensors that are not finite."""
 
 
-def read_comparison(
+def read_reference(
     context: Context[ReconstructParams] | Context[RepairParams], dense: nn.Module, channel_map: ChannelMap
-) -> Comparison:
-    """The comparison on the task's images, which stay in memory, on the device. Their labels are not looked at.
+) -> DenseReference:
+    """The dense network's outputs on the task's images, which stay in memory, on the device. Labels are not used.
 
     Args:
-        context: Of the task.
+        context: Context of the task.
         dense: The dense network, in evaluation mode on the device.
         channel_map: Its channel groups.
     """
     split = draw_images(context, context.params.images)
-    return Comparison(
+    return DenseReference(
         dense,
         channel_map,
         [images for images, _ in batches(split, context.params.batch_size, device=context.device)],
