@@ -49,5 +49,5 @@ def test_what_was_not_measured_is_the_default_if_there_is_one():
     ],
 )
 def test_what_is_something_else_is_refused_by_its_name(read, name):
-    with pytest.raises(TypeError, match=f"{name} is .* was to be measured"):
+    with pytest.raises(TypeError, match=f"{name} is .*; expected"):
         read(MEASURED, name)
