@@ -13,7 +13,7 @@ from jobs.spec.effort import SolverLimits
 from jobs.stages.base import AppearingTask, ArtifactKey, JoiningParams, StageParams
 from jobs.stages.common import CalibrationParams, Partition, QuadratureName, WidthParams
 
-_PRETENDED_GROUPS = 16
+_PLACEHOLDER_GROUPS = 16
 _NARROW, _BATCH = 128, 256  # channels: groups narrower than the first share tasks of at most the second
 
 
@@ -71,7 +71,7 @@ class PermuteParams(JoiningParams):
 
     def placeholder_measurements(self) -> Mapping[str, Json]:
         """A few channel groups of medium width."""
-        return {"groups": [{"name": f"group{number}", "width": 64} for number in range(_PRETENDED_GROUPS)]}
+        return {"groups": [{"name": f"group{number}", "width": 64} for number in range(_PLACEHOLDER_GROUPS)]}
 
     def branches(self, measured: Mapping[str, Json]) -> Sequence[AppearingTask]:
         """The `order` tasks; every channel group is in exactly one of them.

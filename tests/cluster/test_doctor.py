@@ -32,7 +32,7 @@ def test_a_worker_writes_to_the_store_and_everything_agrees(head, ray_environmen
     )
     assert code == 0, findings
     assert findings["authentication"]["found"] == "RAY_AUTH_MODE is disabled, as in the cluster"
-    assert findings["cluster"]["found"].startswith("1 workers were looked at")
+    assert findings["cluster"]["found"].startswith("1 workers were checked")
     assert "inside the cluster" in findings["storage"]["found"]
     assert findings["versions"]["verdict"] == findings["clocks"]["verdict"] == findings["upload"]["verdict"] == "ok"
     assert findings["mlflow"]["verdict"] == "warn"  # a file on the head's disk
