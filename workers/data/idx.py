@@ -61,5 +61,7 @@ def _read_idx(path: Path, *, num_dimensions: int) -> UInt8[Tensor, "*shape"]:
         )
     shape = [int(size) for size in np.frombuffer(content, dtype=">u4", count=num_dimensions, offset=4)]
     if len(content) - start != np.prod(shape):
-        raise BadInputError(f"{path}: has {len(content) - start} bytes of data, its header {shape}: fetch it again")
+        raise BadInputError(
+            f"{path}: has {len(content) - start} bytes of data, but its header says {shape}; fetch it again"
+        )
     return torch.from_numpy(np.frombuffer(content, dtype=np.uint8, offset=start).copy()).view(shape)

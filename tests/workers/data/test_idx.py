@@ -40,7 +40,7 @@ def test_the_root_may_be_the_raw_folder(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda content: content[:-1], r"has 3919 bytes of data, its header \[5, 28, 28\]"),  # 5 * 784 - 1
+        (lambda content: content[:-1], r"has 3919 bytes of data, but its header says \[5, 28, 28\]"),  # 5 * 784 - 1
         (lambda content: b"\x1f\x8b" + content, "is not an idx file of bytes in 3 dimensions; unpack"),
         (lambda content: content[:6], "is not an idx file"),
     ],

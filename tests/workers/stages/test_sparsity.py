@@ -83,10 +83,7 @@ def test_the_smallest_weights_become_zero_and_the_sizes_are_those_that_are_left(
 def test_more_than_may_go_is_refused_with_the_most_that_can(bench, tiny, failure):
     outcome = bench.run(thinning(tiny, 0.9))
     assert failure(outcome).cause is Cause.BAD_INPUT
-    assert (
-        "of the network's 277 parameters 187 can be removed: ask for 67.5% at most, or set `linear: true`"
-        in outcome.message
-    )
+    assert "parameters 187 can be removed: ask for 67.5% at most, or set `linear: true`" in outcome.message
 
 
 def test_rewound_survivors_have_the_initial_values_bit_for_bit(bench, tiny, started):
