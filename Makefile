@@ -26,8 +26,12 @@ demo: $(READY)
 	$(BIN)/orchard run jobs/sweeps/quickstart.yaml $(DEMO)
 	$(BIN)/orchard report quickstart --storage .orchard/store --out .orchard/report
 
+# Tests that share what is expensive to make are a group, and groups of minutes come first: tests/conftest.py.
+PROCESSES ?= 2
+TESTS ?=
+
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadscope --no-loadscope-reorder $(TESTS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

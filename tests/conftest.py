@@ -1,6 +1,15 @@
-"""Set-up shared by all tests: one thread, checked tensor shapes, and sweeps that run in seconds."""
+"""Set-up shared by all tests: one thread, checked tensor shapes, sweeps that run in seconds, work for several processes.
 
+`make test` runs two processes. The tests of a folder are one group, and so are those of real clusters: one process runs
+a group from its first test to its last. So what a folder shares is made once, and no cluster is beside another.
+"""
+
+import fcntl
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +28,79 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("RAY_ADDRESS", None)
+
+CLUSTER = "tests/cluster"
+SHARES_CLUSTER = {CLUSTER, "tests/orchestrator/backends/ray_cluster"}
+FIRST = (CLUSTER, "tests/workers/stages", "tests/workers/integral", "tests/workers/channels")
+"""Groups that take minutes: begun first, so that no process is left alone with one at the end."""
+
+
+def pytest_configure() -> None:
+    """Rays of this process lie in a folder of its own: none is found by anyone who looks for the latest one."""
+    os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="orchard-", dir="/tmp")  # socket paths must stay short
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ.pop("RAY_TMPDIR"), ignore_errors=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Gives a process one group after another. (xdist 3.8 does not see its own groups with pytest 9.2.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class GroupScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return GroupScheduling(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        ranks = {group: rank for rank, group in enumerate(FIRST)}
+        items.sort(key=lambda item: ranks.get(_group(item.nodeid), len(FIRST)))
+
+
+def _group(nodeid: str) -> str:
+    folder = nodeid.partition("::")[0].rpartition("/")[0]
+    return CLUSTER if folder in SHARES_CLUSTER else folder
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory) -> Path:
+    """One folder for all processes of this run."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Alone among the processes of this run."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def empty_database(shared_folder) -> bytes:
+    """A migrated MLflow database: making one takes seconds, copying it does not."""
+    path = shared_folder / "empty.db"
+    with locked(path.with_suffix(".lock")):
+        if not path.exists():
+            from mlflow import MlflowClient
+
+            made = path.with_suffix(".made")
+            MlflowClient(f"sqlite:///{made}").search_experiments()
+            made.rename(path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def database(tmp_path, empty_database) -> str:
+    """The address of an empty MLflow database where `write_sweep` says that it is."""
+    (tmp_path / "mlflow.db").write_bytes(empty_database)
+    return f"sqlite:///{tmp_path}/mlflow.db"
 
 
 @pytest.fixture

@@ -47,13 +47,12 @@ def make_curve(method: str, seed: int) -> Curve:
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(database):
     """A database with one sweep of four curves, and MLflow's server on it: the address of the sweep's charts."""
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
     curves = [make_curve(method, seed) for method in ACCURACIES for seed in (0, 1)]
     record = SweepRecord(name="browsed", spec={}, curves=tuple(curve.plan for curve in curves))
-    tracked = log_sweep(record, curves, tracking_uri=uri)
-    with mlflow_server(uri) as address:
+    tracked = log_sweep(record, curves, tracking_uri=database)
+    with mlflow_server(database) as address:
         yield ui_address(address, tracked.experiment_id)
 
 

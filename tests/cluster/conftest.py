@@ -19,7 +19,9 @@ BIN = Path(sys.executable).parent
 @pytest.fixture(scope="module")
 def ray_environment(tmp_path_factory) -> dict[str, str]:
     """The environment of a Ray that nobody else uses."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("RAY_") or name == "RAY_TMPDIR"
+    }
     return {
         **inherited,
         "HOME": str(tmp_path_factory.mktemp("home")),

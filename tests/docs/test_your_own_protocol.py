@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "your-own-protocol.md"
 
 
 @pytest.fixture
-def my_lab(monkeypatch, tmp_path):
+def my_lab(monkeypatch, tmp_path, database):
     """The page's code as the package `my_lab`, in a folder of its own."""
     folder = tmp_path / "code" / "my_lab"
     folder.mkdir(parents=True)

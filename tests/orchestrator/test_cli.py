@@ -1,5 +1,6 @@
 import errno
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -110,28 +111,42 @@ def test_what_is_told_of_one_sweep_needs_its_name_and_cannot_be_combined(orchard
     assert "needs the NAME of one sweep" in err
 
 
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory) -> Path:
+    """A place for the store of the tiny sweep, once a test has run it."""
+    return tmp_path_factory.mktemp("computed") / "store"
+
+
+@pytest.fixture
+def path(computed, orchard, tiny_sweep, write_sweep, tmp_path, database) -> Path:
+    """The tiny sweep, which has run inline; each test has a store of its own, and an MLflow."""
+    file = write_sweep(tiny_sweep)
+    if computed.exists():
+        shutil.copytree(computed, tmp_path / "store")
+        return file
+    code, out, _ = orchard("run", file, "--backend", "inline")
+    assert code == 0
+    # train, convert, score, two prunings, three evaluations
+    assert "8 tasks computed" in out
+    shutil.copytree(tmp_path / "store", computed)
+    return file
+
+
 @pytest.mark.slow
 class TestASweep:
     """One sweep, run inline, seen from all sides."""
 
-    def test_it_runs_once_and_then_has_nothing_to_compute(self, orchard, tiny_sweep, write_sweep):
-        path = write_sweep(tiny_sweep)
-        code, out, _ = orchard("run", path, "--backend", "inline")
-        assert code == 0
-        # train, convert, score, two prunings, three evaluations
-        assert "8 tasks computed" in out
+    def test_that_has_run_has_nothing_to_compute(self, orchard, path):
         code, out, _ = orchard("run", path, "--backend", "inline")
         assert code == 0
         assert "Nothing to compute" in out
 
-    def test_another_compression_computes_only_what_is_new(self, orchard, tiny_sweep, write_sweep):
-        path = write_sweep(tiny_sweep)
-        orchard("run", path, "--backend", "inline")
+    def test_another_compression_computes_only_what_is_new(self, orchard, path):
         code, out, _ = orchard("run", path, "compressions=[0.2,0.4,0.5]", "--backend", "inline")
         assert code == 0
         assert "2 tasks computed" in out  # one pruning, one evaluation
 
-    def test_plan_knows_what_is_stored(self, orchard, tiny_sweep, write_sweep):
+    def test_plan_knows_what_is_stored(self, orchard, tiny_sweep, write_sweep, database):
         path = write_sweep({**tiny_sweep, "methods": {"integral": {"kind": "integral"}}})
         orchard("run", path, "--backend", "inline")
         plan = json.loads(orchard("plan", path, "--json")[1])
@@ -140,9 +155,7 @@ class TestASweep:
         assert all(count["tasks"] == count["stored"] for count in stages.values())
         assert stages["order"]["tasks"] == 1  # of four groups of 8 and 12 channels
 
-    def test_explain_tells_what_a_task_is_and_what_differs(self, orchard, tiny_sweep, write_sweep, tmp_path):
-        path = write_sweep(tiny_sweep)
-        orchard("run", path, "--backend", "inline")
+    def test_explain_tells_what_a_task_is_and_what_differs(self, orchard, path, tmp_path):
         tasks = json.loads(orchard("plan", path, "--json")[1])["tasks"]
         first, second = (task["key"] for task in tasks if task["stage"] == "prune")
         code, out, _ = orchard("explain", first[:10], "--storage", tmp_path / "store")
@@ -165,18 +178,18 @@ class TestASweep:
         assert code == 2
         assert "no task abcdef" in err
 
-    def test_report_and_sync_work_from_the_store_alone(self, orchard, tiny_sweep, write_sweep, tmp_path):
-        path = write_sweep(tiny_sweep)
-        orchard("run", path, "--backend", "inline")
+    def test_report_and_sync_work_from_the_store_alone(self, orchard, path, tmp_path, empty_database):
         code, out, _ = orchard("report", "tiny", "--storage", tmp_path / "store", "--out", tmp_path / "report")
         assert code == 0
         assert {Path(line).name for line in out.split()} >= {"curves.png", "points.csv", "report.html"}
-        (tmp_path / "mlflow.db").unlink()
-        code, out, _ = orchard("sync", path)
+        (tmp_path / "another.db").write_bytes(empty_database)
+        code, out, _ = orchard("sync", path, "--tracking", f"sqlite:///{tmp_path}/another.db")
         assert code == 0
         assert "3 points of 2 curves" in out
 
-    def test_a_failed_task_names_its_log_and_the_rest_finishes(self, orchard, tiny_sweep, write_sweep, tmp_path):
+    def test_a_failed_task_names_its_log_and_the_rest_finishes(
+        self, orchard, tiny_sweep, write_sweep, tmp_path, database
+    ):
         (tmp_path / "their_nets.py").write_text(
             "from workers.models import build as ours\n"
             "def broken():\n    raise RuntimeError('this network has a bug')\n"

@@ -12,7 +12,7 @@ from orchestrator.store import ArtifactStore, Lease, LeaseHeldError, open_store
 
 
 @pytest.fixture
-def store(tmp_path) -> ArtifactStore:
+def store(tmp_path, database) -> ArtifactStore:
     """A store with a sweep of one curve, of two measured points."""
     store = open_store(tmp_path / "store")
     points = (PlannedPoint(compression=0.2, key="ab" * 16), PlannedPoint(compression=0.4, key="cd" * 16))
@@ -20,7 +20,7 @@ def store(tmp_path) -> ArtifactStore:
         measured = {**dict.fromkeys(METRICS, 0.5), "accuracy": 1 - point.compression}
         store.commit(Manifest(key=point.key, stage="evaluate", identity={}, measurements=measured, created_s=1.0), {})
     curve = PlannedCurve(model="net", dataset="digits", method="l1", protocol="none", seed=0, points=points)
-    spec = {"name": "s", "tracking": f"sqlite:///{tmp_path}/mlflow.db"}
+    spec = {"name": "s", "tracking": database}
     store.write_sweep("s", SweepRecord(name="s", spec=spec, curves=(curve,)).to_json())
     return store
 
@@ -34,11 +34,11 @@ def test_sync_leaves_a_sweep_that_is_running_to_its_driver(store):
 
 
 @pytest.mark.slow
-def test_sync_lets_go_of_the_sweep_and_rebuilds_as_often_as_asked(store, tmp_path, capsys):
+def test_sync_lets_go_of_the_sweep_and_rebuilds_as_often_as_asked(store, database, capsys):
     for rebuild in (False, True, True):
         sync("s", storage=store.uri, tracking=None, rebuild=rebuild)
     assert capsys.readouterr().out.count("2 points of 1 curves are in MLflow") == 3
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    client = MlflowClient(database)
     runs = client.search_runs([client.get_experiment_by_name("s").experiment_id])
     assert sorted(run.data.metrics.get("accuracy", 0.0) for run in runs) == [0.0, 0.6]  # the parent, the curve
     assert [run.data.tags["orchard.area"] for run in runs if "orchard.curve" in run.data.tags] == ["0.7000"]

@@ -149,7 +149,7 @@ class TestASweepWithFaults:
     """One dense curve: train, then evaluate."""
 
     @pytest.fixture
-    def path(self, tiny_sweep, write_sweep):
+    def path(self, tiny_sweep, write_sweep, database):
         return write_sweep({**tiny_sweep, "methods": {"dense": {"kind": "dense"}}})
 
     @pytest.fixture

@@ -44,25 +44,23 @@ def accuracies(tracking_uri: str) -> list[float]:
     return [run.data.metrics["accuracy"] for run in runs if "accuracy" in run.data.metrics]
 
 
-def test_at_the_end_everything_is_in_mlflow_with_the_figure(store, record, tmp_path):
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    curves, tracked = Publisher(record, store, uri).finish()
+def test_at_the_end_everything_is_in_mlflow_with_the_figure(store, record, database):
+    curves, tracked = Publisher(record, store, database).finish()
     assert [point.asked for curve in curves for point in curve.points] == [0.2]
-    assert accuracies(uri) == [0.5]
-    artifacts = mlflow.MlflowClient(uri).list_artifacts(tracked.parent_run_id)
+    assert accuracies(database) == [0.5]
+    artifacts = mlflow.MlflowClient(database).list_artifacts(tracked.parent_run_id)
     assert {"curves.png", "points.csv", "report.html"} <= {artifact.path for artifact in artifacts}
 
 
-def test_points_are_logged_while_the_sweep_runs(store, record, evaluate, tmp_path, monkeypatch):
+def test_points_are_logged_while_the_sweep_runs(store, record, evaluate, database, monkeypatch):
     monkeypatch.setattr(publishing, "_INTERVAL_S", 0.0)
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
     limits = dict.fromkeys(Lane, 1)
     scheduler = Scheduler({evaluate.key: evaluate}, [evaluate.key], limits=limits)
     scheduler.start(frozenset(), {})
-    publisher = Publisher(record, store, uri)
+    publisher = Publisher(record, store, database)
     publisher.update(scheduler, [Succeeded(key=evaluate.key, measurements={}, duration_s=1.0)])
     publisher.wait()
-    assert accuracies(uri) == [0.5]
+    assert accuracies(database) == [0.5]
 
 
 def test_without_mlflow_the_curves_are_there_all_the_same(store, record):

@@ -22,11 +22,10 @@ def test_a_fresh_database_has_a_write_ahead_log(tmp_path):
     assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_home_is_written_out(tmp_path, monkeypatch, empty_database):
+def test_home_is_written_out(tmp_path, monkeypatch, database):
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "mlflow.db").write_bytes(empty_database)
     log("sqlite:///~/mlflow.db", make_curve())
-    assert len(runs_of(f"sqlite:///{tmp_path}/mlflow.db")) == 1
+    assert len(runs_of(database)) == 1
 
 
 @pytest.mark.slow

@@ -262,10 +262,9 @@ def test_what_the_tasks_took_is_a_tag(uri):
 
 
 @pytest.mark.slow
-def test_logging_twice_through_a_server_changes_nothing(tmp_path, empty_database):
-    (tmp_path / "mlflow.db").write_bytes(empty_database)
+def test_logging_twice_through_a_server_changes_nothing(tmp_path, uri):
     files = str(tmp_path / "files")
-    with mlflow_server(f"sqlite:///{tmp_path}/mlflow.db", "--artifacts-destination", files) as address:
+    with mlflow_server(uri, "--artifacts-destination", files) as address:
         curves = (make_curve(), make_curve(seed=1, measured=(0.2,)))
         first = log(address, *curves, artifacts={"curves.png": b"png"})
         before = everything(tmp_path / "mlflow.db")
@@ -278,9 +277,8 @@ def test_logging_twice_through_a_server_changes_nothing(tmp_path, empty_database
 
 
 @pytest.mark.slow
-def test_a_server_killed_while_it_is_logged_to_loses_and_doubles_nothing(tmp_path, empty_database, monkeypatch):
-    (tmp_path / "mlflow.db").write_bytes(empty_database)
-    database, port = f"sqlite:///{tmp_path}/mlflow.db", free_port()
+def test_a_server_killed_while_it_is_logged_to_loses_and_doubles_nothing(database, monkeypatch):
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     curves = [make_curve(seed=seed) for seed in range(6)]
     log_batch = MlflowClient.log_batch

@@ -8,7 +8,8 @@ from workers.models import build
 from workers.models._registry import ZOO
 
 SMALLEST = {"cifar_resnet": {"depth": 8}, "preresnet": {"depth": 11}}
-DEEP = ("cifar_resnet110", "cifar_resnet56", "densenet40", "preresnet164")
+DEEP = {"cifar_resnet110", "cifar_resnet56", "densenet40", "preresnet164"}
+"""More blocks of the same kinds as others have, which is all that cutting would show of them."""
 IMAGE = (1, 32, 32)
 
 
@@ -33,9 +34,7 @@ def test_two_images_give_two_rows_of_finite_logits(name):
     assert logits.isfinite().all()
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in DEEP)) for name in sorted(ZOO)]
-)
+@pytest.mark.parametrize("name", sorted(ZOO.keys() - DEEP))
 def test_a_network_cut_at_random_computes_what_the_masked_one_does(name):
     model = make(name)
     make_all_channels_differ(model)

@@ -1,4 +1,4 @@
-"""Errors as Ray 2.60 words them; that it raises them is seen in `test_ray_cluster`."""
+"""Errors as Ray 2.60 words them; that it raises them is seen in `test_backend`."""
 
 import pytest
 from backend_suite import attempt

@@ -44,7 +44,9 @@ def run():
 
     def run(program: str, **environment: str):
         with tempfile.TemporaryDirectory(prefix="orchard-") as folder:
-            inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+            inherited = {
+                name: value for name, value in os.environ.items() if not name.startswith("RAY_") or name == "RAY_TMPDIR"
+            }
             done = subprocess.run(
                 [sys.executable, "-c", PROLOGUE + program, f"{folder}/store"],
                 env={**inherited, "HOME": folder, "RAY_USAGE_STATS_ENABLED": "0", **environment},

@@ -1,4 +1,4 @@
-"""A sweep as a job on a real head, by Ray's own command and by `orchard submit`."""
+"""One real head: sweeps as jobs by Ray's own command and by `orchard submit`, and what `orchard doctor` sees of it."""
 
 import json
 import shutil
@@ -134,3 +134,37 @@ def test_a_stopped_job_lets_go_of_its_sweep_and_goes_on_when_it_is_submitted_aga
     until(lambda: not busy_workers(int(head["pid"])))
     out = call(*submit, *SMALL, "methods={dense: {kind: dense}}", "name=stopped", "--wait")
     assert "tasks computed" in out
+
+
+def doctor(environment: dict[str, str], *arguments: str) -> tuple[int, dict[str, dict]]:
+    done = subprocess.run(
+        [str(BIN / "orchard"), "doctor", *arguments, "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.stdout.startswith("["), done.stdout + done.stderr
+    return done.returncode, {finding["check"]: finding for finding in json.loads(done.stdout)}
+
+
+def test_a_worker_writes_to_the_store_and_everything_agrees(head, ray_environment, write_sweep, tiny_sweep, tmp_path):
+    file = write_sweep(tiny_sweep | {"device": "cpu"})
+    code, findings = doctor(
+        ray_environment, str(file), "--address", head["dashboard"], "--working-dir", str(file.parent)
+    )
+    assert code == 0, findings
+    assert findings["authentication"]["found"] == "RAY_AUTH_MODE is disabled, as in the cluster"
+    assert findings["cluster"]["found"].startswith("1 workers were checked")
+    assert "inside the cluster" in findings["storage"]["found"]
+    assert findings["versions"]["verdict"] == findings["clocks"]["verdict"] == findings["upload"]["verdict"] == "ok"
+    assert findings["mlflow"]["verdict"] == "warn"  # a file on the head's disk
+
+
+def test_what_only_workers_cannot_do_is_found(head, ray_environment, write_sweep, tiny_sweep):
+    file = write_sweep(tiny_sweep | {"device": "cuda", "storage": "/proc/store"})
+    code, findings = doctor(ray_environment, str(file), "--address", head["dashboard"])
+    assert code == 1
+    assert findings["storage"]["verdict"] == "fail"
+    assert findings["gpus"]["verdict"] == "fail"
