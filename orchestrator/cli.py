@@ -40,7 +40,7 @@ def cli() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_DEVICE
 def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | None) -> None:
-    """Show the tasks of a sweep by stage: how many there are, are shared, and are in the store (cache hits)."""
+    """Show the tasks of a sweep by stage: total, shared, and already in the store (cache hits)."""
     from orchestrator.commands import planning
 
     planning.show_plan(sweep, overrides, as_json=as_json, device=device)
