@@ -26,7 +26,7 @@ demo: $(READY)
 	$(BIN)/orchard run jobs/sweeps/quickstart.yaml $(DEMO)
 	$(BIN)/orchard report quickstart --storage .orchard/store --out .orchard/report
 
-# Tests that share what is expensive to make are a group, and groups of minutes come first: tests/conftest.py.
+# The tests of a folder run in one process, and folders that take minutes come first: tests/conftest.py.
 PROCESSES ?= 2
 TESTS ?=
 

@@ -1,7 +1,7 @@
 """Set-up shared by all tests: one thread, checked tensor shapes, sweeps that run in seconds, work for several processes.
 
-`make test` runs two processes. The tests of a folder are one group, and so are those of real clusters: one process runs
-a group from its first test to its last. So what a folder shares is made once, and no cluster is beside another.
+`make test` runs two processes, each one folder after another. So what a folder shares is made once, and of two clusters
+that run at once one is that of `tests/cluster`, which leaves the other processor free most of the time.
 """
 
 import fcntl
@@ -29,10 +29,8 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("RAY_ADDRESS", None)
 
-CLUSTER = "tests/cluster"
-SHARES_CLUSTER = {CLUSTER, "tests/orchestrator/backends/ray_cluster"}
-FIRST = (CLUSTER, "tests/workers/stages", "tests/workers/integral", "tests/workers/channels")
-"""Groups that take minutes: begun first, so that no process is left alone with one at the end."""
+FIRST = ("tests/cluster", "tests/workers/stages", "tests/workers/integral", "tests/workers/channels")
+"""Folders that take minutes: begun first, so that no process is left alone with one at the end."""
 
 
 def pytest_configure() -> None:
@@ -46,25 +44,24 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Gives a process one group after another. (xdist 3.8 does not see its own groups with pytest 9.2.)"""
+    """Gives a process a folder whenever it has nothing to do. (xdist 3.8's own groups are lost with pytest 9.2.)"""
     from xdist.scheduler import LoadScopeScheduling
 
-    class GroupScheduling(LoadScopeScheduling):
+    class FolderScheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return _group(nodeid)
+            return _folder(nodeid)
 
-    return GroupScheduling(config, log) if config.getoption("dist") == "loadscope" else None
+    return FolderScheduling(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
-        ranks = {group: rank for rank, group in enumerate(FIRST)}
-        items.sort(key=lambda item: ranks.get(_group(item.nodeid), len(FIRST)))
+        ranks = {folder: rank for rank, folder in enumerate(FIRST)}
+        items.sort(key=lambda item: ranks.get(_folder(item.nodeid), len(FIRST)))
 
 
-def _group(nodeid: str) -> str:
-    folder = nodeid.partition("::")[0].rpartition("/")[0]
-    return CLUSTER if folder in SHARES_CLUSTER else folder
+def _folder(nodeid: str) -> str:
+    return nodeid.partition("::")[0].rpartition("/")[0]
 
 
 @pytest.fixture(scope="session")

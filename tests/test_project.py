@@ -154,3 +154,9 @@ def test_a_decision_is_one_page():
     pages = list(REPOSITORY.glob("docs/decisions/*.md"))
     assert len(pages) > 10
     assert [page.name for page in pages if len(page.read_text().splitlines()) > 65] == []
+
+
+def test_the_folders_of_tests_are_those_of_the_sources():
+    folders = {file.parent.relative_to(REPOSITORY / "tests") for file in (REPOSITORY / "tests").rglob("test_*.py")}
+    # Beside them stands what no package shows: MLflow's own pages, and clusters.
+    assert {str(each) for each in folders if not (REPOSITORY / each).is_dir()} == {"browser", "cluster"}

@@ -84,9 +84,10 @@ def test_a_request_that_no_node_could_meet_is_refused_with_the_node_types(cluste
     assert cluster.workers() == {}  # nothing was started for it
 
 
+@pytest.mark.usefixtures("database")
 def test_a_sweep_survives_machines_that_are_taken_away_and_computes_nothing_twice(cluster, write_sweep, tiny_sweep):
     net = tiny_sweep["models"]["net"]
-    models = {"quick": net, "long": {**net, "train": {"epochs": 40}}}
+    models = {"quick": net, "long": {**net, "train": {"epochs": 20}}}
     file = write_sweep(tiny_sweep | {"models": models, "compressions": [0.3], "device": "cpu"})
     store = file.parent / "store"
     sweep = subprocess.Popen(

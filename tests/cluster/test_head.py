@@ -87,7 +87,7 @@ def test_a_sweep_by_ray_job_submit_and_again_by_orchard_submit(head, ray_environ
     assert "Nothing to compute" in out
 
 
-def test_a_job_whose_sweep_fails_fails_and_names_the_log(head, ray_environment, working_dir, tmp_path):
+def test_a_job_whose_sweep_fails_fails_and_names_the_log(head, ray_environment, working_dir, tmp_path, database):
     sweep = working_dir / "jobs" / "sweeps" / "quickstart.yaml"
     document = yaml.safe_load(sweep.read_text())
     document["name"] = "failing"
@@ -96,7 +96,7 @@ def test_a_job_whose_sweep_fails_fails_and_names_the_log(head, ray_environment, 
     done = subprocess.run(
         [
             *(str(BIN / "orchard"), "submit", str(sweep), *SMALL, f"storage={tmp_path}/store"),
-            *(f"tracking=sqlite:///{tmp_path}/mlflow.db", "--address", head["dashboard"], "--wait"),
+            *(f"tracking={database}", "--address", head["dashboard"], "--wait"),
         ],
         cwd=working_dir,
         env=ray_environment,
@@ -111,9 +111,9 @@ def test_a_job_whose_sweep_fails_fails_and_names_the_log(head, ray_environment, 
 
 
 def test_a_stopped_job_lets_go_of_its_sweep_and_goes_on_when_it_is_submitted_again(
-    head, ray_environment, working_dir, tmp_path
+    head, ray_environment, working_dir, tmp_path, database
 ):
-    ground = [f"storage={tmp_path}/store", f"tracking=sqlite:///{tmp_path}/mlflow.db"]
+    ground = [f"storage={tmp_path}/store", f"tracking={database}"]
     long = [*SMALL, "models.resnet.train.epochs=400", "methods={dense: {kind: dense}}"]
 
     def call(*command: str) -> str:
