@@ -1,4 +1,4 @@
-"""Set-up shared by all tests: one thread, checked tensor shapes, sweeps that run in seconds, work for several processes.
+"""Set-up shared by all tests: one thread, checked shapes, sweeps that run in seconds, work for several processes.
 
 `make test` runs two processes, each one folder after another. So what a folder shares is made once, and of two clusters
 that run at once one is that of `tests/cluster`, which leaves the other processor free most of the time.
