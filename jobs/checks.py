@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from jobs import names
 from jobs.errors import nearest
+from jobs.percent import to_percent
 
 S = TypeVar("S", bound=Sized)
 T = TypeVar("T")
@@ -39,7 +40,7 @@ def no_repeats(values: Sequence[T]) -> Sequence[T]:
 
 def whole_percent(compression: float) -> float:
     """Reject a compression that is not a whole percent: curves have one row per percent."""
-    if abs(compression * 100 - round(compression * 100)) > 1e-9:
+    if abs(compression * 100 - to_percent(compression)) > 1e-9:
         raise fault(f"{compression} is not a whole percent; use steps of 0.01")
     return compression
 

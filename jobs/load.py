@@ -128,7 +128,7 @@ def _validate(document: dict[str, Any]) -> tuple[SweepSpec | None, list[Fault]]:
         return None, [_fault(details) for details in error.errors(include_url=False)]
 
 
-Location = tuple[int | str, ...]
+FaultPath = tuple[int | str, ...]
 _KINDS: Mapping[int | str, tuple[str, ...]] = {"methods": METHOD_KINDS, "protocols": PROTOCOL_KINDS}
 _KINDS_WITHIN: Mapping[int | str, tuple[str, ...]] = {
     "sparsify": SPARSIFY_KINDS,
@@ -136,17 +136,17 @@ _KINDS_WITHIN: Mapping[int | str, tuple[str, ...]] = {
 }
 
 
-def _plain(location: Location) -> Location:
+def _plain(location: FaultPath) -> FaultPath:
     """The location as the file has it: without what pydantic adds for mapping keys and kinds."""
     return tuple(part for position, part in enumerate(location) if part != "[key]" and not _is_kind(location, position))
 
 
-def _is_kind(location: Location, position: int) -> bool:
+def _is_kind(location: FaultPath, position: int) -> bool:
     """Whether pydantic inserted a kind here: methods, name, *kind*, allocation, *form*, *kind*, field."""
     return position > 0 and location[position] in _kinds_at(location[:position])
 
 
-def _kinds_at(location: Location) -> tuple[str, ...]:
+def _kinds_at(location: FaultPath) -> tuple[str, ...]:
     """The allowed kinds of a record at a location, as pydantic gives it."""
     if len(location) == 2:
         return _KINDS.get(location[0], ())
@@ -155,7 +155,7 @@ def _kinds_at(location: Location) -> tuple[str, ...]:
     return _KINDS_WITHIN.get(location[-1], ())
 
 
-def _dotted(location: Location) -> str:
+def _dotted(location: FaultPath) -> str:
     path = ""
     for part in _plain(location):
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
@@ -190,7 +190,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _keys_at(location: Location) -> list[str]:
+def _keys_at(location: FaultPath) -> list[str]:
     """The keys that are allowed at a location, from the JSON schema."""
     schema = SweepSpec.model_json_schema()
 

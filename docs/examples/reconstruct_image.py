@@ -7,7 +7,7 @@ count as parameters, so that whoever trains them gets fewer coefficients. Run it
 
     .venv/bin/python docs/examples/reconstruct_image.py [PHOTOGRAPH] [--out PICTURE]
 
-It is about interpolation alone, and refuses to know of networks: see reconstruct_image.md.
+It is about interpolation alone, without networks: see reconstruct_image.md.
 """
 
 import argparse

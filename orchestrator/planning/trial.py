@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from jobs.percent import to_percent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
@@ -22,7 +24,7 @@ class Trial:
     @property
     def label(self) -> str:
         """For people."""
-        return f"{self.model}/{self.method}@{round(self.compression * 100)}%/seed{self.seed}"
+        return f"{self.model}/{self.method}@{to_percent(self.compression)}%/seed{self.seed}"
 
     @property
     def shared_label(self) -> str:

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from jobs.metric import TIMED_KEYS, Metric
+from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.results import Curve, SweepRecord, metric_keys, objective_of
 from orchestrator.results.orders import GroupOrder
@@ -134,7 +135,7 @@ def _cells(curves: Sequence[Curve], metric: Metric) -> tuple[Cell, ...]:
 
 def percent(fraction: float) -> str:
     """Format a compression in whole percent."""
-    return f"{round(fraction * 100)} %"
+    return f"{to_percent(fraction)} %"
 
 
 def row_name(row: SummaryRow, rows: Sequence[SummaryRow]) -> str:

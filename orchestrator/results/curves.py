@@ -11,6 +11,7 @@ from jobs.artifact import Manifest, Store
 from jobs.identity import Json, Parsed
 from jobs.measured import counts, number, records, text
 from jobs.metric import COMMON_KEYS, TIMED_KEYS, Metric
+from jobs.percent import to_percent
 from orchestrator.planning import PlannedCurve, PlannedPoint
 
 _log = logging.getLogger("orchard")
@@ -112,7 +113,7 @@ class Point:
     @property
     def step(self) -> int:
         """The target compression in whole percent: the x axis in MLflow."""
-        return round(self.asked * 100)
+        return to_percent(self.asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from jobs.percent import to_percent
 from orchestrator.planning import PlannedCurve
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def continues(run: "Run", plan: PlannedCurve, settings: Mapping[str, str]) -> bo
     gives a new run, and a moved checkpoint does not.
     """
     recorded = recorded_rows(run)
-    planned = {str(round(point.compression * 100)): short(point.key) for point in plan.points}
+    planned = {str(to_percent(point.compression)): short(point.key) for point in plan.points}
     if recorded.keys() & planned.keys():
         return _agree(recorded, planned)
     return all(run.data.params.get(name, value) == value for name, value in settings.items())

@@ -103,10 +103,10 @@ def _committed(key: str, store: Store) -> Manifest | None:
     try:
         return store.manifest(key)
     except CorruptArtifactError as error:
-        logger.warning("%s: put aside, and made again", error)
+        logger.warning("%s: quarantined, and recomputed", error)
         store.quarantine(key)
     except MissingArtifactError:
-        logger.warning("%s was put aside meanwhile, and is made again", key)
+        logger.warning("%s was quarantined meanwhile, and is recomputed", key)
     return None
 
 

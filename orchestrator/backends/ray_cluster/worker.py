@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import ray
 
 from jobs.outcome import Cause, Failed, Outcome
-from jobs.stages.table import StageKind
 from jobs.task import Task
 from orchestrator.store import ArtifactStore, Fence, LeaseTerm, open_store
-from workers.attempt.entry import Provenance, run_task
+from workers.attempt.entry import Provenance, StageOf, run_task
 
 if TYPE_CHECKING:
-    from workers.stages import AnyContext, Product
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,6 @@ class WorkerConfig:
     term: LeaseTerm | None = None
 
 
-StageOf = Callable[[StageKind], Callable[["AnyContext"], "Product"]]
 Execute = Callable[[Task, WorkerConfig], Outcome]
 
 

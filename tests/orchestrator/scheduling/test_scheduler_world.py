@@ -66,7 +66,7 @@ class World:
             return Failed(key=each.key, cause=fate, message="it may pass")
         for key in self.inputs(each):
             assert key in self.computed, "it started before its inputs were committed"
-            if key not in self.whole:  # damaged, or put aside since because another reader found the damage first
+            if key not in self.whole:  # damaged, or quarantined since because another reader found the damage first
                 return Failed(key=each.key, cause=Cause.CORRUPT, message="damaged", damaged=key)
         self.computed.append(each.key)
         self.rotten.discard(each.key)

@@ -222,7 +222,7 @@ def test_a_manifest_that_is_damaged_is_put_aside_and_the_task_runs(store, caplog
     assert isinstance(outcome, Succeeded)
     assert not outcome.reused
     assert store.manifest(task.key).measurements == {"accuracy": 0.5}
-    assert "put aside, and made again" in caplog.text
+    assert "quarantined, and recomputed" in caplog.text
 
 
 def test_the_attempt_says_what_it_used(store):
