@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-Metric = Literal["l1", "l2", "cosine"]
+DistanceMetric = Literal["l1", "l2", "cosine"]
 Scaling = Literal["none", "tensor"]
 
 _BLOCK = 64  # rows of either side that are compared at once ...
@@ -22,7 +22,7 @@ _COLUMNS = 512  # ... in so many columns: a temporary of 8 MB, whatever n and d 
 
 
 def pairwise_distances(
-    slices: Sequence[Float[Tensor, "n ..."]], *, metric: Metric = "l1", normalize: Scaling = "none"
+    slices: Sequence[Float[Tensor, "n ..."]], *, metric: DistanceMetric = "l1", normalize: Scaling = "none"
 ) -> Float64[np.ndarray, "n n"]:
     """Distances between channels: the sum over slices of the distance between their rows.
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from jobs.spec.effort import EFFORTS, SolverLimits
 from workers.ordering.bounds import held_karp_bound
-from workers.ordering.distances import Metric, Scaling, pairwise_distances
+from workers.ordering.distances import DistanceMetric, Scaling, pairwise_distances
 from workers.ordering.local_search import nearest_neighbour
 from workers.ordering.path import Matrix, Ordering, checked, described, path_length
 from workers.ordering.references import REFERENCES
@@ -26,7 +26,7 @@ def order_channels(
     slices: Sequence[Float[Tensor, "n ..."]],
     *,
     method: Method,
-    metric: Metric = "l1",
+    metric: DistanceMetric = "l1",
     normalize: Scaling = "none",
     seed: int,
     limits: SolverLimits = EFFORTS["standard"],

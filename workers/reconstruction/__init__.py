@@ -7,7 +7,7 @@
 The number of channels that stay is up to `allocation`.
 """
 
-from workers.reconstruction.layerwise import METHODS, Kept, LayerwiseMethod, Refitter, own_shares, reconstruct
+from workers.reconstruction.layerwise import METHODS, KeptUnits, LayerwiseMethod, Refitter, own_shares, reconstruct
 from workers.reconstruction.refit import Refit
 from workers.reconstruction.repair import repair
 from workers.reconstruction.samples import DenseReference, Restriction, Sums, selection
@@ -16,7 +16,7 @@ from workers.reconstruction.sites import Site, find_sites
 __all__ = [
     "METHODS",
     "DenseReference",
-    "Kept",
+    "KeptUnits",
     "LayerwiseMethod",
     "Refit",
     "Refitter",

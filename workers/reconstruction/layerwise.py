@@ -27,7 +27,7 @@ from workers.reconstruction.thinet import least_contribution, least_squares_fact
 
 _log = logging.getLogger("orchard")
 
-Kept: TypeAlias = dict[str, Int64[Tensor, " _"]]
+KeptUnits: TypeAlias = dict[str, Int64[Tensor, " _"]]
 """Group name -> units that stay, ascending."""
 
 
@@ -67,7 +67,7 @@ def reconstruct(
     method: LayerwiseMethod,
     *,
     ridge: float = RIDGE,
-) -> tuple[Kept, list[Refit]]:
+) -> tuple[KeptUnits, list[Refit]]:
     """Prune the groups of a network and refit the layers that read them. In place.
 
     A group with several readers, such as the channels of a residual stream, is pruned before the first of them, by the
@@ -121,7 +121,7 @@ class _Reconstruction:
     ) -> None:
         self._smaller, self._reference, self._dense_map, self._widths = smaller, reference, channel_map, widths
         self.channel_map = channel_map
-        self.kept: Kept = {name: torch.arange(width) for name, width in channel_map.widths().items()}
+        self.kept: KeptUnits = {name: torch.arange(width) for name, width in channel_map.widths().items()}
 
     def width(self, index: int) -> int:
         """Number of units of a group that stay."""

@@ -1,4 +1,4 @@
-"""What an attempt leaves in the store for people to read."""
+"""The log of an attempt in the store."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tiny networks, one per way in which channels are tied together, and what every test does to them."""
+"""Tiny networks, one for each way in which channels are coupled, and shared checks."""
 
 import functools
 from collections.abc import Callable

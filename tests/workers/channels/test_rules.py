@@ -1,4 +1,4 @@
-"""One operator at a time: a stem, the operator, a head; what is prunable, and the proof of it in numbers."""
+"""One operator at a time: a stem, the operator, a head; prunable channels, and their numerical proof."""
 
 import pytest
 import torch

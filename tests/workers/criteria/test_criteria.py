@@ -1,4 +1,4 @@
-"""What every criterion does."""
+"""Properties of all criteria."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What holds for every network of the zoo: it runs, its channels are understood, and it can be cut."""
+"""Properties of every network of the zoo: it runs, its channels are found, and it can be pruned."""
 
 import pytest
 import torch

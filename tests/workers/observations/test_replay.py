@@ -1,4 +1,4 @@
-"""Passes that begin in the middle give what whole passes give, bit for bit."""
+"""Replayed forward passes give the results of whole ones, bit for bit."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Where feature maps are seen."""
+"""Watch points of feature maps."""
 
 import pytest
 import torch
@@ -28,16 +28,16 @@ class Net(nn.Module):
         return self.last(self.between(self, self.conv(x)))
 
 
-def seen_in(module, image=IMAGE):
-    """Layer -> what is seen of it."""
+def watched_maps(module, image=IMAGE):
+    """Layer -> the feature maps at its watch point."""
     channel_map, seen = find_groups(module.eval(), tuple(image.shape[1:])), {}
 
-    def see(point, maps):
+    def hook(point, maps):
         seen[point.layer] = maps.clone()
         return maps
 
     points = find_points(module, channel_map, image)
-    with torch.no_grad(), watching(points, see):
+    with torch.no_grad(), watching(points, hook):
         module(image)
     return seen
 
@@ -54,26 +54,26 @@ SAME = {
 
 
 @pytest.mark.parametrize("way", SAME)
-def test_they_are_seen_behind_the_norm_and_the_activation(way):
+def test_they_are_taken_after_the_norm_and_the_activation(way):
     module = Net(SAME[way])
     with torch.no_grad():
         expected = module.norm.eval()(module.conv(IMAGE)).relu()
-    torch.testing.assert_close(seen_in(module)["conv"], expected)
+    torch.testing.assert_close(watched_maps(module)["conv"], expected)
 
 
-def test_where_no_norm_and_no_activation_follows_they_are_seen_at_the_layer():
+def test_where_no_norm_and_no_activation_follows_they_are_taken_at_the_layer():
     module = Net(lambda net, y: functional.max_pool2d(y, 2).relu())
-    torch.testing.assert_close(seen_in(module)["conv"], module.conv(IMAGE))
+    torch.testing.assert_close(watched_maps(module)["conv"], module.conv(IMAGE))
 
 
 def test_a_norm_that_is_not_the_only_reader_does_not_count():
     module = Net(lambda net, y: net.norm(y) + y)
-    torch.testing.assert_close(seen_in(module)["conv"], module.conv(IMAGE))
+    torch.testing.assert_close(watched_maps(module)["conv"], module.conv(IMAGE))
 
 
 def test_a_residual_branch_is_seen_before_the_sum():
     module = build("resnet", {"widths": [4], "in_channels": 1}).eval()
-    seen, block = seen_in(module, torch.rand(1, 1, 8, 8)), module.layer1[0]
+    seen, block = watched_maps(module, torch.rand(1, 1, 8, 8)), module.layer1[0]
     assert seen.keys() == {"conv1", "layer1.0.conv1", "layer1.0.conv2"}
     with torch.no_grad():
         torch.testing.assert_close(seen["layer1.0.conv2"], block.bn2(block.conv2(seen["layer1.0.conv1"])))
@@ -81,7 +81,7 @@ def test_a_residual_branch_is_seen_before_the_sum():
 
 def test_channels_of_linear_layers_are_on_the_last_axis():
     module = nn.Sequential(nn.Flatten(), nn.Linear(36, 5), nn.GELU(), nn.Linear(5, 3))
-    torch.testing.assert_close(seen_in(module)["1"], functional.gelu(module[1](IMAGE.flatten(1))))
+    torch.testing.assert_close(watched_maps(module)["1"], functional.gelu(module[1](IMAGE.flatten(1))))
 
 
 def test_what_see_returns_is_what_the_network_goes_on_with():
@@ -95,13 +95,13 @@ def test_what_see_returns_is_what_the_network_goes_on_with():
 
 def test_nothing_is_left_on_the_network():
     module = Net(SAME["module"])
-    seen_in(module)
+    watched_maps(module)
     assert not any(layer._forward_hooks for layer in module.modules())
     assert not module.training
     assert all(parameter.grad is None for parameter in module.parameters())
 
 
-def test_a_group_that_cannot_be_seen_is_an_error():
+def test_a_group_that_cannot_be_observed_is_an_error():
     class Copying(nn.Module):
         """Can run by a copy of its weight."""
 

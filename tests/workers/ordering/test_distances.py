@@ -1,4 +1,4 @@
-"""Distances between channels: the blockwise sum against the plain one, and what is refused."""
+"""Distances between channels: the blockwise sum against the plain one, and refused inputs."""
 
 import numpy as np
 import pytest

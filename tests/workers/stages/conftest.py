@@ -1,4 +1,4 @@
-"""A small residual network on digits that goes through all stages once; every test looks at what they left."""
+"""A small residual network on digits that goes through all stages once; tests share the artifacts."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What holds for all stages."""
+"""Properties of all stages."""
 
 import dataclasses
 
