@@ -216,7 +216,7 @@ ALLOCATION_FORMS = ("name", "record")
 """The forms in which a sweep file can give an allocation."""
 
 ALLOCATION_KINDS = (*names.ALLOCATIONS, "own")
-Allocation = Annotated[
+AllocationField = Annotated[
     Annotated[AllocationSpec, PlainValidator(_named, json_schema_input_type=str), Tag("name")]
     | Annotated[AllocationSpec, Field(discriminator="kind"), Tag("record")],
     Discriminator(_tag),

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks, names
-from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
+from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions
 from jobs.spec.base import Compressions, Record
 from jobs.spec.method import MethodBase
 from jobs.spec.models import ModelSpec
@@ -41,7 +41,7 @@ class CriterionMethod(MethodBase):
     )
     score: ScoreSpec | None = Field(default=None, description="Calibration data, for criteria that need data.")
     sparsify: SparsifySpec | None = Field(default=None, description="Sparsity-inducing training before scoring.")
-    allocation: Allocation = UniformAllocation()
+    allocation: AllocationField = UniformAllocation()
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 
     @model_validator(mode="after")

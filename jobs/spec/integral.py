@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from jobs import checks
-from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
+from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions
 from jobs.spec.base import Compressions, Record
 from jobs.spec.method import MethodBase
 from jobs.spec.training import TrainSpec
@@ -90,7 +90,7 @@ class IntegralMethod(MethodBase):
     quadrature: Literal["product", "midpoint", "trapezoid", "simpson"] = Field(
         default="product", description="On the input axes; prefer `midpoint` for a uniform partition."
     )
-    allocation: Allocation = UniformAllocation()
+    allocation: AllocationField = UniformAllocation()
     tune: TuneSpec | None = Field(default=None, description="Tune the partition on a few batches.")
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 

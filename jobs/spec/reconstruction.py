@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from jobs import checks
-from jobs.spec.allocation import Allocation, UniformAllocation, check_compressions
+from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions
 from jobs.spec.base import Compressions
 from jobs.spec.method import MethodBase
 from jobs.spec.protocols import CalibrationImages
@@ -21,7 +21,7 @@ class ReconstructionMethod(MethodBase):
     )
     images: CalibrationImages = 512
     batch_size: int = Field(default=64, ge=1, description="Images per batch.")
-    allocation: Allocation = UniformAllocation()
+    allocation: AllocationField = UniformAllocation()
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
 
     @model_validator(mode="after")

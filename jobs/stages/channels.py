@@ -11,7 +11,7 @@ from jobs.measured import count, records, text
 from jobs.spec.base import Record
 from jobs.spec.effort import SolverLimits
 from jobs.stages.base import AppearingTask, ArtifactKey, JoiningParams, StageParams
-from jobs.stages.common import CalibrationParams, Partition, QuadratureName, WidthParams
+from jobs.stages.common import CalibrationParams, PartitionName, QuadratureName, WidthParams
 
 _PLACEHOLDER_GROUPS = 16
 _NARROW, _BATCH = 128, 256  # channels: groups narrower than the first share tasks of at most the second
@@ -143,6 +143,6 @@ class ChooseParams(StageParams):
     network: ArtifactKey
     widths: WidthParams
     choice: Literal["reconstruction", "output"]
-    partition: Partition
+    partition: PartitionName
     quadrature: QuadratureName = "product"
     images: CalibrationParams | None = None

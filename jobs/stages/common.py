@@ -20,9 +20,9 @@ from jobs.spec.allocation import (
 from jobs.spec.data import NormalizeSpec
 from jobs.stages.base import ArtifactKey
 
-Partition = Literal["adaptive", "curvature", "uniform"]
+PartitionName = Literal["adaptive", "curvature", "uniform"]
 QuadratureName = Literal["product", "midpoint", "trapezoid", "simpson"]
-Target = Literal["parameters", "macs", "latency"]
+CostTarget = Literal["parameters", "macs", "latency"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class WidthParams:
 
     allocation: PlannedAllocation
     compression: float
-    target: Target = "parameters"
+    target: CostTarget = "parameters"
     losses: ArtifactKey | None = None
     profile: ArtifactKey | None = None
     memory_batch_size: int | None = None
@@ -152,7 +152,7 @@ class Resampling:
     """Channels are samples of functions: they are sampled anew."""
 
     kind: Literal["resample"] = "resample"
-    partition: Partition
+    partition: PartitionName
     quadrature: QuadratureName
 
 

@@ -10,7 +10,7 @@ from orchestrator.report.comparison import areas, areas_of_curves, changes_to_de
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.page import figure_title, html_page, sweep_yaml
 from orchestrator.report.patterns import draw_patterns
-from orchestrator.report.settings import Resources, collect_resources, settings_csv
+from orchestrator.report.settings import CurveResources, collect_resources, settings_csv
 from orchestrator.report.table import areas_csv, kept_csv, orders_csv, points_csv, summarize, summary_table
 from orchestrator.results import Curve, SweepRecord
 from orchestrator.results.orders import GroupOrder
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def report_files(
-    record: SweepRecord, curves: Sequence[Curve], orders: Sequence[GroupOrder], resources: Resources | None = None
+    record: SweepRecord, curves: Sequence[Curve], orders: Sequence[GroupOrder], resources: CurveResources | None = None
 ) -> dict[str, bytes]:
     """All files of the report, by name.
 
@@ -66,7 +66,7 @@ def write_report(
     curves: Sequence[Curve],
     orders: Sequence[GroupOrder],
     folder: Path,
-    resources: Resources | None = None,
+    resources: CurveResources | None = None,
 ) -> tuple[Path, ...]:
     """Write the report into a folder, which is created if needed; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)

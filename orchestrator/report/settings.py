@@ -9,11 +9,11 @@ from orchestrator.planning import PlannedCurve
 from orchestrator.results import Curve
 from orchestrator.results.lineage import read_lineage, resources_of
 
-Resources = Mapping[PlannedCurve, Mapping[str, str]]
+CurveResources = Mapping[PlannedCurve, Mapping[str, str]]
 """Curve -> stage -> resource usage of the tasks behind its last measured point, as text."""
 
 
-def collect_resources(curves: Sequence[Curve], store: Store) -> Resources:
+def collect_resources(curves: Sequence[Curve], store: Store) -> CurveResources:
     """The resource usage of all tasks behind the last measured point of every curve."""
     last = {curve.plan: curve.points[-1].key for curve in curves if curve.points}
     manifests = read_lineage(last.values(), store)
@@ -29,7 +29,7 @@ def collect_resources(curves: Sequence[Curve], store: Store) -> Resources:
     return used
 
 
-def settings_csv(curves: Sequence[Curve], resources: Resources) -> str:
+def settings_csv(curves: Sequence[Curve], resources: CurveResources) -> str:
     """CSV with a row per curve and setting; the resource usage of a stage is the setting `resources.STAGE`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
