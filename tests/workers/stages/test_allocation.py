@@ -125,7 +125,7 @@ def test_tuning_and_pruning_choose_the_same_widths(bench):
 def test_what_is_missing_is_named(prune, failure):
     outcome = failure(prune(SENSITIVITY))
     assert outcome.cause is Cause.BAD_INPUT
-    assert "asks for losses" in outcome.message
+    assert "uses losses" in outcome.message
 
 
 def test_ones_own_has_to_need_what_the_sweep_says(bench, converted, failure, monkeypatch):
