@@ -38,6 +38,11 @@ def no_repeats(values: Sequence[T]) -> Sequence[T]:
     return values
 
 
+def one_or_several(value: object) -> object:
+    """A single value as a list of one."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
 def whole_percent(compression: float) -> float:
     """Reject a compression that is not a whole percent: curves have one row per percent."""
     if abs(compression * 100 - to_percent(compression)) > 1e-9:

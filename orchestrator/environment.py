@@ -60,6 +60,7 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
         data=data,
         weights=weights,
         sources=sources,
+        onnx=", ".join(f"{name} {version(name)}" for name in ("onnx", "onnxruntime", "onnxscript")),
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jobs.spec.measure import MeasureSpec
+from jobs.spec.measure import GateSpec, LatencySpec, QuantizeSpec
 from jobs.stages.base import ArtifactKey, StageParams
 from jobs.stages.common import CLASSIFICATION, CalibrationParams, DatasetParams, ObjectiveParams
 
@@ -64,4 +64,66 @@ class EvaluateParams(StageParams):
     split: Literal["validation", "test"] = "test"
     num_images: int | None = None
     batch_size: int
-    measure: MeasureSpec
+    measure: GateSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportParams(StageParams):
+    """Parameters of `export`.
+
+    Attributes:
+        onnx: Versions of what writes and checks the graph.
+    """
+
+    network: ArtifactKey
+    onnx: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizeParams(StageParams):
+    """Parameters of `quantize`.
+
+    Attributes:
+        graph: The network as an ONNX graph.
+        images: Those that the ranges of activations come from.
+        num_images: Evaluated: the first so many of the test split; None: all.
+        onnx: Versions of what quantises and runs the graph.
+    """
+
+    graph: ArtifactKey
+    quantization: QuantizeSpec
+    images: CalibrationParams
+    objective: ObjectiveParams = CLASSIFICATION
+    num_images: int | None = None
+    batch_size: int
+    onnx: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedNetwork:
+    """A network to be timed.
+
+    Attributes:
+        network: Its tensors.
+        graph: The same as an ONNX graph, where ONNX Runtime is among the runtimes.
+        quantized: The same in 8 bits, where it was quantised.
+    """
+
+    network: ArtifactKey
+    graph: ArtifactKey | None = None
+    quantized: ArtifactKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeParams(StageParams):
+    """Parameters of `time`.
+
+    Attributes:
+        dense: The model's own network, timed in turn with it.
+        onnx: Version of ONNX Runtime, where it is among the runtimes.
+    """
+
+    timed: TimedNetwork
+    dense: TimedNetwork
+    latency: LatencySpec
+    onnx: str | None = None

@@ -11,7 +11,15 @@ from typing import Self
 from jobs.resources import Resources
 from jobs.stages.base import StageParams
 from jobs.stages.channels import ChooseParams, ConvertParams, OrderParams, PermuteParams
-from jobs.stages.finishing import ApplyParams, EvaluateParams, RecalibrateParams, RepairParams
+from jobs.stages.finishing import (
+    ApplyParams,
+    EvaluateParams,
+    ExportParams,
+    QuantizeParams,
+    RecalibrateParams,
+    RepairParams,
+    TimeParams,
+)
 from jobs.stages.pruning import PruneParams, ReconstructParams, TuneParams
 from jobs.stages.scoring import ObserveParams, ProfileParams, ScoreParams, SenseParams
 from jobs.stages.training import TrainParams
@@ -74,6 +82,9 @@ class StageKind(StrEnum):
     REPAIR = "repair", StageRow(params=RepairParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
     APPLY = "apply", StageRow(params=ApplyParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
     EVALUATE = "evaluate", StageRow(params=EvaluateParams, version=4, resources=_SHARED_GPU, assumed_s=10.0)
+    EXPORT = "export", StageRow(params=ExportParams, version=1, resources=_CPU, assumed_s=10.0)
+    QUANTIZE = "quantize", StageRow(params=QuantizeParams, version=1, resources=_CPU, assumed_s=60.0)
+    TIME = "time", StageRow(params=TimeParams, version=1, resources=_GPU, assumed_s=20.0)
 
 
 _KIND_OF: Mapping[type[StageParams], StageKind] = {kind.row.params: kind for kind in StageKind}

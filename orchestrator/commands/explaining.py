@@ -76,7 +76,7 @@ def _stored(key: str, store: ArtifactStore) -> Iterator[str]:
     for name, entry in manifest.files.items():
         yield f"  {name}: {entry.size_bytes} bytes, sha256 {entry.sha256}"
     lineage = read_lineage([key], store)
-    ancestors = ancestry(key, lambda each: TaskFacts.of_manifest(lineage[each]) if each in lineage else None)
+    ancestors = ancestry([key], lambda each: TaskFacts.of_manifest(lineage[each]) if each in lineage else None)
     yield f"made by {len(ancestors)} tasks with the settings"
     for name, value in settings_of(ancestors).items():
         yield f"  {name}: {value}"

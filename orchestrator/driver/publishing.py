@@ -24,6 +24,9 @@ _SHARE = 0.1
 """Largest fraction of the time that the background thread may log: it competes with the driver for the CPU."""
 
 
+_MEASURING = (StageKind.EVALUATE, StageKind.QUANTIZE, StageKind.TIME)
+
+
 class Publisher:
     """An observer that logs one sweep's results from the store to MLflow.
 
@@ -45,8 +48,7 @@ class Publisher:
     def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
         """Log new points in the background, if it is due."""
         self._new_points |= any(
-            isinstance(outcome, Succeeded) and scheduler.task(outcome.key).stage is StageKind.EVALUATE
-            for outcome in outcomes
+            isinstance(outcome, Succeeded) and scheduler.task(outcome.key).stage in _MEASURING for outcome in outcomes
         )
         busy = self._background is not None and self._background.is_alive()
         if self._new_points and not busy and time.monotonic() >= self._due_s:

@@ -59,7 +59,7 @@ def add_evaluate_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) 
         objective=tasks.objective,
         num_images=data.test_images,
         batch_size=data.batch_size,
-        measure=tasks.spec.measure,
+        measure=tasks.spec.measure.gates,
     )
     return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)
 

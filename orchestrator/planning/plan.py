@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from jobs.identity import Parsed
 from jobs.resources import Resources
 from jobs.spec.protocols import NO_PROTOCOL
 from jobs.stages.base import JoiningParams
@@ -21,6 +22,7 @@ class PlanEnvironment:
         data: Fingerprint of the data set.
         weights: Model name -> fingerprint of its checkpoint.
         sources: Import path of the user's own code -> fingerprint of its module.
+        onnx: Versions of what writes, quantises and runs ONNX graphs; part of the keys of tasks that do.
     """
 
     device: str
@@ -29,6 +31,7 @@ class PlanEnvironment:
     data: str
     weights: Mapping[str, str]
     sources: Mapping[str, str]
+    onnx: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +41,22 @@ class PlannedPoint:
     Attributes:
         compression: The target compression, in [0, 1).
         key: The `evaluate` task that measures it.
+        further: The tasks that measure more of the same network (its quantisation, its times): stage and key.
     """
 
     compression: float
     key: str
+    further: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All tasks that measure it, `evaluate` first."""
+        return (self.key, *(key for _, key in self.further))
+
+    @classmethod
+    def from_json(cls, value: Parsed) -> "PlannedPoint":
+        """The point whose fields a sweep's record has."""
+        return cls(**{**value, "further": tuple((stage, key) for stage, key in value.get("further", ()))})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +91,7 @@ class Plan:
 
     Attributes:
         tasks: Key -> task, inputs before the tasks that read them.
-        curves: The curves, whose points name their `evaluate` tasks.
+        curves: The curves, whose points name the tasks that measure them.
         asked: How many tasks of each stage the curves request, before deduplication.
         resources: What tasks of each stage request from the cluster, appearing tasks included.
         environment: What it depends on besides the sweep file.
@@ -98,5 +113,5 @@ class Plan:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Keys of the curves' `evaluate` tasks, without duplicates, in plan order."""
-        return tuple(dict.fromkeys(point.key for curve in self.curves for point in curve.points))
+        """Keys of the tasks that measure the curves' points, without duplicates, in plan order."""
+        return tuple(dict.fromkeys(key for curve in self.curves for point in curve.points for key in point.keys))

@@ -14,6 +14,7 @@ from jobs.stages.common import DesignInput, FollowedDesigns, PlannedAllocation
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.criterion import plan_criterion
 from orchestrator.planning.integral import plan_integral
+from orchestrator.planning.measurements import plan_measurements
 from orchestrator.planning.networks import add_evaluate_task, add_train_task, pruned_from
 from orchestrator.planning.plan import Plan, PlanEnvironment, PlannedCurve, PlannedPoint
 from orchestrator.planning.protocols import plan_protocol
@@ -47,16 +48,18 @@ def _plan_curve(tasks: TaskCollector, model: str, method: str, protocol: str, se
         method=method,
         protocol=protocol,
         seed=seed,
-        points=tuple(
-            PlannedPoint(compression=trial.compression, key=_plan_point(tasks, trial, protocol)) for trial in trials
-        ),
+        points=tuple(_plan_point(tasks, trial, protocol) for trial in trials),
     )
 
 
-def _plan_point(tasks: TaskCollector, trial: Trial, protocol: str) -> ArtifactKey:
-    """The task that measures one point."""
+def _plan_point(tasks: TaskCollector, trial: Trial, protocol: str) -> PlannedPoint:
+    """One point, and the tasks that measure it."""
     network = plan_protocol(tasks, protocol, _plan_method(tasks, trial), trial)
-    return add_evaluate_task(tasks, network, trial)
+    return PlannedPoint(
+        compression=trial.compression,
+        key=add_evaluate_task(tasks, network, trial),
+        further=plan_measurements(tasks, network, trial),
+    )
 
 
 def _plan_method(tasks: TaskCollector, trial: Trial) -> ArtifactKey:

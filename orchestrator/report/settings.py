@@ -15,11 +15,11 @@ CurveResources = Mapping[PlannedCurve, Mapping[str, str]]
 
 def collect_resources(curves: Sequence[Curve], store: Store) -> CurveResources:
     """The resource usage of all tasks behind the last measured point of every curve."""
-    last = {curve.plan: curve.points[-1].key for curve in curves if curve.points}
-    manifests = read_lineage(last.values(), store)
+    last = {curve.plan: curve.points[-1].keys for curve in curves if curve.points}
+    manifests = read_lineage({key for keys in last.values() for key in keys}, store)
     used = {}
-    for plan, key in last.items():
-        ancestors, waiting = set[str](), [key]
+    for plan, keys in last.items():
+        ancestors, waiting = set[str](), list(keys)
         while waiting:
             each = waiting.pop()
             if each not in ancestors and each in manifests:

@@ -7,6 +7,7 @@ from orchestrator.results.curves import (
     EARLIER,
     METRICS,
     Curve,
+    Further,
     Kept,
     Point,
     SweepRecord,
@@ -14,12 +15,14 @@ from orchestrator.results.curves import (
     metric_keys,
     objective_of,
     point_of,
+    variant_keys,
 )
 
 __all__ = [
     "EARLIER",
     "METRICS",
     "Curve",
+    "Further",
     "Kept",
     "Point",
     "SweepRecord",
@@ -27,4 +30,5 @@ __all__ = [
     "metric_keys",
     "objective_of",
     "point_of",
+    "variant_keys",
 ]

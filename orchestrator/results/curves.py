@@ -4,7 +4,7 @@ A `SweepRecord` is kept in the store beside the artifacts, so that the curves ca
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from jobs.artifact import Manifest, Store
@@ -46,7 +46,7 @@ class SweepRecord:
         """The record that `to_json` wrote; one of version 0.1 cannot be planned again."""
         value = {name: each for name, each in value.items() if name != "surroundings"}
         curves = tuple(
-            PlannedCurve(**{**curve, "points": tuple(PlannedPoint(**point) for point in curve["points"])})
+            PlannedCurve(**{**curve, "points": tuple(map(PlannedPoint.from_json, curve["points"]))})
             for curve in value["curves"]
         )
         return cls(**{**value, "curves": curves})
@@ -76,6 +76,23 @@ _KEPT = {"channels": ("widths", "full_widths"), "weights": ("weights", "full_wei
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Further:
+    """What another task than `evaluate` measured of a point's network.
+
+    Attributes:
+        stage: Its stage: `quantize` or `time`.
+        key: The task.
+        metrics: By metric and variant: `accuracy/int8`, `latency_p50_s/onnxruntime/b1`.
+        created_s: When it was measured, seconds since the epoch.
+    """
+
+    stage: str
+    key: str
+    metrics: Mapping[str, float]
+    created_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One measured point of a curve.
 
@@ -89,6 +106,7 @@ class Point:
             networks.
         digest: SHA-256 of the network's weights file.
         objective: The metrics of what the network is for, the primary one first.
+        further: What else was measured of its network so far.
     """
 
     asked: float
@@ -99,6 +117,17 @@ class Point:
     kept: Mapping[str, Kept] = field(default_factory=dict)
     digest: str = ""
     objective: tuple[Metric, ...] = EARLIER
+    further: tuple[Further, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The tasks that measured it, `evaluate` first."""
+        return (self.key, *(each.key for each in self.further))
+
+    @property
+    def all_metrics(self) -> dict[str, float]:
+        """Its metrics, and those of all its variants."""
+        return {**self.metrics, **{name: value for each in self.further for name, value in each.metrics.items()}}
 
     @property
     def primary(self) -> Metric:
@@ -123,6 +152,12 @@ class Curve:
     plan: PlannedCurve
     points: tuple[Point, ...]
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was planned of it is measured."""
+        planned = sum(len(point.keys) for point in self.plan.points)
+        return planned == sum(1 + len(point.further) for point in self.points)
+
 
 def metric_keys(objective: Sequence[Metric]) -> tuple[str, ...]:
     """The metric keys of every point of an objective, the same on every curve.
@@ -138,13 +173,22 @@ METRICS = metric_keys(EARLIER)
 """Those of classification."""
 
 
+def variant_keys(curves: Iterable[Curve]) -> tuple[str, ...]:
+    """The metrics of variants that some point has: of quantised networks, and of runtimes and batch sizes."""
+    return tuple(
+        dict.fromkeys(
+            name for curve in curves for point in curve.points for each in point.further for name in each.metrics
+        )
+    )
+
+
 def objective_of(curves: Sequence[Curve]) -> tuple[Metric, ...]:
     """The metrics of a sweep, the primary one first, as its first point names them."""
     return next((point.objective for curve in curves for point in curve.points), EARLIER)
 
 
-def point_of(asked: float, manifest: Manifest) -> Point:
-    """The point that an `evaluate` manifest measured."""
+def point_of(asked: float, manifest: Manifest, further: Iterable[Manifest] = ()) -> Point:
+    """The point that an `evaluate` manifest, and those of further tasks, measured."""
     measured = manifest.measurements
     objective = tuple(map(Metric.from_json, records(measured, "metrics"))) or EARLIER
     values = {**measured, **manifest.timings, "duration_s": manifest.duration_s}
@@ -161,6 +205,17 @@ def point_of(asked: float, manifest: Manifest) -> Point:
         },
         digest=text(measured, "digest", ""),
         objective=objective,
+        further=tuple(map(_further, further)),
+    )
+
+
+def _further(manifest: Manifest) -> Further:
+    measured = {**manifest.measurements, **manifest.timings}
+    return Further(
+        stage=manifest.stage,
+        key=manifest.key,
+        metrics={name: number(measured, name) for name in measured if "/" in name},
+        created_s=manifest.created_s,
     )
 
 
@@ -170,11 +225,11 @@ def collect(record: SweepRecord, store: Store, known: dict[PlannedPoint, Point] 
     Args:
         record: The sweep.
         store: The sweep's store.
-        known: Points read before: they are not read again, and new ones are added.
+        known: Points read before: they are not read again once all of them was measured, and new ones are added.
     """
     known = {} if known is None else known
-    unread = [point for curve in record.curves for point in curve.points if point not in known]
-    manifests, damaged = store.manifests(store.present(point.key for point in unread))
+    unread = [point for curve in record.curves for point in curve.points if not _all_known(point, known)]
+    manifests, damaged = store.manifests(store.present(key for point in unread for key in point.keys))
     if damaged:
         _log.warning(
             "%s: %d damaged results are left out (%s); `orchard run` of the sweep computes them again",
@@ -182,7 +237,10 @@ def collect(record: SweepRecord, store: Store, known: dict[PlannedPoint, Point] 
             len(damaged),
             ", ".join(sorted(damaged)[:3]),
         )
-    known |= {point: point_of(point.compression, manifests[point.key]) for point in unread if point.key in manifests}
+    for point in unread:
+        if point.key in manifests:
+            further = [manifests[key] for _, key in point.further if key in manifests]
+            known[point] = point_of(point.compression, manifests[point.key], further)
     return tuple(
         Curve(
             plan=curve,
@@ -194,3 +252,7 @@ def collect(record: SweepRecord, store: Store, known: dict[PlannedPoint, Point] 
         )
         for curve in record.curves
     )
+
+
+def _all_known(planned: PlannedPoint, known: Mapping[PlannedPoint, Point]) -> bool:
+    return planned in known and len(known[planned].further) == len(planned.further)

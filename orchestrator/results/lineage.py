@@ -53,10 +53,10 @@ def source_network(manifest: Manifest) -> str | None:
     return manifest.inputs.get("network") or manifest.inputs.get("procedure.network")
 
 
-def ancestry(key: str, facts_of: Callable[[str], TaskFacts | None]) -> list[TaskFacts]:
-    """A task and all its ancestors, inputs before their readers; unknown ones are left out."""
+def ancestry(keys: Iterable[str], facts_of: Callable[[str], TaskFacts | None]) -> list[TaskFacts]:
+    """Tasks and all their ancestors, inputs before their readers; unknown ones are left out."""
     found: dict[str, TaskFacts] = {}
-    waiting = [key]
+    waiting = list(keys)
     while waiting:
         facts = None if waiting[-1] in found else facts_of(waiting[-1])
         unread = (
@@ -78,7 +78,7 @@ def planned_settings(plan: Plan, curve: PlannedCurve) -> dict[str, str]:
     def facts_of(key: str) -> TaskFacts | None:
         return known.setdefault(key, TaskFacts.of_task(plan.tasks[key])) if key in plan.tasks else None
 
-    return settings_of(ancestry(curve.points[0].key, facts_of)) if curve.points else {}
+    return settings_of(ancestry(curve.points[0].keys, facts_of)) if curve.points else {}
 
 
 def read_lineage(keys: Iterable[str], store: Store) -> dict[str, Manifest]:

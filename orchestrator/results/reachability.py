@@ -41,7 +41,7 @@ def needed(records: Iterable[SweepRecord], manifests: Mapping[str, Manifest]) ->
     roots: set[str] = set()
     unplanned = []
     for record in records:
-        points = {point.key for curve in record.curves for point in curve.points}
+        points = {key for curve in record.curves for point in curve.points for key in point.keys}
         roots |= points
         plan = _plan_again(record, points)
         if plan is not None:

@@ -22,7 +22,7 @@ CURVE_TAG = "orchard.curve"
 CURRENT_TAG = "orchard.current"
 """On a child run: `yes`, or `no` once a run with other results has replaced it."""
 RECORDED_TAG = "orchard.recorded"
-"""On a child run: its logged rows, as step -> prefix of the key of the task that measured it."""
+"""On a child run: its logged rows, as `row_name` -> prefix of the key of the task that measured it."""
 RESOURCES_TAG = "orchard.resources"
 """On a child run: the resource usage of the tasks behind it, by stage, as JSON."""
 AREA_TAG = "orchard.area"
@@ -107,7 +107,11 @@ def continues(run: "Run", plan: PlannedCurve, settings: Mapping[str, str]) -> bo
     gives a new run, and a moved checkpoint does not.
     """
     recorded = recorded_rows(run)
-    planned = {str(to_percent(point.compression)): short(point.key) for point in plan.points}
+    planned = {
+        row_name(to_percent(point.compression), stage): short(key)
+        for point in plan.points
+        for stage, key in (("", point.key), *point.further)
+    }
     if recorded.keys() & planned.keys():
         return _agree(recorded, planned)
     return all(run.data.params.get(name, value) == value for name, value in settings.items())
@@ -123,8 +127,13 @@ def curve_name(plan: PlannedCurve) -> str:
 
 
 def recorded_rows(run: "Run") -> dict[str, str]:
-    """The rows logged to a run: step -> short key of the task that measured it."""
+    """The rows logged to a run: `row_name` -> short key of the task that measured it."""
     return dict(json.loads(run.data.tags.get(RECORDED_TAG, "{}")))
+
+
+def row_name(step: int, stage: str = "") -> str:
+    """The name of the metrics that one task measured: its step, with the stage where that is not `evaluate`."""
+    return f"{step}/{stage}" if stage else str(step)
 
 
 def short(key: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jobs.identity import content_key
 from orchestrator.planning import PlannedCurve
-from orchestrator.results import Curve, SweepRecord
+from orchestrator.results import Curve, Point, SweepRecord
 from orchestrator.tracking.address import artifact_location, opened, resolved, ui_address
 from orchestrator.tracking.runs import (
     AREA_TAG,
@@ -34,6 +34,7 @@ from orchestrator.tracking.runs import (
     find_parent,
     make_child,
     recorded_rows,
+    row_name,
     runs_by_tag,
     settings_of,
     short,
@@ -108,10 +109,10 @@ def log_sweep(
                 _log(client, run, tags={AREA_TAG: f"{areas[curve.plan]:.4f}"})
             if resources and curve.plan in resources:
                 _log(client, run, tags={RESOURCES_TAG: json.dumps(resources[curve.plan])})
-            _set_status(client, run, complete=_is_complete(curve), ended=ended)
+            _set_status(client, run, complete=curve.complete, ended=ended)
         _log_files(client, parent, artifacts or {})
         _log(client, parent, tags=provenance)
-        _set_status(client, parent, complete=all(map(_is_complete, curves)), ended=ended)
+        _set_status(client, parent, complete=all(curve.complete for curve in curves), ended=ended)
     return TrackedSweep(
         experiment_id=experiment_id, parent_run_id=parent.info.run_id, address=ui_address(uri, experiment_id)
     )
@@ -129,20 +130,43 @@ def _log_curve(
     from mlflow.entities import Metric
 
     recorded = recorded_rows(run) if run else {}
-    new = [point for point in curve.points if str(point.step) not in recorded]
+    new = [row for point in curve.points for row in _rows(point) if row.name not in recorded]
     metrics = [
-        Metric(name, value, round(point.created_s * 1000), point.step)
-        for point in new
-        for name, value in point.metrics.items()
+        Metric(name, value, round(row.created_s * 1000), row.step)
+        for row in new
+        for name, value in row.metrics.items()
     ]
     tags = {CURRENT_TAG: "yes", PARENT_TAG: parent.info.run_id}
     if new:  # provenance of the code that measured the new points only
         tags |= provenance
     run = run or make_child(client, parent.info.experiment_id, curve.plan, tags)
     if new:  # written with the last rows, see `_log`
-        tags[RECORDED_TAG] = json.dumps(recorded | {str(point.step): short(point.key) for point in new})
+        tags[RECORDED_TAG] = json.dumps(recorded | {row.name: short(row.key) for row in new})
     _log(client, run, metrics=metrics, params=settings, tags=tags)
     return run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """What one task measured of a point: its metrics at one step."""
+
+    name: str
+    step: int
+    key: str
+    metrics: Mapping[str, float]
+    created_s: float
+
+
+def _rows(point: Point) -> list[_Row]:
+    step = point.step
+    own = _Row(name=row_name(step), step=step, key=point.key, metrics=point.metrics, created_s=point.created_s)
+    further = [
+        _Row(
+            name=row_name(step, each.stage), step=step, key=each.key, metrics=each.metrics, created_s=each.created_s
+        )
+        for each in point.further
+    ]
+    return [own, *further]
 
 
 def _log(
@@ -192,10 +216,6 @@ def _set_status(client: "MlflowClient", run: "Run", *, complete: bool, ended: bo
         client.update_run(run.info.run_id, status=status)
     else:
         client.set_terminated(run.info.run_id, status)
-
-
-def _is_complete(curve: Curve) -> bool:
-    return len(curve.points) == len(curve.plan.points)
 
 
 def _chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:

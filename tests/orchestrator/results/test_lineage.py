@@ -33,7 +33,7 @@ def facts_in(plan):
 
 
 def facts_behind(plan, method, protocol="none", point=0):
-    return ancestry(curve_of(plan, method, protocol).points[point].key, facts_in(plan))
+    return ancestry(curve_of(plan, method, protocol).points[point].keys, facts_in(plan))
 
 
 @pytest.fixture
@@ -67,16 +67,16 @@ class TestAncestry:
         made = plan()
         key = curve_of(made, "l1").points[0].key
         known = {each: task for each, task in made.tasks.items() if task.stage != "convert"}
-        found = ancestry(key, lambda each: TaskFacts.of_task(known[each]) if each in known else None)
+        found = ancestry([key], lambda each: TaskFacts.of_task(known[each]) if each in known else None)
         assert [facts.stage for facts in found] == ["score", "prune", "evaluate"]
-        assert ancestry("ff", facts_in(made)) == []
+        assert ancestry(["ff"], facts_in(made)) == []
 
     def test_plan_and_store_tell_the_same(self, plan):
         made = plan()
         key = curve_of(made, "l1", "tuned").points[0].key
         manifests = {each: manifest_of(task) for each, task in made.tasks.items()}
-        stored = ancestry(key, lambda each: TaskFacts.of_manifest(manifests[each]))
-        assert settings_of(stored) == settings_of(ancestry(key, facts_in(made)))
+        stored = ancestry([key], lambda each: TaskFacts.of_manifest(manifests[each]))
+        assert settings_of(stored) == settings_of(ancestry([key], facts_in(made)))
 
     def test_the_network_behind_leads_to_the_models_own(self, plan):
         made = plan()
@@ -145,7 +145,7 @@ class TestSettings:
     def test_no_value_is_a_key(self, plan):
         made = plan("methods.led={kind: criterion, criterion: l1, allocation: {kind: guided, method: l1}}")
         for curve in made.curves:
-            found = settings_of(ancestry(curve.points[0].key, facts_in(made)))
+            found = settings_of(ancestry(curve.points[0].keys, facts_in(made)))
             assert not [name for name, value in found.items() if any(key in value for key in made.tasks)]
 
     def test_seeds_and_compressions_are_left_out(self, settings):

@@ -1,0 +1,51 @@
+"""Plans what is measured of a point besides its metrics: its quantisation, and its times in several runtimes."""
+
+from jobs.stages.base import ArtifactKey
+from jobs.stages.finishing import ExportParams, QuantizeParams, TimedNetwork, TimeParams
+from jobs.stages.table import StageKind
+from orchestrator.planning.collector import TaskCollector
+from orchestrator.planning.networks import add_train_task
+from orchestrator.planning.trial import Trial
+
+
+def plan_measurements(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -> tuple[tuple[str, str], ...]:
+    """The tasks that measure a network further, as `measure` of the sweep file asks: stage and key."""
+    measure, further = tasks.spec.measure, list[tuple[str, str]]()
+    graph = _add_export_task(tasks, network, trial) if measure.needs_onnx else None
+    quantized = _add_quantize_task(tasks, graph, trial) if graph and measure.quantize else None
+    if quantized:
+        further.append((StageKind.QUANTIZE.value, quantized))
+    if measure.latency:
+        in_onnx = "onnxruntime" in measure.latency.runtime
+        dense = add_train_task(tasks, trial.model, trial.seed)
+        params = TimeParams(
+            timed=TimedNetwork(
+                network=network, graph=graph if in_onnx else None, quantized=quantized if in_onnx else None
+            ),
+            dense=TimedNetwork(network=dense, graph=_add_export_task(tasks, dense, trial) if in_onnx else None),
+            latency=measure.latency,
+            onnx=tasks.environment.onnx if in_onnx else None,
+        )
+        further.append((StageKind.TIME.value, tasks.add(params, trial.label, model=trial.model)))
+    return tuple(further)
+
+
+def _add_export_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -> ArtifactKey:
+    """The network as an ONNX graph, which its quantisation and its timing share."""
+    params = ExportParams(network=network, onnx=tasks.environment.onnx)
+    return tasks.once(("export", network), lambda: tasks.add(params, trial.label, model=trial.model))
+
+
+def _add_quantize_task(tasks: TaskCollector, graph: ArtifactKey, trial: Trial) -> ArtifactKey:
+    quantization, data = tasks.spec.measure.quantization, tasks.spec.data
+    params = QuantizeParams(
+        graph=graph,
+        quantization=quantization,
+        images=tasks.images(quantization.images),
+        objective=tasks.objective,
+        num_images=data.test_images,
+        batch_size=data.batch_size,
+        onnx=tasks.environment.onnx,
+        seed=trial.seed,
+    )
+    return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)

@@ -1,0 +1,1 @@
+"""Networks to take along: in formats that run without Orchard."""
