@@ -31,8 +31,24 @@ The loss; the fraction of parameters removed, and parameters before to parameter
 those after (the theoretical speedup); what is left of both; bytes of the weights, and of all tensors when most are
 alive, for one image; what was trained since the model's own weights; how long the evaluation took."""
 
-TIMED_KEYS = ("latency_p50_s", "latency_p90_s", "latency_mean_s", "energy_j")
-"""Those that some points have: timed forward passes and what they drew."""
+PREDICTED = "speedup_predicted"
+"""Where widths were chosen by a profile: latency before to latency after, as the profile predicts."""
+
+OCCASIONAL_KEYS = (PREDICTED, "latency_p50_s", "latency_p90_s", "latency_mean_s", "energy_j")
+"""Those that some points have; the times are those of version 0.1, where a point had one runtime and batch size."""
+
+VARIANT_KEYS = (
+    "latency_p50_s",
+    "latency_p90_s",
+    "speedup_measured",
+    "speedup_spread",
+    "peak_memory_measured_bytes",
+    "energy_j",
+)
+"""Those of a network in one runtime, with a batch size: `latency_p50_s/onnxruntime/b1`.
+
+Median and 90th percentile of a pass; the dense network's time over that, timed in turn with it, and the range between
+the quartiles of that; bytes that the process took during a pass, with the weights; joules of a pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +79,11 @@ class Metric:
     highest: float | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name) or self.name in (*COMMON_KEYS, *TIMED_KEYS):
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name) or self.name in (
+            *COMMON_KEYS,
+            *OCCASIONAL_KEYS,
+            *VARIANT_KEYS,
+        ):
             raise BadInputError(
                 f"a metric is named '{self.name}'; give it letters, digits and underscores, and no name that all "
                 f"points have ({', '.join(COMMON_KEYS)})"

@@ -46,6 +46,15 @@ BIAS_PREFIX = "bias:"
 KEPT_FILE = "kept.safetensors"
 """Group name -> indices of the channels that were kept, ascending; of networks that lost channels."""
 
+GRAPH_FILE = "model.onnx"
+"""A network as an ONNX graph, its weights inside."""
+
+QUANTIZED_FILE = "model.int8.onnx"
+"""The same with weights and activations of 8 bits."""
+
+TIMES_FILE = "times.json"
+"""Times of all forward passes, by runtime and batch size, and the machine that they were measured on."""
+
 
 class ArtifactReader:
     """Reads the input artifacts of a task.

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from jobs import checks
 from jobs.errors import nearest
 from jobs.spec.base import Record
+from jobs.spec.measure import Runtime, Threads
 from jobs.stages.table import StageKind
 
 
@@ -35,6 +36,10 @@ class ProfileSpec(Record):
     """The forward pass whose latency or memory is limited."""
 
     batch_size: int = Field(default=1, ge=1, description="Images per forward pass.")
+    runtime: Runtime = Field(
+        default="eager", description="What runs it: layers are timed in this runtime, one by one at several widths."
+    )
+    threads: Threads
 
 
 class BudgetSpec(Record):

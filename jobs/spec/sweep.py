@@ -15,6 +15,7 @@ from jobs.spec.measure import MeasureSpec
 from jobs.spec.methods import DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec
+from jobs.spec.prune import PruneSpec
 from jobs.spec.resources import BudgetSpec, ProfileSpec, StagesSpec
 from jobs.spec.sparsity import SoftFilterSpec
 from jobs.spec.unstructured import UnstructuredMethod
@@ -51,6 +52,7 @@ class SweepSpec(Record):
         description="The cost that compressions are fractions of; `latency`: profiled per layer on the sweep's device.",
     )
     profile: ProfileSpec = ProfileSpec()
+    prune: PruneSpec = PruneSpec()
     models: Annotated[dict[Name, ModelSpec], AfterValidator(checks.not_empty)]
     methods: Annotated[dict[Name, MethodSpec], AfterValidator(checks.not_empty)]
     protocols: dict[Name, ProtocolSpec] = Field(

@@ -122,6 +122,7 @@ class WidthParams:
 
     Attributes:
         compression: Fraction of the target's cost to remove.
+        multiple: Widths are multiples of it, or full; None: any.
         losses: By how much the loss grows with each group cut.
         profile: Times of the layers.
         memory_batch_size: Images of a pass whose memory is limited.
@@ -132,6 +133,7 @@ class WidthParams:
     allocation: PlannedAllocation
     compression: float
     target: CostTarget = "parameters"
+    multiple: int | None = None
     losses: ArtifactKey | None = None
     profile: ArtifactKey | None = None
     memory_batch_size: int | None = None

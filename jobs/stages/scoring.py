@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from jobs.spec.measure import Runtime
 from jobs.stages.base import ArtifactKey, StageParams
 from jobs.stages.common import CLASSIFICATION, CalibrationParams, ObjectiveParams, Shrinking
 
@@ -69,7 +70,13 @@ class ProfileParams(StageParams):
 
     Attributes:
         batch_size: Images in a pass.
+        runtime: What runs the layers.
+        threads: CPU threads of a pass; None: as many as torch has.
+        onnx: Version of ONNX Runtime, where that runs them.
     """
 
     network: ArtifactKey
     batch_size: int
+    runtime: Runtime = "eager"
+    threads: int | None = None
+    onnx: str | None = None

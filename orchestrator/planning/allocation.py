@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jobs.spec.allocation import BestScoreAllocation, OwnAllocation, SensitivityAllocation
+from jobs.spec.allocation import BestScoreAllocation, OwnAllocation, PredefinedAllocation, SensitivityAllocation
 from jobs.stages.base import ArtifactKey
 from jobs.stages.common import PlannedAllocation, Shrinking, WidthParams
 from jobs.stages.scoring import ProfileParams, SenseParams
@@ -31,10 +31,12 @@ def plan_widths(tasks: TaskCollector, request: PruneRequest, trial: Trial) -> Wi
     wants, solver = allocation.wants, isinstance(allocation, BestScoreAllocation)
     profiled = "latency" in wants or target == "latency"
     memory = isinstance(allocation, BestScoreAllocation) and allocation.memory is not None
+    given = isinstance(allocation, PredefinedAllocation)
     return WidthParams(
         allocation=allocation,
         compression=trial.compression,
         target=target,
+        multiple=tasks.spec.prune.multiple if tasks.spec.prune.multiple > 1 and not given else None,
         losses=_add_sense_task(tasks, request, trial) if "losses" in wants else None,
         profile=_add_profile_task(tasks, request.network, trial) if profiled else None,
         memory_batch_size=tasks.spec.profile.batch_size if memory else None,
@@ -44,7 +46,14 @@ def plan_widths(tasks: TaskCollector, request: PruneRequest, trial: Trial) -> Wi
 
 
 def _add_profile_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -> ArtifactKey:
-    params = ProfileParams(network=network, batch_size=tasks.spec.profile.batch_size)
+    profile = tasks.spec.profile
+    params = ProfileParams(
+        network=network,
+        batch_size=profile.batch_size,
+        runtime=profile.runtime,
+        threads=profile.threads,
+        onnx=tasks.environment.onnx if profile.runtime == "onnxruntime" else None,
+    )
     return tasks.add(params, trial.label, model=trial.model)
 
 

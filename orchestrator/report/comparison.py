@@ -12,9 +12,10 @@ from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.planning import PlannedCurve
 from orchestrator.report.table import CurveSummary, SummaryRow, summarize
 from orchestrator.results import Curve, Point
+from orchestrator.results.selection import LATENCY
 
-COSTS = ("params", "macs", "latency_p50_s")
-"""The costs of the Pareto front; a cost that one of the points lacks is ignored."""
+COSTS = ("params", "macs")
+"""The costs of the Pareto front, besides all latencies; a cost that one of the points lacks is ignored."""
 
 
 _name = attrgetter("model", "dataset", "method", "protocol")
@@ -93,8 +94,8 @@ def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
 def pareto_front(curves: Sequence[Curve]) -> frozenset[str]:
     """Keys of the points that no other point of the same model dominates.
 
-    A point beats another that it equals or betters in its primary metric and in every cost of `COSTS` that all points
-    of the model have, and betters in one.
+    A point beats another that it equals or betters in its primary metric and in every cost (`COSTS`, and median latencies)
+    that all points of the model have, and betters in one.
     """
     models: dict[tuple[str, str], dict[str, Point]] = {}
     for curve in curves:
@@ -104,9 +105,15 @@ def pareto_front(curves: Sequence[Curve]) -> frozenset[str]:
 
 
 def _front(points: Mapping[str, Point]) -> list[str]:
-    costs = [name for name in COSTS if all(name in point.metrics for point in points.values())]
+    measured = {key: point.all_metrics for key, point in points.items()}
+    names = dict.fromkeys(name for each in measured.values() for name in each)
+    costs = [
+        name
+        for name in names
+        if (name in COSTS or name.startswith(LATENCY)) and all(name in each for each in measured.values())
+    ]
     losses = {
-        key: (point.primary.cost(point.value), *(point.metrics[name] for name in costs))
+        key: (point.primary.cost(point.value), *(measured[key][name] for name in costs))
         for key, point in points.items()
     }
     front: list[str] = []

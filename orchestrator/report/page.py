@@ -19,8 +19,9 @@ from orchestrator.planning import PlannedPoint
 from orchestrator.report.comparison import areas
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.settings import differing_settings
+from orchestrator.report.speed import SpeedSummary, summarize_speed
 from orchestrator.report.table import MISSING, CurveSummary, percent, row_name, summarize
-from orchestrator.results import Curve, Point, SweepRecord, metric_keys, objective_of
+from orchestrator.results import Curve, Point, SweepRecord, metric_keys, objective_of, variant_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ def html_page(
     """
     versions = [*sorted(record.versions.items()), ("git commit", record.git_commit or "unknown")]
     summary = summarize(curves)
+    speed = summarize_speed(record, curves)
     return _template().render(
         name=record.name,
         facts=_facts(curves),
@@ -58,6 +60,8 @@ def html_page(
         figure=_base64(figure or draw_curves(curves, figure_title(record, summary.metric))),
         missing=MISSING,
         summary=_summary(summary),
+        speed=_speed(speed),
+        slower=sum(bool(row.slower) for row in speed.rows),
         notes=[
             (curve.plan.label, percent(point.asked), point.note)
             for curve in curves
@@ -123,8 +127,14 @@ def _summary(summary: CurveSummary) -> _Table:
     return _Table(head=head, rows=rows, names=3)
 
 
+def _speed(summary: SpeedSummary) -> _Table:
+    names = [(row.candidate, row.texts(summary.variants)) for row in summary.rows]
+    rows = [[each.model, each.method, each.protocol, percent(each.asked), *texts] for each, texts in names]
+    return _Table(head=["model", "method", "protocol", "removed", *summary.head], rows=rows, names=3)
+
+
 def _points(curves: Sequence[Curve]) -> _Table:
-    keys = metric_keys(objective_of(curves))
+    keys = (*metric_keys(objective_of(curves)), *variant_keys(curves))
     head = ["model", "method", "protocol", "seed", "asked", *keys, "task"]
     rows = []
     for curve in curves:
@@ -141,7 +151,8 @@ def _settings(curves: Sequence[Curve]) -> _Table:
 
 
 def _point_texts(planned: PlannedPoint, point: Point | None, keys: Sequence[str]) -> list[str]:
-    values = [_number(point.metrics[name]) if point and name in point.metrics else MISSING for name in keys]
+    measured = point.all_metrics if point else {}
+    values = [_number(measured[name]) if name in measured else MISSING for name in keys]
     return [percent(planned.compression), *values, planned.key[:12]]
 
 

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, fields
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from jobs.metric import TIMED_KEYS, Metric
+from jobs.metric import OCCASIONAL_KEYS, Metric
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
-from orchestrator.results import Curve, SweepRecord, metric_keys, objective_of
+from orchestrator.results import Curve, SweepRecord, metric_keys, objective_of, variant_keys
 from orchestrator.results.orders import GroupOrder
 
 if TYPE_CHECKING:
@@ -204,13 +204,14 @@ def points_csv(
     writer = csv.writer(text, lineterminator="\n")
     head = ["sweep", "model", "dataset", "method", "protocol", "seed", "asked"]
     objective = objective_of(curves)
-    keys = (*metric_keys(objective), *TIMED_KEYS)
+    keys = (*metric_keys(objective), *OCCASIONAL_KEYS, *variant_keys(curves))
     writer.writerow([*head, *keys, f"{objective[0].name}_change", "pareto", "digest", "key", "note"])
     for curve in curves:
         plan = curve.plan
         for point in curve.points:
             names = [record.name, plan.model, plan.dataset, plan.method, plan.protocol, plan.seed]
-            values = [point.metrics.get(name, "") for name in keys]
+            measured = point.all_metrics
+            values = [measured.get(name, "") for name in keys]
             compared = [changes.get(point.key, ""), "yes" if point.key in front else "no"]
             writer.writerow([*names, point.asked, *values, *compared, point.digest, point.key, point.note])
     return text.getvalue()

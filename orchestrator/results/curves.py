@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from jobs.artifact import Manifest, Store
 from jobs.identity import Json, Parsed
 from jobs.measured import counts, number, records, text
-from jobs.metric import COMMON_KEYS, TIMED_KEYS, Metric
+from jobs.metric import COMMON_KEYS, OCCASIONAL_KEYS, Metric
 from jobs.percent import to_percent
 from orchestrator.planning import PlannedCurve, PlannedPoint
 
@@ -99,7 +99,7 @@ class Point:
     Attributes:
         asked: The target compression, in [0, 1).
         key: The `evaluate` task.
-        metrics: Of `metric_keys` of its objective, and of `TIMED_KEYS`, those that were measured.
+        metrics: Of `metric_keys` of its objective, and of `OCCASIONAL_KEYS`, those that were measured.
         created_s: When it was measured, seconds since the epoch.
         note: Why the compression reached misses the target by more than one percentage point; else empty.
         kept: The `channels` that every group keeps, or the `weights` that every parameter keeps; empty for dense
@@ -195,7 +195,7 @@ def point_of(asked: float, manifest: Manifest, further: Iterable[Manifest] = ())
     return Point(
         asked=asked,
         key=manifest.key,
-        metrics={name: number(values, name) for name in (*metric_keys(objective), *TIMED_KEYS) if name in values},
+        metrics={name: number(values, name) for name in (*metric_keys(objective), *OCCASIONAL_KEYS) if name in values},
         created_s=manifest.created_s,
         note=text(measured, "note", ""),
         kept={

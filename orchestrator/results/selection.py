@@ -160,7 +160,8 @@ def dense_of(every: Sequence[Candidate], candidate: Candidate) -> Candidate | No
         (
             each
             for each in every
-            if (each.model, each.dataset, each.protocol, each.asked) == (candidate.model, candidate.dataset, NO_PROTOCOL, 0)
+            if (each.model, each.dataset, each.protocol, each.asked)
+            == (candidate.model, candidate.dataset, NO_PROTOCOL, 0)
         ),
         None,
     )

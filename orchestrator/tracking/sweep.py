@@ -132,9 +132,7 @@ def _log_curve(
     recorded = recorded_rows(run) if run else {}
     new = [row for point in curve.points for row in _rows(point) if row.name not in recorded]
     metrics = [
-        Metric(name, value, round(row.created_s * 1000), row.step)
-        for row in new
-        for name, value in row.metrics.items()
+        Metric(name, value, round(row.created_s * 1000), row.step) for row in new for name, value in row.metrics.items()
     ]
     tags = {CURRENT_TAG: "yes", PARENT_TAG: parent.info.run_id}
     if new:  # provenance of the code that measured the new points only
@@ -161,9 +159,7 @@ def _rows(point: Point) -> list[_Row]:
     step = point.step
     own = _Row(name=row_name(step), step=step, key=point.key, metrics=point.metrics, created_s=point.created_s)
     further = [
-        _Row(
-            name=row_name(step, each.stage), step=step, key=each.key, metrics=each.metrics, created_s=each.created_s
-        )
+        _Row(name=row_name(step, each.stage), step=step, key=each.key, metrics=each.metrics, created_s=each.created_s)
         for each in point.further
     ]
     return [own, *further]

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jobs.errors import BadInputError
+from workers.allocation.multiples import move_to_multiples
 from workers.channels import ChannelMap, Cost
 from workers.criteria import Scores
 
@@ -118,7 +119,9 @@ class Allocation:
     note: str = ""
 
 
-def allocate(asked: Allocator, problem: AllocationProblem, settings: Mapping[str, Any] | None = None) -> Allocation:
+def allocate(
+    asked: Allocator, problem: AllocationProblem, settings: Mapping[str, Any] | None = None, *, multiple: int = 1
+) -> Allocation:
     """The widths that an allocation chooses, checked.
 
     Args:
@@ -126,6 +129,8 @@ def allocate(asked: Allocator, problem: AllocationProblem, settings: Mapping[str
         problem: The problem.
         settings: Its settings of the sweep file. `floor` (fraction of a group's width that stays) and `multiple` (of
             which widths are) also bound the target.
+        multiple: Of which all widths are, or full: those that the allocation chooses are moved to multiples, in
+            proportion.
 
     Raises:
         BadInputError: The target is missed by more than one percentage point even with every group at its smallest
@@ -133,12 +138,17 @@ def allocate(asked: Allocator, problem: AllocationProblem, settings: Mapping[str
     """
     settings = settings or {}
     total = problem.cost({})
-    narrowest = smallest_widths(problem.channel_map, settings.get("floor", 0.0), settings.get("multiple", 1))
+    own_multiple = max(settings.get("multiple", 1), multiple)
+    narrowest = smallest_widths(problem.channel_map, settings.get("floor", 0.0), own_multiple)
     most = 1 - problem.cost(narrowest) / total
     if problem.target - most > _TOLERANCE:
         raise BadInputError(_impossible(problem, narrowest, most))
     widths = asked(problem, **settings)
     _check(problem.channel_map, widths)
+    if multiple > 1:
+        widths = move_to_multiples(
+            widths, problem.channel_map.widths(), multiple, cost=problem.cost, target=problem.target
+        )
     reached = 1 - problem.cost(widths) / total
     note = ""
     if abs(reached - problem.target) > _TOLERANCE:

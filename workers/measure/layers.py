@@ -13,13 +13,17 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from workers.measure.latency import measure_latency
+from jobs.spec.measure import Runtime
+from workers.export.graph import write_onnx
+from workers.measure.runtimes import Pass, onnx_pass, time_in_turn, torch_pass
+from workers.models.modes import in_mode
 
 Layer: TypeAlias = (
     nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d | nn.Linear
@@ -72,6 +76,7 @@ def time_layers(
     input_shape: Sequence[int],
     *,
     batch_size: int,
+    runtime: Runtime = "eager",
     device: torch.device,
     should_stop: Callable[[], bool],
 ) -> NetworkTime:
@@ -81,23 +86,23 @@ def time_layers(
         model: In evaluation mode; moved to `device`.
         input_shape: Shape of one sample.
         batch_size: Samples in a pass.
+        runtime: What runs them: every layer is compiled or exported alone, at every width that is tried.
         device: Where it runs.
         should_stop: Asked before every pass.
 
     Raises:
+        BadInputError: The runtime is not to be had here.
+        BadNetworkError: ONNX cannot express a layer.
         CancelledError: `should_stop` returned true.
     """
 
     def seconds(module: nn.Module, shape: Sequence[int]) -> float:
-        return measure_latency(
-            module,
-            shape[1:],
-            batch_size=shape[0],
-            warmup=_WARM_UP,
-            repeats=_REPEATS,
-            device=device,
-            should_stop=should_stop,
-        ).p50_s
+        one_pass = _pass_of(module, torch.zeros(*shape, device=device), runtime)
+        with in_mode(module, training=False):
+            times = time_in_turn(
+                {"": one_pass}, warmup=_WARM_UP, repeats=_REPEATS, device=device, should_stop=should_stop
+            )
+        return median(each for block in times[""] for each in block)
 
     shape = (batch_size, *input_shape)
     calls = _calls(model.to(device), torch.zeros(shape, device=device))
@@ -123,6 +128,13 @@ def time_layers(
             for name, each in times.items()
         },
     )
+
+
+def _pass_of(module: nn.Module, images: Float[Tensor, "..."], runtime: Runtime) -> Pass:
+    if runtime == "onnxruntime":
+        content = write_onnx(copy.deepcopy(module), images.shape[1:])
+        return onnx_pass(content, images, threads=torch.get_num_threads())
+    return torch_pass(module.to(images.device), images, runtime)
 
 
 def _calls(model: nn.Module, images: Float[Tensor, "..."]) -> dict[str, tuple[Layer, tuple[int, ...]]]:

@@ -63,7 +63,7 @@ def allocate_widths(
         memory=lambda batch_size: _memory(network, batch_size),
         **{**evidence, **({"errors": errors} if errors else {})},
     )
-    return allocate(_allocator(widths), problem, _settings(widths))
+    return allocate(_allocator(widths), problem, _settings(widths), multiple=widths.multiple or 1)
 
 
 def latency_of(context: Context[StageParams], network: StoredNetwork, profile: ArtifactKey) -> Cost:

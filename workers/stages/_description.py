@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from jobs.identity import Json
+from jobs.metric import PREDICTED
 from jobs.stages.base import StageParams
 from jobs.stages.common import WidthParams
 from workers.allocation import Allocation
@@ -26,7 +27,7 @@ def measure_smaller(
     The `compression` reached, as a fraction of the parameters, with a `note` where the target was not reached,
     `params`, `macs`, `size_bytes`, the theoretical `speedup` (MACs of the whole network over those of the smaller one),
     `widths` and, as pairs in the order of the forward pass, `full_widths`; the fraction `reached` of another target
-    than parameters, and the estimated `latency_s` where there is a profile.
+    than parameters, and the estimated `latency_s` and `speedup_predicted` where there is a profile.
 
     Args:
         context: Context of the task that made it.
@@ -46,7 +47,9 @@ def measure_smaller(
         raise ValueError(f"{measured['params']} of {full['params']} parameters are left, not {1 - compression:.2%}")
     further: dict[str, Json] = {} if widths.target == "parameters" else {"reached": allocation.reached}
     if widths.profile is not None:
-        further["latency_s"] = latency_of(context, network, widths.profile)(allocation.widths)
+        latency = latency_of(context, network, widths.profile)
+        further["latency_s"] = latency(allocation.widths)
+        further[PREDICTED] = latency({}) / latency(allocation.widths)
     return {
         "compression": compression,
         "note": allocation.note,

@@ -7,13 +7,13 @@ from safetensors.torch import load
 from torch import nn
 
 from jobs.measured import number
-from jobs.spec.measure import LatencySpec
+from jobs.metric import PREDICTED
 from jobs.stages.finishing import EvaluateParams
 from workers.artifacts import BEST_FILE, WEIGHTS_FILE
 from workers.gates import check_export, check_layers, check_reload
 from workers.gates.fresh import FILES
-from workers.measure import Evaluation, evaluate, measure_latency, peak_memory_bytes
-from workers.network import StoredNetwork, rebuild
+from workers.measure import Evaluation, evaluate, peak_memory_bytes
+from workers.network import rebuild
 from workers.objectives import Objective, find_objective
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
@@ -27,8 +27,8 @@ def run(context: Context[EvaluateParams]) -> Product:
     weights of the best epoch on the validation split (the same value for a network without such weights); `metrics`,
     the description of each metric, the primary one first; `peak_memory_bytes` (of one
     image), the `digest` of its weights; what the network's own task measured: `compression`, `params`, `macs`,
-    `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`, `full_weights`; and its
-    training cost: `training_epochs`, `training_macs`. Times `latency_*_s` and `energy_j`, if requested and known.
+    `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`, `full_weights`, and where its widths were
+    chosen by a profile of its layers `speedup_predicted`; and its training cost: `training_epochs`, `training_macs`.
 
     Raises:
         BadNetworkError: The network fails a gate.
@@ -42,7 +42,6 @@ def run(context: Context[EvaluateParams]) -> Product:
         check_reload({name: network.read(name) for name in FILES})
     if network.has(BEST_FILE) and files[BEST_FILE].sha256 != files[WEIGHTS_FILE].sha256:
         best = _evaluate(context, rebuild(recipe, load(network.read(BEST_FILE))), objective)
-    timings = _time(context, network, module, measure.latency) if measure.latency else {}
     if measure.export:
         check_export(module.cpu(), torch.rand(2, *recipe.input_shape, generator=context.generator("images")))
     measured = network.measured
@@ -57,6 +56,7 @@ def run(context: Context[EvaluateParams]) -> Product:
             "compression": compression,
             "compression_ratio": 1 / (1 - compression),
             "speedup": measured.get("speedup", 1.0),
+            **{name: measured[name] for name in (PREDICTED,) if name in measured},
             **{name: measured[name] for name in ("params", "macs", "size_bytes")},
             "peak_memory_bytes": peak_memory_bytes(module, recipe.input_shape),
             **{name: measured.get(name, 0) for name in COST},
@@ -64,8 +64,7 @@ def run(context: Context[EvaluateParams]) -> Product:
             **{name: measured.get(name, {}) for name in ("widths", "weights")},
             **{name: measured.get(name, []) for name in ("full_widths", "full_weights")},
             "digest": files[WEIGHTS_FILE].sha256,
-        },
-        timings=timings,
+        }
     )
 
 
@@ -82,19 +81,3 @@ def _evaluate(context: Context[EvaluateParams], module: nn.Module, objective: Ob
         device=context.device,
         should_stop=context.should_stop,
     )
-
-
-def _time(
-    context: Context[EvaluateParams], network: StoredNetwork, module: nn.Module, spec: LatencySpec
-) -> dict[str, float]:
-    latency = measure_latency(
-        module,
-        network.recipe.input_shape,
-        batch_size=spec.batch_size,
-        warmup=spec.warmup,
-        repeats=spec.repeats,
-        device=context.device,
-        should_stop=context.should_stop,
-    )
-    known = {name if name == "energy_j" else f"latency_{name}": value for name, value in asdict(latency).items()}
-    return {name: value for name, value in known.items() if value is not None}

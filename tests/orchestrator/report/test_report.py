@@ -12,7 +12,7 @@ import yaml
 from matplotlib.image import imread
 from rich.console import Console
 
-from jobs.metric import TIMED_KEYS
+from jobs.metric import OCCASIONAL_KEYS
 from orchestrator.planning import PlannedCurve, PlannedPoint
 from orchestrator.report import draw_curves, html_page, points_csv, report_files, summarize, summary_table, write_report
 from orchestrator.results import METRICS, Curve, Point, SweepRecord
@@ -144,7 +144,7 @@ def test_csv_reads_back_exactly(curves):
         "seed",
         "asked",
         *METRICS,
-        *TIMED_KEYS,
+        *OCCASIONAL_KEYS,
         *COMPARED,
     ]
 

@@ -1,0 +1,86 @@
+"""What pruning buys in speed: asked for, by multiply-accumulates, predicted from a profile, and measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobs.metric import PREDICTED
+from orchestrator.results import Curve, SweepRecord
+from orchestrator.results.selection import Candidate, candidates
+
+_MEASURED, _SPREAD = "speedup_measured/", "speedup_spread/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedRow:
+    """How much faster one method's networks are than the dense one, mean over the seeds; 2 is half the time.
+
+    Attributes:
+        candidate: The networks.
+        asked: What the target says; None where the sweep's target is not the latency.
+        theoretical: Multiply-accumulates before to those after.
+        predicted: What the profile predicted; None where there was none.
+        measured: Runtime and batch -> measured speedup, and the range between the quartiles over its blocks.
+    """
+
+    candidate: Candidate
+    asked: float | None
+    theoretical: float | None
+    predicted: float | None
+    measured: dict[str, tuple[float, float]]
+
+    @property
+    def slower(self) -> tuple[str, ...]:
+        """The runtimes and batches in which it is slower than the dense network, beyond the spread."""
+        return tuple(name for name, (speedup, spread) in self.measured.items() if speedup + spread < 1)
+
+    def texts(self, variants: Sequence[str]) -> list[str]:
+        """Its cells: asked, theoretical, predicted, and one for each runtime and batch."""
+        plain = [f"{value:.2f}x" if value else "" for value in (self.asked, self.theoretical, self.predicted)]
+        cells = []
+        for name in variants:
+            found = self.measured.get(name)
+            text = f"{found[0]:.2f}x ± {found[1] / 2:.2f}" if found else ""
+            cells.append(f"{text}, slower" if name in self.slower else text)
+        return [*plain, *cells]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedSummary:
+    """The measured speedups of a sweep.
+
+    Attributes:
+        variants: The runtimes and batches, in order: `onnxruntime/b1`.
+        rows: Those networks of which some speedup was measured or predicted.
+    """
+
+    variants: tuple[str, ...]
+    rows: tuple[SpeedRow, ...]
+
+    @property
+    def head(self) -> list[str]:
+        """Column headings of `SpeedRow.texts`."""
+        return ["asked", "by MACs", "predicted", *self.variants]
+
+
+def summarize_speed(record: SweepRecord, curves: Sequence[Curve]) -> SpeedSummary:
+    """The speedups of a sweep's networks, by model, method and compression."""
+    rows = [_row(each, by_latency=record.spec.get("target") == "latency") for each in candidates(curves)]
+    told = tuple(row for row in rows if row.measured or row.predicted)
+    return SpeedSummary(variants=tuple(dict.fromkeys(name for row in told for name in row.measured)), rows=told)
+
+
+def _row(candidate: Candidate, *, by_latency: bool) -> SpeedRow:
+    names = next(iter(candidate.points.values())).all_metrics
+    measured: dict[str, tuple[float, float]] = {}
+    for name in names:
+        speedup = candidate.mean(name) if name.startswith(_MEASURED) else None
+        if speedup is not None:
+            variant = name.removeprefix(_MEASURED)
+            measured[variant] = (speedup, candidate.mean(f"{_SPREAD}{variant}") or 0.0)
+    return SpeedRow(
+        candidate=candidate,
+        asked=1 / (1 - candidate.asked) if by_latency else None,
+        theoretical=candidate.mean("speedup"),
+        predicted=candidate.mean(PREDICTED),
+        measured=measured,
+    )

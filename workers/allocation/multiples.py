@@ -1,0 +1,55 @@
+"""Moves widths to multiples of a number, in proportion to what an allocation chose. Pure.
+
+Runtimes compute whole vectors and tiles, so that a width of 8 k costs as much as one of 8 k - 3.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+_STEPS = 40  # of the bisection of a factor
+
+
+def move_to_multiples(
+    widths: Mapping[str, int],
+    full: Mapping[str, int],
+    multiple: int,
+    *,
+    cost: Callable[[Mapping[str, int]], float],
+    target: float,
+) -> dict[str, int]:
+    """The widths as multiples, or full, that remove `target` of the cost as closely as this finds.
+
+    All widths are scaled by one factor and rounded, the largest factor that stays below the target cost; then single
+    groups get their next multiple, those first that rounding cut most, as long as that comes nearer.
+
+    Args:
+        widths: Group name -> channels that stay, as chosen.
+        full: Group name -> its width.
+        multiple: At least 2.
+        cost: As a function of the widths; never falls when a group gets wider.
+        target: Fraction of the cost to remove.
+    """
+    allowed = {name: sorted({*range(multiple, width, multiple), width}) for name, width in full.items()}
+    budget = (1 - target) * cost({})
+
+    def scaled(factor: float) -> dict[str, int]:
+        return {name: _nearest(allowed[name], width * factor) for name, width in widths.items()}
+
+    low, high = 0.0, max((full[name] / width for name, width in widths.items()), default=1.0) + 1.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if cost(scaled(middle)) <= budget else (low, middle)
+    found = scaled(low)
+    by_loss = sorted(widths, key=lambda name: (found[name] - widths[name] * low) / multiple)
+    for name in by_loss:
+        wider = {**found, name: _next(allowed[name], found[name])}
+        if abs(cost(wider) - budget) < abs(cost(found) - budget):
+            found = wider
+    return found
+
+
+def _nearest(allowed: Sequence[int], width: float) -> int:
+    return min(allowed, key=lambda each: (abs(each - width), each))
+
+
+def _next(allowed: Sequence[int], width: int) -> int:
+    return next((each for each in allowed if each > width), width)

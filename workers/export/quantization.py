@@ -1,0 +1,90 @@
+"""Static post-training quantisation of ONNX graphs to 8 bits, by ONNX Runtime.
+
+Weights have one scale per output channel, activations one per tensor, from calibration images (QDQ format).
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.errors import BadNetworkError
+from jobs.spec.measure import QuantizeSpec
+from workers.data.images import Split, batches
+from workers.export.graph import INPUT
+
+_METHODS = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
+_BATCH_SIZE = 32
+
+
+def quantize_onnx(content: bytes, images: Split, spec: QuantizeSpec) -> bytes:
+    """The graph in 8 bits: weights signed, activations unsigned.
+
+    Args:
+        content: The graph in single precision.
+        images: Calibration images, whose activations give the ranges.
+        spec: Calibration, and the bits of weights.
+
+    Raises:
+        BadNetworkError: ONNX Runtime cannot quantise it; it says why.
+    """
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with TemporaryDirectory(prefix="orchard-") as folder, _quiet():
+        given, prepared, made = (Path(folder, name) for name in ("given.onnx", "prepared.onnx", "made.onnx"))
+        given.write_bytes(content)
+        try:
+            quant_pre_process(given, prepared, skip_symbolic_shape=True)  # folds batch norms into convolutions
+            quantize_static(
+                prepared,
+                made,
+                _calibration(images),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                reduce_range=spec.reduce_range,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                calibrate_method=CalibrationMethod[_METHODS[spec.calibrate]],
+            )
+        except Exception as error:  # ONNX Runtime raises several kinds
+            raise BadNetworkError(
+                f"ONNX Runtime cannot quantise the network ({type(error).__name__}: {error}); leave out `quantize`"
+            ) from error
+        return made.read_bytes()
+
+
+def _calibration(images: Split) -> object:
+    """The images as ONNX Runtime reads them: batch after batch."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]  # it ships no types
+        """Hands out one batch a call, then None."""
+
+        def __init__(self) -> None:
+            self._batches: Iterator[NDArray[np.float32]] = (
+                batch.numpy() for batch, _ in batches(images, _BATCH_SIZE, device="cpu")
+            )
+
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            """The next batch by the name of the input."""
+            batch = next(self._batches, None)
+            return None if batch is None else {INPUT: batch}
+
+    return Reader()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without advice on preprocessing, which is done."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
