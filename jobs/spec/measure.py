@@ -47,7 +47,7 @@ class LatencySpec(Record):
     def _runtime_has_the_type(self) -> Self:
         if self.dtype != "float32" and "onnxruntime" in self.runtime:
             raise checks.fault(
-                f"dtype {self.dtype} is for the runtimes eager and compile; onnxruntime runs graphs in float32 (and in 8 "
+                f"dtype {self.dtype} is for the runtimes eager and compile; onnxruntime runs graphs in float32 (in 8 "
                 "bits: `measure.quantize: [int8]`)"
             )
         return self

@@ -93,7 +93,7 @@ def selection_options(command: Command) -> Command:
     best = click.option(
         "--best",
         is_flag=True,
-        help=f"The one of least cost; within {DEFAULT_TOLERANCE:g} of the dense network, unless something else is said.",
+        help=f"The one of least cost; within {DEFAULT_TOLERANCE:g} of the dense network, unless said otherwise.",
     )
     return requirement_options(best(click.option("--seed", type=int, help="Default: a typical one.")(command)))
 

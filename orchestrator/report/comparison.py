@@ -94,7 +94,7 @@ def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
 def pareto_front(curves: Sequence[Curve]) -> frozenset[str]:
     """Keys of the points that no other point of the same model dominates.
 
-    A point beats another that it equals or betters in its primary metric and in every cost (`COSTS`, and median latencies)
+    A point beats another that it equals or betters in its primary metric and in every cost (`COSTS`, median latencies)
     that all points of the model have, and betters in one.
     """
     models: dict[tuple[str, str], dict[str, Point]] = {}
