@@ -9,11 +9,13 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from jobs.errors import BadInputError, OrchardError
 from orchestrator.backends import BACKENDS
+from orchestrator.commands.selecting import selection, selection_options
 
 _SWEEP = click.argument("sweep", type=click.Path(dir_okay=False))
 _OVERRIDES = click.argument("overrides", nargs=-1)
@@ -89,6 +91,27 @@ def report(name: str, storage: str, out: str) -> None:
     from orchestrator.commands import reporting
 
     reporting.report(name, storage=storage, out=out)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@selection_options
+@click.option("--out", type=click.Path(file_okay=False), required=True, help="The folder to write; a new one.")
+@click.option("--force", is_flag=True, help="Replace an earlier export in that folder.")
+@click.option("--torchscript", is_flag=True, help="Write TorchScript, too.")
+@click.option("--tensorrt", is_flag=True, help="Say in the card how TensorRT builds an engine.")
+@click.option("--int8", is_flag=True, help="Add the quantised ONNX graph that the sweep has measured.")
+def export(name: str, storage: str, out: str, **options: Any) -> None:
+    """Write a network of the sweep NAME (or of a sweep file) into a folder that needs no Orchard.
+
+    Weights, programs of torch.export and ONNX, a model card, and a script that loads the network into its class. Name
+    the network, or take the best one: --best alone takes the smallest within 1.0 of the dense network.
+    """
+    from orchestrator.commands import exporting
+
+    asked = selection(options)
+    sys.exit(exporting.export(name, storage=storage, asked=asked, out=out, **options))
 
 
 @cli.command()

@@ -17,7 +17,7 @@ EXPORTED_WEIGHTS_FILE = "model.safetensors"
 """Name of the weights there."""
 
 FORMAT = "orchard network 1"
-"""What a description begins with; the number rises when older programs could not read it."""
+"""The `format` of a description; the number rises where older programs could not read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,16 +80,17 @@ class NetworkDescription:
 def is_export(folder: Path) -> bool:
     """Whether a folder has the description of an exported network."""
     try:
-        return str(read_config(folder)["format"]).startswith(FORMAT.rpartition(" ")[0])
+        read_config(folder)
     except BadInputError:
         return False
+    return True
 
 
 def read_config(folder: Path) -> Mapping[str, Json]:
     """The description in a folder, parsed.
 
     Raises:
-        BadInputError: There is none, or it is not one of an exported network.
+        BadInputError: There is none, or it is not one of an exported network that this version reads.
     """
     path = folder / CONFIG_FILE
     try:
@@ -97,7 +98,7 @@ def read_config(folder: Path) -> Mapping[str, Json]:
     except (OSError, ValueError) as error:
         raise BadInputError(f"{path}: cannot be read ({error}); name a folder that `orchard export` wrote") from None
     found = config.get("format") if isinstance(config, dict) else None
-    if not isinstance(found, str) or not found.startswith(FORMAT.rpartition(" ")[0]):
-        raise BadInputError(f"{path}: not of an exported network; name a folder that `orchard export` wrote")
+    if found != FORMAT:
+        raise BadInputError(f"{path}: its format is {found!r}; '{FORMAT}' is read, which `orchard export` writes")
     result: Mapping[str, Json] = config
     return result

@@ -101,4 +101,3 @@ _WRITERS: Mapping[str, Callable[[Path, nn.Module, Tensor], float]] = {
     ONNX_FILE: _write_onnx,
     TORCHSCRIPT_FILE: _write_torchscript,
 }
-

@@ -1,6 +1,7 @@
 """Loads the network in this folder into your own class; needs torch and safetensors, nothing else.
 
-from load import load; model = load("network", MyNetwork)  # the class, a factory, or an instance as it was before pruning
+from load import load
+model = load("network", MyNetwork)  # the class, a factory, or an instance of the size that it had before pruning
 """
 
 import json

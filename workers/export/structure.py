@@ -1,4 +1,4 @@
-"""In what a pruned network differs from the one that its factory builds: shapes, and the attributes that follow them."""
+"""In what a pruned network differs from the one that its factory builds: shapes, and attributes that follow them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
