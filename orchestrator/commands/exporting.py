@@ -25,6 +25,7 @@ def export(name: str, *, storage: str, asked: Selection, out: str, **options: bo
         OrchardError: An artifact is damaged.
     """
     from orchestrator.export import read_network
+    from orchestrator.export.numbers import size_text
     from orchestrator.export.writing import ExportOptions, export_network
 
     found = find_network(name, storage, asked)
@@ -35,7 +36,7 @@ def export(name: str, *, storage: str, asked: Selection, out: str, **options: bo
     exported = export_network(chosen, found.store, Path(out), ExportOptions(**options))
     for file in exported.files:
         difference = "" if file.difference is None else f"  outputs differ by at most {file.difference:.1e}"
-        click.echo(f"  {file.name:22}{file.size_bytes / 1e6:9.2f} MB{difference}")
+        click.echo(f"  {file.name:22}{size_text(file.size_bytes):>10}{difference}")
     for file_name, reason in exported.missing.items():
         click.echo(f"  {file_name:22}is missing: {reason}", err=True)
     click.echo(out)

@@ -13,7 +13,7 @@ from orchestrator.store import Lease
 
 
 def report(name: str, *, storage: str, out: str) -> None:
-    """Write the report of a sweep and print its paths."""
+    """Write the report of a sweep, print its paths, and how a network of it is exported."""
     from orchestrator.report import collect_resources, write_report
 
     record, store = find_record(name, storage)
@@ -21,6 +21,8 @@ def report(name: str, *, storage: str, out: str) -> None:
     orders, resources = collect_orders(curves, store), collect_resources(curves, store)
     for path in write_report(record, curves, orders, Path(out), resources):
         click.echo(str(path))
+    if any(curve.points for curve in curves):
+        click.echo(f"take one with you: orchard export {record.name} --best --storage {store.uri} --out network")
 
 
 def template(name: str, method: str, *, storage: str, model: str | None, compression: float | None) -> None:

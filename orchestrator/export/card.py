@@ -15,7 +15,7 @@ from jobs.names import TORCHVISION_PREFIX
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.export.chosen import ChosenNetwork
-from orchestrator.export.numbers import metric_rows, metric_text
+from orchestrator.export.numbers import metric_rows, metric_text, size_text
 from orchestrator.report.page import sweep_yaml
 from workers.artifacts import QUANTIZED_FILE
 from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, ExportedFile
@@ -85,6 +85,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    environment.filters["size"] = size_text
     return environment.get_template("card.md.j2")
 
 

@@ -63,7 +63,7 @@ def metric_text(name: str, value: float, objective: Sequence[Metric]) -> str:
             return f"{metric.text(value)} {metric.unit}".rstrip()
     match base:
         case "compression":
-            return f"{value:.1%}"
+            return f"{100 * value:.1f} %"
         case "params" | "macs" | "training_epochs":
             return f"{value:,.0f}"
         case "energy_j":
@@ -71,7 +71,7 @@ def metric_text(name: str, value: float, objective: Sequence[Metric]) -> str:
         case "compression_ratio":
             return f"{value:.2f}"
     if base.endswith("_bytes"):
-        return f"{value / 1e6:.2f} MB"
+        return size_text(value)
     if base.endswith("_s"):
         return f"{1000 * value:.3g} ms"
     return f"{value:.2f}x" if base.startswith("speedup") else f"{value:.4g}"
@@ -92,5 +92,11 @@ def _over_seeds(candidate: Candidate, name: str, objective: Sequence[Metric]) ->
     if not points:
         return ""
     values = [point.all_metrics[name] for point in points]
-    mean = metric_text(name, fmean(values), objective)
-    return f"{mean} ± {metric_text(name, stdev(values), objective)}" if len(values) > 1 else mean
+    mean, deviation = fmean(values), stdev(values) if len(values) > 1 else 0.0
+    text = metric_text(name, mean, objective)
+    return f"{text} ± {metric_text(name, deviation, objective)}" if deviation else text
+
+
+def size_text(size_bytes: float) -> str:
+    """A size as people read it."""
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.1f} kB"

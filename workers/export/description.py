@@ -73,8 +73,16 @@ class NetworkDescription:
     masks: Mapping[str, Sparsity] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The content of `config.json`."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n"
+        """The content of `config.json`, an entry a line."""
+        fields = {"format": FORMAT, **asdict(self)}
+        return "{\n" + ",\n".join(f" {json.dumps(name)}: {_lines(value)}" for name, value in fields.items()) + "\n}\n"
+
+
+def _lines(value: object) -> str:
+    """A value as JSON; of a mapping of mappings or lists, a line each."""
+    if not isinstance(value, dict) or not any(isinstance(each, dict | list | tuple) for each in value.values()):
+        return json.dumps(value)
+    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(each)}" for name, each in value.items()) + "\n }"
 
 
 def is_export(folder: Path) -> bool:

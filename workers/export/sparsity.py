@@ -1,6 +1,6 @@
 """What single removed weights leave behind: exact zeros, and perhaps a pattern that hardware can skip."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -22,16 +22,17 @@ class Sparsity:
     two_of_four: bool
 
 
-def sparsity_of(state: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dict[str, Sparsity]:
+def sparsity_of(state: Mapping[str, Tensor], masks: Collection[str]) -> dict[str, Sparsity]:
     """The sparsity of every parameter that lost single weights.
 
     Args:
         state: Tensors with exact zeros for removed weights.
-        masks: Name of a parameter -> True for weights that are kept.
+        masks: Names of these parameters.
     """
     return {
-        name: Sparsity(zeros=float((state[name] == 0).double().mean()), two_of_four=is_two_of_four(state[name]))
-        for name in masks
+        name: Sparsity(zeros=float((tensor == 0).double().mean()), two_of_four=is_two_of_four(tensor))
+        for name, tensor in state.items()
+        if name in masks
     }
 
 
