@@ -29,7 +29,8 @@ def compare(what: str, exported: Callable[[Tensor], Tensor], model: nn.Module, i
             expected, found = model(batch), exported(batch)
         if found.shape != expected.shape:
             raise BadNetworkError(f"{what} gives {tuple(found.shape)}, the network {tuple(expected.shape)}")
-        worst = max(worst, float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30)))
-    if not worst <= TOLERANCE:  # NaN, too
-        raise BadNetworkError(f"outputs of {what} differ by {worst:.1e} of the largest output")
+        difference = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
+        if not difference <= TOLERANCE:  # NaN, too
+            raise BadNetworkError(f"outputs of {what} differ by {difference:.1e} of the largest output")
+        worst = max(worst, difference)
     return worst
