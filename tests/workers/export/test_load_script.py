@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from own_network import Own
 from torch import nn
 from without_orchard import run_without_orchard
 
@@ -18,14 +19,6 @@ from workers.network import state_bytes
 
 SOURCE = Path(load_script.__file__).read_text()
 IMAGES = "torch.rand(3, 1, 6, 6, generator=torch.Generator().manual_seed(1))"
-
-
-@pytest.fixture
-def own():
-    """The user's own class."""
-    import own_networks
-
-    return own_networks.Own
 
 
 @pytest.fixture
@@ -49,12 +42,12 @@ def test_it_imports_torch_safetensors_and_what_comes_with_python():
 
 
 @pytest.mark.slow
-def test_without_orchard_it_gives_the_same_outputs(pruned, own_class):
+def test_without_orchard_it_gives_the_same_outputs(pruned):
     script = f"""
-sys.path.append({str(own_class)!r})
+sys.path.append({str(Path(__file__).parents[2] / "support")!r})
 import torch
 from load import load
-from own_networks import Own
+from own_network import Own
 with torch.inference_mode():
     torch.save(load({str(pruned.folder)!r}, Own)({IMAGES}), "outputs.pt")
 """
@@ -62,8 +55,8 @@ with torch.inference_mode():
     assert torch.equal(torch.load(pruned.folder / "outputs.pt"), pruned.outputs)
 
 
-def test_it_takes_an_instance_as_well_as_a_class_and_is_ready_to_train_on(pruned, own):
-    model = load(pruned.folder, own(width=8))
+def test_it_takes_an_instance_as_well_as_a_class_and_is_ready_to_train_on(pruned):
+    model = load(pruned.folder, Own(width=8))
     assert not model.training
     before = model.stem.weight.clone()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -73,8 +66,8 @@ def test_it_takes_an_instance_as_well_as_a_class_and_is_ready_to_train_on(pruned
     assert not torch.equal(model.stem.weight, before)
 
 
-def test_sizes_groups_and_shapes_follow_and_the_folded_norm_is_gone(pruned, own):
-    model = load(pruned.folder, own)
+def test_sizes_groups_and_shapes_follow_and_the_folded_norm_is_gone(pruned):
+    model = load(pruned.folder, Own)
     assert (model.depthwise.in_channels, model.depthwise.out_channels, model.depthwise.groups) == (5, 5, 5)
     assert model.last.normalized_shape == (11,)
     assert model.head.in_features == 11
@@ -104,8 +97,8 @@ def test_what_was_shared_stays_shared_and_what_was_frozen_frozen(copied):
     assert model.second.bias.requires_grad
 
 
-def test_a_class_that_has_changed_is_refused_with_every_name_that_differs(pruned, own):
-    class Changed(own):
+def test_a_class_that_has_changed_is_refused_with_every_name_that_differs(pruned):
+    class Changed(Own):
         def __init__(self, width):
             super().__init__(width)
             self.point = nn.Conv2d(width, 2 * width, 3)
@@ -124,8 +117,8 @@ def test_a_class_that_has_changed_is_refused_with_every_name_that_differs(pruned
     ]
 
 
-def test_a_class_without_the_layer_that_was_folded_is_refused(pruned, own):
-    class Changed(own):
+def test_a_class_without_the_layer_that_was_folded_is_refused(pruned):
+    class Changed(Own):
         def __init__(self, width):
             super().__init__(width)
             self.batchnorm = self.norm
@@ -135,14 +128,14 @@ def test_a_class_without_the_layer_that_was_folded_is_refused(pruned, own):
         load(pruned.folder, Changed)
 
 
-def test_another_width_than_that_of_the_export_is_refused(pruned, own):
+def test_another_width_than_that_of_the_export_is_refused(pruned):
     with pytest.raises(ValueError, match=r"stem.weight: \[6, 1, 3, 3\] in the class, \[8, 1, 3, 3\] when it was"):
-        load(pruned.folder, own(width=6))
+        load(pruned.folder, Own(width=6))
 
 
-def test_weights_that_have_changed_are_refused(copied, own):
+def test_weights_that_have_changed_are_refused(copied):
     content = bytearray((copied / "model.safetensors").read_bytes())
     content[-1] ^= 1
     (copied / "model.safetensors").write_bytes(bytes(content))
     with pytest.raises(ValueError, match=r"model\.safetensors has changed since it was exported"):
-        load(copied, own)
+        load(copied, Own)
