@@ -73,11 +73,20 @@ def _write_program(path: Path, module: nn.Module, images: Tensor) -> float:
     try:
         with quiet():
             program = torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+            _drop_origins(program)
             torch.export.save(program, path)
             loaded = torch.export.load(path).module()
     except Exception as error:  # the exporter and the network may raise anything
         raise BadNetworkError(f"torch.export cannot express the network: {reason(error)}") from error
     return compare("the exported program", loaded, module, images)
+
+
+def _drop_origins(program: torch.export.ExportedProgram) -> None:
+    """Take out where the operators come from: lines of source files of this machine."""
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta.pop("stack_trace", None)
 
 
 def _write_torchscript(path: Path, module: nn.Module, images: Tensor) -> float:
