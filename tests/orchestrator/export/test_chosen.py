@@ -39,8 +39,8 @@ def test_a_network_is_loaded_from_the_store_or_its_uri_and_is_the_measured_one(s
 def test_it_has_to_be_one(store):
     with pytest.raises(BadInputError, match="3 networks are like that"):
         orchestrator.load_network(store, "small")
-    with pytest.raises(BadInputError, match="method 'l2' has no measured point; did you mean 'l1'"):
-        orchestrator.load_network(store, "small", method="l2")
+    with pytest.raises(BadInputError, match="method 'zeroes' has no measured point; did you mean 'zeros'"):
+        orchestrator.load_network(store, "small", method="zeroes")
 
 
 def test_single_weights_that_were_removed_are_zeros_in_the_file_as_it_was_stored(store):

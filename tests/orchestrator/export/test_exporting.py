@@ -70,7 +70,7 @@ def test_the_description_says_what_the_network_is_and_what_images_it_wants(orcha
     assert config["arguments"] == {"width": 8, "classes": 10, "layer_norm": False}
     assert config["input_shape"] == [1, 8, 8]
     assert config["normalize"] == {"mean": [0.5], "std": [0.25]}
-    assert config["folded"] == [["stem", "norm"]]
+    assert config["folded"] == []
     assert config["widths"].keys() == {"stem", "point"}
     left = config["widths"]["stem"]["left"]
     assert left < config["widths"]["stem"]["full"] == 8
