@@ -1,14 +1,14 @@
 """What pruned networks gain in real time, in three runtimes, beside what their multiply-accumulates promise.
 
-VGG-16-BN and ResNet-56 (CIFAR), ResNet-50 and MobileNetV2 (torchvision, 224 x 224), on the CPU: l1, the same fraction of
-every group, 40 and 50 % of the multiply-accumulates removed, widths in multiples of 8. Dense and pruned network are
+VGG-16-BN and ResNet-56 (CIFAR), ResNet-50 and MobileNetV2 (torchvision, 224 x 224), on the CPU: l1, the same fraction
+of every group, 40 and 50 % of the multiply-accumulates removed, widths in multiples of 8. Dense and pruned network are
 timed in turn, in one process. Figures (C: compression in percent; VARIANT: NETWORK.RUNTIME/BATCH):
 
 - theoretical.C.NETWORK: ratio of the multiply-accumulates;
 - speedup_measured.C.VARIANT, and speedup_measured.C, the median over networks, runtimes and batch sizes;
 - ratio_to_theoretical.C.VARIANT and ratio_to_theoretical.C: that over the ratio of the multiply-accumulates;
-- held_back.C.NETWORK: the operators of ONNX Runtime that lose most time against that ratio, one image, with the share of
-  the pruned network's time that each loses;
+- held_back.C.NETWORK: the operators of ONNX Runtime that lose most time against that ratio, one image, with the share
+  of the pruned network's time that each loses;
 - onnx_max_difference: largest difference of an ONNX graph's outputs from torch's, relative to the largest output;
 - export_s: seconds to export ResNet-50 (25.6 million parameters) in all formats, checks included;
 - int8_drop.40: by how much the accuracy of a pruned network falls in 8 bits, in percentage points, and int8_drop.0 of
