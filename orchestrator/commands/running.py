@@ -68,11 +68,14 @@ def _compute(
 def _print_curves(spec: SweepSpec, store: ArtifactStore, publisher: Publisher, console: Console) -> None:
     """Log everything to MLflow, and print the table of curves and their address."""
     curves, tracked = publisher.finish()
-    from orchestrator.report import summary_table
+    from orchestrator.report import speed_table, summarize_speed, summary_table
     from orchestrator.tracking import ui_command
 
     if any(curve.points for curve in curves):
         console.print(summary_table(curves))
+    speed = summarize_speed(publisher.record, curves)
+    if speed.rows:
+        console.print(speed_table(speed))
     if tracked:
         console.print(f"MLflow: {tracked.address}", soft_wrap=True, highlight=False)
         console.print(f"  shown by: {ui_command(spec.tracking)}", soft_wrap=True, highlight=False)
