@@ -116,6 +116,6 @@ def _source_changed(record: SweepRecord, network: str) -> bool:
     if known is None or network.startswith(TORCHVISION_PREFIX):
         return False
     try:
-        return source_fingerprint(network) != known
+        return bool(source_fingerprint(network) != known)
     except BadInputError:  # made in this process, not read from a file
         return False

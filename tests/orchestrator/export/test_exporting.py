@@ -87,6 +87,12 @@ def test_the_best_network_says_why_it_is_the_best(orchard, store, no_formats):
     assert "| chosen | least parameters, within 100 of the dense network |" in Path("network/README.md").read_text()
 
 
+def test_best_alone_is_the_smallest_within_one_of_the_dense_network(orchard, store, no_formats):
+    code, out, _ = orchard("export", "small", "--storage", store.uri, "--best", "--out", "network")
+    assert code == 0
+    assert "(least parameters, within 1 of the dense network)" in out
+
+
 def test_a_folder_that_exists_is_refused_and_replaced_when_asked(orchard, store, no_formats):
     command = ("export", "small", "--storage", store.uri, *L1, "--out", "network")
     assert orchard(*command)[0] == 0
