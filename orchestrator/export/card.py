@@ -18,12 +18,13 @@ from orchestrator.export.chosen import ChosenNetwork
 from orchestrator.export.numbers import metric_rows, metric_text, size_text
 from orchestrator.report.page import sweep_yaml
 from workers.artifacts import QUANTIZED_FILE
+from workers.export.description import CONFIG_FILE, EXPORTED_WEIGHTS_FILE
 from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, ExportedFile
 from workers.export.sparsity import sparsity_of
 
 _USES = {
-    "model.safetensors": "the weights, which `config.json` describes",
-    "config.json": "`workers.load(FOLDER)` with Orchard; without it, see `load.py`",
+    EXPORTED_WEIGHTS_FILE: f"the weights, which `{CONFIG_FILE}` describes",
+    CONFIG_FILE: "`workers.load(FOLDER)` with Orchard; without it, see `load.py`",
     PROGRAM_FILE: f'`torch.export.load("{PROGRAM_FILE}").module()(images)`',
     ONNX_FILE: f'`onnxruntime.InferenceSession("{ONNX_FILE}").run(None, {{"images": images}})`',
     QUANTIZED_FILE: f'`onnxruntime.InferenceSession("{QUANTIZED_FILE}").run(None, {{"images": images}})`',
@@ -59,13 +60,14 @@ def model_card(
         trtexec=_trtexec(chosen) if tensorrt else "",
         num_seeds=len(candidate.points),
         rows=metric_rows(chosen),
+        timed_on=", ".join(f"{name} {text}" for name, text in chosen.timed_on.items()),
         has_dense=chosen.dense is not None,
         kept=kept,
         masks=sparsity_of(chosen.module.state_dict(), chosen.masks),
         sweep=sweep_yaml(record),
         versions=[*sorted(record.versions.items()), ("git commit", record.git_commit or "unknown")],
         digests=[
-            ("SHA-256 of model.safetensors", sha256(chosen.weights).hexdigest()),
+            (f"SHA-256 of {EXPORTED_WEIGHTS_FILE}", sha256(chosen.weights).hexdigest()),
             ("task that made the network", chosen.key),
             ("task that evaluated it", point.key),
             *((f"task that measured it further ({each.stage})", each.key) for each in point.further),

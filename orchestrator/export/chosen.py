@@ -1,6 +1,6 @@
 """Reads the network behind a point from the store, with what is known of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,7 +11,8 @@ from jobs.artifact import CorruptArtifactError, Manifest, MissingArtifactError
 from jobs.errors import BadInputError, OrchardError
 from jobs.fingerprint import source_fingerprint
 from jobs.names import TORCHVISION_PREFIX
-from orchestrator.results import SweepRecord
+from jobs.stages.table import StageKind
+from orchestrator.results import Point, SweepRecord
 from orchestrator.results.lineage import source_network
 from orchestrator.results.selection import Candidate, SelectedNetwork, dense_of
 from orchestrator.store import ArtifactStore
@@ -35,6 +36,7 @@ class ChosenNetwork:
         structure: In what it differs from the network as its factory builds it.
         weights: Its tensors as a safetensors file; removed single weights are zeros.
         masks: Name of a parameter that lost single weights -> True for those that are kept.
+        timed_on: The processor that its times are from, as manifests describe one; empty where it was not timed.
         source_changed: Whether the module of the user's own class has another content than when the sweep ran.
     """
 
@@ -47,6 +49,7 @@ class ChosenNetwork:
     structure: Structure
     weights: bytes
     masks: dict[str, Tensor]
+    timed_on: Mapping[str, str]
     source_changed: bool
 
 
@@ -83,6 +86,7 @@ def read_network(
         structure=structure,
         weights=weights,
         masks=masks,
+        timed_on=_timed_on(store, selected.point),
         source_changed=_source_changed(record, stored.recipe.network),
     )
 
@@ -109,6 +113,11 @@ def _original_shapes(store: ArtifactStore, manifest: Manifest) -> Shapes | None:
         return shapes_of(StoredNetwork(ArtifactReader(store), manifest.key).state)
     except (CorruptArtifactError, MissingArtifactError):
         return None
+
+
+def _timed_on(store: ArtifactStore, point: Point) -> Mapping[str, str]:
+    manifests, _ = store.manifests(each.key for each in point.further if each.stage == StageKind.TIME.value)
+    return next((manifest.processor for manifest in manifests.values()), {})
 
 
 def _source_changed(record: SweepRecord, network: str) -> bool:

@@ -1,6 +1,7 @@
 """The model card: what stands in it, not how."""
 
 import re
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -67,6 +68,14 @@ def test_its_numbers_are_those_of_the_points_beside_the_dense_network(choose):
     assert own == over_seeds  # no deviation: the same for both seeds
     whole = Own(width=8, classes=10, layer_norm=False)
     assert dense == f"{sum(each.numel() for each in whole.parameters()):,}"
+
+
+@slow
+def test_times_come_with_their_processor(choose):
+    chosen = choose("l1")
+    assert "Times are from" not in model_card(chosen)
+    timed = replace(chosen, timed_on={"cpu": "some make", "threads": "1"})
+    assert "Times are from this processor: cpu some make, threads 1." in model_card(timed)
 
 
 @slow

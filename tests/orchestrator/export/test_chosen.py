@@ -1,7 +1,10 @@
 """Networks of a sweep as modules: read from its store, and what can be wrong with them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from safetensors.torch import load, save
 
 import orchestrator
 from jobs.errors import BadInputError, OrchardError
@@ -10,7 +13,7 @@ from orchestrator.commands.selecting import Selection, find_network
 from orchestrator.export import read_network
 from orchestrator.results.selection import Requirements
 from orchestrator.store.artifacts import blob_path, manifest_path
-from workers.artifacts import WEIGHTS_FILE
+from workers.artifacts import MASKS_FILE, WEIGHTS_FILE
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +53,23 @@ def test_single_weights_that_were_removed_are_zeros_in_the_file_as_it_was_stored
     assert chosen.masks
     assert all(bool((state[name][~mask] == 0).all()) for name, mask in chosen.masks.items())
     assert chosen.weights == store.read(chosen.key, WEIGHTS_FILE)
+
+
+def test_single_weights_that_are_not_zeros_yet_become_zeros(store):
+    found = found_in(store, method="zeros")
+    evaluated = store.manifest(found.selected.point.key)
+    made = store.manifest(evaluated.inputs["network"])
+    files = {name: store.read(made.key, name) for name in made.files}
+    masks = load(files[MASKS_FILE])
+    files[WEIGHTS_FILE] = save({name: tensor + 1 for name, tensor in load(files[WEIGHTS_FILE]).items()})
+    store.commit(replace(made, key="cd" * 16), files)
+    store.commit(replace(evaluated, key="ef" * 16, inputs={"network": "cd" * 16}), {})
+    points = {found.selected.seed: replace(found.selected.point, key="ef" * 16)}
+    selected = replace(found.selected, candidate=replace(found.selected.candidate, points=points))
+    chosen = read_network(found.record, store, found.every, selected)
+    state = load(chosen.weights)
+    assert all(bool((state[name][~mask] == 0).all()) for name, mask in masks.items())
+    assert all(bool((state[name][mask] != 0).any()) for name, mask in masks.items())
 
 
 def test_a_damaged_network_is_named_and_the_next_run_makes_it_again(store, computed, tmp_path, empty_database):
