@@ -9,11 +9,13 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from jobs.errors import BadInputError, OrchardError
 from orchestrator.backends import BACKENDS
+from orchestrator.commands.selecting import requirement_options, requirements
 
 _SWEEP = click.argument("sweep", type=click.Path(dir_okay=False))
 _OVERRIDES = click.argument("overrides", nargs=-1)
@@ -89,6 +91,24 @@ def report(name: str, storage: str, out: str) -> None:
     from orchestrator.commands import reporting
 
     reporting.report(name, storage=storage, out=out)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@requirement_options
+@click.option("--pareto", is_flag=True, help="Only networks that no other one of the same model beats in everything.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def best(name: str, storage: str, pareto: bool, as_json: bool, **options: Any) -> None:
+    """Rank the networks of the sweep NAME (or of a sweep file): the smallest that is about as good as the dense one.
+
+    A network stands for all its seeds. Ranked by --by; without it the smallest comes first where the metric is bounded
+    (--within), and the best metric where a cost or the compression is. --pareto alone bounds nothing.
+    """
+    from orchestrator.commands import choosing
+
+    wanted = requirements(options)
+    choosing.best(name, storage=storage, wanted=wanted, by=options["by"], pareto=pareto, as_json=as_json)
 
 
 @cli.command()
