@@ -37,7 +37,7 @@ class DataSpec(Record):
     batch_size: int = Field(default=256, ge=1, description="Images per batch in evaluation.")
     split: Literal["validation", "test"] = Field(
         default="test",
-        description="Evaluate on this split. Choose among networks on `validation`, and report on `test` what was chosen.",
+        description="Evaluate on this split: `validation` to choose among networks, `test` to report what was chosen.",
     )
     test_images: int | None = Field(
         default=None,

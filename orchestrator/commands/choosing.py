@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,7 @@ def best(name: str, *, storage: str, wanted: Requirements, by: Cost | None, pare
     if as_json:
         click.echo(json.dumps(_document(ranking), indent=2))
     else:
-        _print(ranking, Console(width=None if click.get_text_stream("stdout").isatty() else _WIDEST))
+        _print(ranking, Console(width=None if sys.stdout.isatty() else _WIDEST))
 
 
 def _rank(

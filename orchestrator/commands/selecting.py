@@ -93,8 +93,8 @@ def requirements(options: dict[str, Any]) -> Requirements:
 def settle(wanted: Requirements, by: Cost | None) -> tuple[Requirements, Cost | None]:
     """What is meant where options leave it open: the requirements, and the cost to rank by (None: by the metric).
 
-    Where nothing limits the networks, they have to be within `DEFAULT_TOLERANCE` of the dense one. Where their metric is
-    bounded, the smallest is the best; where their cost is, the one with the best metric.
+    Where nothing limits the networks, they have to be within `DEFAULT_TOLERANCE` of the dense one. Where their metric
+    is bounded, the smallest is the best; where their cost is, the one with the best metric.
     """
     limits = (wanted.within, wanted.max_params, wanted.max_macs, wanted.max_latency_s, wanted.compression)
     if all(limit is None for limit in limits):

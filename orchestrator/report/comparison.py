@@ -3,7 +3,7 @@
 Pure functions of measured points.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from operator import attrgetter
 from statistics import fmean
