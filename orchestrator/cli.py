@@ -15,7 +15,7 @@ import click
 
 from jobs.errors import BadInputError, OrchardError
 from orchestrator.backends import BACKENDS
-from orchestrator.commands.selecting import requirement_options, requirements
+from orchestrator.commands.selecting import DEFAULT_TOLERANCE, requirement_options, requirements
 
 _SWEEP = click.argument("sweep", type=click.Path(dir_okay=False))
 _OVERRIDES = click.argument("overrides", nargs=-1)
@@ -63,6 +63,42 @@ def run(sweep: str, overrides: tuple[str, ...], backend: str) -> None:
     from orchestrator.commands import running
 
     sys.exit(running.run(sweep, overrides, backend=backend))
+
+
+@cli.command()
+@_SWEEP
+@_OVERRIDES
+@click.option(
+    "--within",
+    type=click.FloatRange(min=0),
+    default=DEFAULT_TOLERANCE,
+    show_default=True,
+    help="At most so much worse than the dense network, in the metric's unit.",
+)
+@click.option(
+    "--method", "methods", multiple=True, help="Search this method; may be repeated. Default: all but the controls."
+)
+@click.option(
+    "--up-to",
+    type=click.FloatRange(0.01, 0.99),
+    default=0.95,
+    show_default=True,
+    help="Try no compression above this one.",
+)
+@click.option("--backend", type=click.Choice([*BACKENDS]), default="ray", show_default=True, help="As for `run`.")
+def search(
+    sweep: str, overrides: tuple[str, ...], within: float, methods: tuple[str, ...], up_to: float, backend: str
+) -> None:
+    """Find the smallest network that is about as good as the dense one, for every model and method of a sweep file.
+
+    Bisects the compression in whole percent. What holds is decided on the validation split, by the mean over the seeds,
+    in the sweep NAME-search; what was found is measured on test in the sweep NAME-found. Quality need not fall steadily:
+    at the compression found the tolerance holds, at the next higher percent it does not, and there may be other such
+    boundaries. The compressions in the file are not used.
+    """
+    from orchestrator.commands import searching
+
+    sys.exit(searching.search(sweep, overrides, within=within, methods=methods, up_to=up_to, backend=backend))
 
 
 @cli.command()
