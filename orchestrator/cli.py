@@ -91,10 +91,10 @@ def search(
 ) -> None:
     """Find the smallest network that is about as good as the dense one, for every model and method of a sweep file.
 
-    Bisects the compression in whole percent. What holds is decided on the validation split, by the mean over the seeds,
-    in the sweep NAME-search; what was found is measured on test in the sweep NAME-found. Quality need not fall steadily:
-    at the compression found the tolerance holds, at the next higher percent it does not, and there may be other such
-    boundaries. The compressions in the file are not used.
+    Bisects the compression in whole percent. What holds is decided on the validation split, by the mean over the
+    seeds, in the sweep NAME-search; what was found is measured on test in the sweep NAME-found. Quality need not fall
+    steadily: the tolerance holds at the compression found and not at the next higher percent, but there may be other
+    such boundaries. The compressions in the file are not used.
     """
     from orchestrator.commands import searching
 

@@ -100,7 +100,7 @@ def search(
     )
     progress = SearchProgress.begin(searched_methods(spec, methods), largest=to_percent(up_to))
     progress, summaries = _bisect(asked, progress)
-    code = exit_code(summaries[-1]) if progress.next else 0
+    code = (exit_code(summaries[-1]) or 1) if progress.next else 0
     if not code:
         summaries.append(_report(asked, progress))
         code = exit_code(summaries[-1])

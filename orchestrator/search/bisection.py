@@ -35,6 +35,11 @@ class Bisection:
         """How many more are tried at most."""
         return math.ceil(math.log2(self.fails - self.holds))
 
+    @property
+    def ended(self) -> Self:
+        """The end, where no higher compression can hold."""
+        return replace(self, fails=self.holds + 1)
+
     def told(self, *, holds: bool) -> Self:
         """What is known once the next one is measured.
 

@@ -24,19 +24,23 @@ class Tried:
         holds: Whether it holds the tolerance.
         network: What was measured; None where it cannot be reached.
         why: Why it cannot be reached.
+        failed: The task that says so.
     """
 
     percent: int
     holds: bool
     network: Candidate | None = None
     why: str = ""
+    failed: str = ""
 
     def __str__(self) -> str:
         if self.network is None:
             return f"cannot be reached: {self.why}"
         change = self.network.change
         compared = "" if change is None else f" ({self.network.metric.change(change)})"
-        return f"{self.network.metric.label} {self.network.text}{compared}: {'holds' if self.holds else 'too low'}"
+        return (
+            f"{self.network.metric.label} {self.network.text}{compared}: {'holds' if self.holds else 'does not hold'}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +58,7 @@ class SearchProgress:
     @classmethod
     def begin(cls, searched: Sequence[Searched], *, largest: int) -> Self:
         """Nothing is tried yet of 1 to `largest` percent."""
-        return cls(
-            bisections={each: Bisection.up_to(largest) for each in searched}, tried={each: () for each in searched}
-        )
+        return cls(bisections={each: Bisection.up_to(largest) for each in searched}, tried=dict.fromkeys(searched, ()))
 
     @property
     def next(self) -> dict[Searched, int]:
@@ -90,12 +92,16 @@ class SearchProgress:
         }
 
     def told(self, results: Mapping[Searched, Tried]) -> Self:
-        """The progress after a round, whose results these are."""
-        bisections = {
-            each: bisection.told(holds=results[each].holds) if each in results else bisection
-            for each, bisection in self.bisections.items()
-        }
-        tried = {each: (*before, results[each]) if each in results else before for each, before in self.tried.items()}
+        """The progress after a round, whose results these are.
+
+        Where a task has failed that failed at another compression, it would at all of them: that bisection ends.
+        """
+        bisections, tried = dict(self.bisections), dict(self.tried)
+        for each, result in results.items():
+            bisection = bisections[each].told(holds=result.holds)
+            everywhere = result.failed and any(before.failed == result.failed for before in tried[each])
+            bisections[each] = bisection.ended if everywhere else bisection
+            tried[each] = (*tried[each], result)
         return replace(self, bisections=bisections, tried=tried)
 
 
@@ -119,9 +125,9 @@ def judge(
         within: The tolerance, in the metric's unit.
     """
     for each in networks:
-        if (each.model, each.method, to_percent(each.asked)) == (searched.model, searched.name, percent):
-            if each.complete and each.dense is not None:
-                return Tried(percent=percent, holds=is_within(each, within), network=each)
+        here = (each.model, each.method, to_percent(each.asked)) == (searched.model, searched.name, percent)
+        if here and each.complete and each.dense is not None:
+            return Tried(percent=percent, holds=is_within(each, within), network=each)
     points = [
         point.key
         for curve in plan.curves
@@ -132,7 +138,7 @@ def judge(
     behind = _ancestors(points, plan)
     own = [each for each in failures if each.key in behind] or [each for each in failures if each.key not in plan.tasks]
     if own and all(each.cause in UNREACHABLE for each in own):
-        return Tried(percent=percent, holds=False, why=own[0].message)
+        return Tried(percent=percent, holds=False, why=own[0].message, failed=own[0].key)
     return None
 
 
