@@ -57,7 +57,7 @@ def problem_of(module: nn.Module, channel_map: ChannelMap) -> AllocationProblem:
         target=0.4,
         cost=ParameterCount(channel_map),
         scores=lambda: scores,
-        latency=lambda: latency_cost(channel_map, times.layers),
+        latency=lambda: latency_cost(channel_map, times.layers, times.overhead_s),
         memory=lambda batch_size: (stored, live_activations(module, _SHAPE, channel_map, weight=4.0 * batch_size)),
     )
 

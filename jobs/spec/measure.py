@@ -24,7 +24,7 @@ BatchSizes = Annotated[
     AfterValidator(checks.no_repeats),
 ]
 Threads = Annotated[
-    int | None, Field(default=None, ge=1, description="CPU threads of a pass; default: those that torch has there.")
+    int | None, Field(ge=1, description="CPU threads of a pass; default: as many as torch has where it runs.")
 ]
 
 
@@ -38,7 +38,7 @@ class LatencySpec(Record):
         default=("eager",), description="One or several: what runs the network; `compile`: torch.compile."
     )
     batch_size: BatchSizes = Field(default=(1,), description="Images per forward pass, one or several.")
-    threads: Threads
+    threads: Threads = None
     dtype: Precision = Field(default="float32", description="Type of weights and images.")
     warmup: int = Field(default=10, ge=0, description="Untimed passes first.")
     repeats: int = Field(default=50, ge=1, description="Timed passes of each network.")

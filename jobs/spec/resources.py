@@ -39,7 +39,7 @@ class ProfileSpec(Record):
     runtime: Runtime = Field(
         default="eager", description="What runs it: layers are timed in this runtime, one by one at several widths."
     )
-    threads: Threads
+    threads: Threads = None
 
 
 class BudgetSpec(Record):

@@ -7,14 +7,15 @@ from workers.channels.cost import axis_length, product_term
 from workers.measure.layers import LayerTime
 
 
-def latency_cost(channel_map: ChannelMap, layers: Mapping[str, LayerTime]) -> Cost:
-    """Seconds of the layers together.
+def latency_cost(channel_map: ChannelMap, layers: Mapping[str, LayerTime], overhead_s: float = 0.0) -> Cost:
+    """Seconds of a pass.
 
     Args:
         channel_map: The network's channel groups.
         layers: Name of a layer's weight -> its time at full width.
+        overhead_s: Seconds of a call that computes nothing.
     """
-    constant, terms = 0.0, list[CostTerm]()
+    constant, terms = overhead_s, list[CostTerm]()
     for name, time in layers.items():
         parts = _parts(channel_map, name, time)
         constant += sum(fixed for fixed, _ in parts) + time.fixed

@@ -3,7 +3,6 @@
 The only module that imports onnx and onnxruntime, apart from `workers.export.quantization`.
 """
 
-import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from jobs.errors import BadInputError, BadNetworkError
 
 if TYPE_CHECKING:
+    import onnx
     import onnxruntime
 
 INPUT, OUTPUT = "images", "outputs"
@@ -53,11 +53,21 @@ def write_onnx(model: nn.Module, input_shape: Sequence[int]) -> bytes:
             )
         if program is None:
             raise RuntimeError("the exporter gave no graph")
-        content = io.BytesIO()
-        program.save(content, external_data=False)
+        return _without_origins(program.model_proto)
     except Exception as error:  # the exporter and the network may raise anything
         raise BadNetworkError(f"ONNX cannot express the network: {_reason(error)}") from error
-    return content.getvalue()
+
+
+def _without_origins(graph: "onnx.ModelProto") -> bytes:
+    """The graph without notes on where its operators come from: lines of source files of this machine."""
+    main = graph.graph
+    for each in (main, *main.node, *main.initializer, *main.value_info, *main.input, *main.output, *graph.functions):
+        del each.metadata_props[:]
+    for function in graph.functions:
+        for node in (*function.node, *function.value_info):
+            del node.metadata_props[:]
+    content: bytes = graph.SerializeToString(deterministic=True)
+    return content
 
 
 def check_onnx(content: bytes, model: nn.Module, images: Tensor) -> float:

@@ -1,11 +1,11 @@
 """Measures the times of a network's layers on this machine, as functions of their widths.
 
-Every layer is measured alone at several widths, and its time is modelled as a constant plus terms proportional to its
-MACs, its input size and its output size. The rest of the whole network's time (norms, activations, sums) is distributed
-over the layers by their output sizes.
+Every layer is measured alone at several widths, less what a call costs that computes nothing, and its time is modelled
+as a constant plus terms proportional to its MACs, its input size and its output size. The rest of the whole network's
+time (norms, activations, sums) is distributed over the layers by their output sizes; where the layers alone take longer
+than the network, which may fuse and overlap them, they are scaled to it.
 
-Times differ between machines and from run to run, and a layer alone finds its input in the cache more often than in the
-network. So this ranks widths on the measured device; it does not predict seconds.
+Times differ between machines and from run to run. How good a prediction was, stage `time` measures.
 """
 
 import copy
@@ -34,6 +34,7 @@ _FRACTIONS = ((1.0, 1.0), (1.0, 0.5), (0.5, 1.0), (0.75, 0.75), (0.5, 0.5), (0.2
 """Fractions of the input and of the output channels."""
 
 _WARM_UP, _REPEATS = 3, 15  # passes
+_LEAST = 0.05  # of a layer's time: what is left of it less the overhead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +65,13 @@ class NetworkTime:
 
     Attributes:
         network_s: Seconds of a forward pass of the whole network, the median.
-        layers: Name of a layer's weight -> its time, with its share of the rest.
+        overhead_s: Those of a call that computes nothing.
+        layers: Name of a layer's weight -> its time, with its share of the rest; with the overhead, they add up to the
+            network's.
     """
 
     network_s: float
+    overhead_s: float
     layers: Mapping[str, LayerTime]
 
 
@@ -106,27 +110,37 @@ def time_layers(
 
     shape = (batch_size, *input_shape)
     calls = _calls(model.to(device), torch.zeros(shape, device=device))
-    network_s = seconds(model, shape)
+    network_s, overhead_s = seconds(model, shape), seconds(nn.Identity(), (1, 1))
+
+    def seconds_alone(module: nn.Module, shape: Sequence[int]) -> float:
+        measured = seconds(module, shape)
+        return max(measured - overhead_s, _LEAST * measured)
+
     known: dict[str, LayerTime] = {}
     times: dict[str, LayerTime] = {}
     for name, (layer, shape) in calls.items():
         alike = f"{layer} {tuple(shape)}"
         if alike not in known:
-            known[alike] = _time_layer(layer, shape, seconds)
+            known[alike] = _time_layer(layer, shape, seconds_alone)
         times[f"{name}.weight"] = known[alike]
     outputs = {f"{name}.weight": _output_size(layer, shape) for name, (layer, shape) in calls.items()}
-    between = max(0.0, network_s - sum(each.total for each in times.values())) / max(1, sum(outputs.values()))
+    computing_s, together_s = max(0.0, network_s - overhead_s), sum(each.total for each in times.values())
+    between = max(0.0, computing_s - together_s) / max(1, sum(outputs.values()))
+    scale = min(1.0, computing_s / together_s) if together_s else 1.0
     return NetworkTime(
         network_s=network_s,
-        layers={
-            name: LayerTime(
-                fixed=each.fixed,
-                products=each.products,
-                inputs=each.inputs,
-                outputs=each.outputs + between * outputs[name],
-            )
-            for name, each in times.items()
-        },
+        overhead_s=overhead_s,
+        layers={name: _in_network(each, scale, between * outputs[name]) for name, each in times.items()},
+    )
+
+
+def _in_network(alone: LayerTime, scale: float, rest: float) -> LayerTime:
+    """The time of a layer within its network: scaled, with a share of the rest."""
+    return LayerTime(
+        fixed=alone.fixed * scale,
+        products=alone.products * scale,
+        inputs=alone.inputs * scale,
+        outputs=alone.outputs * scale + rest,
     )
 
 

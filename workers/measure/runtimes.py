@@ -136,7 +136,7 @@ def _seconds(one_pass: Pass, device: torch.device) -> float:
     one_pass()
     end.record()
     torch.cuda.synchronize(device)
-    return begin.elapsed_time(end) / 1000
+    return float(begin.elapsed_time(end)) / 1000
 
 
 def mean_power_w(one_pass: Pass, device: torch.device) -> float | None:

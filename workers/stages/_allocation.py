@@ -68,8 +68,9 @@ def allocate_widths(
 
 def latency_of(context: Context[StageParams], network: StoredNetwork, profile: ArtifactKey) -> Cost:
     """Seconds as a function of widths, from a profile."""
-    layers = context.artifacts.read_json(profile, PROFILE_FILE)["layers"]
-    return latency_cost(network.channel_map, {name: LayerTime(**parts) for name, parts in layers.items()})
+    record = context.artifacts.read_json(profile, PROFILE_FILE)
+    layers = {name: LayerTime(**parts) for name, parts in record["layers"].items()}
+    return latency_cost(network.channel_map, layers, record["overhead_s"])
 
 
 def _allocator(widths: WidthParams) -> Allocator:

@@ -37,6 +37,7 @@ def run(context: Context[ProfileParams]) -> Product:
     record = {
         "layers": {name: asdict(layer) for name, layer in found.layers.items()},
         "network_s": found.network_s,
+        "overhead_s": found.overhead_s,
         "device": torch.cuda.get_device_name(context.device) if on_gpu else "cpu",
         "threads": threads,
     }

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from jobs.spec.base import Record
 from jobs.spec.data import NormalizeSpec
 from jobs.spec.integral import TuneSpec
-from jobs.spec.measure import LatencySpec, MeasureSpec
+from jobs.spec.measure import GateSpec, LatencySpec, QuantizeSpec
 from jobs.spec.sparsity import SlimmingSpec, SoftFilterSpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
@@ -27,7 +27,16 @@ from jobs.stages.common import (
     Resampling,
     WidthParams,
 )
-from jobs.stages.finishing import ApplyParams, EvaluateParams, RecalibrateParams, RepairParams
+from jobs.stages.finishing import (
+    ApplyParams,
+    EvaluateParams,
+    ExportParams,
+    QuantizeParams,
+    RecalibrateParams,
+    RepairParams,
+    TimedNetwork,
+    TimeParams,
+)
 from jobs.stages.pruning import (
     ChannelPruning,
     ChannelRewinding,
@@ -88,7 +97,12 @@ def widths(allocation=DESIGNS, **more):
 
 
 ALL_WIDTHS = widths(
-    losses=ArtifactKey("losses"), profile=ArtifactKey("profile"), memory_batch_size=4, source="s", ortools="9"
+    losses=ArtifactKey("losses"),
+    profile=ArtifactKey("profile"),
+    memory_batch_size=4,
+    source="s",
+    ortools="9",
+    multiple=8,
 )
 PROCEDURES = [
     ModelWeights(network="resnet", arguments={"widths": [8, 12], "stem": None}, recipe=RECIPE),
@@ -121,6 +135,7 @@ EXAMPLES: list[StageParams] = [
     SenseParams(network=NETWORK, how=REMOVAL, fractions=(0.25, 0.5), images=IMAGES, batch_size=8),
     SenseParams(network=NETWORK, how=RESAMPLING, fractions=(0.5,), images=IMAGES, batch_size=8),
     ProfileParams(network=NETWORK, batch_size=4),
+    ProfileParams(network=NETWORK, batch_size=4, runtime="onnxruntime", threads=1, onnx="1"),
     TuneParams(network=NETWORK, widths=widths(), how=RESAMPLING, tune=TuneSpec(steps=5), data=DATA, seed=1),
     *(PruneParams(procedure=procedure) for procedure in PRUNINGS),
     *(
@@ -138,7 +153,22 @@ EXAMPLES: list[StageParams] = [
         dense=ArtifactKey("dense"),
         data=DATA,
     ),
-    EvaluateParams(network=NETWORK, data=DATA, batch_size=8, measure=MeasureSpec(latency=LatencySpec(repeats=5))),
+    EvaluateParams(network=NETWORK, data=DATA, batch_size=8, measure=GateSpec(export=True)),
+    ExportParams(network=NETWORK, onnx="1"),
+    QuantizeParams(
+        graph=ArtifactKey("graph"),
+        quantization=QuantizeSpec(calibrate="entropy"),
+        images=IMAGES,
+        batch_size=8,
+        onnx="1",
+        seed=1,
+    ),
+    TimeParams(
+        timed=TimedNetwork(network=NETWORK, graph=ArtifactKey("graph"), quantized=ArtifactKey("int8")),
+        dense=TimedNetwork(network=ArtifactKey("dense"), graph=ArtifactKey("dense graph")),
+        latency=LatencySpec(runtime=("onnxruntime", "eager"), batch_size=(1, 32), threads=2),
+        onnx="1",
+    ),
 ]
 
 

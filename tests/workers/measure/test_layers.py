@@ -10,19 +10,23 @@ from workers.measure.layers import non_negative_fit, time_layers
 @pytest.fixture
 def stopwatch(monkeypatch):
     """Passes take 1 s, 2 s per weight, 3 s per number read and 4 s per number written; the network takes 10,000 s."""
+    return watch(monkeypatch)
 
-    class Taken:
-        def __init__(self, seconds):
-            self.p50_s = float(seconds)
 
-    def measure(module, input_shape, *, batch_size, **_):
+def watch(monkeypatch, *, network=10_000.0, overhead=0.0):
+
+    def seconds(module, images):
+        if isinstance(module, nn.Identity):
+            return overhead
         if isinstance(module, nn.Sequential):
-            return Taken(10_000)
-        inputs = torch.zeros(batch_size, *input_shape)
+            return network
         with torch.inference_mode():
-            return Taken(1 + 2 * module.weight.numel() + 3 * inputs.numel() + 4 * module(inputs).numel())
+            return float(overhead + 1 + 2 * module.weight.numel() + 3 * images.numel() + 4 * module(images).numel())
 
-    monkeypatch.setattr(workers.measure.layers, "measure_latency", measure)
+    monkeypatch.setattr(
+        workers.measure.layers, "torch_pass", lambda module, images, runtime: lambda: seconds(module, images)
+    )
+    monkeypatch.setattr(workers.measure.layers, "time_in_turn", lambda passes, **_: {"": [[passes[""]()]]})
 
 
 def timed(module, shape):
@@ -39,6 +43,20 @@ def test_the_parts_of_a_layers_time_are_found_again(stopwatch):
     assert first.outputs == pytest.approx(256 + rest * 64 / 96)
     assert second.outputs == pytest.approx(128 + rest * 32 / 96)
     assert sum(each.total for each in found.layers.values()) == pytest.approx(found.network_s)
+
+
+def test_what_a_call_costs_is_no_part_of_a_layer(monkeypatch):
+    watch(monkeypatch, overhead=50.0)
+    found = timed(nn.Sequential(nn.Conv2d(8, 16, 1, bias=False)), (8, 2, 2))
+    layer = found.layers["0.weight"]
+    assert (layer.fixed, layer.products, found.overhead_s) == pytest.approx((1, 256, 50), rel=1e-6)
+    assert layer.total + found.overhead_s == pytest.approx(10_000)
+
+
+def test_layers_that_take_longer_alone_are_scaled_to_the_network(monkeypatch):
+    watch(monkeypatch, network=(1 + 256 + 96 + 256) / 2)
+    layer = timed(nn.Sequential(nn.Conv2d(8, 16, 1, bias=False)), (8, 2, 2)).layers["0.weight"]
+    assert (layer.fixed, layer.products, layer.inputs, layer.outputs) == pytest.approx((0.5, 128, 48, 128), rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -68,10 +86,12 @@ def test_a_coefficient_below_nothing_is_left_out():
     assert non_negative_fit(features, torch.tensor([3.0, 2.0], dtype=torch.float64)).tolist() == pytest.approx([2.5, 0])
 
 
-def test_it_measures_for_real_and_stops_on_request():
+@pytest.mark.parametrize("runtime", ["eager", "onnxruntime"])
+def test_it_measures_for_real_and_stops_on_request(runtime):
     module = nn.Sequential(nn.Conv2d(1, 4, 1), nn.Flatten(), nn.Linear(16, 2)).eval()
-    found = timed(module, (1, 2, 2))
+    device = torch.device("cpu")
+    found = time_layers(module, (1, 2, 2), batch_size=1, runtime=runtime, device=device, should_stop=lambda: False)
     assert found.layers.keys() == {"0.weight", "2.weight"}
     assert sum(each.total for each in found.layers.values()) > 0
     with pytest.raises(CancelledError):
-        time_layers(module, (1, 2, 2), batch_size=1, device=torch.device("cpu"), should_stop=lambda: True)
+        time_layers(module, (1, 2, 2), batch_size=1, device=device, should_stop=lambda: True)

@@ -16,12 +16,21 @@ from jobs.outcome import Failed, Outcome, Succeeded
 from jobs.spec.allocation import UniformAllocation
 from jobs.spec.effort import EFFORTS
 from jobs.spec.integral import TuneSpec
-from jobs.spec.measure import MeasureSpec
+from jobs.spec.measure import GateSpec, LatencySpec, QuantizeSpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
 from jobs.stages.channels import ChooseParams, ConvertParams, OrderingParams, PermuteParams
 from jobs.stages.common import CalibrationParams, DatasetParams, Removal, Resampling, WidthParams
-from jobs.stages.finishing import ApplyParams, EvaluateParams, RecalibrateParams, RepairParams
+from jobs.stages.finishing import (
+    ApplyParams,
+    EvaluateParams,
+    ExportParams,
+    QuantizeParams,
+    RecalibrateParams,
+    RepairParams,
+    TimedNetwork,
+    TimeParams,
+)
 from jobs.stages.pruning import ChannelPruning, PruneParams, ReconstructParams, TuneParams
 from jobs.stages.scoring import Observed, ObserveParams, ScoreParams
 from jobs.stages.training import (
@@ -259,12 +268,31 @@ class Workbench:
         )
         return self.run(params)
 
-    def evaluation(self, network: ArtifactKey, **measure) -> EvaluateParams:
-        gates = MeasureSpec.model_validate({"reload": False, **measure})
+    def evaluation(self, network: ArtifactKey, **gates: bool) -> EvaluateParams:
+        gates = GateSpec(**{"reload": False, **gates})
         return EvaluateParams(network=network, data=DATA, batch_size=256, measure=gates)
 
-    def evaluate(self, network: ArtifactKey, **measure) -> ArtifactKey:
-        return self.key(self.evaluation(network, **measure))
+    def evaluate(self, network: ArtifactKey, **gates: bool) -> ArtifactKey:
+        return self.key(self.evaluation(network, **gates))
+
+    def export(self, network: ArtifactKey) -> ArtifactKey:
+        return self.key(ExportParams(network=network, onnx="any"))
+
+    def quantize(self, graph: ArtifactKey, num_images: int | None = None, **quantization: object) -> ArtifactKey:
+        params = QuantizeParams(
+            graph=graph,
+            quantization=QuantizeSpec(**quantization),
+            images=self.images(64),
+            num_images=num_images,
+            batch_size=256,
+            onnx="any",
+            seed=0,
+        )
+        return self.key(params)
+
+    def timing(self, timed: TimedNetwork, dense: TimedNetwork, **latency: object) -> TimeParams:
+        spec = LatencySpec(**{"warmup": 1, "repeats": 4, **latency})
+        return TimeParams(timed=timed, dense=dense, latency=spec, onnx="any")
 
     def run_again(self, key: str) -> Commit:
         """Runs a task although its artifact is there."""

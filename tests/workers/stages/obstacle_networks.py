@@ -78,3 +78,15 @@ class Emptied(nn.Module):
 
     def forward(self, x):
         return self.head(x.flatten(1))
+
+
+class Branching(nn.Module):
+    """Goes one of two ways, by what it sees: no graph can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs = self.linear(x.flatten(1))
+        return outputs if float(x.sum()) > 0 else -outputs

@@ -1,0 +1,44 @@
+import pytest
+
+from workers.allocation.multiples import move_to_multiples
+
+FULL = {"a": 64, "b": 64, "c": 20}
+
+
+def total(widths):
+    return float(sum(widths.get(name, width) for name, width in FULL.items()))
+
+
+def move(widths, target, multiple=8):
+    return move_to_multiples(widths, FULL, multiple, cost=total, target=target)
+
+
+@pytest.mark.parametrize("target", [0.0, 0.2, 0.35, 0.5, 0.7])
+@pytest.mark.parametrize("multiple", [2, 8, 16])
+def test_widths_are_multiples_or_full_and_as_near_to_the_target_as_one_multiple(target, multiple):
+    widths = {name: max(1, round(width * (1 - target))) for name, width in FULL.items()}
+    found = move(widths, target, multiple)
+    assert all(width == FULL[name] or width % multiple == 0 for name, width in found.items())
+    assert abs(total(found) - (1 - target) * total({})) <= multiple / 2
+
+
+def test_groups_of_one_width_need_not_go_together():
+    # Two thirds of 148 are 99. At one factor for both, 40 + 40 + 8 is the most below that; 48 + 40 + 8 is nearer.
+    found = move({"a": 43, "b": 43, "c": 9}, 1 / 3)
+    assert sorted(found.values()) == [8, 40, 48]
+
+
+def test_proportions_stay():
+    found = move({"a": 60, "b": 12, "c": 18}, 0.4)
+    assert found["a"] > 3 * found["b"]
+
+
+def test_a_group_narrower_than_the_multiple_stays_full():
+    found = move_to_multiples(
+        {"a": 3, "b": 32},
+        {"a": 5, "b": 64},
+        8,
+        cost=lambda widths: sum({"a": 5, "b": 64, **widths}.values()),
+        target=0.5,
+    )
+    assert found["a"] == 5
