@@ -18,7 +18,16 @@ from orchestrator.commands.locating import find_record
 from orchestrator.commands.selecting import reason, settle
 from orchestrator.results import Curve, SweepRecord, collect
 from orchestrator.results.dominance import LATENCY
-from orchestrator.results.selection import Candidate, Cost, Requirements, candidates, dense_of, pareto_front, rank
+from orchestrator.results.selection import (
+    Candidate,
+    Cost,
+    Requirements,
+    candidates,
+    dense_of,
+    is_of_8_bits,
+    pareto_front,
+    rank,
+)
 from orchestrator.store import ArtifactStore
 
 if TYPE_CHECKING:
@@ -189,6 +198,10 @@ def _print(ranking: Ranking, console: Console) -> None:
         )
     else:
         lines.append("These are results on the validation split, not on test.")
+    if ranking.latency and is_of_8_bits(ranking.latency):
+        lines.append(
+            f"The latency is that of the networks in 8 bits, {first.metric.label} that of those in floating point."
+        )
     missing, planned = ranking.missing
     if missing:
         lines.append(f"{missing} of {planned} planned points are not measured; `orchard run` computes them.")

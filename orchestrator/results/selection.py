@@ -44,6 +44,11 @@ class Requirements:
     latency: str | None = None
 
 
+def is_of_8_bits(variant: str) -> bool:
+    """Whether a variant's metric is that of the quantised network."""
+    return "-int8/" in variant
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """The networks of one method at one compression, over the seeds that measured it.
@@ -143,9 +148,10 @@ class Candidate:
 
     @property
     def latencies(self) -> tuple[str, ...]:
-        """The latencies that were measured, in order."""
+        """The latencies that were measured, in order; those of the quantised network, another one, come last."""
         measured = next(iter(self.points.values())).all_metrics
-        return tuple(name for name in measured if name.startswith(LATENCY))
+        found = [name for name in measured if name.startswith(LATENCY)]
+        return tuple(sorted(found, key=is_of_8_bits))
 
 
 def candidates(curves: Sequence[Curve]) -> tuple[Candidate, ...]:

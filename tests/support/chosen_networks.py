@@ -69,7 +69,11 @@ def made_curve(
 
 
 def stored_results(
-    store: ArtifactStore, path: Path, results: Mapping[tuple[str, float], float], metric: Metric = ACCURACY
+    store: ArtifactStore,
+    path: Path,
+    results: Mapping[tuple[str, float], float],
+    metric: Metric = ACCURACY,
+    variants: tuple[str, ...] = ("onnxruntime/b1",),
 ) -> SweepRecord:
     """Record the sweep of a file, with results as if its networks had 100 parameters and 1000 MACs in whole.
 
@@ -78,6 +82,8 @@ def stored_results(
         path: The sweep file.
         results: Method and compression -> the primary metric, with every seed; the others are not measured.
         metric: The primary metric.
+        variants: Runtimes and batches that take a tenth of a millisecond for each parameter, where the sweep file asks
+            for latencies.
     """
     spec = load_sweep(path)
     plan = plan_sweep(spec, ENVIRONMENT)
@@ -95,5 +101,10 @@ def stored_results(
                     "macs": 1000 * (1 - point.compression),
                 }
                 commit(store, plan.tasks[point.key], **measured)
+                for _, key in point.further:
+                    time_s = 0.01 * (1 - point.compression)
+                    times = {f"latency_p50_s/{variant}": time_s for variant in variants}
+                    speedups = {f"speedup_measured/{variant}": 0.01 / time_s for variant in variants}
+                    commit(store, plan.tasks[key], **times, **speedups)
     store.write_sweep(spec.name, record.to_json())
     return record

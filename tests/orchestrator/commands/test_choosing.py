@@ -105,6 +105,35 @@ def test_a_metric_of_which_less_is_better_is_ranked_so(tiny_sweep, write_sweep, 
     assert ["1", "net", "l1", "20", "%", "10.50", "+0.50", "80", "800"] in [line.split() for line in out.splitlines()]
 
 
+class TestTimes:
+    @pytest.fixture
+    def timed(self, tiny_sweep, write_sweep, tmp_path) -> str:
+        tiny_sweep["measure"] = {"latency": {"runtime": "onnxruntime"}}
+        path = write_sweep({**tiny_sweep, "name": "timed"}, "timed.yaml")
+        variants = ("onnxruntime/b1", "onnxruntime-int8/b1")
+        stored_results(open_store(tmp_path / "store"), path, RESULTS, variants=variants)
+        return str(path)
+
+    def test_latency_and_measured_speedup_stand_beside_the_cost(self, best, timed):
+        out = best("--within", "10", "--by", "latency", name=timed)[1]
+        rows = [line.split() for line in out.splitlines()]
+        assert "ms (onnxruntime/b1)  speedup" in out
+        assert ["1", "net", "l1", "40", "%", "90.0", "-7.0", "60", "600", "6.000", "1.67x"] in rows
+
+    def test_a_limit_is_in_milliseconds(self, best, timed):
+        assert networks(best("--max-latency", "8", "--json", name=timed)[1]) == [
+            ("l1", 0.2),
+            ("l1", 0.4),
+            ("random", 0.2),
+        ]
+        assert networks(best("--max-latency", "7", "--json", name=timed)[1]) == [("l1", 0.4)]
+
+    def test_of_8_bits_it_is_said_that_the_metric_is_another_network_s(self, best, timed):
+        words = "The latency is that of the networks in 8 bits"
+        assert words in best("--latency", "onnxruntime-int8/b1", name=timed)[1]
+        assert words not in best(name=timed)[1]
+
+
 def test_the_command_that_exports_names_the_protocol_where_there_are_several(tiny_sweep, write_sweep, tmp_path, best):
     tiny_sweep["protocols"] = {"repeat": {"kind": "recalibrate"}}
     tiny_sweep["methods"]["l1"]["protocols"] = ["none", "repeat"]
