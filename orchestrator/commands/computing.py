@@ -13,7 +13,7 @@ from orchestrator.driver.progress import ProgressDisplay
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.run import RunSummary, run_sweep
 from orchestrator.environment import git_commit, read_environment, this_machine_has_gpu
-from orchestrator.planning import Plan, plan_sweep
+from orchestrator.planning import Plan, PlanEnvironment
 from orchestrator.store import ArtifactStore
 from orchestrator.tracking import TrackedSweep
 from workers.attempt.entry import Provenance
@@ -46,9 +46,9 @@ class Computer:
         if self._backend is not None:
             self._backend.close()
 
-    def plan(self, spec: SweepSpec) -> Plan:
-        """The plan of a sweep for the device class of the backend."""
-        return plan_sweep(spec, read_environment(spec, device=self._device(spec)))
+    def environment(self, spec: SweepSpec) -> PlanEnvironment:
+        """What the plan of a sweep depends on, for the device class of the backend."""
+        return read_environment(spec, device=self._device(spec))
 
     def run(self, spec: SweepSpec, plan: Plan) -> tuple[RunSummary, Publisher]:
         """Compute what is missing of a planned sweep. See `run_sweep`."""

@@ -34,7 +34,8 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
     store = open_store(spec.storage)
     with DriverLease(store, Lease.acquire(store.files, spec.name), priority=spec.priority) as lease:
         with Computer(store, lease, backend, console) as computer:
-            summary, publisher = computer.run(spec, computer.plan(spec))
+            plan = plan_sweep(spec, computer.environment(spec))
+            summary, publisher = computer.run(spec, plan)
         if not lease.hurried:
             _print_curves(spec, store, publisher, console)
     _print_end(console, summary)
@@ -44,10 +45,13 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
 def _print_curves(spec: SweepSpec, store: ArtifactStore, publisher: Publisher, console: Console) -> None:
     """Log everything to MLflow, and print the table of curves and their address."""
     curves, tracked = publisher.finish()
-    from orchestrator.report import summary_table
+    from orchestrator.report import speed_table, summarize_speed, summary_table
 
     if any(curve.points for curve in curves):
         console.print(summary_table(curves))
+    speed = summarize_speed(publisher.record, curves)
+    if speed.rows:
+        console.print(speed_table(speed))
     print_tracking(console, spec, store, tracked)
 
 

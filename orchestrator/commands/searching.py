@@ -16,8 +16,10 @@ from jobs.spec.sweep import SweepSpec
 from orchestrator.commands.choosing import export_command
 from orchestrator.commands.computing import Computer, exit_code, print_tracking, print_troubles
 from orchestrator.driver.lease import DriverLease
+from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.run import RunSummary
-from orchestrator.results import SweepRecord, collect
+from orchestrator.planning import plan_sweep
+from orchestrator.results import collect
 from orchestrator.results.selection import Candidate, candidates, dense_of
 from orchestrator.search import Searched, searched_methods, sweep_of
 from orchestrator.search.progress import SearchProgress, Tried, judge
@@ -65,10 +67,9 @@ class _Search:
         left = max(hours - (time.monotonic() - self.started_s) / 3600, 1e-6)
         return spec.model_copy(update={"budget": spec.budget.model_copy(update={"wall_hours": left})})
 
-    def measured(self, spec: SweepSpec) -> tuple[SweepRecord, tuple[Candidate, ...]]:
-        """The record of a sweep that has run, and its networks."""
-        record = SweepRecord.from_json(self.store.read_sweep(spec.name))
-        return record, candidates(collect(record, self.store))
+    def measured(self, publisher: Publisher) -> tuple[Candidate, ...]:
+        """The networks of a sweep that has run."""
+        return candidates(collect(publisher.record, self.store))
 
     @contextmanager
     def computer(self, spec: SweepSpec) -> Iterator[tuple[Computer, DriverLease]]:
@@ -120,18 +121,19 @@ def _bisect(asked: _Search, progress: SearchProgress) -> tuple[SearchProgress, l
     """Run the rounds; where one leaves a compression open, the progress has a next round."""
     summaries: list[RunSummary] = []
     with asked.computer(asked.sweep(SEARCH, "validation", progress.asked)) as (computer, lease):
+        environment = computer.environment(asked.spec)
         while progress.next:
             left = progress.num_rounds
             trying = ", ".join(f"{each.label} at {percent} %" for each, percent in progress.next.items())
             asked.say(f"Round {len(summaries) + 1} of at most {len(summaries) + left}: {trying}")
             spec = asked.sweep(SEARCH, "validation", progress.asked)
-            plan = computer.plan(spec)
+            plan = plan_sweep(spec, environment)
             summary, publisher = computer.run(spec, plan)
             publisher.wait()
             summaries.append(summary)
             if summary.stopped:
                 break
-            _, networks = asked.measured(spec)
+            networks = asked.measured(publisher)
             results = {
                 each: judge(each, percent, networks, plan, summary.failures, within=asked.within)
                 for each, percent in progress.next.items()
@@ -155,11 +157,11 @@ def _report(asked: _Search, progress: SearchProgress) -> RunSummary:
         asked.say(
             "On test: " + (", ".join(f"{each.label} at {one.percent} %" for each, one in found.items()) or "dense")
         )
-        summary, publisher = computer.run(spec, computer.plan(spec))
+        summary, publisher = computer.run(spec, plan_sweep(spec, computer.environment(asked.spec)))
         tracked = None if lease.hurried else publisher.finish()[1]
     if not summary.complete:
         return summary
-    record, networks = asked.measured(spec)
+    networks = asked.measured(publisher)
     rows = [
         (each, tried, network)
         for each, tried in found.items()
@@ -176,7 +178,7 @@ def _report(asked: _Search, progress: SearchProgress) -> RunSummary:
             asked.say(f"{each.label}: no compression that was tried is within {tolerance} of the dense network")
     print_tracking(asked.console, spec, asked.store, tracked)
     if rows:
-        asked.say(f"Export the smallest one: {export_command(record, asked.store, rows[0][2])}")
+        asked.say(f"Export the smallest one: {export_command(publisher.record, asked.store, rows[0][2])}")
     return summary
 
 

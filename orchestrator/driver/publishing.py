@@ -30,6 +30,9 @@ _MEASURING = (StageKind.EVALUATE, StageKind.QUANTIZE, StageKind.TIME)
 class Publisher:
     """An observer that logs one sweep's results from the store to MLflow.
 
+    Attributes:
+        record: The sweep.
+
     Args:
         record: The sweep.
         store: The sweep's store.
@@ -37,7 +40,7 @@ class Publisher:
     """
 
     def __init__(self, record: SweepRecord, store: ArtifactStore, tracking_uri: str) -> None:
-        self._record = record
+        self.record = record
         self._store = store
         self._tracking_uri = tracking_uri
         self._points: dict[PlannedPoint, Point] = {}
@@ -65,14 +68,14 @@ class Publisher:
     def finish(self) -> tuple[tuple[Curve, ...], TrackedSweep | None]:
         """Log everything that the store has, with figure, tables and report; None where MLflow cannot be reached."""
         self.wait()
-        curves = collect(self._record, self._store, self._points)
+        curves = collect(self.record, self._store, self._points)
         try:
             resources = collect_resources(curves, self._store)
             tracked = log_sweep(
-                self._record,
+                self.record,
                 curves,
                 tracking_uri=self._tracking_uri,
-                artifacts=report_files(self._record, curves, collect_orders(curves, self._store), resources),
+                artifacts=report_files(self.record, curves, collect_orders(curves, self._store), resources),
                 areas=areas_of_curves(curves),
                 resources=resources,
                 ended=True,
@@ -85,8 +88,8 @@ class Publisher:
     def _log_points(self) -> None:
         started_s = time.monotonic()
         try:
-            curves = collect(self._record, self._store, self._points)
-            log_sweep(self._record, curves, tracking_uri=self._tracking_uri)
+            curves = collect(self.record, self._store, self._points)
+            log_sweep(self.record, curves, tracking_uri=self._tracking_uri)
         except TrackingUnavailableError as error:
             _log.info("%s", error)
         finally:

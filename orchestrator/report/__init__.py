@@ -11,6 +11,7 @@ from orchestrator.report.figure import draw_curves
 from orchestrator.report.page import figure_title, html_page, sweep_yaml
 from orchestrator.report.patterns import draw_patterns
 from orchestrator.report.settings import CurveResources, collect_resources, settings_csv
+from orchestrator.report.speed import speed_table, summarize_speed
 from orchestrator.report.table import areas_csv, kept_csv, orders_csv, points_csv, summarize, summary_table
 from orchestrator.results import Curve, SweepRecord
 from orchestrator.results.orders import GroupOrder
@@ -22,7 +23,9 @@ __all__ = [
     "html_page",
     "points_csv",
     "report_files",
+    "speed_table",
     "summarize",
+    "summarize_speed",
     "summary_table",
     "write_report",
 ]

@@ -2,10 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from jobs.metric import PREDICTED
+from jobs.spec.protocols import NO_PROTOCOL
+from orchestrator.report.table import percent
 from orchestrator.results import Curve, SweepRecord
 from orchestrator.results.selection import Candidate, candidates
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _MEASURED, _SPREAD = "speedup_measured/", "speedup_spread/"
 
@@ -84,3 +90,28 @@ def _row(candidate: Candidate, *, by_latency: bool) -> SpeedRow:
         predicted=candidate.mean(PREDICTED),
         measured=measured,
     )
+
+
+def speed_table(summary: SpeedSummary) -> "Table":
+    """The speedups as a table for the terminal."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="Speedup over the dense network, measured in turn with it",
+        title_justify="left",
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for name in ("model", "method", "removed"):
+        table.add_column(name, overflow="fold")
+    for name in summary.head:
+        table.add_column(name, justify="right", overflow="fold")
+    for row in summary.rows:
+        each = row.candidate
+        method = each.method if each.protocol == NO_PROTOCOL else f"{each.method} · {each.protocol}"
+        cells = [each.model, method, percent(each.asked), *row.texts(summary.variants)]
+        table.add_row(*map(Text, cells))
+    return table

@@ -3,9 +3,10 @@
 Weights have one scale per output channel, activations one per tensor, from calibration images (QDQ format).
 """
 
+import io
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -80,11 +81,12 @@ def _calibration(images: Split) -> object:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without advice on preprocessing, which is done."""
+    """Without advice on preprocessing, which is done, and without its progress on standard output."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)
     try:
-        yield
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
         root.setLevel(level)

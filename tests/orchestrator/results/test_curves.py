@@ -45,6 +45,40 @@ def test_a_point_has_what_was_timed_too():
     assert point_of(0.2, timed).metrics.keys() == {*METRICS, "latency_p50_s"}
 
 
+def further(key: str, stage: str, timings=(), **measurements) -> Manifest:
+    return Manifest(key=key, stage=stage, identity={}, measurements=measurements, timings=dict(timings), created_s=7.0)
+
+
+def test_a_point_has_what_further_tasks_measured_of_its_variants():
+    timed = further("t", "time", {"latency_p50_s/eager/b1": 0.5}, variants=["eager/b1"])
+    int8 = further("q", "quantize", **{"accuracy/int8": 0.8})
+    point = point_of(0.2, manifest("aa"), [int8, timed])
+    assert [(each.stage, each.key, each.created_s) for each in point.further] == [
+        ("quantize", "q", 7),
+        ("time", "t", 7),
+    ]
+    assert point.metrics.keys() == set(METRICS)
+    assert point.all_metrics == {**point.metrics, "accuracy/int8": 0.8, "latency_p50_s/eager/b1": 0.5}
+    assert point.keys == ("aa", "q", "t")
+
+
+def test_what_is_measured_further_comes_as_it_is_there(store):
+    planned = PlannedPoint(compression=0.2, key="aa", further=(("quantize", "q"), ("time", "t")))
+    plan = replace(curve(), points=(planned,))
+    record, known = SweepRecord(name="s", spec={}, curves=(plan,)), {}
+
+    def collected():
+        (found,) = collect(record, store, known)
+        return [each.key for point in found.points for each in point.further], found.complete
+
+    store.commit(further("t", "time"), {})
+    assert collect(record, store, known)[0].points == ()  # a point is there with its metrics
+    store.commit(manifest("aa"), {})
+    assert collected() == (["t"], False)
+    store.commit(further("q", "quantize"), {})
+    assert collected() == (["q", "t"], True)
+
+
 def test_a_point_of_an_earlier_version_has_what_it_measured():
     earlier = {name: value for name, value in MEASURED.items() if name != "speedup"}
     metrics = point_of(0.2, replace(manifest("aa"), measurements=earlier)).metrics

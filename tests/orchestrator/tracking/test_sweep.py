@@ -13,7 +13,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from servers import free_port, mlflow_server, mortal_mlflow_server
 from tracked_curves import log, make_curve, runs_of
 
-from orchestrator.results import METRICS, Curve, Point
+from orchestrator.results import METRICS, Curve, Further, Point
 from orchestrator.tracking import TrackingUnavailableError
 from orchestrator.tracking.runs import settings_of
 
@@ -41,6 +41,38 @@ def test_a_curve_becomes_a_child_run_with_rows_at_whole_percents(uri):
     assert history(uri, run.info.run_id) == pytest.approx({20: 0.8, 29: 0.71, 40: 0.6})  # 0.29 * 100 is 28.999...
     first = MlflowClient(uri).get_metric_history(run.info.run_id, "loss")[0]
     assert first.timestamp == 1_700_000_000_450  # created_s is 0.2 s after .25
+
+
+def with_times(curve: Curve, key: str = "t" * 32, latency: float = 0.5) -> Curve:
+    """The curve, the networks of whose points were timed, too."""
+    planned = tuple(replace(point, further=(("time", key),)) for point in curve.plan.points)
+    timed = Further(stage="time", key=key, metrics={"latency_p50_s/eager/b1": latency}, created_s=1_700_000_009.0)
+    points = tuple(replace(point, further=(timed,)) for point in curve.points)
+    return Curve(plan=replace(curve.plan, points=planned), points=points)
+
+
+def test_times_come_into_the_same_run_when_they_are_measured(uri):
+    timed = with_times(make_curve())
+    log(uri, Curve(plan=timed.plan, points=make_curve().points))
+    (run,) = runs_of(uri)
+    assert (run.info.status, "latency_p50_s/eager/b1" in run.data.metrics) == ("RUNNING", False)
+    log(uri, timed)
+    (run,) = runs_of(uri)
+    assert run.info.status == "FINISHED"
+    assert history(uri, run.info.run_id, "latency_p50_s/eager/b1") == {20: 0.5, 40: 0.5}
+    assert history(uri, run.info.run_id) == pytest.approx({20: 0.8, 40: 0.6})
+    (row, _) = MlflowClient(uri).get_metric_history(run.info.run_id, "latency_p50_s/eager/b1")
+    assert row.timestamp == 1_700_000_009_000
+
+
+def test_times_of_other_passes_are_another_run(uri):
+    log(uri, with_times(make_curve()))
+    log(uri, with_times(make_curve(), key="u" * 32, latency=0.7))
+    runs = {run.data.tags["orchard.current"]: run for run in runs_of(uri)}
+    assert {current: run.data.metrics["latency_p50_s/eager/b1"] for current, run in runs.items()} == {
+        "no": 0.5,
+        "yes": 0.7,
+    }
 
 
 def test_settings_are_params_and_provenance_is_tags(uri):
