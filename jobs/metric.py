@@ -123,6 +123,23 @@ class Metric:
         """A stored value as people read it, without the unit."""
         return f"{self.shown(value):.{self.digits}f}"
 
+    def summary(self, mean: float, deviation: float, *, num_measured: int, num_planned: int) -> str:
+        """A mean over seeds as people read it, without the unit.
+
+        Args:
+            mean: As stored.
+            deviation: Over the seeds, as stored; shown where there are several.
+            num_measured: How many seeds the mean is of.
+            num_planned: How many it is to be of; both are shown where some are missing.
+        """
+        text = f"{self.text(mean)} ± {self.text(deviation)}" if num_measured > 1 else self.text(mean)
+        return f"{text} ({num_measured}/{num_planned})" if num_measured < num_planned else text
+
+    def change(self, difference: float) -> str:
+        """A difference of two stored values as people read it, with its sign and without the unit."""
+        text = f"{self.shown(difference):+.{self.digits}f}"
+        return text if float(text) else text.replace("-", "+")
+
     def cost(self, value: float) -> float:
         """A value as something of which less is better."""
         return -value if self.direction == "higher" else value

@@ -43,5 +43,5 @@ def load_network(
 
     wanted = Requirements(model=model, method=method, protocol=protocol, compression=compression)
     uri = str(store) if isinstance(store, str | Path) else store.uri
-    found = find_network(sweep, uri, Selection(wanted=wanted, seed=seed, best=False, by="params"))
+    found = find_network(sweep, uri, Selection(wanted=wanted, seed=seed, best=False, by=None))
     return read_network(found.record, found.store, found.every, found.selected).module

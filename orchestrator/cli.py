@@ -15,7 +15,13 @@ import click
 
 from jobs.errors import BadInputError, OrchardError
 from orchestrator.backends import BACKENDS
-from orchestrator.commands.selecting import selection, selection_options
+from orchestrator.commands.selecting import (
+    DEFAULT_TOLERANCE,
+    requirement_options,
+    requirements,
+    selection,
+    selection_options,
+)
 
 _SWEEP = click.argument("sweep", type=click.Path(dir_okay=False))
 _OVERRIDES = click.argument("overrides", nargs=-1)
@@ -66,6 +72,42 @@ def run(sweep: str, overrides: tuple[str, ...], backend: str) -> None:
 
 
 @cli.command()
+@_SWEEP
+@_OVERRIDES
+@click.option(
+    "--within",
+    type=click.FloatRange(min=0),
+    default=DEFAULT_TOLERANCE,
+    show_default=True,
+    help="At most so much worse than the dense network, in the metric's unit.",
+)
+@click.option(
+    "--method", "methods", multiple=True, help="Search this method; may be repeated. Default: all but the controls."
+)
+@click.option(
+    "--up-to",
+    type=click.FloatRange(0.01, 0.99),
+    default=0.95,
+    show_default=True,
+    help="Try no compression above this one.",
+)
+@click.option("--backend", type=click.Choice([*BACKENDS]), default="ray", show_default=True, help="As for `run`.")
+def search(
+    sweep: str, overrides: tuple[str, ...], within: float, methods: tuple[str, ...], up_to: float, backend: str
+) -> None:
+    """Find the smallest network that is about as good as the dense one, for every model and method of a sweep file.
+
+    Bisects the compression in whole percent. What holds is decided on the validation split, by the mean over the
+    seeds, in the sweep NAME-search; what was found is measured on test in the sweep NAME-found. Quality need not fall
+    steadily: the tolerance holds at the compression found and not at the next higher percent, but there may be other
+    such boundaries. The compressions in the file are not used.
+    """
+    from orchestrator.commands import searching
+
+    sys.exit(searching.search(sweep, overrides, within=within, methods=methods, up_to=up_to, backend=backend))
+
+
+@cli.command()
 @click.argument("keys", nargs=-1, required=True)
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to look in.")
 @click.option("--sweep", type=click.Path(dir_okay=False), help="Search the plan of this sweep file, too.")
@@ -91,6 +133,24 @@ def report(name: str, storage: str, out: str) -> None:
     from orchestrator.commands import reporting
 
     reporting.report(name, storage=storage, out=out)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@requirement_options
+@click.option("--pareto", is_flag=True, help="Only networks that no other one of the same model beats in everything.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def best(name: str, storage: str, pareto: bool, as_json: bool, **options: Any) -> None:
+    """Rank the networks of the sweep NAME (or of a sweep file): the smallest that is about as good as the dense one.
+
+    A network stands for all its seeds. Ranked by --by; without it the smallest comes first where the metric is bounded
+    (--within), and the best metric where a cost or the compression is. --pareto alone bounds nothing.
+    """
+    from orchestrator.commands import choosing
+
+    wanted = requirements(options)
+    choosing.best(name, storage=storage, wanted=wanted, by=options["by"], pareto=pareto, as_json=as_json)
 
 
 @cli.command()

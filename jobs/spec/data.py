@@ -1,6 +1,6 @@
 """The data set of a sweep."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -35,8 +35,15 @@ class DataSpec(Record):
         description="Fingerprint of the data, where the driver cannot read `root`; default: computed.",
     )
     batch_size: int = Field(default=256, ge=1, description="Images per batch in evaluation.")
+    split: Literal["validation", "test"] = Field(
+        default="test",
+        description="Evaluate on this split: `validation` to choose among networks, `test` to report what was chosen.",
+    )
     test_images: int | None = Field(
-        default=None, ge=1, description="Evaluate on this many images, the first of the test split; default: all."
+        default=None,
+        ge=1,
+        description="Evaluate on this many images, the first of the test split; default: all. `validation` is always "
+        "used whole.",
     )
 
     @model_validator(mode="after")

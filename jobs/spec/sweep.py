@@ -158,6 +158,14 @@ class SweepSpec(Record):
                 f"method {name} is guided by '{guided.method}', which chooses no widths itself; name one that does"
             )
 
+    @model_validator(mode="after")
+    def _quantised_networks_are_evaluated_on_test(self) -> Self:
+        if self.measure.quantize and self.data.split != "test":
+            raise checks.fault(
+                f"measure.quantize evaluates on the test split, and data.split is {self.data.split}; remove one of them"
+            )
+        return self
+
     def allocation_of(self, method: str) -> AllocationSpec | None:
         """The allocation of a method; None for a method without widths."""
         return getattr(self.methods[method], "allocation", None)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from jobs.errors import BadInputError
+from jobs.metric import Metric
 from orchestrator.commands.locating import find_record
 from orchestrator.results import SweepRecord, collect
 from orchestrator.results.selection import Candidate, Cost, Requirements, SelectedNetwork, candidates, rank, select
@@ -25,13 +26,13 @@ class Selection:
         wanted: What the network has to be.
         seed: Its seed; default: a typical one.
         best: Take the best of those that are wanted; without it they have to be one.
-        by: Of which cost the best one has least.
+        by: Of which cost the best one has least; None: see `settle`.
     """
 
     wanted: Requirements
     seed: int | None
     best: bool
-    by: Cost
+    by: Cost | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +60,15 @@ def requirement_options(command: Command) -> Command:
         click.option("--protocol", help="Only networks after this protocol; 'none' for those without one."),
         click.option("--compression", type=click.FloatRange(0, 1, max_open=True), help="Only this compression: 0.4."),
         click.option(
-            "--within", type=float, help="At most so much worse than the dense network, in the metric's unit: 1.0."
+            "--within",
+            type=float,
+            help="At most so much worse than the dense network, in the metric's unit; "
+            f"{DEFAULT_TOLERANCE:g} where neither this nor a cost or compression is given.",
         ),
         click.option(
             "--by",
             type=click.Choice(["params", "macs", "latency"]),
-            default="params",
-            show_default=True,
-            help="Which cost to have least of.",
+            help="Have least of this cost; default: params, or the best metric where a cost or compression is given.",
         ),
         click.option("--max-params", type=click.FloatRange(min=0), help="Most parameters."),
         click.option("--max-macs", type=click.FloatRange(min=0), help="Most multiply-accumulates of one image."),
@@ -88,12 +90,24 @@ def requirements(options: dict[str, Any]) -> Requirements:
     )
 
 
+def settle(wanted: Requirements, by: Cost | None) -> tuple[Requirements, Cost | None]:
+    """What is meant where options leave it open: the requirements, and the cost to rank by (None: by the metric).
+
+    Where nothing limits the networks, they have to be within `DEFAULT_TOLERANCE` of the dense one. Where their metric
+    is bounded, the smallest is the best; where their cost is, the one with the best metric.
+    """
+    limits = (wanted.within, wanted.max_params, wanted.max_macs, wanted.max_latency_s, wanted.compression)
+    if all(limit is None for limit in limits):
+        wanted = replace(wanted, within=DEFAULT_TOLERANCE)
+    return wanted, by or ("params" if wanted.within is not None else None)
+
+
 def selection_options(command: Command) -> Command:
     """Options that say which one network of a sweep is meant; see `selection`."""
     best = click.option(
         "--best",
         is_flag=True,
-        help=f"The one of least cost; within {DEFAULT_TOLERANCE:g} of the dense network, unless said otherwise.",
+        help="The first one that `orchard best` lists with the same options.",
     )
     return requirement_options(best(click.option("--seed", type=int, help="Default: a typical one.")(command)))
 
@@ -120,13 +134,11 @@ def find_network(name: str, storage: str, asked: Selection) -> Found:
     every = candidates(collect(record, store))
     if not every:
         raise BadInputError(f"sweep {record.name}: no point is measured yet; `orchard run` computes them")
-    wanted, why = asked.wanted, ""
+    wanted, by, why = asked.wanted, asked.by, ""
     if asked.best:
-        bounded = (wanted.within, wanted.max_params, wanted.max_macs, wanted.max_latency_s)
-        if all(limit is None for limit in bounded):
-            wanted = replace(wanted, within=DEFAULT_TOLERANCE)
-        why = _reason(wanted, asked.by)
-    found = rank(every, wanted, by=asked.by)
+        wanted, by = settle(wanted, by)
+        why = reason(wanted, by, every[0].metric)
+    found = rank(every, wanted, by=by)
     if len(found) > 1 and not asked.best:
         shown = "; ".join(each.label for each in found[:5]) + (" ..." if len(found) > 5 else "")
         raise BadInputError(
@@ -136,19 +148,19 @@ def find_network(name: str, storage: str, asked: Selection) -> Found:
     return Found(record=record, store=store, every=every, selected=select(found[0], asked.seed, why=why))
 
 
-def _reason(wanted: Requirements, by: Cost) -> str:
-    """How the best network was chosen."""
+def reason(wanted: Requirements, by: Cost | None, metric: Metric) -> str:
+    """How the best network was chosen, for people."""
     names = {"params": "parameters", "macs": "multiply-accumulates", "latency": "latency"}
     limits = [
-        f"{limit:g} {what}"
+        f"{limit:,.0f} {what}"
         for limit, what in ((wanted.max_params, "parameters"), (wanted.max_macs, "multiply-accumulates"))
         if limit is not None
     ]
     if wanted.max_latency_s is not None:
         limits.append(f"{wanted.max_latency_s * 1000:g} ms")
-    parts = [f"least {names[by]}"]
+    parts = [f"least {names[by]}" if by else f"best {metric.label}"]
     if wanted.within is not None:
-        parts.append(f"within {wanted.within:g} of the dense network")
+        parts.append(f"within {wanted.within:g}{f' {metric.unit}' if metric.unit else ''} of the dense network")
     if limits:
         parts.append(f"at most {' and '.join(limits)}")
     return ", ".join(parts)

@@ -176,5 +176,7 @@ def _caps(spec: SweepSpec) -> Caps:
 
 
 def _driver_name() -> str:
-    """A unique name that sorts by time."""
-    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+    """A unique name that sorts by time, also where several runs begin within a second."""
+    now_ns = time.time_ns()
+    second = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ns // 10**9))
+    return f"{second}.{now_ns // 1000 % 10**6:06d}-{uuid.uuid4().hex[:6]}"

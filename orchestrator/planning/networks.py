@@ -51,13 +51,14 @@ def add_convert_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial, *
 
 
 def add_evaluate_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -> ArtifactKey:
-    """The evaluation of a network on the test split."""
+    """The evaluation of a network on the sweep's split."""
     data = tasks.spec.data
     params = EvaluateParams(
         network=network,
         data=tasks.data,
         objective=tasks.objective,
-        num_images=data.test_images,
+        split=data.split,
+        num_images=data.test_images if data.split == "test" else None,
         batch_size=data.batch_size,
         measure=tasks.spec.measure.gates,
     )

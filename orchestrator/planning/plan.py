@@ -82,6 +82,11 @@ class PlannedCurve:
         protocol = "" if self.protocol == NO_PROTOCOL else f"/{self.protocol}"
         return f"{self.model}/{self.method}{protocol}/seed{self.seed}"
 
+    @property
+    def is_control(self) -> bool:
+        """Whether it is the dense network without any protocol: what others are compared with."""
+        return self.protocol == NO_PROTOCOL and all(point.compression == 0 for point in self.points)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:

@@ -3,20 +3,15 @@
 Pure functions of measured points.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from operator import attrgetter
 from statistics import fmean
 
-from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.planning import PlannedCurve
 from orchestrator.report.table import CurveSummary, SummaryRow, summarize
 from orchestrator.results import Curve, Point
-from orchestrator.results.selection import LATENCY
-
-COSTS = ("params", "macs")
-"""The costs of the Pareto front, besides all latencies; a cost that one of the points lacks is ignored."""
-
+from orchestrator.results.dominance import undominated
 
 _name = attrgetter("model", "dataset", "method", "protocol")
 """The fields that identify a curve's row in a summary."""
@@ -81,7 +76,7 @@ def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
     dense = {
         (curve.plan.model, curve.plan.dataset, curve.plan.seed): curve.points[0].value
         for curve in curves
-        if curve.points and curve.plan.protocol == NO_PROTOCOL and all(point.asked == 0 for point in curve.points)
+        if curve.points and curve.plan.is_control
     }
     return {
         point.key: point.value - dense[where]
@@ -94,37 +89,20 @@ def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
 def pareto_front(curves: Sequence[Curve]) -> frozenset[str]:
     """Keys of the points that no other point of the same model dominates.
 
-    A point beats another that it equals or betters in its primary metric and in every cost (`COSTS`, median latencies)
-    that all points of the model have, and betters in one.
+    See `undominated`.
     """
     models: dict[tuple[str, str], dict[str, Point]] = {}
     for curve in curves:
         points = models.setdefault((curve.plan.model, curve.plan.dataset), {})
         points.update({point.key: point for point in curve.points})
-    return frozenset(key for points in models.values() for key in _front(points))
-
-
-def _front(points: Mapping[str, Point]) -> list[str]:
-    measured = {key: point.all_metrics for key, point in points.items()}
-    names = dict.fromkeys(name for each in measured.values() for name in each)
-    costs = [
-        name
-        for name in names
-        if (name in COSTS or name.startswith(LATENCY)) and all(name in each for each in measured.values())
-    ]
-    losses = {
-        key: (point.primary.cost(point.value), *(measured[key][name] for name in costs))
-        for key, point in points.items()
-    }
-    front: list[str] = []
-    for key in sorted(losses, key=losses.__getitem__):  # a dominating point sorts first
-        if not any(_dominates(losses[other], losses[key]) for other in front):
-            front.append(key)
-    return front
-
-
-def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    return one != other and all(mine <= theirs for mine, theirs in zip(one, other, strict=True))
+    return frozenset(
+        key
+        for points in models.values()
+        if points
+        for key in undominated(
+            {key: point.all_metrics for key, point in points.items()}, next(iter(points.values())).primary
+        )
+    )
 
 
 def kept_fractions(curves: Sequence[Curve], asked: float, of: str) -> dict[tuple[str, str], dict[str, float]]:

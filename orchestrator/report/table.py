@@ -45,10 +45,9 @@ class Cell:
     def __str__(self) -> str:
         if not self.num_measured:
             return MISSING
-        mean = self.metric.text(self.value)
-        text = f"{mean} ± {self.metric.text(self.deviation)}" if self.num_measured > 1 else mean
-        partly = self.num_measured < self.num_planned
-        return f"{text} ({self.num_measured}/{self.num_planned})" if partly else text
+        return self.metric.summary(
+            self.value, self.deviation, num_measured=self.num_measured, num_planned=self.num_planned
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

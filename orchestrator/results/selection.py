@@ -1,6 +1,6 @@
 """Chooses networks of a sweep: candidates with their means over the seeds, requirements, and a ranking. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
@@ -11,12 +11,10 @@ from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.planning import PlannedCurve
 from orchestrator.results.curves import Curve, Point
+from orchestrator.results.dominance import LATENCY, undominated
 
 Cost = Literal["params", "macs", "latency"]
 """What networks are ranked by, least first."""
-
-LATENCY = "latency_p50_s"
-"""Metric of timed forward passes; a variant names runtime and batch: `latency_p50_s/onnxruntime/b1`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +44,11 @@ class Requirements:
     latency: str | None = None
 
 
+def is_of_8_bits(variant: str) -> bool:
+    """Whether a variant's metric is that of the quantised network."""
+    return "-int8/" in variant
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """The networks of one method at one compression, over the seeds that measured it.
@@ -58,8 +61,10 @@ class Candidate:
         asked: The target compression, in [0, 1).
         points: Seed -> its point.
         curves: Seed -> the curve that the point is on.
+        num_planned: How many seeds are to measure it.
         metric: The primary metric.
-        dense: Mean of the primary metric of the model's dense network; None where it was not measured.
+        dense: The primary metric of the model's dense network, mean over the same seeds; None where one of them has not
+            measured it.
     """
 
     model: str
@@ -69,6 +74,7 @@ class Candidate:
     asked: float
     points: Mapping[int, Point]
     curves: Mapping[int, PlannedCurve]
+    num_planned: int
     metric: Metric
     dense: float | None
 
@@ -77,6 +83,16 @@ class Candidate:
         """For people: model, method, protocol where there is one, compression."""
         protocol = "" if self.protocol == NO_PROTOCOL else f"/{self.protocol}"
         return f"{self.model}/{self.method}{protocol} at {to_percent(self.asked)} %"
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is the dense network that others are compared with."""
+        return all(curve.is_control for curve in self.curves.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether all seeds have measured it."""
+        return len(self.points) == self.num_planned
 
     @property
     def value(self) -> float:
@@ -93,6 +109,24 @@ class Candidate:
     def loss(self) -> float | None:
         """By how much the metric is worse than the dense network's, as stored; below 0 where it is better."""
         return None if self.dense is None else self.metric.cost(self.value) - self.metric.cost(self.dense)
+
+    @property
+    def text(self) -> str:
+        """That mean as people read it, with the deviation, and with the seeds where some are missing."""
+        seeds = {"num_measured": len(self.points), "num_planned": self.num_planned}
+        return self.metric.summary(self.value, self.deviation, **seeds)
+
+    @property
+    def change(self) -> float | None:
+        """That mean less the dense network's, as stored."""
+        return None if self.dense is None else self.value - self.dense
+
+    @property
+    def means(self) -> dict[str, float]:
+        """What all its seeds have measured, mean over them."""
+        first = next(iter(self.points.values())).all_metrics
+        found = {name: self.mean(name) for name in first}
+        return {name: value for name, value in found.items() if value is not None}
 
     def mean(self, name: str) -> float | None:
         """A metric's mean over the seeds; None where one of them lacks it."""
@@ -114,57 +148,66 @@ class Candidate:
 
     @property
     def latencies(self) -> tuple[str, ...]:
-        """The latencies that were measured, in order."""
+        """The latencies that were measured, in order; those of the quantised network, another one, come last."""
         measured = next(iter(self.points.values())).all_metrics
-        return tuple(name for name in measured if name.startswith(LATENCY))
+        found = [name for name in measured if name.startswith(LATENCY)]
+        return tuple(sorted(found, key=is_of_8_bits))
 
 
 def candidates(curves: Sequence[Curve]) -> tuple[Candidate, ...]:
     """All networks of a sweep, in the order of its curves and by rising compression."""
-    groups: dict[tuple[str, str, str, str, float], list[tuple[PlannedCurve, Point]]] = {}
+    groups: dict[tuple[str, str, str, str], list[Curve]] = {}
     for curve in curves:
         plan = curve.plan
-        for point in curve.points:
-            where = (plan.model, plan.dataset, plan.method, plan.protocol, point.asked)
-            groups.setdefault(where, []).append((plan, point))
-    dense = _dense_values(curves)
-    return tuple(
-        Candidate(
-            model=model,
-            dataset=dataset,
-            method=method,
-            protocol=protocol,
+        groups.setdefault((plan.model, plan.dataset, plan.method, plan.protocol), []).append(curve)
+    dense = {
+        (curve.plan.model, curve.plan.dataset, curve.plan.seed): curve.points[0].value
+        for curve in curves
+        if curve.plan.is_control and curve.points
+    }
+    return tuple(each for group in groups.values() for each in _candidates_of(group, dense))
+
+
+def _candidates_of(group: Sequence[Curve], dense: Mapping[tuple[str, str, int], float]) -> Iterator[Candidate]:
+    """Those of one method and protocol on one model, whose curves differ in their seeds."""
+    plan = group[0].plan
+    for asked in sorted({point.asked for curve in group for point in curve.points}):
+        points = {curve.plan.seed: point for curve in group for point in curve.points if point.asked == asked}
+        compared = [dense.get((plan.model, plan.dataset, seed)) for seed in points]
+        values = [value for value in compared if value is not None]
+        yield Candidate(
+            model=plan.model,
+            dataset=plan.dataset,
+            method=plan.method,
+            protocol=plan.protocol,
             asked=asked,
-            points={plan.seed: point for plan, point in members},
-            curves={plan.seed: plan for plan, _ in members},
-            metric=members[0][1].primary,
-            dense=dense.get((model, dataset)),
+            points=points,
+            curves={curve.plan.seed: curve.plan for curve in group if curve.plan.seed in points},
+            num_planned=sum(point.compression == asked for curve in group for point in curve.plan.points),
+            metric=next(iter(points.values())).primary,
+            dense=fmean(values) if len(values) == len(points) else None,
         )
-        for (model, dataset, method, protocol, asked), members in groups.items()
-    )
-
-
-def _dense_values(curves: Sequence[Curve]) -> dict[tuple[str, str], float]:
-    """Mean of the primary metric of every model's dense network, without any protocol."""
-    values: dict[tuple[str, str], list[float]] = {}
-    for curve in curves:
-        if curve.plan.protocol == NO_PROTOCOL and all(point.compression == 0 for point in curve.plan.points):
-            where = (curve.plan.model, curve.plan.dataset)
-            values.setdefault(where, []).extend(point.value for point in curve.points)
-    return {where: fmean(each) for where, each in values.items() if each}
 
 
 def dense_of(every: Sequence[Candidate], candidate: Candidate) -> Candidate | None:
     """The dense network that a candidate is compared with; None where it was not measured."""
-    return next(
-        (
-            each
-            for each in every
-            if (each.model, each.dataset, each.protocol, each.asked)
-            == (candidate.model, candidate.dataset, NO_PROTOCOL, 0)
-        ),
-        None,
-    )
+    where = (candidate.model, candidate.dataset)
+    return next((each for each in every if each.is_control and (each.model, each.dataset) == where), None)
+
+
+def pareto_front(every: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """The candidates that no other one of the same model dominates, by their means over the seeds.
+
+    See `dominance.undominated`.
+    """
+    models: dict[tuple[str, str], dict[int, Candidate]] = {}
+    for number, each in enumerate(every):
+        models.setdefault((each.model, each.dataset), {})[number] = each
+    fronts = [
+        undominated({number: each.means for number, each in members.items()}, next(iter(members.values())).metric)
+        for members in models.values()
+    ]
+    return tuple(every[number] for number in sorted(number for front in fronts for number in front))
 
 
 def rank(every: Sequence[Candidate], wanted: Requirements, *, by: Cost | None = None) -> tuple[Candidate, ...]:
@@ -186,9 +229,11 @@ def rank(every: Sequence[Candidate], wanted: Requirements, *, by: Cost | None = 
         raise BadInputError(_none_meets(found, wanted))
     if by is None:
         return tuple(sorted(meeting, key=lambda each: (each.metric.cost(each.value), each.cost("params") or 0.0)))
-    costs = {id(each): each.cost(by, wanted.latency) for each in meeting}
-    known = [each for each in meeting if costs[id(each)] is not None]
-    return tuple(sorted(known, key=lambda each: (costs[id(each)] or 0.0, each.metric.cost(each.value))))
+    costs = {number: cost for number, each in enumerate(meeting) if (cost := each.cost(by, wanted.latency)) is not None}
+    if not costs:
+        raise BadInputError(f"{meeting[0].label} meets the requirements, but its {by} is not measured yet")
+    order = sorted(costs, key=lambda number: (costs[number], meeting[number].metric.cost(meeting[number].value)))
+    return tuple(meeting[number] for number in order)
 
 
 def _named(every: Sequence[Candidate], wanted: Requirements) -> list[Candidate]:
@@ -212,7 +257,7 @@ def _named(every: Sequence[Candidate], wanted: Requirements) -> list[Candidate]:
 
 
 def _check_latency(found: Sequence[Candidate], wanted: Requirements, by: Cost | None) -> None:
-    if by != "latency" and wanted.max_latency_s is None:
+    if by != "latency" and wanted.max_latency_s is None and wanted.latency is None:
         return
     if any(each.cost("latency", wanted.latency) is not None for each in found):
         return

@@ -16,6 +16,16 @@ def test_people_read_it_in_its_unit():
     assert (plain.quantity, plain.heading, plain.text(0.5)) == ("mIoU", "mIoU", "0.500")
 
 
+def test_a_mean_is_read_with_its_deviation_and_with_what_is_missing():
+    assert ERROR.summary(0.125, 0.01, num_measured=2, num_planned=2) == "12.5 ± 1.0"
+    assert ERROR.summary(0.125, 0.0, num_measured=1, num_planned=1) == "12.5"
+    assert ERROR.summary(0.125, 0.0, num_measured=1, num_planned=3) == "12.5 (1/3)"
+
+
+def test_a_change_has_its_sign_and_none_has_none_below_zero():
+    assert [ERROR.change(value) for value in (0.05, -0.05, -0.0001)] == ["+5.0", "-5.0", "+0.0"]
+
+
 def test_less_cost_is_better_whatever_the_direction():
     assert PSNR.cost(31) < PSNR.cost(30)
     assert ERROR.cost(0.1) < ERROR.cost(0.2)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 def found_in(store, **wanted):
-    asked = Selection(wanted=Requirements(**wanted), seed=None, best=False, by="params")
+    asked = Selection(wanted=Requirements(**wanted), seed=None, best=False, by=None)
     return find_network("small", store.uri, asked)
 
 

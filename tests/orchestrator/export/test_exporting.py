@@ -83,14 +83,14 @@ def test_the_best_network_says_why_it_is_the_best(orchard, store, no_formats):
     code, out, _ = orchard("export", "small", "--storage", store.uri, "--best", "--within", "100", "--out", "network")
     assert code == 0
     assert out.startswith("net/zeros at 50 %, seed ")
-    assert "(least parameters, within 100 of the dense network)" in out
-    assert "| chosen | least parameters, within 100 of the dense network |" in Path("network/README.md").read_text()
+    assert "(least parameters, within 100 % of the dense network)" in out
+    assert "| chosen | least parameters, within 100 % of the dense network |" in Path("network/README.md").read_text()
 
 
 def test_best_alone_is_the_smallest_within_one_of_the_dense_network(orchard, store, no_formats):
     code, out, _ = orchard("export", "small", "--storage", store.uri, "--best", "--out", "network")
     assert code == 0
-    assert "(least parameters, within 1 of the dense network)" in out
+    assert "(least parameters, within 1 % of the dense network)" in out
 
 
 def test_a_folder_that_exists_is_refused_and_replaced_when_asked(orchard, store, no_formats):
@@ -130,7 +130,7 @@ def test_int8_needs_a_sweep_that_quantised_the_network(orchard, store):
 def test_int8_is_the_file_that_the_sweep_has_measured(store, no_formats, tmp_path):
     key = "ab" * 16
     store.commit(Manifest(key=key, stage="quantize", identity={}, measurements={}), {QUANTIZED_FILE: b"a graph"})
-    asked = Selection(wanted=Requirements(method="l1"), seed=0, best=False, by="params")
+    asked = Selection(wanted=Requirements(method="l1"), seed=0, best=False, by=None)
     found = find_network("small", store.uri, asked)
     chosen = read_network(found.record, store, found.every, found.selected)
     further = (Further(stage="quantize", key=key, metrics={"accuracy/int8": 0.5}, created_s=1.0),)

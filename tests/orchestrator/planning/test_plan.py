@@ -351,3 +351,22 @@ def test_a_pool_counts_only_where_there_is_a_choice(plan):
             task.key for point in curve_of(shortest, "integral").points for task in line_of(shortest, point.key)[:2]
         }
     )
+
+
+def test_the_split_is_part_of_the_evaluation_alone(plan):
+    on_test, on_validation = plan(), plan("data.split=validation")
+    assert plan("data.split=test").tasks.keys() == on_test.tasks.keys()
+    changed = {on_validation.tasks[key].stage for key in on_validation.tasks.keys() - on_test.tasks.keys()}
+    assert changed == {StageKind.EVALUATE}
+
+
+def test_the_number_of_test_images_leaves_the_validation_split_whole(plan):
+    (task, *_) = tasks_of(plan("data.split=validation", "data.test_images=10"), StageKind.EVALUATE)
+    assert (task.params.split, task.params.num_images) == ("validation", None)
+    (task, *_) = tasks_of(plan("data.test_images=10"), StageKind.EVALUATE)
+    assert (task.params.split, task.params.num_images) == ("test", 10)
+
+
+def test_quantised_networks_are_evaluated_on_test_only(plan):
+    with pytest.raises(InvalidFileError, match=r"data.split is validation; remove one of them"):
+        plan("data.split=validation", "measure.quantize=[int8]")

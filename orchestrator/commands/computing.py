@@ -1,0 +1,100 @@
+"""Computes sweeps on a backend, for the commands that do: `orchard run` and `orchard search`."""
+
+import os
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+
+from jobs.spec.sweep import SweepSpec
+from orchestrator.backends import BACKENDS, Backend
+from orchestrator.driver.lease import DriverLease
+from orchestrator.driver.progress import ProgressDisplay
+from orchestrator.driver.publishing import Publisher
+from orchestrator.driver.run import RunSummary, run_sweep
+from orchestrator.environment import git_commit, read_environment, this_machine_has_gpu
+from orchestrator.planning import Plan, PlanEnvironment
+from orchestrator.store import ArtifactStore
+from orchestrator.tracking import TrackedSweep
+from workers.attempt.entry import Provenance
+
+
+class Computer:
+    """Computes sweeps one after the other; the backend is opened when there is something to compute.
+
+    A context manager: closes the backend at the end.
+
+    Args:
+        store: The store of the sweeps.
+        lease: The driver's lease.
+        backend: Name of the backend.
+        console: Shows the progress.
+    """
+
+    def __init__(self, store: ArtifactStore, lease: DriverLease, backend: str, console: Console) -> None:
+        self._store, self._lease, self._console = store, lease, console
+        self._name = backend
+        self._provenance = Provenance(git_commit=git_commit())
+        self._backend: Backend | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._backend is not None:
+            self._backend.close()
+
+    def environment(self, spec: SweepSpec) -> PlanEnvironment:
+        """What the plan of a sweep depends on, for the device class of the backend."""
+        return read_environment(spec, device=self._device(spec))
+
+    def run(self, spec: SweepSpec, plan: Plan) -> tuple[RunSummary, Publisher]:
+        """Compute what is missing of a planned sweep. See `run_sweep`."""
+        if self._backend is None and self._store.present(plan.targets) == set(plan.targets):
+            backend = self._open("inline")  # nothing will run, so no cluster is started
+        else:
+            backend = self._backend = self._backend or self._open(self._name)
+        with self._lease.stopping_on_sigterm(), ProgressDisplay(self._console) as progress:
+            return run_sweep(spec, plan, self._store, backend, progress, self._provenance, self._lease)
+
+    def _device(self, spec: SweepSpec) -> str:
+        if spec.device != "auto":
+            return spec.device
+        if self._name == "ray" and "RAY_ADDRESS" in os.environ:
+            self._backend = self._backend or self._open(self._name)
+            return "cuda" if any(kind.gpus and kind.count for kind in self._backend.node_kinds()) else "cpu"
+        return "cuda" if this_machine_has_gpu() else "cpu"
+
+    def _open(self, name: str) -> Backend:
+        return BACKENDS[name](self._store, self._provenance, self._lease)
+
+
+def print_tracking(console: Console, spec: SweepSpec, store: ArtifactStore, tracked: TrackedSweep | None) -> None:
+    """Say where a sweep's runs are in MLflow, or what logs them once it is back."""
+    from orchestrator.tracking import ui_command
+
+    if tracked:
+        console.print(f"MLflow: {tracked.address}", soft_wrap=True, highlight=False)
+        console.print(f"  shown by: {ui_command(spec.tracking)}", soft_wrap=True, highlight=False)
+    else:
+        again = f"orchard sync {spec.name} --storage {store.uri}"
+        console.print(f"MLflow was not reached; once it is back: {again}", soft_wrap=True, highlight=False)
+
+
+def print_troubles(console: Console, summary: RunSummary) -> None:
+    """Print the failed tasks of a run, how many depend on them, and why the run stopped early."""
+    for failure in summary.failures:
+        text = f"failed ({failure.cause}): {failure.message}\n  log: {failure.log or 'none was written'}"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    if blocked := summary.blocked:
+        console.print(f"{blocked} tasks could not run because they depend on a failed one.", highlight=False)
+    if summary.stopped:
+        text = f"Stopped: {summary.stopped}. Finished results are kept; the same command continues."
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def exit_code(summary: RunSummary) -> int:
+    """The exit code of a run, as `orchestrator.cli` documents it."""
+    return 0 if summary.complete else 3 if summary.stopped else 1
