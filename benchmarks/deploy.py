@@ -27,6 +27,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +44,13 @@ from orchestrator.store import open_store
 from workers.allocation import AllocationProblem, allocate, find_allocator
 from workers.channels import MacCount, find_groups, load_resized, select
 from workers.criteria.filters import absolute_sums
+from workers.export.description import EXPORTED_WEIGHTS_FILE
+from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, write_formats
 from workers.export.graph import INPUT, check_onnx, write_onnx
 from workers.measure import count_macs
 from workers.measure.runtimes import Pass, onnx_pass, time_in_turn, torch_pass
 from workers.models import build
+from workers.network import state_bytes
 from workers.stages._smaller import highest
 
 _CPU = torch.device("cpu")
@@ -172,6 +176,21 @@ def int8_drops() -> dict[str, float | None]:
     }
 
 
+def export_seconds() -> float:
+    """Seconds to write ResNet-50 in all formats, read each back and compare its outputs."""
+    network = "torchvision:resnet50"
+    model = build(network).eval()
+    with tempfile.TemporaryDirectory(prefix="orchard-") as folder:
+        started = time.perf_counter()
+        Path(folder, EXPORTED_WEIGHTS_FILE).write_bytes(state_bytes(model.state_dict()))
+        names = (PROGRAM_FILE, ONNX_FILE, TORCHSCRIPT_FILE)
+        written, missing = write_formats(names, Path(folder), model, _NETWORKS[network])
+        seconds = time.perf_counter() - started
+    if missing or len(written) < len(names):
+        raise SystemExit(f"ResNet-50 was not written in all formats: {missing}")
+    return round(seconds, 1)
+
+
 def measure(
     networks: Mapping[str, tuple[int, ...]], runtimes: Sequence[Runtime], batch_sizes: Sequence[int]
 ) -> dict[str, object]:
@@ -208,7 +227,7 @@ def main() -> None:
         result = measure({"cifar_resnet56": (3, 32, 32)}, ("eager", "onnxruntime"), (1,))
     else:
         result = measure(_NETWORKS, ("eager", "compile", "onnxruntime"), (1, 32)) | int8_drops()
-    print(json.dumps({**result, "threads": torch.get_num_threads(), "export_s": None}))
+    print(json.dumps({**result, "threads": torch.get_num_threads(), "export_s": export_seconds()}))
 
 
 if __name__ == "__main__":
