@@ -8,7 +8,6 @@ from jobs.errors import BadInputError
 from orchestrator.planning import PlannedCurve
 from orchestrator.results import Point
 from orchestrator.tracking.address import as_default, opened, resolved, version_address
-from orchestrator.tracking.flavor import CARD_FILE, log_network
 from orchestrator.tracking.runs import CURVE_TAG, SWEEP_TAG, curve_name, find_measured
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ COMPRESSION_TAG = "orchard.compression"
 
 _DESCRIPTION_LENGTH = 5000
 _FENCE = "\n```"
-_SHORTENED = f"\n\n... (shortened; the whole card is the file `extra_files/{CARD_FILE}` of the version)"
+_SHORTENED = "\n\n... (shortened; the whole card is the file `extra_files/{name}` of the version)"
 _NAME = re.compile(r"\w[\w\-. ]*")
 _ALIAS = re.compile(r"[\w\-]{1,255}")
 _RESERVED = re.compile(r"latest|v\d+", re.IGNORECASE)
@@ -193,6 +192,8 @@ def _make_version(client: "MlflowClient", run: "Run", entry: Entry, name: str) -
     """Log the network, check the logged copy, and make a version of it; returns the version's number."""
     from mlflow.exceptions import MlflowException
 
+    from orchestrator.tracking.flavor import CARD_FILE, log_network
+
     model_id = log_network(
         client,
         run,
@@ -213,15 +214,16 @@ def _make_version(client: "MlflowClient", run: "Run", entry: Entry, name: str) -
         f"models:/{model_id}",
         run_id=run.info.run_id,
         tags=entry.tags,
-        description=_description(entry.card),
+        description=_description(entry.card, CARD_FILE),
         model_id=model_id,
     )
     return str(version.version)
 
 
-def _description(card: str) -> str:
-    """The card, as far as there is room for it; cut between two lines."""
+def _description(card: str, name: str) -> str:
+    """The card, as far as there is room for it, cut between two lines; the whole one is the file of that name."""
     if len(card) <= _DESCRIPTION_LENGTH:
         return card
-    begun = card[: _DESCRIPTION_LENGTH - len(_FENCE) - len(_SHORTENED)].rpartition("\n")[0]
-    return begun + _FENCE * (begun.count(_FENCE) % 2) + _SHORTENED
+    end = _SHORTENED.format(name=name)
+    begun = card[: _DESCRIPTION_LENGTH - len(_FENCE) - len(end)].rpartition("\n")[0]
+    return begun + _FENCE * (begun.count(_FENCE) % 2) + end
