@@ -1,5 +1,6 @@
 """Registers networks of sweeps in MLflow's model registry: one version each, linked to the run of its curve."""
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ COMPRESSION_TAG = "orchard.compression"
 """On a version: the target compression."""
 
 _DESCRIPTION_LENGTH = 5000
+_WAITING = "mlflow.store.model_registry.abstract_store"  # it says that it waits
 _FENCE = "\n```"
 _SHORTENED = "\n\n... (shortened; the whole card is the file `extra_files/{name}` of the version)"
 _NAME = re.compile(r"\w[\w\-. ]*")
@@ -204,6 +206,7 @@ def _make_version(client: "MlflowClient", run: "Run", entry: Entry, name: str) -
         tags=entry.tags,
         step=entry.point.step,
     )
+    logging.getLogger(_WAITING).setLevel(logging.WARNING)
     try:
         client.create_registered_model(name)
     except MlflowException as error:
