@@ -200,6 +200,23 @@ def sync(name: str, storage: str, tracking: str | None, rebuild: bool) -> None:
 
 
 @cli.command()
+@click.argument("name")
+@selection_options
+@click.option("--as", "target", required=True, metavar="MODEL[@ALIAS]", help="The registered model, and an alias.")
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@click.option("--tracking", help="MLflow's tracking URI; default: the sweep's.")
+def register(name: str, target: str, storage: str, tracking: str | None, **options: Any) -> None:
+    """Register a network of the sweep NAME (or of a sweep file) in MLflow's model registry.
+
+    It runs without Orchard. Registering the same network again makes no second version.
+    """
+    from orchestrator.commands import registering
+
+    asked = selection(options)
+    registering.register_network(name, asked=asked, target=target, storage=storage, tracking=tracking)
+
+
+@cli.command()
 @click.argument("name", required=False)
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -30,7 +30,7 @@ def export(name: str, *, storage: str, asked: Selection, out: str, **options: bo
 
     found = find_network(name, storage, asked)
     chosen = read_network(found.record, found.store, found.every, found.selected)
-    click.echo(_headline(found))
+    click.echo(headline(found))
     if chosen.source_changed:
         click.echo(f"{chosen.recipe.network}: its module was edited after the sweep ran", err=True)
     exported = export_network(chosen, found.store, Path(out), ExportOptions(**options))
@@ -43,7 +43,7 @@ def export(name: str, *, storage: str, asked: Selection, out: str, **options: bo
     return 1 if exported.missing else 0
 
 
-def _headline(found: Found) -> str:
+def headline(found: Found) -> str:
     """Which network it is, and why."""
     selected, point = found.selected, found.selected.point
     metric = point.primary
