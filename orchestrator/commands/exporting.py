@@ -24,11 +24,11 @@ def export(name: str, *, storage: str, asked: Selection, out: str, **options: bo
         BadInputError: No network is like that, the folder exists, or the network's class has changed.
         OrchardError: An artifact is damaged.
     """
+    found = find_network(name, storage, asked)
     from orchestrator.export import read_network
     from orchestrator.export.numbers import size_text
     from orchestrator.export.writing import ExportOptions, export_network
 
-    found = find_network(name, storage, asked)
     chosen = read_network(found.record, found.store, found.every, found.selected)
     click.echo(headline(found))
     if chosen.source_changed:
