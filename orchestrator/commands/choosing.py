@@ -16,6 +16,7 @@ from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.commands.locating import find_record
 from orchestrator.commands.selecting import reason, settle
+from orchestrator.executables import typed
 from orchestrator.results import Curve, SweepRecord, collect
 from orchestrator.results.dominance import LATENCY
 from orchestrator.results.selection import (
@@ -126,7 +127,12 @@ def export_command(record: SweepRecord, store: ArtifactStore, chosen: Candidate)
         protocols = {each.protocol for each in record.curves if each.method == chosen.method}
         if protocols == {NO_PROTOCOL}:
             del options["protocol"]
-    parts = ["orchard", "export", record.name, *(word for name in options for word in (f"--{name}", options[name]))]
+    parts = [
+        typed("orchard"),
+        "export",
+        record.name,
+        *(word for name in options for word in (f"--{name}", options[name])),
+    ]
     return shlex.join(parts)
 
 

@@ -13,6 +13,7 @@ from orchestrator.driver.progress import ProgressDisplay
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.run import RunSummary, run_sweep
 from orchestrator.environment import git_commit, read_environment, this_machine_has_gpu
+from orchestrator.executables import typed
 from orchestrator.planning import Plan, PlanEnvironment
 from orchestrator.store import ArtifactStore
 from orchestrator.tracking import TrackedSweep
@@ -79,7 +80,7 @@ def print_tracking(console: Console, spec: SweepSpec, store: ArtifactStore, trac
         console.print(f"MLflow: {tracked.address}", soft_wrap=True, highlight=False)
         console.print(f"  shown by: {ui_command(spec.tracking)}", soft_wrap=True, highlight=False)
     else:
-        again = f"orchard sync {spec.name} --storage {store.uri}"
+        again = f"{typed('orchard')} sync {spec.name} --storage {store.uri}"
         console.print(f"MLflow was not reached; once it is back: {again}", soft_wrap=True, highlight=False)
 
 

@@ -7,6 +7,7 @@ import click
 from jobs.errors import BadInputError, nearest
 from orchestrator.commands.locating import find_record
 from orchestrator.driver.lease import DriverLease
+from orchestrator.executables import typed
 from orchestrator.results import Curve, SweepRecord, collect
 from orchestrator.results.orders import collect_orders
 from orchestrator.store import ArtifactStore, Lease
@@ -23,7 +24,9 @@ def report(name: str, *, storage: str, out: str) -> None:
     for path in write_report(record, curves, orders, Path(out), resources):
         click.echo(str(path))
     if any(curve.points for curve in curves):
-        click.echo(f"take one with you: orchard export {record.name} --best --storage {store.uri} --out network")
+        orchard, of = typed("orchard"), f"{record.name} --best --storage {store.uri}"
+        click.echo(f"a network for MLflow's model registry: {orchard} register {of} --as {record.name}")
+        click.echo(f"take one with you: {orchard} export {of} --out network")
 
 
 def template(name: str, method: str, *, storage: str, model: str | None, compression: float | None) -> None:

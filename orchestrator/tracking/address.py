@@ -11,7 +11,6 @@ import re
 import shlex
 import socket
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPException
@@ -22,6 +21,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import urlopen
 
 from jobs.errors import OrchardError
+from orchestrator.executables import typed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -91,10 +91,7 @@ def ui_command(tracking_uri: str) -> str:
     uri = resolved(tracking_uri)
     if _is_server(uri):
         return uri
-    mlflow = Path(sys.executable).with_name("mlflow")
-    if mlflow.is_relative_to(Path.cwd()):
-        mlflow = mlflow.relative_to(Path.cwd())
-    return shlex.join([str(mlflow) if mlflow.exists() else "mlflow", "ui", "--backend-store-uri", uri])
+    return shlex.join([typed("mlflow"), "ui", "--backend-store-uri", uri])
 
 
 @contextmanager

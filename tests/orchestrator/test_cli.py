@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from orchestrator.cli import main
+from orchestrator.executables import typed
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -184,7 +185,7 @@ class TestASweep:
         *files, last = out.splitlines()
         assert {Path(line).name for line in files} >= {"curves.png", "points.csv", "report.html"}
         store = tmp_path / "store"
-        assert last == f"take one with you: orchard export tiny --best --storage {store} --out network"
+        assert last == f"take one with you: {typed('orchard')} export tiny --best --storage {store} --out network"
         (tmp_path / "another.db").write_bytes(empty_database)
         code, out, _ = orchard("sync", path, "--tracking", f"sqlite:///{tmp_path}/another.db")
         assert code == 0

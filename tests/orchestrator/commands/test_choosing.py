@@ -8,6 +8,7 @@ import pytest
 from chosen_networks import RMSE, stored_results
 
 from orchestrator.cli import main
+from orchestrator.executables import typed
 from orchestrator.store import open_store
 
 RESULTS = {("dense", 0.0): 0.97, ("l1", 0.2): 0.968, ("l1", 0.4): 0.9, ("random", 0.2): 0.5}
@@ -55,7 +56,7 @@ def test_the_smallest_within_the_tolerance_comes_first_and_its_export_last(best,
     assert "dense net: accuracy 97.0 %, 100 parameters" in lines
     assert "1 of 5 planned points are not measured; `orchard run` computes them." in lines
     assert lines[-1] == (
-        "Export the first one: orchard export tiny --model net --method l1 --compression 0.2 "
+        f"Export the first one: {typed('orchard')} export tiny --model net --method l1 --compression 0.2 "
         f"--storage {tmp_path / 'store'} --out network"
     )
 
