@@ -44,7 +44,7 @@ def srcnn(*, kernels: Sequence[int] = (9, 5, 5), widths: Sequence[int] = (64, 32
         in_channels: Channels of an image: 1 for luma alone.
 
     Raises:
-        BadInputError: There are not three kernels of odd sides and two widths, or a size is not a positive whole number.
+        BadInputError: There are not three kernels of odd sides and two widths, or a size is no positive whole number.
     """
     check_sizes("srcnn", in_channels=in_channels)
     check_widths("srcnn", widths)
