@@ -15,7 +15,7 @@ timed in turn, in one process. Figures (C: compression in percent; VARIANT: NETW
   the dense one: ResNet-56 with trained weights (ORCHARD_WEIGHTS), the first 1,000 test images of CIFAR-10
   (ORCHARD_DATA), pruned by l1 and refitted on 256 images; null without them.
 
---quick: ResNet-56 alone, one image, without `compile`.
+--quick: ResNet-56 alone, one image, without `compile`; it is what is exported, too.
 
     python -m benchmarks.deploy [--quick]
 """
@@ -27,6 +27,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +44,13 @@ from orchestrator.store import open_store
 from workers.allocation import AllocationProblem, allocate, find_allocator
 from workers.channels import MacCount, find_groups, load_resized, select
 from workers.criteria.filters import absolute_sums
+from workers.export.description import EXPORTED_WEIGHTS_FILE
+from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, write_formats
 from workers.export.graph import INPUT, check_onnx, write_onnx
 from workers.measure import count_macs
 from workers.measure.runtimes import Pass, onnx_pass, time_in_turn, torch_pass
 from workers.models import build
+from workers.network import state_bytes
 from workers.stages._smaller import highest
 
 _CPU = torch.device("cpu")
@@ -172,6 +176,20 @@ def int8_drops() -> dict[str, float | None]:
     }
 
 
+def export_seconds(network: str) -> float:
+    """Seconds to write a network in all formats, read each back and compare its outputs."""
+    model = build(network).eval()
+    with tempfile.TemporaryDirectory(prefix="orchard-") as folder:
+        started = time.perf_counter()
+        Path(folder, EXPORTED_WEIGHTS_FILE).write_bytes(state_bytes(model.state_dict()))
+        names = (PROGRAM_FILE, ONNX_FILE, TORCHSCRIPT_FILE)
+        written, missing = write_formats(names, Path(folder), model, _NETWORKS[network])
+        seconds = time.perf_counter() - started
+    if missing or len(written) < len(names):
+        raise SystemExit(f"{network} was not written in all formats: {missing}")
+    return round(seconds, 1)
+
+
 def measure(
     networks: Mapping[str, tuple[int, ...]], runtimes: Sequence[Runtime], batch_sizes: Sequence[int]
 ) -> dict[str, object]:
@@ -204,11 +222,20 @@ def measure(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="ResNet-56 alone, one image, without `compile`.")
-    if parser.parse_args().quick:
+    quick = parser.parse_args().quick
+    if quick:
         result = measure({"cifar_resnet56": (3, 32, 32)}, ("eager", "onnxruntime"), (1,))
     else:
         result = measure(_NETWORKS, ("eager", "compile", "onnxruntime"), (1, 32)) | int8_drops()
-    print(json.dumps({**result, "threads": torch.get_num_threads(), "export_s": None}))
+    print(
+        json.dumps(
+            {
+                **result,
+                "threads": torch.get_num_threads(),
+                "export_s": export_seconds("cifar_resnet56" if quick else "torchvision:resnet50"),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,13 @@ import click
 
 from jobs.errors import BadInputError, OrchardError
 from orchestrator.backends import BACKENDS
-from orchestrator.commands.selecting import DEFAULT_TOLERANCE, requirement_options, requirements
+from orchestrator.commands.selecting import (
+    DEFAULT_TOLERANCE,
+    requirement_options,
+    requirements,
+    selection,
+    selection_options,
+)
 
 _SWEEP = click.argument("sweep", type=click.Path(dir_okay=False))
 _OVERRIDES = click.argument("overrides", nargs=-1)
@@ -42,7 +48,10 @@ def cli() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_DEVICE
 def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | None) -> None:
-    """Show the tasks of a sweep by stage: total, shared, and already in the store (cache hits)."""
+    """Show the tasks of a sweep by stage.
+
+    Each with its number in total, shared, and already in the store (cache hits).
+    """
     from orchestrator.commands import planning
 
     planning.show_plan(sweep, overrides, as_json=as_json, device=device)
@@ -59,7 +68,10 @@ def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | No
     help="ray: the cluster at RAY_ADDRESS, else a local one; inline: this process; simulated: a virtual clock.",
 )
 def run(sweep: str, overrides: tuple[str, ...], backend: str) -> None:
-    """Compute the missing results of a sweep, log its curves to MLflow, print their table."""
+    """Compute what is missing of a sweep.
+
+    Logs its curves to MLflow, and prints their table.
+    """
     from orchestrator.commands import running
 
     sys.exit(running.run(sweep, overrides, backend=backend))
@@ -89,7 +101,9 @@ def run(sweep: str, overrides: tuple[str, ...], backend: str) -> None:
 def search(
     sweep: str, overrides: tuple[str, ...], within: float, methods: tuple[str, ...], up_to: float, backend: str
 ) -> None:
-    """Find the smallest network that is about as good as the dense one, for every model and method of a sweep file.
+    """Find the smallest network that is good enough.
+
+    For every model and method of a sweep file, the largest compression that is about as good as the dense network.
 
     Bisects the compression in whole percent. What holds is decided on the validation split, by the mean over the
     seeds, in the sweep NAME-search; what was found is measured on test in the sweep NAME-found. Quality need not fall
@@ -107,7 +121,9 @@ def search(
 @click.option("--sweep", type=click.Path(dir_okay=False), help="Search the plan of this sweep file, too.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of that sweep.")
 def explain(keys: tuple[str, ...], storage: str, sweep: str | None, overrides: tuple[str, ...]) -> None:
-    """Show the parameters, result and attempts of the task KEY; with two keys, the fields in which they differ.
+    """Show the parameters, result and attempts of a task.
+
+    With two keys, the fields in which they differ.
 
     A unique prefix of a key is enough.
     """
@@ -123,7 +139,10 @@ def explain(keys: tuple[str, ...], storage: str, sweep: str | None, overrides: t
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
 @click.option("--out", type=click.Path(file_okay=False), default="report", show_default=True, help="Output folder.")
 def report(name: str, storage: str, out: str) -> None:
-    """Write figure, tables and HTML page of the sweep NAME (or of a sweep file) from the store alone."""
+    """Write figure, tables and HTML page of a sweep.
+
+    From the store alone, of the sweep NAME or of a sweep file.
+    """
     from orchestrator.commands import reporting
 
     reporting.report(name, storage=storage, out=out)
@@ -136,7 +155,9 @@ def report(name: str, storage: str, out: str) -> None:
 @click.option("--pareto", is_flag=True, help="Only networks that no other one of the same model beats in everything.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def best(name: str, storage: str, pareto: bool, as_json: bool, **options: Any) -> None:
-    """Rank the networks of the sweep NAME (or of a sweep file): the smallest that is about as good as the dense one.
+    """Rank the networks of a sweep, the best first.
+
+    Of the sweep NAME or of a sweep file; by default, the smallest that is about as good as the dense one.
 
     A network stands for all its seeds. Ranked by --by; without it the smallest comes first where the metric is bounded
     (--within), and the best metric where a cost or the compression is. --pareto alone bounds nothing.
@@ -149,12 +170,38 @@ def best(name: str, storage: str, pareto: bool, as_json: bool, **options: Any) -
 
 @cli.command()
 @click.argument("name")
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@selection_options
+@click.option("--out", type=click.Path(file_okay=False), required=True, help="The folder to write; a new one.")
+@click.option("--force", is_flag=True, help="Replace an earlier export in that folder.")
+@click.option("--torchscript", is_flag=True, help="Write TorchScript, too.")
+@click.option("--tensorrt", is_flag=True, help="Say in the card how TensorRT builds an engine.")
+@click.option("--int8", is_flag=True, help="Add the quantised ONNX graph that the sweep has measured.")
+def export(name: str, storage: str, out: str, **options: Any) -> None:
+    """Write a network into a folder that needs no Orchard.
+
+    One of the sweep NAME or of a sweep file.
+
+    Weights, programs of torch.export and ONNX, a model card, and a script that loads the network into its class. Name
+    the network, or take the best one: --best alone takes the smallest within 1.0 of the dense network.
+    """
+    from orchestrator.commands import exporting
+
+    asked = selection(options)
+    sys.exit(exporting.export(name, storage=storage, asked=asked, out=out, **options))
+
+
+@cli.command()
+@click.argument("name")
 @click.argument("method")
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
 @click.option("--model", help="Needed where the sweep has several models.")
 @click.option("--compression", type=float, help="A measured compression; default: the largest one that all seeds have.")
 def template(name: str, method: str, storage: str, model: str | None, compression: float | None) -> None:
-    """Print the fractions that METHOD of the sweep NAME (or of a sweep file) keeps per stage, as an allocation."""
+    """Print the widths of a method as an allocation.
+
+    The fractions that METHOD of the sweep NAME (or of a sweep file) keeps per stage.
+    """
     from orchestrator.commands import reporting
 
     reporting.template(name, method, storage=storage, model=model, compression=compression)
@@ -166,10 +213,32 @@ def template(name: str, method: str, storage: str, model: str | None, compressio
 @click.option("--tracking", help="MLflow's tracking URI; default: the sweep's.")
 @click.option("--rebuild", is_flag=True, help="Delete the sweep's runs in MLflow and log everything again.")
 def sync(name: str, storage: str, tracking: str | None, rebuild: bool) -> None:
-    """Update MLflow from the store for the sweep NAME (or for a sweep file)."""
+    """Update MLflow from the store.
+
+    For the sweep NAME or for a sweep file.
+    """
     from orchestrator.commands import reporting
 
     reporting.sync(name, storage=storage, tracking=tracking, rebuild=rebuild)
+
+
+@cli.command()
+@click.argument("name")
+@selection_options
+@click.option("--as", "target", required=True, metavar="MODEL[@ALIAS]", help="The registered model, and an alias.")
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@click.option("--tracking", help="MLflow's tracking URI; default: the sweep's.")
+def register(name: str, target: str, storage: str, tracking: str | None, **options: Any) -> None:
+    """Register a network in MLflow's model registry.
+
+    One of the sweep NAME or of a sweep file.
+
+    It runs without Orchard. Registering the same network again makes no second version.
+    """
+    from orchestrator.commands import registering
+
+    asked = selection(options)
+    registering.register_network(name, asked=asked, target=target, storage=storage, tracking=tracking)
 
 
 @cli.command()
@@ -179,7 +248,10 @@ def sync(name: str, storage: str, tracking: str | None, rebuild: bool) -> None:
 @click.option("--watch", is_flag=True, help="Redraw until the sweep's driver has ended.")
 @click.option("--retries", is_flag=True, help="List failed attempts that were retried or left to the next run.")
 def status(name: str | None, storage: str, as_json: bool, watch: bool, retries: bool) -> None:
-    """Show the progress of the sweep NAME (or of a sweep file); without NAME, of every sweep in the store."""
+    """Show the progress of sweeps.
+
+    Of the sweep NAME or of a sweep file; without NAME, of every sweep in the store.
+    """
     from orchestrator.commands import watching
 
     if watch and (as_json or name is None):
@@ -196,7 +268,10 @@ def status(name: str | None, storage: str, as_json: bool, watch: bool, retries: 
 @click.argument("task")
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to look in.")
 def logs(task: str, storage: str) -> None:
-    """Print the attempts of the task whose key begins with TASK, then their logs, newest last."""
+    """Print the attempts of a task, then their logs.
+
+    TASK is its key, or the beginning of it; the newest are last.
+    """
     from orchestrator.commands import watching
 
     watching.logs(task, storage=storage)
@@ -207,7 +282,10 @@ def logs(task: str, storage: str) -> None:
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
 @click.option("--wait", is_flag=True, help="Wait until its driver has ended, at most two minutes.")
 def cancel(name: str, storage: str, wait: bool) -> None:
-    """Ask the driver of the sweep NAME (or of a sweep file) to stop; finished results are kept."""
+    """Ask the driver of a sweep to stop.
+
+    Of the sweep NAME or of a sweep file; finished results are kept.
+    """
     from orchestrator.commands import watching
 
     sys.exit(watching.cancel(name, storage=storage, wait=wait))
@@ -237,7 +315,10 @@ def submit(sweep: str, overrides: tuple[str, ...], address: str, working_dir: st
 @click.option("--working-dir", type=click.Path(exists=True, file_okay=False), default=".", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(sweep: str | None, overrides: tuple[str, ...], address: str | None, working_dir: str, as_json: bool) -> None:
-    """Check the environment before a run and name remedies; exit code 1 where a run would fail."""
+    """Check the environment before a run, and name remedies.
+
+    Exit code 1 where a run would fail.
+    """
     from orchestrator.commands import diagnosing
 
     sys.exit(diagnosing.diagnose(sweep, overrides, address=address, working_dir=working_dir, as_json=as_json))
@@ -247,7 +328,10 @@ def doctor(sweep: str | None, overrides: tuple[str, ...], address: str | None, w
 @click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to check.")
 @click.option("--repair", is_flag=True, help="Quarantine damaged artifacts, so that they are computed again.")
 def verify(storage: str, repair: bool) -> None:
-    """Check every file of a store against its digest; exit code 1 where an artifact is damaged."""
+    """Check every file of a store against its digest.
+
+    Exit code 1 where an artifact is damaged.
+    """
     from orchestrator.commands import maintenance
 
     sys.exit(maintenance.verify(storage, repair=repair))
@@ -265,7 +349,10 @@ def verify(storage: str, repair: bool) -> None:
 )
 @click.option("--forget", multiple=True, metavar="SWEEP", help="A sweep whose results may go; may be repeated.")
 def gc(storage: str, delete: bool, older_than_hours: float, forget: tuple[str, ...]) -> None:
-    """List what no recorded sweep of a store needs: results of former settings, leftovers of crashes."""
+    """List what no sweep of a store needs.
+
+    Results of former settings, leftovers of crashes.
+    """
     from orchestrator.commands import maintenance
 
     maintenance.collect_garbage(storage, delete=delete, older_than_hours=older_than_hours, forget=forget)

@@ -17,6 +17,7 @@ class ModelSpec(Record):
     )
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the network.")
     weights: Location | None = Field(default=None, description="URI of a checkpoint (.safetensors, .pt, .pth).")
+    licence: str | None = Field(default=None, description="Licence of the weights, for the cards of exported networks.")
     train: TrainSpec | None = Field(default=None, description="Training settings, where there is no checkpoint.")
 
     @model_validator(mode="after")

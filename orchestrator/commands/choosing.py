@@ -94,7 +94,7 @@ def _rank(
     if not every:
         raise BadInputError(f"sweep {record.name}: no point is measured yet; `orchard run` computes them")
     if pareto:
-        rows, by = rank(pareto_front(every), wanted, by=by or "params"), by or "params"
+        rows = rank(pareto_front(every), wanted, by=by)
     else:
         wanted, by = settle(wanted, by)
         rows = rank(every, wanted, by=by)
@@ -154,15 +154,9 @@ def network_table(rows: Sequence[Candidate], latency: str | None = None, *, titl
     for heading in numbers:
         table.add_column(heading, justify="right", overflow="fold")
     for number, each in enumerate(rows, 1):
-        cells = [str(number), each.model, method_name(each), *_numbers(each, latency)]
+        cells = [str(number), each.model, each.method_name, *_numbers(each, latency)]
         table.add_row(*map(Text, cells))  # as text: names may hold what rich takes for markup
     return table
-
-
-def method_name(candidate: Candidate) -> str:
-    """The method, with its protocol where it has one."""
-    protocol = candidate.protocol
-    return candidate.method if protocol == NO_PROTOCOL else f"{candidate.method} · {protocol}"
 
 
 def _variant(latency: str) -> str:
@@ -206,6 +200,7 @@ def _print(ranking: Ranking, console: Console) -> None:
     missing, planned = ranking.missing
     if missing:
         lines.append(f"{missing} of {planned} planned points are not measured; `orchard run` computes them.")
+    lines.append("Into MLflow's model registry: `orchard register` for `export`, with --as MODEL for --out.")
     lines.append(f"Export the first one: {export_command(ranking.record, ranking.store, first)}")
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -7,13 +7,14 @@ import click
 from jobs.errors import BadInputError, nearest
 from orchestrator.commands.locating import find_record
 from orchestrator.driver.lease import DriverLease
-from orchestrator.results import collect
+from orchestrator.results import Curve, SweepRecord, collect
 from orchestrator.results.orders import collect_orders
-from orchestrator.store import Lease
+from orchestrator.store import ArtifactStore, Lease
+from orchestrator.tracking import TrackedSweep, log_sweep
 
 
 def report(name: str, *, storage: str, out: str) -> None:
-    """Write the report of a sweep and print its paths."""
+    """Write the report of a sweep, print its paths, and how a network of it is exported."""
     from orchestrator.report import collect_resources, write_report
 
     record, store = find_record(name, storage)
@@ -21,6 +22,8 @@ def report(name: str, *, storage: str, out: str) -> None:
     orders, resources = collect_orders(curves, store), collect_resources(curves, store)
     for path in write_report(record, curves, orders, Path(out), resources):
         click.echo(str(path))
+    if any(curve.points for curve in curves):
+        click.echo(f"take one with you: orchard export {record.name} --best --storage {store.uri} --out network")
 
 
 def template(name: str, method: str, *, storage: str, model: str | None, compression: float | None) -> None:
@@ -51,28 +54,45 @@ def template(name: str, method: str, *, storage: str, model: str | None, compres
 
 
 def sync(name: str, *, storage: str, tracking: str | None, rebuild: bool) -> None:
+    """Log a sweep's results to MLflow and print where they are; raises as `log_results` does."""
+    record, store = find_record(name, storage)
+    uri = tracking or str(record.spec["tracking"])
+    curves, tracked = log_results(record, store, tracking_uri=uri, rebuild=rebuild)
+    points = sum(len(curve.points) for curve in curves)
+    click.echo(f"{record.name}: {points} points of {len(curves)} curves are in MLflow: {tracked.address}")
+
+
+def log_results(
+    record: SweepRecord, store: ArtifactStore, *, tracking_uri: str, rebuild: bool = False
+) -> tuple[tuple[Curve, ...], TrackedSweep]:
     """Log a sweep's results to MLflow, holding its lease so that only one process logs.
+
+    Args:
+        record: The sweep.
+        store: The sweep's store.
+        tracking_uri: A server's address or a database.
+        rebuild: Delete the sweep's runs in MLflow and log everything again.
+
+    Returns:
+        Its curves, and where they are in MLflow.
 
     Raises:
         LeaseHeldError: A driver runs the sweep; it logs by itself.
         TrackingUnavailableError: MLflow does not answer or refuses.
     """
     from orchestrator.report import areas_of_curves, collect_resources, report_files
-    from orchestrator.tracking import log_sweep
 
-    record, store = find_record(name, storage)
     with DriverLease(store, Lease.acquire(store.files, record.name)):
         curves = collect(record, store)
         resources = collect_resources(curves, store)
         tracked = log_sweep(
             record,
             curves,
-            tracking_uri=tracking or str(record.spec["tracking"]),
+            tracking_uri=tracking_uri,
             artifacts=report_files(record, curves, collect_orders(curves, store), resources),
             areas=areas_of_curves(curves),
             resources=resources,
             ended=True,
             rebuild=rebuild,
         )
-    points = sum(len(curve.points) for curve in curves)
-    click.echo(f"{record.name}: {points} points of {len(curves)} curves are in MLflow: {tracked.address}")
+    return curves, tracked

@@ -13,13 +13,15 @@ def resume_point(plan: Plan, store: Store) -> tuple[frozenset[str], Mapping[str,
     """The committed keys of a plan, and the measurements of committed sources of joining tasks.
 
     Appearing tasks are not in the plan; they are looked up where their source is committed. The manifests of results
-    and sources are read, and damaged ones are ignored; other damage is found when an artifact is read.
+    and sources are read, and damaged ones are ignored; other damage is found when an artifact is read. A measured point
+    whose network is gone does not count, so that the network is made again: it can be exported.
     """
     present = store.present(plan.tasks)
     joining = [(task, task.params.source) for task in plan.tasks.values() if isinstance(task.params, JoiningParams)]
     sources = {source for _, source in joining} & present
     manifests, damaged = store.manifests(sources | (present & set(plan.targets)))
     present -= damaged
+    present -= {key for key in plan.targets if plan.tasks[key].inputs.get("network", key) not in present}
     measured: dict[str, Mapping[str, Json]] = {key: manifests[key].measurements for key in sources - damaged}
     appeared = [
         each.key for task, source in joining if source in measured for each in appearing_tasks(task, measured[source])

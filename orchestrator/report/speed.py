@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.metric import PREDICTED
-from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.report.table import percent
 from orchestrator.results import Curve, SweepRecord
 from orchestrator.results.selection import Candidate, candidates
@@ -111,7 +110,6 @@ def speed_table(summary: SpeedSummary) -> "Table":
         table.add_column(name, justify="right", overflow="fold")
     for row in summary.rows:
         each = row.candidate
-        method = each.method if each.protocol == NO_PROTOCOL else f"{each.method} · {each.protocol}"
-        cells = [each.model, method, percent(each.asked), *row.texts(summary.variants)]
+        cells = [each.model, each.method_name, percent(each.asked), *row.texts(summary.variants)]
         table.add_row(*map(Text, cells))
     return table

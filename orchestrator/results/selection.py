@@ -95,6 +95,11 @@ class Candidate:
         return len(self.points) == self.num_planned
 
     @property
+    def method_name(self) -> str:
+        """The method, with its protocol where it has one."""
+        return self.method if self.protocol == NO_PROTOCOL else f"{self.method} · {self.protocol}"
+
+    @property
     def value(self) -> float:
         """The primary metric, mean over the seeds, as stored."""
         return fmean(point.value for point in self.points.values())

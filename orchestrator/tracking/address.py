@@ -74,8 +74,16 @@ def artifact_location(uri: str, experiment: str) -> str | None:
 
 def ui_address(uri: str, experiment_id: str) -> str:
     """The URL of an experiment's charts; for a database, the URL once `ui_command` runs."""
-    server = uri if _is_server(uri) else "http://127.0.0.1:5000"
-    return f"{server}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
+    return f"{_pages(uri)}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
+
+
+def version_address(uri: str, name: str, version: str) -> str:
+    """The URL of a version of a registered model; for a database, the URL once `ui_command` runs."""
+    return f"{_pages(uri)}/#/models/{quote(name, safe='')}/versions/{version}"
+
+
+def _pages(uri: str) -> str:
+    return uri if _is_server(uri) else "http://127.0.0.1:5000"
 
 
 def ui_command(tracking_uri: str) -> str:
@@ -110,6 +118,19 @@ def opened(uri: str) -> Iterator["MlflowClient"]:
         yield _sqlite_client(MlflowClient, uri, path) if path else MlflowClient(uri)
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise unavailable(uri, error) from error
+
+
+@contextmanager
+def as_default(uri: str) -> Iterator[None]:
+    """MLflow's functions without a client, which its clients call, too, talk with this address inside the block."""
+    import mlflow
+
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None: its own default
 
 
 def _is_server(uri: str) -> bool:

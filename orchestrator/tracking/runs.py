@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from jobs.percent import to_percent
 from orchestrator.planning import PlannedCurve
+from orchestrator.results import Point
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -92,6 +93,16 @@ def find_child(
         elif run is not chosen and run.data.tags.get(CURRENT_TAG) != "no":
             client.set_tag(run.info.run_id, CURRENT_TAG, "no")
     return chosen
+
+
+def find_measured(client: "MlflowClient", sweep: str, plan: PlannedCurve, point: Point) -> "Run | None":
+    """The run of a curve to which this very point was logged, the current one first; None where there is none."""
+    experiment = client.get_experiment_by_name(sweep)
+    if experiment is None or experiment.lifecycle_stage == "deleted":
+        return None
+    candidates = runs_by_tag(client, experiment.experiment_id).get((CURVE_TAG, curve_name(plan)), [])
+    found = [run for run in candidates if recorded_rows(run).get(row_name(point.step)) == short(point.key)]
+    return min(found, key=lambda run: run.data.tags.get(CURRENT_TAG) != "yes", default=None)
 
 
 def make_child(client: "MlflowClient", experiment_id: str, plan: PlannedCurve, tags: Mapping[str, str]) -> "Run":

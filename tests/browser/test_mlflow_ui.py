@@ -1,13 +1,7 @@
-"""The curves of a sweep as MLflow's own pages show them: overlaid in one chart, compression along the x axis.
-
-`ORCHARD_SCREENSHOTS=FOLDER` keeps a picture of the page.
-"""
-
-import os
-import shutil
-from pathlib import Path
+"""The curves of a sweep as MLflow's own pages show them: overlaid in one chart, compression along the x axis."""
 
 import pytest
+from browsing import MARKS, keep_screenshot, open_page
 from servers import mlflow_server
 
 from orchestrator.planning import PlannedCurve, PlannedPoint
@@ -15,20 +9,11 @@ from orchestrator.results import METRICS, Curve, Point, SweepRecord
 from orchestrator.tracking import log_sweep
 from orchestrator.tracking.address import ui_address
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 ACCURACIES = {"l1": (0.9, 0.6, 0.2), "integral": (0.95, 0.9, 0.7)}
 COMPRESSIONS = (0.2, 0.4, 0.6)
 NAMES = {f"net/{method}/seed{seed}" for method in ACCURACIES for seed in (0, 1)}
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH; apt-get install chromium"),
-]
+pytestmark = MARKS
 
 
 def make_curve(method: str, seed: int) -> Curve:
@@ -58,14 +43,8 @@ def server(database):
 
 @pytest.fixture
 def page():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1700, "height": 900})
-        page.set_default_timeout(120_000)
+    with open_page() as page:
         yield page
-        browser.close()
 
 
 def test_all_curves_lie_in_one_chart_of_accuracy_against_compression(server, page):
@@ -89,9 +68,3 @@ def test_all_curves_lie_in_one_chart_of_accuracy_against_compression(server, pag
     card.locator('[data-component-id="fullscreen_button_chartcard"]').click()
     page.get_by_role("dialog").locator(".scatterlayer .trace path.js-line").nth(len(NAMES) - 1).wait_for()
     keep_screenshot(page, "mlflow-curves-large.png")
-
-
-def keep_screenshot(page, name: str) -> None:
-    if folder := os.environ.get("ORCHARD_SCREENSHOTS"):
-        page.wait_for_timeout(1000)  # until the chart has settled
-        page.screenshot(path=Path(folder) / name)

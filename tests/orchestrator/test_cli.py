@@ -181,7 +181,10 @@ class TestASweep:
     def test_report_and_sync_work_from_the_store_alone(self, orchard, path, tmp_path, empty_database):
         code, out, _ = orchard("report", "tiny", "--storage", tmp_path / "store", "--out", tmp_path / "report")
         assert code == 0
-        assert {Path(line).name for line in out.split()} >= {"curves.png", "points.csv", "report.html"}
+        *files, last = out.splitlines()
+        assert {Path(line).name for line in files} >= {"curves.png", "points.csv", "report.html"}
+        store = tmp_path / "store"
+        assert last == f"take one with you: orchard export tiny --best --storage {store} --out network"
         (tmp_path / "another.db").write_bytes(empty_database)
         code, out, _ = orchard("sync", path, "--tracking", f"sqlite:///{tmp_path}/another.db")
         assert code == 0

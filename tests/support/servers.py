@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.request import urlopen
 
 
@@ -53,6 +54,23 @@ def start_mlflow(port: int, backend_store_uri: str, *arguments: str) -> subproce
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # its job runners take half a minute
     command += ["--backend-store-uri", backend_store_uri, *arguments]
     return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+@contextmanager
+def served_model(tracking_uri: str, model_uri: str) -> Iterator[str]:
+    """A registered model behind MLflow's own scoring server, in this environment; the address for its inputs."""
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", model_uri, "--env-manager", "local"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where it finds uvicorn
+    environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri, "PATH": path}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    try:
+        _wait_until_up(f"http://127.0.0.1:{port}/ping")
+        yield f"http://127.0.0.1:{port}/invocations"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)  # it starts the server as a process of its own
+        process.wait(30)
 
 
 # One request at a time: moto looks whether an object exists and then writes it, which S3 does in one step.

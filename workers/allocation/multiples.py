@@ -19,7 +19,8 @@ def move_to_multiples(
     """The widths as multiples, or full, that remove `target` of the cost as closely as this finds.
 
     All widths are scaled by one factor and rounded, the largest factor that stays below the target cost; then single
-    groups get their next multiple, those first that rounding cut most, as long as that comes nearer.
+    groups get their next multiple while that stays below it, those first that rounding cut most; at last one group may
+    exceed it, if that comes nearer.
 
     Args:
         widths: Group name -> channels that stay, as chosen.
@@ -41,15 +42,17 @@ def move_to_multiples(
     found = scaled(low)
     by_loss = sorted(widths, key=lambda name: (found[name] - widths[name] * low) / multiple)
     for name in by_loss:
-        wider = {**found, name: _next(allowed[name], found[name])}
-        if abs(cost(wider) - budget) < abs(cost(found) - budget):
+        wider = _widened(found, name, allowed)
+        if cost(wider) <= budget:
             found = wider
-    return found
+    nearest = min((_widened(found, name, allowed) for name in by_loss), key=lambda each: abs(cost(each) - budget))
+    return nearest if abs(cost(nearest) - budget) < abs(cost(found) - budget) else found
+
+
+def _widened(widths: Mapping[str, int], name: str, allowed: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """The widths with the next allowed one of a group; the full width has none."""
+    return {**widths, name: next((each for each in allowed[name] if each > widths[name]), widths[name])}
 
 
 def _nearest(allowed: Sequence[int], width: float) -> int:
     return min(allowed, key=lambda each: (abs(each - width), each))
-
-
-def _next(allowed: Sequence[int], width: int) -> int:
-    return next((each for each in allowed if each > width), width)

@@ -94,8 +94,8 @@ def test_limits_alone_are_ranked_by_the_metric(best):
 def test_pareto_bounds_nothing_and_leaves_out_what_is_beaten(best):
     code, out, _ = best("--pareto", "--json")
     assert code == 0
-    assert networks(out) == [("l1", 0.4), ("l1", 0.2), ("dense", 0.0)]
-    assert networks(best("--pareto", "--within", "1", "--json")[1]) == [("l1", 0.2), ("dense", 0.0)]
+    assert networks(out) == [("dense", 0.0), ("l1", 0.2), ("l1", 0.4)]
+    assert networks(best("--pareto", "--within", "1", "--by", "params", "--json")[1]) == [("l1", 0.2), ("dense", 0.0)]
 
 
 def test_a_tolerance_that_none_meets_gives_exit_code_2_and_names_the_best(best):

@@ -60,3 +60,11 @@ def test_a_damaged_source_is_as_good_as_none(plan, store):
 def test_what_other_sweeps_committed_does_not_count(plan, store):
     commit(store, "ab" * 16)
     assert resume_point(plan, store)[0] == frozenset()
+
+
+def test_a_point_counts_only_as_long_as_its_network_is_there(plan, store):
+    evaluate, *_ = tasks_of(plan, StageKind.EVALUATE)
+    commit(store, evaluate.key)
+    assert resume_point(plan, store)[0] == frozenset()
+    commit(store, evaluate.inputs["network"])
+    assert resume_point(plan, store)[0] == {evaluate.key, evaluate.inputs["network"]}

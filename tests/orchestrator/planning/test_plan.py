@@ -106,6 +106,10 @@ def test_a_default_written_out_changes_nothing(plan):
     assert plan().tasks.keys() == plan("models.net.train.momentum=0.9").tasks.keys()
 
 
+def test_a_licence_changes_nothing(plan):
+    assert plan("models.net.licence=CC-BY-4.0").tasks == plan().tasks
+
+
 def test_resources_and_places_change_nothing(plan):
     changed = plan("resources.train={num_cpus: 2}", "data.root=/elsewhere", "tracking=sqlite:///other.db")
     assert plan().tasks.keys() == changed.tasks.keys()

@@ -1,0 +1,164 @@
+"""The model card of an exported network: what it is, how good, how to load it, and where it comes from.
+
+The template is `card.md.j2`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from jobs.names import TORCHVISION_PREFIX
+from jobs.percent import to_percent
+from jobs.spec.protocols import NO_PROTOCOL
+from orchestrator.export.chosen import ChosenNetwork
+from orchestrator.export.numbers import metric_rows, metric_text, size_text
+from orchestrator.report.page import sweep_yaml
+from workers.artifacts import QUANTIZED_FILE
+from workers.export.description import CONFIG_FILE, EXPORTED_WEIGHTS_FILE
+from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, ExportedFile
+from workers.export.sparsity import sparsity_of
+
+_USES = {
+    EXPORTED_WEIGHTS_FILE: f"the weights, which `{CONFIG_FILE}` describes",
+    CONFIG_FILE: "`workers.load(FOLDER)` with Orchard; without it, see `load.py`",
+    PROGRAM_FILE: f'`torch.export.load("{PROGRAM_FILE}").module()(images)`',
+    ONNX_FILE: f'`onnxruntime.InferenceSession("{ONNX_FILE}").run(None, {{"images": images}})`',
+    QUANTIZED_FILE: f'`onnxruntime.InferenceSession("{QUANTIZED_FILE}").run(None, {{"images": images}})`',
+    TORCHSCRIPT_FILE: f'`torch.jit.load("{TORCHSCRIPT_FILE}")(images)`',
+}
+"""One line for each file: how it is used."""
+
+
+def model_card(
+    chosen: ChosenNetwork,
+    files: Sequence[ExportedFile] = (),
+    missing: Mapping[str, str] | None = None,
+    *,
+    tensorrt: bool = False,
+) -> str:
+    """The card of a network, in Markdown.
+
+    Args:
+        chosen: The network.
+        files: The files beside the card, if there are some.
+        missing: Name of a file -> why it could not be written.
+        tensorrt: Say how TensorRT builds an engine from the ONNX graph.
+    """
+    record, point, candidate = chosen.record, chosen.selected.point, chosen.selected.candidate
+    kept = {of: [(name, each.left[name], full) for name, full in each.full.items()] for of, each in point.kept.items()}
+    return _template().render(
+        title=chosen.selected.candidate.label,
+        sweep_name=record.name,
+        facts=_facts(chosen),
+        note=point.note,
+        files=[(each, _USES.get(each.name, _load_use(chosen))) for each in files],
+        missing=missing or {},
+        trtexec=_trtexec(chosen) if tensorrt else "",
+        num_seeds=len(candidate.points),
+        rows=metric_rows(chosen),
+        timed_on=", ".join(f"{name} {text}" for name, text in chosen.timed_on.items()),
+        has_dense=chosen.dense is not None,
+        kept=kept,
+        masks=sparsity_of(chosen.module.state_dict(), chosen.masks),
+        sweep=sweep_yaml(record),
+        versions=[*sorted(record.versions.items()), ("git commit", record.git_commit or "unknown")],
+        digests=[
+            (f"SHA-256 of {EXPORTED_WEIGHTS_FILE}", sha256(chosen.weights).hexdigest()),
+            ("task that made the network", chosen.key),
+            ("task that evaluated it", point.key),
+            *((f"task that measured it further ({each.stage})", each.key) for each in point.further),
+        ],
+    )
+
+
+@cache
+def _template() -> Template:
+    """The card's template: an undefined name is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # Markdown, not HTML
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    environment.filters["size"] = size_text
+    return environment.get_template("card.md.j2")
+
+
+def _facts(chosen: ChosenNetwork) -> list[tuple[str, str]]:
+    """What it is and how it came about, as pairs of a heading and a text."""
+    record, selected = chosen.record, chosen.selected
+    point, candidate = selected.point, selected.candidate
+    model = record.spec["models"][candidate.model]
+    method = record.spec["methods"].get(candidate.method, {})
+    kinds = [str(method[name]) for name in ("kind", "criterion") if method.get(name)]
+    reached = metric_text("compression", point.metrics["compression"], point.objective)
+    facts = [
+        ("network", _call(chosen.recipe.network, chosen.recipe.arguments)),
+        ("made from", _origin(chosen)),
+        ("licence of the weights", model.get("licence") or "not stated in the sweep file"),
+        ("data set", candidate.dataset),
+        ("images", _images(chosen)),
+        ("method", f"{candidate.method} ({', '.join(kinds)})" if kinds else candidate.method),
+        ("protocol after pruning", "none" if candidate.protocol == NO_PROTOCOL else candidate.protocol),
+        (
+            "compression",
+            f"{to_percent(candidate.asked)} % of {_target(record.spec)} asked, {reached} of parameters gone",
+        ),
+        ("seed", str(selected.seed)),
+        ("chosen", selected.why or "by name"),
+    ]
+    if chosen.source_changed:
+        facts.append(("attention", f"the module of {chosen.recipe.network} was edited after the sweep ran"))
+    return facts
+
+
+def _call(network: str, arguments: Mapping[str, object]) -> str:
+    return f"`{network}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})`"
+
+
+def _origin(chosen: ChosenNetwork) -> str:
+    name = chosen.selected.candidate.model
+    location = chosen.record.spec["models"][name].get("weights")
+    if location is None:
+        return "random weights, trained by this sweep"
+    digest = chosen.record.environment.get("weights", {}).get(name, "unknown")
+    return f"the weights {Path(location).name} (fingerprint {digest})"
+
+
+def _images(chosen: ChosenNetwork) -> str:
+    shape = " x ".join(map(str, chosen.recipe.input_shape))
+    normalize = chosen.record.spec["data"].get("normalize")
+    if not normalize:
+        return f"{shape}, pixels in [0, 1]"
+    mean, std = (json.dumps(list(normalize[name])) for name in ("mean", "std"))
+    return f"{shape}, pixels in [0, 1], then less mean {mean}, over std {std}"
+
+
+def _target(spec: Mapping[str, object]) -> str:
+    return str(spec.get("target") or "parameters").replace("macs", "multiply-accumulates")
+
+
+def _load_use(chosen: ChosenNetwork) -> str:
+    network = chosen.recipe.network
+    if ":" not in network:
+        return f"needs the class of `{network}`, which is Orchard's: without it, use {PROGRAM_FILE} or {ONNX_FILE}"
+    if network.startswith(TORCHVISION_PREFIX):
+        return f"`load(FOLDER, torchvision.models.{network.removeprefix(TORCHVISION_PREFIX)})`"
+    return f"`load(FOLDER, {network.rpartition(':')[2]})`, with `{network.replace(':', '.')}`"
+
+
+def _trtexec(chosen: ChosenNetwork) -> str:
+    shapes = [f"images:{'x'.join(map(str, (batch, *chosen.recipe.input_shape)))}" for batch in (1, 32, 256)]
+    sparse = sparsity_of(chosen.module.state_dict(), chosen.masks)
+    extra = " --sparsity=enable" if any(each.two_of_four for each in sparse.values()) else ""
+    return (
+        f"trtexec --onnx={ONNX_FILE} --minShapes={shapes[0]} --optShapes={shapes[1]} --maxShapes={shapes[2]} "
+        f"--fp16{extra} --saveEngine=model.plan"
+    )

@@ -1,0 +1,68 @@
+import pytest
+import torch
+from torch import nn
+from without_orchard import run_without_orchard
+
+from jobs.errors import BadNetworkError
+from workers.export.comparison import compare
+from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, write_formats
+
+ALL = [PROGRAM_FILE, ONNX_FILE, TORCHSCRIPT_FILE]
+SCRIPT = """
+import warnings
+import torch
+import onnxruntime
+images = torch.rand(3, 1, 6, 6, generator=torch.Generator().manual_seed(1))
+session = onnxruntime.InferenceSession("model.onnx")
+with torch.inference_mode():
+    outputs = {
+        "model.pt2": torch.export.load("model.pt2").module()(images),
+        "model.onnx": torch.from_numpy(session.run(None, {"images": images.numpy()})[0]),
+    }
+    warnings.simplefilter("ignore")  # torch advises against TorchScript
+    outputs["model.torchscript.pt"] = torch.jit.load("model.torchscript.pt")(images)
+torch.save(outputs, "outputs.pt")
+"""
+
+
+@pytest.mark.slow
+def test_without_orchard_every_format_gives_the_same_outputs_for_batches_of_another_size(pruned, tmp_path):
+    files, missing = write_formats(ALL, tmp_path, pruned.module, (1, 6, 6))
+    assert missing == {}
+    assert [(file.name, file.size_bytes) for file in files] == [(n, (tmp_path / n).stat().st_size) for n in ALL]
+    assert all(file.difference < 1e-5 for file in files)
+    for name in ALL[:2]:  # no lines of this machine's source files
+        assert b"own_network.py" not in (tmp_path / name).read_bytes()
+    run_without_orchard(SCRIPT, tmp_path)  # a batch of three; written with one of two
+    outputs = torch.load(tmp_path / "outputs.pt")
+    assert outputs.keys() == set(ALL)
+    for found in outputs.values():
+        torch.testing.assert_close(found, pruned.outputs, rtol=1e-4, atol=1e-5)
+
+
+class Eigenvalues(nn.Module):
+    """ONNX has no operator for it."""
+
+    def forward(self, images):
+        return torch.linalg.eigvalsh(images[:, 0] @ images[:, 0].mT)
+
+
+@pytest.mark.slow
+def test_a_format_that_cannot_express_the_network_says_why_and_the_others_are_written(tmp_path, capfd):
+    files, missing = write_formats(ALL[:2], tmp_path, Eigenvalues().eval(), (1, 4, 4))
+    assert [file.name for file in files] == [PROGRAM_FILE]
+    assert missing.keys() == {ONNX_FILE}
+    assert "ONNX cannot express the network" in missing[ONNX_FILE]
+    assert "eigh" in missing[ONNX_FILE]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [PROGRAM_FILE]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_outputs_that_differ_or_are_not_numbers_are_refused():
+    images, network = torch.rand(2, 4), nn.Linear(4, 2)
+    assert compare("it", network, network, images) == 0
+    for wrong in (lambda each: network(each) * 1.01, lambda each: network(each) * torch.nan):
+        with pytest.raises(BadNetworkError, match="outputs of it differ by"):
+            compare("it", wrong, network, images)
+    with pytest.raises(BadNetworkError, match=r"it gives \(1, 2\), the network \(2, 2\)"):
+        compare("it", lambda each: network(each[:1]), network, images)

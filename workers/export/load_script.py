@@ -1,0 +1,57 @@
+"""Loads the network in this folder into your own class; needs torch and safetensors, nothing else.
+
+from load import load
+model = load("network", MyNetwork)  # the class, a factory, or an instance of the size that it had before pruning
+"""
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+from safetensors.torch import load as read_tensors
+from torch import Tensor, nn
+
+
+def load(folder: str | Path, network: nn.Module | Callable[..., nn.Module]) -> nn.Module:
+    """The network at its pruned sizes, in evaluation mode, on the CPU, ready to train on."""
+    config = json.loads(Path(folder, "config.json").read_text())
+    content = Path(folder, config["weights"]["file"]).read_bytes()
+    if sha256(content).hexdigest() != config["weights"]["sha256"]:
+        raise ValueError(f"{folder}: {config['weights']['file']} has changed since it was exported")
+    model = network if isinstance(network, nn.Module) else network(**config["arguments"])
+    state, modules = read_tensors(content), dict(model.named_modules())
+    absent = sorted({path for pair in config["folded"] for path in pair} - modules.keys())
+    if not absent:
+        _fold(model, config["folded"])
+    own = model.state_dict(keep_vars=True)
+    built = {name: config["resized"].get(name, list(tensor.shape)) for name, tensor in state.items()}
+    differing = [f"{path}: no such layer in the class" for path in absent]
+    differing += [f"{name}: only in the class" for name in sorted(own.keys() - built.keys()) if not absent]
+    differing += [f"{name}: only in the file" for name in sorted(built.keys() - own.keys()) if not absent]
+    for name in sorted(own.keys() & built.keys()):
+        if list(own[name].shape) != built[name]:
+            differing.append(f"{name}: {list(own[name].shape)} in the class, {built[name]} when it was exported")
+    if differing:
+        raise ValueError("\n  ".join([f"{folder}: the class is not the one that was exported:", *differing]))
+    fresh: dict[int, Tensor] = {}  # so that what is shared stays shared
+    for path, module in modules.items():
+        for slots in (module._parameters, module._buffers):
+            for name, old in slots.items():
+                new = state.get(f"{path}.{name}" if path else name)
+                if old is not None and new is not None:
+                    made = nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
+                    slots[name] = fresh.setdefault(id(old), made)
+        for name, value in config["attributes"].get(path, {}).items():
+            setattr(module, name, tuple(value) if isinstance(value, list) else value)
+    return model.eval()
+
+
+def _fold(model: nn.Module, pairs: list[list[str]]) -> None:
+    """Batch norms whose numbers are in their layers' weights give way; those layers get a bias."""
+    for layer_path, norm_path in pairs:
+        layer, (parent, _, name) = model.get_submodule(layer_path), norm_path.rpartition(".")
+        weight = layer.get_parameter("weight")
+        if layer._parameters.get("bias") is None:
+            layer.register_parameter("bias", nn.Parameter(weight.new_zeros(weight.shape[0]), weight.requires_grad))
+        setattr(model.get_submodule(parent), name, nn.Identity())
