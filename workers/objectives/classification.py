@@ -96,7 +96,8 @@ class MacroF1(torchmetrics.Metric):
         """The mean, in [0, 1]."""
         hits, false_alarms, _, misses, _ = self.counts.double().T
         total = 2 * hits + false_alarms + misses
-        return (2 * hits / total)[total > 0].mean()
+        found = total > 0
+        return torch.mean(2 * hits[found] / total[found])
 
 
 class CalibrationError(torchmetrics.Metric):
@@ -128,7 +129,7 @@ class CalibrationError(torchmetrics.Metric):
     def compute(self) -> Float64[Tensor, ""]:
         """The error, in [0, 1]."""
         right, confidence = self.bins.T
-        return (right - confidence).abs().sum() / self.seen
+        return torch.sum((right - confidence).abs()) / self.seen
 
 
 def loss(

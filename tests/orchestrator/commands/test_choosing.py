@@ -63,8 +63,8 @@ def test_the_smallest_within_the_tolerance_comes_first_and_its_export_last(best,
 
 def test_the_json_describes_every_metric(tiny_sweep, write_sweep, tmp_path, best):
     psnr = Metric(name="psnr", label="PSNR", direction="higher", unit="dB")
-    path = write_sweep({**tiny_sweep, "name": "images"}, "images.yaml")
-    stored_results(open_store(tmp_path / "store"), path, RESULTS, metric=RMSE, others=(psnr,))
+    path = write_sweep({**tiny_sweep, "name": "images", "storage": str(tmp_path / "other")}, "images.yaml")
+    stored_results(open_store(tmp_path / "other"), path, RESULTS, metric=RMSE, others=(psnr,))
     document = json.loads(best("--json", name=str(path))[1])
     assert document["metric"]["name"] == "rmse"
     assert document["other_metrics"] == [{"name": "psnr", "unit": "dB", "scale": 1.0, "direction": "higher"}]
