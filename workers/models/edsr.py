@@ -2,7 +2,7 @@
 
 arXiv:1707.02921, sections 3.1 and 3.2 and figure 3. The tensors are named as in the authors' implementation, but for
 its mean shifts. That takes images in [0, 255] and these in [0, 1], so that its biases are to be divided by 255. Weights
-start as torch makes them, as they do there; with those of He et al. 2015 every block would double the signal's variance.
+start as torch makes them, as they do there; as in He et al. 2015 every block would double the signal's variance.
 """
 
 import torch

@@ -119,8 +119,7 @@ class CalibrationError(torchmetrics.Metric):
 
     def update(self, logits: Float[Tensor, "n num_classes"], targets: Shaped[Tensor, "n ..."]) -> None:
         """Sum up confidences and right answers of a batch, bin by bin."""
-        confidence, predicted = logits.double().softmax(1).max(1)
-        right = predicted == classes_of(targets)
+        confidence, right = logits.double().softmax(1).amax(1), logits.argmax(1) == classes_of(targets)
         number = ((confidence * NUM_BINS).ceil().long() - 1).clamp(0, NUM_BINS - 1)
         # As a product, since sums by index come out in any order on a GPU.
         self.bins += functional.one_hot(number, NUM_BINS).double().T @ torch.stack([right.double(), confidence], 1)
