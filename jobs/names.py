@@ -16,11 +16,14 @@ NETWORKS = (
     "cifar_vgg19_bn",
     "densenet",
     "densenet40",
+    "edsr",
+    "edsr_baseline",
     "nin",
     "plain",
     "preresnet",
     "preresnet164",
     "resnet",
+    "srcnn",
 )
 """Networks of our zoo (`workers.models`)."""
 

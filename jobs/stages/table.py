@@ -81,9 +81,9 @@ class StageKind(StrEnum):
     RECALIBRATE = "recalibrate", StageRow(params=RecalibrateParams, version=2, resources=_SHARED_GPU, assumed_s=5.0)
     REPAIR = "repair", StageRow(params=RepairParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
     APPLY = "apply", StageRow(params=ApplyParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
-    EVALUATE = "evaluate", StageRow(params=EvaluateParams, version=4, resources=_SHARED_GPU, assumed_s=10.0)
+    EVALUATE = "evaluate", StageRow(params=EvaluateParams, version=5, resources=_SHARED_GPU, assumed_s=10.0)
     EXPORT = "export", StageRow(params=ExportParams, version=1, resources=_CPU, assumed_s=10.0)
-    QUANTIZE = "quantize", StageRow(params=QuantizeParams, version=1, resources=_CPU, assumed_s=60.0)
+    QUANTIZE = "quantize", StageRow(params=QuantizeParams, version=2, resources=_CPU, assumed_s=60.0)
     TIME = "time", StageRow(params=TimeParams, version=1, resources=_GPU, assumed_s=20.0)
 
 

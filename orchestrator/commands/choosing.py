@@ -12,6 +12,7 @@ from rich.console import Console
 
 from jobs.errors import BadInputError
 from jobs.identity import Json
+from jobs.metric import Metric
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.commands.locating import find_record
@@ -211,13 +212,19 @@ def _print(ranking: Ranking, console: Console) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
+def _described(metric: Metric) -> dict[str, Json]:
+    return {"name": metric.name, "unit": metric.unit, "scale": metric.scale, "direction": metric.direction}
+
+
 def _document(ranking: Ranking) -> dict[str, Json]:
-    metric, (missing, planned) = ranking.rows[0].metric, ranking.missing
+    first = next(iter(ranking.rows[0].points.values()))
+    (metric, *other_metrics), (missing, planned) = first.objective, ranking.missing
     return {
         "sweep": ranking.record.name,
         "storage": ranking.store.uri,
         "order": ranking.why,
-        "metric": {"name": metric.name, "unit": metric.unit, "scale": metric.scale, "direction": metric.direction},
+        "metric": _described(metric),
+        "other_metrics": [_described(each) for each in other_metrics],
         "split": ranking.split,
         "points_planned": planned,
         "points_missing": missing,

@@ -60,6 +60,7 @@ def html_page(
         figure=_base64(figure or draw_curves(curves, figure_title(record, summary.metric))),
         missing=MISSING,
         summary=_summary(summary),
+        others=_others(curves),
         speed=_speed(speed),
         slower=sum(bool(row.slower) for row in speed.rows),
         notes=[
@@ -125,6 +126,18 @@ def _summary(summary: CurveSummary) -> _Table:
         for row in summary.rows
     ]
     return _Table(head=head, rows=rows, names=3)
+
+
+def _others(curves: Sequence[Curve]) -> list[tuple[Metric, _Table]]:
+    """The metrics besides the primary one, each with its table."""
+    tables = []
+    for metric in objective_of(curves)[1:]:
+        summary = summarize(curves, metric)
+        names = [[row.model, row.dataset, row_name(row, summary.rows)] for row in summary.rows]
+        rows = [[*name, *summary.texts(row)] for name, row in zip(names, summary.rows, strict=True)]
+        head = ["model", "data set", "method", *map(percent, summary.asked)]
+        tables.append((metric, _Table(head=head, rows=rows, names=3)))
+    return tables
 
 
 def _speed(summary: SpeedSummary) -> _Table:

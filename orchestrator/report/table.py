@@ -27,7 +27,7 @@ class Cell:
     Attributes:
         asked: The target compression, in [0, 1).
         reached: The compression reached, mean over the seeds measured; NaN where there is none.
-        metric: The primary metric.
+        metric: The metric.
         value: Its mean over the seeds measured; NaN where there is none.
         deviation: Its sample standard deviation (n - 1); 0 for a single seed.
         num_measured: Seeds that have measured it.
@@ -81,7 +81,7 @@ class CurveSummary:
     """All curves aggregated over the seeds, in the order of the sweep.
 
     Attributes:
-        metric: The primary metric, whose values they are.
+        metric: The metric whose values they are.
         asked: Every compression that some method was asked for, rising.
         rows: One for each model and method.
     """
@@ -96,9 +96,14 @@ class CurveSummary:
         return [cells.get(asked, "") for asked in self.asked]
 
 
-def summarize(curves: Sequence[Curve]) -> CurveSummary:
-    """Take the seeds of each method together."""
-    metric = objective_of(curves)[0]
+def summarize(curves: Sequence[Curve], metric: Metric | None = None) -> CurveSummary:
+    """Take the seeds of each method together.
+
+    Args:
+        curves: The curves, as far as measured.
+        metric: One of their objective's metrics; default: the primary one.
+    """
+    metric = metric or objective_of(curves)[0]
     groups: dict[tuple[str, str, str, str], list[Curve]] = {}
     for curve in curves:
         plan = curve.plan
@@ -113,11 +118,11 @@ def summarize(curves: Sequence[Curve]) -> CurveSummary:
 
 def _cells(curves: Sequence[Curve], metric: Metric) -> tuple[Cell, ...]:
     planned = [point.compression for curve in curves for point in curve.plan.points]
-    measured = [point for curve in curves for point in curve.points]
+    measured = [point for curve in curves for point in curve.points if metric.name in point.metrics]
     cells = []
     for asked in sorted(set(planned)):
         here = [point for point in measured if point.asked == asked]
-        values = [point.value for point in here]
+        values = [point.metrics[metric.name] for point in here]
         cells.append(
             Cell(
                 asked=asked,

@@ -70,7 +70,7 @@ EARLIER = (
         name="accuracy", label="accuracy", direction="higher", unit="%", scale=100.0, digits=1, lowest=0.0, highest=1.0
     ),
 )
-"""What is measured of points that do not say it: all of them were of classification."""
+"""What is measured of points that do not say it: all of them were of classification, and accuracy was its metric."""
 
 _KEPT = {"channels": ("widths", "full_widths"), "weights": ("weights", "full_weights")}
 
@@ -170,7 +170,7 @@ def metric_keys(objective: Sequence[Metric]) -> tuple[str, ...]:
 
 
 METRICS = metric_keys(EARLIER)
-"""Those of classification."""
+"""Those of points that do not say what is measured."""
 
 
 def variant_keys(curves: Iterable[Curve]) -> tuple[str, ...]:

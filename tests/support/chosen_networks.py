@@ -74,6 +74,7 @@ def stored_results(
     results: Mapping[tuple[str, float], float],
     metric: Metric = ACCURACY,
     variants: tuple[str, ...] = ("onnxruntime/b1",),
+    others: tuple[Metric, ...] = (),
 ) -> SweepRecord:
     """Record the sweep of a file, with results as if its networks had 100 parameters and 1000 MACs in whole.
 
@@ -84,6 +85,7 @@ def stored_results(
         metric: The primary metric.
         variants: Runtimes and batches that take a tenth of a millisecond for each parameter, where the sweep file asks
             for latencies.
+        others: Further metrics that the points describe.
     """
     spec = load_sweep(path)
     plan = plan_sweep(spec, ENVIRONMENT)
@@ -96,7 +98,7 @@ def stored_results(
             if value is not None:
                 measured = {
                     metric.name: value,
-                    "metrics": [asdict(metric)],
+                    "metrics": [asdict(each) for each in (metric, *others)],
                     "params": 100 * (1 - point.compression),
                     "macs": 1000 * (1 - point.compression),
                 }

@@ -46,7 +46,9 @@ def blocks_of(network: str, depth: int, *, per_block: int) -> int:
     return blocks
 
 
-def check_choice(network: str, name: str, value: object, allowed: Collection[str]) -> None:
+def check_choice(network: str, name: str, value: object, allowed: Collection[object]) -> None:
     """Raise BadInputError unless the argument `name` is one of the allowed values."""
     if value not in allowed:
-        raise BadInputError(f"network '{network}': {name} is {value!r}; one of {', '.join(allowed)} is needed")
+        raise BadInputError(
+            f"network '{network}': {name} is {value!r}; one of {', '.join(map(str, allowed))} is needed"
+        )

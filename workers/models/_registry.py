@@ -6,6 +6,7 @@ from types import MappingProxyType
 from torch import nn
 
 from workers.models.densenet import densenet, densenet40
+from workers.models.edsr import edsr, edsr_baseline
 from workers.models.nin import nin
 from workers.models.plain import plain
 from workers.models.preresnet import preresnet, preresnet164
@@ -17,6 +18,7 @@ from workers.models.resnet import (
     cifar_resnet110,
     resnet,
 )
+from workers.models.srcnn import srcnn
 from workers.models.vgg import cifar_vgg11_bn, cifar_vgg16_bn, cifar_vgg19_bn
 
 ZOO: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
@@ -31,10 +33,13 @@ ZOO: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
         "cifar_vgg19_bn": cifar_vgg19_bn,
         "densenet": densenet,
         "densenet40": densenet40,
+        "edsr": edsr,
+        "edsr_baseline": edsr_baseline,
         "nin": nin,
         "plain": plain,
         "preresnet": preresnet,
         "preresnet164": preresnet164,
         "resnet": resnet,
+        "srcnn": srcnn,
     }
 )

@@ -7,6 +7,7 @@ import sys
 import pytest
 from chosen_networks import RMSE, stored_results
 
+from jobs.metric import Metric
 from orchestrator.cli import main
 from orchestrator.executables import typed
 from orchestrator.store import open_store
@@ -59,6 +60,15 @@ def test_the_smallest_within_the_tolerance_comes_first_and_its_export_last(best,
         f"Export the first one: {typed('orchard')} export tiny --model net --method l1 --compression 0.2 "
         f"--storage {tmp_path / 'store'} --out network"
     )
+
+
+def test_the_json_describes_every_metric(tiny_sweep, write_sweep, tmp_path, best):
+    psnr = Metric(name="psnr", label="PSNR", direction="higher", unit="dB")
+    path = write_sweep({**tiny_sweep, "name": "images", "storage": str(tmp_path / "other")}, "images.yaml")
+    stored_results(open_store(tmp_path / "other"), path, RESULTS, metric=RMSE, others=(psnr,))
+    document = json.loads(best("--json", name=str(path))[1])
+    assert document["metric"]["name"] == "rmse"
+    assert document["other_metrics"] == [{"name": "psnr", "unit": "dB", "scale": 1.0, "direction": "higher"}]
 
 
 def test_it_says_on_which_split_the_choice_is_made(best):

@@ -12,10 +12,10 @@ import yaml
 from matplotlib.image import imread
 from rich.console import Console
 
-from jobs.metric import OCCASIONAL_KEYS
+from jobs.metric import OCCASIONAL_KEYS, Metric
 from orchestrator.planning import PlannedCurve, PlannedPoint
 from orchestrator.report import draw_curves, html_page, points_csv, report_files, summarize, summary_table, write_report
-from orchestrator.results import METRICS, Curve, Point, SweepRecord
+from orchestrator.results import EARLIER, METRICS, Curve, Point, SweepRecord
 from orchestrator.results.orders import GroupOrder
 
 
@@ -233,6 +233,28 @@ def test_page_tells_versions_commit_notes_and_missing_points(curves):
     text = Page(html_page(make_record(*curves), curves)).text
     for part in ("c0ffee", "2.15.0", "reached 0.52", "—", "8 of 11 points", "network: resnet", "2023-11-14 22:13 UTC"):
         assert part in text
+
+
+def test_page_has_a_table_of_every_other_metric_in_its_unit(curves):
+    other = Metric(name="error", label="error", direction="lower", unit="%", scale=100.0, digits=1)
+    changed = [
+        dataclasses.replace(
+            curve,
+            points=tuple(
+                dataclasses.replace(
+                    point, objective=(*EARLIER, other), metrics={**point.metrics, "error": 0.05 + curve.plan.seed / 50}
+                )
+                for point in curve.points
+            ),
+        )
+        for curve in curves
+    ]
+    text = Page(html_page(make_record(*curves), changed)).text
+    assert "Error (%), lower is better" in text
+    # Seeds 0 and 1: 5 and 7; of integral at 40 % nothing is measured, of l1 there seed 0.
+    assert "6.0 ± 1.4" in text
+    assert "5.0 (1/2)" in text
+    assert "lower is better" not in html_page(make_record(*curves), curves)
 
 
 def test_page_has_no_heading_for_notes_where_there_are_none(curves):

@@ -25,6 +25,10 @@ ZOO = [
     ("preresnet", {"depth": 20, "channel_selection": True}, 6 * 3 + 1),  # a selection more for each block, and the last
     ("densenet", {"channel_selection": True}, 2 * 3 + 1 + 1),  # one for each layer, the transition and the last norm
     ("densenet", {}, 1 + 2 * 3 + 1),  # the stem, two blocks of three layers, the transition between them
+    # The long skip makes one group of all sums; a layer in each of two blocks; four maps of each shuffle are a channel.
+    ("edsr", {"scale": 4, "num_blocks": 2, "width": 8}, 1 + 2 + 2),
+    ("edsr", {"scale": 3, "num_blocks": 2, "width": 8, "residual_scale": 1.0}, 1 + 2 + 1),
+    ("srcnn", {"in_channels": 3}, 2),  # 3 layers, of which the last one makes the image
     pytest.param("cifar_resnet18", {}, 8 + 4, marks=pytest.mark.slow),
     pytest.param("densenet40", {}, 1 + 3 * 12 + 2, marks=pytest.mark.slow),
 ]

@@ -40,8 +40,12 @@ TWO = split_of([[0.0, 0.0], [0.0, math.log(3)], [math.log(3), 0.0]], [0, 1, 1])
 
 def test_accuracy_and_loss_are_those_computed_by_hand():
     scores = evaluate(Flat(), TWO, OBJECTIVE, device="cpu", should_stop=never)
-    # Right: the tie goes to class 0, which is its label; the second; not the third, which has 1/4: log 4.
-    assert scores.metrics == {"accuracy": 2 / 3}  # exactly: it is a fraction of counts
+    # Right: the tie goes to class 0, which is its label; the second; not the third, which has 1/4: log 4. Class 0 has a
+    # hit and a false alarm, class 1 a hit and a miss. Confidence 1/2 and right; 3/4 twice, of which one is right.
+    assert scores.metrics == {
+        **{"accuracy": 2 / 3, "top5": 1, "f1": 2 / 3},  # exactly: they are fractions of counts
+        "calibration_error": pytest.approx(1 / 3 * (1 - 1 / 2) + 2 / 3 * (3 / 4 - 1 / 2)),
+    }
     assert scores.loss == pytest.approx((math.log(2) + math.log(4 / 3) + math.log(4)) / 3)
     assert scores.num_samples == 3
 

@@ -80,6 +80,13 @@ def test_user_factory_is_called_with_the_arguments():
         ("cifar_resnet20", {"shortcut": "conv"}, "shortcut is 'conv'; one of projection, padding is needed"),
         ("nin", {"num_classes": 0}, "num_classes is 0"),
         ("cifar_vgg19_bn", {"in_channels": 0}, "in_channels is 0"),
+        ("edsr", {}, "argument 'scale' is missing"),
+        ("edsr", {"scale": 8}, "scale is 8; one of 2, 3, 4 is needed"),
+        ("edsr", {"scale": 2, "residual_scale": 0.0}, "residual_scale is 0.0; a number above 0"),
+        ("edsr_baseline", {"scale": 1}, "scale is 1; one of 2, 3, 4"),
+        ("srcnn", {"kernels": [9, 4, 5]}, "kernels is \\[9, 4, 5\\]; three odd sides are needed"),
+        ("srcnn", {"kernels": [9, 5]}, "three odd sides"),
+        ("srcnn", {"widths": [64]}, "widths is \\[64\\]; two are needed"),
     ],
 )
 def test_what_cannot_be_built_is_said(network, arguments, said):

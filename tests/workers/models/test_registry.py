@@ -7,15 +7,23 @@ from workers.channels import find_groups, load_resized, mask, select
 from workers.models import build
 from workers.models._registry import ZOO
 
-SMALLEST = {"cifar_resnet": {"depth": 8}, "preresnet": {"depth": 11}}
-DEEP = {"cifar_resnet110", "cifar_resnet56", "densenet40", "preresnet164"}
+SMALLEST = {
+    "cifar_resnet": {"depth": 8},
+    "edsr": {"scale": 2, "num_blocks": 1, "width": 6},
+    "edsr_baseline": {"scale": 2},
+    "preresnet": {"depth": 11},
+}
+SCALES = {"edsr": 2, "edsr_baseline": 2, "srcnn": 1}
+"""The networks that return images, and how much larger these are; all others classify."""
+DEEP = {"cifar_resnet110", "cifar_resnet56", "densenet40", "edsr_baseline", "preresnet164"}
 """More blocks of the same kinds as others have, which is all that cutting would show of them."""
 IMAGE = (1, 32, 32)
 
 
 def make(name, seed=0):
     torch.manual_seed(seed)
-    return build(name, {"num_classes": 7, "in_channels": 1} | SMALLEST.get(name, {})).double().eval()
+    classes = {} if name in SCALES else {"num_classes": 7}
+    return build(name, {"in_channels": 1} | classes | SMALLEST.get(name, {})).double().eval()
 
 
 def make_all_channels_differ(model):
@@ -28,10 +36,11 @@ def make_all_channels_differ(model):
 
 
 @pytest.mark.parametrize("name", sorted(ZOO))
-def test_two_images_give_two_rows_of_finite_logits(name):
-    logits = make(name)(torch.rand(2, *IMAGE, dtype=torch.float64))
-    assert logits.shape == (2, 7)
-    assert logits.isfinite().all()
+def test_two_images_give_two_rows_of_logits_or_two_images_all_finite(name):
+    outputs = make(name)(torch.rand(2, *IMAGE, dtype=torch.float64))
+    side = 32 * SCALES.get(name, 0)
+    assert outputs.shape == ((2, 1, side, side) if name in SCALES else (2, 7))
+    assert outputs.isfinite().all()
 
 
 @pytest.mark.parametrize("name", sorted(ZOO.keys() - DEEP))

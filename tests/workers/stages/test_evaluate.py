@@ -9,6 +9,9 @@ KEYS = {
     "metrics",
     "accuracy",
     "accuracy_best",
+    "top5",
+    "f1",
+    "calibration_error",
     "loss",
     "num_samples",
     "compression",
@@ -41,7 +44,8 @@ def test_the_dense_network(bench):
 
 
 def test_a_point_says_what_its_metrics_are(bench):
-    (described,) = bench.measured(bench.evaluate(bench.train()))["metrics"]
+    described, *others = bench.measured(bench.evaluate(bench.train()))["metrics"]
+    assert [each["name"] for each in others] == ["top5", "f1", "calibration_error"]
     assert described == {
         "name": "accuracy",
         "label": "accuracy",

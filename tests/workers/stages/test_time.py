@@ -30,7 +30,8 @@ def test_a_graph_computes_what_the_network_does(bench, pruned):
 def test_eight_bits_lose_little_and_weigh_less(bench, dense):
     graph = bench.export(dense)
     measured = bench.measured(bench.quantize(graph))
-    assert measured.keys() == {"accuracy/int8", "loss/int8", "size_bytes/int8"}
+    names = ("accuracy", "top5", "f1", "calibration_error", "loss", "size_bytes")
+    assert measured.keys() == {f"{name}/int8" for name in names}
     assert measured["accuracy/int8"] == pytest.approx(bench.measured(bench.evaluate(dense))["accuracy"], abs=0.06)
     assert measured["size_bytes/int8"] < bench.measured(graph)["size_bytes"]  # of a tiny one, most is structure
 

@@ -72,7 +72,8 @@ def test_the_log_and_the_reports_say_the_same():
     )
     assert [epoch for epoch, _ in reported] == [1, 2, 3]
     assert reported == [(each.epoch, each.numbers()) for each in log.epochs]
-    assert list(reported[0][1]) == ["learning_rate", "train_loss", "validation_loss", "validation_accuracy"]
+    measured = [f"validation_{metric.name}" for metric in OBJECTIVE.metrics]
+    assert list(reported[0][1]) == ["learning_rate", "train_loss", "validation_loss", *measured]
     assert log.last.epoch == 3
 
 
