@@ -116,7 +116,7 @@ def speedups(
         for batch_size in batch_sizes:
             images = torch.rand(batch_size, *shape)
             passes = {_DENSE: dense.one_pass(runtime, images), _PRUNED: smaller.one_pass(runtime, images)}
-            repeats = 100 if batch_size == 1 else 30
+            repeats = 100 if batch_size == 1 else 20
             times = time_in_turn(passes, warmup=5, repeats=repeats, device=_CPU, should_stop=lambda: False)
             ratios = [median(whole) / median(part) for whole, part in zip(times[_DENSE], times[_PRUNED], strict=True)]
             found[f"{runtime}/b{batch_size}"] = median(ratios)
