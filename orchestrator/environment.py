@@ -5,7 +5,7 @@ Neither torch nor user modules are imported.
 
 import os
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from jobs import names
@@ -60,8 +60,18 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
         data=data,
         weights=weights,
         sources=sources,
-        onnx=", ".join(f"{name} {version(name)}" for name in ("onnx", "onnxruntime", "onnxscript")),
+        onnx=f"onnx {version('onnx')}, onnxruntime {_onnxruntime_version()}, onnxscript {version('onnxscript')}",
     )
+
+
+def _onnxruntime_version() -> str:
+    """Version of ONNX Runtime, whichever of its packages is installed."""
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "not installed"
 
 
 def _import_paths(spec: SweepSpec) -> dict[str, str]:
