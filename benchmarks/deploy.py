@@ -17,7 +17,7 @@ timed in turn, in one process. Figures (C: compression in percent; VARIANT: NETW
 
 --quick: ResNet-56 alone, one image, without `compile`; it is what is exported, too.
 
-    python -m benchmarks.deploy [--quick]
+    python -m benchmarks.deploy [--quick] [--multiple 16]
 """
 
 import argparse
@@ -61,7 +61,6 @@ _NETWORKS: Mapping[str, tuple[int, ...]] = {
     "torchvision:mobilenet_v2": (3, 224, 224),
 }
 _COMPRESSIONS = (0.4, 0.5)
-_MULTIPLE = 8
 _WORST_OPERATORS = 5
 _DENSE, _PRUNED = "dense", "pruned"
 
@@ -96,11 +95,11 @@ class Deployed:
         return torch_pass(self.model, images, runtime)
 
 
-def pruned(model: nn.Module, shape: Sequence[int], compression: float) -> nn.Module:
+def pruned(model: nn.Module, shape: Sequence[int], compression: float, multiple: int) -> nn.Module:
     """The network without a fraction of its multiply-accumulates: l1, the same fraction of every group."""
     channel_map = find_groups(model, shape)
     problem = AllocationProblem(channel_map=channel_map, target=compression, cost=MacCount(channel_map))
-    widths = allocate(find_allocator("uniform"), problem, multiple=_MULTIPLE).widths
+    widths = allocate(find_allocator("uniform"), problem, multiple=multiple).widths
     kept = highest(absolute_sums(model.state_dict(), channel_map), widths)
     smaller = copy.deepcopy(model)
     load_resized(smaller, select(model.state_dict(), channel_map, kept))
@@ -191,7 +190,7 @@ def export_seconds(network: str) -> float:
 
 
 def measure(
-    networks: Mapping[str, tuple[int, ...]], runtimes: Sequence[Runtime], batch_sizes: Sequence[int]
+    networks: Mapping[str, tuple[int, ...]], runtimes: Sequence[Runtime], batch_sizes: Sequence[int], multiple: int
 ) -> dict[str, object]:
     """Speedups, their ratios to the theoretical ones, what holds them back, and the graphs' differences."""
     result: dict[str, object] = {}
@@ -203,7 +202,7 @@ def measure(
         name = network.removeprefix("torchvision:").removeprefix("cifar_")
         for compression in _COMPRESSIONS:
             step = to_percent(compression)
-            smaller = Deployed.of(pruned(dense.model, shape, compression), shape)
+            smaller = Deployed.of(pruned(dense.model, shape, compression, multiple), shape)
             difference = max(difference, dense.difference, smaller.difference)
             theoretical = dense.macs / smaller.macs
             result[f"theoretical.{step}.{name}"] = round(theoretical, 3)
@@ -222,20 +221,15 @@ def measure(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="ResNet-56 alone, one image, without `compile`.")
-    quick = parser.parse_args().quick
-    if quick:
-        result = measure({"cifar_resnet56": (3, 32, 32)}, ("eager", "onnxruntime"), (1,))
+    parser.add_argument("--multiple", type=int, default=8, help="Of which widths are, or full.")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        result = measure({"cifar_resnet56": (3, 32, 32)}, ("eager", "onnxruntime"), (1,), arguments.multiple)
+        export_s = export_seconds("cifar_resnet56")
     else:
-        result = measure(_NETWORKS, ("eager", "compile", "onnxruntime"), (1, 32)) | int8_drops()
-    print(
-        json.dumps(
-            {
-                **result,
-                "threads": torch.get_num_threads(),
-                "export_s": export_seconds("cifar_resnet56" if quick else "torchvision:resnet50"),
-            }
-        )
-    )
+        result = measure(_NETWORKS, ("eager", "compile", "onnxruntime"), (1, 32), arguments.multiple) | int8_drops()
+        export_s = export_seconds("torchvision:resnet50")
+    print(json.dumps({**result, "export_s": export_s, "threads": torch.get_num_threads()}))
 
 
 if __name__ == "__main__":
