@@ -49,8 +49,6 @@ def test_its_page_has_name_version_alias_tags_card_and_its_run(server):
     with open_page() as page:
         page.goto(version_address(server, "small digits", "1"))
         page.get_by_role("heading", name="net/l1 at 20 %").wait_for()  # the card, rendered
-        keep_screenshot(page, "mlflow-registered-version.png")
-        text = page.locator("body").inner_text()
         for words in (
             "small digits",
             "Version 1",
@@ -59,4 +57,5 @@ def test_its_page_has_name_version_alias_tags_card_and_its_run(server):
             "orchard.compression",
             "net/l1/seed0",
         ):
-            assert words in text, words
+            page.get_by_text(words).first.wait_for()  # the page asks for them one after the other
+        keep_screenshot(page, "mlflow-registered-version.png")
