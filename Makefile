@@ -27,7 +27,7 @@ demo: $(READY)
 	$(BIN)/orchard report quickstart --storage .orchard/store --out .orchard/report
 
 # The tests of a folder run in one process, and folders that take minutes come first: tests/conftest.py.
-PROCESSES ?= 3
+PROCESSES ?= 2
 TESTS ?=
 
 test: $(READY)

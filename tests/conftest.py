@@ -1,8 +1,7 @@
 """Set-up shared by all tests: one thread, checked shapes, sweeps that run in seconds, work for several processes.
 
-`make test` runs three processes, each one folder after another, so that what a folder shares is made once. The files of
-`tests/cluster` go one by one: they wait most of the time, so that three processes suit two processors, and none should
-be left alone with them.
+`make test` runs two processes, each one folder after another, so that what a folder shares is made once. The files of
+`tests/cluster` go one by one, so that no process is left alone with all of them at the end.
 """
 
 import fcntl
