@@ -1,7 +1,7 @@
 """Set-up shared by all tests: one thread, checked shapes, sweeps that run in seconds, work for several processes.
 
-`make test` runs two processes, each one folder after another, so that what a folder shares is made once. The files of
-`tests/cluster` go one by one, so that no process is left alone with all of them at the end.
+`make test` runs two processes, each one folder after another. So what a folder shares is made once, and of two clusters
+that run at once one is that of `tests/cluster`, which leaves the other processor free most of the time.
 """
 
 import fcntl
@@ -29,15 +29,8 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("RAY_ADDRESS", None)
 
-FIRST = (
-    "tests/cluster/test_faults.py",
-    "tests/workers/stages",
-    "tests/workers/integral",
-    "tests/workers/channels",
-    "tests/cluster/test_head.py",
-    "tests/cluster/test_autoscaling.py",
-)
-"""What takes minutes: begun first, so that no process is left alone with one at the end."""
+FIRST = ("tests/cluster", "tests/workers/stages", "tests/workers/integral", "tests/workers/channels")
+"""Folders that take minutes: begun first, so that no process is left alone with one at the end."""
 
 
 def pytest_configure() -> None:
@@ -56,7 +49,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 
     class FolderScheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return _scope(nodeid)
+            return _folder(nodeid)
 
     return FolderScheduling(config, log) if config.getoption("dist") == "loadscope" else None
 
@@ -64,13 +57,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
         ranks = {folder: rank for rank, folder in enumerate(FIRST)}
-        items.sort(key=lambda item: ranks.get(_scope(item.nodeid), len(FIRST)))
+        items.sort(key=lambda item: ranks.get(_folder(item.nodeid), len(FIRST)))
 
 
-def _scope(nodeid: str) -> str:
-    """What one process runs: a folder, or a file of those that share no more than what is cheap to make."""
-    file = nodeid.partition("::")[0]
-    return file if file in FIRST else file.rpartition("/")[0]
+def _folder(nodeid: str) -> str:
+    return nodeid.partition("::")[0].rpartition("/")[0]
 
 
 @pytest.fixture(scope="session")
