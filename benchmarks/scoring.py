@@ -20,8 +20,10 @@ from workers.channels import find_groups
 from workers.data import Split
 from workers.measure import evaluate
 from workers.models import build
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
 from workers.observations import OBSERVATIONS, Batches
+
+CLASSIFICATION = objective()
 
 SHAPE = (3, 32, 32)
 NETWORKS = ("cifar_resnet18", "cifar_resnet56", "cifar_vgg16_bn")
@@ -40,11 +42,11 @@ def measure(network: str, num_images: int, repetitions: int) -> dict[str, float]
 
     def plain(split: Split) -> Callable[[], object]:
         return lambda: evaluate(
-            module, split, OBJECTIVE, batch_size=BATCH_SIZE, device=device, should_stop=lambda: False
+            module, split, CLASSIFICATION, batch_size=BATCH_SIZE, device=device, should_stop=lambda: False
         )
 
     def observing(observation: str, split: Split) -> Callable[[], object]:
-        batches = Batches(split, OBJECTIVE, BATCH_SIZE, device=device, labelled=True)
+        batches = Batches(split, CLASSIFICATION, BATCH_SIZE, device=device, labelled=True)
         return lambda: OBSERVATIONS[observation](module, channel_map, batches)
 
     plain(few)()

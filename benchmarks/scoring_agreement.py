@@ -25,8 +25,10 @@ from workers.channels import ChannelMap, find_groups
 from workers.criteria import CRITERIA, Evidence
 from workers.data import Split
 from workers.models import build
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
 from workers.observations import OBSERVATIONS, Batches
+
+CLASSIFICATION = objective()
 
 SHAPE = (3, 64, 64)
 COMPARED = ("l1", "l2", "lamp", "snip", "batchnorm-scale")
@@ -51,7 +53,7 @@ def network(name: str) -> nn.Module:
 
 def ours(module: nn.Module, channel_map: ChannelMap, split: Split) -> dict[str, Mapping[str, Tensor]]:
     """Criterion -> group name -> scores."""
-    batches = Batches(split, OBJECTIVE, len(split), device=torch.device("cpu"), labelled=True)
+    batches = Batches(split, CLASSIFICATION, len(split), device=torch.device("cpu"), labelled=True)
     evidence = Evidence(
         state=module.state_dict(),
         channel_map=channel_map,

@@ -11,10 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from jobs import names
+from jobs.defaults import with_defaults
 from jobs.errors import Fault, InvalidFileError, nearest
 from jobs.spec.allocation import ALLOCATION_FORMS, ALLOCATION_KINDS
 from jobs.spec.methods import METHOD_KINDS
+from jobs.spec.objective import OBJECTIVE_KINDS
 from jobs.spec.protocols import PROTOCOL_KINDS
 from jobs.spec.sparsity import SPARSIFY_KINDS
 from jobs.spec.sweep import SweepSpec
@@ -49,7 +50,7 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     for override in overrides:
         apply = _apply_file if override.startswith("@") else _apply_override
         faults.extend(apply(document, override))
-    spec, invalid = _validate(_with_controls(document))
+    spec, invalid = _validate(with_defaults(document))
     faults.extend(invalid)
     if faults or spec is None:
         raise InvalidFileError(source, faults)
@@ -96,30 +97,6 @@ def _set(document: dict[str, Any], path: str, value: Any) -> list[Fault]:
     return []
 
 
-def _with_controls(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with missing controls added; it is validated afterwards."""
-    methods = document.get("methods")
-    if not isinstance(methods, dict) or not methods or document.get("controls", True) is not True:
-        return document
-    given = [method for method in methods.values() if isinstance(method, dict)]
-    missing: dict[str, dict[str, Any]] = {}
-    if "dense" not in methods and not any(method.get("kind") == "dense" for method in given):
-        missing["dense"] = {"kind": "dense"}
-    asked = [] if "compressions" in document else _all_compressions(given)
-    if "random" not in methods and not any(method.get("criterion") == "random" for method in given):
-        missing["random"] = {"kind": "criterion", "criterion": "random", **({"compressions": asked} if asked else {})}
-    return {**document, "methods": {**missing, **methods}}
-
-
-def _all_compressions(methods: Sequence[dict[str, Any]]) -> list[Any]:
-    """The compressions of all methods, those of predefined widths included."""
-    lists = [method["compressions"] for method in methods if isinstance(method.get("compressions"), list)]
-    allocations = [method["allocation"] for method in methods if isinstance(method.get("allocation"), dict)]
-    lists += [[each["compression"]] for each in allocations if "compression" in each]
-    lists += [[names.CONFIGURATIONS[each["name"]]] for each in allocations if each.get("name") in names.CONFIGURATIONS]
-    return list({repr(value): value for values in lists for value in values}.values())
-
-
 def _validate(document: dict[str, Any]) -> tuple[SweepSpec | None, list[Fault]]:
     # Through JSON, where pydantic's strict mode takes lists for tuples but still distinguishes 1, 1.0, true and "1".
     try:
@@ -132,6 +109,7 @@ FaultPath = tuple[int | str, ...]
 _KINDS: Mapping[int | str, tuple[str, ...]] = {"methods": METHOD_KINDS, "protocols": PROTOCOL_KINDS}
 _KINDS_WITHIN: Mapping[int | str, tuple[str, ...]] = {
     "sparsify": SPARSIFY_KINDS,
+    "objective": OBJECTIVE_KINDS,
     "allocation": ALLOCATION_FORMS,
 }
 

@@ -6,6 +6,7 @@ A test compares each list with the registry that it mirrors.
 from collections.abc import Mapping
 
 NETWORKS = (
+    "bicubic",
     "cifar_resnet",
     "cifar_resnet18",
     "cifar_resnet20",
@@ -27,11 +28,26 @@ NETWORKS = (
 )
 """Networks of our zoo (`workers.models`)."""
 
-OBJECTIVES = ("classification",)
+OBJECTIVES = ("classification", "super-resolution", "segmentation", "detection")
 """Modules of `workers.objectives`, with dashes for underscores."""
 
-DATASETS = ("cifar10", "cifar100", "digits", "fashion-mnist", "imagefolder", "mnist")
-"""Data sets of `workers.data`."""
+AUGMENTATIONS: Mapping[str, tuple[str, ...]] = {
+    "classification": ("crop-flip", "resized-crop-flip"),
+    "super-resolution": ("flip-turn",),
+    "segmentation": ("flip", "scale-crop-flip"),
+    "detection": ("flip",),
+}
+"""The augmentations of each objective, besides `none`."""
+
+DATASETS: Mapping[str, str] = {
+    "cifar10": "classification",
+    "cifar100": "classification",
+    "digits": "classification",
+    "fashion-mnist": "classification",
+    "imagefolder": "classification",
+    "mnist": "classification",
+}
+"""Data sets of `workers.data`: name -> the objective that its targets are for."""
 
 DATASETS_WITHOUT_ROOT = ("digits",)
 """Data sets that ship with a dependency and need no folder."""

@@ -13,6 +13,7 @@ from jobs.errors import BadInputError, Fault, InvalidFileError
 from jobs.fingerprint import fingerprint, source_fingerprint
 from jobs.spec.allocation import OwnAllocation
 from jobs.spec.criterion import CriterionMethod
+from jobs.spec.data import DataSpec
 from jobs.spec.protocols import OwnProtocol
 from jobs.spec.sweep import SweepSpec
 from orchestrator.planning import PlanEnvironment
@@ -37,9 +38,12 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
             faults.append(Fault(path=path, problem=str(error)))
             return ""
 
-    data = spec.data.fingerprint
-    if data is None:
-        data = read("data.root", spec.data.root) if spec.data.root else f"scikit-learn {version('scikit-learn')}"
+    def read_data(path: str, data: DataSpec) -> str:
+        if data.fingerprint is not None:
+            return data.fingerprint
+        return read(f"{path}.root", data.root) if data.root else f"scikit-learn {version('scikit-learn')}"
+
+    fingerprints = {path: read_data(path, each) for path, each in _data_sets(spec).items()}
     weights = {
         name: read(f"models.{name}.weights", model.weights) for name, model in spec.models.items() if model.weights
     }
@@ -57,9 +61,10 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
         device=device,
         torch_version=version("torch"),
         ortools_version=version("ortools"),
-        data=data,
+        data=fingerprints.pop("data"),
         weights=weights,
         sources=sources,
+        own_data=fingerprints,
         onnx=f"onnx {version('onnx')}, onnxruntime {_onnxruntime_version()}, onnxscript {version('onnxscript')}",
     )
 
@@ -74,10 +79,21 @@ def _onnxruntime_version() -> str:
     return "not installed"
 
 
+def _data_sets(spec: SweepSpec) -> dict[str, DataSpec]:
+    """All data sets of a sweep, by their path in the file."""
+    return {"data": spec.data} | {
+        f"models.{name}.data": model.data for name, model in spec.models.items() if model.data
+    }
+
+
 def _import_paths(spec: SweepSpec) -> dict[str, str]:
     """All names in a sweep that may be import paths of user code, by their path in the file."""
     paths = {f"models.{name}.network": model.network for name, model in spec.models.items()}
-    paths["data.dataset"], paths["objective"] = spec.data.dataset, spec.objective
+    paths |= {f"{path}.dataset": data.dataset for path, data in _data_sets(spec).items()}
+    paths["objective"] = spec.objective.name
+    paths |= {
+        f"models.{name}.objective": model.objective.name for name, model in spec.models.items() if model.objective
+    }
     for name, protocol in spec.protocols.items():
         if isinstance(protocol, OwnProtocol):
             paths[f"protocols.{name}.change"] = protocol.change

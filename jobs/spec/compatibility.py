@@ -1,16 +1,30 @@
-"""Which protocols can be combined with which methods and models."""
+"""Which protocols can be combined with which methods and models, and which objectives with which data and training."""
 
+from jobs import names
+from jobs.errors import nearest
 from jobs.spec.criterion import CriterionMethod
+from jobs.spec.data import DataSpec
 from jobs.spec.integral import IntegralMethod
-from jobs.spec.methods import DenseMethod, MethodSpec
+from jobs.spec.methods import BicubicMethod, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
-from jobs.spec.protocols import ProtocolSpec, RecalibrateProtocol, RepairProtocol, RewindProtocol, ScratchProtocol
+from jobs.spec.objective import ObjectiveSpec, OwnObjective, SuperResolutionObjective
+from jobs.spec.protocols import (
+    FineTuneProtocol,
+    ProtocolSpec,
+    RecalibrateProtocol,
+    RepairProtocol,
+    RewindProtocol,
+    ScratchProtocol,
+)
 from jobs.spec.reconstruction import ReconstructionMethod
+from jobs.spec.training import TrainSpec
 from jobs.spec.unstructured import UnstructuredMethod
 
 
 def method_conflict(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
     """Why a protocol cannot be applied to a method's networks, and what to do; None where it can."""
+    if isinstance(method, BicubicMethod):
+        return "is applied to pruned networks, and bicubic enlargement is none; leave its protocols out"
     integral = isinstance(method, IntegralMethod)
     if isinstance(protocol, RecalibrateProtocol) and isinstance(method, IntegralMethod) and not method.keeps_batchnorm:
         return "recalibrates batch norms that are folded away; set its batchnorm: keep"
@@ -41,3 +55,29 @@ def model_conflict(protocol: ProtocolSpec, model: ModelSpec) -> str | None:
     if protocol.begin(model.train.epochs) >= model.train.epochs:
         return f"is trained for {model.train.epochs} epochs; rewind to an earlier one than {protocol.epoch}"
     return None
+
+
+def training_of(protocol: ProtocolSpec) -> TrainSpec | None:
+    """The training settings of a protocol; None where it has none of its own."""
+    return protocol.train if isinstance(protocol, FineTuneProtocol | ScratchProtocol) else None
+
+
+def objective_conflict(objective: ObjectiveSpec, data: DataSpec) -> str | None:
+    """Why a data set of ours does not suit an objective, and what to do; None where it does, or where it is unknown."""
+    suited = names.DATASETS.get(data.dataset)
+    if suited and objective.kind not in (suited, "own"):
+        return f"has the data set {data.dataset}, which is for {suited}; set objective: {suited}, or other data"
+    scale = data.arguments.get("scale")
+    if isinstance(objective, SuperResolutionObjective) and scale not in (None, objective.scale):
+        return f"has the scale {objective.scale}, its data {scale}; give both the same"
+    return None
+
+
+def augmentation_conflict(objective: ObjectiveSpec, recipe: TrainSpec) -> str | None:
+    """Why an augmentation does not suit an objective, and what to do; None where it does, or where it is unknown."""
+    if isinstance(objective, OwnObjective):
+        return None
+    known = ("none", *names.AUGMENTATIONS[objective.kind])
+    if recipe.augment in known:
+        return None
+    return f"augment: {recipe.augment} is none of the objective {objective.kind}; {nearest(recipe.augment, known)}"

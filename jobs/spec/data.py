@@ -42,8 +42,8 @@ class DataSpec(Record):
     test_images: int | None = Field(
         default=None,
         ge=1,
-        description="Evaluate on this many images, the first of the test split; default: all. `validation` is always "
-        "used whole.",
+        description="Evaluate on this many images, the first of the test split, or of each of its named sets; default: "
+        "all. `validation` is always used whole.",
     )
 
     @model_validator(mode="after")

@@ -17,8 +17,14 @@ class DenseMethod(MethodBase):
     kind: Literal["dense"]
 
 
-METHOD_KINDS = ("dense", "criterion", "integral", "reconstruction", "unstructured")
+class BicubicMethod(MethodBase):
+    """Bicubic enlargement, which learns nothing: the control of super-resolution, besides the unpruned network."""
+
+    kind: Literal["bicubic"]
+
+
+METHOD_KINDS = ("dense", "bicubic", "criterion", "integral", "reconstruction", "unstructured")
 MethodSpec = Annotated[
-    DenseMethod | CriterionMethod | IntegralMethod | ReconstructionMethod | UnstructuredMethod,
+    DenseMethod | BicubicMethod | CriterionMethod | IntegralMethod | ReconstructionMethod | UnstructuredMethod,
     Field(discriminator="kind"),
 ]

@@ -6,6 +6,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks
 from jobs.spec.base import Location, Record
+from jobs.spec.data import DataSpec
+from jobs.spec.objective import ObjectiveSpec
 from jobs.spec.training import TrainSpec
 
 
@@ -19,6 +21,8 @@ class ModelSpec(Record):
     weights: Location | None = Field(default=None, description="URI of a checkpoint (.safetensors, .pt, .pth).")
     licence: str | None = Field(default=None, description="Licence of the weights, for the cards of exported networks.")
     train: TrainSpec | None = Field(default=None, description="Training settings, where there is no checkpoint.")
+    objective: ObjectiveSpec | None = Field(default=None, description="What it is for, if not the sweep's `objective`.")
+    data: DataSpec | None = Field(default=None, description="Its data set, if not the sweep's `data`.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -8,12 +8,19 @@ from jobs import checks, names
 from jobs.errors import nearest
 from jobs.spec.allocation import AllocationSpec, GuidedAllocation, PredefinedAllocation
 from jobs.spec.base import Compressions, Name, Record, Seed
-from jobs.spec.compatibility import method_conflict, model_conflict
+from jobs.spec.compatibility import (
+    augmentation_conflict,
+    method_conflict,
+    model_conflict,
+    objective_conflict,
+    training_of,
+)
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
 from jobs.spec.measure import MeasureSpec
-from jobs.spec.methods import DenseMethod, MethodSpec
+from jobs.spec.methods import BicubicMethod, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
+from jobs.spec.objective import ClassificationObjective, ObjectiveSpec, SuperResolutionObjective
 from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec
 from jobs.spec.prune import PruneSpec
 from jobs.spec.resources import BudgetSpec, ProfileSpec, StagesSpec
@@ -35,11 +42,11 @@ class SweepSpec(Record):
         default="auto",
         description="`auto`: cuda where the cluster has GPUs when the sweep starts, or its autoscaler can start some.",
     )
-    objective: Annotated[str, AfterValidator(checks.known_or_own(names.OBJECTIVES))] = Field(
-        default="classification",
-        description="What the networks are for: the loss and the metrics. "
+    objective: ObjectiveSpec = Field(
+        default=ClassificationObjective(),
+        description="What the networks are for: the loss and the metrics. A kind ("
         + ", ".join(f"`{name}`" for name in names.OBJECTIVES)
-        + " or your own `package.module:callable`.",
+        + "), a record with its settings, or your own `package.module:callable`.",
     )
     data: DataSpec
     compressions: Compressions | None = Field(
@@ -61,7 +68,8 @@ class SweepSpec(Record):
     measure: MeasureSpec = MeasureSpec()
     controls: bool = Field(
         default=True,
-        description="Add the methods `dense` and `random` where the sweep has none of their kind.",
+        description="Add the methods `dense` and `random`, for super-resolution also `bicubic`, where the sweep has "
+        "none of their kind.",
     )
     resources: StagesSpec = Field(
         default_factory=dict,
@@ -114,6 +122,19 @@ class SweepSpec(Record):
                 raise checks.fault(f"model {model_name} with protocol '{asked}': it {conflict}")
 
     @model_validator(mode="after")
+    def _bicubic_enlarges(self) -> Self:
+        for name, method in self.methods.items():
+            for model in self.models:
+                objective = self.objective_of(model)
+                enlarges = isinstance(objective, SuperResolutionObjective)
+                if isinstance(method, BicubicMethod) and method.applies_to(model) and not enlarges:
+                    raise checks.fault(
+                        f"method {name}: bicubic is the control of super-resolution, and model {model} is for "
+                        f"{objective.name}; list the other models in `models`"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _models_and_methods_are_compatible(self) -> Self:
         for name, method in self.methods.items():
             if not isinstance(method, CriterionMethod | UnstructuredMethod):
@@ -160,20 +181,47 @@ class SweepSpec(Record):
 
     @model_validator(mode="after")
     def _quantised_networks_are_evaluated_on_test(self) -> Self:
-        if self.measure.quantize and self.data.split != "test":
+        splits = {self.data_of(model).split for model in self.models} - {"test"}
+        if self.measure.quantize and splits:
             raise checks.fault(
-                f"measure.quantize evaluates on the test split, and data.split is {self.data.split}; remove one of them"
+                f"measure.quantize evaluates on the test split, and data.split is {splits.pop()}; remove one of them"
             )
         return self
+
+    @model_validator(mode="after")
+    def _every_model_fits_its_objective(self) -> Self:
+        for name, model in self.models.items():
+            objective, data = self.objective_of(name), self.data_of(name)
+            if conflict := objective_conflict(objective, data):
+                raise checks.fault(f"model {name} with the objective {objective.name}: it {conflict}")
+            trainings = {"train": model.train} | {
+                f"protocol '{asked}'": training_of(self.protocols[asked])
+                for method in self.methods.values()
+                if method.applies_to(name)
+                for asked in method.protocols
+                if asked != NO_PROTOCOL
+            }
+            for where, recipe in trainings.items():
+                if recipe and (conflict := augmentation_conflict(objective, recipe)):
+                    raise checks.fault(f"model {name}, {where}: {conflict}")
+        return self
+
+    def objective_of(self, model: str) -> ObjectiveSpec:
+        """What a model is for: its own objective, else the sweep's."""
+        return self.models[model].objective or self.objective
+
+    def data_of(self, model: str) -> DataSpec:
+        """The data set of a model: its own, else the sweep's."""
+        return self.models[model].data or self.data
 
     def allocation_of(self, method: str) -> AllocationSpec | None:
         """The allocation of a method; None for a method without widths."""
         return getattr(self.methods[method], "allocation", None)
 
     def compressions_of(self, method: str) -> tuple[float, ...]:
-        """The compressions of a method: its own, else the sweep's; 0 alone for `dense`."""
+        """The compressions of a method: its own, else the sweep's; 0 alone for `dense` and `bicubic`."""
         spec = self.methods[method]
-        if isinstance(spec, DenseMethod):
+        if isinstance(spec, DenseMethod | BicubicMethod):
             return (0.0,)
         allocation = self.allocation_of(method)
         if isinstance(allocation, PredefinedAllocation):

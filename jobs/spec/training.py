@@ -10,7 +10,18 @@ from jobs.spec.base import Record
 from jobs.spec.settings import SETTINGS
 
 Settings: TypeAlias = Literal[
-    "cifar_rethinking", "imagenet_rethinking", "cifar_fine_tune", "imagenet_fine_tune", "cifar_short", "imagenet_short"
+    "cifar_rethinking",
+    "imagenet_rethinking",
+    "cifar_fine_tune",
+    "imagenet_fine_tune",
+    "cifar_short",
+    "imagenet_short",
+    "super_resolution",
+    "super_resolution_fine_tune",
+    "segmentation",
+    "segmentation_fine_tune",
+    "detection",
+    "detection_fine_tune",
 ]
 
 
@@ -22,11 +33,17 @@ class TrainSpec(Record):
     )
     epochs: int = Field(ge=1, description="Training epochs; not needed where `settings` are named.")
     batch_size: int = Field(default=64, ge=2, description="At least 2, because batch norm needs it.")
+    optimizer: Literal["sgd", "adam"] = Field(
+        default="sgd",
+        exclude_if=lambda value: value == "sgd",  # the keys of tasks are those from before there was a choice
+        description="`adam`: with torch's defaults, `momentum` and `nesterov` are not used.",
+    )
     learning_rate: float = Field(default=0.1, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=1e-4, ge=0)
-    schedule: Literal["step", "cosine", "constant"] = Field(
-        default="step", description="`step`: multiplied by 0.1 at each milestone."
+    schedule: Literal["step", "cosine", "constant", "poly"] = Field(
+        default="step",
+        description="`step`: multiplied by 0.1 at each milestone; `poly`: by (1 - epoch / epochs) ** 0.9.",
     )
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         default=(0.5, 0.75),
@@ -34,10 +51,13 @@ class TrainSpec(Record):
         description="For `step`: increasing fractions of the epochs.",
     )
     warmup_epochs: int = Field(default=0, ge=0)
-    augment: Literal["none", "crop-flip", "resized-crop-flip"] = Field(
+    augment: str = Field(
         default="none",
-        description="`crop-flip`: pad by 4, random crop, random horizontal flip; `resized-crop-flip`: random resized "
-        "crop of 8 to 100 % of the area, random horizontal flip.",
+        description="An augmentation of the objective. "
+        "Classification: `crop-flip` (pad by 4, random crop, random horizontal flip), `resized-crop-flip` (random "
+        "resized crop of 8 to 100 % of the area, random horizontal flip). Super-resolution: `flip-turn` (random flips "
+        "and quarter turns). Segmentation: `flip` (horizontal), `scale-crop-flip` (scaled by 0.5 to 2, random crop, "
+        "flip). Detection: `flip`.",
     )
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Of the cross-entropy of classification.")
     nesterov: bool = Field(default=False, description="Nesterov momentum; needs a `momentum` above 0.")

@@ -45,15 +45,17 @@ class DatasetParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectiveParams:
-    """What the networks of a sweep are for.
+    """What a network is for.
 
     Attributes:
         name: One of ours, or the user's own `package.module:callable`.
         source: Fingerprint of the user's own module.
+        settings: Keyword arguments of what makes it; None where it takes none.
     """
 
     name: str = "classification"
     source: str | None = None
+    settings: dict[str, Any] | None = None
 
 
 CLASSIFICATION = ObjectiveParams()

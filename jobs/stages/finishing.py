@@ -55,7 +55,7 @@ class EvaluateParams(StageParams):
     """Parameters of `evaluate`.
 
     Attributes:
-        num_images: The first so many; None: all.
+        num_images: The first so many, of every named test set; None: all.
     """
 
     network: ArtifactKey

@@ -63,6 +63,7 @@ def _add_sense_task(tasks: TaskCollector, request: PruneRequest, trial: Trial) -
     Raises:
         TypeError: Sensitivity cannot be measured for the request; validation of the sweep file should have rejected it.
     """
+    problem = tasks.problem_of(trial.model)
     if request.how is None:
         raise TypeError(f"{trial.label}: no loss can be measured for its allocation {request.allocation.kind}")
     own = request.allocation
@@ -71,9 +72,9 @@ def _add_sense_task(tasks: TaskCollector, request: PruneRequest, trial: Trial) -
         network=request.network,
         how=request.how,
         fractions=asked.fractions,
-        images=tasks.images(asked.images),
+        images=problem.images(asked.images),
         batch_size=asked.batch_size,
-        objective=tasks.objective,
+        objective=problem.objective,
         seed=trial.seed,
     )
-    return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)
+    return tasks.add(params, trial.label, model=trial.model, locations=problem.location)

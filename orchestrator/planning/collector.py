@@ -8,10 +8,10 @@ from jobs.resources import Resources
 from jobs.spec.resources import ResourcesSpec
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import CalibrationParams, DatasetParams, ObjectiveParams
 from jobs.stages.table import StageKind, stage_of
 from jobs.task import NOWHERE, Locations, Task, make_task
 from orchestrator.planning.plan import PlanEnvironment
+from orchestrator.planning.problem import Problem
 
 
 class TaskCollector:
@@ -23,9 +23,6 @@ class TaskCollector:
         tasks: Key -> task, inputs before the tasks that read them.
         asked: How many tasks of each stage were added, duplicates included.
         resources: What tasks of each stage request from the cluster.
-        data: The data set, as a parameter of tasks.
-        data_location: Where the data set is.
-        objective: What the networks are for, as a parameter of tasks.
     """
 
     def __init__(self, spec: SweepSpec, environment: PlanEnvironment) -> None:
@@ -33,16 +30,8 @@ class TaskCollector:
         self.tasks: dict[str, Task] = {}
         self.asked: Counter[StageKind] = Counter()
         self._known: dict[Hashable, tuple[ArtifactKey, Counter[StageKind]]] = {}
+        self._problems: dict[str, Problem] = {}
         self.resources = {stage: self._resources(stage) for stage in StageKind}
-        self.data = DatasetParams(
-            dataset=spec.data.dataset,
-            source=self.source_of(spec.data.dataset),
-            arguments=spec.data.arguments,
-            normalize=spec.data.normalize,
-            fingerprint=environment.data,
-        )
-        self.data_location = Locations(data=spec.data.root)
-        self.objective = ObjectiveParams(name=spec.objective, source=self.source_of(spec.objective))
         self._environments = {
             device: {"torch": environment.torch_version, "dtype": "float32", "device": device}
             for device in ("cpu", environment.device)
@@ -52,9 +41,17 @@ class TaskCollector:
         """Fingerprint of the user's own code by its import path; None for what is ours."""
         return self.environment.sources.get(name)
 
-    def images(self, num_images: int | None) -> CalibrationParams:
-        """Calibration data of `num_images` images of the training split; None: all."""
-        return CalibrationParams(data=self.data, num_images=num_images)
+    def problem_of(self, model: str) -> Problem:
+        """The data set of a model, and what it is for."""
+        if model not in self._problems:
+            own = self.environment.own_data.get(f"models.{model}.data")
+            self._problems[model] = Problem.of(
+                self.spec.data_of(model),
+                self.spec.objective_of(model),
+                fingerprint=self.environment.data if own is None else own,
+                sources=self.environment.sources,
+            )
+        return self._problems[model]
 
     def add(self, params: StageParams, label: str, *, model: str, locations: Locations = NOWHERE) -> ArtifactKey:
         """Add a task, unless it has been added before; returns its key.

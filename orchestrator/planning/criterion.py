@@ -50,13 +50,14 @@ def _add_observe_task(
     tasks: TaskCollector, network: ArtifactKey, observation: str, spec: CriterionMethod, trial: Trial
 ) -> ArtifactKey:
     """The calibration pass, shared by all criteria with the same observation and settings."""
+    problem = tasks.problem_of(trial.model)
     params = ObserveParams(
         network=network,
         observation=observation,
         source=tasks.source_of(observation),
-        images=tasks.images(spec.num_images),
+        images=problem.images(spec.num_images),
         batch_size=(spec.score or ScoreSpec()).batch_size,
-        objective=tasks.objective,
+        objective=problem.objective,
         seed=trial.seed if spec.num_images else None,
     )
-    return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)
+    return tasks.add(params, trial.label, model=trial.model, locations=problem.location)

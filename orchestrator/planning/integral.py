@@ -19,6 +19,7 @@ def plan_integral(
     tasks: TaskCollector, spec: IntegralMethod, allocation: PlannedAllocation, trial: Trial
 ) -> ArtifactKey:
     """The integral network, resampled to the target size."""
+    problem = tasks.problem_of(trial.model)
     how = Resampling(partition=spec.partition, quadrature=spec.quadrature)
     asked = (trial.method, trial.model, trial.seed)
     network = tasks.once(asked, lambda: _add_integral_network(tasks, spec, trial))
@@ -34,11 +35,11 @@ def plan_integral(
             widths=widths,
             how=how,
             tune=spec.tune,
-            data=tasks.data,
-            objective=tasks.objective,
+            data=problem.data,
+            objective=problem.objective,
             seed=trial.seed,
         )
-        tuned = tasks.add(tuning, trial.label, model=trial.model, locations=tasks.data_location)
+        tuned = tasks.add(tuning, trial.label, model=trial.model, locations=problem.location)
     params = PruneParams(procedure=ChannelPruning(network=request.network, widths=widths, how=how, tuned=tuned))
     return tasks.add(params, trial.label, model=trial.model)
 
@@ -72,6 +73,7 @@ def _ordering(tasks: TaskCollector, spec: OrderingSpec) -> OrderingParams:
 
 def _add_choose_task(tasks: TaskCollector, spec: IntegralMethod, request: PruneRequest, trial: Trial) -> ArtifactKey:
     """The network with the orders chosen for one compression."""
+    problem = tasks.problem_of(trial.model)
     widths = plan_widths(tasks, request, trial)
     if spec.ordering.choice == "output":
         params = ChooseParams(
@@ -80,10 +82,10 @@ def _add_choose_task(tasks: TaskCollector, spec: IntegralMethod, request: PruneR
             choice="output",
             partition=spec.partition,
             quadrature=spec.quadrature,
-            images=tasks.images(spec.ordering.images),
+            images=problem.images(spec.ordering.images),
             seed=trial.seed,
         )
-        return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)
+        return tasks.add(params, trial.label, model=trial.model, locations=problem.location)
     by_weights = ChooseParams(network=request.network, widths=widths, choice="reconstruction", partition=spec.partition)
     return tasks.add(by_weights, trial.label, model=trial.model)
 
@@ -91,6 +93,7 @@ def _add_choose_task(tasks: TaskCollector, spec: IntegralMethod, request: PruneR
 def _add_integral_train_task(
     tasks: TaskCollector, permuted: ArtifactKey, spec: IntegralTrainSpec, trial: Trial
 ) -> ArtifactKey:
+    problem = tasks.problem_of(trial.model)
     procedure = IntegralTraining(network=permuted, recipe=Recipe.of(spec), smallest=spec.smallest)
-    params = TrainParams(procedure=procedure, data=tasks.data, objective=tasks.objective, seed=trial.seed)
-    return tasks.add(params, trial.shared_label, model=trial.model, locations=tasks.data_location)
+    params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=trial.seed)
+    return tasks.add(params, trial.shared_label, model=trial.model, locations=problem.location)

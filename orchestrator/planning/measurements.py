@@ -37,15 +37,15 @@ def _add_export_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -
 
 
 def _add_quantize_task(tasks: TaskCollector, graph: ArtifactKey, trial: Trial) -> ArtifactKey:
-    quantization, data = tasks.spec.measure.quantization, tasks.spec.data
+    problem, quantization = tasks.problem_of(trial.model), tasks.spec.measure.quantization
     params = QuantizeParams(
         graph=graph,
         quantization=quantization,
-        images=tasks.images(quantization.images),
-        objective=tasks.objective,
-        num_images=data.test_images,
-        batch_size=data.batch_size,
+        images=problem.images(quantization.images),
+        objective=problem.objective,
+        num_images=problem.spec.test_images,
+        batch_size=problem.spec.batch_size,
         onnx=tasks.environment.onnx,
         seed=trial.seed,
     )
-    return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)
+    return tasks.add(params, trial.label, model=trial.model, locations=problem.location)

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from jobs.errors import BadInputError
 from jobs.spec.models import ModelSpec
+from jobs.spec.objective import SuperResolutionObjective
 from jobs.spec.training import Recipe, TrainSpec
 from jobs.stages.base import ArtifactKey
 from jobs.stages.channels import ConvertParams
 from jobs.stages.finishing import EvaluateParams
 from jobs.stages.pruning import PruneParams, ReconstructParams
 from jobs.stages.training import FurtherTraining, ModelWeights, ScratchTraining, SparseTraining, TrainParams
-from jobs.task import Locations
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.trial import Trial
 
@@ -33,6 +33,24 @@ def add_untrained_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKe
     return _add_model_task(tasks, name, f"{name}/untrained/seed{seed}", recipe=None, seed=seed)
 
 
+def add_bicubic_task(tasks: TaskCollector, name: str) -> ArtifactKey:
+    """Bicubic enlargement as a network, with the scale that is left to the model's network.
+
+    Raises:
+        TypeError: The model is for something else; validation of the sweep file should have rejected it.
+    """
+    problem, objective = tasks.problem_of(name), tasks.spec.objective_of(name)
+    if not isinstance(objective, SuperResolutionObjective):
+        raise TypeError(f"model {name} does not enlarge images: its objective is {objective.name}")
+    scale = 1 if problem.data.arguments.get("enlarged") else objective.scale
+    params = TrainParams(
+        procedure=ModelWeights(network="bicubic", arguments={"scale": scale}),
+        data=problem.data,
+        objective=problem.objective,
+    )
+    return tasks.add(params, f"{name}/bicubic", model=name, locations=problem.location)
+
+
 def add_retrain_task(
     tasks: TaskCollector,
     procedure: FurtherTraining | ScratchTraining | SparseTraining,
@@ -40,8 +58,9 @@ def add_retrain_task(
     label: str | None = None,
 ) -> ArtifactKey:
     """A network trained once more; the label is the trial's unless another one is given."""
-    params = TrainParams(procedure=procedure, data=tasks.data, objective=tasks.objective, seed=trial.seed)
-    return tasks.add(params, label or trial.label, model=trial.model, locations=tasks.data_location)
+    problem = tasks.problem_of(trial.model)
+    params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=trial.seed)
+    return tasks.add(params, label or trial.label, model=trial.model, locations=problem.location)
 
 
 def add_convert_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial, *, fold: bool) -> ArtifactKey:
@@ -51,18 +70,19 @@ def add_convert_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial, *
 
 
 def add_evaluate_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -> ArtifactKey:
-    """The evaluation of a network on the sweep's split."""
-    data = tasks.spec.data
+    """The evaluation of a network on the split that the sweep asks for."""
+    problem = tasks.problem_of(trial.model)
+    data = problem.spec
     params = EvaluateParams(
         network=network,
-        data=tasks.data,
-        objective=tasks.objective,
+        data=problem.data,
+        objective=problem.objective,
         split=data.split,
         num_images=data.test_images if data.split == "test" else None,
         batch_size=data.batch_size,
         measure=tasks.spec.measure.gates,
     )
-    return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)
+    return tasks.add(params, trial.label, model=trial.model, locations=problem.location)
 
 
 def recipe_of(tasks: TaskCollector, model: str, own: TrainSpec | None = None) -> TrainSpec:
@@ -93,23 +113,25 @@ def pruned_from(tasks: TaskCollector, network: ArtifactKey) -> ArtifactKey:
 
 
 def _add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
+    problem = tasks.problem_of(name)
     model = tasks.spec.models[name]
     if model.weights is None:
         recipe = Recipe.of(model.train) if model.train else None
         return _add_model_task(tasks, name, f"{name}/seed{seed}", recipe=recipe, seed=seed)
     params = TrainParams(
         procedure=replace(_architecture(tasks, model), weights=tasks.environment.weights.get(name)),
-        data=tasks.data,
-        objective=tasks.objective,
+        data=problem.data,
+        objective=problem.objective,
     )
-    locations = Locations(data=tasks.data_location.data, weights=model.weights)
+    locations = replace(problem.location, weights=model.weights)
     return tasks.add(params, name, model=name, locations=locations)
 
 
 def _add_model_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
+    problem = tasks.problem_of(name)
     procedure = replace(_architecture(tasks, tasks.spec.models[name]), recipe=recipe)
-    params = TrainParams(procedure=procedure, data=tasks.data, objective=tasks.objective, seed=seed)
-    return tasks.add(params, label, model=name, locations=tasks.data_location)
+    params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=seed)
+    return tasks.add(params, label, model=name, locations=problem.location)
 
 
 def _architecture(tasks: TaskCollector, model: ModelSpec) -> ModelWeights:

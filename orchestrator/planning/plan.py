@@ -19,9 +19,10 @@ class PlanEnvironment:
         device: Device class of the accelerated stages: `cpu` or `cuda`.
         torch_version: Part of every key.
         ortools_version: Part of the keys of tasks that use a solver.
-        data: Fingerprint of the data set.
+        data: Fingerprint of the sweep's data set.
         weights: Model name -> fingerprint of its checkpoint.
         sources: Import path of the user's own code -> fingerprint of its module.
+        own_data: Fingerprints of data sets that are not the sweep's, by their path in the file: `models.NAME.data`.
         onnx: Versions of what writes, quantises and runs ONNX graphs; part of the keys of tasks that do.
     """
 
@@ -32,6 +33,7 @@ class PlanEnvironment:
     weights: Mapping[str, str]
     sources: Mapping[str, str]
     onnx: str = ""
+    own_data: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

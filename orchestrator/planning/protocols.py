@@ -35,12 +35,13 @@ def plan_protocol(tasks: TaskCollector, name: str, network: ArtifactKey, trial: 
         network: The task whose artifact is the pruned network.
         trial: The trial.
     """
+    problem = tasks.problem_of(trial.model)
     if name == NO_PROTOCOL:
         return network
     match tasks.spec.protocols[name]:
         case RecalibrateProtocol() as protocol:
-            params = RecalibrateParams(network=network, images=tasks.images(protocol.images), seed=trial.seed)
-            return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)
+            params = RecalibrateParams(network=network, images=problem.images(protocol.images), seed=trial.seed)
+            return tasks.add(params, trial.label, model=trial.model, locations=problem.location)
         case RepairProtocol() as protocol:
             return _add_repair_task(tasks, protocol, network, trial)
         case FineTuneProtocol() as protocol:
@@ -54,14 +55,15 @@ def plan_protocol(tasks: TaskCollector, name: str, network: ArtifactKey, trial: 
 
 
 def _add_repair_task(tasks: TaskCollector, protocol: RepairProtocol, network: ArtifactKey, trial: Trial) -> ArtifactKey:
+    problem = tasks.problem_of(trial.model)
     params = RepairParams(
         network=network,
         dense=pruned_from(tasks, network),
-        images=tasks.images(protocol.images),
+        images=problem.images(protocol.images),
         batch_size=protocol.batch_size,
         seed=trial.seed,
     )
-    return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)
+    return tasks.add(params, trial.label, model=trial.model, locations=problem.location)
 
 
 def _add_scratch_task(
@@ -96,6 +98,7 @@ def _add_rewind_tasks(
 
 
 def _add_apply_task(tasks: TaskCollector, protocol: OwnProtocol, network: ArtifactKey, trial: Trial) -> ArtifactKey:
+    problem = tasks.problem_of(trial.model)
     needs_data = bool({"images", "labels"} & set(protocol.needs))
     params = ApplyParams(
         network=network,
@@ -104,8 +107,8 @@ def _add_apply_task(tasks: TaskCollector, protocol: OwnProtocol, network: Artifa
         arguments=protocol.arguments,
         needs=tuple(sorted(protocol.needs)),
         dense=add_train_task(tasks, trial.model, trial.seed) if "dense" in protocol.needs else None,
-        data=tasks.data if needs_data else None,
+        data=problem.data if needs_data else None,
         seed=trial.seed,
     )
-    locations = tasks.data_location if needs_data else NOWHERE
+    locations = problem.location if needs_data else NOWHERE
     return tasks.add(params, trial.label, model=trial.model, locations=locations)

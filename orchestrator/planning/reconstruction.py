@@ -14,14 +14,15 @@ def plan_reconstruction(
     tasks: TaskCollector, spec: ReconstructionMethod, allocation: PlannedAllocation, trial: Trial
 ) -> ArtifactKey:
     """The network pruned with the least reconstruction error, its layers refitted."""
+    problem = tasks.problem_of(trial.model)
     start = add_train_task(tasks, trial.model, trial.seed)
     network = add_convert_task(tasks, start, trial, fold=False)
     params = ReconstructParams(
         network=network,
         widths=plan_widths(tasks, PruneRequest(network=network, allocation=allocation), trial),
         how=spec.how,
-        images=tasks.images(spec.images),
+        images=problem.images(spec.images),
         batch_size=spec.batch_size,
         seed=trial.seed,
     )
-    return tasks.add(params, trial.label, model=trial.model, locations=tasks.data_location)
+    return tasks.add(params, trial.label, model=trial.model, locations=problem.location)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from jobs.spec.allocation import AllocationSpec, GuidedAllocation
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.integral import IntegralMethod
-from jobs.spec.methods import DenseMethod
+from jobs.spec.methods import BicubicMethod, DenseMethod
 from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.spec.sweep import SweepSpec
 from jobs.spec.unstructured import UnstructuredMethod
@@ -15,7 +15,7 @@ from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.criterion import plan_criterion
 from orchestrator.planning.integral import plan_integral
 from orchestrator.planning.measurements import plan_measurements
-from orchestrator.planning.networks import add_evaluate_task, add_train_task, pruned_from
+from orchestrator.planning.networks import add_bicubic_task, add_evaluate_task, add_train_task, pruned_from
 from orchestrator.planning.plan import Plan, PlanEnvironment, PlannedCurve, PlannedPoint
 from orchestrator.planning.protocols import plan_protocol
 from orchestrator.planning.reconstruction import plan_reconstruction
@@ -44,7 +44,7 @@ def _plan_curve(tasks: TaskCollector, model: str, method: str, protocol: str, se
     ]
     return PlannedCurve(
         model=model,
-        dataset=tasks.spec.data.dataset,
+        dataset=tasks.spec.data_of(model).dataset,
         method=method,
         protocol=protocol,
         seed=seed,
@@ -54,11 +54,12 @@ def _plan_curve(tasks: TaskCollector, model: str, method: str, protocol: str, se
 
 def _plan_point(tasks: TaskCollector, trial: Trial, protocol: str) -> PlannedPoint:
     """One point, and the tasks that measure it."""
+    method = tasks.spec.methods[trial.method]
     network = plan_protocol(tasks, protocol, _plan_method(tasks, trial), trial)
     return PlannedPoint(
         compression=trial.compression,
         key=add_evaluate_task(tasks, network, trial),
-        further=plan_measurements(tasks, network, trial),
+        further=() if isinstance(method, BicubicMethod) else plan_measurements(tasks, network, trial),
     )
 
 
@@ -67,6 +68,8 @@ def _plan_method(tasks: TaskCollector, trial: Trial) -> ArtifactKey:
     match tasks.spec.methods[trial.method]:
         case DenseMethod():
             return add_train_task(tasks, trial.model, trial.seed)
+        case BicubicMethod():
+            return add_bicubic_task(tasks, trial.model)
         case CriterionMethod() as spec:
             return plan_criterion(tasks, spec, _plan_allocation(tasks, spec.allocation, trial), trial)
         case ReconstructionMethod() as spec:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from jobs.errors import BadInputError, nearest
 from jobs.spec.allocation import GuidedAllocation, PredefinedAllocation
 from jobs.spec.criterion import CriterionMethod
-from jobs.spec.methods import DenseMethod
+from jobs.spec.methods import BicubicMethod, DenseMethod
 from jobs.spec.protocols import NO_PROTOCOL
 from jobs.spec.sweep import SweepSpec
 
@@ -62,7 +62,7 @@ def searched_methods(spec: SweepSpec, named: Sequence[str] = ()) -> tuple[Search
 
 def _fixed(spec: SweepSpec, name: str) -> str:
     """Why a method has no compression to search; empty where it has."""
-    if isinstance(spec.methods[name], DenseMethod):
+    if isinstance(spec.methods[name], DenseMethod | BicubicMethod):
         return "removes nothing"
     return "has predefined widths" if isinstance(spec.allocation_of(name), PredefinedAllocation) else ""
 
@@ -104,6 +104,7 @@ def sweep_of(
     document |= {
         "name": name,
         "data": {**document["data"], "split": split},
+        "models": {model: _evaluated_on(split, written) for model, written in document["models"].items()},
         "compressions": None,
         "controls": False,
         "measure": measure,
@@ -114,6 +115,11 @@ def sweep_of(
     except ValidationError as error:
         faults = "; ".join(each["msg"] for each in error.errors(include_url=False))
         raise BadInputError(f"the sweep {name}, which the search would run, is not valid: {faults}") from error
+
+
+def _evaluated_on(split: str, model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A model, whose own data set has that split, too."""
+    return {**model, "data": {**model["data"], "split": split}} if model.get("data") else model
 
 
 def _methods(

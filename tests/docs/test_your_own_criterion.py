@@ -12,8 +12,10 @@ from workers.channels import find_groups
 from workers.criteria import Evidence, find_criterion
 from workers.data import Split
 from workers.models import build
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
 from workers.observations import OBSERVATIONS, Batches, find_observation
+
+CLASSIFICATION = objective()
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "your-own-criterion.md"
 BY_PEAK = """
@@ -40,7 +42,7 @@ def test_its_criteria_score_every_unit(my_lab, name):
     channel_map = find_groups(module, (1, 8, 8))
     criterion = find_criterion(f"my_lab.criteria:{name}")
     split = Split(images=torch.rand(4, 1, 8, 8), targets=torch.zeros(4, dtype=torch.int64))
-    batches = Batches(split, OBJECTIVE, 3, device=torch.device("cpu"), labelled=False)
+    batches = Batches(split, CLASSIFICATION, 3, device=torch.device("cpu"), labelled=False)
     observed = find_observation(criterion.reads)(module, channel_map, batches) if criterion.reads else {}
     evidence = Evidence(
         state=module.state_dict(),
@@ -58,6 +60,6 @@ def test_its_table_of_statistics_is_complete():
     channel_map = find_groups(module, (1, 8, 8))
     split = Split(images=torch.rand(2, 1, 8, 8), targets=torch.zeros(2, dtype=torch.int64))
     for name, observation in OBSERVATIONS.items():
-        batches = Batches(split, OBJECTIVE, 2, device=torch.device("cpu"), labelled=True)
+        batches = Batches(split, CLASSIFICATION, 2, device=torch.device("cpu"), labelled=True)
         statistics = ", ".join(f"`{each}`" for each in observation(module, channel_map, batches))
         assert f"| `{name}` | {observation.needs} | {statistics} |" in PAGE.read_text()

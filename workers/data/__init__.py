@@ -3,8 +3,8 @@
 Reads files below a data root that the caller gives; nothing is downloaded.
 """
 
-from workers.data.augment import augmentation
+from workers.data.augment import Augmentation
 from workers.data.images import ImageData, LazyTensors, Split, batches, hide
 from workers.data.load import forget_data, load_dataset
 
-__all__ = ["ImageData", "LazyTensors", "Split", "augmentation", "batches", "forget_data", "hide", "load_dataset"]
+__all__ = ["Augmentation", "ImageData", "LazyTensors", "Split", "batches", "forget_data", "hide", "load_dataset"]

@@ -1,17 +1,19 @@
-"""Data augmentation of whole batches of images; all randomness comes from the given generator."""
+"""Data augmentation of whole batches; all randomness comes from the given generator.
+
+An objective names those that keep its targets true.
+"""
 
 import math
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional
 
-from jobs.errors import BadInputError, nearest
-
-Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+Augmentation: TypeAlias = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+"""From images (n, c, h, w), their targets (n, ...) and a generator on the CPU to images and targets of those shapes."""
 
 _PAD = 4
 _AREA, _RATIO, _TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
@@ -78,23 +80,12 @@ def resized_crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generat
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def unchanged(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
-    """Return the images unchanged; draws nothing from the generator."""
-    del generator
-    return images
+def of_images(change: Callable[[Tensor, torch.Generator], Tensor]) -> Augmentation:
+    """The augmentation that changes images alone, whose targets stay true."""
 
+    def augment(
+        images: Float[Tensor, "n c h w"], targets: Shaped[Tensor, "n ..."], generator: torch.Generator
+    ) -> tuple[Float[Tensor, "n c h w"], Shaped[Tensor, "n ..."]]:
+        return change(images, generator), targets
 
-AUGMENTATIONS: Mapping[str, Augmentation] = MappingProxyType(
-    {"crop-flip": crop_flip, "none": unchanged, "resized-crop-flip": resized_crop_flip}
-)
-
-
-def augmentation(name: str) -> Augmentation:
-    """The augmentation of that name.
-
-    Raises:
-        BadInputError: There is none.
-    """
-    if name not in AUGMENTATIONS:
-        raise BadInputError(f"augmentation '{name}': unknown; {nearest(name, AUGMENTATIONS)}")
-    return AUGMENTATIONS[name]
+    return augment

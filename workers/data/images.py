@@ -1,8 +1,8 @@
 """Images with their targets in three splits, read in batches. The objective defines what a target is."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -21,7 +21,7 @@ class LazyTensors(Protocol):
         ...
 
     def __getitem__(self, index: int, /) -> Tensor:
-        """One of them; all have the same shape."""
+        """One of them; in training all have the same shape."""
         ...
 
 
@@ -55,11 +55,19 @@ class Split:
         return len(self.targets)
 
     def read(self, indices: Int64[Tensor, " k"]) -> Float32[Tensor, "k c h w"]:
-        """The images at `indices`, in that order, in memory."""
+        """The images at `indices`, in that order, in memory.
+
+        Raises:
+            BadInputError: Their shapes differ.
+        """
         return _read(self.images, indices)
 
     def read_targets(self, indices: Int64[Tensor, " k"]) -> Shaped[Tensor, "k ..."]:
-        """The targets at `indices`, in that order, in memory."""
+        """The targets at `indices`, in that order, in memory.
+
+        Raises:
+            BadInputError: Their shapes differ.
+        """
         return _read(self.targets, indices)
 
     def select(self, indices: Int64[Tensor, " k"]) -> "Split":
@@ -81,7 +89,8 @@ class ImageData:
         validation: For selection: of epochs, hyperparameters, partitions. Never trained on.
         test: For the reported metrics.
         num_classes: Where targets are classes, these are in [0, num_classes).
-        input_shape: (channels, height, width) of every image.
+        input_shape: (channels, height, width) of every training image.
+        test_sets: Further named test sets, whose metrics are reported apart; `test` is all of them together.
     """
 
     train: Split
@@ -89,6 +98,7 @@ class ImageData:
     test: Split
     num_classes: int | None = None
     input_shape: tuple[int, int, int]
+    test_sets: Mapping[str, Split] = field(default_factory=dict)
 
 
 def hide(targets: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
@@ -101,7 +111,14 @@ def hide(targets: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
 def _read(values: Tensor | LazyTensors, indices: Tensor) -> Tensor:
     if isinstance(values, Tensor):
         return values[indices]
-    return torch.stack([values[index] for index in indices.tolist()])
+    found = [values[index] for index in indices.tolist()]
+    shapes = {tuple(each.shape): None for each in found}
+    if len(shapes) > 1:
+        raise BadInputError(
+            f"the data has images or targets of different shapes, such as {' and '.join(map(str, list(shapes)[:2]))}, "
+            "where one shape is needed, as in training; crop them, or pad them to a common size"
+        )
+    return torch.stack(found)
 
 
 def _select(values: Tensor | LazyTensors, indices: Tensor) -> Tensor | LazyTensors:
@@ -131,6 +148,8 @@ def batches(
 ) -> Iterator[tuple[Float32[Tensor, "k c h w"], Shaped[Tensor, "k ..."]]]:
     """Iterate once over a split, or over some of it.
 
+    A batch has one shape: where images or targets of different shapes follow one another, it ends early.
+
     Args:
         split: The split.
         batch_size: Samples per batch, at least 1; the last batch may be smaller.
@@ -146,6 +165,25 @@ def batches(
     if batch_size < 1:
         raise BadInputError(f"batch_size is {batch_size}; at least 1 is needed")
     chosen = torch.arange(len(split)) if order is None else order
-    for start in range(0, len(chosen), batch_size):
-        indices = chosen[start : start + batch_size]
-        yield split.read(indices).to(device), split.read_targets(indices).to(device)
+    if isinstance(split.images, Tensor) and isinstance(split.targets, Tensor):
+        for indices in chosen.split(batch_size):
+            yield split.images[indices].to(device), split.targets[indices].to(device)
+        return
+    collected: list[tuple[Tensor, Tensor]] = []
+    for index in chosen.tolist():
+        sample = split.images[index], split.targets[index]
+        if len(collected) == batch_size or (collected and _shapes(collected[0]) != _shapes(sample)):
+            yield _together(collected, device)
+            collected = []
+        collected.append(sample)
+    if collected:
+        yield _together(collected, device)
+
+
+def _shapes(sample: tuple[Tensor, Tensor]) -> tuple[torch.Size, ...]:
+    return tuple(each.shape for each in sample)
+
+
+def _together(samples: list[tuple[Tensor, Tensor]], device: torch.device | str) -> tuple[Tensor, Tensor]:
+    images, targets = zip(*samples, strict=True)
+    return torch.stack(images).to(device), torch.stack(targets).to(device)

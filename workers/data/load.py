@@ -110,6 +110,7 @@ def _normalized(data: ImageData, mean: tuple[float, ...], std: tuple[float, ...]
         test=normalized(data.test),
         num_classes=data.num_classes,
         input_shape=data.input_shape,
+        test_sets={name: normalized(split) for name, split in data.test_sets.items()},
     )
 
 

@@ -85,13 +85,19 @@ class TuningProblem:
         Raises:
             BadInputError: The outputs do not fit the targets.
         """
-        outputs = functional_call(self._small, self._resampled(), (images,))
+        objective, resampled = self._objective, self._resampled()
         if self._target == "labels":
-            self._objective.check(outputs, targets)
-            return self._objective.loss(outputs, targets)
+            return self._loss(resampled, images, targets)
         with torch.no_grad():
             wanted = self._dense(images)
-        return self._objective.difference(outputs, wanted)
+        if objective.pseudo_targets is not None:
+            return self._loss(resampled, images, objective.pseudo_targets(wanted))
+        return objective.difference(functional_call(self._small, resampled, (images,)), wanted)
+
+    def _loss(self, resampled: dict[str, Tensor], images: Tensor, targets: Tensor) -> Float[Tensor, ""]:
+        outputs = functional_call(self._small, resampled, self._objective.inputs(images, targets))
+        self._objective.check(outputs, targets)
+        return self._objective.loss(outputs, targets)
 
     @torch.no_grad()
     def mean_loss(self, split: Split, device: torch.device) -> float:

@@ -1,13 +1,14 @@
 """Measures networks: metrics on a split, and cost (parameters, MACs, memory, latency)."""
 
 from workers.measure.counting import count_macs, num_parameters, size_bytes
-from workers.measure.evaluation import Evaluation, evaluate
+from workers.measure.evaluation import Evaluation, evaluate, evaluate_sets
 from workers.measure.memory import peak_memory_bytes
 
 __all__ = [
     "Evaluation",
     "count_macs",
     "evaluate",
+    "evaluate_sets",
     "num_parameters",
     "peak_memory_bytes",
     "size_bytes",

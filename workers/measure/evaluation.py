@@ -5,6 +5,7 @@ The caller selects on the validation split and reports on the test split.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -14,13 +15,16 @@ from workers.data.images import Split, batches
 from workers.models.modes import in_mode
 from workers.objectives import Objective
 
+if TYPE_CHECKING:
+    import torchmetrics
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """A network's results on one split.
 
     Attributes:
-        metrics: Name -> value, as the objective stores it.
+        metrics: Name -> value, as the objective stores it; of a test set by itself `NAME/SET`.
         loss: Mean loss.
         num_samples: Number of samples.
     """
@@ -38,6 +42,7 @@ def evaluate(
     batch_size: int = 256,
     device: torch.device | str,
     should_stop: Callable[[], bool],
+    meters: Mapping[str, "torchmetrics.Metric"] | None = None,
 ) -> Evaluation:
     """Run a network over a split in evaluation mode.
 
@@ -48,6 +53,7 @@ def evaluate(
         batch_size: Samples per forward pass.
         device: Where to compute.
         should_stop: Asked before every batch.
+        meters: Updated, too; those of several splits measure them together.
 
     Raises:
         BadInputError: The split is empty, or the outputs do not fit its targets.
@@ -58,21 +64,59 @@ def evaluate(
     if not num_samples:
         raise BadInputError("evaluate: the split is empty; at least one sample is needed")
     model.to(device)
-    meters = {metric.name: make().to(device) for metric, make in objective.metrics.items()}
+    own = make_meters(objective, device)
     loss, seen = 0.0, 0
     with in_mode(model, training=False), torch.inference_mode():
         for images, targets in batches(split, batch_size, device=device):
             if should_stop():
                 raise CancelledError(f"evaluation stopped on request after {seen} of {num_samples} samples")
-            outputs = model(images)
+            outputs = objective.predict(model, images)
             objective.check(outputs, targets)
             if not bool(torch.isfinite(outputs).all()):
                 raise BadNumericsError(
                     f"evaluate: an output is NaN or infinite, in samples {seen} to {seen + len(targets) - 1}"
                 )
-            for meter in meters.values():
+            for meter in (*own.values(), *(meters or {}).values()):
                 meter.update(outputs, targets)
-            loss += float(objective.total_loss(outputs.float(), targets))
+            if objective.computes_its_loss:
+                outputs = model(images, targets)
+            loss += float(objective.total_loss(outputs, targets))
             seen += len(targets)
-        metrics = {name: float(meter.compute()) for name, meter in meters.items()}
+        metrics = {name: float(meter.compute()) for name, meter in own.items()}
     return Evaluation(metrics=metrics, loss=loss / num_samples, num_samples=num_samples)
+
+
+def evaluate_sets(
+    model: nn.Module,
+    sets: Mapping[str, Split],
+    objective: Objective,
+    *,
+    batch_size: int = 256,
+    device: torch.device | str,
+    should_stop: Callable[[], bool],
+) -> Evaluation:
+    """Run a network over several test sets; the metrics of each are `METRIC/SET`, those of all together `METRIC`.
+
+    Arguments and errors as of `evaluate`.
+    """
+    meters = make_meters(objective, device)
+    found = {
+        name: evaluate(
+            model, split, objective, batch_size=batch_size, device=device, should_stop=should_stop, meters=meters
+        )
+        for name, split in sets.items()
+    }
+    num_samples = sum(each.num_samples for each in found.values())
+    with torch.inference_mode():
+        together = {name: float(meter.compute()) for name, meter in meters.items()}
+    apart = {f"{metric}/{name}": value for name, each in found.items() for metric, value in each.metrics.items()}
+    return Evaluation(
+        metrics={**together, **apart},
+        loss=sum(each.loss * each.num_samples for each in found.values()) / num_samples,
+        num_samples=num_samples,
+    )
+
+
+def make_meters(objective: Objective, device: torch.device | str) -> dict[str, "torchmetrics.Metric"]:
+    """New meters of an objective's metrics, by name."""
+    return {metric.name: make().to(device) for metric, make in objective.metrics.items()}

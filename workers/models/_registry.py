@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from torch import nn
 
+from workers.models.bicubic import bicubic
 from workers.models.densenet import densenet, densenet40
 from workers.models.edsr import edsr, edsr_baseline
 from workers.models.nin import nin
@@ -23,6 +24,7 @@ from workers.models.vgg import cifar_vgg11_bn, cifar_vgg16_bn, cifar_vgg19_bn
 
 ZOO: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
     {
+        "bicubic": bicubic,
         "cifar_resnet": cifar_resnet,
         "cifar_resnet18": cifar_resnet18,
         "cifar_resnet20": cifar_resnet20,

@@ -4,20 +4,26 @@ Objectives work on batches of outputs and targets.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from jaxtyping import Float
-from torch import Tensor
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
 
-from jobs.errors import BadInputError
+from jobs.errors import BadInputError, nearest
 from jobs.metric import Metric
+from workers.data.augment import Augmentation
 
 if TYPE_CHECKING:
     import torchmetrics
 
 Reduction: TypeAlias = Literal["mean", "sum"]
 """Reduction of a loss over the samples of a batch."""
+
+
+def _plain_prediction(module: nn.Module, images: Float[Tensor, "n c h w"]) -> Any:
+    return module(images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +35,16 @@ class Objective:
         metrics: The metrics, each with a factory of a `torchmetrics.Metric` that is updated with outputs and targets.
             The first one is the primary metric, which selects epochs and is shown in curves and figures.
         loss: From outputs, targets and `reduction` to a number: the mean over the samples, or their sum. Its further
-            keyword arguments are settings, which only training gives.
+            keyword arguments are settings, which only training gives. Outputs may be those of a network in training.
         difference: Distance of a smaller network's outputs from the whole network's, as a mean over the samples; takes
-            them in this order.
+            them in this order. Not asked where there is `pseudo_targets`.
         check: Raises BadInputError, in clear words, unless outputs of any type fit the targets.
-        augmentable: Whether a target stays valid when its image is cropped, scaled or mirrored. Where not,
-            training refuses augmentations, which change images alone.
+        augmentations: The augmentations that move images and targets together, by name. Training refuses others.
+        predict: From a network in evaluation mode and images to the outputs that are judged by the metrics; the loss
+            is that of the network's plain outputs. Default: those, too.
+        pseudo_targets: For networks that compute their losses themselves, as detectors do: these are called with images
+            and targets where a loss is asked for, and `loss` gets what they return. From the outputs of a whole network
+            to targets, with which a smaller one is compared with it without labels.
 
     Raises:
         BadInputError: There is no metric, or two have the same name.
@@ -45,7 +55,9 @@ class Objective:
     loss: Callable[..., Float[Tensor, ""]]
     difference: Callable[[Tensor, Tensor], Float[Tensor, ""]]
     check: Callable[[Any, Tensor], None]
-    augmentable: bool = False
+    augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
+    predict: Callable[[nn.Module, Tensor], Any] = _plain_prediction
+    pseudo_targets: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         names = [each.name for each in self.metrics]
@@ -57,10 +69,56 @@ class Objective:
         """The primary metric, the first one."""
         return next(iter(self.metrics))
 
-    def total_loss(self, outputs: Tensor, targets: Tensor) -> Float[Tensor, ""]:
-        """The loss, summed over the samples, in the precision of the outputs, which fit the targets."""
-        exact = targets.to(outputs.dtype) if targets.is_floating_point() else targets
-        return self.loss(outputs, exact, reduction="sum")
+    @property
+    def computes_its_loss(self) -> bool:
+        """Whether the networks compute their losses themselves, from images and targets."""
+        return self.pseudo_targets is not None
+
+    def inputs(self, images: Float[Tensor, "n c h w"], targets: Shaped[Tensor, "n ..."]) -> tuple[Tensor, ...]:
+        """What a network is called with where a loss is asked for."""
+        return (images, targets) if self.computes_its_loss else (images,)
+
+    def total_loss(
+        self, outputs: Any, targets: Shaped[Tensor, "n ..."], dtype: torch.dtype = torch.float32
+    ) -> Float[Tensor, ""]:
+        """The loss, summed over the samples, in a precision.
+
+        Args:
+            outputs: What a network returned for `inputs`, which fits the targets.
+            targets: The targets.
+            dtype: The precision.
+        """
+        exact = targets.to(dtype) if targets.is_floating_point() else targets
+        return self.loss(_in_precision(outputs, dtype), exact, reduction="sum")
+
+    def augmentation(self, name: str) -> Augmentation:
+        """The augmentation of that name; `none` leaves everything as it is.
+
+        Raises:
+            BadInputError: There is none.
+        """
+        if name == "none":
+            return _unchanged
+        if name not in self.augmentations:
+            known = ("none", *self.augmentations)
+            raise BadInputError(
+                f"objective '{self.name}': augment: {name} is none of its augmentations, which keep targets true; "
+                f"{nearest(name, known)}"
+            )
+        return self.augmentations[name]
+
+
+def _unchanged(images: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draws nothing from the generator."""
+    del generator
+    return images, targets
+
+
+def _in_precision(outputs: Any, dtype: torch.dtype) -> Any:
+    """Outputs with their floating-point tensors in a precision: one tensor, or a mapping of several."""
+    if isinstance(outputs, Mapping):
+        return {name: _in_precision(each, dtype) for name, each in outputs.items()}
+    return outputs.to(dtype) if isinstance(outputs, Tensor) and outputs.is_floating_point() else outputs
 
 
 def over_samples(values: Float[Tensor, "n ..."], reduction: Reduction) -> Float[Tensor, ""]:

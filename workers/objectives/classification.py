@@ -15,6 +15,7 @@ from torchmetrics.functional.classification import multiclass_stat_scores
 
 from jobs.errors import BadInputError
 from jobs.metric import Metric
+from workers.data.augment import crop_flip, of_images, resized_crop_flip
 from workers.objectives._base import Objective, Reduction
 
 NUM_BINS = 15
@@ -209,16 +210,18 @@ def _percentage(name: str, label: str, direction: Literal["higher", "lower"]) ->
     return Metric(name=name, label=label, direction=direction, unit="%", scale=100.0, digits=1, lowest=0.0, highest=1.0)
 
 
-OBJECTIVE = Objective(
-    name="classification",
-    metrics={
-        _percentage("accuracy", "accuracy", "higher"): RightAnswers,
-        _percentage("top5", "top-5 accuracy", "higher"): FiveAnswers,
-        _percentage("f1", "F1", "higher"): MacroF1,
-        _percentage("calibration_error", "calibration error", "lower"): CalibrationError,
-    },
-    loss=loss,
-    difference=difference,
-    check=check,
-    augmentable=True,
-)
+def objective() -> Objective:
+    """Classification."""
+    return Objective(
+        name="classification",
+        metrics={
+            _percentage("accuracy", "accuracy", "higher"): RightAnswers,
+            _percentage("top5", "top-5 accuracy", "higher"): FiveAnswers,
+            _percentage("f1", "F1", "higher"): MacroF1,
+            _percentage("calibration_error", "calibration error", "lower"): CalibrationError,
+        },
+        loss=loss,
+        difference=difference,
+        check=check,
+        augmentations={"crop-flip": of_images(crop_flip), "resized-crop-flip": of_images(resized_crop_flip)},
+    )

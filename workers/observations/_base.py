@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from jaxtyping import Float, Shaped
@@ -62,14 +62,22 @@ class Batches:
             self.poll()
             yield images, targets if self._labelled else hide(targets)
 
-    def total_loss(self, outputs: Tensor, targets: Shaped[Tensor, "n ..."]) -> Float[Tensor, ""]:
+    def inputs(self, images: Tensor, targets: Shaped[Tensor, "n ..."]) -> tuple[Tensor, ...]:
+        """What the network is called with where the loss is asked for: the images, and the targets if it wants them."""
+        return self._objective.inputs(images, targets)
+
+    def total_loss(self, outputs: Any, targets: Shaped[Tensor, "n ..."]) -> Float[Tensor, ""]:
         """The loss of a batch, summed over its images in double precision.
+
+        Args:
+            outputs: What the network returned for `inputs`.
+            targets: The targets.
 
         Raises:
             BadInputError: The outputs do not fit the targets.
         """
         self._objective.check(outputs, targets)
-        return self._objective.total_loss(outputs.double(), targets)
+        return self._objective.total_loss(outputs, targets, torch.float64)
 
     @property
     def example(self) -> Float[Tensor, "1 _channels _height _width"]:

@@ -8,6 +8,7 @@ arXiv:1906.10771, equation 9). A gate has one value per image, so that one backw
 import copy
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ def gradients(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> O
     batch_squares = {name: torch.zeros_like(zeros) for name, zeros in squares.items()}
     for images, targets in batches:
         loss = partial(batches.total_loss, targets=targets)
-        by_gate, by_weight = _derivatives(module, points, list(weights.values()), images, loss)
+        by_gate, by_weight = _derivatives(module, points, list(weights.values()), batches.inputs(images, targets), loss)
         for name, derivative in zip(slopes, by_weight, strict=True):
             slopes[name] += derivative
         for name, units in sum_per_unit(channel_map, by_gate.items()).items():
@@ -54,8 +55,8 @@ def _derivatives(
     module: nn.Module,
     points: list[WatchPoint],
     weights: list[Tensor],
-    images: Tensor,
-    total_loss: Callable[[Tensor], Tensor],
+    inputs: tuple[Tensor, ...],
+    total_loss: Callable[[Any], Tensor],
 ) -> tuple[dict[WatchPoint, Tensor], tuple[Tensor, ...]]:
     """Derivatives of the summed loss of a batch: by the gates, per image and channel of each point, and by the weights.
 
@@ -68,7 +69,7 @@ def _derivatives(
         return maps * gates[point].view(*maps.shape[:2], *[1] * (maps.ndim - 2))
 
     with torch.enable_grad(), watching(points, gate):
-        outputs = module(images)
+        outputs = module(*inputs)
     found = torch.autograd.grad(total_loss(outputs), [*gates.values(), *weights], materialize_grads=True)
     by_gate = {point: found[number].double() for number, point in enumerate(gates)}
     return by_gate, found[len(gates) :]

@@ -23,7 +23,7 @@ def removals(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Ob
     without: dict[str, list[list[Tensor]]] = {group.name: [[] for _ in range(group.width)] for group in groups}
     with torch.inference_mode():
         for images, targets in batches:
-            kept = KeptPass(module, state, images)
+            kept = KeptPass(module, state, batches.inputs(images, targets))
             whole.append(batches.total_loss(kept.output, targets))
             for group in groups:
                 start = kept.first_use(_owned(channel_map, group.name))

@@ -16,22 +16,22 @@ from workers.observations.calls import tensors_in
 class KeptPass:
     """One forward pass of a network, with the results of all its calls.
 
-    All results stay in memory. The images and the tensors must not be changed meanwhile.
+    All results stay in memory. The inputs and the tensors must not be changed meanwhile.
 
     Args:
         module: In evaluation mode.
         tensors: Its parameters and buffers, by name.
-        images: Its input.
+        inputs: What it is called with.
 
     Attributes:
         output: Its output.
     """
 
-    def __init__(self, module: nn.Module, tensors: Mapping[str, Tensor], images: Tensor) -> None:
-        self._module, self._images = module, images
+    def __init__(self, module: nn.Module, tensors: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> None:
+        self._module, self._inputs = module, inputs
         keeper = _Keeper()
         with keeper:
-            self.output: Tensor = functional_call(module, dict(tensors), (images,))
+            self.output: Any = functional_call(module, dict(tensors), inputs)
         self._results = keeper.results
         self._in_place = keeper.in_place
         self._uses = {name: keeper.uses[id(tensor)] for name, tensor in tensors.items() if id(tensor) in keeper.uses}
@@ -48,11 +48,10 @@ class KeptPass:
                 start = max(made, 0)
         return start
 
-    def run(self, tensors: Mapping[str, Tensor], start: int) -> Tensor:
+    def run(self, tensors: Mapping[str, Tensor], start: int) -> Any:
         """The output with other tensors, none of which is used before the call `start`."""
         with _Replayer(self._results[:start]):
-            output: Tensor = functional_call(self._module, dict(tensors), (self._images,))
-        return output
+            return functional_call(self._module, dict(tensors), self._inputs)
 
 
 class _Keeper(TorchFunctionMode):

@@ -32,7 +32,7 @@ def learn(
         module,
         data,
         recipe,
-        find_objective(context.params.objective.name),
+        find_objective(context.params.objective),
         generator=context.generator("batches"),
         device=context.device,
         should_stop=context.should_stop,

@@ -10,9 +10,10 @@ from jobs.measured import number
 from jobs.metric import PREDICTED
 from jobs.stages.finishing import EvaluateParams
 from workers.artifacts import BEST_FILE, WEIGHTS_FILE
+from workers.data import Split
 from workers.gates import check_export, check_layers, check_reload
 from workers.gates.fresh import FILES
-from workers.measure import Evaluation, evaluate, peak_memory_bytes
+from workers.measure import Evaluation, evaluate, evaluate_sets, peak_memory_bytes
 from workers.network import rebuild
 from workers.objectives import Objective, find_objective
 from workers.stages._base import Context, Product
@@ -23,12 +24,13 @@ from workers.stages._learning import COST
 def run(context: Context[EvaluateParams]) -> Product:
     """Measure a network on one split of the data.
 
-    Measures every metric of the objective by its name, and `loss`; the primary metric again as `NAME_best`, with the
-    weights of the best epoch on the validation split (the same value for a network without such weights); `metrics`,
-    the description of each metric, the primary one first; `peak_memory_bytes` (of one
-    image), the `digest` of its weights; what the network's own task measured: `compression`, `params`, `macs`,
-    `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`, `full_weights`, and where its widths were
-    chosen by a profile of its layers `speedup_predicted`; and its training cost: `training_epochs`, `training_macs`.
+    Measures every metric of the objective by its name, those of each named test set as `NAME/SET`, and `loss`; the
+    primary metric again as `NAME_best`, with the weights of the best epoch on the validation split (the same value for
+    a network without such weights); `metrics`, the description of each metric, the primary one first;
+    `peak_memory_bytes` (of one image), the `digest` of its weights; what the network's own task measured:
+    `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`,
+    `full_weights`, and where its widths were chosen by a profile of its layers `speedup_predicted`; and its training
+    cost: `training_epochs`, `training_macs`.
 
     Raises:
         BadNetworkError: The network fails a gate.
@@ -36,7 +38,7 @@ def run(context: Context[EvaluateParams]) -> Product:
     network, measure = context.network(context.params.network), context.params.measure
     module, files, recipe = network.module(context.device), network.manifest.files, network.recipe
     check_layers(module)
-    objective = find_objective(context.params.objective.name)
+    objective = find_objective(context.params.objective)
     evaluation = best = _evaluate(context, module, objective)
     if measure.reload:  # only after its outputs were checked
         check_reload({name: network.read(name) for name in FILES})
@@ -71,13 +73,26 @@ def run(context: Context[EvaluateParams]) -> Product:
 def _evaluate(context: Context[EvaluateParams], module: nn.Module, objective: Objective) -> Evaluation:
     params, data = context.params, read_data(context, context.params.data)
     split = data.test if params.split == "test" else data.validation
-    if params.num_images is not None:
-        split = split.select(torch.arange(min(params.num_images, len(split))))
+    sets = {name: _first(each, params.num_images) for name, each in data.test_sets.items()}
+    if params.split == "test" and sets:
+        return evaluate_sets(
+            module,
+            sets,
+            objective,
+            batch_size=params.batch_size,
+            device=context.device,
+            should_stop=context.should_stop,
+        )
     return evaluate(
         module,
-        split,
+        _first(split, params.num_images),
         objective,
         batch_size=params.batch_size,
         device=context.device,
         should_stop=context.should_stop,
     )
+
+
+def _first(split: Split, num_images: int | None) -> Split:
+    """The first images of a split; None: all."""
+    return split if num_images is None else split.select(torch.arange(min(num_images, len(split))))

@@ -23,7 +23,7 @@ def run(context: Context[ObserveParams]) -> Product:
     images = draw_images(context, params.images)
     batches = Batches(
         images,
-        find_objective(params.objective.name),
+        find_objective(params.objective),
         params.batch_size,
         device=context.device,
         labelled=observation.needs == "labels",

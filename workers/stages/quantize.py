@@ -32,7 +32,7 @@ def run(context: Context[QuantizeParams]) -> Product:
     evaluation = evaluate(
         OnnxNetwork(content),
         test,
-        find_objective(params.objective.name),
+        find_objective(params.objective),
         batch_size=params.batch_size,
         device="cpu",
         should_stop=context.should_stop,

@@ -27,7 +27,7 @@ def run(context: Context[SenseParams]) -> Product:
     """
     params, network = context.params, context.network(context.params.network)
     module, full = network.module(context.device), network.channel_map.widths()
-    images, objective = draw_images(context, params.images), find_objective(params.objective.name)
+    images, objective = draw_images(context, params.images), find_objective(params.objective)
 
     def loss(smaller: torch.nn.Module) -> float:
         return evaluate(

@@ -30,7 +30,7 @@ def run(context: Context[TuneParams]) -> Product:
         QUADRATURES[params.how.quadrature],
         data,
         params.tune,
-        find_objective(params.objective.name),
+        find_objective(params.objective),
         generator=context.generator("batches"),
         device=context.device,
         should_stop=context.should_stop,

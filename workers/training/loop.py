@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
-from workers.data.augment import augmentation
-from workers.data.images import ImageData, Split, batches
+from workers.data.images import ImageData, Split
 from workers.factories import check_arguments
 from workers.measure.evaluation import Evaluation, evaluate
 from workers.models.modes import in_mode
@@ -105,14 +104,10 @@ def _check_recipe(recipe: Recipe, objective: Objective) -> None:
     """Raise BadInputError for settings of a recipe that the objective does not accept."""
     where = f"objective '{objective.name}'"
     check_arguments(objective.loss, {"reduction": "mean", **recipe.loss_settings}, num_positional=2, where=where)
-    if recipe.augment != "none" and not objective.augmentable:
-        raise BadInputError(
-            f"{where}: its targets belong to images as they are, and augment: {recipe.augment} changes these alone; "
-            "set augment: none"
-        )
+    objective.augmentation(recipe.augment)
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Gradient descent over the parameters that have `requires_grad`.
 
     Raises:
@@ -121,6 +116,8 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trainable:
         raise BadInputError("train: the network has no trainable parameter; set requires_grad on those to train")
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(trainable, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     return torch.optim.SGD(
         trainable,
         lr=recipe.learning_rate,
@@ -160,7 +157,8 @@ def train_epoch(
     num_steps = math.ceil(len(split) / batch_size)
     rest = state.order()[state.step * batch_size :]
     with in_mode(state.model, training=True):
-        for images, targets in batches(split, batch_size, order=rest, device=device):
+        for indices in rest.split(batch_size):
+            images, targets = split.read(indices).to(device), split.read_targets(indices).to(device)
             where = f"epoch {state.epoch}, step {state.step + 1} of {num_steps}"
             if should_stop():
                 raise CancelledError(f"training stopped on request at {where}")
@@ -179,7 +177,8 @@ def _take_step(
     targets: Shaped[Tensor, "n ..."],
     where: str,
 ) -> None:
-    outputs = state.model(augmentation(state.recipe.augment)(images, state.generators["batches"]))
+    images, targets = objective.augmentation(state.recipe.augment)(images, targets, state.generators["batches"])
+    outputs = state.model(*objective.inputs(images, targets))
     objective.check(outputs, targets)
     loss = objective.loss(outputs, targets, **state.recipe.loss_settings)
     value = loss.item()

@@ -6,7 +6,9 @@ from jobs.artifact import Manifest
 from orchestrator.planning import PlannedCurve, PlannedPoint
 from orchestrator.results import EARLIER, METRICS, SweepRecord, collect, point_of
 from orchestrator.store import ArtifactStore, open_store
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
+
+CLASSIFICATION = objective()
 
 MEASURED = {
     "accuracy": 0.9,
@@ -87,7 +89,7 @@ def test_a_point_of_an_earlier_version_has_what_it_measured():
 
 def test_a_point_that_does_not_say_what_it_is_of_is_of_classification():
     point = point_of(0.2, manifest("aa"))
-    assert (point.objective, point.value) == ((OBJECTIVE.primary,), 0.9) == (EARLIER, 0.9)
+    assert (point.objective, point.value) == ((CLASSIFICATION.primary,), 0.9) == (EARLIER, 0.9)
 
 
 def test_a_point_says_what_it_is_of():

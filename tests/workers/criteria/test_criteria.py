@@ -9,8 +9,10 @@ from jobs.errors import BadInputError
 from workers.criteria import CRITERIA, Criterion, criterion, find_criterion
 from workers.data import Split
 from workers.models import build
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
 from workers.observations import OBSERVATIONS, Batches
+
+CLASSIFICATION = objective()
 
 NETWORKS = {
     "resnet": ("resnet", {"widths": [4, 6]}),
@@ -29,7 +31,7 @@ def observed_network(request, evidence):
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     given = evidence(module)
     split = Split(images=torch.rand(4, 1, 8, 8), targets=torch.zeros(4, dtype=torch.int64))
-    batches = Batches(split, OBJECTIVE, 3, device=torch.device("cpu"), labelled=True)
+    batches = Batches(split, CLASSIFICATION, 3, device=torch.device("cpu"), labelled=True)
     observed = {}
     for observation in OBSERVATIONS.values():
         observed |= observation(module, given.channel_map, batches)

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from jobs.errors import BadInputError
-from workers.data import augmentation
 from workers.data.augment import crop_flip, resized_crop_flip
+from workers.objectives.classification import objective
 
 
 def windows(image):
@@ -32,19 +32,21 @@ def test_half_of_the_images_are_mirrored():
 def test_it_draws_from_the_generator_only(name):
     images = torch.rand(8, 1, 8, 8)
     before = torch.get_rng_state()
-    first, second = (augmentation(name)(images, torch.Generator().manual_seed(5)) for _ in range(2))
+    augment, labels = objective().augmentation(name), torch.arange(8)
+    (first, kept), (second, _) = (augment(images, labels, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first, second)
+    assert kept is labels
     assert torch.equal(before, torch.get_rng_state())
 
 
 def test_none_changes_nothing():
-    images = torch.rand(2, 1, 3, 3)
-    assert augmentation("none")(images, torch.Generator()) is images
+    images, labels = torch.rand(2, 1, 3, 3), torch.tensor([0, 1])
+    assert objective().augmentation("none")(images, labels, torch.Generator()) == (images, labels)
 
 
 def test_an_unknown_name_is_refused():
     with pytest.raises(BadInputError, match="did you mean 'crop-flip'"):
-        augmentation("crop_flip")
+        objective().augmentation("crop_flip")
 
 
 def ramps(n, height=48, width=40):

@@ -12,7 +12,9 @@ from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
 from workers.integral.tuning import tune_partition
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
+
+CLASSIFICATION = objective()
 
 QUADRATURE = QUADRATURES["midpoint"]
 RECIPE = TuneSpec(steps=12, batch_size=16, learning_rate=0.01, samples=64, holdout=40)
@@ -62,7 +64,7 @@ def tune(problem, *, seed=0, should_stop=never, checkpoint=None, **changes):
         QUADRATURE,
         data,
         RECIPE.model_copy(update=changes),
-        OBJECTIVE,
+        CLASSIFICATION,
         generator=torch.Generator().manual_seed(seed),
         device=torch.device("cpu"),
         should_stop=should_stop,
@@ -189,7 +191,7 @@ def test_at_full_size_the_dense_target_is_met_from_the_start(problem):
         QUADRATURE,
         data,
         RECIPE.model_copy(update={"target": "dense"}),
-        OBJECTIVE,
+        CLASSIFICATION,
         generator=torch.Generator().manual_seed(0),
         device=torch.device("cpu"),
         should_stop=never,

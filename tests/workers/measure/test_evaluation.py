@@ -7,7 +7,9 @@ from torch import nn
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from workers.data import Split
 from workers.measure import evaluate
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
+
+CLASSIFICATION = objective()
 
 
 def never():
@@ -39,7 +41,7 @@ TWO = split_of([[0.0, 0.0], [0.0, math.log(3)], [math.log(3), 0.0]], [0, 1, 1])
 
 
 def test_accuracy_and_loss_are_those_computed_by_hand():
-    scores = evaluate(Flat(), TWO, OBJECTIVE, device="cpu", should_stop=never)
+    scores = evaluate(Flat(), TWO, CLASSIFICATION, device="cpu", should_stop=never)
     # Right: the tie goes to class 0, which is its label; the second; not the third, which has 1/4: log 4. Class 0 has a
     # hit and a false alarm, class 1 a hit and a miss. Confidence 1/2 and right; 3/4 twice, of which one is right.
     assert scores.metrics == {
@@ -52,14 +54,16 @@ def test_accuracy_and_loss_are_those_computed_by_hand():
 
 def test_batch_size_changes_nothing_but_the_number_of_passes():
     model = Flat()
-    small = evaluate(model, TWO, OBJECTIVE, batch_size=2, device="cpu", should_stop=never)
+    small = evaluate(model, TWO, CLASSIFICATION, batch_size=2, device="cpu", should_stop=never)
     assert model.num_passes == 2  # two samples and one
-    assert small.loss == pytest.approx(evaluate(Flat(), TWO, OBJECTIVE, device="cpu", should_stop=never).loss, abs=1e-6)
+    assert small.loss == pytest.approx(
+        evaluate(Flat(), TWO, CLASSIFICATION, device="cpu", should_stop=never).loss, abs=1e-6
+    )
 
 
 def test_it_runs_in_eval_mode_without_gradients_and_restores_the_flags():
     model = Flat().train()
-    evaluate(model, TWO, OBJECTIVE, device="cpu", should_stop=never)
+    evaluate(model, TWO, CLASSIFICATION, device="cpu", should_stop=never)
     assert (model.was_training, model.had_gradients) == (False, False)
     assert model.training
 
@@ -67,13 +71,13 @@ def test_it_runs_in_eval_mode_without_gradients_and_restores_the_flags():
 def test_a_logit_that_is_not_finite_is_bad_numerics_with_its_place():
     split = split_of([[0.0, 1.0], [math.nan, 1.0]], [0, 1])
     with pytest.raises(BadNumericsError, match="in samples 1 to 1"):
-        evaluate(Flat(), split, OBJECTIVE, batch_size=1, device="cpu", should_stop=never)
+        evaluate(Flat(), split, CLASSIFICATION, batch_size=1, device="cpu", should_stop=never)
 
 
 def test_it_stops_between_batches_when_asked():
     asked = iter([False, True])
     with pytest.raises(CancelledError, match="after 2 of 3 samples"):
-        evaluate(Flat(), TWO, OBJECTIVE, batch_size=2, device="cpu", should_stop=lambda: next(asked))
+        evaluate(Flat(), TWO, CLASSIFICATION, batch_size=2, device="cpu", should_stop=lambda: next(asked))
 
 
 @pytest.mark.parametrize(
@@ -90,4 +94,4 @@ def test_it_stops_between_batches_when_asked():
 )
 def test_what_is_no_classifier_for_the_data_is_said(model, split, said):
     with pytest.raises(BadInputError, match=said):
-        evaluate(model, split, OBJECTIVE, device="cpu", should_stop=never)
+        evaluate(model, split, CLASSIFICATION, device="cpu", should_stop=never)

@@ -5,7 +5,9 @@ from torchmetrics import MeanSquaredError
 from jobs.errors import BadInputError
 from jobs.metric import Metric
 from workers.objectives import Objective, check_batch, find_objective, over_samples
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
+
+CLASSIFICATION = objective()
 
 RMSE = Metric(name="rmse", label="RMSE", direction="lower")
 
@@ -30,7 +32,7 @@ def gives_none():
 
 
 def test_ours_is_found_by_its_name():
-    assert find_objective("classification") is OBJECTIVE
+    assert find_objective("classification") is CLASSIFICATION
 
 
 @pytest.mark.parametrize(

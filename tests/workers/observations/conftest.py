@@ -7,8 +7,10 @@ import torch
 
 from workers.channels import find_groups
 from workers.data import Split
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
 from workers.observations import OBSERVATIONS, Batches
+
+CLASSIFICATION = objective()
 
 # Two cores are shared, and sums come out the same in the same order.
 torch.set_num_threads(1)
@@ -19,7 +21,7 @@ def batches() -> Callable[..., Batches]:
     def make(images, labels=None, batch_size=2, labelled=True, **more):
         labels = torch.zeros(len(images), dtype=torch.int64) if labels is None else torch.tensor(labels)
         split = Split(images=images, targets=labels)
-        return Batches(split, OBJECTIVE, batch_size, device=torch.device("cpu"), labelled=labelled, **more)
+        return Batches(split, CLASSIFICATION, batch_size, device=torch.device("cpu"), labelled=labelled, **more)
 
     return make
 

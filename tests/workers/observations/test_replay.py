@@ -33,7 +33,7 @@ def test_every_group_of_a_network_can_be_cut(network):
     module = NETWORKS[network]().eval()
     channel_map, state = find_groups(module, (3, size, size)), module.state_dict()
     with torch.inference_mode():
-        kept = KeptPass(module, state, images)
+        kept = KeptPass(module, state, (images,))
         assert torch.equal(kept.output, module(images))
         for index, group in enumerate(channel_map.groups):
             names = [
@@ -75,7 +75,7 @@ def test_what_is_changed_in_place_is_made_anew(between, layer):
     module = Chain(IN_PLACE[between]).eval()
     state, name = module.state_dict(), f"layers.{layer}.weight"
     with torch.inference_mode():
-        kept = KeptPass(module, state, IMAGES)
+        kept = KeptPass(module, state, (IMAGES,))
         start = kept.first_use([name])
         other = changed(state, name)
         for _ in range(2):
@@ -97,7 +97,7 @@ class Counting(TorchFunctionMode):
 def test_calls_before_the_first_use_are_not_made():
     module = Chain(IN_PLACE["nothing"]).eval()
     state = module.state_dict()
-    kept = KeptPass(module, state, IMAGES)
+    kept = KeptPass(module, state, (IMAGES,))
     found = []
     for layer in range(3):
         name, counting = f"layers.{layer}.weight", Counting()
@@ -109,5 +109,5 @@ def test_calls_before_the_first_use_are_not_made():
 
 def test_a_tensor_that_no_call_gets_may_be_used_anywhere():
     module = Chain(IN_PLACE["nothing"]).eval()
-    kept = KeptPass(module, module.state_dict(), IMAGES)
+    kept = KeptPass(module, module.state_dict(), (IMAGES,))
     assert kept.first_use(["layers.2.weight", "layers.2.hidden"]) == 0

@@ -10,8 +10,10 @@ from jobs.spec.training import Recipe
 from workers.channels import ChannelMap, find_groups
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
 from workers.training import TrainingLog, train
+
+CLASSIFICATION = objective()
 
 # Two cores are shared, and sums come out the same in the same order.
 torch.set_num_threads(1)
@@ -77,7 +79,7 @@ def follow() -> Callable[..., TrainingLog]:
             model,
             data,
             recipe,
-            OBJECTIVE,
+            CLASSIFICATION,
             generator=torch.Generator().manual_seed(5),
             device="cpu",
             should_stop=should_stop,

@@ -8,8 +8,10 @@ from jobs.stages.scoring import ObserveParams
 from workers.channels import find_groups
 from workers.data import load_dataset
 from workers.network import NetworkRecipe, network_files
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
 from workers.observations import OBSERVATIONS, Batches
+
+CLASSIFICATION = objective()
 
 
 @pytest.mark.parametrize("observation", OBSERVATIONS)
@@ -30,7 +32,7 @@ def test_by_default_every_training_image_counts(bench):
     assert bench.measured(key)["num_images"] == len(train)
     # What the stage saw is what one batch with all training images gives.
     module = bench.network(bench.convert(fold=False))
-    whole = Batches(train, OBJECTIVE, len(train), device=torch.device("cpu"), labelled=False)
+    whole = Batches(train, CLASSIFICATION, len(train), device=torch.device("cpu"), labelled=False)
     expected = OBSERVATIONS["activations"](module, find_groups(module, (1, 8, 8)), whole)
     found = bench.tensors(key, "observation.safetensors")
     for name, values in expected["l2"].items():

@@ -13,8 +13,10 @@ from workers.data import ImageData, Split, load_dataset
 from workers.measure import evaluate
 from workers.models import build
 from workers.objectives import Objective, check_batch, over_samples
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
 from workers.training import EpochLog, TrainingLog, train
+
+CLASSIFICATION = objective()
 
 
 def never():
@@ -25,7 +27,7 @@ def silent(_epoch, _metrics):
     return None
 
 
-def follow(model, data, recipe, *, objective=OBJECTIVE, seed=0, should_stop=never, report=silent):
+def follow(model, data, recipe, *, objective=CLASSIFICATION, seed=0, should_stop=never, report=silent):
     generator = torch.Generator().manual_seed(seed)
     return train(
         model,
@@ -72,7 +74,7 @@ def test_the_log_and_the_reports_say_the_same():
     )
     assert [epoch for epoch, _ in reported] == [1, 2, 3]
     assert reported == [(each.epoch, each.numbers()) for each in log.epochs]
-    measured = [f"validation_{metric.name}" for metric in OBJECTIVE.metrics]
+    measured = [f"validation_{metric.name}" for metric in CLASSIFICATION.metrics]
     assert list(reported[0][1]) == ["learning_rate", "train_loss", "validation_loss", *measured]
     assert log.last.epoch == 3
 
@@ -84,7 +86,7 @@ def test_best_is_the_highest_validation_accuracy_then_the_lowest_loss():
         )
 
     epochs = (epoch(1, 0.5, 0.1), epoch(2, 0.9, 0.4), epoch(3, 0.9, 0.3), epoch(4, 0.9, 0.3))
-    log = TrainingLog(epochs=epochs, primary=OBJECTIVE.primary)
+    log = TrainingLog(epochs=epochs, primary=CLASSIFICATION.primary)
     assert log.best.epoch == 3
 
 
@@ -185,7 +187,7 @@ def test_an_objective_of_another_kind_is_learnt_and_its_lowest_error_is_the_best
     ("recipe", "said"),
     [
         ({"label_smoothing": 0.1}, "objective 'halving': argument 'label_smoothing' is not accepted"),
-        ({"augment": "crop-flip"}, "objective 'halving': its targets belong to images as they are"),
+        ({"augment": "crop-flip"}, "objective 'halving': augment: crop-flip is none of its augmentations"),
     ],
 )
 def test_what_does_not_suit_the_objective_is_refused(recipe, said):
@@ -193,10 +195,22 @@ def test_what_does_not_suit_the_objective_is_refused(recipe, said):
         follow(linear(), scalars(), Recipe(epochs=1, **recipe), objective=halving())
 
 
-def test_an_objective_may_say_that_its_targets_stay_true_of_changed_images():
+def test_an_augmentation_may_change_images_and_targets_together():
+    def double(images, targets, generator):
+        return 2 * images, 2 * targets
+
+    seen = []
     model = nn.Sequential(nn.Flatten(), nn.Linear(1, 1))
-    recipe = Recipe(epochs=1, augment="crop-flip")
-    assert follow(model, scalars(), recipe, objective=halving(augmentable=True)).last.epoch == 1
+    model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()) if model.training else None)
+    data = scalars()
+    follow(model, data, Recipe(epochs=1, augment="double"), objective=halving(augmentations={"double": double}))
+    assert torch.cat(seen).sum().item() == pytest.approx(2 * data.train.images.sum().item(), rel=1e-5)
+
+
+def test_adam_is_a_choice():
+    model = linear()
+    follow(model, scalars(), Recipe(epochs=60, optimizer="adam", learning_rate=0.05), objective=halving())
+    assert model[1].weight.item() == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.slow
@@ -206,5 +220,5 @@ def test_resnet_learns_digits_in_seconds():
     data = load_dataset("digits")
     log = follow(model, data, Recipe(epochs=8, batch_size=32, learning_rate=0.05, schedule="cosine"))
     # 98.7, 98.7 and 98.8 % with seeds 0, 1 and 2; 597 images have a standard error of 0.5 %.
-    assert evaluate(model, data.test, OBJECTIVE, device="cpu", should_stop=never).metrics["accuracy"] >= 0.97
+    assert evaluate(model, data.test, CLASSIFICATION, device="cpu", should_stop=never).metrics["accuracy"] >= 0.97
     assert log.last.validation["accuracy"] >= 0.95

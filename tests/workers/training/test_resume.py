@@ -11,8 +11,10 @@ from jobs.errors import CancelledError
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
-from workers.objectives.classification import OBJECTIVE
+from workers.objectives.classification import objective
 from workers.training import train
+
+CLASSIFICATION = objective()
 
 # 22 images in batches of 4: six batches, of which the last holds two; validation is one batch.
 RECIPE = Recipe(epochs=3, batch_size=4, learning_rate=0.05, schedule="cosine", augment="crop-flip", nesterov=True)
@@ -59,7 +61,7 @@ def follow(checkpoint, *, should_stop=lambda: False, recipe=RECIPE, model=None, 
         model,
         data,
         recipe,
-        OBJECTIVE,
+        CLASSIFICATION,
         generator=torch.Generator().manual_seed(5),
         device="cpu",
         should_stop=should_stop,
@@ -211,7 +213,7 @@ def test_the_global_generator_is_left_as_it_was(slot, lost, lost_at):
         model,
         DATA,
         RECIPE,
-        OBJECTIVE,
+        CLASSIFICATION,
         generator=torch.Generator(),
         device="cpu",
         should_stop=lambda: False,

@@ -1,0 +1,88 @@
+"""What a sweep file leaves out and depends on several of its parts: controls, and the training settings of objectives.
+
+Works on the document before it is validated, and leaves whatever it does not understand to the validation.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jobs import names
+from jobs.spec.settings import OBJECTIVE_SETTINGS
+
+
+def with_defaults(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the missing controls, and with settings where trainings name none."""
+    return _with_settings(_with_controls(document))
+
+
+def _with_controls(document: dict[str, Any]) -> dict[str, Any]:
+    methods = document.get("methods")
+    if not isinstance(methods, dict) or not methods or document.get("controls", True) is not True:
+        return document
+    given = [method for method in methods.values() if isinstance(method, dict)]
+    missing: dict[str, dict[str, Any]] = {}
+    if "dense" not in methods and not any(method.get("kind") == "dense" for method in given):
+        missing["dense"] = {"kind": "dense"}
+    asked = [] if "compressions" in document else _all_compressions(given)
+    if "random" not in methods and not any(method.get("criterion") == "random" for method in given):
+        missing["random"] = {"kind": "criterion", "criterion": "random", **({"compressions": asked} if asked else {})}
+    enlarging = _models_of("super-resolution", document)
+    if enlarging and "bicubic" not in methods and not any(method.get("kind") == "bicubic" for method in given):
+        missing["bicubic"] = {"kind": "bicubic", "models": enlarging}
+    return {**document, "methods": {**missing, **methods}}
+
+
+def _all_compressions(methods: Sequence[dict[str, Any]]) -> list[Any]:
+    """The compressions of all methods, those of predefined widths included."""
+    lists = [method["compressions"] for method in methods if isinstance(method.get("compressions"), list)]
+    allocations = [method["allocation"] for method in methods if isinstance(method.get("allocation"), dict)]
+    lists += [[each["compression"]] for each in allocations if "compression" in each]
+    lists += [[names.CONFIGURATIONS[each["name"]]] for each in allocations if each.get("name") in names.CONFIGURATIONS]
+    return list({repr(value): value for values in lists for value in values}.values())
+
+
+def _with_settings(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the settings of a model's objective in its training, and of the sweep's in the protocols."""
+    sweeps = OBJECTIVE_SETTINGS.get(_kind(document.get("objective")))
+    models, protocols = document.get("models"), document.get("protocols")
+    if isinstance(models, dict):
+        models = {name: _with_model_settings(model, document.get("objective")) for name, model in models.items()}
+        document = {**document, "models": models}
+    if isinstance(protocols, dict) and sweeps:
+        protocols = {name: _with_protocol_settings(protocol, *sweeps) for name, protocol in protocols.items()}
+        document = {**document, "protocols": protocols}
+    return document
+
+
+def _with_model_settings(model: Any, objective: Any) -> Any:
+    if not isinstance(model, dict) or not isinstance(model.get("train"), dict):
+        return model
+    found = OBJECTIVE_SETTINGS.get(_kind(model.get("objective", objective)))
+    return {**model, "train": {"settings": found[0], **model["train"]}} if found else model
+
+
+def _with_protocol_settings(protocol: Any, training: str, fine_tuning: str) -> Any:
+    if not isinstance(protocol, dict):
+        return protocol
+    train = protocol.get("train")
+    if protocol.get("kind") == "fine-tune" and isinstance(train, dict | None):
+        return {**protocol, "train": {"settings": fine_tuning, **(train or {})}}
+    if protocol.get("kind") == "scratch" and isinstance(train, dict):
+        return {**protocol, "train": {"settings": training, **train}}
+    return protocol
+
+
+def _models_of(kind: str, document: Mapping[str, Any]) -> list[str]:
+    """The models of a document with an objective of that kind, in order."""
+    models = document.get("models")
+    given = models.items() if isinstance(models, dict) else ()
+    return [
+        name
+        for name, model in given
+        if _kind((model.get("objective") if isinstance(model, dict) else None) or document.get("objective")) == kind
+    ]
+
+
+def _kind(objective: Any) -> str:
+    """The kind of an objective as a document gives it: a name, or a record."""
+    return str(objective.get("kind")) if isinstance(objective, dict) else str(objective)
