@@ -11,6 +11,7 @@ import yaml
 
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
+from jobs.stages.common import ObjectiveParams
 from jobs.stages.table import StageKind
 from orchestrator.commands.locating import find_record
 from orchestrator.commands.reporting import report
@@ -58,7 +59,7 @@ def test_every_task_that_asks_the_objective_names_it_and_its_source(my_lab, swee
         StageKind.SENSE,
         StageKind.EVALUATE,
     }
-    assert {task.params.objective.name for task in asking} == {spec.objective}
+    assert {task.params.objective.name for task in asking} == {spec.objective.name}
     assert all(task.params.objective.source for task in asking)
 
 
@@ -69,7 +70,7 @@ def test_its_sweep_runs_and_its_report_speaks_of_its_metric(my_lab, sweep, tmp_p
     record, store = find_record(str(sweep), "")
     curves = collect(record, store)
     (metric,) = curves[0].points[0].objective
-    assert metric == find_objective("my_lab.denoising:denoising").primary
+    assert metric == find_objective(ObjectiveParams(name="my_lab.denoising:denoising")).primary
     values = {(row.method, cell.asked): cell.value for row in summarize(curves).rows for cell in row.measured}
     # A network that learnt nothing leaves noise of 0.3 in place; the larger the cut, the more is left.
     assert values["dense", 0.0] < 0.18 < values["random", 0.5]

@@ -166,18 +166,27 @@ def batches(
         raise BadInputError(f"batch_size is {batch_size}; at least 1 is needed")
     chosen = torch.arange(len(split)) if order is None else order
     if isinstance(split.images, Tensor) and isinstance(split.targets, Tensor):
-        for indices in chosen.split(batch_size):
+        for indices in in_batches(chosen, batch_size):
             yield split.images[indices].to(device), split.targets[indices].to(device)
         return
     collected: list[tuple[Tensor, Tensor]] = []
     for index in chosen.tolist():
         sample = split.images[index], split.targets[index]
-        if len(collected) == batch_size or (collected and _shapes(collected[0]) != _shapes(sample)):
+        if collected and _shapes(collected[0]) != _shapes(sample):
             yield _together(collected, device)
             collected = []
         collected.append(sample)
+        if len(collected) == batch_size:
+            yield _together(collected, device)
+            collected = []
     if collected:
         yield _together(collected, device)
+
+
+def in_batches(indices: Int64[Tensor, " m"], batch_size: int) -> Iterator[Int64[Tensor, " _"]]:
+    """Indices in batches, none of them empty."""
+    for start in range(0, len(indices), batch_size):
+        yield indices[start : start + batch_size]
 
 
 def _shapes(sample: tuple[Tensor, Tensor]) -> tuple[torch.Size, ...]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
-from workers.data.images import ImageData, Split
+from workers.data.images import ImageData, Split, in_batches
 from workers.factories import check_arguments
 from workers.measure.evaluation import Evaluation, evaluate
 from workers.models.modes import in_mode
@@ -157,7 +157,7 @@ def train_epoch(
     num_steps = math.ceil(len(split) / batch_size)
     rest = state.order()[state.step * batch_size :]
     with in_mode(state.model, training=True):
-        for indices in rest.split(batch_size):
+        for indices in in_batches(rest, batch_size):
             images, targets = split.read(indices).to(device), split.read_targets(indices).to(device)
             where = f"epoch {state.epoch}, step {state.step + 1} of {num_steps}"
             if should_stop():

@@ -49,6 +49,26 @@ def test_lazy_images_are_read_when_their_batch_is_asked_for():
     assert first.flatten().tolist() == [0, 1]
 
 
+class Sized:
+    """Images of one row, whose widths are given."""
+
+    def __init__(self, widths):
+        self.widths = widths
+
+    def __len__(self):
+        return len(self.widths)
+
+    def __getitem__(self, index):
+        return torch.full((1, 1, self.widths[index]), float(index))
+
+
+def test_a_batch_ends_where_the_shape_changes():
+    split = Split(images=Sized([2, 2, 3, 2, 2, 2]), targets=torch.arange(6))
+    assert [labels.tolist() for _, labels in batches(split, 2)] == [[0, 1], [2], [3, 4], [5]]
+    with pytest.raises(BadInputError, match=r"different shapes, such as \(1, 1, 2\) and \(1, 1, 3\)"):
+        split.read(torch.tensor([1, 2]))
+
+
 @pytest.mark.parametrize("images", [Squares(), torch.arange(5.0).view(5, 1, 1, 1)])
 def test_a_selection_is_in_the_order_asked_for(images):
     selected = Split(images=images, targets=torch.arange(5)).select(torch.tensor([3, 1])).select(torch.tensor([1, 0]))

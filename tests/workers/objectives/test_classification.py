@@ -7,13 +7,15 @@ from torchmetrics.functional.classification import multiclass_accuracy, multicla
 
 from jobs.errors import BadInputError
 from workers.objectives.classification import (
-    OBJECTIVE,
     CalibrationError,
     FiveAnswers,
     MacroF1,
     RightAnswers,
     difference,
+    objective,
 )
+
+CLASSIFICATION = objective()
 
 LOGITS = torch.tensor([[0.0, math.log(3)], [math.log(3), 0.0]])  # probabilities 1/4 and 3/4, and the other way round
 LABELS = torch.tensor([1, 1])
@@ -36,7 +38,7 @@ def drawn(num_samples, num_classes, seed=0):
 
 
 def test_its_primary_metric_is_accuracy_in_percent_and_more_is_better():
-    accuracy = OBJECTIVE.primary
+    accuracy = CLASSIFICATION.primary
     assert (accuracy.name, accuracy.heading, accuracy.text(0.875)) == ("accuracy", "Accuracy (%)", "87.5")
     assert accuracy.cost(0.9) < accuracy.cost(0.8)
 
@@ -55,7 +57,7 @@ def test_of_equal_logits_the_first_counts():
 
 
 def test_every_metric_has_a_unit_and_a_direction():
-    shown = {metric.name: (metric.heading, metric.direction) for metric in OBJECTIVE.metrics}
+    shown = {metric.name: (metric.heading, metric.direction) for metric in CLASSIFICATION.metrics}
     assert shown == {
         "accuracy": ("Accuracy (%)", "higher"),
         "top5": ("Top-5 accuracy (%)", "higher"),
@@ -117,7 +119,7 @@ def test_the_calibration_error_is_torchmetrics_whatever_the_batches():
     assert measured(CalibrationError, *batches) == pytest.approx(theirs, abs=1e-6)
 
 
-@pytest.mark.parametrize("make", OBJECTIVE.metrics.values(), ids=[each.name for each in OBJECTIVE.metrics])
+@pytest.mark.parametrize("make", CLASSIFICATION.metrics.values(), ids=[each.name for each in CLASSIFICATION.metrics])
 def test_of_probabilities_the_most_probable_class_counts(make):
     logits, labels = drawn(60, 8)
     soft = 0.6 * torch.nn.functional.one_hot(labels, 8).double() + 0.05
@@ -128,29 +130,29 @@ def test_the_loss_of_probabilities_is_their_mean_over_the_classes():
     near, far = math.log(4 / 3), math.log(4)
     # The first image is 1/4 and 3/4, of which the second has the small loss; the other one half and half.
     expected = 0.25 * far + 0.75 * near, 0.5 * near + 0.5 * far
-    assert OBJECTIVE.loss(LOGITS, SOFT.double()).item() == pytest.approx(sum(expected) / 2)
-    assert OBJECTIVE.total_loss(LOGITS.double(), SOFT).item() == pytest.approx(sum(expected))
+    assert CLASSIFICATION.loss(LOGITS, SOFT.double()).item() == pytest.approx(sum(expected) / 2)
+    assert CLASSIFICATION.total_loss(LOGITS.double(), SOFT).item() == pytest.approx(sum(expected))
 
 
 def test_probabilities_of_one_class_lose_what_the_class_does():
     certain = torch.eye(2)[LABELS]
     for settings in ({}, {"label_smoothing": 0.3}):
-        same = OBJECTIVE.loss(LOGITS, certain, **settings), OBJECTIVE.loss(LOGITS, LABELS, **settings)
+        same = CLASSIFICATION.loss(LOGITS, certain, **settings), CLASSIFICATION.loss(LOGITS, LABELS, **settings)
         assert same[0].item() == pytest.approx(same[1].item())
 
 
 @pytest.mark.parametrize("targets", [LABELS, SOFT, SOFT.half(), torch.full((2, 2), 0.5004)])
 def test_classes_and_probabilities_fit_even_with_their_rounding(targets):
-    OBJECTIVE.check(LOGITS, targets)
+    CLASSIFICATION.check(LOGITS, targets)
 
 
 def test_the_loss_is_cross_entropy_and_its_label_smoothing_a_setting():
     both = math.log(4 / 3), math.log(4)
-    assert OBJECTIVE.loss(LOGITS, LABELS).item() == pytest.approx(sum(both) / 2)
-    assert OBJECTIVE.loss(LOGITS, LABELS, reduction="sum").item() == pytest.approx(sum(both))
+    assert CLASSIFICATION.loss(LOGITS, LABELS).item() == pytest.approx(sum(both) / 2)
+    assert CLASSIFICATION.loss(LOGITS, LABELS, reduction="sum").item() == pytest.approx(sum(both))
     # A half of every label is spread over both classes: 3/4 of it stays, 1/4 is on the other one.
     smoothed = 0.75 * both[0] + 0.25 * both[1], 0.75 * both[1] + 0.25 * both[0]
-    assert OBJECTIVE.loss(LOGITS, LABELS, label_smoothing=0.5).item() == pytest.approx(sum(smoothed) / 2)
+    assert CLASSIFICATION.loss(LOGITS, LABELS, label_smoothing=0.5).item() == pytest.approx(sum(smoothed) / 2)
 
 
 def test_the_difference_is_the_divergence_from_the_dense_networks_distribution():
@@ -178,4 +180,4 @@ def test_the_difference_is_the_divergence_from_the_dense_networks_distribution()
 )
 def test_what_fits_no_classification_is_said(outputs, labels, said):
     with pytest.raises(BadInputError, match=said):
-        OBJECTIVE.check(outputs, labels)
+        CLASSIFICATION.check(outputs, labels)

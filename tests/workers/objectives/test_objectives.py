@@ -4,10 +4,8 @@ from torchmetrics import MeanSquaredError
 
 from jobs.errors import BadInputError
 from jobs.metric import Metric
+from jobs.stages.common import ObjectiveParams
 from workers.objectives import Objective, check_batch, find_objective, over_samples
-from workers.objectives.classification import objective
-
-CLASSIFICATION = objective()
 
 RMSE = Metric(name="rmse", label="RMSE", direction="lower")
 
@@ -31,8 +29,17 @@ def gives_none():
     return None
 
 
+def with_settings(width):
+    return objective(name=f"of {width}")
+
+
 def test_ours_is_found_by_its_name():
-    assert find_objective("classification") is CLASSIFICATION
+    assert find_objective(ObjectiveParams()).name == "classification"
+
+
+def test_one_of_the_users_own_gets_its_settings(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, __name__, __import__("types").SimpleNamespace(**globals()))
+    assert find_objective(ObjectiveParams(name=f"{__name__}:with_settings", settings={"width": 3})).name == "of 3"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +54,7 @@ def test_ours_is_found_by_its_name():
 def test_what_is_no_objective_is_said(name, said, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, __name__, __import__("types").SimpleNamespace(**globals()))
     with pytest.raises(BadInputError, match=said):
-        find_objective(name)
+        find_objective(ObjectiveParams(name=name))
 
 
 def test_the_first_metric_is_the_primary_one():
@@ -69,13 +76,19 @@ def test_losses_of_entries_are_averaged_within_a_sample_and_then_over_samples():
     assert over_samples(values[:, 0], "sum").item() == 6.0
 
 
-def test_the_total_loss_has_the_precision_of_the_outputs():
+def test_the_total_loss_has_the_precision_that_is_asked_for():
     def loss(outputs, targets, reduction):
         assert outputs.dtype is targets.dtype is torch.float64
         return over_samples(outputs - targets, reduction)
 
-    total = objective(loss=loss).total_loss(torch.ones(2, 3).double(), torch.zeros(2, 3))
+    total = objective(loss=loss).total_loss(torch.ones(2, 3), torch.zeros(2, 3), torch.float64)
     assert total.item() == 2.0
+
+
+def test_networks_that_compute_their_losses_are_called_with_targets():
+    images, targets = torch.zeros(1, 1, 1, 1), torch.zeros(1, 2)
+    assert objective().inputs(images, targets) == (images,)
+    assert objective(pseudo_targets=torch.sign).inputs(images, targets) == (images, targets)
 
 
 @pytest.mark.parametrize(
