@@ -30,7 +30,7 @@ VOC_THRESHOLD = 0.5
 MAX_DETECTIONS = 100
 """Detections of one class in one image that COCO counts, those of the highest scores."""
 
-Boxes = Float64[np.ndarray, "k 7"]
+Boxes = Float64[np.ndarray, "_ 7"]
 """Image, x1, y1, x2, y2, and then score and label, or label and flag."""
 
 _SCORE, _OUTPUT_LABEL = 5, 6
