@@ -182,7 +182,7 @@ class CanvasBoxes:
         max_boxes: How many there are room for.
     """
 
-    def __init__(self, boxes: Sequence[Float32[Tensor, "m 6"]], *, max_boxes: int) -> None:
+    def __init__(self, boxes: Sequence[Float32[Tensor, "_ 6"]], *, max_boxes: int) -> None:
         self._together, self._max_boxes = torch.cat([torch.zeros(0, 6), *boxes]), max_boxes
         self._ends = torch.tensor([0, *map(len, boxes)]).cumsum(0).tolist()
 
@@ -227,8 +227,10 @@ def check_canvas(where: str, *, size: int, classes: Sequence[str] | None = None,
     for name, value in (("size", size), ("max_boxes", max_boxes)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise BadInputError(f"{where}: {name} is {value!r}; a whole number from 1 is needed")
-    named = [] if isinstance(classes, str) else list(classes or ["one"])
-    if not named or len(set(named)) < len(named) or not all(isinstance(each, str) for each in named):
+    if classes is None:
+        return
+    named = list(classes) if isinstance(classes, list | tuple) else []
+    if not named or not all(isinstance(each, str) for each in named) or len(set(named)) < len(named):
         raise BadInputError(f"{where}: classes is {classes!r}; a list of names is needed, each once")
     if len(named) >= IGNORED:
         raise BadInputError(f"{where}: classes has {len(named)} names; {IGNORED - 1} at most: {IGNORED} is ignored")

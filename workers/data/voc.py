@@ -228,7 +228,7 @@ def _box(annotated: ElementTree.Element, labels: dict[str, int]) -> list[float]:
         )
     left, top, right, bottom = (float(_text(annotated, f"bndbox/{end}")) for end in ("xmin", "ymin", "xmax", "ymax"))
     difficult = int(annotated.findtext("difficult", "0"))
-    return [left - 1, top - 1, right, bottom, labels[name], difficult]
+    return [left - 1, top - 1, right, bottom, float(labels[name]), float(difficult)]
 
 
 def _text(element: ElementTree.Element, path: str) -> str:
