@@ -42,10 +42,13 @@ AUGMENTATIONS: Mapping[str, tuple[str, ...]] = {
 DATASETS: Mapping[str, str] = {
     "cifar10": "classification",
     "cifar100": "classification",
+    "coco-detection": "detection",
     "digits": "classification",
     "fashion-mnist": "classification",
     "imagefolder": "classification",
     "mnist": "classification",
+    "voc-detection": "detection",
+    "voc-segmentation": "segmentation",
 }
 """Data sets of `workers.data`: name -> the objective that its targets are for."""
 

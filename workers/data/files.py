@@ -1,14 +1,18 @@
-"""Shared by the readers of data files: finding a folder by its layout, and splitting off validation images."""
+"""Shared by the readers of data files: finding a folder, decoding images, and splitting off validation images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from jaxtyping import UInt8
+from PIL import Image
 from torch import Tensor
 
 from jobs.errors import BadInputError
 from workers.data.images import ImageData, Split
+
+_FORMATS = ("PNG", "JPEG")  # whatever a file is called: Pillow would run Ghostscript on a PostScript file
 
 
 def data_root(name: str, root: str | None) -> Path:
@@ -51,6 +55,42 @@ def find_layout(name: str, root: Path, layouts: Mapping[str, Sequence[str]]) -> 
     raise BadInputError(
         "\n  or ".join([f"data '{name}': files not found; expected under {root}:\n  {lacking[0]}", *lacking[1:]])
     )
+
+
+def read_image(path: Path, mode: str | None = "RGB") -> Image.Image:
+    """A PNG or JPEG file, decoded and converted to a mode of Pillow; without one it stays as it is.
+
+    Raises:
+        BadInputError: The file cannot be read as an image.
+    """
+    with _opened(path) as image:
+        image.load()
+        return image if mode is None else image.convert(mode)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of a PNG or JPEG file in pixels, without decoding it.
+
+    Raises:
+        BadInputError: The file cannot be read as an image.
+    """
+    with _opened(path) as image:
+        return image.size
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            yield image
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise BadInputError(f"{path}: cannot be read as an image ({error}); replace or remove it") from error
+
+
+def every_tenth(split: Split) -> tuple[Split, Split]:
+    """A split without every tenth sample, for training, and those samples, for validation."""
+    tenth = torch.arange(len(split)) % 10 == 9
+    return split.select((~tenth).nonzero().flatten()), split.select(tenth.nonzero().flatten())
 
 
 def from_pixels(

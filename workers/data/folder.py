@@ -9,11 +9,10 @@ from PIL import Image
 from torch import Tensor
 
 from jobs.errors import BadInputError
-from workers.data.files import data_root
+from workers.data.files import data_root, every_tenth, read_image
 from workers.data.images import ImageData, Split
 
 _ENDINGS = {".png", ".jpg", ".jpeg"}
-_FORMATS = ("PNG", "JPEG")  # whatever a file is called: Pillow would run Ghostscript on a PostScript file
 _LAYOUT = "train/CLASS/*.png|jpg|jpeg, and the same below test/ or val/ or both"
 
 
@@ -38,12 +37,7 @@ class ImageFiles:
         Raises:
             BadInputError: The file cannot be read as an image.
         """
-        path = self._paths[index]
-        try:
-            with Image.open(path, formats=_FORMATS) as image:
-                square = _centre_square(image.convert("RGB"), size=self._size, resize=self._resize)
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise BadInputError(f"{path}: cannot be read as an image ({error}); replace or remove it") from error
+        square = _centre_square(read_image(self._paths[index]), size=self._size, resize=self._resize)
         return torch.from_numpy(np.asarray(square, dtype=np.float32) / 255).permute(2, 0, 1)
 
 
@@ -80,9 +74,8 @@ def load_folder(root: str | None, size: int = 224, resize: int | None = None) ->
     classes = _classes(base / "train")
     train, *others = (_read_split(base / part, classes, size=size, resize=resize) for part in ("train", *held_out))
     if len(others) == 1:
-        tenth = torch.arange(len(train)) % 10 == 9
-        others.insert(0, train.select(tenth.nonzero().flatten()))
-        train = train.select((~tenth).nonzero().flatten())
+        train, validation = every_tenth(train)
+        others.insert(0, validation)
     return ImageData(
         train=train, validation=others[0], test=others[1], num_classes=len(classes), input_shape=(3, size, size)
     )

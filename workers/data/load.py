@@ -12,10 +12,12 @@ from torch import Tensor
 
 from jobs.errors import BadInputError, nearest
 from workers.data.cifar import load_cifar10, load_cifar100
+from workers.data.coco import load_coco_detection
 from workers.data.digits import load_digits
 from workers.data.folder import load_folder
 from workers.data.idx import load_fashion_mnist, load_mnist
 from workers.data.images import ImageData, LazyTensors, Split
+from workers.data.voc import load_voc_detection, load_voc_segmentation
 from workers.factories import check_arguments, import_factory
 
 # Two, so that a sweep over two data sets does not read both again at every task.
@@ -26,10 +28,13 @@ DATASETS: Mapping[str, Callable[..., ImageData]] = MappingProxyType(
     {
         "cifar10": load_cifar10,
         "cifar100": load_cifar100,
+        "coco-detection": load_coco_detection,
         "digits": load_digits,
         "fashion-mnist": load_fashion_mnist,
         "imagefolder": load_folder,
         "mnist": load_mnist,
+        "voc-detection": load_voc_detection,
+        "voc-segmentation": load_voc_segmentation,
     }
 )
 
