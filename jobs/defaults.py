@@ -48,27 +48,30 @@ def _with_settings(document: dict[str, Any]) -> dict[str, Any]:
     if isinstance(models, dict):
         models = {name: _with_model_settings(model, document.get("objective")) for name, model in models.items()}
         document = {**document, "models": models}
-    if isinstance(protocols, dict) and sweeps:
-        protocols = {name: _with_protocol_settings(protocol, *sweeps) for name, protocol in protocols.items()}
+    if isinstance(protocols, dict):
+        protocols = {name: _with_protocol_settings(protocol, sweeps) for name, protocol in protocols.items()}
         document = {**document, "protocols": protocols}
     return document
 
 
 def _with_model_settings(model: Any, objective: Any) -> Any:
+    """A model, or what a transfer makes of one, with the settings of its own objective, else of the given one."""
     if not isinstance(model, dict) or not isinstance(model.get("train"), dict):
         return model
     found = OBJECTIVE_SETTINGS.get(_kind(model.get("objective", objective)))
     return {**model, "train": {"settings": found[0], **model["train"]}} if found else model
 
 
-def _with_protocol_settings(protocol: Any, training: str, fine_tuning: str) -> Any:
+def _with_protocol_settings(protocol: Any, sweeps: tuple[str, str] | None) -> Any:
     if not isinstance(protocol, dict):
         return protocol
+    if protocol.get("kind") == "transfer":
+        return _with_model_settings(protocol, None)
     train = protocol.get("train")
-    if protocol.get("kind") == "fine-tune" and isinstance(train, dict | None):
-        return {**protocol, "train": {"settings": fine_tuning, **(train or {})}}
-    if protocol.get("kind") == "scratch" and isinstance(train, dict):
-        return {**protocol, "train": {"settings": training, **train}}
+    if sweeps and protocol.get("kind") == "fine-tune" and isinstance(train, dict | None):
+        return {**protocol, "train": {"settings": sweeps[1], **(train or {})}}
+    if sweeps and protocol.get("kind") == "scratch" and isinstance(train, dict):
+        return {**protocol, "train": {"settings": sweeps[0], **train}}
     return protocol
 
 

@@ -14,7 +14,7 @@ from jobs.fingerprint import fingerprint, source_fingerprint
 from jobs.spec.allocation import OwnAllocation
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
-from jobs.spec.protocols import OwnProtocol
+from jobs.spec.protocols import OwnProtocol, TransferProtocol
 from jobs.spec.sweep import SweepSpec
 from orchestrator.planning import PlanEnvironment
 
@@ -79,21 +79,28 @@ def _onnxruntime_version() -> str:
     return "not installed"
 
 
+def _transfers(spec: SweepSpec) -> dict[str, TransferProtocol]:
+    """The transfers of a sweep, by their path in the file."""
+    return {f"protocols.{name}": each for name, each in spec.protocols.items() if isinstance(each, TransferProtocol)}
+
+
 def _data_sets(spec: SweepSpec) -> dict[str, DataSpec]:
     """All data sets of a sweep, by their path in the file."""
-    return {"data": spec.data} | {
-        f"models.{name}.data": model.data for name, model in spec.models.items() if model.data
-    }
+    own = {f"models.{name}.data": model.data for name, model in spec.models.items() if model.data}
+    return {"data": spec.data, **own, **{f"{path}.data": each.data for path, each in _transfers(spec).items()}}
 
 
 def _import_paths(spec: SweepSpec) -> dict[str, str]:
     """All names in a sweep that may be import paths of user code, by their path in the file."""
-    paths = {f"models.{name}.network": model.network for name, model in spec.models.items()}
-    paths |= {f"{path}.dataset": data.dataset for path, data in _data_sets(spec).items()}
+    paths = {f"{path}.dataset": data.dataset for path, data in _data_sets(spec).items()}
     paths["objective"] = spec.objective.name
-    paths |= {
-        f"models.{name}.objective": model.objective.name for name, model in spec.models.items() if model.objective
-    }
+    for path, transfer in _transfers(spec).items():
+        paths |= {f"{path}.network": transfer.network, f"{path}.objective": transfer.objective.name}
+    for name, model in spec.models.items():
+        if model.network is not None:
+            paths[f"models.{name}.network"] = model.network
+        if model.objective is not None:
+            paths[f"models.{name}.objective"] = model.objective.name
     for name, protocol in spec.protocols.items():
         if isinstance(protocol, OwnProtocol):
             paths[f"protocols.{name}.change"] = protocol.change

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from jobs.artifact import Manifest
 from jobs.errors import BadInputError
-from jobs.identity import Json
+from jobs.identity import Json, Parsed
 from workers.artifacts import CHANNELS_FILE, MASKS_FILE, RECIPE_FILE, WEIGHTS_FILE, ArtifactReader
 from workers.channels import ChannelMap, apply_folding_structure, build_resized, load_resized
 from workers.measure import count_macs, num_parameters, size_bytes
@@ -33,23 +33,45 @@ class NetworkRecipe:
         arguments: Its keyword arguments.
         input_shape: Shape of one image (channels, height, width).
         folded: (layer, batch norm) pairs whose norm was folded into the layer.
+        backbone: Of the module that it is built around; None for a network by itself.
     """
 
     network: str
     arguments: Mapping[str, Json]
     input_shape: tuple[int, ...]
     folded: tuple[tuple[str, str], ...] = ()
+    backbone: "NetworkRecipe | None" = None
 
     @classmethod
     def from_json(cls, content: bytes | str) -> "NetworkRecipe":
         """The recipe that `network.json` holds."""
-        value = json.loads(content)
+        return cls._of(json.loads(content))
+
+    @classmethod
+    def _of(cls, value: Parsed) -> "NetworkRecipe":
         return cls(
             network=value["network"],
             arguments=value["arguments"],
             input_shape=tuple(value["input_shape"]),
             folded=tuple((layer, norm) for layer, norm in value["folded"]),
+            backbone=cls._of(value["backbone"]) if value.get("backbone") else None,
         )
+
+    def to_json(self) -> bytes:
+        """The content of `network.json`."""
+        return json.dumps({name: each for name, each in asdict(self).items() if each is not None}).encode()
+
+    def construct(self) -> nn.Module:
+        """The module at its full widths with random weights from torch's generator, its own folded norms in place.
+
+        Raises:
+            BadInputError: It cannot be built.
+        """
+        if self.backbone is None:
+            return build(self.network, self.arguments)
+        backbone = self.backbone.construct()
+        apply_folding_structure(backbone, list(self.backbone.folded))
+        return build(self.network, self.arguments, backbone=backbone)
 
 
 class StoredNetwork:
@@ -116,7 +138,7 @@ def network_files(
         state: Its tensors.
         masks: Masks of its weights, if single weights were removed.
     """
-    files = {RECIPE_FILE: json.dumps(asdict(recipe)).encode(), WEIGHTS_FILE: state_bytes(state)}
+    files = {RECIPE_FILE: recipe.to_json(), WEIGHTS_FILE: state_bytes(state)}
     return {**files, MASKS_FILE: state_bytes(masks)} if masks else files
 
 
@@ -132,7 +154,7 @@ def rebuild(recipe: NetworkRecipe, state: Mapping[str, Tensor]) -> nn.Module:
         BadInputError: The network cannot be built.
     """
     with torch.random.fork_rng(devices=[]):  # building draws initial weights, which are discarded
-        module = build(recipe.network, recipe.arguments)
+        module = recipe.construct()
     apply_folding_structure(module, list(recipe.folded))
     load_resized(module, state)
     return module.eval()
@@ -156,7 +178,7 @@ def start_anew(recipe: NetworkRecipe, state: Mapping[str, Tensor]) -> tuple[nn.M
         shapes |= {f"{norm}.{name}": shapes[f"{layer}.weight"][:1] for name in _NORM_TENSORS}
     recipe = replace(recipe, folded=())
     try:
-        fresh = build_resized(lambda: build(recipe.network, recipe.arguments), shapes)
+        fresh = build_resized(recipe.construct, shapes)
     except ValueError as error:
         raise BadInputError(
             f"network '{recipe.network}': cannot be started anew at its pruned widths: {error}"

@@ -15,6 +15,7 @@ from jobs.spec.protocols import (
     RepairProtocol,
     RewindProtocol,
     ScratchProtocol,
+    TransferProtocol,
 )
 from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.spec.training import TrainSpec
@@ -34,6 +35,8 @@ def method_conflict(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
         return "has no weights of the model's training to rewind; fine-tune instead"
     if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and isinstance(method, UnstructuredMethod):
         return "rewinds single weights itself; set its `rewind`"
+    if isinstance(protocol, TransferProtocol) and isinstance(method, UnstructuredMethod):
+        return "builds another network around this one, in which single weights would not stay removed; prune channels"
     sparse = isinstance(method, CriterionMethod) and method.sparsify is not None
     if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and sparse:
         return "prunes a network that it trained itself, which has no earlier weights; rewind the learning-rate"
@@ -44,16 +47,26 @@ def method_conflict(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
     return None
 
 
-def model_conflict(protocol: ProtocolSpec, model: ModelSpec) -> str | None:
-    """Why a protocol cannot be applied to a model, and what to do; None where it can."""
-    if isinstance(protocol, ScratchProtocol) and protocol.train is None and model.train is None:
+def model_conflict(protocol: ProtocolSpec, model: ModelSpec, training: TrainSpec | None) -> str | None:
+    """Why a protocol cannot be applied to a model, and what to do; None where it can.
+
+    Args:
+        protocol: The protocol.
+        model: The model.
+        training: How the model's own network is trained; None where it comes from a checkpoint.
+    """
+    if isinstance(protocol, ScratchProtocol) and protocol.train is None and training is None:
         return "comes from a checkpoint, so the protocol has to say how to train; give it a `train` block"
+    if isinstance(protocol, TransferProtocol) and model.transfer:
+        return "is the transfer of another model; transfer that one, or fine-tune this one"
     if not isinstance(protocol, RewindProtocol):
         return None
-    if model.train is None:
+    if model.transfer:
+        return "is the transfer of another model, whose training cannot be rewound; use fine-tune or scratch"
+    if training is None:
         return "comes from a checkpoint, and its training cannot be rewound; give it a `train` block instead"
-    if protocol.begin(model.train.epochs) >= model.train.epochs:
-        return f"is trained for {model.train.epochs} epochs; rewind to an earlier one than {protocol.epoch}"
+    if protocol.begin(training.epochs) >= training.epochs:
+        return f"is trained for {training.epochs} epochs; rewind to an earlier one than {protocol.epoch}"
     return None
 
 

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks
-from jobs.spec.base import Record
+from jobs.spec.base import Name, Record
+from jobs.spec.data import DataSpec
+from jobs.spec.objective import ObjectiveSpec
 from jobs.spec.training import FineTuneSpec, TrainSpec
 
 NO_PROTOCOL = "none"
@@ -91,6 +93,25 @@ class RepairProtocol(Record):
     batch_size: int = Field(default=64, ge=1, description="Images per batch.")
 
 
+class TransferProtocol(Record):
+    """Transfer: the network becomes the backbone of another one, which is trained and evaluated on other data.
+
+    After Liu et al. 2019 (arXiv:1810.05270, appendix on transfer learning): a pruned classifier within a detector.
+    """
+
+    kind: Literal["transfer"]
+    after: Name = Field(
+        default=NO_PROTOCOL, description="A protocol of the sweep that is applied before: `scratch`, say."
+    )
+    network: Annotated[str, AfterValidator(checks.network)] = Field(
+        description="The network to build, with a keyword argument `backbone`: the module that it is built around."
+    )
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Its further keyword arguments.")
+    data: DataSpec
+    objective: ObjectiveSpec
+    train: TrainSpec
+
+
 class OwnProtocol(Record):
     """One of your own."""
 
@@ -104,8 +125,14 @@ class OwnProtocol(Record):
     arguments: dict[str, Any] = Field(default_factory=dict, description="Its keyword arguments.")
 
 
-PROTOCOL_KINDS = ("recalibrate", "repair", "fine-tune", "scratch", "rewind", "own")
+PROTOCOL_KINDS = ("recalibrate", "repair", "fine-tune", "scratch", "rewind", "transfer", "own")
 ProtocolSpec = Annotated[
-    RecalibrateProtocol | RepairProtocol | FineTuneProtocol | ScratchProtocol | RewindProtocol | OwnProtocol,
+    RecalibrateProtocol
+    | RepairProtocol
+    | FineTuneProtocol
+    | ScratchProtocol
+    | RewindProtocol
+    | TransferProtocol
+    | OwnProtocol,
     Field(discriminator="kind"),
 ]

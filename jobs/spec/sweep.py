@@ -17,14 +17,16 @@ from jobs.spec.compatibility import (
 )
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
+from jobs.spec.integral import IntegralMethod
 from jobs.spec.measure import MeasureSpec
 from jobs.spec.methods import BicubicMethod, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.objective import ClassificationObjective, ObjectiveSpec, SuperResolutionObjective
-from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec
+from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec, TransferProtocol
 from jobs.spec.prune import PruneSpec
 from jobs.spec.resources import BudgetSpec, ProfileSpec, StagesSpec
 from jobs.spec.sparsity import SoftFilterSpec
+from jobs.spec.training import TrainSpec
 from jobs.spec.unstructured import UnstructuredMethod
 from jobs.stages.table import StageKind
 
@@ -100,6 +102,23 @@ class SweepSpec(Record):
         return self
 
     @model_validator(mode="after")
+    def _transfers_start_from_models_of_their_own(self) -> Self:
+        for name, model in self.models.items():
+            if model.transfer is None:
+                continue
+            source, protocol = model.transfer.model, model.transfer.protocol
+            where = f"model {name} is the transfer of"
+            if source not in self.models:
+                raise checks.fault(f"{where} the model '{source}'; {nearest(source, self.models)}")
+            if self.models[source].transfer is not None:
+                raise checks.fault(f"{where} '{source}', which is one itself; name a model with a network of its own")
+            kinds = [each for each, spec in self.protocols.items() if isinstance(spec, TransferProtocol)]
+            if protocol not in kinds:
+                known = f"those of kind transfer: {', '.join(kinds) or 'none'}"
+                raise checks.fault(f"{where} '{source}' by the protocol '{protocol}'; name one of {known}")
+        return self
+
+    @model_validator(mode="after")
     def _protocols_exist_and_are_compatible(self) -> Self:
         if NO_PROTOCOL in self.protocols:
             raise checks.fault(f"protocol '{NO_PROTOCOL}' is predefined; give yours another name")
@@ -118,8 +137,16 @@ class SweepSpec(Record):
         if conflict := method_conflict(protocol, method):
             raise checks.fault(f"method {name} with protocol '{asked}': it {conflict}")
         for model_name, model in self.models.items():
-            if method.applies_to(model_name) and (conflict := model_conflict(protocol, model)):
+            if method.applies_to(model_name) and (
+                conflict := model_conflict(protocol, model, self.training_of(model_name))
+            ):
                 raise checks.fault(f"model {model_name} with protocol '{asked}': it {conflict}")
+        if isinstance(protocol, TransferProtocol) and protocol.after != NO_PROTOCOL:
+            if isinstance(self.protocols.get(protocol.after), TransferProtocol):
+                raise checks.fault(
+                    f"protocol '{asked}' comes after '{protocol.after}', which is a transfer, too; name another one"
+                )
+            self._check_protocol(protocol.after, name, method)
 
     @model_validator(mode="after")
     def _bicubic_enlarges(self) -> Self:
@@ -137,9 +164,15 @@ class SweepSpec(Record):
     @model_validator(mode="after")
     def _models_and_methods_are_compatible(self) -> Self:
         for name, method in self.methods.items():
-            if not isinstance(method, CriterionMethod | UnstructuredMethod):
-                continue
             for model_name, model in self.models.items():
+                scratch = isinstance(method, IntegralMethod) and method.train and method.train.start == "scratch"
+                if scratch and model.transfer and method.applies_to(model_name):
+                    raise checks.fault(
+                        f"model {model_name} with method {name}: it is the transfer of another model, so it has no "
+                        "initial weights to start from; remove `train.start`"
+                    )
+                if not isinstance(method, CriterionMethod | UnstructuredMethod):
+                    continue
                 if method.applies_to(model_name) and (conflict := method.conflict_with(model)):
                     raise checks.fault(f"model {model_name} with method {name}: it {conflict}")
         return self
@@ -192,6 +225,8 @@ class SweepSpec(Record):
     def _every_model_fits_its_objective(self) -> Self:
         for name, model in self.models.items():
             objective, data = self.objective_of(name), self.data_of(name)
+            if model.transfer:
+                continue  # its protocol says what it is for, and is checked below
             if conflict := objective_conflict(objective, data):
                 raise checks.fault(f"model {name} with the objective {objective.name}: it {conflict}")
             trainings = {"train": model.train} | {
@@ -204,15 +239,34 @@ class SweepSpec(Record):
             for where, recipe in trainings.items():
                 if recipe and (conflict := augmentation_conflict(objective, recipe)):
                     raise checks.fault(f"model {name}, {where}: {conflict}")
+        for name, protocol in self.protocols.items():
+            if isinstance(protocol, TransferProtocol):
+                conflict = objective_conflict(protocol.objective, protocol.data)
+                conflict = conflict or augmentation_conflict(protocol.objective, protocol.train)
+                if conflict:
+                    raise checks.fault(f"protocol {name} with the objective {protocol.objective.name}: it {conflict}")
         return self
 
     def objective_of(self, model: str) -> ObjectiveSpec:
         """What a model is for: its own objective, else the sweep's."""
-        return self.models[model].objective or self.objective
+        transfer = self.transfer_of(model)
+        return transfer.objective if transfer else self.models[model].objective or self.objective
 
     def data_of(self, model: str) -> DataSpec:
         """The data set of a model: its own, else the sweep's."""
-        return self.models[model].data or self.data
+        transfer = self.transfer_of(model)
+        return transfer.data if transfer else self.models[model].data or self.data
+
+    def training_of(self, model: str) -> TrainSpec | None:
+        """How a model's own network is trained; None where it comes from a checkpoint."""
+        transfer = self.transfer_of(model)
+        return transfer.train if transfer else self.models[model].train
+
+    def transfer_of(self, model: str) -> TransferProtocol | None:
+        """The protocol that makes a model's own network of another model's; None for a model of its own."""
+        source = self.models[model].transfer
+        protocol = self.protocols.get(source.protocol) if source else None
+        return protocol if isinstance(protocol, TransferProtocol) else None
 
     def allocation_of(self, method: str) -> AllocationSpec | None:
         """The allocation of a method; None for a method without widths."""

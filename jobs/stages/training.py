@@ -100,11 +100,30 @@ class SparseTraining:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransferTraining:
+    """A network is built around another one, its backbone, and trained.
+
+    Attributes:
+        network: The backbone.
+        target: The network, as the sweep file names it.
+        source: Fingerprint of the user's own module.
+        arguments: Keyword arguments of the network, besides `backbone`.
+    """
+
+    kind: Literal["transfer"] = "transfer"
+    network: ArtifactKey
+    target: str
+    source: str | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainParams(StageParams):
     """Parameters of `train`."""
 
     procedure: Annotated[
-        ModelWeights | IntegralTraining | FurtherTraining | ScratchTraining | SparseTraining,
+        ModelWeights | IntegralTraining | FurtherTraining | ScratchTraining | SparseTraining | TransferTraining,
         Field(discriminator="kind"),
     ]
     data: DatasetParams

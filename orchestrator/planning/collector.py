@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 from jobs.resources import Resources
+from jobs.spec.protocols import NO_PROTOCOL, TransferProtocol
 from jobs.spec.resources import ResourcesSpec
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import ArtifactKey, StageParams
@@ -41,17 +42,19 @@ class TaskCollector:
         """Fingerprint of the user's own code by its import path; None for what is ours."""
         return self.environment.sources.get(name)
 
-    def problem_of(self, model: str) -> Problem:
-        """The data set of a model, and what it is for."""
-        if model not in self._problems:
-            own = self.environment.own_data.get(f"models.{model}.data")
-            self._problems[model] = Problem.of(
-                self.spec.data_of(model),
-                self.spec.objective_of(model),
-                fingerprint=self.environment.data if own is None else own,
-                sources=self.environment.sources,
-            )
-        return self._problems[model]
+    def problem_of(self, model: str, protocol: str = NO_PROTOCOL) -> Problem:
+        """The data set of a model, and what it is for; after a transfer, those that the protocol names."""
+        transfer, source = self.spec.protocols.get(protocol), self.spec.models[model].transfer
+        if isinstance(transfer, TransferProtocol):
+            path, data, objective = f"protocols.{protocol}", transfer.data, transfer.objective
+        else:
+            path = f"protocols.{source.protocol}" if source else f"models.{model}"
+            data, objective = self.spec.data_of(model), self.spec.objective_of(model)
+        if path not in self._problems:
+            fingerprint = self.environment.own_data.get(f"{path}.data", self.environment.data)
+            sources = self.environment.sources
+            self._problems[path] = Problem.of(data, objective, fingerprint=fingerprint, sources=sources)
+        return self._problems[path]
 
     def add(self, params: StageParams, label: str, *, model: str, locations: Locations = NOWHERE) -> ArtifactKey:
         """Add a task, unless it has been added before; returns its key.

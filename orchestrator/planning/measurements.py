@@ -1,23 +1,38 @@
 """Plans what is measured of a point besides its metrics: its quantisation, and its times in several runtimes."""
 
+from jobs.spec.protocols import TransferProtocol
 from jobs.stages.base import ArtifactKey
 from jobs.stages.finishing import ExportParams, QuantizeParams, TimedNetwork, TimeParams
 from jobs.stages.table import StageKind
 from orchestrator.planning.collector import TaskCollector
-from orchestrator.planning.networks import add_train_task
+from orchestrator.planning.networks import add_train_task, add_transfer_task
+from orchestrator.planning.problem import Problem
 from orchestrator.planning.trial import Trial
 
 
-def plan_measurements(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -> tuple[tuple[str, str], ...]:
-    """The tasks that measure a network further, as `measure` of the sweep file asks: stage and key."""
+def plan_measurements(
+    tasks: TaskCollector, network: ArtifactKey, trial: Trial, protocol: str
+) -> tuple[tuple[str, str], ...]:
+    """The tasks that measure a network further, as `measure` of the sweep file asks: stage and key.
+
+    Args:
+        tasks: Collects the tasks.
+        network: The network, after its protocol.
+        trial: The trial.
+        protocol: The protocol.
+    """
     measure, further = tasks.spec.measure, list[tuple[str, str]]()
     graph = _add_export_task(tasks, network, trial) if measure.needs_onnx else None
-    quantized = _add_quantize_task(tasks, graph, trial) if graph and measure.quantize else None
+    quantized = (
+        _add_quantize_task(tasks, graph, trial, tasks.problem_of(trial.model, protocol))
+        if graph and measure.quantize
+        else None
+    )
     if quantized:
         further.append((StageKind.QUANTIZE.value, quantized))
     if measure.latency:
         in_onnx = "onnxruntime" in measure.latency.runtime
-        dense = add_train_task(tasks, trial.model, trial.seed)
+        dense = _dense(tasks, trial, protocol)
         params = TimeParams(
             timed=TimedNetwork(
                 network=network, graph=graph if in_onnx else None, quantized=quantized if in_onnx else None
@@ -36,8 +51,16 @@ def _add_export_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -
     return tasks.once(("export", network), lambda: tasks.add(params, trial.label, model=trial.model))
 
 
-def _add_quantize_task(tasks: TaskCollector, graph: ArtifactKey, trial: Trial) -> ArtifactKey:
-    problem, quantization = tasks.problem_of(trial.model), tasks.spec.measure.quantization
+def _dense(tasks: TaskCollector, trial: Trial, protocol: str) -> ArtifactKey:
+    """The model's own network; after a transfer, the one with that as its backbone."""
+    dense = add_train_task(tasks, trial.model, trial.seed)
+    if not isinstance(tasks.spec.protocols.get(protocol), TransferProtocol):
+        return dense
+    return add_transfer_task(tasks, protocol, dense, trial.shared_label, model=trial.model, seed=trial.seed)
+
+
+def _add_quantize_task(tasks: TaskCollector, graph: ArtifactKey, trial: Trial, problem: Problem) -> ArtifactKey:
+    quantization = tasks.spec.measure.quantization
     params = QuantizeParams(
         graph=graph,
         quantization=quantization,

@@ -3,15 +3,23 @@
 from dataclasses import replace
 
 from jobs.errors import BadInputError
-from jobs.spec.models import ModelSpec
 from jobs.spec.objective import SuperResolutionObjective
+from jobs.spec.protocols import TransferProtocol
 from jobs.spec.training import Recipe, TrainSpec
 from jobs.stages.base import ArtifactKey
 from jobs.stages.channels import ConvertParams
 from jobs.stages.finishing import EvaluateParams
 from jobs.stages.pruning import PruneParams, ReconstructParams
-from jobs.stages.training import FurtherTraining, ModelWeights, ScratchTraining, SparseTraining, TrainParams
+from jobs.stages.training import (
+    FurtherTraining,
+    ModelWeights,
+    ScratchTraining,
+    SparseTraining,
+    TrainParams,
+    TransferTraining,
+)
 from orchestrator.planning.collector import TaskCollector
+from orchestrator.planning.problem import Problem
 from orchestrator.planning.trial import Trial
 
 
@@ -69,9 +77,38 @@ def add_convert_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial, *
     return tasks.once(("convert", network, fold), lambda: tasks.add(params, trial.shared_label, model=trial.model))
 
 
-def add_evaluate_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -> ArtifactKey:
-    """The evaluation of a network on the split that the sweep asks for."""
-    problem = tasks.problem_of(trial.model)
+def add_transfer_task(
+    tasks: TaskCollector, protocol: str, network: ArtifactKey, label: str, *, model: str, seed: int
+) -> ArtifactKey:
+    """A network with another one as its backbone, trained as a transfer protocol says.
+
+    Args:
+        tasks: Collects the tasks.
+        protocol: Name of the protocol.
+        network: The backbone.
+        label: For people.
+        model: The model, as the task's family.
+        seed: Of the training.
+
+    Raises:
+        TypeError: The protocol is of another kind; validation of the sweep file should have rejected it.
+    """
+    spec, problem = tasks.spec.protocols[protocol], tasks.problem_of(model, protocol)
+    if not isinstance(spec, TransferProtocol):
+        raise TypeError(f"protocol {protocol} transfers nothing")
+    procedure = TransferTraining(
+        network=network,
+        target=spec.network,
+        source=tasks.source_of(spec.network),
+        arguments=spec.arguments,
+        recipe=Recipe.of(spec.train),
+    )
+    params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=seed)
+    return tasks.add(params, label, model=model, locations=problem.location)
+
+
+def add_evaluate_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial, problem: Problem) -> ArtifactKey:
+    """The evaluation of a network on the split that the sweep asks for, of the problem that it is for by now."""
     data = problem.spec
     params = EvaluateParams(
         network=network,
@@ -91,7 +128,7 @@ def recipe_of(tasks: TaskCollector, model: str, own: TrainSpec | None = None) ->
     Raises:
         BadInputError: There are none; validation of the sweep file should have rejected it.
     """
-    recipe = own or tasks.spec.models[model].train
+    recipe = own or tasks.spec.training_of(model)
     if recipe is None:
         raise BadInputError(f"model {model} comes from a checkpoint without training settings; give it a `train` block")
     return recipe
@@ -113,26 +150,36 @@ def pruned_from(tasks: TaskCollector, network: ArtifactKey) -> ArtifactKey:
 
 
 def _add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
-    problem = tasks.problem_of(name)
     model = tasks.spec.models[name]
+    if model.transfer is not None:
+        backbone = add_train_task(tasks, model.transfer.model, seed)
+        protocol = model.transfer.protocol
+        return add_transfer_task(tasks, protocol, backbone, f"{name}/seed{seed}", model=name, seed=seed)
     if model.weights is None:
         recipe = Recipe.of(model.train) if model.train else None
         return _add_model_task(tasks, name, f"{name}/seed{seed}", recipe=recipe, seed=seed)
+    problem = tasks.problem_of(name)
     params = TrainParams(
-        procedure=replace(_architecture(tasks, model), weights=tasks.environment.weights.get(name)),
+        procedure=replace(_architecture(tasks, name), weights=tasks.environment.weights.get(name)),
         data=problem.data,
         objective=problem.objective,
     )
-    locations = replace(problem.location, weights=model.weights)
-    return tasks.add(params, name, model=name, locations=locations)
+    return tasks.add(params, name, model=name, locations=replace(problem.location, weights=model.weights))
 
 
 def _add_model_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
-    problem = tasks.problem_of(name)
-    procedure = replace(_architecture(tasks, tasks.spec.models[name]), recipe=recipe)
+    problem, procedure = tasks.problem_of(name), replace(_architecture(tasks, name), recipe=recipe)
     params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=seed)
     return tasks.add(params, label, model=name, locations=problem.location)
 
 
-def _architecture(tasks: TaskCollector, model: ModelSpec) -> ModelWeights:
+def _architecture(tasks: TaskCollector, name: str) -> ModelWeights:
+    """The network of a model with one of its own.
+
+    Raises:
+        TypeError: It is the transfer of another model; validation of the sweep file should have rejected it.
+    """
+    model = tasks.spec.models[name]
+    if model.network is None:
+        raise TypeError(f"model {name} has no network of its own")
     return ModelWeights(network=model.network, source=tasks.source_of(model.network), arguments=model.arguments)

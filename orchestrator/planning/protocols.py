@@ -8,6 +8,7 @@ from jobs.spec.protocols import (
     RepairProtocol,
     RewindProtocol,
     ScratchProtocol,
+    TransferProtocol,
 )
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey
@@ -20,6 +21,7 @@ from orchestrator.planning.networks import (
     add_early_train_task,
     add_retrain_task,
     add_train_task,
+    add_transfer_task,
     pruned_from,
     recipe_of,
 )
@@ -50,6 +52,9 @@ def plan_protocol(tasks: TaskCollector, name: str, network: ArtifactKey, trial: 
             return _add_scratch_task(tasks, protocol, network, trial)
         case RewindProtocol() as protocol:
             return _add_rewind_tasks(tasks, protocol, network, trial)
+        case TransferProtocol() as protocol:
+            backbone = plan_protocol(tasks, protocol.after, network, trial)
+            return add_transfer_task(tasks, name, backbone, trial.label, model=trial.model, seed=trial.seed)
         case OwnProtocol() as protocol:
             return _add_apply_task(tasks, protocol, network, trial)
 

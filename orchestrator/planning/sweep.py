@@ -44,7 +44,7 @@ def _plan_curve(tasks: TaskCollector, model: str, method: str, protocol: str, se
     ]
     return PlannedCurve(
         model=model,
-        dataset=tasks.spec.data_of(model).dataset,
+        dataset=tasks.problem_of(model, protocol).spec.dataset,
         method=method,
         protocol=protocol,
         seed=seed,
@@ -54,12 +54,12 @@ def _plan_curve(tasks: TaskCollector, model: str, method: str, protocol: str, se
 
 def _plan_point(tasks: TaskCollector, trial: Trial, protocol: str) -> PlannedPoint:
     """One point, and the tasks that measure it."""
-    method = tasks.spec.methods[trial.method]
+    method, problem = tasks.spec.methods[trial.method], tasks.problem_of(trial.model, protocol)
     network = plan_protocol(tasks, protocol, _plan_method(tasks, trial), trial)
     return PlannedPoint(
         compression=trial.compression,
-        key=add_evaluate_task(tasks, network, trial),
-        further=() if isinstance(method, BicubicMethod) else plan_measurements(tasks, network, trial),
+        key=add_evaluate_task(tasks, network, trial, problem),
+        further=() if isinstance(method, BicubicMethod) else plan_measurements(tasks, network, trial, protocol),
     )
 
 

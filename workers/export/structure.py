@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from jobs.errors import BadInputError
 from workers.channels import apply_folding_structure, load_resized
-from workers.models import build
 from workers.network import NetworkRecipe
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -50,7 +49,7 @@ def rebuild_compared(
         BadInputError: The network cannot be built, or is another one than in the sweep: all names that differ.
     """
     with torch.random.fork_rng(devices=[]):  # building draws initial weights, which are discarded
-        module = build(recipe.network, recipe.arguments)
+        module = recipe.construct()
     if original is not None:
         _check_unchanged(recipe.network, shapes_of(module.state_dict()), original)
     try:

@@ -11,13 +11,14 @@ from workers.factories import Factory, check_arguments, import_factory
 from workers.models._registry import ZOO
 
 
-def build(network: str, arguments: Mapping[str, Any] | None = None) -> nn.Module:
+def build(network: str, arguments: Mapping[str, Any] | None = None, *, backbone: nn.Module | None = None) -> nn.Module:
     """Build the network of a name, with random weights from torch's global generator.
 
     Args:
         network: A name of the zoo (`resnet`), one of torchvision's (`torchvision:mobilenet_v2`) or a factory
             of the user's own (`package.module:callable`).
         arguments: Keyword arguments of the network, for example `{"widths": [32, 64, 128]}`.
+        backbone: The module that it is built around, a further keyword argument; default: none.
 
     Returns:
         The module, on the CPU, in training mode.
@@ -30,14 +31,21 @@ def build(network: str, arguments: Mapping[str, Any] | None = None) -> nn.Module
     factory = _find(network, where=where)
     if network.startswith("torchvision:"):
         arguments |= _without_downloads(factory, arguments, where=where)
+    if backbone is not None:
+        arguments["backbone"] = backbone
     check_arguments(factory, arguments, where=where)
     try:
         model = factory(**arguments)
     except (TypeError, ValueError) as error:
-        raise BadInputError(f"{where}: refused its arguments {arguments}: {error}") from error
+        raise BadInputError(f"{where}: refused its arguments {_shown(arguments)}: {error}") from error
     if not isinstance(model, nn.Module):
         raise BadInputError(f"{where}: returned {type(model).__name__}; it must return a torch.nn.Module")
     return model
+
+
+def _shown(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments for a message; of a module its class."""
+    return {name: type(each).__name__ if isinstance(each, nn.Module) else each for name, each in arguments.items()}
 
 
 def _find(network: str, *, where: str) -> Factory:

@@ -1,6 +1,7 @@
-"""Training of a pruned network: fine-tuning from its weights, or from scratch at its widths."""
+"""Training of a pruned network: fine-tuning from its weights, from scratch at its widths, or within another one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -8,8 +9,9 @@ from torch import Tensor, nn
 from jobs.identity import Json
 from jobs.measured import count
 from jobs.spec.training import Recipe
-from jobs.stages.training import FurtherTraining, ScratchTraining, TrainParams
+from jobs.stages.training import FurtherTraining, ScratchTraining, TrainParams, TransferTraining
 from workers.artifacts import BEST_FILE
+from workers.models import build
 from workers.network import NetworkRecipe, network_files, sizes, start_anew, state_bytes
 from workers.sparsity import KeepMasked
 from workers.stages._base import Context, Product
@@ -39,6 +41,32 @@ def train_from_scratch(context: Context[TrainParams], procedure: ScratchTraining
         procedure, dense_macs=count(dense.measured, "macs"), pruned_macs=count(pruned.measured, "macs")
     )
     return _trained(context, module, recipe, pruned.masks, schedule, measured)
+
+
+def transfer(context: Context[TrainParams], procedure: TransferTraining) -> Product:
+    """Build a network around another one, its backbone, and train it.
+
+    Its compression and speedup are by comparison with the network built around the whole backbone.
+    """
+    source, data = context.network(procedure.network), read_data(context, context.params.data)
+    recipe = NetworkRecipe(
+        network=procedure.target,
+        arguments=procedure.arguments,
+        input_shape=tuple(data.input_shape),
+        backbone=source.recipe,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(context.generator("initial weights").initial_seed())
+        module = build(recipe.network, recipe.arguments, backbone=source.module())
+        whole = sizes(replace(recipe, backbone=replace(source.recipe, folded=())).construct().eval(), recipe)
+    size = sizes(module.eval(), recipe)
+    measured = {
+        **source.measured,
+        **size,
+        "compression": 1 - size["params"] / whole["params"],
+        "speedup": whole["macs"] / size["macs"],
+    }
+    return _trained(context, module, recipe, {}, procedure.recipe, measured)
 
 
 def _on_budget(procedure: ScratchTraining, *, dense_macs: int, pruned_macs: int) -> Recipe:

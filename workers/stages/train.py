@@ -1,6 +1,7 @@
 """Stage `train`: a network with weights: trained on the data, loaded from a file, or initial ones.
 
-Given another network, that one is trained: as functions at all sizes at once, further, from scratch or sparsely.
+Given another network, that one is trained: as functions at all sizes at once, further, from scratch, sparsely, or as
+the backbone of a further one.
 """
 
 import torch
@@ -13,6 +14,7 @@ from jobs.stages.training import (
     ScratchTraining,
     SparseTraining,
     TrainParams,
+    TransferTraining,
 )
 from workers.artifacts import BEST_FILE, CHANNELS_FILE
 from workers.integral.algorithm1 import DrawnSizes
@@ -22,7 +24,7 @@ from workers.network import NetworkRecipe, network_files, sizes, state_bytes
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
 from workers.stages._learning import epochs_measured, learn, spent_after
-from workers.stages._protocols import train_from_scratch, train_further
+from workers.stages._protocols import train_from_scratch, train_further, transfer
 from workers.stages._sparsifying import train_sparsely
 
 
@@ -44,6 +46,8 @@ def run(context: Context[TrainParams]) -> Product:
             return train_from_scratch(context, procedure)
         case SparseTraining() as procedure:
             return train_sparsely(context, procedure)
+        case TransferTraining() as procedure:
+            return transfer(context, procedure)
 
 
 def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Product:

@@ -1,0 +1,116 @@
+"""Transfer: the network after a method becomes the backbone of another one, on other data."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+
+from jobs.errors import InvalidFileError
+from jobs.load import load_sweep
+from jobs.stages.table import StageKind
+from jobs.stages.training import ScratchTraining, TransferTraining
+from orchestrator.planning import plan_sweep
+from tests.support.planned import ENVIRONMENT, back, curve_of
+
+HERE = "tests.support.with_backbone"
+TRANSFER = {
+    "kind": "transfer",
+    "network": f"{HERE}:with_backbone",
+    "arguments": {"width": 4},
+    "data": {"dataset": f"{HERE}:brightened", "root": "/bright"},
+    "objective": f"{HERE}:brightening",
+    "train": {"epochs": 2},
+}
+SWEEP = {
+    "name": "both",
+    "data": {"dataset": "digits"},
+    "compressions": [0.3],
+    "models": {
+        "net": {"network": "plain", "train": {"epochs": 1}},
+        "moved": {"transfer": {"model": "net", "protocol": "move"}},
+    },
+    "methods": {
+        "dense": {"kind": "dense", "protocols": ["none", "move"], "models": ["net"]},
+        "prune-c": {
+            "kind": "criterion",
+            "criterion": "l1",
+            "models": ["net"],
+            "protocols": ["move", "scratch-move"],
+        },
+        "prune-d": {"kind": "criterion", "criterion": "l1", "models": ["moved"], "protocols": ["tuned", "scratch"]},
+    },
+    "protocols": {
+        "move": TRANSFER,
+        "scratch": {"kind": "scratch"},
+        "scratch-move": {**TRANSFER, "after": "scratch"},
+        "tuned": {"kind": "fine-tune", "train": {"epochs": 1}},
+    },
+}
+
+
+@pytest.fixture
+def plan(write_sweep):
+    own_data = {"protocols.move.data": "own", "protocols.scratch-move.data": "own"}
+    spec = load_sweep(str(write_sweep({**SWEEP, "controls": False})))
+    return plan_sweep(spec, replace(ENVIRONMENT, own_data=own_data))
+
+
+def network_behind(plan, method, protocol):
+    (point,) = curve_of(plan, method, protocol).points
+    evaluated = plan.tasks[point.key]
+    return evaluated, back(plan, evaluated)
+
+
+def test_a_pruned_network_is_transferred_and_judged_on_the_other_data(plan):
+    evaluated, moved = network_behind(plan, "prune-c", "move")
+    assert isinstance(moved.params.procedure, TransferTraining)
+    assert moved.params.procedure.arguments == {"width": 4}
+    assert back(plan, moved).stage is StageKind.PRUNE
+    for task in (evaluated, moved):
+        assert (task.params.data.fingerprint, task.locations.data) == ("own", "/bright")
+        assert task.params.objective.name == f"{HERE}:brightening"
+    assert curve_of(plan, "prune-c", "move").dataset == f"{HERE}:brightened"
+
+
+def test_another_protocol_may_come_before(plan):
+    _, moved = network_behind(plan, "prune-c", "scratch-move")
+    scratch = back(plan, moved)
+    assert isinstance(scratch.params.procedure, ScratchTraining)
+    assert scratch.params.data.fingerprint == "d"
+
+
+def test_a_model_may_be_the_transfer_of_another_one(plan):
+    _, tuned = network_behind(plan, "prune-d", "tuned")
+    pruned = back(plan, tuned)
+    moved = back(plan, pruned, 2)  # behind its conversion
+    assert isinstance(moved.params.procedure, TransferTraining)
+    # It is the network of the dense curve with that protocol, computed once.
+    assert moved == network_behind(plan, "dense", "move")[1]
+    _, scratch = network_behind(plan, "prune-d", "scratch")
+    assert (scratch.params.procedure.recipe.epochs, scratch.params.data.fingerprint) == (2, "own")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("models", "moved", "transfer", "model"), "nett", "did you mean 'net'"),
+        (("models", "moved", "transfer", "protocol"), "scratch", "name one of those of kind transfer: move"),
+        (("models", "moved", "network"), "plain", "has `transfer`, whose protocol says everything; remove network"),
+        (("models", "net", "network"), None, "has no network; give `network`, or `transfer`"),
+        (("methods", "prune-d", "protocols"), ["move"], "is the transfer of another model; transfer that one"),
+        (("protocols", "scratch-move", "after"), "move", "comes after 'move', which is a transfer, too"),
+        (("protocols", "scratch-move", "after"), "scrach", "did you mean 'scratch'"),
+        (("protocols", "move", "objective"), "segmentation", "augment"),
+    ],
+)
+def test_a_transfer_that_cannot_be_is_refused(write_sweep, path, value, said):
+    sweep = copy.deepcopy(SWEEP)
+    *parents, last = path
+    node = sweep
+    for parent in parents:
+        node = node[parent]
+    node[last] = value
+    if said == "augment":
+        sweep["protocols"]["move"]["train"]["augment"] = "crop-flip"
+    with pytest.raises(InvalidFileError, match=said):
+        load_sweep(str(write_sweep(sweep)))
