@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from jobs.errors import BadInputError
 from workers.data.image_files import ENDINGS, image_files, image_size
@@ -32,8 +32,7 @@ class PairFolders:
         """The pairs of some folders, in the order of folders and names.
 
         Raises:
-            BadInputError: A folder is missing, has no images or lies outside the root, which is what the data's
-                fingerprint covers; images have no partner, or one of another size.
+            BadInputError: A folder is missing or has no images; images have no partner, or one of another size.
         """
         found: list[PairFiles] = []
         faults: list[str] = []
@@ -56,10 +55,7 @@ class PairFolders:
         return found
 
     def _images(self, folder: str) -> list[Path]:
-        relative = PurePath(folder)
-        if relative.is_absolute() or ".." in relative.parts:
-            raise BadInputError(f"{self.where}: folder '{folder}' is not below the root; name it relative to that")
-        path = self.root / relative
+        path = self.root / folder
         if not path.is_dir():
             raise BadInputError(f"{self.where}: there is no folder {path}")
         if not (found := image_files(path)):
