@@ -57,7 +57,7 @@ class PairFolders:
     def _images(self, folder: str) -> list[Path]:
         path = self.root / folder
         if not path.is_dir():
-            raise BadInputError(f"{self.where}: there is no folder {path}")
+            raise BadInputError(f"{self.where}: there is no folder {path}; put it there or name another")
         if not (found := image_files(path)):
             raise BadInputError(f"{self.where}: no images in {path}; {', '.join(ENDINGS)} are read")
         return found
