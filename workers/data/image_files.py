@@ -15,9 +15,7 @@ _PNG_DEPTH = 24  # where a PNG file has its bits per channel
 
 def image_files(folder: Path) -> list[Path]:
     """The image files of a folder by name; hidden ones do not count."""
-    return sorted(
-        path for path in folder.glob("*") if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
-    )
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in ENDINGS and not path.name.startswith("."))
 
 
 def rgb_shape(path: Path) -> tuple[int, int]:

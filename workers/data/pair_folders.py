@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.errors import BadInputError
-from workers.data.image_files import ENDINGS, image_files, image_size
+from workers.data.image_files import ENDINGS, image_files, rgb_shape
 from workers.data.image_pairs import PairFiles
 
 _SHOWN = 3
@@ -40,14 +40,14 @@ class PairFolders:
             highs = self._images(folder)
             lows = self._partners(folder, highs) if folder in self.low else [None] * len(highs)
             for high, low in zip(highs, lows, strict=True):
-                size = image_size(high)
+                size = rgb_shape(high)
                 height, width = (side // self.scale * self.scale for side in size)
                 found.append(PairFiles(high=high, low=low, height=height, width=width))
                 if not height or not width:
                     faults.append(f"{high} has {_shape(size)} pixels, fewer than scale {self.scale}")
-                elif low is not None and image_size(low) != (fitting := (height // self.scale, width // self.scale)):
+                elif low is not None and rgb_shape(low) != (fitting := (height // self.scale, width // self.scale)):
                     faults.append(
-                        f"{low} has {_shape(image_size(low))} pixels; {_shape(fitting)} fit {high.name} "
+                        f"{low} has {_shape(rgb_shape(low))} pixels; {_shape(fitting)} fit {high.name} "
                         f"({_shape(size)}) at scale {self.scale}"
                     )
         if faults:
