@@ -5,6 +5,8 @@ Cheap enough for `orchard plan`: small files are hashed whole, large ones by siz
 
 import hashlib
 import importlib.util
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,11 +39,23 @@ def fingerprint(location: str) -> str:
             "(for data that only workers see, give data.fingerprint)"
         )
     digest = hashlib.sha256()
-    for file in sorted(file for file in root.rglob("*") if file.is_file()):
+    for file in sorted(_files_below(root, frozenset())):
         with file.open("rb") as stream:
             content = _digest(stream, file.stat().st_size, _PROBE_BYTES)
         digest.update(f"{file.relative_to(root)}\0{content}\0".encode())
     return digest.hexdigest()[:32]
+
+
+def _files_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """All files, those in linked folders included; a link to a folder above itself ends there."""
+    real = folder.resolve()
+    if real in above or not os.access(folder, os.R_OK | os.X_OK):  # such as a disk's lost+found
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _files_below(path, above | {real})
+        elif path.is_file():
+            yield path
 
 
 def _remote_fingerprint(uri: str) -> str:

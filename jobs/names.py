@@ -44,9 +44,11 @@ DATASETS: Mapping[str, str] = {
     "cifar100": "classification",
     "coco-detection": "detection",
     "digits": "classification",
+    "div2k": "super-resolution",
     "fashion-mnist": "classification",
     "imagefolder": "classification",
     "mnist": "classification",
+    "sr-folders": "super-resolution",
     "voc-detection": "detection",
     "voc-segmentation": "segmentation",
 }

@@ -30,6 +30,24 @@ def test_a_large_file_in_a_folder_counts_by_size_head_and_tail(tmp_path):
     assert fingerprint(str(tmp_path)) != before
 
 
+def test_files_in_a_linked_folder_count(tmp_path):
+    (tmp_path / "set5").mkdir()
+    (tmp_path / "set5" / "baby.png").write_bytes(b"1")
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "test").symlink_to(tmp_path / "set5")
+    before = fingerprint(str(root))
+    (tmp_path / "set5" / "baby.png").write_bytes(b"2")
+    assert fingerprint(str(root)) != before
+
+
+def test_a_link_to_a_folder_above_ends_there(tmp_path):
+    (tmp_path / "a").write_bytes(b"1")
+    before = fingerprint(str(tmp_path))
+    (tmp_path / "again").symlink_to(tmp_path)
+    assert fingerprint(str(tmp_path)) == before
+
+
 def test_what_is_not_there_is_bad_input(tmp_path):
     with pytest.raises(BadInputError, match="no such file or folder"):
         fingerprint(str(tmp_path / "none"))

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from jobs.errors import BadInputError
 from workers.data.files import data_root, every_tenth, read_image
+from workers.data.image_files import image_files
 from workers.data.images import ImageData, Split
 
-_ENDINGS = {".png", ".jpg", ".jpeg"}
 _LAYOUT = "train/CLASS/*.png|jpg|jpeg, and the same below test/ or val/ or both"
 
 
@@ -92,8 +92,8 @@ def _read_split(folder: Path, classes: list[str], *, size: int, resize: int) -> 
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        members = [path for path in (folder / name).glob("*") if path.suffix.lower() in _ENDINGS]
-        paths += sorted(members)
+        members = image_files(folder / name)
+        paths += members
         labels += [label] * len(members)
     if not paths:
         raise BadInputError(f"data 'imagefolder': no images below {folder}; expected: {_LAYOUT}")

@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +18,7 @@ from workers.data.digits import load_digits
 from workers.data.folder import load_folder
 from workers.data.idx import load_fashion_mnist, load_mnist
 from workers.data.images import ImageData, LazyTensors, Split
+from workers.data.super_resolution import load_div2k, load_sr_folders
 from workers.data.voc import load_voc_detection, load_voc_segmentation
 from workers.factories import check_arguments, import_factory
 
@@ -30,9 +32,11 @@ DATASETS: Mapping[str, Callable[..., ImageData]] = MappingProxyType(
         "cifar100": load_cifar100,
         "coco-detection": load_coco_detection,
         "digits": load_digits,
+        "div2k": load_div2k,
         "fashion-mnist": load_fashion_mnist,
         "imagefolder": load_folder,
         "mnist": load_mnist,
+        "sr-folders": load_sr_folders,
         "voc-detection": load_voc_detection,
         "voc-segmentation": load_voc_segmentation,
     }
@@ -109,12 +113,11 @@ def _normalized(data: ImageData, mean: tuple[float, ...], std: tuple[float, ...]
             return Split(images=(split.images - shift) / scale, targets=split.targets)
         return Split(images=_Normalized(split.images, shift, scale), targets=split.targets)
 
-    return ImageData(
+    return replace(
+        data,
         train=normalized(data.train),
         validation=normalized(data.validation),
         test=normalized(data.test),
-        num_classes=data.num_classes,
-        input_shape=data.input_shape,
         test_sets={name: normalized(split) for name, split in data.test_sets.items()},
     )
 

@@ -5,6 +5,7 @@ import pytest
 
 from jobs.errors import BadInputError
 from orchestrator.store.cache import CACHE_BYTES, CACHE_FOLDER, BlobCache, cache_of_this_machine
+from workers.file_cache import FileCache
 
 
 def blob(number: int, size: int = 100) -> tuple[str, bytes]:
@@ -13,18 +14,18 @@ def blob(number: int, size: int = 100) -> tuple[str, bytes]:
 
 
 def used_at(cache: BlobCache, digest: str, second: int) -> None:
-    os.utime(cache._path(digest), (second, second))
+    os.utime(cache._files.path(digest), (second, second))
 
 
 def test_what_was_put_is_got_by_any_process(tmp_path):
     digest, content = blob(1)
-    BlobCache(tmp_path, 1000).put(digest, content)
-    assert BlobCache(tmp_path, 1000).get(digest) == content
-    assert BlobCache(tmp_path, 1000).get(blob(2)[0]) is None
+    BlobCache(FileCache(tmp_path, 1000)).put(digest, content)
+    assert BlobCache(FileCache(tmp_path, 1000)).get(digest) == content
+    assert BlobCache(FileCache(tmp_path, 1000)).get(blob(2)[0]) is None
 
 
 def test_what_was_unused_for_longest_goes_first(tmp_path):
-    cache = BlobCache(tmp_path, 350)
+    cache = BlobCache(FileCache(tmp_path, 350))
     blobs = [blob(number) for number in range(4)]
     for second, (digest, content) in enumerate(blobs[:3]):
         cache.put(digest, content)
@@ -36,7 +37,7 @@ def test_what_was_unused_for_longest_goes_first(tmp_path):
 
 
 def test_the_bound_holds_whatever_comes(tmp_path):
-    cache = BlobCache(tmp_path, 1000)
+    cache = BlobCache(FileCache(tmp_path, 1000))
     for number in range(50):
         cache.put(*blob(number, size=1 + 7 * number % 300))
         assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= 1000
@@ -44,13 +45,13 @@ def test_the_bound_holds_whatever_comes(tmp_path):
 
 def test_what_another_process_has_put_counts(tmp_path):
     for number in range(9):
-        BlobCache(tmp_path, 10**9).put(*blob(number))
-    BlobCache(tmp_path, 500).put(*blob(9))
+        BlobCache(FileCache(tmp_path, 10**9)).put(*blob(number))
+    BlobCache(FileCache(tmp_path, 500)).put(*blob(9))
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= 500
 
 
 def test_what_is_larger_than_the_cache_drives_nothing_out(tmp_path):
-    cache = BlobCache(tmp_path, 350)
+    cache = BlobCache(FileCache(tmp_path, 350))
     cache.put(*blob(1))
     cache.put(*blob(2, size=400))
     assert cache.get(blob(1)[0]) is not None
@@ -58,17 +59,17 @@ def test_what_is_larger_than_the_cache_drives_nothing_out(tmp_path):
 
 
 def test_a_damaged_copy_is_dropped(tmp_path):
-    cache = BlobCache(tmp_path, 1000)
+    cache = BlobCache(FileCache(tmp_path, 1000))
     digest, content = blob(1)
     cache.put(digest, content)
-    with open(cache._path(digest), "r+b") as stream:
+    with open(cache._files.path(digest), "r+b") as stream:
         stream.write(b"x")
     assert cache.get(digest) is None
-    assert not os.path.exists(cache._path(digest))
+    assert not os.path.exists(cache._files.path(digest))
 
 
 def test_a_disk_that_is_full_fails_nothing(tmp_path, monkeypatch):
-    cache = BlobCache(tmp_path, 1000)
+    cache = BlobCache(FileCache(tmp_path, 1000))
 
     def full(source, target):
         raise OSError("No space left on device")
@@ -81,7 +82,7 @@ def test_a_disk_that_is_full_fails_nothing(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_used_fails_nothing(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    cache = BlobCache(tmp_path / "file", 1000)
+    cache = BlobCache(FileCache(tmp_path / "file", 1000))
     cache.put(*blob(1))
     assert cache.get(blob(1)[0]) is None
 
