@@ -43,13 +43,16 @@ def _all_compressions(methods: Sequence[dict[str, Any]]) -> list[Any]:
 
 def _with_settings(document: dict[str, Any]) -> dict[str, Any]:
     """The document with the settings of a model's objective in its training, and of the sweep's in the protocols."""
-    sweeps = OBJECTIVE_SETTINGS.get(_kind(document.get("objective")))
+    objective = _kind(document.get("objective"))
+    sweeps = OBJECTIVE_SETTINGS.get(objective)
     models, protocols = document.get("models"), document.get("protocols")
     if isinstance(models, dict):
         models = {name: _with_model_settings(model, document.get("objective")) for name, model in models.items()}
         document = {**document, "models": models}
     if isinstance(protocols, dict):
-        protocols = {name: _with_protocol_settings(protocol, sweeps) for name, protocol in protocols.items()}
+        unknown = objective == "own" or ":" in objective  # of one's own: which augmentations it has is not known here
+        further = {"augment": "none"} if unknown else {}
+        protocols = {name: _with_protocol_settings(protocol, sweeps, further) for name, protocol in protocols.items()}
         document = {**document, "protocols": protocols}
     return document
 
@@ -62,14 +65,15 @@ def _with_model_settings(model: Any, objective: Any) -> Any:
     return {**model, "train": {"settings": found[0], **model["train"]}} if found else model
 
 
-def _with_protocol_settings(protocol: Any, sweeps: tuple[str, str] | None) -> Any:
+def _with_protocol_settings(protocol: Any, sweeps: tuple[str, str] | None, further: Mapping[str, Any]) -> Any:
     if not isinstance(protocol, dict):
         return protocol
     if protocol.get("kind") == "transfer":
         return _with_model_settings(protocol, None)
     train = protocol.get("train")
-    if sweeps and protocol.get("kind") == "fine-tune" and isinstance(train, dict | None):
-        return {**protocol, "train": {"settings": sweeps[1], **(train or {})}}
+    if protocol.get("kind") == "fine-tune" and isinstance(train, dict | None):
+        named = {"settings": sweeps[1]} if sweeps else {}
+        return {**protocol, "train": {**named, **further, **(train or {})}}
     if sweeps and protocol.get("kind") == "scratch" and isinstance(train, dict):
         return {**protocol, "train": {"settings": sweeps[0], **train}}
     return protocol

@@ -79,6 +79,8 @@ def test_training_has_the_settings_of_its_objective(load):
     assert (train.optimizer, train.augment, train.epochs) == ("adam", "flip-turn", 1)
     assert (tuned.optimizer, tuned.learning_rate) == ("adam", 2e-5)
     assert load().models["net"].train.optimizer == "sgd"
+    own = load(objective="math:prod", protocols={"tuned": {"kind": "fine-tune"}})
+    assert own.protocols["tuned"].train.augment == "none"
 
 
 def test_bicubic_enlargement_is_a_control_of_super_resolution_alone(load):

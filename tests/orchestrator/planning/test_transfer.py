@@ -43,7 +43,7 @@ SWEEP = {
         "move": TRANSFER,
         "scratch": {"kind": "scratch"},
         "scratch-move": {**TRANSFER, "after": "scratch"},
-        "tuned": {"kind": "fine-tune", "train": {"epochs": 1}},
+        "tuned": {"kind": "fine-tune", "train": {"epochs": 1, "augment": "none"}},
     },
 }
 
