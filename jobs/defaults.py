@@ -1,4 +1,4 @@
-"""What a sweep file leaves out and depends on several of its parts: controls, and the training settings of objectives.
+"""What a sweep file leaves out and depends on several of its parts: controls, data of models, training settings.
 
 Works on the document before it is validated, and leaves whatever it does not understand to the validation.
 """
@@ -12,7 +12,25 @@ from jobs.spec.settings import OBJECTIVE_SETTINGS
 
 def with_defaults(document: dict[str, Any]) -> dict[str, Any]:
     """The document with the missing controls, and with settings where trainings name none."""
-    return _with_settings(_with_controls(document))
+    return _with_settings(_with_controls(_with_data(document)))
+
+
+def _with_data(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with what the `data` of models leave out: without a data set they change some of the sweep's."""
+    sweeps, models = document.get("data"), document.get("models")
+    if not isinstance(sweeps, dict) or not isinstance(models, dict):
+        return document
+    return {**document, "models": {name: _with_own_data(model, sweeps) for name, model in models.items()}}
+
+
+def _with_own_data(model: Any, sweeps: Mapping[str, Any]) -> Any:
+    own = model.get("data") if isinstance(model, dict) else None
+    if not isinstance(own, dict) or "dataset" in own:
+        return model
+    merged = {**sweeps, **own}
+    if isinstance(sweeps.get("arguments"), dict) and isinstance(own.get("arguments"), dict):
+        merged["arguments"] = {**sweeps["arguments"], **own["arguments"]}
+    return {**model, "data": merged}
 
 
 def _with_controls(document: dict[str, Any]) -> dict[str, Any]:
@@ -42,13 +60,17 @@ def _all_compressions(methods: Sequence[dict[str, Any]]) -> list[Any]:
 
 
 def _with_settings(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with the settings of a model's objective in its training, and of the sweep's in the protocols."""
+    """The document with the settings of a model's objective in its training, of the sweep's in methods and protocols."""
     objective = _kind(document.get("objective"))
     sweeps = OBJECTIVE_SETTINGS.get(objective)
     models, protocols = document.get("models"), document.get("protocols")
     if isinstance(models, dict):
         models = {name: _with_model_settings(model, document.get("objective")) for name, model in models.items()}
         document = {**document, "models": models}
+    methods = document.get("methods")
+    if isinstance(methods, dict) and sweeps:
+        methods = {name: _with_method_settings(method, sweeps[0]) for name, method in methods.items()}
+        document = {**document, "methods": methods}
     if isinstance(protocols, dict):
         unknown = objective == "own" or ":" in objective  # of one's own: which augmentations it has is not known here
         further = {"augment": "none"} if unknown else {}
@@ -63,6 +85,17 @@ def _with_model_settings(model: Any, objective: Any) -> Any:
         return model
     found = OBJECTIVE_SETTINGS.get(_kind(model.get("objective", objective)))
     return {**model, "train": {"settings": found[0], **model["train"]}} if found else model
+
+
+def _with_method_settings(method: Any, settings: str) -> Any:
+    """A method with the settings in its own training, that of `sparsify` included."""
+    if not isinstance(method, dict):
+        return method
+    if isinstance(method.get("train"), dict):
+        method = {**method, "train": {"settings": settings, **method["train"]}}
+    if isinstance(method.get("sparsify"), dict):
+        method = {**method, "sparsify": _with_method_settings(method["sparsify"], settings)}
+    return method
 
 
 def _with_protocol_settings(protocol: Any, sweeps: tuple[str, str] | None, further: Mapping[str, Any]) -> Any:

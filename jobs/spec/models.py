@@ -32,7 +32,9 @@ class ModelSpec(Record):
         default=None, description="In the place of all the others: the transfer of another model."
     )
     objective: ObjectiveSpec | None = Field(default=None, description="What it is for, if not the sweep's `objective`.")
-    data: DataSpec | None = Field(default=None, description="Its data set, if not the sweep's `data`.")
+    data: DataSpec | None = Field(
+        default=None, description="Its data set, if not the sweep's `data`. Without `dataset` it changes some of that."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -55,6 +55,14 @@ def test_a_model_may_have_an_objective_and_data_of_its_own(load):
     assert [spec.data_of(model).batch_size for model in spec.models] == [256, 7]
 
 
+def test_data_of_a_model_without_a_data_set_changes_some_of_the_sweeps(load):
+    data = {"dataset": "math:prod", "root": "/photos", "arguments": {"scale": 4, "colour": "rgb"}}
+    models = {"net": {**PLAIN, "data": {"batch_size": 1, "arguments": {"scale": 3}}}}
+    changed = load(data=data, models=models, objective="math:prod").data_of("net")
+    assert (changed.dataset, changed.root, changed.batch_size) == ("math:prod", "/photos", 1)
+    assert changed.arguments == {"scale": 3, "colour": "rgb"}
+
+
 def test_the_scale_of_the_data_is_that_of_the_objective(load):
     data = {"dataset": "math:prod", "arguments": {"scale": 3}}
     with pytest.raises(InvalidFileError, match="has the scale 4, its data 3; give both the same"):
