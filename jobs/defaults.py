@@ -60,7 +60,7 @@ def _all_compressions(methods: Sequence[dict[str, Any]]) -> list[Any]:
 
 
 def _with_settings(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with the settings of a model's objective in its training, of the sweep's in methods and protocols."""
+    """The document with settings in its trainings: those of the model's objective, elsewhere of the sweep's."""
     objective = _kind(document.get("objective"))
     sweeps = OBJECTIVE_SETTINGS.get(objective)
     models, protocols = document.get("models"), document.get("protocols")
