@@ -49,6 +49,7 @@ def _plan_curve(tasks: TaskCollector, model: str, method: str, protocol: str, se
         protocol=protocol,
         seed=seed,
         points=tuple(_plan_point(tasks, trial, protocol) for trial in trials),
+        baseline=isinstance(tasks.spec.methods[method], BicubicMethod),
     )
 
 
