@@ -64,7 +64,7 @@ class Ranking:
     @property
     def split(self) -> str:
         """The split that its metrics were measured on; of several models perhaps more than one."""
-        splits = (str(self.record.data_of(each.model).get("split", "test")) for each in self.rows)
+        splits = (str(self.record.data_of(each.plan).get("split", "test")) for each in self.rows)
         return " and ".join(dict.fromkeys(splits))
 
 
@@ -108,7 +108,7 @@ def _rank(
         record=record,
         store=store,
         rows=rows,
-        dense=tuple({(each.model, each.dataset): each for each in dense if each is not None}.values()),
+        dense=tuple({(each.model, each.dataset, each.protocol): each for each in dense if each is not None}.values()),
         why=f"{why}, and beaten by none in everything" if pareto else why,
         latency=next(iter(latencies), None),
         missing=(planned - sum(len(curve.points) for curve in curves), planned),

@@ -170,7 +170,7 @@ def _report(asked: _Search, progress: SearchProgress) -> RunSummary:
         if (network.model, network.method, to_percent(network.asked)) == (each.model, each.name, tried.percent)
     ]
     rows.sort(key=lambda row: row[2].cost("params") or 0.0)
-    metrics = {each.model: each.metric for each in networks if each.is_control}
+    metrics = {each.model: each.metric for each in networks}
     comparable = [[row for row in rows if row[2].metric == metric] for metric in dict.fromkeys(metrics.values())]
     tables = [some for some in comparable if some]
     for some in tables:

@@ -16,6 +16,8 @@ from orchestrator.results.dominance import undominated
 
 _name = attrgetter("model", "dataset", "method", "protocol")
 """The fields that identify a curve's row in a summary."""
+_control = attrgetter("model", "dataset", "control", "seed")
+"""Those of the curve of the dense network that a curve is compared with."""
 
 
 def areas(summary: CurveSummary) -> dict[SummaryRow, float]:
@@ -31,8 +33,8 @@ def areas(summary: CurveSummary) -> dict[SummaryRow, float]:
     found: dict[SummaryRow, float] = {}
     for model in dict.fromkeys((row.model, row.dataset) for row in summary.rows):
         rows = [row for row in summary.rows if (row.model, row.dataset) == model]
-        dense = next((row.measured[0].value for row in rows if row.is_control and row.measured), None)
-        lines = {row: _line(row, dense) for row in rows if not row.is_level}
+        dense = {row.control: row.measured[0].value for row in rows if row.is_control and row.measured}
+        lines = {row: _line(row, dense.get(row.control)) for row in rows if not row.is_level}
         lines = {row: line for row, line in lines.items() if len(line) > 1}
         if not lines:
             continue
@@ -79,15 +81,11 @@ def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
 
 def _changes(curves: Sequence[Curve]) -> dict[str, float]:
     """Those of curves of one objective."""
-    dense = {
-        (curve.plan.model, curve.plan.dataset, curve.plan.seed): curve.points[0].value
-        for curve in curves
-        if curve.points and curve.plan.is_control
-    }
+    dense = {_control(curve.plan): curve.points[0].value for curve in curves if curve.points and curve.plan.is_control}
     return {
-        point.key: point.value - dense[where]
+        point.key: point.value - dense[_control(curve.plan)]
         for curve in curves
-        if (where := (curve.plan.model, curve.plan.dataset, curve.plan.seed)) in dense
+        if _control(curve.plan) in dense
         for point in curve.points
     }
 

@@ -54,7 +54,7 @@ class Cell:
 class SummaryRow:
     """One method on one model, over the seeds; `cells` by increasing target compression.
 
-    `baseline`: see `PlannedCurve`.
+    `baseline` and `control`: see `PlannedCurve`.
     """
 
     model: str
@@ -63,6 +63,7 @@ class SummaryRow:
     protocol: str
     cells: tuple[Cell, ...]
     baseline: bool = False
+    control: str = NO_PROTOCOL
 
     @property
     def metric(self) -> Metric:
@@ -81,8 +82,8 @@ class SummaryRow:
 
     @property
     def is_control(self) -> bool:
-        """Whether it is the dense network without any protocol."""
-        return self.is_dense and self.protocol == NO_PROTOCOL
+        """Whether it is the dense network that others are compared with."""
+        return self.is_dense and self.protocol == self.control
 
     @property
     def measured(self) -> tuple[Cell, ...]:
@@ -159,6 +160,7 @@ def summarize(curves: Sequence[Curve], metric: Metric | None = None, test_set: s
             protocol=protocol,
             cells=_cells(group, metric, _key(metric, test_set)),
             baseline=group[0].plan.baseline,
+            control=group[0].plan.control,
         )
         for (model, dataset, method, protocol), group in groups.items()
     )

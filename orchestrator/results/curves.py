@@ -12,6 +12,7 @@ from jobs.identity import Json, Parsed
 from jobs.measured import counts, number, records, text, texts
 from jobs.metric import COMMON_KEYS, OCCASIONAL_KEYS, Metric
 from jobs.percent import to_percent
+from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.planning import PlannedCurve, PlannedPoint
 
 _log = logging.getLogger("orchard")
@@ -37,9 +38,13 @@ class SweepRecord:
     versions: Mapping[str, str] = field(default_factory=dict)
     environment: Parsed = field(default_factory=dict)
 
-    def data_of(self, model: str) -> Parsed:
-        """The data set of a model as the spec has it: its own, else the sweep's."""
-        data: Parsed = self.spec["models"][model].get("data") or self.spec["data"]
+    def data_of(self, curve: PlannedCurve) -> Parsed:
+        """The data set of a curve as the spec has it: of its transfer, of its model, else the sweep's."""
+        model: Parsed = self.spec["models"][curve.model]
+        source = (model.get("transfer") or {}).get("protocol", NO_PROTOCOL)
+        transfer = source if curve.control == NO_PROTOCOL else curve.control
+        own = model.get("data") if transfer == NO_PROTOCOL else self.spec["protocols"][transfer]["data"]
+        data: Parsed = own or self.spec["data"]
         return data
 
     def to_json(self) -> dict[str, Json]:

@@ -85,9 +85,14 @@ class Candidate:
         return f"{self.model}/{self.method}{protocol} at {to_percent(self.asked)} %"
 
     @property
+    def plan(self) -> PlannedCurve:
+        """The curve of its first seed."""
+        return next(iter(self.curves.values()))
+
+    @property
     def is_control(self) -> bool:
         """Whether it is the dense network that others are compared with."""
-        return all(curve.is_control for curve in self.curves.values())
+        return self.plan.is_control
 
     @property
     def complete(self) -> bool:
@@ -172,7 +177,7 @@ def _comparable(curves: Sequence[Curve]) -> Iterator[Candidate]:
         plan = curve.plan
         groups.setdefault((plan.model, plan.dataset, plan.method, plan.protocol), []).append(curve)
     dense = {
-        (curve.plan.model, curve.plan.dataset, curve.plan.seed): curve.points[0].value
+        (curve.plan.model, curve.plan.dataset, curve.plan.control, curve.plan.seed): curve.points[0].value
         for curve in curves
         if curve.plan.is_control and curve.points
     }
@@ -180,12 +185,12 @@ def _comparable(curves: Sequence[Curve]) -> Iterator[Candidate]:
         yield from _candidates_of(group, dense)
 
 
-def _candidates_of(group: Sequence[Curve], dense: Mapping[tuple[str, str, int], float]) -> Iterator[Candidate]:
+def _candidates_of(group: Sequence[Curve], dense: Mapping[tuple[str, str, str, int], float]) -> Iterator[Candidate]:
     """Those of one method and protocol on one model, whose curves differ in their seeds."""
     plan = group[0].plan
     for asked in sorted({point.asked for curve in group for point in curve.points}):
         points = {curve.plan.seed: point for curve in group for point in curve.points if point.asked == asked}
-        compared = [dense.get((plan.model, plan.dataset, seed)) for seed in points]
+        compared = [dense.get((plan.model, plan.dataset, plan.control, seed)) for seed in points]
         values = [value for value in compared if value is not None]
         yield Candidate(
             model=plan.model,
@@ -203,8 +208,8 @@ def _candidates_of(group: Sequence[Curve], dense: Mapping[tuple[str, str, int], 
 
 def dense_of(every: Sequence[Candidate], candidate: Candidate) -> Candidate | None:
     """The dense network that a candidate is compared with; None where it was not measured."""
-    found = (each for each in every if each.is_control and _judged(each) == _judged(candidate))
-    return next(found, None)
+    controls = (each for each in every if each.is_control and _judged(each) == _judged(candidate))
+    return next((each for each in controls if each.plan.control == candidate.plan.control), None)
 
 
 def _judged(candidate: Candidate) -> tuple[str, str, Metric]:

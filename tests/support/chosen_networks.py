@@ -29,6 +29,7 @@ def made_curve(
     times: Mapping[float, float] | None = None,
     macs: float = 1000.0,
     baseline: bool = False,
+    control: str = "none",
     sets: Mapping[str, float] | None = None,
 ) -> Curve:
     """A curve of networks of 100 parameters in whole.
@@ -44,6 +45,7 @@ def made_curve(
         times: Compression -> median in ONNX Runtime, in seconds.
         macs: Of the whole network.
         baseline: Whether it is none of the model's networks.
+        control: The protocol of its dense network.
         sets: Named test set -> by how much its metric exceeds that of all together.
     """
     sets = sets or {}
@@ -56,6 +58,7 @@ def made_curve(
         seed=seed,
         points=tuple(PlannedPoint(compression=asked, key=key) for asked, key in keys.items()),
         baseline=baseline,
+        control=control,
     )
     timed = {
         asked: {"latency_p50_s/onnxruntime/b1": time_s, "speedup_measured/onnxruntime/b1": 0.01 / time_s}

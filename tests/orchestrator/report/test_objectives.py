@@ -11,6 +11,7 @@ from rich.console import Console
 from orchestrator.report import areas_of_curves, draw_curves, html_page, points_csv, report_files, summary_tables
 from orchestrator.report.comparison import changes_to_dense, pareto_front
 from orchestrator.results import Curve, SweepRecord
+from orchestrator.results.selection import candidates, dense_of
 
 SETS = {"set5": 2.0, "b100": -1.0}
 
@@ -68,6 +69,17 @@ def test_a_baseline_is_on_no_front_and_has_no_area():
     assert areas_of_curves(CURVES)[CURVES[-1].plan] == pytest.approx(28.5)
     assert BICUBIC.plan not in areas_of_curves(CURVES)
     assert changes_to_dense(CURVES)[BICUBIC.points[0].key] == pytest.approx(-2.7)
+
+
+def test_after_a_transfer_networks_are_compared_with_the_dense_one_after_it():
+    moved = {"protocol": "to-images", "control": "to-images", "metric": PSNR}
+    dense, pruned = made_curve("dense", {0.0: 28.0}, **moved), made_curve("l1", {0.4: 27.0}, **moved)
+    curves = [*CURVES[:2], dense, pruned]
+    changes = changes_to_dense(curves)
+    assert (changes["net/l1/none/0/0.4"], changes["net/l1/to-images/0/0.4"]) == (pytest.approx(-0.06), -1.0)
+    assert areas_of_curves(curves)[pruned.plan] == 27.5
+    found = candidates(curves)
+    assert (found[-1].change, dense_of(found, found[-1])) == (-1.0, found[-2])
 
 
 def test_an_area_says_of_which_metric_it_is(monkeypatch):
