@@ -142,6 +142,15 @@ def test_a_record_comes_back_from_json():
     assert SweepRecord.from_json(record.to_json()) == record
 
 
+def test_the_data_of_a_curve_are_those_of_its_transfer_or_model_before_the_sweeps():
+    models = {"net": {"data": None}, "own": {"data": "own"}, "moved": {"transfer": {"protocol": "to-scenes"}}}
+    spec = {"data": "sweep", "models": models, "protocols": {"to-scenes": {"data": "scenes"}}}
+    record = SweepRecord(name="s", spec=spec, curves=())
+    curves = [replace(curve(), model=name) for name in models]
+    assert [record.data_of(each) for each in curves] == ["sweep", "own", "scenes"]
+    assert record.data_of(replace(curves[0], protocol="to-scenes", control="to-scenes")) == "scenes"
+
+
 def test_a_record_of_version_0_1_is_read_without_what_its_plan_depended_on():
     record = SweepRecord(name="s", spec={"name": "s"}, curves=(curve((0.2, "aa")),))
     value = {name: each for name, each in record.to_json().items() if name != "environment"}
