@@ -39,6 +39,17 @@ def text(measured: Mapping[str, Json], name: str, default: str | None = None) ->
     return value
 
 
+def texts(measured: Mapping[str, Json], name: str) -> tuple[str, ...]:
+    """A list of strings from measurements, empty where there is none; raises TypeError where it is something else."""
+    value = measured.get(name, ())
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise _wrong(name, value, "a list of texts")
+    found = tuple(each for each in value if isinstance(each, str))
+    if len(found) != len(value):
+        raise _wrong(name, value, "a list of texts")
+    return found
+
+
 def records(measured: Mapping[str, Json], name: str) -> list[Mapping[str, Json]]:
     """A list of records from measurements, empty where there is none; raises TypeError where it is something else."""
     value = measured.get(name, ())

@@ -63,8 +63,9 @@ class Ranking:
 
     @property
     def split(self) -> str:
-        """The split that its metrics were measured on."""
-        return str(self.record.spec["data"].get("split", "test"))
+        """The split that its metrics were measured on; of several models perhaps more than one."""
+        splits = (str(self.record.data_of(each.plan).get("split", "test")) for each in self.rows)
+        return " and ".join(dict.fromkeys(splits))
 
 
 def best(name: str, *, storage: str, wanted: Requirements, by: Cost | None, pareto: bool, as_json: bool) -> None:
@@ -107,7 +108,7 @@ def _rank(
         record=record,
         store=store,
         rows=rows,
-        dense=tuple({each.model: each for each in dense if each is not None}.values()),
+        dense=tuple({(each.model, each.dataset, each.protocol): each for each in dense if each is not None}.values()),
         why=f"{why}, and beaten by none in everything" if pareto else why,
         latency=next(iter(latencies), None),
         missing=(planned - sum(len(curve.points) for curve in curves), planned),
@@ -192,7 +193,7 @@ def _print(ranking: Ranking, console: Console) -> None:
         + f", {each.mean('params') or 0:,.0f} parameters"
         for each in ranking.dense
     ]
-    if ranking.split == "test":
+    if ranking.split != "validation":
         lines.append(
             "Chosen by results on the test split, so the first one's own figure is a little optimistic; "
             "`orchard search` chooses on the validation split."

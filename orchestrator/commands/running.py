@@ -45,10 +45,11 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
 def _print_curves(spec: SweepSpec, store: ArtifactStore, publisher: Publisher, console: Console) -> None:
     """Log everything to MLflow, and print the table of curves and their address."""
     curves, tracked = publisher.finish()
-    from orchestrator.report import speed_table, summarize_speed, summary_table
+    from orchestrator.report import speed_table, summarize_speed, summary_tables
 
     if any(curve.points for curve in curves):
-        console.print(summary_table(curves))
+        for table in summary_tables(curves):
+            console.print(table)
     speed = summarize_speed(publisher.record, curves)
     if speed.rows:
         console.print(speed_table(speed))

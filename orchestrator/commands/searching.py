@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 
 from jobs.load import load_sweep
+from jobs.metric import Metric
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from jobs.spec.sweep import SweepSpec
@@ -169,25 +170,33 @@ def _report(asked: _Search, progress: SearchProgress) -> RunSummary:
         if (network.model, network.method, to_percent(network.asked)) == (each.model, each.name, tried.percent)
     ]
     rows.sort(key=lambda row: row[2].cost("params") or 0.0)
-    metric = networks[0].metric
-    tolerance = f"{asked.within:g} {metric.unit}".rstrip()
-    if rows:
-        asked.console.print(_table(rows, networks, f"Within {tolerance} of the dense network on validation"))
+    metrics = {each.model: each.metric for each in networks}
+    comparable = [[row for row in rows if row[2].metric == metric] for metric in dict.fromkeys(metrics.values())]
+    tables = [some for some in comparable if some]
+    for some in tables:
+        title = f"Within {_text(asked.within, some[0][2].metric)} of the dense network on validation"
+        asked.console.print(_table(some, networks, title))
     for each in progress.tried:
         if each not in found:
+            tolerance = _text(asked.within, metrics[each.model])
             asked.say(f"{each.label}: no compression that was tried is within {tolerance} of the dense network")
     print_tracking(asked.console, spec, asked.store, tracked)
-    if rows:
-        asked.say(f"Export the smallest one: {export_command(publisher.record, asked.store, rows[0][2])}")
+    for some in tables:
+        asked.say(f"Export the smallest one: {export_command(publisher.record, asked.store, some[0][2])}")
     return summary
 
 
+def _text(tolerance: float, metric: Metric) -> str:
+    return f"{tolerance:g} {metric.unit}".rstrip()
+
+
 def _table(rows: Sequence[tuple[Searched, Tried, Candidate]], networks: Sequence[Candidate], title: str) -> "Table":
+    """The networks found, whose metric is the same."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    metric = networks[0].metric
+    metric = rows[0][2].metric
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, collapse_padding=True)
     for heading in ("model", "method", "protocol"):
         table.add_column(heading, overflow="fold")

@@ -134,11 +134,9 @@ def find_network(name: str, storage: str, asked: Selection) -> Found:
     every = candidates(collect(record, store))
     if not every:
         raise BadInputError(f"sweep {record.name}: no point is measured yet; `orchard run` computes them")
-    wanted, by, why = asked.wanted, asked.by, ""
-    if asked.best:
-        wanted, by = settle(wanted, by)
-        why = reason(wanted, by, every[0].metric)
+    wanted, by = settle(asked.wanted, asked.by) if asked.best else (asked.wanted, asked.by)
     found = rank(every, wanted, by=by)
+    why = reason(wanted, by, found[0].metric) if asked.best else ""
     if len(found) > 1 and not asked.best:
         shown = "; ".join(each.label for each in found[:5]) + (" ..." if len(found) > 5 else "")
         raise BadInputError(

@@ -134,7 +134,7 @@ def _origin(chosen: ChosenNetwork) -> str:
 
 def _images(chosen: ChosenNetwork) -> str:
     shape = " x ".join(map(str, chosen.recipe.input_shape))
-    normalize = chosen.record.spec["data"].get("normalize")
+    normalize = chosen.record.data_of(chosen.selected.curve).get("normalize")
     if not normalize:
         return f"{shape}, pixels in [0, 1]"
     mean, std = (json.dumps(list(normalize[name])) for name in ("mean", "std"))

@@ -99,7 +99,7 @@ def export_network(chosen: ChosenNetwork, store: ArtifactStore, folder: Path, op
 
 def describe(chosen: ChosenNetwork) -> NetworkDescription:
     """What `config.json` says of a network."""
-    normalize = chosen.record.spec["data"].get("normalize")
+    normalize = chosen.record.data_of(chosen.selected.curve).get("normalize")
     channels = chosen.selected.point.kept.get("channels")
     return NetworkDescription(
         network=chosen.recipe.network,

@@ -67,6 +67,9 @@ class PlannedCurve:
 
     Attributes:
         points: In the order in which the sweep lists its compressions.
+        baseline: Whether it is no network of the model's, but what these are to beat: bicubic enlargement. It is shown,
+            and never chosen.
+        control: The protocol of the dense network that it is compared with: after a transfer, that transfer; else none.
         settings: The flat parameters of the tasks behind its points (`lineage.settings_of`); set in the sweep's record.
     """
 
@@ -76,6 +79,8 @@ class PlannedCurve:
     protocol: str
     seed: int
     points: tuple[PlannedPoint, ...]
+    baseline: bool = False
+    control: str = NO_PROTOCOL
     settings: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
@@ -86,8 +91,9 @@ class PlannedCurve:
 
     @property
     def is_control(self) -> bool:
-        """Whether it is the dense network without any protocol: what others are compared with."""
-        return self.protocol == NO_PROTOCOL and all(point.compression == 0 for point in self.points)
+        """Whether it is the dense network that others are compared with."""
+        unpruned = all(point.compression == 0 for point in self.points)
+        return unpruned and self.protocol == self.control and not self.baseline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from orchestrator.report.page import figure_title, html_page, sweep_yaml
 from orchestrator.report.patterns import draw_patterns
 from orchestrator.report.settings import CurveResources, collect_resources, settings_csv
 from orchestrator.report.speed import speed_table, summarize_speed
-from orchestrator.report.table import areas_csv, kept_csv, orders_csv, points_csv, summarize, summary_table
+from orchestrator.report.table import areas_csv, kept_csv, orders_csv, points_csv, summaries, summarize, summary_tables
 from orchestrator.results import Curve, SweepRecord
 from orchestrator.results.orders import GroupOrder
 
@@ -26,7 +26,7 @@ __all__ = [
     "speed_table",
     "summarize",
     "summarize_speed",
-    "summary_table",
+    "summary_tables",
     "write_report",
 ]
 
@@ -46,13 +46,12 @@ def report_files(
         orders: The channel orders behind the curves.
         resources: The resource usage of the tasks behind the curves.
     """
-    summary = summarize(curves)
-    figure = draw_curves(curves, figure_title(record, summary.metric))
+    figure = draw_curves(curves, figure_title(record, curves))
     patterns = draw_patterns(curves, f"{record.name}: fraction kept")
     files = {
         "curves.png": figure,
         "points.csv": points_csv(record, curves, changes_to_dense(curves), pareto_front(curves)).encode(),
-        "areas.csv": areas_csv(areas(summary), summary.metric).encode(),
+        "areas.csv": areas_csv({row: area for each in summaries(curves) for row, area in areas(each).items()}).encode(),
         "settings.csv": settings_csv(curves, resources or {}).encode(),
         "report.html": html_page(record, curves, figure=figure, patterns=patterns).encode(),
         "sweep.yaml": sweep_yaml(record).encode(),

@@ -1,4 +1,4 @@
-"""Compares curves: area under the curve, accuracy change to the dense network, Pareto front, fractions kept.
+"""Compares curves: area under the curve, change to the dense network, Pareto front, fractions kept.
 
 Pure functions of measured points.
 """
@@ -8,13 +8,16 @@ from itertools import pairwise
 from operator import attrgetter
 from statistics import fmean
 
+from jobs.metric import Metric
 from orchestrator.planning import PlannedCurve
-from orchestrator.report.table import CurveSummary, SummaryRow, summarize
-from orchestrator.results import Curve, Point
+from orchestrator.report.table import CurveSummary, SummaryRow, summaries
+from orchestrator.results import Curve, Point, by_objective
 from orchestrator.results.dominance import undominated
 
 _name = attrgetter("model", "dataset", "method", "protocol")
 """The fields that identify a curve's row in a summary."""
+_control = attrgetter("model", "dataset", "control", "seed")
+"""Those of the curve of the dense network that a curve is compared with."""
 
 
 def areas(summary: CurveSummary) -> dict[SummaryRow, float]:
@@ -24,14 +27,14 @@ def areas(summary: CurveSummary) -> dict[SummaryRow, float]:
     smallest compressions) to the smallest of the largest ones, so that no method gains by stopping early.
 
     Returns:
-        Row -> area, as large as the metric is; rows of a single point, of the dense network, and of methods that share
-        no range with the others have none.
+        Row -> area, as large as the metric is; rows of a single point, of the dense network, of baselines, and of
+        methods that share no range with the others have none.
     """
     found: dict[SummaryRow, float] = {}
     for model in dict.fromkeys((row.model, row.dataset) for row in summary.rows):
         rows = [row for row in summary.rows if (row.model, row.dataset) == model]
-        dense = next((row.measured[0].value for row in rows if row.is_control and row.measured), None)
-        lines = {row: _line(row, dense) for row in rows if not row.is_dense}
+        dense = {row.control: row.measured[0].value for row in rows if row.is_control and row.measured}
+        lines = {row: _line(row, dense.get(row.control)) for row in rows if not row.is_level}
         lines = {row: line for row, line in lines.items() if len(line) > 1}
         if not lines:
             continue
@@ -44,7 +47,7 @@ def areas(summary: CurveSummary) -> dict[SummaryRow, float]:
 
 def areas_of_curves(curves: Sequence[Curve]) -> dict[PlannedCurve, float]:
     """The area of every curve that has one; the seeds of a method share it."""
-    found = {_name(row): area for row, area in areas(summarize(curves)).items()}
+    found = {_name(row): area for summary in summaries(curves) for row, area in areas(summary).items()}
     return {curve.plan: found[_name(curve.plan)] for curve in curves if _name(curve.plan) in found}
 
 
@@ -73,35 +76,35 @@ def changes_to_dense(curves: Sequence[Curve]) -> dict[str, float]:
     Whether the network has gained by that, the metric's direction says. Points whose dense network is not measured are
     absent.
     """
-    dense = {
-        (curve.plan.model, curve.plan.dataset, curve.plan.seed): curve.points[0].value
-        for curve in curves
-        if curve.points and curve.plan.is_control
-    }
+    return {key: change for group in by_objective(curves).values() for key, change in _changes(group).items()}
+
+
+def _changes(curves: Sequence[Curve]) -> dict[str, float]:
+    """Those of curves of one objective."""
+    dense = {_control(curve.plan): curve.points[0].value for curve in curves if curve.points and curve.plan.is_control}
     return {
-        point.key: point.value - dense[where]
+        point.key: point.value - dense[_control(curve.plan)]
         for curve in curves
-        if (where := (curve.plan.model, curve.plan.dataset, curve.plan.seed)) in dense
+        if _control(curve.plan) in dense
         for point in curve.points
     }
 
 
 def pareto_front(curves: Sequence[Curve]) -> frozenset[str]:
-    """Keys of the points that no other point of the same model dominates.
+    """Keys of the points that no other point of the same model and objective dominates; baselines are no members.
 
     See `undominated`.
     """
-    models: dict[tuple[str, str], dict[str, Point]] = {}
-    for curve in curves:
-        points = models.setdefault((curve.plan.model, curve.plan.dataset), {})
-        points.update({point.key: point for point in curve.points})
+    models: dict[tuple[str, str, Metric], dict[str, Point]] = {}
+    for (metric, *_), group in by_objective(curves).items():
+        for curve in group:
+            if not curve.plan.baseline:
+                points = models.setdefault((curve.plan.model, curve.plan.dataset, metric), {})
+                points.update({point.key: point for point in curve.points})
     return frozenset(
         key
-        for points in models.values()
-        if points
-        for key in undominated(
-            {key: point.all_metrics for key, point in points.items()}, next(iter(points.values())).primary
-        )
+        for (_, _, metric), points in models.items()
+        for key in undominated({key: point.all_metrics for key, point in points.items()}, metric)
     )
 
 

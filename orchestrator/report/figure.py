@@ -1,4 +1,4 @@
-"""The primary metric against compression as a figure: one panel per model, one colour per method, seeds as a band.
+"""Primary metrics against compression as a figure: a panel per model, a colour per method, seeds as a band.
 
 No global matplotlib state: neither pyplot nor styles.
 """
@@ -6,10 +6,11 @@ No global matplotlib state: neither pyplot nor styles.
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from jobs.metric import Metric
-from orchestrator.report.table import CurveSummary, SummaryRow, row_name, summarize
+from orchestrator.report.table import SummaryRow, row_name, summaries
 from orchestrator.results import Curve
 
 if TYPE_CHECKING:
@@ -19,16 +20,19 @@ _INK, _MUTED, _GRID = "#1f2328", "#667079", "#e3e6e9"
 _KNOWN_COLORS = {"integral-tuned": "#D55E00", "integral": "#0072B2", "l1": "#009E73", "random": "#8c8c8c"}
 _OTHER_COLORS = ("#CC79A7", "#E69F00", "#56B4E9", "#7B4FA3", "#B0A000", "#8C3B1B")
 """Both after Okabe and Ito: told apart by colour-blind readers."""
+_LEVELS = {False: (_INK, (5, 3)), True: ("#8C3B1B", (2, 2))}
+"""Colour and dashes of what has a height alone: of dense networks, of baselines."""
 _MARKERS = "osD^vPX*"
 _DPI = 200
 _MAX_COLUMNS = 3
 
 
 def draw_curves(curves: Sequence[Curve], title: str) -> bytes:
-    """Draw the primary metric against compression reached (percent).
+    """Draw the primary metrics against compression reached (percent).
 
-    A line is the mean over the seeds, its band the sample standard deviation on both sides; the dense network is a
-    dashed horizontal line. Our methods have the same colours in every figure.
+    A line is the mean over the seeds, its band the sample standard deviation on both sides; the dense network and
+    baselines are dashed horizontal lines. Our methods have the same colours in every figure; panels of one metric share
+    its range.
 
     Args:
         curves: The curves; those without points are left out.
@@ -40,20 +44,20 @@ def draw_curves(curves: Sequence[Curve], title: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    summary = summarize(curves)
-    rows = [row for row in summary.rows if row.measured]
-    panels: dict[tuple[str, str], list[SummaryRow]] = {}
+    rows = [row for summary in summaries(curves) for row in summary.rows if row.measured]
+    panels: dict[tuple[str, str, Metric], list[SummaryRow]] = {}
     for row in rows:
-        panels.setdefault((row.model, row.dataset), []).append(row)
+        panels.setdefault((row.model, row.dataset, row.metric), []).append(row)
     num_columns = 2 if len(panels) == 4 else min(max(len(panels), 1), _MAX_COLUMNS)
     num_lines = -(-max(len(panels), 1) // num_columns)
     figure = Figure(figsize=(4.6 * num_columns + 2.6, 4.2 * num_lines + 0.5), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
     figure.suptitle(title, x=0.01, ha="left", fontsize=15, weight="bold", color=_INK)
-    grid = figure.subplots(num_lines, num_columns, sharex=True, sharey=True, squeeze=False)
+    one_metric = len({row.metric for row in rows}) < 2
+    grid = figure.subplots(num_lines, num_columns, sharex=True, sharey=one_metric, squeeze=False)
     if rows:
-        _draw_panels(list(grid.flat), num_columns, panels, summary)
+        _draw_panels(list(grid.flat), num_columns, panels)
         num_seeds = len({curve.plan.seed for curve in curves if curve.points})
         _add_legend(grid[0, -1], grid.flat, rows, num_seeds)
     else:
@@ -65,25 +69,27 @@ def draw_curves(curves: Sequence[Curve], title: str) -> bytes:
 
 
 def _draw_panels(
-    axes: Sequence["Axes"], num_columns: int, panels: Mapping[tuple[str, str], list[SummaryRow]], summary: CurveSummary
+    axes: Sequence["Axes"], num_columns: int, panels: Mapping[tuple[str, str, Metric], list[SummaryRow]]
 ) -> None:
-    rows, metric = [row for row in summary.rows if row.measured], summary.metric
+    rows = [row for members in panels.values() for row in members]
+    metrics = {row.metric for row in rows}
     styles = _styles(rows)
-    for index, ((model, dataset), members) in enumerate(panels.items()):
+    for index, ((model, dataset, metric), members) in enumerate(panels.items()):
         _draw_panel(axes[index], f"{model} on {dataset}", members, rows, styles)
-        if index % num_columns == 0:
+        _set_range(axes[index], [row for row in rows if row.metric == metric], metric)
+        if index % num_columns == 0 or len(metrics) > 1:
             axes[index].set_ylabel(f"Test {metric.quantity}", fontsize=12, color=_INK)
         if index + num_columns >= len(panels):
             axes[index].set_xlabel("Parameters removed (%)", fontsize=12, color=_INK)
     for unused in axes[len(panels) :]:
         unused.set_visible(False)
-    _set_range(axes[0], rows, metric)
+    axes[0].set_xlim(0, max([cell.reached * 100 for row in rows for cell in row.measured] + [9.0]) * 1.04)
 
 
 def _styles(rows: Sequence[SummaryRow]) -> dict[str, tuple[str, str]]:
     """Colour and marker by label: fixed for our methods, else chosen by a hash of the name, avoiding collisions."""
     styles: dict[str, tuple[str, str]] = {}
-    labels = sorted({row_name(row, rows) for row in rows if not row.is_dense})
+    labels = sorted({row_name(row, rows) for row in rows if not row.is_level})
     for label in labels:
         start = int(sha256(label.encode()).hexdigest(), 16)
         taken = {color for color, _ in styles.values()}
@@ -106,8 +112,9 @@ def _draw_panel(
     for row in members:
         cells, label = row.measured, row_name(row, rows)
         middle = [cell.metric.shown(cell.value) for cell in cells]
-        if row.is_dense:
-            axes.axhline(middle[0], color=_INK, linestyle=(0, (5, 3)), linewidth=1.4, label=label, zorder=2)
+        if row.is_level:
+            color, dashes = _LEVELS[row.baseline]
+            axes.axhline(middle[0], color=color, linestyle=(0, dashes), linewidth=1.4, label=label, zorder=2)
             continue
         color, marker = styles[label]
         reached = [cell.reached * 100 for cell in cells]
@@ -129,13 +136,12 @@ def _draw_panel(
 
 
 def _set_range(axes: "Axes", rows: Sequence[SummaryRow], metric: Metric) -> None:
-    """From what was measured, with room; panels share it."""
+    """The range of the metric, from what was measured by it, with room."""
     cells = [cell for row in rows for cell in row.measured]
     low = metric.clipped(min(cell.value - cell.deviation for cell in cells))
     high = metric.clipped(max(cell.value for cell in cells))
     room = max((high - low) * 0.06, _least_room(metric, high))
     axes.set_ylim(metric.shown(low - room), metric.shown(high + room))
-    axes.set_xlim(0, max([cell.reached * 100 for cell in cells] + [9.0]) * 1.04)
 
 
 def _least_room(metric: Metric, value: float) -> float:
@@ -153,7 +159,8 @@ def _add_legend(axes: "Axes", panels: Iterable["Axes"], rows: Sequence[SummaryRo
     for panel in panels:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    height = {label: max(_height(row) for row in rows if row_name(row, rows) == label) for label in handles}
+    heights = _heights(rows)
+    height = {label: max(heights[row] for row in rows if row_name(row, rows) == label) for label in handles}
     handles = {label: handles[label] for label in sorted(handles, key=lambda label: -height[label])}
     if num_seeds > 1:
         handles[f"± standard deviation\nover {num_seeds} seeds"] = Patch(facecolor=_MUTED, alpha=0.22)
@@ -163,6 +170,11 @@ def _add_legend(axes: "Axes", panels: Iterable["Axes"], rows: Sequence[SummaryRo
     )  # fmt: skip
 
 
-def _height(row: SummaryRow) -> float:
-    """Where a curve lies on the whole; the legend lists curves as they lie."""
-    return sum(cell.value for cell in row.measured) / len(row.measured)
+def _heights(rows: Sequence[SummaryRow]) -> dict[SummaryRow, float]:
+    """Where curves lie on the whole, from 0 (lowest of their metric) to 1; the legend lists curves as they lie."""
+    means = {row: fmean(cell.value for cell in row.measured) for row in rows}
+    found = {}
+    for row, mean in means.items():
+        comparable = [means[other] for other in rows if other.metric == row.metric]
+        found[row] = (mean - min(comparable)) / ((max(comparable) - min(comparable)) or 1.0)
+    return found

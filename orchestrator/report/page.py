@@ -5,7 +5,7 @@ The template is `page.html.j2`.
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -14,14 +14,22 @@ from pathlib import Path
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from jobs.metric import Metric
 from orchestrator.planning import PlannedPoint
 from orchestrator.report.comparison import areas
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.settings import differing_settings
 from orchestrator.report.speed import SpeedSummary, summarize_speed
-from orchestrator.report.table import MISSING, CurveSummary, percent, row_name, summarize
-from orchestrator.results import Curve, Point, SweepRecord, metric_keys, objective_of, variant_keys
+from orchestrator.report.table import (
+    MISSING,
+    CurveSummary,
+    SummaryRow,
+    all_metric_keys,
+    further_summaries,
+    percent,
+    row_name,
+    summaries,
+)
+from orchestrator.results import Curve, Point, SweepRecord, by_objective, variant_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +59,17 @@ def html_page(
         patterns: The figure of the fractions kept as PNG, if there is one.
     """
     versions = [*sorted(record.versions.items()), ("git commit", record.git_commit or "unknown")]
-    summary = summarize(curves)
     speed = summarize_speed(record, curves)
     return _template().render(
         name=record.name,
         facts=_facts(curves),
-        metric=summary.metric,
-        figure=_base64(figure or draw_curves(curves, figure_title(record, summary.metric))),
+        drawn=f"{_labels(curves)} against compression",
+        figure=_base64(figure or draw_curves(curves, figure_title(record, curves))),
         missing=MISSING,
-        summary=_summary(summary),
-        others=_others(curves),
+        summaries=[(each, _table(each, areas(each))) for each in summaries(curves)],
+        others=[
+            (each, _table(each)) for primary in (True, False) for each in further_summaries(curves, primary=primary)
+        ],
         speed=_speed(speed),
         slower=sum(bool(row.slower) for row in speed.rows),
         notes=[
@@ -77,9 +86,14 @@ def html_page(
     )
 
 
-def figure_title(record: SweepRecord, metric: Metric) -> str:
+def figure_title(record: SweepRecord, curves: Sequence[Curve]) -> str:
     """What stands above the sweep's figure."""
-    return f"{record.name}: {metric.label} after pruning"
+    return f"{record.name}: {_labels(curves)} after pruning"
+
+
+def _labels(curves: Sequence[Curve]) -> str:
+    """The primary metrics, within a sentence."""
+    return " and ".join(dict.fromkeys(objective[0].label for objective in by_objective(curves)))
 
 
 def sweep_yaml(record: SweepRecord) -> str:
@@ -112,32 +126,15 @@ def _facts(curves: Sequence[Curve]) -> str:
     return f"{facts}, the last measured {last:%Y-%m-%d %H:%M} UTC"
 
 
-def _summary(summary: CurveSummary) -> _Table:
-    under = areas(summary)
-    head = ["model", "data set", "method", *map(percent, summary.asked), "area"]
-    rows = [
-        [
-            row.model,
-            row.dataset,
-            row_name(row, summary.rows),
-            *summary.texts(row),
-            summary.metric.text(under[row]) if row in under else "",
-        ]
-        for row in summary.rows
-    ]
+def _table(summary: CurveSummary, under: Mapping[SummaryRow, float] | None = None) -> _Table:
+    """A summary, with the areas under its curves where they are given."""
+    head = ["model", "data set", "method", *map(percent, summary.asked)]
+    rows = [[row.model, row.dataset, row_name(row, summary.rows), *summary.texts(row)] for row in summary.rows]
+    if under is not None:
+        head.append("area")
+        for row, cells in zip(summary.rows, rows, strict=True):
+            cells.append(summary.metric.text(under[row]) if row in under else "")
     return _Table(head=head, rows=rows, names=3)
-
-
-def _others(curves: Sequence[Curve]) -> list[tuple[Metric, _Table]]:
-    """The metrics besides the primary one, each with its table."""
-    tables = []
-    for metric in objective_of(curves)[1:]:
-        summary = summarize(curves, metric)
-        names = [[row.model, row.dataset, row_name(row, summary.rows)] for row in summary.rows]
-        rows = [[*name, *summary.texts(row)] for name, row in zip(names, summary.rows, strict=True)]
-        head = ["model", "data set", "method", *map(percent, summary.asked)]
-        tables.append((metric, _Table(head=head, rows=rows, names=3)))
-    return tables
 
 
 def _speed(summary: SpeedSummary) -> _Table:
@@ -147,7 +144,7 @@ def _speed(summary: SpeedSummary) -> _Table:
 
 
 def _points(curves: Sequence[Curve]) -> _Table:
-    keys = (*metric_keys(objective_of(curves)), *variant_keys(curves))
+    keys = (*all_metric_keys(curves), *variant_keys(curves))
     head = ["model", "method", "protocol", "seed", "asked", *keys, "task"]
     rows = []
     for curve in curves:

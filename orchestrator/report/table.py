@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, fields
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from jobs.metric import OCCASIONAL_KEYS, Metric
+from jobs.metric import COMMON_KEYS, OCCASIONAL_KEYS, Metric
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
-from orchestrator.results import Curve, SweepRecord, metric_keys, objective_of, variant_keys
+from orchestrator.results import Curve, SweepRecord, by_objective, metric_keys, variant_keys
 from orchestrator.results.orders import GroupOrder
 
 if TYPE_CHECKING:
@@ -52,23 +52,38 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryRow:
-    """One method on one model, over the seeds; `cells` by increasing target compression."""
+    """One method on one model, over the seeds; `cells` by increasing target compression.
+
+    `baseline` and `control`: see `PlannedCurve`.
+    """
 
     model: str
     dataset: str
     method: str
     protocol: str
     cells: tuple[Cell, ...]
+    baseline: bool = False
+    control: str = NO_PROTOCOL
 
     @property
-    def is_dense(self) -> bool:
-        """Whether it is the dense network: no target compression above 0."""
+    def metric(self) -> Metric:
+        """The metric of its cells."""
+        return self.cells[0].metric
+
+    @property
+    def is_level(self) -> bool:
+        """Whether it has no curve, but a height: no target compression above 0."""
         return all(cell.asked == 0.0 for cell in self.cells)
 
     @property
+    def is_dense(self) -> bool:
+        """Whether it is the dense network."""
+        return self.is_level and not self.baseline
+
+    @property
     def is_control(self) -> bool:
-        """Whether it is the dense network without any protocol."""
-        return self.is_dense and self.protocol == NO_PROTOCOL
+        """Whether it is the dense network that others are compared with."""
+        return self.is_dense and self.protocol == self.control
 
     @property
     def measured(self) -> tuple[Cell, ...]:
@@ -78,17 +93,24 @@ class SummaryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveSummary:
-    """All curves aggregated over the seeds, in the order of the sweep.
+    """Curves of one objective aggregated over the seeds, in the order of the sweep.
 
     Attributes:
         metric: The metric whose values they are.
+        test_set: The named test set that they are of; empty: the whole test split.
         asked: Every compression that some method was asked for, rising.
         rows: One for each model and method.
     """
 
     metric: Metric
+    test_set: str = ""
     asked: tuple[float, ...]
     rows: tuple[SummaryRow, ...]
+
+    @property
+    def heading(self) -> str:
+        """The metric with its unit, and the test set, at the beginning of a line."""
+        return f"{self.metric.heading} on {self.test_set}" if self.test_set else self.metric.heading
 
     def texts(self, row: SummaryRow) -> list[str]:
         """A row's cells in the order of `asked`; empty where the method has no such target compression."""
@@ -96,33 +118,71 @@ class CurveSummary:
         return [cells.get(asked, "") for asked in self.asked]
 
 
-def summarize(curves: Sequence[Curve], metric: Metric | None = None) -> CurveSummary:
-    """Take the seeds of each method together.
+def summaries(curves: Sequence[Curve]) -> tuple[CurveSummary, ...]:
+    """One summary for each primary metric that curves are judged by; at least one."""
+    return tuple(summarize(group, objective[0]) for objective, group in by_objective(curves).items())
+
+
+def further_summaries(curves: Sequence[Curve], *, primary: bool) -> tuple[CurveSummary, ...]:
+    """What the summaries of primary metrics leave out, of those models alone that have measured it.
 
     Args:
         curves: The curves, as far as measured.
-        metric: One of their objective's metrics; default: the primary one.
+        primary: Take the primary metrics on each named test set; else the other metrics, on the whole and on each.
     """
-    metric = metric or objective_of(curves)[0]
+    found = []
+    for objective, group in by_objective(curves).items():
+        sets = dict.fromkeys(name for curve in group for point in curve.points for name in point.test_sets)
+        for metric in objective[:1] if primary else objective[1:]:
+            for name in sets if primary else ("", *sets):
+                models = {_place(each) for each in group if any(_key(metric, name) in p.metrics for p in each.points)}
+                found.append(summarize([each for each in group if _place(each) in models], metric, name))
+    return tuple(found)
+
+
+def summarize(curves: Sequence[Curve], metric: Metric | None = None, test_set: str = "") -> CurveSummary:
+    """Take the seeds of each method together.
+
+    Args:
+        curves: The curves, as far as measured; those of one objective, see `results.by_objective`.
+        metric: One of their objective's metrics; default: the primary one.
+        test_set: A named test set; default: the whole test split.
+    """
+    metric = metric or next(iter(by_objective(curves)))[0]
     groups: dict[tuple[str, str, str, str], list[Curve]] = {}
     for curve in curves:
-        plan = curve.plan
-        groups.setdefault((plan.model, plan.dataset, plan.method, plan.protocol), []).append(curve)
+        groups.setdefault((*_place(curve), curve.plan.method, curve.plan.protocol), []).append(curve)
     rows = tuple(
-        SummaryRow(model=model, dataset=dataset, method=method, protocol=protocol, cells=_cells(group, metric))
+        SummaryRow(
+            model=model,
+            dataset=dataset,
+            method=method,
+            protocol=protocol,
+            cells=_cells(group, metric, _key(metric, test_set)),
+            baseline=group[0].plan.baseline,
+            control=group[0].plan.control,
+        )
         for (model, dataset, method, protocol), group in groups.items()
     )
     asked = tuple(sorted({cell.asked for row in rows for cell in row.cells}))
-    return CurveSummary(metric=metric, asked=asked, rows=rows)
+    return CurveSummary(metric=metric, test_set=test_set, asked=asked, rows=rows)
 
 
-def _cells(curves: Sequence[Curve], metric: Metric) -> tuple[Cell, ...]:
+def _place(curve: Curve) -> tuple[str, str]:
+    return curve.plan.model, curve.plan.dataset
+
+
+def _key(metric: Metric, test_set: str) -> str:
+    return f"{metric.name}/{test_set}" if test_set else metric.name
+
+
+def _cells(curves: Sequence[Curve], metric: Metric, key: str) -> tuple[Cell, ...]:
     planned = [point.compression for curve in curves for point in curve.plan.points]
-    measured = [point for curve in curves for point in curve.points if metric.name in point.metrics]
+    measured = [point for curve in curves for point in curve.points if key in point.metrics]
     cells = []
     for asked in sorted(set(planned)):
         here = [point for point in measured if point.asked == asked]
-        values = [point.metrics[metric.name] for point in here]
+        values = [point.metrics[key] for point in here]
         cells.append(
             Cell(
                 asked=asked,
@@ -148,18 +208,22 @@ def row_name(row: SummaryRow, rows: Sequence[SummaryRow]) -> str:
     return f"{row.method} · {row.protocol}" if len(protocols) > 1 else row.method
 
 
-def summary_table(curves: Sequence[Curve]) -> "Table":
-    """The primary metric as a table for the terminal: compressions go down, where there is room, methods across."""
+def summary_tables(curves: Sequence[Curve]) -> list["Table"]:
+    """Every primary metric as a table for the terminal, and as one more for each named test set."""
+    return [_summary_table(each) for each in (*summaries(curves), *further_summaries(curves, primary=True))]
+
+
+def _summary_table(summary: CurveSummary) -> "Table":
+    """Compressions go down, where there is room, methods across."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    summary = summarize(curves)
     methods = list(dict.fromkeys(row_name(row, summary.rows) for row in summary.rows))
     models = list(dict.fromkeys((row.model, row.dataset) for row in summary.rows))
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=f"{summary.metric.heading}, mean ± standard deviation",
+        title=f"{summary.heading}, mean ± standard deviation",
         title_justify="left",
         pad_edge=False,
         collapse_padding=True,
@@ -207,18 +271,26 @@ def points_csv(
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = ["sweep", "model", "dataset", "method", "protocol", "seed", "asked"]
-    objective = objective_of(curves)
-    keys = (*metric_keys(objective), *OCCASIONAL_KEYS, *variant_keys(curves))
-    writer.writerow([*head, *keys, f"{objective[0].name}_change", "pareto", "digest", "key", "note"])
+    keys = (*all_metric_keys(curves), *OCCASIONAL_KEYS, *variant_keys(curves))
+    primaries = list(dict.fromkeys(objective[0].name for objective in by_objective(curves)))
+    changed = [f"{name}_change" for name in primaries]
+    writer.writerow([*head, *keys, *changed, "pareto", "digest", "key", "note"])
     for curve in curves:
         plan = curve.plan
         for point in curve.points:
             names = [record.name, plan.model, plan.dataset, plan.method, plan.protocol, plan.seed]
             measured = point.all_metrics
             values = [measured.get(name, "") for name in keys]
-            compared = [changes.get(point.key, ""), "yes" if point.key in front else "no"]
-            writer.writerow([*names, point.asked, *values, *compared, point.digest, point.key, point.note])
+            compared = [changes.get(point.key, "") if name == point.primary.name else "" for name in primaries]
+            on_front = "yes" if point.key in front else "no"
+            writer.writerow([*names, point.asked, *values, *compared, on_front, point.digest, point.key, point.note])
     return text.getvalue()
+
+
+def all_metric_keys(curves: Sequence[Curve]) -> tuple[str, ...]:
+    """The `metric_keys` of all objectives, those that all points share last."""
+    own = (name for objective in by_objective(curves) for name in metric_keys(objective) if name not in COMMON_KEYS)
+    return (*dict.fromkeys(own), *COMMON_KEYS)
 
 
 def kept_csv(curves: Sequence[Curve]) -> str:
@@ -235,11 +307,11 @@ def kept_csv(curves: Sequence[Curve]) -> str:
     return text.getvalue()
 
 
-def areas_csv(areas: Mapping[SummaryRow, float], metric: Metric) -> str:
-    """The area under every curve, best first within a model."""
+def areas_csv(areas: Mapping[SummaryRow, float]) -> str:
+    """The area under every curve, in the metric as stored, best first within a model."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["model", "dataset", "method", "protocol", "area"])
-    for row in sorted(areas, key=lambda row: (row.model, row.dataset, metric.cost(areas[row]))):
-        writer.writerow([row.model, row.dataset, row.method, row.protocol, areas[row]])
+    writer.writerow(["model", "dataset", "method", "protocol", "metric", "area"])
+    for row in sorted(areas, key=lambda row: (row.model, row.dataset, row.metric.cost(areas[row]))):
+        writer.writerow([row.model, row.dataset, row.method, row.protocol, row.metric.name, areas[row]])
     return text.getvalue()

@@ -11,9 +11,9 @@ from orchestrator.results.curves import (
     Kept,
     Point,
     SweepRecord,
+    by_objective,
     collect,
     metric_keys,
-    objective_of,
     point_of,
     variant_keys,
 )
@@ -26,9 +26,9 @@ __all__ = [
     "Kept",
     "Point",
     "SweepRecord",
+    "by_objective",
     "collect",
     "metric_keys",
-    "objective_of",
     "point_of",
     "variant_keys",
 ]

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, field
 
 from jobs.artifact import Manifest, Store
 from jobs.identity import Json, Parsed
-from jobs.measured import counts, number, records, text
+from jobs.measured import counts, number, records, text, texts
 from jobs.metric import COMMON_KEYS, OCCASIONAL_KEYS, Metric
 from jobs.percent import to_percent
+from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.planning import PlannedCurve, PlannedPoint
 
 _log = logging.getLogger("orchard")
@@ -36,6 +37,15 @@ class SweepRecord:
     git_commit: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     environment: Parsed = field(default_factory=dict)
+
+    def data_of(self, curve: PlannedCurve) -> Parsed:
+        """The data set of a curve as the spec has it: of its transfer, of its model, else the sweep's."""
+        model: Parsed = self.spec["models"][curve.model]
+        source = (model.get("transfer") or {}).get("protocol", NO_PROTOCOL)
+        transfer = source if curve.control == NO_PROTOCOL else curve.control
+        own = model.get("data") if transfer == NO_PROTOCOL else self.spec["protocols"][transfer]["data"]
+        data: Parsed = own or self.spec["data"]
+        return data
 
     def to_json(self) -> dict[str, Json]:
         """The record as JSON."""
@@ -99,7 +109,8 @@ class Point:
     Attributes:
         asked: The target compression, in [0, 1).
         key: The `evaluate` task.
-        metrics: Of `metric_keys` of its objective, and of `OCCASIONAL_KEYS`, those that were measured.
+        metrics: Of `metric_keys` of its objective, and of `OCCASIONAL_KEYS`, those that were measured; then the
+            objective's metrics on each named test set: `psnr_db/set5`.
         created_s: When it was measured, seconds since the epoch.
         note: Why the compression reached misses the target by more than one percentage point; else empty.
         kept: The `channels` that every group keeps, or the `weights` that every parameter keeps; empty for dense
@@ -107,6 +118,7 @@ class Point:
         digest: SHA-256 of the network's weights file.
         objective: The metrics of what the network is for, the primary one first.
         further: What else was measured of its network so far.
+        test_sets: The named test sets, in the data's order.
     """
 
     asked: float
@@ -118,6 +130,7 @@ class Point:
     digest: str = ""
     objective: tuple[Metric, ...] = EARLIER
     further: tuple[Further, ...] = ()
+    test_sets: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -174,17 +187,38 @@ METRICS = metric_keys(EARLIER)
 
 
 def variant_keys(curves: Iterable[Curve]) -> tuple[str, ...]:
-    """The metrics of variants that some point has: of quantised networks, and of runtimes and batch sizes."""
-    return tuple(
-        dict.fromkeys(
-            name for curve in curves for point in curve.points for each in point.further for name in each.metrics
-        )
-    )
+    """The metrics of variants that some point has: on test sets, of quantised networks, of runtimes and batch sizes."""
+    names = [name for curve in curves for point in curve.points for name in point.all_metrics]
+    return tuple(dict.fromkeys(name for name in names if "/" in name))
 
 
-def objective_of(curves: Sequence[Curve]) -> tuple[Metric, ...]:
-    """The metrics of a sweep, the primary one first, as its first point names them."""
-    return next((point.objective for curve in curves for point in curve.points), EARLIER)
+def by_objective(curves: Sequence[Curve]) -> dict[tuple[Metric, ...], tuple[Curve, ...]]:
+    """The curves by what they are judged by: only those of one primary metric can be compared.
+
+    Args:
+        curves: The curves of a sweep, whose models may have different objectives.
+
+    Returns:
+        Metrics, the primary one first -> the curves that are judged by it, in order; at least one entry. A curve
+        without points is where its model is; where nothing of that is measured either, in the first one.
+    """
+    places = {_place(curve): curve.points[0].primary for curve in reversed(curves) if curve.points}
+    first = next((curve.points[0].primary for curve in curves if curve.points), EARLIER[0])
+    groups: dict[Metric, list[Curve]] = {}
+    for curve in curves:
+        primary = curve.points[0].primary if curve.points else places.get(_place(curve), first)
+        groups.setdefault(primary, []).append(curve)
+    return {_objective(primary, group): tuple(group) for primary, group in groups.items()} or {EARLIER: ()}
+
+
+def _place(curve: Curve) -> tuple[str, str]:
+    return curve.plan.model, curve.plan.dataset
+
+
+def _objective(primary: Metric, curves: Sequence[Curve]) -> tuple[Metric, ...]:
+    """All metrics of curves with one primary metric: points of an earlier version may lack some."""
+    named = {each.name: each for curve in curves for point in curve.points for each in point.objective}
+    return tuple({primary.name: primary, **named}.values())
 
 
 def point_of(asked: float, manifest: Manifest, further: Iterable[Manifest] = ()) -> Point:
@@ -192,10 +226,12 @@ def point_of(asked: float, manifest: Manifest, further: Iterable[Manifest] = ())
     measured = manifest.measurements
     objective = tuple(map(Metric.from_json, records(measured, "metrics"))) or EARLIER
     values = {**measured, **manifest.timings, "duration_s": manifest.duration_s}
+    sets = texts(measured, "test_sets")
+    names = (*metric_keys(objective), *OCCASIONAL_KEYS, *(f"{each.name}/{of}" for each in objective for of in sets))
     return Point(
         asked=asked,
         key=manifest.key,
-        metrics={name: number(values, name) for name in (*metric_keys(objective), *OCCASIONAL_KEYS) if name in values},
+        metrics={name: number(values, name) for name in names if name in values},
         created_s=manifest.created_s,
         note=text(measured, "note", ""),
         kept={
@@ -206,6 +242,7 @@ def point_of(asked: float, manifest: Manifest, further: Iterable[Manifest] = ())
         digest=text(measured, "digest", ""),
         objective=objective,
         further=tuple(map(_further, further)),
+        test_sets=sets,
     )
 
 

@@ -10,7 +10,7 @@ from jobs.metric import Metric
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.planning import PlannedCurve
-from orchestrator.results.curves import Curve, Point
+from orchestrator.results.curves import Curve, Point, by_objective
 from orchestrator.results.dominance import LATENCY, undominated
 
 Cost = Literal["params", "macs", "latency"]
@@ -85,9 +85,14 @@ class Candidate:
         return f"{self.model}/{self.method}{protocol} at {to_percent(self.asked)} %"
 
     @property
+    def plan(self) -> PlannedCurve:
+        """The curve of its first seed."""
+        return next(iter(self.curves.values()))
+
+    @property
     def is_control(self) -> bool:
         """Whether it is the dense network that others are compared with."""
-        return all(curve.is_control for curve in self.curves.values())
+        return self.plan.is_control
 
     @property
     def complete(self) -> bool:
@@ -160,25 +165,32 @@ class Candidate:
 
 
 def candidates(curves: Sequence[Curve]) -> tuple[Candidate, ...]:
-    """All networks of a sweep, in the order of its curves and by rising compression."""
+    """All networks of a sweep, by objective, in the order of its curves and by rising compression; no baselines."""
+    groups = by_objective([curve for curve in curves if not curve.plan.baseline]).values()
+    return tuple(each for group in groups for each in _comparable(group))
+
+
+def _comparable(curves: Sequence[Curve]) -> Iterator[Candidate]:
+    """Those of curves of one objective."""
     groups: dict[tuple[str, str, str, str], list[Curve]] = {}
     for curve in curves:
         plan = curve.plan
         groups.setdefault((plan.model, plan.dataset, plan.method, plan.protocol), []).append(curve)
     dense = {
-        (curve.plan.model, curve.plan.dataset, curve.plan.seed): curve.points[0].value
+        (curve.plan.model, curve.plan.dataset, curve.plan.control, curve.plan.seed): curve.points[0].value
         for curve in curves
         if curve.plan.is_control and curve.points
     }
-    return tuple(each for group in groups.values() for each in _candidates_of(group, dense))
+    for group in groups.values():
+        yield from _candidates_of(group, dense)
 
 
-def _candidates_of(group: Sequence[Curve], dense: Mapping[tuple[str, str, int], float]) -> Iterator[Candidate]:
+def _candidates_of(group: Sequence[Curve], dense: Mapping[tuple[str, str, str, int], float]) -> Iterator[Candidate]:
     """Those of one method and protocol on one model, whose curves differ in their seeds."""
     plan = group[0].plan
     for asked in sorted({point.asked for curve in group for point in curve.points}):
         points = {curve.plan.seed: point for curve in group for point in curve.points if point.asked == asked}
-        compared = [dense.get((plan.model, plan.dataset, seed)) for seed in points]
+        compared = [dense.get((plan.model, plan.dataset, plan.control, seed)) for seed in points]
         values = [value for value in compared if value is not None]
         yield Candidate(
             model=plan.model,
@@ -196,21 +208,26 @@ def _candidates_of(group: Sequence[Curve], dense: Mapping[tuple[str, str, int], 
 
 def dense_of(every: Sequence[Candidate], candidate: Candidate) -> Candidate | None:
     """The dense network that a candidate is compared with; None where it was not measured."""
-    where = (candidate.model, candidate.dataset)
-    return next((each for each in every if each.is_control and (each.model, each.dataset) == where), None)
+    controls = (each for each in every if each.is_control and _judged(each) == _judged(candidate))
+    return next((each for each in controls if each.plan.control == candidate.plan.control), None)
+
+
+def _judged(candidate: Candidate) -> tuple[str, str, Metric]:
+    """What is the same of candidates that can be compared in everything."""
+    return candidate.model, candidate.dataset, candidate.metric
 
 
 def pareto_front(every: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """The candidates that no other one of the same model dominates, by their means over the seeds.
+    """The candidates that no other one of the same model and objective dominates, by their means over the seeds.
 
     See `dominance.undominated`.
     """
-    models: dict[tuple[str, str], dict[int, Candidate]] = {}
+    models: dict[tuple[str, str, Metric], dict[int, Candidate]] = {}
     for number, each in enumerate(every):
-        models.setdefault((each.model, each.dataset), {})[number] = each
+        models.setdefault(_judged(each), {})[number] = each
     fronts = [
-        undominated({number: each.means for number, each in members.items()}, next(iter(members.values())).metric)
-        for members in models.values()
+        undominated({number: each.means for number, each in members.items()}, metric)
+        for (_, _, metric), members in models.items()
     ]
     return tuple(every[number] for number in sorted(number for front in fronts for number in front))
 
@@ -225,9 +242,10 @@ def rank(every: Sequence[Candidate], wanted: Requirements, *, by: Cost | None = 
 
     Raises:
         BadInputError: The sweep has no such model, method, protocol, compression or latency, or none that meets the
-            requirements; it names the nearest one.
+            requirements; it names the nearest one. Or networks of several objectives are wanted.
     """
     found = _named(every, wanted)
+    _check_metrics(found)
     _check_latency(found, wanted, by)
     meeting = [each for each in found if _meets(each, wanted)]
     if not meeting:
@@ -248,7 +266,7 @@ def _named(every: Sequence[Candidate], wanted: Requirements) -> list[Candidate]:
         name = getattr(wanted, what)
         known = dict.fromkeys(getattr(each, what) for each in found)
         if name is not None and name not in known:
-            raise BadInputError(f"{what} '{name}' has no measured point; {nearest(name, known)}")
+            raise BadInputError(f"{what} '{name}' has no measured network; {nearest(name, known)}")
         found = [each for each in found if name in (None, getattr(each, what))]
     if wanted.compression is not None:
         measured = sorted({to_percent(each.asked) for each in found})
@@ -259,6 +277,18 @@ def _named(every: Sequence[Candidate], wanted: Requirements) -> list[Candidate]:
                 f"{', '.join(f'{each / 100:g}' for each in measured)}"
             )
     return found
+
+
+def _check_metrics(found: Sequence[Candidate]) -> None:
+    metrics: dict[Metric, dict[str, None]] = {}
+    for each in found:
+        metrics.setdefault(each.metric, {})[each.model] = None
+    if len(metrics) > 1:
+        told = ", ".join(f"{' and '.join(models)} by {metric.label}" for metric, models in metrics.items())
+        raise BadInputError(
+            f"networks that are judged by different metrics cannot be ranked together: {told}; choose with --model, "
+            "--method or --protocol"
+        )
 
 
 def _check_latency(found: Sequence[Candidate], wanted: Requirements, by: Cost | None) -> None:

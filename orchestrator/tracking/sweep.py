@@ -106,7 +106,7 @@ def log_sweep(
             child = find_child(client, candidates, curve.plan, settings)
             run = _log_curve(client, parent, child, curve, settings, provenance)
             if areas and curve.plan in areas:
-                _log(client, run, tags={AREA_TAG: f"{areas[curve.plan]:.4f}"})
+                _log(client, run, tags={AREA_TAG: f"{areas[curve.plan]:.5g}"})
             if resources and curve.plan in resources:
                 _log(client, run, tags={RESOURCES_TAG: json.dumps(resources[curve.plan])})
             _set_status(client, run, complete=curve.complete, ended=ended)

@@ -1,11 +1,12 @@
 import pytest
 
-from jobs.measured import count, counts, number, records, text
+from jobs.measured import count, counts, number, records, text, texts
 
 MEASURED = {
     "loss": 0.5,
     "params": 3,
     "note": "",
+    "test_sets": ["set5", "b100"],
     "exported": True,
     "groups": [{"name": "a", "width": 8}],
     "widths": {"b": 2, "a": 1},
@@ -19,6 +20,7 @@ def test_values_are_read_as_what_they_are():
     assert count(MEASURED, "params") == 3
     assert text(MEASURED, "note") == ""
     assert records(MEASURED, "groups") == [{"name": "a", "width": 8}]
+    assert (texts(MEASURED, "test_sets"), texts(MEASURED, "others")) == (("set5", "b100"), ())
 
 
 @pytest.mark.parametrize("name", ["widths", "full_widths"])
@@ -46,6 +48,8 @@ def test_what_was_not_measured_is_the_default_if_there_is_one():
         (records, "full_widths"),
         (counts, "groups"),
         (counts, "note"),
+        (texts, "note"),
+        (texts, "groups"),
     ],
 )
 def test_what_is_something_else_is_refused_by_its_name(read, name):

@@ -13,6 +13,7 @@ from orchestrator.results import EARLIER, Curve, Further, Point, SweepRecord
 from orchestrator.store import ArtifactStore
 
 ACCURACY = EARLIER[0]
+PSNR = Metric(name="psnr_db", label="PSNR", direction="higher", unit="dB", digits=2)
 RMSE = Metric(name="rmse", label="RMSE", direction="lower", unit="mm", scale=1000.0, digits=2)
 
 
@@ -27,6 +28,9 @@ def made_curve(
     metric: Metric = ACCURACY,
     times: Mapping[float, float] | None = None,
     macs: float = 1000.0,
+    baseline: bool = False,
+    control: str = "none",
+    sets: Mapping[str, float] | None = None,
 ) -> Curve:
     """A curve of networks of 100 parameters in whole.
 
@@ -40,7 +44,11 @@ def made_curve(
         metric: Of the points.
         times: Compression -> median in ONNX Runtime, in seconds.
         macs: Of the whole network.
+        baseline: Whether it is none of the model's networks.
+        control: The protocol of its dense network.
+        sets: Named test set -> by how much its metric exceeds that of all together.
     """
+    sets = sets or {}
     keys = {asked: f"{model}/{method}/{protocol}/{seed}/{asked}" for asked in (*points, *planned)}
     plan = PlannedCurve(
         model=model,
@@ -49,6 +57,8 @@ def made_curve(
         protocol=protocol,
         seed=seed,
         points=tuple(PlannedPoint(compression=asked, key=key) for asked, key in keys.items()),
+        baseline=baseline,
+        control=control,
     )
     timed = {
         asked: {"latency_p50_s/onnxruntime/b1": time_s, "speedup_measured/onnxruntime/b1": 0.01 / time_s}
@@ -58,9 +68,16 @@ def made_curve(
         Point(
             asked=asked,
             key=keys[asked],
-            metrics={metric.name: value, "params": 100 * (1 - asked), "macs": macs * (1 - asked), "compression": asked},
+            metrics={
+                metric.name: value,
+                "params": 100 * (1 - asked),
+                "macs": macs * (1 - asked),
+                "compression": asked,
+                **{f"{metric.name}/{name}": value + more for name, more in sets.items()},
+            },
             created_s=0.0,
             objective=(metric,),
+            test_sets=tuple(sets),
             further=(Further(stage="time", key="time", metrics=timed[asked], created_s=0.0),) if asked in timed else (),
         )
         for asked, value in points.items()

@@ -24,9 +24,10 @@ from workers.stages._learning import COST
 def run(context: Context[EvaluateParams]) -> Product:
     """Measure a network on one split of the data.
 
-    Measures every metric of the objective by its name, those of each named test set as `NAME/SET`, and `loss`; the
-    primary metric again as `NAME_best`, with the weights of the best epoch on the validation split (the same value for
-    a network without such weights); `metrics`, the description of each metric, the primary one first;
+    Measures every metric of the objective by its name, those of each named test set as `NAME/SET` (`test_sets` lists
+    them in the data's order), and `loss`; the primary metric again as `NAME_best`, with the weights of the best epoch
+    on the validation split (the same value for a network without such weights); `metrics`, the description of each
+    metric, the primary one first;
     `peak_memory_bytes` (of one image), the `digest` of its weights; what the network's own task measured:
     `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`,
     `full_weights`, and where its widths were chosen by a profile of its layers `speedup_predicted`; and its training
@@ -48,10 +49,13 @@ def run(context: Context[EvaluateParams]) -> Product:
         check_export(module.cpu(), torch.rand(2, *recipe.input_shape, generator=context.generator("images")))
     measured = network.measured
     compression = number(measured, "compression", 0.0)
+    apart = f"{objective.primary.name}/"
+    sets = [name.removeprefix(apart) for name in evaluation.metrics if name.startswith(apart)]
     return Product(
         measurements={
             "metrics": [asdict(metric) for metric in objective.metrics],
             **evaluation.metrics,
+            **({"test_sets": sets} if sets else {}),
             objective.primary.best_name: best.metrics[objective.primary.name],
             "loss": evaluation.loss,
             "num_samples": evaluation.num_samples,

@@ -42,7 +42,7 @@ def test_a_network_is_loaded_from_the_store_or_its_uri_and_is_the_measured_one(s
 def test_it_has_to_be_one(store):
     with pytest.raises(BadInputError, match="3 networks are like that"):
         orchestrator.load_network(store, "small")
-    with pytest.raises(BadInputError, match="method 'zeroes' has no measured point; did you mean 'zeros'"):
+    with pytest.raises(BadInputError, match="method 'zeroes' has no measured network; did you mean 'zeros'"):
         orchestrator.load_network(store, "small", method="zeroes")
 
 

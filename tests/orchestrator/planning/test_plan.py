@@ -42,6 +42,15 @@ def test_equal_tasks_are_one(plan):
     assert by_stage(plan()) == expected
 
 
+def test_bicubic_enlargement_is_a_baseline_and_the_dense_network_the_control(tiny_sweep, write_sweep):
+    data = {"dataset": "own_network:pairs", "fingerprint": "p"}
+    objective = {"kind": "super-resolution", "scale": 2}
+    sweep = {**tiny_sweep, "data": data, "objective": objective, "controls": True}
+    curves = {curve.method: curve for curve in plan_sweep(load_sweep(write_sweep(sweep)), ENVIRONMENT).curves}
+    assert [name for name, curve in curves.items() if curve.baseline] == ["bicubic"]
+    assert [name for name, curve in curves.items() if curve.is_control] == ["dense"]
+
+
 def test_what_is_asked_counts_shared_tasks_every_time(plan):
     asked = plan().asked
     assert (asked[StageKind.TRAIN], asked[StageKind.CONVERT], asked[StageKind.PERMUTE]) == (9, 8, 4)

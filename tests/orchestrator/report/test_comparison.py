@@ -10,7 +10,7 @@ from matplotlib.image import imread
 
 from jobs.metric import Metric
 from orchestrator.planning import PlannedCurve, PlannedPoint
-from orchestrator.report import report_files, summarize, summary_table
+from orchestrator.report import report_files, summarize, summary_tables
 from orchestrator.report.comparison import areas, areas_of_curves, changes_to_dense, kept_fractions, pareto_front
 from orchestrator.report.patterns import draw_patterns
 from orchestrator.results import Curve, Kept, Point, SweepRecord, metric_keys
@@ -198,7 +198,7 @@ def test_where_less_is_better_the_smallest_area_stands_first_and_all_speak_of_th
     for words in ("<h2>RMSE by compression asked for</h2>", "Area: mean RMSE over", ">0.20<"):  # bad: (0.1 + 0.3) / 2
         assert words in page
     assert "ccuracy" not in page
-    assert summary_table(curves).title == "RMSE, mean ± standard deviation"
+    assert [table.title for table in summary_tables(curves)] == ["RMSE, mean ± standard deviation"]
 
 
 def test_the_report_has_all_of_it():

@@ -14,7 +14,15 @@ from rich.console import Console
 
 from jobs.metric import OCCASIONAL_KEYS, Metric
 from orchestrator.planning import PlannedCurve, PlannedPoint
-from orchestrator.report import draw_curves, html_page, points_csv, report_files, summarize, summary_table, write_report
+from orchestrator.report import (
+    draw_curves,
+    html_page,
+    points_csv,
+    report_files,
+    summarize,
+    summary_tables,
+    write_report,
+)
 from orchestrator.results import EARLIER, METRICS, Curve, Point, SweepRecord
 from orchestrator.results.orders import GroupOrder
 
@@ -103,7 +111,7 @@ def test_only_what_was_asked_to_remove_nothing_is_dense(curves):
 def test_same_method_with_two_protocols_gives_two_rows():
     curves = [make_curve("l1", 0, {0.2: 0.5}), make_curve("l1", 0, {0.2: 0.7}, protocol="finetune")]
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(summary_table(curves))
+    console.print(*summary_tables(curves))
     text = console.export_text()
     assert "l1 · none" in text
     assert "l1 · finetune" in text
@@ -112,7 +120,7 @@ def test_same_method_with_two_protocols_gives_two_rows():
 def test_terminal_table_of_five_methods_fits_80_columns(curves):
     more = [make_curve(name, seed, {0.2: 0.123}) for name in ("random", "integral-tuned") for seed in (0, 1)]
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(summary_table([*curves, *more]))
+    console.print(*summary_tables([*curves, *more]))
     text = console.export_text()
     assert "integral-tuned" in text
     assert "85.0±7.1" in text
@@ -121,7 +129,7 @@ def test_terminal_table_of_five_methods_fits_80_columns(curves):
 
 def test_terminal_table_takes_names_as_they_are():
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(summary_table([make_curve("[red]x", 0, {0.2: 0.5})]))
+    console.print(*summary_tables([make_curve("[red]x", 0, {0.2: 0.5})]))
     assert "[red]x" in console.export_text()
 
 

@@ -1,10 +1,11 @@
 from dataclasses import replace
 
 import pytest
+from chosen_networks import ACCURACY, PSNR, RMSE, made_curve
 
 from jobs.artifact import Manifest
 from orchestrator.planning import PlannedCurve, PlannedPoint
-from orchestrator.results import EARLIER, METRICS, SweepRecord, collect, point_of
+from orchestrator.results import EARLIER, METRICS, SweepRecord, by_objective, collect, point_of, variant_keys
 from orchestrator.store import ArtifactStore, open_store
 from workers.objectives.classification import objective
 
@@ -104,6 +105,29 @@ def test_a_point_says_what_it_is_of():
     assert "accuracy" not in point.metrics
 
 
+def test_named_test_sets_come_in_the_order_of_the_data_and_last(store):
+    # A manifest's names are sorted in the store.
+    sets = {"accuracy/set5": 0.9, "accuracy/b100": 0.7, "test_sets": ["set5", "b100"]}
+    store.commit(manifest("ab" * 16, **sets), {})
+    curves = collect(SweepRecord(name="s", spec={}, curves=(curve((0.2, "ab" * 16)),)), store)
+    assert list(curves[0].points[0].metrics)[-2:] == ["accuracy/set5", "accuracy/b100"]
+    assert variant_keys(curves) == ("accuracy/set5", "accuracy/b100")
+
+
+def test_curves_of_different_metrics_stand_apart_and_one_without_points_where_its_model_is():
+    accurate, other = made_curve("l1", {0.2: 0.9}), made_curve("l1", {0.2: 28.0}, model="sr", metric=PSNR)
+    unmeasured = [made_curve("l2", {}, planned=(0.2,), model=model) for model in ("sr", "new")]
+    found = by_objective([accurate, other, *unmeasured])
+    assert found == {(ACCURACY,): (accurate, unmeasured[1]), (PSNR,): (other, unmeasured[0])}
+    assert by_objective([]) == {EARLIER: ()}
+
+
+def test_points_of_an_earlier_version_may_lack_some_of_the_metrics():
+    earlier, now = made_curve("l1", {0.2: 0.9}), made_curve("l2", {0.2: 0.9})
+    points = tuple(replace(point, objective=(ACCURACY, RMSE)) for point in now.points)
+    assert list(by_objective([earlier, replace(now, points=points)])) == [(ACCURACY, RMSE)]
+
+
 def test_a_points_step_is_the_asked_compression_in_percent():
     # 0.29 * 100 is 28.999999999999996 in floating point.
     assert point_of(0.29, manifest("aa")).step == 29
@@ -116,6 +140,15 @@ def test_a_points_note_is_the_reason_that_was_measured():
 def test_a_record_comes_back_from_json():
     record = SweepRecord(name="s", spec={"name": "s"}, curves=(curve((0.2, "aa"), (0.4, "bb")),), git_commit="c")
     assert SweepRecord.from_json(record.to_json()) == record
+
+
+def test_the_data_of_a_curve_are_those_of_its_transfer_or_model_before_the_sweeps():
+    models = {"net": {"data": None}, "own": {"data": "own"}, "moved": {"transfer": {"protocol": "to-scenes"}}}
+    spec = {"data": "sweep", "models": models, "protocols": {"to-scenes": {"data": "scenes"}}}
+    record = SweepRecord(name="s", spec=spec, curves=())
+    curves = [replace(curve(), model=name) for name in models]
+    assert [record.data_of(each) for each in curves] == ["sweep", "own", "scenes"]
+    assert record.data_of(replace(curves[0], protocol="to-scenes", control="to-scenes")) == "scenes"
 
 
 def test_a_record_of_version_0_1_is_read_without_what_its_plan_depended_on():

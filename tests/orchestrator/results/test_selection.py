@@ -1,7 +1,7 @@
 """Which networks of a sweep meet what is asked, and in which order."""
 
 import pytest
-from chosen_networks import RMSE, made_curve
+from chosen_networks import PSNR, RMSE, made_curve
 
 from jobs.errors import BadInputError
 from orchestrator.results.selection import (
@@ -94,6 +94,25 @@ class TestWithin:
         )
         assert labels(rank(every, Requirements(within=1.0), by="params")) == ["net/l1 at 20 %", "net/dense at 0 %"]
         assert labels(rank(every, Requirements()))[0] == "net/dense at 0 %"
+
+    def test_of_a_metric_without_bounds_too_and_a_baseline_is_never_chosen(self):
+        every = candidates(
+            [
+                made_curve("bicubic", {0.0: 28.5}, metric=PSNR, baseline=True),
+                made_curve("dense", {0.0: 28.7}, metric=PSNR),
+                made_curve("l1", {0.2: 28.3, 0.4: 28.1}, metric=PSNR, sets={"set5": 2.0}),
+            ]
+        )
+        # Half a decibel below 28.7 is 28.2.
+        assert labels(rank(every, Requirements(within=0.5), by="params")) == ["net/l1 at 20 %", "net/dense at 0 %"]
+        assert dense_of(every, every[1]) is every[0]
+        assert "bicubic" not in " ".join(labels(pareto_front(every)))
+        assert every[1].means["psnr_db/set5"] == pytest.approx(30.3)
+
+    def test_networks_of_different_metrics_are_not_ranked_together(self):
+        every = candidates([L1, made_curve("l1", {0.2: 28.7}, model="sr", metric=PSNR)])
+        assert "net by accuracy, sr by PSNR; choose with --model" in refused(Requirements(), every)
+        assert labels(rank(every, Requirements(model="sr"))) == ["sr/l1 at 20 %"]
 
     def test_one_that_is_better_than_the_dense_network_is_within_nothing(self):
         every = candidates([DENSE, made_curve("l1", {0.2: 0.98})])

@@ -2,8 +2,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from jobs.outcome import Cause
+from workers.stages._images import read_data
 
 KEYS = {
     "metrics",
@@ -93,6 +95,21 @@ def test_a_number_of_images_can_be_asked_for(bench, asked, seen):
     trained = bench.train()
     params = replace(bench.evaluation(trained), num_images=asked)
     assert bench.measured(bench.key(params))["num_samples"] == seen
+
+
+def test_named_test_sets_are_measured_apart_and_listed_in_order(bench, monkeypatch):
+    trained = bench.train()
+
+    def split_in_two(context, params):
+        data = read_data(context, params)
+        parts = {"second": torch.arange(300, 597), "first": torch.arange(300)}
+        return replace(data, test_sets={name: data.test.select(indices) for name, indices in parts.items()})
+
+    monkeypatch.setattr("workers.stages.evaluate.read_data", split_in_two)
+    measured = bench.measured(bench.key(replace(bench.evaluation(trained), batch_size=97)))
+    assert measured["test_sets"] == ["second", "first"]
+    right = 300 * measured["accuracy/first"] + 297 * measured["accuracy/second"]
+    assert measured["accuracy"] == pytest.approx(right / 597)
 
 
 def test_it_stops_when_asked_to(bench, failure):
