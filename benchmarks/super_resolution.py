@@ -23,7 +23,7 @@ from orchestrator.commands import running
 from orchestrator.commands.locating import find_record
 from orchestrator.report import summarize
 from orchestrator.report.comparison import areas
-from orchestrator.report.table import Summary
+from orchestrator.report.table import CurveSummary
 from orchestrator.results import collect
 
 SWEEP = Path(__file__).parents[1] / "jobs" / "sweeps" / "inn_table1_sr.yaml"
@@ -84,7 +84,7 @@ def _run(arguments: argparse.Namespace, storage: str) -> dict[str, object]:
     return _figures(summarize(collect(record, store)), arguments.models)
 
 
-def _figures(summary: Summary, models: list[str]) -> dict[str, object]:
+def _figures(summary: CurveSummary, models: list[str]) -> dict[str, object]:
     found = {
         (row.model, row.method, round(100 * cell.asked)): (cell.value, cell.deviation)
         for row in summary.rows
