@@ -19,7 +19,7 @@ from workers.channels.cost import Cost, CostTerm, Length, product_term
 from workers.channels.gathering import ChannelFindings, gather
 from workers.channels.labelling import label, new_labelling
 from workers.channels.layout import ChannelMap
-from workers.channels.trace import BATCH, TracedGraph, meta_copy, trace
+from workers.channels.trace import BATCH, Example, TracedGraph, meta_copy, trace
 
 
 def live_activations(
@@ -38,7 +38,7 @@ def live_activations(
     Raises:
         ValueError: the network cannot be traced.
     """
-    traced = trace(meta_copy(model), tuple(input_shape))
+    traced = trace(meta_copy(model), Example.of_images(model, input_shape))
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     labelling = new_labelling(shapes)
     label(labelling, traced)
