@@ -34,6 +34,7 @@ class NetworkRecipe:
         input_shape: Shape of one image (channels, height, width).
         folded: (layer, batch norm) pairs whose norm was folded into the layer.
         backbone: Of the module that it is built around; None for a network by itself.
+        parts: The parts whose channels may go, of a network that cannot be traced whole; empty for all others.
     """
 
     network: str
@@ -41,6 +42,7 @@ class NetworkRecipe:
     input_shape: tuple[int, ...]
     folded: tuple[tuple[str, str], ...] = ()
     backbone: "NetworkRecipe | None" = None
+    parts: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, content: bytes | str) -> "NetworkRecipe":
@@ -55,6 +57,7 @@ class NetworkRecipe:
             input_shape=tuple(value["input_shape"]),
             folded=tuple((layer, norm) for layer, norm in value["folded"]),
             backbone=cls._of(value["backbone"]) if value.get("backbone") else None,
+            parts=tuple(value.get("parts", ())),  # absent from networks that were stored by Orchard 0.14 and earlier
         )
 
     def to_json(self) -> bytes:

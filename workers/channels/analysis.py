@@ -18,8 +18,8 @@ from torch import nn
 
 from workers.channels.atoms import Obstacle
 from workers.channels.gathering import ChannelFindings, gather
-from workers.channels.labelling import Labelling, fix_aliases, label, new_labelling, unread_tensors
 from workers.channels.joining import check_whole, join_parts
+from workers.channels.labelling import Labelling, fix_aliases, label, new_labelling, unread_tensors
 from workers.channels.layout import ChannelMap
 from workers.channels.parts import Traceable, dissect
 from workers.channels.trace import Example, TracedGraph, trace

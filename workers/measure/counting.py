@@ -6,7 +6,6 @@ from types import MappingProxyType
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from workers.channels import example_images
 from workers.measure.running import run_counted
 
 _NO_MASKS: Mapping[str, Tensor] = MappingProxyType({})
@@ -39,9 +38,7 @@ def count_macs(model: nn.Module, input_shape: Sequence[int], masks: Mapping[str,
     Raises:
         BadInputError: The network cannot be run on a sample of that shape.
     """
-    counter = run_counted(
-        "count_macs", model, example_images(model, input_shape, 1), lambda: FlopCounterMode(display=False)
-    )
+    counter = run_counted(model, input_shape, lambda _: FlopCounterMode(display=False), purpose="count_macs")
     saved = sum(_macs_of(counter, model, name) * _num_absent(mask) // mask.numel() for name, mask in masks.items())
     return int(counter.get_total_flops()) // 2 - saved
 

@@ -1,7 +1,7 @@
 """Runs a copy of a network to count what it does: without arithmetic where that is possible."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -10,22 +10,30 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jobs.errors import BadInputError
+from workers.channels import dtype_of, example_images
 
 _Counter = TypeVar("_Counter", bound=AbstractContextManager[object])
 
 
 def run_counted(
-    what: str, model: nn.Module, images: Float[Tensor, "n ..."], make_counter: Callable[[], _Counter]
+    model: nn.Module,
+    input_shape: Sequence[int],
+    make_counter: Callable[[Float[Tensor, "n ..."]], _Counter],
+    *,
+    batch_size: int = 1,
+    purpose: str,
 ) -> _Counter:
     """Runs a copy of a network in evaluation mode, on the meta device or else on the CPU.
 
-    On meta tensors nothing is computed. A network whose work depends on numbers raises there, and is run on the CPU.
+    On meta tensors nothing is computed. A network whose work depends on the numbers in the image, such as a detector
+    with proposals, raises there; it is run on a fixed image of noise (`channels.example_images`).
 
     Args:
-        what: who counts, for the error.
-        model: it is not changed.
-        images: a batch of samples, on the CPU.
-        make_counter: makes what counts while it is entered.
+        model: From a batch of samples to anything; it is not changed.
+        input_shape: Shape of one sample, without the batch dimension.
+        make_counter: Makes, from the batch, what counts while it is entered.
+        batch_size: Samples in the batch.
+        purpose: Name of the count, for the error.
 
     Returns:
         The counter of the pass.
@@ -33,23 +41,23 @@ def run_counted(
     Raises:
         BadInputError: The network cannot be run on such images.
     """
+    blank = torch.empty(batch_size, *input_shape, device="meta", dtype=dtype_of(model))
     try:
-        return _run(model, images.to("meta"), make_counter())
+        return _run(model, blank, make_counter)
     except (RuntimeError, ValueError) as error:
         on_meta = error
     try:
-        return _run(model, images, make_counter())
+        return _run(model, example_images(model, input_shape, batch_size), make_counter)
     except (RuntimeError, ValueError) as error:
-        few = "one sample" if len(images) == 1 else f"{len(images)} samples"
         raise BadInputError(
-            f"{what}: the network cannot be run on {few} of shape {tuple(images.shape[1:])} on the CPU ({error}), nor "
-            f"on the meta device ({on_meta}); check the shape, and that the network makes its tensors on its input's "
-            "device"
+            f"{purpose}: the network cannot be run on {batch_size} sample(s) of shape {tuple(input_shape)}: {error} "
+            f"(on the meta device: {on_meta}); check the shape"
         ) from error
 
 
-def _run(model: nn.Module, images: Tensor, counter: _Counter) -> _Counter:
+def _run(model: nn.Module, images: Tensor, make_counter: Callable[[Tensor], _Counter]) -> _Counter:
     shadow = copy.deepcopy(model).to(images.device).eval()
+    counter = make_counter(images)
     with torch.inference_mode(), torch.random.fork_rng(devices=[]), counter:
         shadow(images)
     return counter
