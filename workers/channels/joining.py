@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import nn
 
 from workers.channels.layout import NOT_A_CHANNEL, AxisLayout, ChannelMap, RefusedGroup, without_groups
+from workers.channels.operators import NO_CHANNELS
 from workers.channels.parts import Dissection, run_whole
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import select
@@ -34,9 +36,20 @@ def join_parts(model: nn.Module, dissection: Dissection, maps: Sequence[ChannelM
         tensors=tensors,
         shapes={name: tuple(tensor.shape) for name, tensor in model.state_dict().items()},
         parameters=frozenset(name for name, _ in model.named_parameters()),
-        refused=tuple(group for part in maps for group in part.refused),
+        refused=tuple(
+            _explained(group, piece.border.where)
+            for piece, part in zip(dissection.pieces, maps, strict=True)
+            for group in part.refused
+        ),
         applications=applications,
     )
+
+
+def _explained(refused: RefusedGroup, part: str) -> RefusedGroup:
+    """Names the part where its input may be the reason."""
+    if refused.reason != NO_CHANNELS:
+        return refused
+    return replace(refused, reason=f"{NO_CHANNELS}, such as what crosses the border of {part}")
 
 
 def _renumbered(axis: AxisLayout, first: int) -> AxisLayout:
