@@ -76,3 +76,8 @@ def test_memory_depends_on_the_widths_in_the_parts(own_bench, converted):
     network = StoredNetwork(ArtifactReader(own_bench.store), converted())
     _, costs = _memory(network, 1)
     assert max(cost({}) for cost in costs) > max(cost({"backbone.stem": 1, "backbone.deep": 1}) for cost in costs)
+
+
+@pytest.mark.parametrize("criterion", ["taylor", "apoz"])
+def test_criteria_that_observe_see_the_parts_whatever_the_number_of_boxes(own_bench, converted, criterion):
+    assert own_bench.measured(own_bench.score(converted(fold=False), criterion))["groups_scored"] == 3
