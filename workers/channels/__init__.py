@@ -24,7 +24,8 @@ from workers.channels.layout import (
     Role,
     restrict,
 )
-from workers.channels.parts import dissect, largest_difference, outputs_of
+from workers.channels.outputs import largest_difference, outputs_of
+from workers.channels.parts import dissect
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import map_units, mask, owned_slices, replace_units, select, unit_slices
 from workers.channels.trace import dtype_of
