@@ -6,7 +6,7 @@ tensor of the state, in whatever sizes pruning left it. Loading needs no analysi
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -21,6 +21,9 @@ from workers.channels import ChannelMap, apply_folding_structure, build_resized,
 from workers.measure import count_macs, num_parameters, size_bytes
 from workers.models import build
 
+_OPTIONAL = ("backbone", "parts", "applications")
+"""Fields of a recipe that are written only where they say something."""
+
 _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -34,6 +37,10 @@ class NetworkRecipe:
         input_shape: Shape of one image (channels, height, width).
         folded: (layer, batch norm) pairs whose norm was folded into the layer.
         backbone: Of the module that it is built around; None for a network by itself.
+        parts: The parts whose channels may go, of a network that cannot be traced whole; empty for all others.
+        applications: Of such a network, how often one sample is multiplied by every number of a layer's weight, as
+            `convert` found it (see `ChannelMap`). MACs of smaller networks are counted with it, since the number of
+            boxes that a detector looks at changes with every weight.
     """
 
     network: str
@@ -41,6 +48,8 @@ class NetworkRecipe:
     input_shape: tuple[int, ...]
     folded: tuple[tuple[str, str], ...] = ()
     backbone: "NetworkRecipe | None" = None
+    parts: tuple[str, ...] = ()
+    applications: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, content: bytes | str) -> "NetworkRecipe":
@@ -55,11 +64,13 @@ class NetworkRecipe:
             input_shape=tuple(value["input_shape"]),
             folded=tuple((layer, norm) for layer, norm in value["folded"]),
             backbone=cls._of(value["backbone"]) if value.get("backbone") else None,
+            parts=tuple(value.get("parts", ())),
+            applications=value.get("applications", {}),
         )
 
     def to_json(self) -> bytes:
         """The content of `network.json`."""
-        return json.dumps({name: each for name, each in asdict(self).items() if each is not None}).encode()
+        return json.dumps({name: each for name, each in asdict(self).items() if each or name not in _OPTIONAL}).encode()
 
     def construct(self) -> nn.Module:
         """The module at its full widths with random weights from torch's generator, its own folded norms in place.
@@ -199,6 +210,15 @@ def sizes(module: nn.Module, recipe: NetworkRecipe, masks: Mapping[str, Tensor] 
     """
     return {
         "params": num_parameters(module, masks or {}),
-        "macs": count_macs(module, recipe.input_shape, masks or {}),
+        "macs": _macs(module, recipe, masks or {}),
         "size_bytes": size_bytes(module.state_dict()),
     }
+
+
+def _macs(module: nn.Module, recipe: NetworkRecipe, masks: Mapping[str, Tensor]) -> int:
+    if not recipe.applications:
+        return count_macs(module, recipe.input_shape, masks)
+    return sum(
+        times * (int(masks[name].sum()) if name in masks else module.get_parameter(name).numel())
+        for name, times in recipe.applications.items()
+    )

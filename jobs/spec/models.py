@@ -26,6 +26,11 @@ class ModelSpec(Record):
     )
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the network.")
     weights: Location | None = Field(default=None, description="URI of a checkpoint (.safetensors, .pt, .pth).")
+    prunable: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Dotted names of the parts whose channels may go, such as `[backbone, roi_heads.box_head]`; only "
+        "for networks that cannot be traced whole, such as detectors. Channels that cross the border of a part stay.",
+    )
     licence: str | None = Field(default=None, description="Licence of the weights, for the cards of exported networks.")
     train: TrainSpec | None = Field(default=None, description="Training settings, where there is no checkpoint.")
     transfer: TransferredFrom | None = Field(

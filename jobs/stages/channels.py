@@ -19,10 +19,15 @@ _NARROW, _BATCH = 128, 256  # channels: groups narrower than the first share tas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertParams(StageParams):
-    """Parameters of `convert`."""
+    """Parameters of `convert`.
+
+    Attributes:
+        parts: The parts whose channels may go; None for a network that is traced whole.
+    """
 
     network: ArtifactKey
     fold_batchnorm: bool
+    parts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,7 @@ class SparseTraining:
     Attributes:
         sparsify: What brings them there; its own `train` is the recipe.
         compression: Of the point, where what goes to zero depends on it.
+        parts: As of `ConvertParams`.
     """
 
     kind: Literal["sparse"] = "sparse"
@@ -97,6 +98,7 @@ class SparseTraining:
     recipe: Recipe
     sparsify: SparsifySpec
     compression: float | None = None
+    parts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,7 @@ def add_retrain_task(
 
 def add_convert_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial, *, fold: bool) -> ArtifactKey:
     """A network with its channel groups, its batch norms folded or not."""
-    params = ConvertParams(network=network, fold_batchnorm=fold)
+    params = ConvertParams(network=network, fold_batchnorm=fold, parts=tasks.spec.models[trial.model].prunable)
     return tasks.once(("convert", network, fold), lambda: tasks.add(params, trial.shared_label, model=trial.model))
 
 

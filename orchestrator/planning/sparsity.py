@@ -17,5 +17,6 @@ def add_sparse_train_task(tasks: TaskCollector, spec: SparsifySpec, trial: Trial
         recipe=Recipe.of(recipe_of(tasks, trial.model, spec.train)),
         sparsify=spec.model_copy(update={"train": None}),
         compression=trial.compression if isinstance(spec, SoftFilterSpec) else None,
+        parts=tasks.spec.models[trial.model].prunable,
     )
     return add_retrain_task(tasks, procedure, trial, label=f"{trial.model}/{spec.kind}/seed{trial.seed}")

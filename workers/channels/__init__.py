@@ -7,10 +7,11 @@
 Channel importance is in `criteria`, the number of channels in `allocation`, their order in `ordering`.
 """
 
-from workers.channels.activations import live_activations
+from workers.channels.activations import live_activations, live_in
 from workers.channels.analysis import find_groups
 from workers.channels.cost import Cost, CostTerm, Length, cost_of_tensors
 from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
+from workers.channels.example import example_images
 from workers.channels.folding import apply_folding_structure, fold_batchnorm, fold_model, fold_state, norm_eps
 from workers.channels.fresh import build_resized
 from workers.channels.layout import (
@@ -23,8 +24,11 @@ from workers.channels.layout import (
     Role,
     restrict,
 )
+from workers.channels.outputs import largest_difference, outputs_of
+from workers.channels.parts import dissect
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import map_units, mask, owned_slices, replace_units, select, unit_slices
+from workers.channels.trace import dtype_of
 
 __all__ = [
     "NOT_A_CHANNEL",
@@ -44,15 +48,21 @@ __all__ = [
     "build_resized",
     "cost_of_tensors",
     "count_parameters",
+    "dissect",
+    "dtype_of",
+    "example_images",
     "find_groups",
     "fold_batchnorm",
     "fold_model",
     "fold_state",
+    "largest_difference",
     "live_activations",
+    "live_in",
     "load_resized",
     "map_units",
     "mask",
     "norm_eps",
+    "outputs_of",
     "owned_slices",
     "ownership",
     "replace_units",

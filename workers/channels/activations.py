@@ -19,7 +19,8 @@ from workers.channels.cost import Cost, CostTerm, Length, product_term
 from workers.channels.gathering import ChannelFindings, gather
 from workers.channels.labelling import label, new_labelling
 from workers.channels.layout import ChannelMap
-from workers.channels.trace import BATCH, TracedGraph, meta_copy, trace
+from workers.channels.parts import Traceable, dissect
+from workers.channels.trace import BATCH, TracedGraph, trace
 
 
 def live_activations(
@@ -38,8 +39,20 @@ def live_activations(
     Raises:
         ValueError: the network cannot be traced.
     """
-    traced = trace(meta_copy(model), tuple(input_shape))
-    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    (whole,) = dissect(model, input_shape, ()).pieces
+    return live_in(whole, channel_map, weight=weight)
+
+
+def live_in(piece: Traceable, channel_map: ChannelMap, *, weight: float = 1.0) -> list[Cost]:
+    """Live activations at the steps of a pass of a part by itself, per sample of the whole network.
+
+    Args:
+        piece: the part.
+        channel_map: the channel groups of the whole network.
+        weight: cost of one number.
+    """
+    traced = trace(piece.network, piece.example)
+    shapes = {name: tuple(tensor.shape) for name, tensor in piece.network.state_dict().items()}
     labelling = new_labelling(shapes)
     label(labelling, traced)
     found = gather(labelling, shapes, channel_map.parameters, {})

@@ -3,6 +3,8 @@
 Trace, label, gather. Then the proof: the network is pruned on the meta device and traced again, and the result must be
 the predicted map. That catches what a static trace misses, such as fixed sizes in `x[:, :64]` or `view(n, 64, -1)`.
 Where a view splits channels and its first interpretation fails the proof, the other one is tried.
+
+Of a network that cannot be traced whole, parts are analysed by themselves (see `parts`), and their maps are joined.
 """
 
 from __future__ import annotations
@@ -16,48 +18,65 @@ from torch import nn
 
 from workers.channels.atoms import Obstacle
 from workers.channels.gathering import ChannelFindings, gather
+from workers.channels.joining import check_whole, join_parts
 from workers.channels.labelling import Labelling, fix_aliases, label, new_labelling, unread_tensors
 from workers.channels.layout import ChannelMap
-from workers.channels.trace import TracedGraph, meta_copy, trace
+from workers.channels.parts import Traceable, dissect
+from workers.channels.trace import Example, TracedGraph, trace
 from workers.channels.verification import verified
 
 
-def find_groups(model: nn.Module, input_shape: Sequence[int], *, exclude: Sequence[str] = ()) -> ChannelMap:
+def find_groups(
+    model: nn.Module, input_shape: Sequence[int], *, exclude: Sequence[str] = (), parts: Sequence[str] = ()
+) -> ChannelMap:
     """Finds which channels of which tensors of a network are coupled.
 
-    The network is neither run nor changed. An operator without a rule, and code that needs a fixed number of channels,
-    make the groups that they touch `refused`; the rest stays prunable.
+    The network is not changed, and is run only to find the inputs of its parts. An operator without a rule, and code
+    that needs a fixed number of channels, make the groups that they touch `refused`; the rest stays prunable.
 
     Args:
         model: the network; takes one tensor.
         input_shape: shape of one sample without the batch, such as (3, 32, 32).
         exclude: dotted names of layers, or of modules with all layers in them, whose channels have to stay.
+        parts: dotted names of the parts whose channels may go, where the network cannot be traced whole. Each is traced
+            by itself; the channels that cross its border stay, and so does everything outside.
 
     Returns:
         The map; its groups are numbered in order of execution.
 
     Raises:
-        ValueError: the network cannot be traced, or an excluded name owns no channels.
+        BadInputError: a part is unknown, lies within another one, or is not called exactly once.
+        ValueError: the network or a part cannot be traced, or an excluded name owns no channels.
     """
-    shape = tuple(input_shape)
-    graphs = _trace(meta_copy(model), shape)
+    dissection = dissect(model, input_shape, parts)
+    aliases = _aliases(model)
+    maps = [_find(piece, exclude, aliases) for piece in dissection.pieces]
+    _check_excluded(exclude, maps)
+    if not parts:
+        return maps[0]
+    groups = [list(each.widths()) for each in maps]
+    return check_whole(model, input_shape, join_parts(model, dissection, maps), groups)
+
+
+def _find(piece: Traceable, exclude: Sequence[str], aliases: Mapping[str, list[str]]) -> ChannelMap:
+    """The channel groups of a network that can be traced."""
+    network, example = piece.network, piece.example
+
+    def analyse(choices: Mapping[str, int], network: nn.Module) -> ChannelFindings:
+        return _analyse(_trace(network, example), piece.border, exclude, aliases, choices)
+
+    graphs = _trace(network, example)
     choices: dict[str, int] = {}
     while True:
-        found = _analyse(graphs, exclude, choices)
+        found = _analyse(graphs, piece.border, exclude, aliases, choices)
         if stuck := found.changed(found.stuck):
             choices = {**found.choices, **stuck}
             continue
-        proved, failed = verified(meta_copy(model), shape, found, partial(_analyse_cut, shape, exclude, found.choices))
+        proved, failed = verified(network, example, found, partial(analyse, found.choices))
         untried = found.untried(failed)
         if not untried:
             return proved
         choices = {**found.choices, **untried}
-
-
-def _analyse_cut(
-    input_shape: tuple[int, ...], exclude: Sequence[str], choices: Mapping[str, int], cut: nn.Module
-) -> ChannelFindings:
-    return _analyse(_trace(cut, input_shape), exclude, choices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,40 +86,43 @@ class _Graphs:
     Attributes:
         shapes: shapes of all parameters and buffers.
         parameters: names of the parameters, of a shared one the first.
-        aliases: further names of parameters and buffers, by first name.
         evaluation: the graph of the evaluation pass.
         training: that of the training pass, where it reads parameters that the other one does not.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
     parameters: frozenset[str]
-    aliases: Mapping[str, list[str]]
     evaluation: TracedGraph
     training: TracedGraph | None
 
 
-def _trace(meta_model: nn.Module, input_shape: tuple[int, ...]) -> _Graphs:
+def _trace(meta_model: nn.Module, example: Example) -> _Graphs:
     parameters = frozenset(name for name, _ in meta_model.named_parameters())
-    evaluation = trace(meta_model, input_shape)
+    evaluation = trace(meta_model, example)
     unread = unread_tensors(evaluation) & parameters  # layers of the training pass alone, such as auxiliary classifiers
     return _Graphs(
         shapes={name: tuple(tensor.shape) for name, tensor in meta_model.state_dict().items()},
         parameters=parameters,
-        aliases=_aliases(meta_model),
         evaluation=evaluation,
-        training=trace(meta_model, input_shape, training=True) if unread else None,
+        training=trace(meta_model, example, training=True) if unread else None,
     )
 
 
-def _analyse(graphs: _Graphs, exclude: Sequence[str], choices: Mapping[str, int]) -> ChannelFindings:
+def _analyse(
+    graphs: _Graphs,
+    border: Obstacle,
+    exclude: Sequence[str],
+    aliases: Mapping[str, list[str]],
+    choices: Mapping[str, int],
+) -> ChannelFindings:
     """The findings of the rules, with these interpretations of views that split channels."""
     labelling = new_labelling(graphs.shapes)
     labelling.book.choices.update(choices)
-    label(labelling, graphs.evaluation)
+    label(labelling, graphs.evaluation, outputs=border)
     applications = dict(labelling.book.applications)
     if graphs.training is not None:
-        label(labelling, graphs.training, prefix="training:")
-    fix_aliases(labelling, graphs.aliases)
+        label(labelling, graphs.training, prefix="training:", outputs=border)
+    fix_aliases(labelling, aliases)
     _exclude(labelling, exclude)
     return gather(labelling, graphs.shapes, graphs.parameters, applications)
 
@@ -117,16 +139,23 @@ def _aliases(model: nn.Module) -> dict[str, list[str]]:
 
 
 def _exclude(labelling: Labelling, exclude: Sequence[str]) -> None:
-    unknown = []
     for layer in exclude:
-        tensors = [name for name in labelling.tensors if name == layer or name.startswith(f"{layer}.")]
-        if not tensors:
-            unknown.append(layer)
         obstacle = Obstacle(operator="exclude", where=layer, reason="excluded")
-        for name in tensors:
+        for name in (name for name in labelling.tensors if _within(name, layer)):
             for axis, labels in enumerate(labelling.tensors[name]):
                 if labelling.book.roles.get((name, axis)) != "input":
                     labelling.book.atoms.fix(labels, obstacle)
+
+
+def _check_excluded(exclude: Sequence[str], maps: Sequence[ChannelMap]) -> None:
+    tensors = [name for each in maps for name in each.shapes]
+    unknown = [layer for layer in exclude if not any(_within(name, layer) for name in tensors)]
     if unknown:
-        layers = ", ".join(layer for layer, _ in labelling.book.produced)
-        raise ValueError(f"exclude: {', '.join(unknown)}: no such layers; layers that make channels: {layers}")
+        layers = dict.fromkeys(layer for each in maps for group in each.groups for layer in group.layers)
+        raise ValueError(
+            f"exclude: {', '.join(unknown)}: no such layers; layers that make channels: {', '.join(layers)}"
+        )
+
+
+def _within(tensor: str, layer: str) -> bool:
+    return tensor == layer or tensor.startswith(f"{layer}.")

@@ -94,6 +94,15 @@ def power(book: Book, call: OperatorCall) -> Traced:
     return Traced(axes=source.axes, zero=source.zero)
 
 
+@rule("rsqrt")
+def inverse_root(book: Book, call: OperatorCall) -> Traced:
+    """Of stored variances, as in a frozen batch norm, which masking leaves positive; others could be zero."""
+    source = call.tensor("self")
+    if source.labelled and not source.stored:
+        raise Unsupported("an inverse root of channels")
+    return Traced(axes=source.axes)
+
+
 def _operands(call: OperatorCall) -> list[Traced]:
     return [value for value in call.arguments.values() if isinstance(value, Traced)]
 

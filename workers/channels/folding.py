@@ -7,48 +7,74 @@ layer's output.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from workers.channels.parts import dissect
 from workers.channels.rebuild import load_resized
-from workers.channels.trace import TracedGraph, arguments_of, layer_name, meta_copy, trace
+from workers.channels.trace import TracedGraph, arguments_of, layer_name, module_of, trace
 
-_LAYERS = ("aten::conv1d", "aten::conv2d", "aten::conv3d", "aten::linear")
+_CONVOLUTIONS = ("aten::conv1d", "aten::conv2d", "aten::conv3d")
+_LAYERS = (*_CONVOLUTIONS, "aten::linear")
 
 
-def fold_batchnorm(model: nn.Module, input_shape: Sequence[int]) -> list[tuple[str, str]]:
+def fold_batchnorm(model: nn.Module, input_shape: Sequence[int], parts: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Pairs (layer, norm) of dotted names that may be folded, in order of execution. The model stays as it is.
 
     A pair needs a norm with running statistics that is the only reader of the layer's output, and both must be
-    called once and be plain `nn` modules.
+    called once and be plain modules of `nn`, or the norm torchvision's `FrozenBatchNorm2d`.
 
     Args:
         model: the network, in either mode.
         input_shape: shape of one sample without the batch.
+        parts: dotted names of the parts to look into, where the network cannot be traced whole.
 
     Raises:
-        ValueError: the network cannot be traced.
+        BadInputError: as `dissect`.
+        ValueError: the network or a part cannot be traced.
     """
-    copied = meta_copy(model)
-    modules = dict(copied.named_modules(remove_duplicate=False))
-    shared = _shared(copied)
-    traced = trace(copied, tuple(input_shape))
+    modules = dict(model.named_modules(remove_duplicate=False))
+    shared = _shared(model)
     pairs = []
-    for node in traced.graph.nodes:
-        pair = _pair(traced, node)
-        if pair is None:
-            continue
-        layer, norm = (modules.get(name) for name in pair)
-        plain = isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)) and isinstance(norm, _BatchNorm)
-        if plain and not shared & {f"{pair[0]}.weight", f"{pair[0]}.bias", *(f"{pair[1]}.{n}" for n in _NORM)}:
-            pairs.append(pair)
+    for piece in dissect(model, input_shape, parts).pieces:
+        traced = trace(piece.network, piece.example)
+        for node in traced.graph.nodes:
+            pair = _pair(traced, node) or _frozen_pair(traced, node, modules)
+            if pair is None:
+                continue
+            layer, norm = (modules.get(name) for name in pair)
+            plain = isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)) and _is_norm(norm)
+            if plain and not shared & {f"{pair[0]}.weight", f"{pair[0]}.bias", *(f"{pair[1]}.{n}" for n in _NORM)}:
+                pairs.append(pair)
     return pairs
 
 
 _NORM = ("weight", "bias", "running_mean", "running_var")
+
+
+def _is_norm(module: nn.Module | None) -> bool:
+    return isinstance(module, _BatchNorm) or is_frozen_norm(module)
+
+
+def _frozen_pair(traced: TracedGraph, node: fx.Node, modules: Mapping[str, nn.Module]) -> tuple[str, str] | None:
+    """The pair of a frozen batch norm, which multiplies a convolution's output by a computed scale."""
+    path = module_of(node)
+    if _schema(node) != "aten::mul" or not is_frozen_norm(modules.get(path)):
+        return None
+    source = next((each for each in node.all_input_nodes if _schema(each) in _CONVOLUTIONS), None)
+    if source is None or len(source.users) != 1:
+        return None
+    layer = arguments_of(source)
+    names = {f"{path}.{name}" for name in _NORM}
+    norm = [each for each in traced.graph.nodes if each.op == "placeholder" and traced.tensors.get(each.name) in names]
+    if not _are_owned(traced, [layer["weight"], layer["bias"], *norm]):
+        return None
+    return layer_name(traced.tensors[layer["weight"].name]), path
 
 
 def _pair(traced: TracedGraph, node: fx.Node) -> tuple[str, str] | None:
@@ -63,12 +89,15 @@ def _pair(traced: TracedGraph, node: fx.Node) -> tuple[str, str] | None:
     if _schema(source) == "aten::linear" and source.meta["val"].ndim != 2:
         return None  # the norm runs along another axis than the layer's outputs
     layer = arguments_of(source)
-    owned = [layer["weight"], layer["bias"], *(norm[name] for name in _NORM)]
-    if any(tensor is not None and (tensor.name not in traced.tensors or len(tensor.users) != 1) for tensor in owned):
+    if not _are_owned(traced, [layer["weight"], layer["bias"], *(norm[name] for name in _NORM)]):
         return None
-    return layer_name(traced.tensors[layer["weight"].name]), traced.tensors[norm["running_mean"].name].rpartition(".")[
-        0
-    ]
+    path = traced.tensors[norm["running_mean"].name].rpartition(".")[0]
+    return layer_name(traced.tensors[layer["weight"].name]), path
+
+
+def _are_owned(traced: TracedGraph, tensors: Sequence[fx.Node | None]) -> bool:
+    """Whether tensors, where there are any, are parameters or buffers that are read once."""
+    return all(each is None or (each.name in traced.tensors and len(each.users) == 1) for each in tensors)
 
 
 def _schema(node: fx.Node) -> str:
@@ -83,12 +112,18 @@ def _shared(model: nn.Module) -> set[str]:
     return {name for group in names.values() if len(group) > 1 for name in group}
 
 
+def is_frozen_norm(module: nn.Module | None) -> bool:
+    """Whether a module is torchvision's batch norm made of buffers; told without importing torchvision."""
+    torchvision = sys.modules.get("torchvision")
+    return torchvision is not None and isinstance(module, torchvision.ops.FrozenBatchNorm2d)
+
+
 def norm_eps(model: nn.Module, pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
     """The `eps` of every norm in the pairs, by the norm's name; `fold_state` needs it."""
     result = {}
     for _, name in pairs:
-        norm = model.get_submodule(name)
-        if not isinstance(norm, _BatchNorm):
+        norm: Any = model.get_submodule(name)
+        if not isinstance(norm, _BatchNorm) and not is_frozen_norm(norm):
             raise ValueError(f"{name}: expected a batch norm, found {type(norm).__name__}; was it folded already?")
         result[name] = norm.eps
     return result
@@ -139,9 +174,9 @@ def fold_state(
     return result
 
 
-def fold_model(model: nn.Module, input_shape: Sequence[int]) -> list[tuple[str, str]]:
+def fold_model(model: nn.Module, input_shape: Sequence[int], parts: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Folds all possible pairs, in place, and returns the pairs; pass a copy to keep the original."""
-    pairs = fold_batchnorm(model, input_shape)
+    pairs = fold_batchnorm(model, input_shape, parts)
     state = fold_state(model.state_dict(), pairs, norm_eps(model, pairs))
     apply_folding_structure(model, pairs)
     load_resized(model, state)

@@ -48,16 +48,26 @@ def new_labelling(shapes: Mapping[str, tuple[int, ...]]) -> Labelling:
     return labelling
 
 
-def label(labelling: Labelling, traced: TracedGraph, prefix: str = "") -> None:
-    """Adds the labels of one graph; the prefix distinguishes the calls of two graphs."""
+OUTPUT = Obstacle(operator="output", where="", reason="the network's output", quiet=True)
+"""Why the channels of a network's outputs have to stay."""
+
+
+def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, outputs: Obstacle = OUTPUT) -> None:
+    """Adds the labels of one graph.
+
+    Args:
+        labelling: the labels so far; changed.
+        traced: the graph.
+        prefix: distinguishes the calls of two graphs.
+        outputs: why the channels of the graph's outputs have to stay.
+    """
     values: dict[fx.Node, Value | None] = {}
     for node in traced.graph.nodes:
         if node.op == "placeholder":
             values[node] = _placeholder(labelling, traced, node)
         elif node.op == "output":
             for tensor in _tensors(_resolve(node.args, values)):
-                quiet = Obstacle(operator="output", where="", reason="the network's output", quiet=True)
-                _fix(labelling, tensor, quiet)
+                _fix(labelling, tensor, outputs)
         else:
             values[node] = _call(labelling, node, values, prefix)
             labelling.results[f"{prefix}{node.name}"] = tuple(

@@ -155,7 +155,8 @@ class ChannelMap:
         parameters: which of them are parameters; of a shared parameter only the first name.
         refused: channels that have to stay whole, and why.
         applications: how often one sample is multiplied by every number of a layer's weight, in the evaluation pass on
-            the input that the map was made for: output positions of a convolution, tokens of a linear layer.
+            the input that the map was made for: output positions of a convolution, tokens of a linear layer, boxes of
+            a detector's head.
     """
 
     groups: tuple[ChannelGroup, ...]

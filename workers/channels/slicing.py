@@ -49,7 +49,8 @@ def select(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[
 def mask(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[str, UnitNumbers]) -> dict[str, Tensor]:
     """Zeroes everything that the units *not* in `index` own, on every axis; shapes stay.
 
-    The masked network's output equals that of the network that `select` makes.
+    Running variances become 1, since norms divide by them. The masked network's output equals that of the network that
+    `select` makes.
 
     Args:
         state: a `state_dict`; extra entries are passed through.
@@ -68,7 +69,8 @@ def mask(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[st
             for group, units in chosen.items():
                 dropped |= (axis.groups == group) & ~np.isin(axis.units, units)
             if dropped.any():
-                tensor = tensor.index_fill(number, _on(np.flatnonzero(dropped), tensor), 0)
+                value = 1 if name.endswith("running_var") else 0
+                tensor = tensor.index_fill(number, _on(np.flatnonzero(dropped), tensor), value)
         result[name] = tensor
     return result
 

@@ -10,16 +10,20 @@ from __future__ import annotations
 import copy
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export.graph_signature import InputKind
+from torch.utils._pytree import tree_leaves
 
 BATCH = 2
 """Batch size of the example: 1 would be treated as a constant, and batch norm needs at least 2 to train."""
+
+_NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
+"""Loggers that print stacks and graphs for an error that is raised, too."""
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -37,17 +41,60 @@ class TracedGraph:
     tensors: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """The inputs of one call of a network, on the meta device.
+
+    Attributes:
+        subject: what is called, in words, for errors.
+        args: arguments; tensors may be in lists, tuples and dicts.
+        kwargs: keyword arguments.
+    """
+
+    subject: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_images(cls, model: nn.Module, input_shape: Sequence[int]) -> Example:
+        """A batch of `BATCH` samples.
+
+        Args:
+            model: the network; takes one tensor.
+            input_shape: shape of one sample, without the batch, such as (3, 32, 32).
+        """
+        sample = torch.empty(BATCH, *input_shape, device="meta", dtype=dtype_of(model))
+        return cls(subject=type(model).__name__, args=(sample,))
+
+    def __str__(self) -> str:
+        shapes = [str(tuple(leaf.shape)) for leaf in tree_leaves([self.args, self.kwargs]) if isinstance(leaf, Tensor)]
+        return f"an input of shape {shapes[0]}" if len(shapes) == 1 else f"inputs of shapes {', '.join(shapes)}"
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """Type of a network's numbers."""
+    return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.get_default_dtype())
+
+
+def bare_copy(model: nn.Module) -> nn.Module:
+    """A copy without forward hooks."""
+    return copy.deepcopy(model, _no_hooks(model))
+
+
 def meta_copy(model: nn.Module) -> nn.Module:
     """A copy on the meta device, without forward hooks; no number is copied and the original stays as it is."""
-    memo: dict[int, Any] = {}
+    memo = _no_hooks(model)
     for module in model.modules():
         values = [*module._parameters.values(), *module._buffers.values(), *vars(module).values()]
         for value in values:
             if isinstance(value, Tensor) and id(value) not in memo:
                 memo[id(value)] = _meta(value)
-        for attribute in _HOOKS:
-            memo[id(getattr(module, attribute))] = OrderedDict()
     return copy.deepcopy(model, memo)
+
+
+def _no_hooks(model: nn.Module) -> dict[int, Any]:
+    """The memo of a deep copy that leaves out all hooks."""
+    return {id(getattr(module, attribute)): OrderedDict() for module in model.modules() for attribute in _HOOKS}
 
 
 def _meta(tensor: Tensor) -> Tensor:
@@ -57,27 +104,29 @@ def _meta(tensor: Tensor) -> Tensor:
     return empty
 
 
-def trace(meta_model: nn.Module, input_shape: tuple[int, ...], *, training: bool = False) -> TracedGraph:
+def trace(meta_model: nn.Module, example: Example, *, training: bool = False) -> TracedGraph:
     """Traces a network that lives on the meta device; sets its train/eval mode.
 
     Args:
         meta_model: what `meta_copy` returned.
-        input_shape: shape of one sample, without the batch, such as (3, 32, 32).
+        example: its inputs.
         training: trace the training pass (auxiliary heads and all) instead of the evaluation pass.
 
     Raises:
         ValueError: the network cannot be traced; the exporter's error is the cause.
     """
     meta_model.train(training)
-    example = _example(meta_model, input_shape)
-    logger = logging.getLogger("torch._subclasses.fake_tensor")  # prints a stack for an error that is re-raised here
-    silent, logger.disabled = logger.disabled, True
+    loggers = [logging.getLogger(name) for name in _NOISY]
+    silent = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
     try:
-        program = torch.export.export(meta_model, (example,), strict=False)
+        program = torch.export.export(meta_model, example.args, dict(example.kwargs), strict=False)
     except Exception as error:  # the exporter raises whatever the network's own code raises
-        raise _failure(meta_model, "traced", input_shape, error) from error
+        raise _failure(example, "traced", error) from error
     finally:
-        logger.disabled = silent
+        for logger, before in zip(loggers, silent, strict=True):
+            logger.disabled = before
     tensors = {
         spec.arg.name: str(spec.target)
         for spec in program.graph_signature.input_specs
@@ -86,12 +135,12 @@ def trace(meta_model: nn.Module, input_shape: tuple[int, ...], *, training: bool
     return TracedGraph(graph=program.graph, tensors=tensors)
 
 
-def run(meta_model: nn.Module, input_shape: tuple[int, ...]) -> None:
+def run(meta_model: nn.Module, example: Example) -> None:
     """Runs the evaluation pass of a network on the meta device: shapes have to fit, nothing is computed.
 
     Args:
         meta_model: what `meta_copy` returned; put into eval mode.
-        input_shape: shape of one sample.
+        example: its inputs.
 
     Raises:
         ValueError: the network raised; its error is the cause.
@@ -99,21 +148,15 @@ def run(meta_model: nn.Module, input_shape: tuple[int, ...]) -> None:
     meta_model.eval()
     try:
         with torch.no_grad():
-            meta_model(_example(meta_model, input_shape))
+            meta_model(*example.args, **example.kwargs)
     except Exception as error:  # whatever the network's own code raises
-        raise _failure(meta_model, "run", input_shape, error) from error
+        raise _failure(example, "run", error) from error
 
 
-def _example(meta_model: nn.Module, input_shape: tuple[int, ...]) -> Tensor:
-    dtype = next((p.dtype for p in meta_model.parameters() if p.is_floating_point()), torch.get_default_dtype())
-    return torch.empty(BATCH, *input_shape, device="meta", dtype=dtype)
-
-
-def _failure(meta_model: nn.Module, verb: str, input_shape: tuple[int, ...], error: Exception) -> ValueError:
+def _failure(example: Example, verb: str, error: Exception) -> ValueError:
     message = str(error).strip().splitlines()
     return ValueError(
-        f"{type(meta_model).__name__} cannot be {verb} on an input of shape {(BATCH, *input_shape)}: "
-        f"{type(error).__name__}: {message[0] if message else ''}"
+        f"{example.subject} cannot be {verb} on {example}: {type(error).__name__}: {message[0] if message else ''}"
     )
 
 

@@ -16,13 +16,13 @@ from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import select
-from workers.channels.trace import meta_copy, run
+from workers.channels.trace import Example, meta_copy, run
 
 Analyse: TypeAlias = Callable[[nn.Module], ChannelFindings]
 
 
 def verified(
-    meta_model: nn.Module, input_shape: tuple[int, ...], found: ChannelFindings, analyse: Analyse
+    meta_model: nn.Module, example: Example, found: ChannelFindings, analyse: Analyse
 ) -> tuple[ChannelMap, frozenset[str]]:
     """The map without the groups that fail the proof, and the names of these groups.
 
@@ -30,11 +30,11 @@ def verified(
 
     Args:
         meta_model: the network on the meta device.
-        input_shape: shape of one sample.
+        example: its inputs.
         found: the findings of the rules in it.
         analyse: computes the findings of another network on the meta device.
     """
-    proof = _Proof(meta_model, input_shape, found, analyse)
+    proof = _Proof(meta_model, example, found, analyse)
     faults: dict[str, str] = {}
     for name in sorted(found.sliced):
         width = found.channel_map.widths()[name]
@@ -59,11 +59,9 @@ def verified(
 class _Proof:
     """Trial cuts of one network."""
 
-    def __init__(
-        self, meta_model: nn.Module, input_shape: tuple[int, ...], found: ChannelFindings, analyse: Analyse
-    ) -> None:
+    def __init__(self, meta_model: nn.Module, example: Example, found: ChannelFindings, analyse: Analyse) -> None:
         self._model = meta_model
-        self._input_shape = input_shape
+        self._example = example
         self._found = found
         self._analyse = analyse
 
@@ -104,7 +102,7 @@ class _Proof:
 
     def _run_fault(self, widths: Mapping[str, int]) -> str:
         try:
-            run(self._cut(widths), self._input_shape)
+            run(self._cut(widths), self._example)
         except ValueError as error:
             return f"the network does not run with fewer of these channels: {error}"
         return ""

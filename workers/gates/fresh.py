@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load
 
 from workers.artifacts import RECIPE_FILE, WEIGHTS_FILE
+from workers.channels import outputs_of
 from workers.network import NetworkRecipe, rebuild
 
 FILES = (RECIPE_FILE, WEIGHTS_FILE)
@@ -24,7 +25,7 @@ _LENGTH = struct.Struct("<Q")
 
 
 def outputs_digest(recipe: bytes, weights: bytes) -> str:
-    """SHA-256 of a network's outputs on two fixed random images.
+    """SHA-256 of a network's outputs, and those of its prunable parts, on two fixed random images.
 
     Args:
         recipe: `network.json`.
@@ -33,8 +34,8 @@ def outputs_digest(recipe: bytes, weights: bytes) -> str:
     parsed = NetworkRecipe.from_json(recipe)
     images = torch.rand(2, *parsed.input_shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        outputs = rebuild(parsed, load(weights)).float()(images)
-    return sha256(outputs.contiguous().numpy().tobytes()).hexdigest()
+        outputs = outputs_of(rebuild(parsed, load(weights)).float(), images, parsed.parts)
+    return sha256(b"".join(each.contiguous().numpy().tobytes() for each in outputs)).hexdigest()
 
 
 def write_request(stream: IO[bytes], settings: Mapping[str, object], contents: Sequence[bytes]) -> None:

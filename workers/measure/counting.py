@@ -1,14 +1,12 @@
 """Counts parameters, MACs (multiply-accumulates) and bytes of a network; needs only the shape of one sample."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from jobs.errors import BadInputError
+from workers.measure.running import run_counted
 
 _NO_MASKS: Mapping[str, Tensor] = MappingProxyType({})
 
@@ -27,7 +25,9 @@ def count_macs(model: nn.Module, input_shape: Sequence[int], masks: Mapping[str,
     """MACs of one forward pass in evaluation mode.
 
     Convolutions, matrix products and attention count; bias, batch norm, activations and pooling do not. A copy
-    runs on meta tensors, so no arithmetic is done and the model is not changed.
+    runs on meta tensors, so no arithmetic is done and the model is not changed. A network whose work depends on the
+    numbers in the image, such as a detector with proposals, cannot: it is counted on a fixed image of noise
+    (`channels.example_images`).
 
     Args:
         model: From a batch of samples to anything.
@@ -38,17 +38,7 @@ def count_macs(model: nn.Module, input_shape: Sequence[int], masks: Mapping[str,
     Raises:
         BadInputError: The network cannot be run on a sample of that shape.
     """
-    shadow = copy.deepcopy(model).to("meta").eval()
-    dtype = next((each.dtype for each in shadow.parameters() if each.is_floating_point()), torch.get_default_dtype())
-    counter = FlopCounterMode(display=False)
-    try:
-        with torch.inference_mode(), counter:
-            shadow(torch.empty(1, *input_shape, device="meta", dtype=dtype))
-    except (RuntimeError, ValueError) as error:
-        raise BadInputError(
-            f"count_macs: the network cannot be run on one sample of shape {tuple(input_shape)} on the meta device "
-            f"({error}); check the shape, and that the network makes its tensors on its input's device"
-        ) from error
+    counter = run_counted(model, input_shape, lambda _: FlopCounterMode(display=False), purpose="count_macs")
     saved = sum(_macs_of(counter, model, name) * _num_absent(mask) // mask.numel() for name, mask in masks.items())
     return int(counter.get_total_flops()) // 2 - saved
 

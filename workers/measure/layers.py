@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jobs.spec.measure import Runtime
+from workers.channels import example_images
 from workers.export.graph import write_onnx
 from workers.measure.runtimes import Pass, onnx_pass, time_in_turn, torch_pass
 from workers.models.modes import in_mode
@@ -100,20 +101,20 @@ def time_layers(
         CancelledError: `should_stop` returned true.
     """
 
-    def seconds(module: nn.Module, shape: Sequence[int]) -> float:
-        one_pass = _pass_of(module, torch.zeros(*shape, device=device), runtime)
+    def seconds(module: nn.Module, images: Float[Tensor, "..."]) -> float:
+        one_pass = _pass_of(module, images, runtime)
         with in_mode(module, training=False):
             times = time_in_turn(
                 {"": one_pass}, warmup=_WARM_UP, repeats=_REPEATS, device=device, should_stop=should_stop
             )
         return median(each for block in times[""] for each in block)
 
-    shape = (batch_size, *input_shape)
-    calls = _calls(model.to(device), torch.zeros(shape, device=device))
-    network_s, overhead_s = seconds(model, shape), seconds(nn.Identity(), (1, 1))
+    images = example_images(model, input_shape, batch_size).to(device)
+    calls = _calls(model.to(device), images)
+    network_s, overhead_s = seconds(model, images), seconds(nn.Identity(), torch.zeros(1, 1, device=device))
 
     def seconds_alone(module: nn.Module, shape: Sequence[int]) -> float:
-        measured = seconds(module, shape)
+        measured = seconds(module, torch.zeros(*shape, device=device))
         return max(measured - overhead_s, _LEAST * measured)
 
     known: dict[str, LayerTime] = {}
@@ -157,7 +158,7 @@ def _calls(model: nn.Module, images: Float[Tensor, "..."]) -> dict[str, tuple[La
     names: dict[nn.Module, str] = {each: name for name, each in model.named_modules() if isinstance(each, Layer)}
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if isinstance(layer, Layer):
+        if isinstance(layer, Layer) and inputs[0].numel():  # a detector's head may get no boxes
             calls.setdefault(names[layer], (layer, tuple(inputs[0].shape)))
 
     handles = [layer.register_forward_pre_hook(note) for layer in names]

@@ -1,10 +1,12 @@
 """The calls of torch functions in one forward pass: recorded once, then hooked by their numbers.
 
 Calls are hooked, not modules, so that `nn.ReLU`, `functional.relu`, `x.relu()` and in-place variants are the same and a
-module may be called many times.
+module may be called many times. They are counted from the last call that read a parameter: so a detector's loops over
+images and boxes, which read none and are longer or shorter from one batch to the next, do not shift the numbers of the
+layers after them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -21,12 +23,14 @@ class RecordedCall:
     """A call of a torch function that returned tensors.
 
     Attributes:
+        number: Its number, which is the same in every pass; ascending.
         name: Name of the function, without the underscore of in-place variants.
         inputs: Identities of its input tensors.
         output: Identity of the returned tensor; None for several.
         shape: Shape of that tensor; empty for several.
     """
 
+    number: int
     name: str
     inputs: frozenset[int]
     output: int | None
@@ -50,18 +54,43 @@ def visiting(visits: Mapping[int, Visit]) -> TorchFunctionMode:
     """A context for *one* forward pass, in which calls are hooked.
 
     Args:
-        visits: Hooks by the number of the call in the result of `record`.
+        visits: Hooks by the numbers of calls that `record` found.
     """
     return _Visiting(visits)
 
 
-def follower(calls: Sequence[RecordedCall], number: int) -> int | None:
-    """The only call that reads a result; or the next one, if that changes it in place for all later ones."""
-    result = calls[number].output
-    readers = [later for later in range(number + 1, len(calls)) if result in calls[later].inputs]
+def follower(calls: Sequence[RecordedCall], index: int) -> int | None:
+    """The only call that reads a result; or the next one, if that changes it in place for all later ones.
+
+    Args:
+        calls: The result of `record`.
+        index: Place of a call in it.
+
+    Returns:
+        The place of that call in it.
+    """
+    result = calls[index].output
+    readers = [later for later in range(index + 1, len(calls)) if result in calls[later].inputs]
     if readers and (len(readers) == 1 or calls[readers[0]].output == result):
         return readers[0]
     return None
+
+
+class _Counter:
+    """Numbers calls by the parameters that were read, and by the calls since."""
+
+    _MOST = 10**9  # calls between two that read parameters
+
+    def __init__(self) -> None:
+        self._reading, self._since = 0, 0
+
+    def next(self, got: Iterable[Tensor]) -> int:
+        """The number of a call with these input tensors."""
+        if any(isinstance(tensor, nn.Parameter) for tensor in got):
+            self._reading, self._since = self._reading + 1, 0
+        else:
+            self._since += 1
+        return self._reading * self._MOST + self._since
 
 
 class _Recorder(TorchFunctionMode):
@@ -71,6 +100,7 @@ class _Recorder(TorchFunctionMode):
         super().__init__()
         self.calls: list[RecordedCall] = []
         self._kept: list[Tensor] = []
+        self._counter = _Counter()
 
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -83,6 +113,7 @@ class _Recorder(TorchFunctionMode):
             alone = isinstance(result, Tensor)
             self.calls.append(
                 RecordedCall(
+                    number=self._counter.next(got),
                     name=getattr(function, "__name__", "").rstrip("_"),
                     inputs=frozenset(map(id, got)),
                     output=id(result) if alone else None,
@@ -97,7 +128,7 @@ class _Visiting(TorchFunctionMode):
 
     def __init__(self, visits: Mapping[int, Visit]) -> None:
         super().__init__()
-        self._visits, self._count = visits, 0
+        self._visits, self._counter = visits, _Counter()
 
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -105,8 +136,7 @@ class _Visiting(TorchFunctionMode):
         result = function(*args, **(kwargs or {}))
         if next(tensors_in(result), None) is None:
             return result
-        visit = self._visits.get(self._count)
-        self._count += 1
+        visit = self._visits.get(self._counter.next(tensors_in([args, kwargs or {}])))
         return result if visit is None else visit(args, kwargs or {}, result)
 
 

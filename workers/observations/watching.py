@@ -38,7 +38,7 @@ class WatchPoint:
 
     Attributes:
         layer: Dotted path of the layer that produces them.
-        call: Number of the call of a torch function whose result holds them, in order of execution.
+        call: Number of the call of a torch function whose result holds them (see `calls`).
         axis: The axis of that result that holds them.
         layout: The units of its channels.
     """
@@ -69,11 +69,11 @@ def find_points(module: nn.Module, channel_map: ChannelMap, image: Float[Tensor,
     tensors = module.state_dict(keep_vars=True)
     for layer in dict.fromkeys(layer for group in channel_map.groups for layer in group.layers):
         name = f"{layer}.weight" if f"{layer}.weight" in tensors else layer
-        for number, call in enumerate(calls):
+        for index, call in enumerate(calls):
             if call.name in _CHANNEL_AXIS and id(tensors[name]) in call.inputs:
                 axis = _CHANNEL_AXIS[call.name]
-                call_number = _last_of_chain(calls, number)
-                points.append(WatchPoint(layer=layer, call=call_number, axis=axis, layout=_output(channel_map, name)))
+                number = calls[_last_of_chain(calls, index)].number
+                points.append(WatchPoint(layer=layer, call=number, axis=axis, layout=_output(channel_map, name)))
     watched = {index for point in points for index in point.layout.present()}
     for index, group in enumerate(channel_map.groups):
         if index not in watched:

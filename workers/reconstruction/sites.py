@@ -27,7 +27,7 @@ class Site:
     Attributes:
         layer: Its dotted path.
         function: The function that it calls: `conv2d` or `linear`.
-        call: Number of that call.
+        call: Number of that call (see `observations.calls`).
         compared: Number of the call whose result is compared.
         norm: Dotted path of the batch norm between the two, if there is one.
     """
@@ -75,8 +75,8 @@ def find_sites(module: nn.Module, image: Float[Tensor, "1 c h w"]) -> list[Site]
                 Site(
                     layer=weights[0].removesuffix(".weight"),
                     function=call.name,
-                    call=number,
-                    compared=compared,
+                    call=call.number,
+                    compared=calls[compared].number,
                     norm=norm,
                 )
             )

@@ -15,7 +15,12 @@ from workers.training.regulariser import Regulariser
 
 
 def make_regulariser(
-    spec: SparsifySpec, model: nn.Module, input_shape: Sequence[int], *, compression: float = 0.0
+    spec: SparsifySpec,
+    model: nn.Module,
+    input_shape: Sequence[int],
+    *,
+    compression: float = 0.0,
+    parts: Sequence[str] = (),
 ) -> Regulariser:
     """The regulariser of a model that is about to be trained.
 
@@ -24,6 +29,7 @@ def make_regulariser(
         model: On the device where it trains; some regularisers change it, e.g. the scales that slimming starts from.
         input_shape: Shape of one sample without the batch.
         compression: Target compression, where the regulariser depends on it.
+        parts: The parts whose channels may go, of a network that cannot be traced whole.
 
     Raises:
         BadInputError: The network has nothing that the regulariser could act on.
@@ -36,15 +42,15 @@ def make_regulariser(
         case StructureSelectionSpec():
             return StructureSelection(
                 model,
-                find_groups(model, input_shape),
+                find_groups(model, input_shape, parts=parts),
                 structures=spec.structures,
-                norms=dict(fold_batchnorm(model, input_shape)),
+                norms=dict(fold_batchnorm(model, input_shape, parts)),
                 strength=spec.strength,
                 momentum=spec.momentum,
             )
         case SoftFilterSpec():
-            channel_map = find_groups(model, input_shape)
+            channel_map = find_groups(model, input_shape, parts=parts)
             problem = AllocationProblem(channel_map=channel_map, target=compression, cost=ParameterCount(channel_map))
             return SoftFilterPruning(model, channel_map, allocate(ALLOCATIONS["uniform"], problem).widths)
         case GroupLassoSpec():
-            return GroupLasso(model, find_groups(model, input_shape), strength=spec.strength)
+            return GroupLasso(model, find_groups(model, input_shape, parts=parts), strength=spec.strength)

@@ -25,6 +25,7 @@ from workers.allocation import (
 from workers.artifacts import LOSSES_FILE, PROFILE_FILE, SCORES_FILE
 from workers.channels import Cost, MacCount, ParameterCount, cost_of_tensors, live_activations
 from workers.measure.layers import LayerTime
+from workers.measure.surroundings import live_around_parts
 from workers.network import StoredNetwork
 from workers.stages._base import Context
 
@@ -142,4 +143,6 @@ def _memory(network: StoredNetwork, batch_size: int) -> tuple[Cost, Sequence[Cos
     every = dict.fromkeys(channel_map.shapes, float(_NUMBER_BYTES))
     stored = Cost(channel_map.widths(), *cost_of_tensors(channel_map, every))
     weight = float(_NUMBER_BYTES * batch_size)
+    if parts := network.recipe.parts:
+        return stored, live_around_parts(network.module(), shape, channel_map, parts, weight=weight)
     return stored, live_activations(network.module(), shape, channel_map, weight=weight)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from workers.channels import mask, select
+from workers.channels import largest_difference, mask, outputs_of, select
 from workers.network import StoredNetwork, rebuild
 
 _TOLERANCE = 1e-6
@@ -27,9 +27,10 @@ def selected(
     """
     sliced = select(network.state, network.channel_map, kept)
     with torch.inference_mode():
-        expected = rebuild(network.recipe, mask(network.state, network.channel_map, kept)).double()(images)
-        found = rebuild(network.recipe, sliced).double()(images)
-    difference = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
+        masked = rebuild(network.recipe, mask(network.state, network.channel_map, kept)).double()
+        expected = outputs_of(masked, images, network.recipe.parts)
+        found = outputs_of(rebuild(network.recipe, sliced).double(), images, network.recipe.parts)
+    difference = largest_difference(found, expected)
     if not difference <= _TOLERANCE:
         raise ValueError(f"sliced and masked network differ by {difference:.1e} of the largest output")
     return sliced

@@ -16,7 +16,11 @@ def train_sparsely(context: Context[TrainParams], procedure: SparseTraining) -> 
     network, data = context.network(procedure.network), read_data(context, context.params.data)
     module, recipe = network.module(context.device), network.recipe
     regulariser = make_regulariser(
-        procedure.sparsify, module, recipe.input_shape, compression=procedure.compression or 0.0
+        procedure.sparsify,
+        module,
+        recipe.input_shape,
+        compression=procedure.compression or 0.0,
+        parts=procedure.parts or (),
     )
     trained = learn(context, module, data, procedure.recipe, regulariser)
     module = module.cpu().eval()

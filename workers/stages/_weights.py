@@ -2,7 +2,7 @@
 
 from jobs.errors import BadInputError
 from jobs.stages.pruning import PruneParams, WeightPruning
-from workers.measure import count_macs, num_parameters
+from workers.measure import num_parameters
 from workers.network import network_files, rebuild, sizes
 from workers.sparsity import magnitude_masks, masked, prunable_weights, removed_after
 from workers.stages._base import Context, Product
@@ -44,7 +44,7 @@ def remove_weights(context: Context[PruneParams], procedure: WeightPruning) -> P
             "compression": 1 - measured["params"] / parameters,
             "note": "",
             **spent(network.measured),
-            "speedup": count_macs(module, recipe.input_shape) / measured["macs"],
+            "speedup": sizes(module, recipe)["macs"] / measured["macs"],
             **measured,
             "weights": {name: int(mask.sum()) for name, mask in masks.items()},
             "full_weights": [[name, each.numel()] for name, each in weights.items() if name in masks],

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from jobs.errors import BadInputError
 from jobs.stages.channels import ConvertParams
 from workers.artifacts import CHANNELS_FILE
 from workers.channels import find_groups, fold_model
@@ -18,13 +19,24 @@ def run(context: Context[ConvertParams]) -> Product:
 
     Measures the channel groups (`groups`: name and width), what was refused and why (`refused`), the sizes of the
     network and, if it was trained further, the training cost.
+
+    Raises:
+        BadInputError: The network, or a part of it, cannot be traced; or a part is unknown.
     """
     network = context.network(context.params.network)
     module, recipe = network.module(), network.recipe
-    if context.params.fold_batchnorm:
-        recipe = replace(recipe, folded=tuple(fold_model(module, recipe.input_shape)))
-    with torch.no_grad():
-        channel_map = find_groups(module, recipe.input_shape)
+    parts = context.params.parts or ()
+    try:
+        if context.params.fold_batchnorm:
+            recipe = replace(recipe, folded=tuple(fold_model(module, recipe.input_shape, parts)))
+        with torch.no_grad():
+            channel_map = find_groups(module, recipe.input_shape, parts=parts)
+        recipe = replace(recipe, parts=parts, applications=channel_map.applications if parts else {})
+    except ValueError as error:
+        raise BadInputError(
+            f"{error}; where only parts of a network can be traced, name them in the sweep file, such as "
+            "`prunable: [backbone]`"
+        ) from error
     return Product(
         measurements={
             "groups": [{"name": group.name, "width": group.width} for group in channel_map.groups],

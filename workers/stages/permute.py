@@ -10,7 +10,7 @@ from jobs.measured import records
 from jobs.stages.channels import OrderCertificate, PermuteParams
 from jobs.task import joined_tasks
 from workers.artifacts import CHANNELS_FILE, ORDERS_FILE, POOLS_FILE
-from workers.channels import select
+from workers.channels import largest_difference, outputs_of, select
 from workers.network import network_files, rebuild
 from workers.stages._base import Context, Product
 
@@ -40,9 +40,9 @@ def run(context: Context[PermuteParams]) -> Product:
     permuted = select(network.state, network.channel_map, orders)
     images = torch.rand(2, *network.recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)
     with torch.inference_mode():
-        expected = network.module().double()(images)
-        found = rebuild(network.recipe, permuted).double()(images)
-    change = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
+        expected = outputs_of(network.module().double(), images, network.recipe.parts)
+        found = outputs_of(rebuild(network.recipe, permuted).double(), images, network.recipe.parts)
+    change = largest_difference(found, expected)
     if not change <= _TOLERANCE:
         raise ValueError(f"permuting the channels changed the network's output by {change:.1e} of its largest value")
     return Product(

@@ -10,7 +10,7 @@ from jobs.load import load_sweep
 from jobs.resources import Resources
 from jobs.spec.effort import EFFORTS
 from jobs.stages.table import StageKind
-from jobs.stages.training import IntegralTraining
+from jobs.stages.training import IntegralTraining, SparseTraining
 from orchestrator.planning import plan_sweep
 
 METHODS = {
@@ -379,3 +379,20 @@ def test_the_number_of_test_images_leaves_the_validation_split_whole(plan):
 def test_quantised_networks_are_evaluated_on_test_only(plan):
     with pytest.raises(InvalidFileError, match=r"data.split is validation; remove one of them"):
         plan("data.split=validation", "measure.quantize=[int8]")
+
+
+def test_prunable_parts_go_where_groups_are_found_and_change_nothing_before(plan):
+    sparse = "methods.slim={kind: criterion, criterion: l1, sparsify: {kind: soft-filter, train: {epochs: 1}}}"
+    whole, parts = plan(sparse), plan(sparse, "models.net.prunable=[backbone, roi_heads.box_head]")
+    named = ("backbone", "roi_heads.box_head")
+    assert {task.params.parts for task in tasks_of(parts, StageKind.CONVERT)} == {named}
+    trained = [task.params.procedure for task in tasks_of(parts, StageKind.TRAIN)]
+    assert {each.parts for each in trained if isinstance(each, SparseTraining)} == {named}
+    assert {task.key for task in tasks_of(whole, StageKind.TRAIN)} & parts.tasks.keys()
+    assert not {task.key for task in tasks_of(whole, StageKind.CONVERT)} & parts.tasks.keys()
+    assert all("parts" not in task.params.document() for task in tasks_of(whole, StageKind.CONVERT))
+
+
+def test_a_list_without_parts_is_refused(plan):
+    with pytest.raises(InvalidFileError, match="prunable"):
+        plan("models.net.prunable=[]")

@@ -42,7 +42,7 @@ def test_counting_leaves_the_model_as_it_was():
 
 
 def test_a_shape_that_does_not_fit_is_said():
-    with pytest.raises(BadInputError, match=r"one sample of shape \(1, 8, 8\)"):
+    with pytest.raises(BadInputError, match=r"1 sample\(s\) of shape \(1, 8, 8\)"):
         count_macs(build("plain", {}), (1, 8, 8))
 
 

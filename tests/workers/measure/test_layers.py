@@ -95,3 +95,9 @@ def test_it_measures_for_real_and_stops_on_request(runtime):
     assert sum(each.total for each in found.layers.values()) > 0
     with pytest.raises(CancelledError):
         time_layers(module, (1, 2, 2), batch_size=1, device=device, should_stop=lambda: True)
+
+
+def test_a_layer_that_gets_no_rows_has_no_time(stopwatch):
+    module = nn.Sequential(nn.Conv2d(8, 4, 1), nn.Flatten(), nn.Linear(4, 2))
+    module[1].register_forward_hook(lambda _, __, rows: rows[:0])  # as where a detector finds nothing
+    assert timed(module, (8, 1, 1)).layers.keys() == {"0.weight"}

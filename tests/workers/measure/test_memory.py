@@ -34,5 +34,5 @@ def test_the_model_stays_as_it_was():
 
 
 def test_another_shape_is_refused():
-    with pytest.raises(BadInputError, match=r"cannot be run on samples of shape \(4,\)"):
+    with pytest.raises(BadInputError, match=r"cannot be run on 1 sample\(s\) of shape \(4,\)"):
         peak_memory_bytes(nn.Linear(3, 5), (4,))

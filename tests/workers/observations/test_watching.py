@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from partial_networks import tiny_classifier
 from torch import nn
 from torch.nn import functional
 
@@ -118,3 +119,22 @@ def test_a_group_that_cannot_be_observed_is_an_error():
     module.copies = True
     with pytest.raises(BadInputError, match="group conv cannot be observed: none of conv is called"):
         find_points(module, channel_map, IMAGE)
+
+
+def test_loops_over_images_and_boxes_do_not_shift_the_points_behind_them():
+    module = tiny_classifier()
+    channel_map = find_groups(module, (1, 8, 8), parts=["backbone", "head"])
+    images = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    points = find_points(module, channel_map, images[:1])
+    found, expected = {}, []
+    module.head.first.register_forward_hook(lambda _, __, result: expected.append(result.relu()))
+    with torch.inference_mode(), watching(points, lambda point, maps: found.setdefault(point.layer, maps)):
+        module(images)
+    assert {layer: maps.shape[1] for layer, maps in found.items()} == {
+        "backbone.stem": 6,
+        "backbone.deep": 8,
+        "backbone.deeper": 8,
+        "head.first": 10,
+    }
+    torch.testing.assert_close(found["head.first"], expected[0])
+    assert len(found["head.first"]) > 5  # more boxes than one image has
