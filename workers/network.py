@@ -38,9 +38,9 @@ class NetworkRecipe:
         folded: (layer, batch norm) pairs whose norm was folded into the layer.
         backbone: Of the module that it is built around; None for a network by itself.
         parts: The parts whose channels may go, of a network that cannot be traced whole; empty for all others.
-        applications: Of such a network, how often one sample is multiplied by every number of a layer's weight, as
-            `convert` found it (see `ChannelMap`). MACs of smaller networks are counted with it, since the number of
-            boxes that a detector looks at changes with every weight.
+        applications: Of such a network, and of one around a backbone, how often one sample is multiplied by every
+            number of a layer's weight when nothing is pruned. MACs of smaller networks are counted with it, since the
+            number of boxes that a detector looks at changes with every weight.
     """
 
     network: str

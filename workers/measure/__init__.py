@@ -1,11 +1,12 @@
 """Measures networks: metrics on a split, and cost (parameters, MACs, memory, latency)."""
 
-from workers.measure.counting import count_macs, num_parameters, size_bytes
+from workers.measure.counting import count_applications, count_macs, num_parameters, size_bytes
 from workers.measure.evaluation import Evaluation, evaluate, evaluate_sets
 from workers.measure.memory import peak_memory_bytes
 
 __all__ = [
     "Evaluation",
+    "count_applications",
     "count_macs",
     "evaluate",
     "evaluate_sets",

@@ -43,10 +43,23 @@ def count_macs(model: nn.Module, input_shape: Sequence[int], masks: Mapping[str,
     return int(counter.get_total_flops()) // 2 - saved
 
 
+def count_applications(model: nn.Module, input_shape: Sequence[int]) -> dict[str, int]:
+    """How often one sample is multiplied by every number of a layer's weight, by the weight's name.
+
+    Times the numbers of a weight these are a layer's MACs; counted as by `count_macs`, with its arguments and errors.
+    """
+    counter = run_counted(model, input_shape, lambda _: FlopCounterMode(display=False), purpose="count_macs")
+    layers = {
+        name: layer for name, layer in model.named_modules() if isinstance(getattr(layer, "weight", None), nn.Parameter)
+    }
+    found = {f"{name}.weight": _macs_of(counter, model, f"{name}.weight") for name in layers}
+    return {name: macs // model.get_parameter(name).numel() for name, macs in found.items() if macs}
+
+
 def _macs_of(counter: FlopCounterMode, model: nn.Module, weight: str) -> int:
     """MACs of the layer that has a weight."""
     layer = f"{type(model).__name__}.{weight.rpartition('.')[0]}"
-    return int(sum(counter.get_flop_counts()[layer].values())) // 2
+    return int(sum(counter.get_flop_counts().get(layer, {}).values())) // 2
 
 
 def _num_absent(mask: Tensor) -> int:

@@ -11,6 +11,7 @@ from jobs.measured import count
 from jobs.spec.training import Recipe
 from jobs.stages.training import FurtherTraining, ScratchTraining, TrainParams, TransferTraining
 from workers.artifacts import BEST_FILE
+from workers.measure import count_applications
 from workers.models import build
 from workers.network import NetworkRecipe, network_files, sizes, start_anew, state_bytes
 from workers.sparsity import KeepMasked
@@ -58,13 +59,15 @@ def transfer(context: Context[TrainParams], procedure: TransferTraining) -> Prod
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.generator("initial weights").initial_seed())
         module = build(recipe.network, recipe.arguments, backbone=source.module())
-        whole = sizes(replace(recipe, backbone=replace(source.recipe, folded=())).construct().eval(), recipe)
-    size = sizes(module.eval(), recipe)
+        whole = replace(recipe, backbone=replace(source.recipe, folded=())).construct().eval()
+    # The number of boxes that a detector looks at changes with every weight: both are counted with the same.
+    recipe = replace(recipe, applications=count_applications(whole, recipe.input_shape))
+    size, full = sizes(module.eval(), recipe), sizes(whole, recipe)
     measured = {
         **source.measured,
         **size,
-        "compression": 1 - size["params"] / whole["params"],
-        "speedup": whole["macs"] / size["macs"],
+        "compression": 1 - size["params"] / full["params"],
+        "speedup": full["macs"] / size["macs"],
     }
     return _trained(context, module, recipe, {}, procedure.recipe, measured)
 
