@@ -7,12 +7,12 @@ auxiliary classifier, a mapping of `out` and `aux`. In evaluation the auxiliary 
 from functools import partial
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from jobs import names
-from jobs.errors import BadInputError
 from workers.factories import Factory
 from workers.models._arguments import check_sizes
 
@@ -44,7 +44,7 @@ class TorchvisionSegmentation(nn.Module):
         return {"out": logits, "aux": _enlarged(self.aux_classifier(features["aux"]), size)}
 
 
-def _enlarged(logits: Tensor, size: tuple[int, int]) -> Tensor:
+def _enlarged(logits: Tensor, size: torch.Size) -> Tensor:
     return functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
 

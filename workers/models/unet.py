@@ -47,8 +47,8 @@ class Unet(nn.Module):
         factor = 2 ** len(self.up)
         if height % factor or width % factor:
             raise BadInputError(
-                f"network 'unet': the images have {height} x {width} pixels; with {len(self.down)} widths, both must be "
-                f"multiples of {factor}: pad or crop them, or give fewer widths"
+                f"network 'unet': the images have {height} x {width} pixels; with {len(self.down)} widths, both "
+                f"must be multiples of {factor}: pad or crop them, or give fewer widths"
             )
         skipped: list[Tensor] = []
         features = images

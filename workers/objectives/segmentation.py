@@ -1,7 +1,7 @@
 """Segmentation: from an image to one logit per class for every pixel; the largest is the prediction.
 
-A target is a map of classes from 0; pixels of class 255 are ignored. A network returns one tensor of logits. In training
-it may return a mapping: `out`, and `aux`, the logits of an auxiliary classifier at an earlier layer.
+A target is a map of classes from 0; pixels of class 255 are ignored. A network returns one tensor of logits. In
+training it may return a mapping: `out`, and `aux`, the logits of an auxiliary classifier at an earlier layer.
 """
 
 from collections.abc import Mapping

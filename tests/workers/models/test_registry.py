@@ -12,7 +12,7 @@ SMALLEST = {
     "edsr": {"scale": 2, "num_blocks": 1, "width": 6},
     "edsr_baseline": {"scale": 2},
     "preresnet": {"depth": 11},
-    "unet": {"widths": [4, 6, 8]},
+    "unet": {"widths": [4, 6]},
 }
 SCALES = {"edsr": 2, "edsr_baseline": 2, "srcnn": 1}
 """The networks that return images, and how much larger these are; all others return logits."""
