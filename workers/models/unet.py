@@ -1,7 +1,7 @@
 """U-Net: an encoder and a decoder of convolutions, whose maps of one size are put together (Ronneberger et al. 2015).
 
-arXiv:1505.04597, section 2 and figure 1. Batch norm is added, and convolutions are padded, so that there is a logit for
-every pixel and no map is cropped. Convolutions are initialised as in He et al. 2015.
+arXiv:1505.04597, section 2 and figure 1. Every convolution but the last is followed by batch norm, and all are padded,
+so that there is a logit for every pixel and no map is cropped. They are initialised as in He et al. 2015.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,8 @@ class Unet(nn.Module):
         self.pool = nn.MaxPool2d(2)
         self.enlarge, self.up = nn.ModuleList(), nn.ModuleList()
         for narrow, wide in zip(widths[-2::-1], widths[:0:-1], strict=True):
-            self.enlarge.append(nn.ConvTranspose2d(wide, narrow, 2, stride=2))
+            doubled = nn.ConvTranspose2d(wide, narrow, 2, stride=2, bias=False)
+            self.enlarge.append(nn.Sequential(doubled, nn.BatchNorm2d(narrow)))
             self.up.append(_convolutions(2 * narrow, narrow))
         self.classifier = nn.Conv2d(widths[0], num_classes, 1)
         initialise(self)

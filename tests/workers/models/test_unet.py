@@ -6,9 +6,9 @@ from workers.models import build
 
 
 def test_has_the_parameters_counted_by_hand(num_parameters):
-    # Down: 3*4*9 + 4*4*9 = 252 and 4*6*9 + 6*6*9 = 540; up: 6*4*4 + 4 = 100, then 8*4*9 + 4*4*9 = 432; batch norms
-    # 2 * (4 + 4 + 6 + 6 + 4 + 4) = 56; logits 4*5 + 5 = 25.
-    assert num_parameters(build("unet", {"widths": [4, 6], "num_classes": 5})) == 252 + 540 + 100 + 432 + 56 + 25
+    # Down: 3*4*9 + 4*4*9 = 252 and 4*6*9 + 6*6*9 = 540; up: 6*4*4 = 96, then 8*4*9 + 4*4*9 = 432; batch norms
+    # 2 * (4 + 4 + 6 + 6 + 4 + 4 + 4) = 64; logits 4*5 + 5 = 25.
+    assert num_parameters(build("unet", {"widths": [4, 6], "num_classes": 5})) == 252 + 540 + 96 + 432 + 64 + 25
 
 
 def test_there_is_a_logit_for_every_pixel():
@@ -24,7 +24,7 @@ def test_by_default_it_has_the_published_widths():
 
 def test_maps_of_one_size_are_put_together():
     model = build("unet", {"widths": [2, 3], "num_classes": 1}).eval()
-    for each in model.enlarge.parameters():
+    for each in model.enlarge[0][0].parameters():
         torch.nn.init.zeros_(each)  # nothing comes from below, so only the way across is left
     first = torch.rand(1, 3, 4, 4)
     features = torch.cat([model.down[0](first), torch.zeros(1, 2, 4, 4)], 1)
