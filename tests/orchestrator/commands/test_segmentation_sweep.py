@@ -70,6 +70,7 @@ def sweep(scenes, write_sweep) -> Path:
                     "kind": "integral",
                     "partition": "uniform",
                     "ordering": {"method": "norm"},
+                    "batchnorm": "keep",
                     "tune": {"steps": 2, "batch_size": 8, "samples": 16, "holdout": 4, "target": "dense"},
                 },
             },
