@@ -97,7 +97,7 @@ def test_every_file_has_a_line_that_says_how_it_is_used(choose):
 @slow
 def test_torchvisions_networks_for_segmentation_are_built_without_a_download(choose):
     chosen = choose("l1")
-    card = model_card(replace(chosen, recipe=replace(chosen.recipe, network="torchvision:fcn_resnet50")))
+    card = model_card(replace(chosen, recipe=replace(chosen.recipe, network="torchvision:fcn_resnet50")), FILES)
     factory = "functools.partial(torchvision.models.segmentation.fcn_resnet50, weights_backbone=None)"
     assert f"`load(FOLDER, {factory})`; what it returns has the logits as `out`" in card
 
