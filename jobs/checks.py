@@ -72,9 +72,10 @@ def network(name: str) -> str:
     """Accept a network of our zoo, `torchvision:NAME` or `package.module:callable`; reject all else."""
     if not name.startswith(names.TORCHVISION_PREFIX):
         return known_or_own(names.NETWORKS)(name)
-    classifier = name.removeprefix(names.TORCHVISION_PREFIX)
-    if classifier not in names.TORCHVISION_NETWORKS:
-        raise fault(f"torchvision has no classifier '{classifier}'; {nearest(classifier, names.TORCHVISION_NETWORKS)}")
+    known = names.TORCHVISION_NETWORKS | names.TORCHVISION_SEGMENTATION
+    theirs = name.removeprefix(names.TORCHVISION_PREFIX)
+    if theirs not in known:
+        raise fault(f"torchvision has no network '{theirs}' that can be used here; {nearest(theirs, known)}")
     return name
 
 

@@ -25,6 +25,7 @@ NETWORKS = (
     "preresnet164",
     "resnet",
     "srcnn",
+    "unet",
 )
 """Networks of our zoo (`workers.models`)."""
 
@@ -201,3 +202,15 @@ TORCHVISION_NETWORKS = frozenset(
     ]
 )
 """Classification networks of torchvision."""
+
+TORCHVISION_SEGMENTATION = frozenset(
+    [
+        "deeplabv3_mobilenet_v3_large",
+        "deeplabv3_resnet101",
+        "deeplabv3_resnet50",
+        "fcn_resnet101",
+        "fcn_resnet50",
+        "lraspp_mobilenet_v3_large",
+    ]
+)
+"""Networks of torchvision for segmentation."""

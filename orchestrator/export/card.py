@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from jobs.names import TORCHVISION_PREFIX
+from jobs.names import TORCHVISION_PREFIX, TORCHVISION_SEGMENTATION
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.export.chosen import ChosenNetwork
@@ -150,7 +150,11 @@ def _load_use(chosen: ChosenNetwork) -> str:
     if ":" not in network:
         return f"needs the class of `{network}`, which is Orchard's: without it, use {PROGRAM_FILE} or {ONNX_FILE}"
     if network.startswith(TORCHVISION_PREFIX):
-        return f"`load(FOLDER, torchvision.models.{network.removeprefix(TORCHVISION_PREFIX)})`"
+        theirs = network.removeprefix(TORCHVISION_PREFIX)
+        if theirs in TORCHVISION_SEGMENTATION:
+            factory = f"functools.partial(torchvision.models.segmentation.{theirs}, weights_backbone=None)"
+            return f"`load(FOLDER, {factory})`; what it returns has the logits as `out`"
+        return f"`load(FOLDER, torchvision.models.{theirs})`"
     return f"`load(FOLDER, {network.rpartition(':')[2]})`, with `{network.replace(':', '.')}`"
 
 

@@ -56,3 +56,5 @@ def test_the_drawn_orderings_are_those_that_follow_the_seed():
 def test_the_names_of_torchvision_are_its_own():
     listed = torchvision.models.list_models(module=torchvision.models)
     assert set(names.TORCHVISION_NETWORKS) == set(listed)
+    listed = torchvision.models.list_models(module=torchvision.models.segmentation)
+    assert set(names.TORCHVISION_SEGMENTATION) == set(listed)

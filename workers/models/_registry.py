@@ -20,6 +20,7 @@ from workers.models.resnet import (
     resnet,
 )
 from workers.models.srcnn import srcnn
+from workers.models.unet import unet
 from workers.models.vgg import cifar_vgg11_bn, cifar_vgg16_bn, cifar_vgg19_bn
 
 ZOO: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
@@ -43,5 +44,6 @@ ZOO: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
         "preresnet164": preresnet164,
         "resnet": resnet,
         "srcnn": srcnn,
+        "unet": unet,
     }
 )

@@ -6,9 +6,11 @@ from typing import Any
 
 from torch import nn
 
+from jobs import names
 from jobs.errors import BadInputError, nearest
 from workers.factories import Factory, check_arguments, import_factory
 from workers.models._registry import ZOO
+from workers.models.torchvision_segmentation import segmentation_factory
 
 
 def build(network: str, arguments: Mapping[str, Any] | None = None, *, backbone: nn.Module | None = None) -> nn.Module:
@@ -29,7 +31,7 @@ def build(network: str, arguments: Mapping[str, Any] | None = None, *, backbone:
     where = f"network '{network}'"
     arguments = dict(arguments or {})
     factory = _find(network, where=where)
-    if network.startswith("torchvision:"):
+    if network.startswith(names.TORCHVISION_PREFIX):
         arguments |= _without_downloads(factory, arguments, where=where)
     if backbone is not None:
         arguments["backbone"] = backbone
@@ -59,6 +61,8 @@ def _find(network: str, *, where: str) -> Factory:
         return ZOO[network]
     if prefix != "torchvision":
         return import_factory(network, where=where)
+    if name in names.TORCHVISION_SEGMENTATION:
+        return segmentation_factory(name)
     import torchvision  # takes seconds, and the zoo does not need it
 
     known = torchvision.models.list_models()
@@ -72,10 +76,10 @@ def _find(network: str, *, where: str) -> Factory:
 
 def _without_downloads(builder: Factory, arguments: Mapping[str, Any], *, where: str) -> dict[str, None]:
     """The arguments that keep torchvision from fetching weights: some networks fetch a backbone unless told not to."""
-    names = {"weights", "weights_backbone"} & set(inspect.signature(builder).parameters)
-    given = sorted(name for name in names if arguments.get(name) is not None)
+    loading = {"weights", "weights_backbone"}
+    given = sorted(name for name in loading if arguments.get(name) is not None)
     if given:
         raise BadInputError(
             f"{where}: argument '{given[0]}' is not accepted: weights are loaded from a file; leave it out"
         )
-    return dict.fromkeys(names)
+    return dict.fromkeys(loading & set(inspect.signature(builder).parameters))

@@ -95,6 +95,14 @@ def test_every_file_has_a_line_that_says_how_it_is_used(choose):
 
 
 @slow
+def test_torchvisions_networks_for_segmentation_are_built_without_a_download(choose):
+    chosen = choose("l1")
+    card = model_card(replace(chosen, recipe=replace(chosen.recipe, network="torchvision:fcn_resnet50")), FILES)
+    factory = "functools.partial(torchvision.models.segmentation.fcn_resnet50, weights_backbone=None)"
+    assert f"`load(FOLDER, {factory})`; what it returns has the logits as `out`" in card
+
+
+@slow
 def test_of_single_weights_it_says_that_time_does_not_fall(choose):
     card = model_card(choose("zeros"))
     assert "Time does not fall by itself" in card

@@ -29,6 +29,7 @@ ZOO = [
     ("edsr", {"scale": 4, "num_blocks": 2, "width": 8}, 1 + 2 + 2),
     ("edsr", {"scale": 3, "num_blocks": 2, "width": 8, "residual_scale": 1.0}, 1 + 2 + 1),
     ("srcnn", {"in_channels": 3}, 2),  # 3 layers, of which the last one makes the image
+    ("unet", {"widths": [4, 6]}, 2 * 2 + 1 + 2),  # two for each width, one enlarged, two on the way up
     pytest.param("cifar_resnet18", {}, 8 + 4, marks=pytest.mark.slow),
     pytest.param("densenet40", {}, 1 + 3 * 12 + 2, marks=pytest.mark.slow),
 ]

@@ -12,9 +12,12 @@ SMALLEST = {
     "edsr": {"scale": 2, "num_blocks": 1, "width": 6},
     "edsr_baseline": {"scale": 2},
     "preresnet": {"depth": 11},
+    "unet": {"widths": [4, 6]},
 }
 SCALES = {"edsr": 2, "edsr_baseline": 2, "srcnn": 1}
-"""The networks that return images, and how much larger these are; all others classify."""
+"""The networks that return images, and how much larger these are; all others return logits."""
+PER_PIXEL = {"unet"}
+"""The networks that return logits for every pixel."""
 DEEP = {"cifar_resnet110", "cifar_resnet56", "densenet40", "edsr_baseline", "preresnet164"}
 """More blocks of the same kinds as others have, which is all that cutting would show of them."""
 IMAGE = (1, 32, 32)
@@ -36,10 +39,11 @@ def make_all_channels_differ(model):
 
 
 @pytest.mark.parametrize("name", sorted(ZOO))
-def test_two_images_give_two_rows_of_logits_or_two_images_all_finite(name):
+def test_two_images_give_logits_or_images_all_finite(name):
     outputs = make(name)(torch.rand(2, *IMAGE, dtype=torch.float64))
-    side = 32 * SCALES.get(name, 0)
-    assert outputs.shape == ((2, 1, side, side) if name in SCALES else (2, 7))
+    side = 32 * SCALES.get(name, 1)
+    logits = (2, 7, 32, 32) if name in PER_PIXEL else (2, 7)
+    assert outputs.shape == ((2, 1, side, side) if name in SCALES else logits)
     assert outputs.isfinite().all()
 
 
