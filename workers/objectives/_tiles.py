@@ -1,4 +1,4 @@
-"""Images through a network that enlarges them, in pieces that fit into memory: images, tiles, and all eight ways to turn.
+"""Images through a network that enlarges them: in pieces that fit into memory, and turned in all eight ways.
 
 How much larger the outputs are follows from their size.
 """
@@ -72,8 +72,8 @@ def _scale_of(images: Tensor, outputs: Tensor) -> int:
     scale = found[0] // height
     if not scale or found != (scale * height, scale * width):
         raise BadInputError(
-            f"the network makes {tuple(found)} of {(height, width)} pixels; to be put together from tiles, outputs must "
-            "be a whole number of times as large; leave the objective's `tile` out"
+            f"the network makes {tuple(found)} of {(height, width)} pixels; outputs of tiles must be a whole number of "
+            "times as large as these; leave the objective's `tile` out"
         )
     return scale
 
