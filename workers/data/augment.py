@@ -83,15 +83,15 @@ def resized_crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generat
 
 
 def flip_turn(
-    images: Float[Tensor, "n c h w"], targets: Float[Tensor, "n k th tw"], generator: torch.Generator
-) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n k th tw"]]:
+    images: Float[Tensor, "n c h w"], targets: Shaped[Tensor, "n ..."], generator: torch.Generator
+) -> tuple[Float[Tensor, "n c h w"], Shaped[Tensor, "n ..."]]:
     """Mirror and turn every image together with its target, which is an image, too: one of eight ways.
 
     Where images or targets are not square, they are mirrored and turned by half, one of four ways.
 
     Args:
         images: On any device.
-        targets: On the same device; of any size.
+        targets: (n, channels, height, width) of any size, on the same device.
         generator: On the CPU.
 
     Raises:
