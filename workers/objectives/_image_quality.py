@@ -7,11 +7,12 @@ rounded again. All is computed in double precision, image by image, and averaged
 Of images with one channel, which is taken for the luma, both kinds of metrics are the same.
 """
 
+import math
+
 import torch
 import torchmetrics
 from jaxtyping import Float, Float64
 from torch import Tensor
-from torch.nn import functional
 
 from jobs.errors import BadInputError
 from workers.data.resize import luma
@@ -105,9 +106,12 @@ class Ssim(ImageQuality):
 
 
 def _blurred(image: Float64[Tensor, "c h w"]) -> Float64[Tensor, "c h2 w2"]:
-    """The weighted means within the windows."""
-    away = torch.arange(_WINDOW, dtype=torch.float64, device=image.device) - _WINDOW // 2
-    weights = (-away.square() / (2 * _SIGMA**2)).exp()
-    weights = weights / weights.sum()
-    rows = functional.conv2d(image.unsqueeze(1), weights.view(1, 1, -1, 1))
-    return functional.conv2d(rows, weights.view(1, 1, 1, -1)).squeeze(1)
+    """The weighted means within the windows, by rows and columns; adding shifted images is faster than convolving."""
+    weights = [math.exp(-((place - _WINDOW // 2) ** 2) / (2 * _SIGMA**2)) for place in range(_WINDOW)]
+    for axis in (1, 2):
+        length = image.shape[axis] - _WINDOW + 1
+        mean = torch.zeros_like(image.narrow(axis, 0, length))
+        for place, weight in enumerate(weights):
+            mean.add_(image.narrow(axis, place, length), alpha=weight / math.fsum(weights))
+        image = mean
+    return image
