@@ -12,6 +12,8 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional
 
+from jobs.errors import BadInputError
+
 Augmentation: TypeAlias = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 """From images (n, c, h, w), their targets (n, ...) and a generator on the CPU to images and targets of those shapes."""
 
@@ -78,6 +80,38 @@ def resized_crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generat
     )
     grid = functional.affine_grid(transform.to(images), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def flip_turn(
+    images: Float[Tensor, "n c h w"], targets: Shaped[Tensor, "n ..."], generator: torch.Generator
+) -> tuple[Float[Tensor, "n c h w"], Shaped[Tensor, "n ..."]]:
+    """Mirror and turn every image together with its target, which is an image, too: one of eight ways.
+
+    Where images or targets are not square, they are mirrored and turned by half, one of four ways.
+
+    Args:
+        images: On any device.
+        targets: (n, channels, height, width) of any size, on the same device.
+        generator: On the CPU.
+
+    Raises:
+        BadInputError: The targets are no images.
+
+    Source: Lim et al. 2017, arXiv:1707.02921, section 4.2.
+    """
+    if targets.ndim != 4:
+        raise BadInputError(
+            f"augment: flip-turn moves targets that are images; those of the data have shape {tuple(targets.shape[1:])}"
+        )
+    upside_down, mirrored, transposed = torch.randint(2, (3, len(images), 1, 1, 1), generator=generator).bool()
+    square = all(each.shape[2] == each.shape[3] for each in (images, targets))
+
+    def moved(each: Tensor) -> Tensor:
+        each = torch.where(upside_down.to(each.device), each.flip(2), each)
+        each = torch.where(mirrored.to(each.device), each.flip(3), each)
+        return torch.where(transposed.to(each.device), each.transpose(2, 3), each) if square else each
+
+    return moved(images), moved(targets)
 
 
 def of_images(change: Callable[[Tensor, torch.Generator], Tensor]) -> Augmentation:

@@ -1,6 +1,7 @@
 """Networks as programs that run without their class: of `torch.export`, of TorchScript, as ONNX graphs.
 
-Each takes batches of any size, and is read back and compared with the network after it was written.
+Each takes batches of any size, and those of networks that return images take images of any size that the network does.
+Each is read back and compared with the network after it was written.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from jobs.errors import BadNetworkError
 from workers.export.comparison import compare
-from workers.export.graph import check_onnx, quiet, reason, write_onnx
+from workers.export.graph import check_onnx, dynamic_axes, quiet, reason, returns_images, write_onnx
 
 PROGRAM_FILE = "model.pt2"
 """A program of `torch.export`."""
@@ -72,7 +73,8 @@ def write_formats(
 def _write_program(path: Path, module: nn.Module, images: Tensor) -> float:
     try:
         with quiet():
-            program = torch.export.export(module, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+            axes = dynamic_axes(any_size=returns_images(module, images))
+            program = torch.export.export(module, (images,), dynamic_shapes=(axes,))
             _drop_origins(program)
             torch.export.save(program, path)
             loaded = torch.export.load(path).module()
@@ -100,7 +102,7 @@ def _write_torchscript(path: Path, module: nn.Module, images: Tensor) -> float:
 
 
 def _write_onnx(path: Path, module: nn.Module, images: Tensor) -> float:
-    content = write_onnx(module, images.shape[1:])
+    content = write_onnx(module, images.shape[1:], any_size=returns_images(module, images))
     path.write_bytes(content)
     return check_onnx(content, module, images)
 

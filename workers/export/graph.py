@@ -26,12 +26,13 @@ INPUT, OUTPUT = "images", "outputs"
 _NOISY = ("torch.onnx", "torch.export", "torch.fx", "torch._dynamo", "onnxscript", "onnx_ir")
 
 
-def write_onnx(model: nn.Module, input_shape: Sequence[int]) -> bytes:
+def write_onnx(model: nn.Module, input_shape: Sequence[int], *, any_size: bool = False) -> bytes:
     """A network as an ONNX graph, with a dynamic batch dimension and its weights inside.
 
     Args:
         model: From a batch of samples to one tensor; moved to the CPU, and into evaluation mode.
         input_shape: Shape of one sample.
+        any_size: Whether height and width are dynamic, too, as far as the network allows it.
 
     Raises:
         BadNetworkError: ONNX cannot express it; it says why.
@@ -44,7 +45,7 @@ def write_onnx(model: nn.Module, input_shape: Sequence[int]) -> bytes:
                 model,
                 (images,),
                 dynamo=True,
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                dynamic_shapes=(dynamic_axes(any_size=any_size),),
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 verbose=False,
@@ -55,6 +56,23 @@ def write_onnx(model: nn.Module, input_shape: Sequence[int]) -> bytes:
         return _without_origins(program.model_proto)
     except Exception as error:  # the exporter and the network may raise anything
         raise BadNetworkError(f"ONNX cannot express the network: {reason(error)}") from error
+
+
+def returns_images(model: nn.Module, images: Tensor) -> bool:
+    """Whether a network makes images of images, as for super-resolution; users run these on images of any size."""
+    with torch.inference_mode():
+        outputs = model(images)
+    return isinstance(outputs, Tensor) and outputs.ndim == images.ndim == 4
+
+
+def dynamic_axes(*, any_size: bool) -> dict[int, Any]:
+    """The axes of images whose length an exported network does not fix: the batch's, and height and width.
+
+    Args:
+        any_size: Whether these two are among them, as far as the network allows it.
+    """
+    batch = {0: torch.export.Dim("batch")}
+    return {**batch, 2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO} if any_size else batch
 
 
 def _without_origins(graph: "onnx.ModelProto") -> bytes:

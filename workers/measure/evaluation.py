@@ -5,13 +5,13 @@ The caller selects on the validation split and reports on the test split.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
-from workers.data.images import Split, batches
+from workers.data.images import ImageData, Split, batches
 from workers.models.modes import in_mode
 from workers.objectives import Objective
 
@@ -115,6 +115,43 @@ def evaluate_sets(
         loss=sum(each.loss * each.num_samples for each in found.values()) / num_samples,
         num_samples=num_samples,
     )
+
+
+def evaluate_data(
+    model: nn.Module,
+    data: ImageData,
+    objective: Objective,
+    *,
+    split: Literal["validation", "test"] = "test",
+    num_images: int | None = None,
+    batch_size: int = 256,
+    device: torch.device | str,
+    should_stop: Callable[[], bool],
+) -> Evaluation:
+    """Run a network over the validation split, or over the test split, or its sets where these have names.
+
+    Further arguments and errors as of `evaluate`.
+
+    Args:
+        model: The network.
+        data: The data set.
+        objective: The metrics and the loss.
+        split: Which split.
+        num_images: The first so many, of every named test set; None: all.
+        batch_size: Samples per forward pass.
+        device: Where to compute.
+        should_stop: Asked before every batch.
+    """
+    if split == "test" and data.test_sets:
+        sets = {name: _first(each, num_images) for name, each in data.test_sets.items()}
+        return evaluate_sets(model, sets, objective, batch_size=batch_size, device=device, should_stop=should_stop)
+    chosen = _first(data.test if split == "test" else data.validation, num_images)
+    return evaluate(model, chosen, objective, batch_size=batch_size, device=device, should_stop=should_stop)
+
+
+def _first(split: Split, num_images: int | None) -> Split:
+    """The first images of a split; None: all."""
+    return split if num_images is None else split.select(torch.arange(min(num_images, len(split))))
 
 
 def make_meters(objective: Objective, device: torch.device | str) -> dict[str, "torchmetrics.Metric"]:

@@ -10,10 +10,9 @@ from jobs.measured import number
 from jobs.metric import PREDICTED
 from jobs.stages.finishing import EvaluateParams
 from workers.artifacts import BEST_FILE, WEIGHTS_FILE
-from workers.data import Split
 from workers.gates import check_export, check_layers, check_reload
 from workers.gates.fresh import FILES
-from workers.measure import Evaluation, evaluate, evaluate_sets, peak_memory_bytes
+from workers.measure import Evaluation, evaluate_data, peak_memory_bytes
 from workers.network import rebuild
 from workers.objectives import Objective, find_objective
 from workers.stages._base import Context, Product
@@ -75,28 +74,14 @@ def run(context: Context[EvaluateParams]) -> Product:
 
 
 def _evaluate(context: Context[EvaluateParams], module: nn.Module, objective: Objective) -> Evaluation:
-    params, data = context.params, read_data(context, context.params.data)
-    split = data.test if params.split == "test" else data.validation
-    sets = {name: _first(each, params.num_images) for name, each in data.test_sets.items()}
-    if params.split == "test" and sets:
-        return evaluate_sets(
-            module,
-            sets,
-            objective,
-            batch_size=params.batch_size,
-            device=context.device,
-            should_stop=context.should_stop,
-        )
-    return evaluate(
+    params = context.params
+    return evaluate_data(
         module,
-        _first(split, params.num_images),
+        read_data(context, params.data),
         objective,
+        split=params.split,
+        num_images=params.num_images,
         batch_size=params.batch_size,
         device=context.device,
         should_stop=context.should_stop,
     )
-
-
-def _first(split: Split, num_images: int | None) -> Split:
-    """The first images of a split; None: all."""
-    return split if num_images is None else split.select(torch.arange(min(num_images, len(split))))

@@ -4,7 +4,7 @@ import torch
 
 from jobs.stages.finishing import ExportParams
 from workers.artifacts import GRAPH_FILE
-from workers.export.graph import check_onnx, write_onnx
+from workers.export.graph import check_onnx, returns_images, write_onnx
 from workers.stages._base import Context, Product
 
 
@@ -18,8 +18,8 @@ def run(context: Context[ExportParams]) -> Product:
     """
     network = context.network(context.params.network)
     module, shape = network.module(), network.recipe.input_shape
-    content = write_onnx(module, shape)
-    context.poll()
     images = torch.rand(2, *shape, generator=context.generator("images"))
+    content = write_onnx(module, shape, any_size=returns_images(module, images))
+    context.poll()
     difference = check_onnx(content, module, images)
     return Product(measurements={"difference": difference, "size_bytes": len(content)}, files={GRAPH_FILE: content})

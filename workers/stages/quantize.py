@@ -1,13 +1,11 @@
 """Stage `quantize`: an ONNX graph in 8 bits, and what it is worth."""
 
-import torch
-
 from jobs.identity import Json
 from jobs.stages.finishing import QuantizeParams
 from workers.artifacts import GRAPH_FILE, QUANTIZED_FILE
 from workers.export.graph import OnnxNetwork
 from workers.export.quantization import quantize_onnx
-from workers.measure import evaluate
+from workers.measure import evaluate_data
 from workers.objectives import find_objective
 from workers.stages._base import Context, Product
 from workers.stages._images import draw_images, read_data
@@ -16,7 +14,8 @@ from workers.stages._images import draw_images, read_data
 def run(context: Context[QuantizeParams]) -> Product:
     """Quantise the graph, and evaluate it on the test split.
 
-    Measures every metric of the objective, `loss` and `size_bytes` (of the file), each named as the variant `int8`.
+    Measures every metric of the objective, those of each named test set, `loss` and `size_bytes` (of the file), each
+    named as the variant `int8`: `accuracy/int8`, `psnr_db/set5/int8`.
 
     Raises:
         BadNetworkError: ONNX Runtime cannot quantise it.
@@ -26,13 +25,11 @@ def run(context: Context[QuantizeParams]) -> Product:
         context.artifacts.read(params.graph, GRAPH_FILE), draw_images(context, params.images), params.quantization
     )
     context.poll()
-    test = read_data(context, params.images.data).test
-    if params.num_images is not None:
-        test = test.select(torch.arange(min(params.num_images, len(test))))
-    evaluation = evaluate(
+    evaluation = evaluate_data(
         OnnxNetwork(content),
-        test,
+        read_data(context, params.images.data),
         find_objective(params.objective),
+        num_images=params.num_images,
         batch_size=params.batch_size,
         device="cpu",
         should_stop=context.should_stop,

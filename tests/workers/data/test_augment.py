@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from jobs.errors import BadInputError
-from workers.data.augment import crop_flip, resized_crop_flip
+from workers.data.augment import crop_flip, flip_turn, resized_crop_flip
 from workers.objectives.classification import objective
 
 
@@ -96,3 +96,33 @@ def test_a_resized_part_is_what_cropping_and_scaling_gives(monkeypatch):
     scaled = [torch.nn.functional.interpolate(crop, size=(16, 16), mode="bilinear") for crop in crops]
     mirrored = [each.flip(-1) for each in scaled]
     assert min(float((result - each[:, :, 2:-2, 2:-2]).abs().max()) for each in scaled + mirrored) < 1e-5
+
+
+def ways(image):
+    """The image, its mirror images and their quarter turns."""
+    return [each.rot90(turns, (1, 2)) for each in (image, image.flip(2)) for turns in range(4)]
+
+
+def test_image_and_target_are_mirrored_and_turned_together_one_of_eight_ways():
+    images = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0)).expand(800, -1, -1, -1)
+    targets = images.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    before = torch.get_rng_state()
+    moved, moved_targets = flip_turn(images, targets, torch.Generator().manual_seed(1))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(moved_targets, moved.repeat_interleave(2, 2).repeat_interleave(2, 3))
+    counts = [int((moved == way).flatten(1).all(1).sum()) for way in ways(images[0])]
+    assert sum(counts) == 800
+    assert all(60 < count < 140 for count in counts)  # 100 each, and four times the deviation
+
+
+def test_what_is_not_square_keeps_its_shape_and_is_turned_by_half_only():
+    images = torch.rand(20, 1, 4, 5, generator=torch.Generator().manual_seed(0))
+    moved, targets = flip_turn(images, images.clone(), torch.Generator().manual_seed(1))
+    assert torch.equal(moved, targets)
+    for image, result in zip(images, moved, strict=True):
+        assert any(result.shape == way.shape and torch.equal(result, way) for way in ways(image))
+
+
+def test_only_targets_that_are_images_can_be_turned():
+    with pytest.raises(BadInputError, match="moves targets that are images"):
+        flip_turn(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]), torch.Generator())

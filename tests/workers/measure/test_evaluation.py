@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
-from workers.data import Split
-from workers.measure import evaluate
+from workers.data import ImageData, Split
+from workers.measure import evaluate, evaluate_data
 from workers.objectives.classification import objective
 
 CLASSIFICATION = objective()
@@ -95,3 +95,29 @@ def test_it_stops_between_batches_when_asked():
 def test_what_is_no_classifier_for_the_data_is_said(model, split, said):
     with pytest.raises(BadInputError, match=said):
         evaluate(model, split, CLASSIFICATION, device="cpu", should_stop=never)
+
+
+def evaluated(test_sets=None, **settings):
+    """Accuracies of the first logits' classes: `TWO` is the test split, one sample of it the validation split."""
+    data = ImageData(
+        train=TWO,
+        validation=TWO.select(torch.tensor([2])),
+        test=TWO,
+        input_shape=(2, 1, 1),
+        test_sets=test_sets or {},
+    )
+    found = evaluate_data(Flat(), data, CLASSIFICATION, device="cpu", should_stop=never, **settings)
+    return {name: value for name, value in found.metrics.items() if name.startswith("accuracy")}
+
+
+def test_one_of_the_splits_is_evaluated_or_the_first_images_of_it():
+    assert evaluated() == {"accuracy": 2 / 3}
+    assert evaluated(split="validation") == {"accuracy": 0}
+    assert evaluated(num_images=2) == {"accuracy": 1}
+
+
+def test_named_test_sets_are_evaluated_apart_and_together():
+    sets = {"easy": TWO.select(torch.tensor([0, 1])), "hard": TWO.select(torch.tensor([2]))}
+    assert evaluated(sets) == {"accuracy": 2 / 3, "accuracy/easy": 1, "accuracy/hard": 0}
+    assert evaluated(sets, num_images=1) == {"accuracy": 1 / 2, "accuracy/easy": 1, "accuracy/hard": 0}
+    assert evaluated(sets, split="validation") == {"accuracy": 0}
