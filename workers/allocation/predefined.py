@@ -89,22 +89,34 @@ def predefined(
         BadInputError: The network is not the one that the configuration is for, or has no such group.
     """
     full = problem.channel_map.widths()
-    given = _named(name, full) if name is not None else dict(widths or {})
+    given = named(name, full) if name is not None else dict(widths or {})
     unknown = [group for group in given if group not in full]
     if unknown:
         raise BadInputError(f"the network has no channel group '{unknown[0]}'; {nearest(unknown[0], full)}")
     return {**full, **given}
 
 
-def _named(name: str, full: Mapping[str, int]) -> Mapping[str, int]:
+def named(name: str, full: Mapping[str, int]) -> Mapping[str, int]:
+    """The widths of a configuration, by the names that the groups of a network have.
+
+    Args:
+        name: The configuration.
+        full: Group name -> width of the network.
+
+    Raises:
+        BadInputError: The configuration is for another network.
+    """
     configuration = CONFIGURATIONS[name]
-    found = {group: width for group, width in full.items() if configuration.layers.fullmatch(group)}
+    # Within a detector the groups have the names of the classifier's behind that of a part: backbone.layer1.0.conv1.
+    within = re.compile(rf"(?:.*\.)?({configuration.layers.pattern})")
+    groups = {match[1]: group for group in full if (match := within.fullmatch(group))}
+    found = {layer: full[group] for layer, group in groups.items()}
     if found != configuration.full:
         raise BadInputError(
             f"configuration '{name}' is for a network with the channel groups {_listed(configuration.full)}; this one "
             f"has {_listed(found) or 'none of them'}; name another configuration, or give `widths`"
         )
-    return configuration.kept
+    return {groups[layer]: kept for layer, kept in configuration.kept.items()}
 
 
 def _listed(widths: Mapping[str, int]) -> str:

@@ -5,6 +5,7 @@ from torch import nn
 from jobs import names
 from jobs.errors import BadInputError
 from workers.allocation import ALLOCATIONS, CONFIGURATIONS, allocate
+from workers.allocation.predefined import named
 from workers.channels import find_groups
 from workers.models import build
 
@@ -94,3 +95,11 @@ def test_a_configuration_fits_the_groups_that_the_analysis_finds(ask):
         module = build("cifar_resnet56").eval()
     found = allocate(ALLOCATIONS["predefined"], ask(find_groups(module, (3, 32, 32)), 0.09), {"name": "resnet56-a"})
     assert (found.note, round(found.reached, 2)) == ("", 0.09)
+
+
+def test_a_configuration_fits_the_same_layers_within_another_network():
+    full = {f"backbone.{name}": width for name, width in CONFIGURATIONS["resnet34-a"].full.items()}
+    kept = named("resnet34-a", {**full, "rpn.head": 256})
+    assert kept["backbone.layer1.0.conv1"] == CONFIGURATIONS["resnet34-a"].kept["layer1.0.conv1"] == 64
+    assert kept["backbone.layer2.1.conv1"] == 89
+    assert "rpn.head" not in kept
