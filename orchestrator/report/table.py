@@ -132,7 +132,9 @@ def further_summaries(curves: Sequence[Curve], *, primary: bool) -> tuple[CurveS
     """
     found = []
     for objective, group in by_objective(curves).items():
-        sets = dict.fromkeys(name for curve in group for point in curve.points for name in point.test_sets)
+        # Where there is but one set, it is the whole.
+        several = (point.test_sets for curve in group for point in curve.points if len(point.test_sets) > 1)
+        sets = dict.fromkeys(name for names in several for name in names)
         for metric in objective[:1] if primary else objective[1:]:
             for name in sets if primary else ("", *sets):
                 models = {_place(each) for each in group if any(_key(metric, name) in p.metrics for p in each.points)}
