@@ -152,14 +152,18 @@ def faster_rcnn_fpn(
 ) -> Detector:
     """The network `faster_rcnn_fpn`: features of every stage in a pyramid (Lin et al. 2017, arXiv:1612.03144).
 
-    Channels may go in the parts `backbone` and `roi_heads.box_head`. Arguments as of `faster_rcnn`, but for these:
+    Channels may go in the parts `backbone` and `roi_heads.box_head`.
 
     Args:
-        depth: As there, and so are `widths`, `norm`, `backbone` and `common`.
+        depth: As of `faster_rcnn`.
+        widths: As of `faster_rcnn`.
+        norm: As of `faster_rcnn`.
+        backbone: As of `faster_rcnn`; its classifier is not used.
         anchor_sizes: Side of the anchors of each stage, and of one level above them.
         pooled: Cells along a side of a box's features.
         pyramid_width: Channels of every level.
         head_width: Features of a box.
+        common: As of `faster_rcnn`.
 
     Raises:
         BadInputError: As `faster_rcnn`.

@@ -9,6 +9,7 @@ from workers.channels import find_groups
 from workers.integral.choice import OutputError, choose_by_error, choose_by_weights
 from workers.integral.partition import uniform
 from workers.integral.quadrature import midpoint
+from workers.objectives.classification import objective
 
 PAIRED, CROSSED = torch.tensor([0, 1, 2, 3]), torch.tensor([0, 2, 1, 3])
 
@@ -58,6 +59,7 @@ def test_the_output_error_by_hand():
         partition=uniform,
         quadrature=midpoint,
         images=torch.ones(1, 1),
+        objective=objective(),
     )
     assert error({group: 0}) == pytest.approx((1 - 62 / 512) ** 2)
 
@@ -73,6 +75,7 @@ def test_at_full_size_no_order_changes_the_output():
         partition=uniform,
         quadrature=midpoint,
         images=torch.rand(5, 1),
+        objective=objective(),
     )
     assert [error({group: index}) for index in (0, 1)] == pytest.approx([0, 0], abs=1e-12)
 
