@@ -133,9 +133,7 @@ def freeze_norms(module: nn.Module) -> None:
                 setattr(parent, name, frozen)
 
 
-def anchors_of(
-    network: str, sizes: Sequence[float | Sequence[float]], ratios: Sequence[float], *, levels: int | None = None
-) -> nn.Module:
+def anchors_of(network: str, sizes: Sequence[Any], ratios: Sequence[Any], *, levels: int | None = None) -> nn.Module:
     """The anchors of a detector.
 
     Args:
@@ -180,8 +178,8 @@ def _build(
     *,
     num_classes: int = 91,
     norm: str = "batch",
-    anchor_sizes: Sequence[float | Sequence[float]] | None = None,
-    aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
+    anchor_sizes: Sequence[Any] | None = None,
+    aspect_ratios: Sequence[Any] = (0.5, 1.0, 2.0),
     **settings: Any,
 ) -> Detector:
     """A network of torchvision's.

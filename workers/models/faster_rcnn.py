@@ -41,9 +41,9 @@ class _Common:
     num_classes: int = 21
     min_size: int = 600
     max_size: int = 1000
-    aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0)
-    image_mean: Sequence[float] = (0.485, 0.456, 0.406)
-    image_std: Sequence[float] = (0.229, 0.224, 0.225)
+    aspect_ratios: Sequence[Any] = (0.5, 1.0, 2.0)
+    image_mean: Sequence[Any] = (0.485, 0.456, 0.406)
+    image_std: Sequence[Any] = (0.229, 0.224, 0.225)
     sampled: int = 128
     proposals: int = 300
     detections: int = 100
@@ -95,7 +95,7 @@ def faster_rcnn(
     widths: Sequence[int] = (64, 128, 256, 512),
     norm: str = "batch",
     backbone: nn.Module | None = None,
-    anchor_sizes: Sequence[float] = (128, 256, 512),
+    anchor_sizes: Sequence[Any] = (128, 256, 512),
     pooled: int = 14,
     **common: Any,
 ) -> Detector:
@@ -144,7 +144,7 @@ def faster_rcnn_fpn(
     widths: Sequence[int] = (64, 128, 256, 512),
     norm: str = "batch",
     backbone: nn.Module | None = None,
-    anchor_sizes: Sequence[float] = (32, 64, 128, 256, 512),
+    anchor_sizes: Sequence[Any] = (32, 64, 128, 256, 512),
     pooled: int = 7,
     pyramid_width: int = 256,
     head_width: int = 1024,
