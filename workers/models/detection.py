@@ -40,7 +40,8 @@ class Detector(nn.Module):
             self.add_module(name, part)
         self._whole = (whole,)  # in a tuple, so that it is no submodule: tensors have one name each
         self.num_classes = num_classes
-        self.num_detections: int = getattr(whole, "roi_heads", whole).detections_per_img
+        last: Any = getattr(whole, "roi_heads", whole)
+        self.num_detections: int = last.detections_per_img
 
     def forward(
         self, images: Float[Tensor, "n 3 h w"], targets: Float[Tensor, "n m 6"] | None = None
@@ -160,7 +161,8 @@ def anchors_of(network: str, sizes: Sequence[Any], ratios: Sequence[Any], *, lev
             f"network '{network}': anchor_sizes has {len(nested)} entries; one for each of its {levels} levels of "
             "features is needed"
         )
-    return AnchorGenerator(tuple(map(tuple, nested)), (tuple(ratios),) * len(nested))
+    anchors: nn.Module = AnchorGenerator(tuple(map(tuple, nested)), (tuple(ratios),) * len(nested))
+    return anchors
 
 
 def _listed(values: object) -> Sequence[Any]:
