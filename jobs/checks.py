@@ -72,8 +72,13 @@ def network(name: str) -> str:
     """Accept a network of our zoo, `torchvision:NAME` or `package.module:callable`; reject all else."""
     if not name.startswith(names.TORCHVISION_PREFIX):
         return known_or_own(names.NETWORKS)(name)
-    known = names.TORCHVISION_NETWORKS | names.TORCHVISION_SEGMENTATION
+    known = names.TORCHVISION_NETWORKS | names.TORCHVISION_SEGMENTATION | names.TORCHVISION_DETECTION
     theirs = name.removeprefix(names.TORCHVISION_PREFIX)
+    if theirs in names.TORCHVISION_REFUSED:
+        raise fault(
+            f"'{theirs}' {names.TORCHVISION_REFUSED[theirs]}, and detection here has boxes alone; use "
+            f"{names.TORCHVISION_PREFIX}fasterrcnn_resnet50_fpn"
+        )
     if theirs not in known:
         raise fault(f"torchvision has no network '{theirs}' that can be used here; {nearest(theirs, known)}")
     return name

@@ -19,6 +19,8 @@ NETWORKS = (
     "densenet40",
     "edsr",
     "edsr_baseline",
+    "faster_rcnn",
+    "faster_rcnn_fpn",
     "nin",
     "plain",
     "preresnet",
@@ -214,3 +216,25 @@ TORCHVISION_SEGMENTATION = frozenset(
     ]
 )
 """Networks of torchvision for segmentation."""
+
+TORCHVISION_DETECTION = frozenset(
+    [
+        "fasterrcnn_mobilenet_v3_large_320_fpn",
+        "fasterrcnn_mobilenet_v3_large_fpn",
+        "fasterrcnn_resnet50_fpn",
+        "fasterrcnn_resnet50_fpn_v2",
+        "fcos_resnet50_fpn",
+        "retinanet_resnet50_fpn",
+        "retinanet_resnet50_fpn_v2",
+        "ssd300_vgg16",
+        "ssdlite320_mobilenet_v3_large",
+    ]
+)
+"""Networks of torchvision for detection."""
+
+TORCHVISION_REFUSED: Mapping[str, str] = {
+    "keypointrcnn_resnet50_fpn": "learns from keypoints",
+    "maskrcnn_resnet50_fpn": "learns from masks of objects",
+    "maskrcnn_resnet50_fpn_v2": "learns from masks of objects",
+}
+"""Networks of torchvision for detection that cannot be used, and what they would need beside boxes."""

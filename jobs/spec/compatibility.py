@@ -5,9 +5,10 @@ from jobs.errors import nearest
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
 from jobs.spec.integral import IntegralMethod
+from jobs.spec.measure import MeasureSpec
 from jobs.spec.methods import BicubicMethod, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
-from jobs.spec.objective import ObjectiveSpec, OwnObjective, SuperResolutionObjective
+from jobs.spec.objective import DetectionObjective, ObjectiveSpec, OwnObjective, SuperResolutionObjective
 from jobs.spec.protocols import (
     FineTuneProtocol,
     ProtocolSpec,
@@ -84,6 +85,25 @@ def objective_conflict(objective: ObjectiveSpec, data: DataSpec) -> str | None:
     if isinstance(objective, SuperResolutionObjective) and scale not in (None, objective.scale):
         return f"has the scale {objective.scale}, its data {scale}; give both the same"
     return None
+
+
+def measure_conflict(objective: ObjectiveSpec, measure: MeasureSpec) -> str | None:
+    """Why a measurement cannot be made of networks for an objective, and what to do; None where it can."""
+    if not isinstance(objective, DetectionObjective):
+        return None
+    latency = measure.latency
+    asked = {
+        "measure.export": measure.export,
+        "measure.quantize": bool(measure.quantize),
+        "measure.latency.runtime": latency is not None and latency.runtime != ("eager",),
+    }
+    found = [name for name, wanted in asked.items() if wanted]
+    if not found:
+        return None
+    return (
+        f"has boxes whose number depends on the image, so that its networks cannot be written as graphs, which "
+        f"{' and '.join(found)} asks for; leave it out, or time them with the runtime eager"
+    )
 
 
 def augmentation_conflict(objective: ObjectiveSpec, recipe: TrainSpec) -> str | None:

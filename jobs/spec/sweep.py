@@ -10,6 +10,7 @@ from jobs.spec.allocation import AllocationSpec, GuidedAllocation, PredefinedAll
 from jobs.spec.base import Compressions, Name, Record, Seed
 from jobs.spec.compatibility import (
     augmentation_conflict,
+    measure_conflict,
     method_conflict,
     model_conflict,
     objective_conflict,
@@ -225,6 +226,8 @@ class SweepSpec(Record):
     def _every_model_fits_its_objective(self) -> Self:
         for name, model in self.models.items():
             objective, data = self.objective_of(name), self.data_of(name)
+            if conflict := measure_conflict(objective, self.measure):
+                raise checks.fault(f"model {name} with the objective {objective.name}: it {conflict}")
             if model.transfer:
                 continue  # its protocol says what it is for, and is checked below
             if conflict := objective_conflict(objective, data):

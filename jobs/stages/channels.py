@@ -11,7 +11,7 @@ from jobs.measured import count, records, text
 from jobs.spec.base import Record
 from jobs.spec.effort import SolverLimits
 from jobs.stages.base import AppearingTask, ArtifactKey, JoiningParams, StageParams
-from jobs.stages.common import CalibrationParams, PartitionName, QuadratureName, WidthParams
+from jobs.stages.common import CalibrationParams, ObjectiveParams, PartitionName, QuadratureName, WidthParams
 
 _PLACEHOLDER_GROUPS = 16
 _NARROW, _BATCH = 128, 256  # channels: groups narrower than the first share tasks of at most the second
@@ -143,6 +143,7 @@ class ChooseParams(StageParams):
 
     Attributes:
         images: For `output`.
+        objective: For `output`; None for classification.
     """
 
     network: ArtifactKey
@@ -151,3 +152,4 @@ class ChooseParams(StageParams):
     partition: PartitionName
     quadrature: QuadratureName = "product"
     images: CalibrationParams | None = None
+    objective: ObjectiveParams | None = None

@@ -6,7 +6,7 @@ from jobs.spec.integral import IntegralMethod, IntegralTrainSpec, OrderingSpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey
 from jobs.stages.channels import ChooseParams, OrderingParams, PermuteParams
-from jobs.stages.common import PlannedAllocation, Resampling
+from jobs.stages.common import CLASSIFICATION, PlannedAllocation, Resampling
 from jobs.stages.pruning import ChannelPruning, PruneParams, TuneParams
 from jobs.stages.training import IntegralTraining, TrainParams
 from orchestrator.planning.allocation import PruneRequest, plan_widths
@@ -83,6 +83,7 @@ def _add_choose_task(tasks: TaskCollector, spec: IntegralMethod, request: PruneR
             partition=spec.partition,
             quadrature=spec.quadrature,
             images=problem.images(spec.ordering.images),
+            objective=problem.objective if problem.objective != CLASSIFICATION else None,
             seed=trial.seed,
         )
         return tasks.add(params, trial.label, model=trial.model, locations=problem.location)

@@ -58,3 +58,5 @@ def test_the_names_of_torchvision_are_its_own():
     assert set(names.TORCHVISION_NETWORKS) == set(listed)
     listed = torchvision.models.list_models(module=torchvision.models.segmentation)
     assert set(names.TORCHVISION_SEGMENTATION) == set(listed)
+    listed = torchvision.models.list_models(module=torchvision.models.detection)
+    assert names.TORCHVISION_DETECTION | names.TORCHVISION_REFUSED.keys() == set(listed)

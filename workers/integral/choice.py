@@ -17,6 +17,7 @@ from workers.integral.partition import Partition, nodes_of
 from workers.integral.quadrature import Quadrature, sampling_matrix
 from workers.integral.resample import resample
 from workers.integral.slices import relative_slices
+from workers.objectives import Objective
 
 Pools = Mapping[str, Sequence[Int64[Tensor, " _"]]]
 """Group name -> orders of its channels to choose from, at least one."""
@@ -91,6 +92,9 @@ def choose_by_error(
 class OutputError:
     """Distance of the resampled network's output from the network's own, for any choice of orders.
 
+    That of a network that computes its losses itself, such as a detector, whose boxes have no distance, is the loss
+    with respect to the network's own outputs as targets.
+
     Args:
         module: The network in evaluation mode, on its device.
         channel_map: Its channel groups.
@@ -99,6 +103,7 @@ class OutputError:
         partition: How the cells are chosen.
         quadrature: Quadrature for the input axes.
         images: Calibration images, on the module's device.
+        objective: Knows whether networks compute their losses themselves.
     """
 
     def __init__(
@@ -111,6 +116,7 @@ class OutputError:
         partition: Partition,
         quadrature: Quadrature,
         images: Float[Tensor, "b ..."],
+        objective: Objective,
     ) -> None:
         self._state = {name: tensor.detach() for name, tensor in module.state_dict().items()}
         self._channel_map, self._pools, self._quadrature, self._images = channel_map, pools, quadrature, images
@@ -119,13 +125,16 @@ class OutputError:
             channels = relative_slices(self._state, channel_map, index)
             partitions = (partition(channels[order], widths[group.name]) for order in pools[group.name])
             self._nodes[group.name] = [nodes_of(cells).to(images.device) for cells in partitions]
+        self._objective = objective
         with torch.inference_mode():
             self._wanted: Tensor = module(images)
+            if objective.pseudo_targets is not None:
+                self._wanted = objective.pseudo_targets(self._wanted)
         self._small = copy.deepcopy(module)
 
     @torch.inference_mode()
     def __call__(self, chosen: Mapping[str, int]) -> float:
-        """The squared difference of the outputs, relative to the network's own.
+        """The squared difference of the outputs, relative to the network's own; or the loss.
 
         Args:
             chosen: Group name -> index into its pool.
@@ -133,6 +142,8 @@ class OutputError:
         state = select(self._state, self._channel_map, {name: self._pools[name][k] for name, k in chosen.items()})
         nodes = {name: self._nodes[name][k] for name, k in chosen.items()}
         load_resized(self._small, resample(state, self._channel_map, nodes, self._quadrature))
+        if self._objective.computes_its_loss:
+            return float(self._objective.loss(self._small(self._images, self._wanted), self._wanted))
         difference = (self._small(self._images) - self._wanted).square().sum()
         return float(difference / self._wanted.square().sum().clamp_min(torch.finfo(difference.dtype).tiny))
 

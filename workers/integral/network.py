@@ -94,12 +94,12 @@ class IntegralNetwork(nn.Module):
         self._nodes.update(chosen)
         self._sampling, self._statistics, self._shell, self._kept = None, None, (), None
 
-    def forward(self, images: Tensor) -> Any:
-        """The network's output for a batch, at the present partition."""
+    def forward(self, *inputs: Tensor) -> Any:
+        """The network's output for a batch, at the present partition; `inputs` are what the network takes."""
         if not self.training:
-            return self._materialised()(images)
+            return self._materialised()(*inputs)
         shell, tensors, before = self._training_step()
-        result = functional_call(shell, tensors, (images,))
+        result = functional_call(shell, tensors, inputs)
         self._update_statistics(before, tensors)
         return result
 

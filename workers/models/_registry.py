@@ -8,6 +8,7 @@ from torch import nn
 from workers.models.bicubic import bicubic
 from workers.models.densenet import densenet, densenet40
 from workers.models.edsr import edsr, edsr_baseline
+from workers.models.faster_rcnn import faster_rcnn, faster_rcnn_fpn
 from workers.models.nin import nin
 from workers.models.plain import plain
 from workers.models.preresnet import preresnet, preresnet164
@@ -38,6 +39,8 @@ ZOO: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
         "densenet40": densenet40,
         "edsr": edsr,
         "edsr_baseline": edsr_baseline,
+        "faster_rcnn": faster_rcnn,
+        "faster_rcnn_fpn": faster_rcnn_fpn,
         "nin": nin,
         "plain": plain,
         "preresnet": preresnet,

@@ -10,6 +10,7 @@ from jobs import names
 from jobs.errors import BadInputError, nearest
 from workers.factories import Factory, check_arguments, import_factory
 from workers.models._registry import ZOO
+from workers.models.detection import detection_factory
 from workers.models.torchvision_segmentation import segmentation_factory
 
 
@@ -63,6 +64,8 @@ def _find(network: str, *, where: str) -> Factory:
         return import_factory(network, where=where)
     if name in names.TORCHVISION_SEGMENTATION:
         return segmentation_factory(name)
+    if name in names.TORCHVISION_DETECTION:
+        return detection_factory(name)
     import torchvision  # takes seconds, and the zoo does not need it
 
     known = torchvision.models.list_models()

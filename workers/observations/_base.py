@@ -62,6 +62,11 @@ class Batches:
             self.poll()
             yield images, targets if self._labelled else hide(targets)
 
+    @property
+    def computed_by_network(self) -> bool:
+        """Whether the network computes its losses itself."""
+        return self._objective.computes_its_loss
+
     def inputs(self, images: Tensor, targets: Shaped[Tensor, "n ..."]) -> tuple[Tensor, ...]:
         """What the network is called with where the loss is asked for: the images, and the targets if it wants them."""
         return self._objective.inputs(images, targets)

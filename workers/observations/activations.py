@@ -1,7 +1,8 @@
 """Per-channel activation statistics in one calibration pass, for all criteria that read them.
 
 `watching` defines where feature maps are taken. A unit of several channels, or of several layers that are added up, has
-the sum of their statistics, as its `l1` is the sum of their norms. Memory does not grow with the number of images.
+the sum of their statistics, as its `l1` is the sum of their norms. Where a detector looks at boxes, the boxes count as
+images. Memory does not grow with the number of images.
 """
 
 import torch
@@ -31,7 +32,7 @@ def activations(module: nn.Module, channel_map: ChannelMap, batches: Batches) ->
         for images, _ in batches:
             with watching(points, sums.add):
                 module(images)
-        units = sum_per_unit(channel_map, sums.over_images(len(batches)))
+        units = sum_per_unit(channel_map, sums.over_maps())
     return {
         statistic: {name: values[row].clone() for name, values in units.items()}
         for row, statistic in enumerate(STATISTICS)
@@ -43,6 +44,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self._sums: dict[WatchPoint, Tensor] = {}
+        self._counts: dict[WatchPoint, int] = {}
         self._scratch = torch.empty(0)
 
     def add(self, point: WatchPoint, maps: Float[Tensor, "n c *space"]) -> Float[Tensor, "n c *space"]:
@@ -50,14 +52,15 @@ class _Sums:
         flat = maps.reshape(*maps.shape[:2], -1)
         batch = _statistics(flat, self._scratch_for(flat))
         self._sums[point] = self._sums[point] + batch if point in self._sums else batch
+        self._counts[point] = self._counts.get(point, 0) + len(maps)
         return maps
 
-    def over_images(self, num_images: int) -> list[tuple[WatchPoint, Float[Tensor, "statistics _channels"]]]:
+    def over_maps(self) -> list[tuple[WatchPoint, Float[Tensor, "statistics _channels"]]]:
         """The statistics of every channel of every point; rows as in `STATISTICS`."""
         found = []
         norm, variance = STATISTICS.index("l2"), STATISTICS.index("l2_variance")
         for point, total in self._sums.items():
-            means = total.cpu() / num_images
+            means = total.cpu() / self._counts[point]
             means[variance] = (means[variance] - means[norm].square()).clamp_min(0)
             found.append((point, means))
         return found

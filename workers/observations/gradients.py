@@ -36,8 +36,7 @@ def gradients(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> O
     squares = {group.name: torch.zeros(group.width, dtype=torch.float64) for group in channel_map.groups}
     batch_squares = {name: torch.zeros_like(zeros) for name, zeros in squares.items()}
     for images, targets in batches:
-        loss = partial(batches.total_loss, targets=targets)
-        by_gate, by_weight = _derivatives(module, points, list(weights.values()), batches.inputs(images, targets), loss)
+        by_gate, by_weight = _batch_derivatives(module, points, list(weights.values()), batches, images, targets)
         for name, derivative in zip(slopes, by_weight, strict=True):
             slopes[name] += derivative
         for name, units in sum_per_unit(channel_map, by_gate.items()).items():
@@ -51,6 +50,33 @@ def gradients(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> O
     }
 
 
+def _batch_derivatives(
+    module: nn.Module,
+    points: list[WatchPoint],
+    weights: list[Tensor],
+    batches: Batches,
+    images: Tensor,
+    targets: Tensor,
+) -> tuple[dict[WatchPoint, Tensor], tuple[Tensor, ...]]:
+    """Derivatives of the summed loss of a batch: by the gates, per image and channel of each point, and by the weights.
+
+    A network that computes its losses itself looks at one image at a time, since it may have maps of several boxes of
+    an image.
+    """
+    if not batches.computed_by_network:
+        loss = partial(batches.total_loss, targets=targets)
+        return _derivatives(module, points, weights, batches.inputs(images, targets), loss)
+    by_gate: dict[WatchPoint, list[Tensor]] = {point: [] for point in points}
+    by_weight = [torch.zeros_like(weight) for weight in weights]
+    for image, target in zip(images.split(1), targets.split(1), strict=True):
+        loss = partial(batches.total_loss, targets=target)
+        gates, slopes = _derivatives(module, points, weights, batches.inputs(image, target), loss)
+        for point, derivative in gates.items():
+            by_gate[point].append(derivative.sum(0, keepdim=True))
+        by_weight = [total + slope for total, slope in zip(by_weight, slopes, strict=True)]
+    return {point: torch.cat(derivatives) for point, derivatives in by_gate.items()}, tuple(by_weight)
+
+
 def _derivatives(
     module: nn.Module,
     points: list[WatchPoint],
@@ -58,7 +84,7 @@ def _derivatives(
     inputs: tuple[Tensor, ...],
     total_loss: Callable[[Any], Tensor],
 ) -> tuple[dict[WatchPoint, Tensor], tuple[Tensor, ...]]:
-    """Derivatives of the summed loss of a batch: by the gates, per image and channel of each point, and by the weights.
+    """Derivatives of the summed loss: by the gates, per map and channel of each point, and by the weights.
 
     `total_loss` computes that loss from the network's outputs.
     """

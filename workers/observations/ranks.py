@@ -18,19 +18,22 @@ def ranks(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Obser
     """`rank`: the mean over the images of the rank of each unit's map. See `Observation` for the arguments.
 
     A map of one position has rank 1, or 0 where it is zero. A unit of several channels has the sum of their ranks.
+    Where a detector looks at boxes, the boxes count as images.
     """
     points = find_points(module, channel_map, batches.example)
     sums: dict[WatchPoint, Tensor] = {}
+    counts: dict[WatchPoint, int] = {}
 
     def add(point: WatchPoint, maps: Tensor) -> Tensor:
         width = maps.shape[-1] if maps.ndim > 2 else 1
         batch = torch.linalg.matrix_rank(maps.reshape(*maps.shape[:2], -1, width)).double().sum(0)
         sums[point] = sums[point] + batch if point in sums else batch
+        counts[point] = counts.get(point, 0) + len(maps)
         return maps
 
     with torch.inference_mode():
         for images, _ in batches:
             with watching(points, add):
                 module(images)
-        units = sum_per_unit(channel_map, [(point, total.cpu() / len(batches)) for point, total in sums.items()])
+        units = sum_per_unit(channel_map, [(point, total.cpu() / counts[point]) for point, total in sums.items()])
     return {"rank": {name: values.clone() for name, values in units.items()}}

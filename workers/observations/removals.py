@@ -22,6 +22,7 @@ def removals(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Ob
     whole: list[Tensor] = []
     without: dict[str, list[list[Tensor]]] = {group.name: [[] for _ in range(group.width)] for group in groups}
     with torch.inference_mode():
+        module(batches.example)  # some detectors compute their scales in the first pass, which others do not repeat
         for images, targets in batches:
             kept = KeptPass(module, state, batches.inputs(images, targets))
             whole.append(batches.total_loss(kept.output, targets))

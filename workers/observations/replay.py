@@ -3,7 +3,7 @@
 Calls of torch functions are recorded, as in `calls`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -77,6 +77,8 @@ class _Keeper(TorchFunctionMode):
     ) -> Any:
         number, got = len(self.results), list(tensors_in([args, kwargs or {}]))
         result = function(*args, **(kwargs or {}))
+        if isinstance(result, Iterator):  # over the rows of a tensor; it can be used once only
+            result = _Rows(result)
         self._got += got
         for tensor in got:
             self.uses.setdefault(id(tensor), number)
@@ -87,7 +89,16 @@ class _Keeper(TorchFunctionMode):
         for tensor in made:
             self._maker.setdefault(_memory(tensor), number)
         self.results.append(result)
-        return result
+        return _given(result)
+
+
+class _Rows(tuple[Tensor, ...]):
+    """What an iterator over a tensor gave."""
+
+
+def _given(result: Any) -> Any:
+    """The result of a call as the caller gets it."""
+    return iter(result) if isinstance(result, _Rows) else result
 
 
 def _memory(tensor: Tensor) -> int:
@@ -106,4 +117,4 @@ class _Replayer(TorchFunctionMode):
     ) -> Any:
         number = self._count
         self._count += 1
-        return self._results[number] if number < len(self._results) else function(*args, **(kwargs or {}))
+        return _given(self._results[number]) if number < len(self._results) else function(*args, **(kwargs or {}))

@@ -80,6 +80,7 @@ class DenseReference:
         dense: In evaluation mode, on the device of the images.
         channel_map: Its channel groups.
         images: Batches of images without labels, on the device; at least one.
+        on_images: As of `find_sites`.
         positions: Number of output positions per image that are compared, on average; at most all.
         generator: Draws the positions.
         poll: Called before every batch.
@@ -94,11 +95,12 @@ class DenseReference:
         channel_map: ChannelMap,
         images: Sequence[Float[Tensor, "_n c h w"]],
         *,
+        on_images: bool = False,
         positions: int = POSITIONS,
         generator: torch.Generator,
         poll: Callable[[], None] = lambda: None,
     ) -> None:
-        self.sites = find_sites(dense, images[0][:1])
+        self.sites = find_sites(dense, images[0][:1], on_images=on_images)
         self._channel_map, self._images, self._poll = channel_map, images, poll
         self._drawn = [self._draw(dense, batch, positions, generator) for batch in images]
 

@@ -49,7 +49,7 @@ class Site:
         return 1 if self.function == "conv2d" else -1
 
 
-def find_sites(module: nn.Module, image: Float[Tensor, "1 c h w"]) -> list[Site]:
+def find_sites(module: nn.Module, image: Float[Tensor, "1 c h w"], *, on_images: bool = False) -> list[Site]:
     """The sites of a network, in order of execution.
 
     Left out are layers that run more than once or share their weight, those in three or in one dimension, transposed
@@ -59,6 +59,8 @@ def find_sites(module: nn.Module, image: Float[Tensor, "1 c h w"]) -> list[Site]
     Args:
         module: In evaluation mode; runs once.
         image: An input image.
+        on_images: Leave out layers, too, that do not run once for each image, such as those that judge a detector's
+            boxes: a smaller network looks at other boxes.
     """
     calls = record(module, image)
     owners = {id(tensor): name for name, tensor in module.state_dict(keep_vars=True).items()}
@@ -69,6 +71,8 @@ def find_sites(module: nn.Module, image: Float[Tensor, "1 c h w"]) -> list[Site]
         if call.name not in _LAYERS or len(weights) != 1:
             continue
         weight = module.get_parameter(weights[0])
+        if on_images and call.shape[0] != len(image):
+            continue
         if len(uses[id(weight)]) == 1 and weight[0].numel() <= LARGEST:
             norm, compared = _compared(module, calls, number, owners, uses)
             sites.append(

@@ -4,8 +4,8 @@ from torch import nn
 
 from jobs.stages.finishing import RepairParams
 from jobs.stages.pruning import ReconstructParams
-from workers.channels import ChannelMap
 from workers.data import batches
+from workers.network import StoredNetwork
 from workers.reconstruction import DenseReference
 from workers.stages._base import Context
 from workers.stages._images import draw_images
@@ -15,20 +15,21 @@ REFIT = "after the refit,"
 
 
 def read_reference(
-    context: Context[ReconstructParams] | Context[RepairParams], dense: nn.Module, channel_map: ChannelMap
+    context: Context[ReconstructParams] | Context[RepairParams], dense: nn.Module, network: StoredNetwork
 ) -> DenseReference:
     """The dense network's outputs on the task's images, which stay in memory, on the device. Labels are not used.
 
     Args:
         context: Context of the task.
         dense: The dense network, in evaluation mode on the device.
-        channel_map: Its channel groups.
+        network: The same, as it is stored.
     """
     split = draw_images(context, context.params.images)
     return DenseReference(
         dense,
-        channel_map,
+        network.channel_map,
         [images for images, _ in batches(split, context.params.batch_size, device=context.device)],
+        on_images=bool(network.recipe.parts),
         generator=context.generator("positions"),
         poll=context.poll,
     )

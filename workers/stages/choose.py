@@ -10,12 +10,14 @@ from jobs.errors import BadInputError, BadNumericsError
 from jobs.identity import Parsed
 from jobs.measured import records
 from jobs.stages.channels import ChooseParams, OrderCertificate
+from jobs.stages.common import CLASSIFICATION
 from workers.artifacts import CHANNELS_FILE, POOLS_FILE
 from workers.channels import select
 from workers.data import batches
 from workers.integral import PARTITIONS, QUADRATURES
 from workers.integral.choice import Choice, OutputError, Pools, choose_by_error, choose_by_weights
 from workers.network import StoredNetwork, network_files
+from workers.objectives import find_objective
 from workers.stages._allocation import allocate_widths
 from workers.stages._base import Context, Product
 from workers.stages._images import draw_images
@@ -75,6 +77,7 @@ def _choice(context: Context[ChooseParams], network: StoredNetwork, module: nn.M
         partition=partition,
         quadrature=QUADRATURES[params.quadrature],
         images=images,
+        objective=find_objective(params.objective or CLASSIFICATION),
     )
     return choose_by_error(orders, error, context.should_stop)
 

@@ -40,7 +40,7 @@ def run(context: Context[ReconstructParams]) -> Product:
     allocation = allocate_widths(context, network, params.widths, errors=errors)
     dense = network.module(context.device)
     smaller = copy.deepcopy(dense)
-    reference = read_reference(context, dense, channel_map)
+    reference = read_reference(context, dense, network)
     kept, refits = reconstruct(smaller, reference, channel_map, allocation.widths, METHODS[params.how])
     images = torch.rand(2, *network.recipe.input_shape, generator=context.generator("proof"), dtype=torch.float64)
     selected(network, kept, images)

@@ -23,7 +23,7 @@ def run(context: Context[RepairParams]) -> Product:
     """
     network, dense = context.network(context.params.network), context.network(context.params.dense)
     smaller, kept = network.module(context.device), network.read(KEPT_FILE)
-    reference = read_reference(context, dense.module(context.device), dense.channel_map)
+    reference = read_reference(context, dense.module(context.device), dense)
     refits = repair(smaller, reference, selection(dense.channel_map, load(kept)))
     state = smaller.state_dict()
     check_finite(state, what=REFIT, advice="look for NaN in the images and in the weights")

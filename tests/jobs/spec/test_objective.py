@@ -103,3 +103,21 @@ def test_bicubic_enlargement_is_a_control_of_super_resolution_alone(load):
 def test_what_is_no_sweep_is_left_to_the_validation():
     for broken in ({}, {"models": 3, "protocols": [], "objective": 5}, {"models": {"net": None}, "methods": {"a": 1}}):
         assert with_defaults(broken).keys() >= broken.keys()
+
+
+def test_a_detector_that_learns_from_more_than_boxes_is_refused(load):
+    with pytest.raises(InvalidFileError, match="'maskrcnn_resnet50_fpn' learns from masks of objects"):
+        load(models={"net": {**PLAIN, "network": "torchvision:maskrcnn_resnet50_fpn"}})
+
+
+@pytest.mark.parametrize(
+    ("measure", "said"),
+    [
+        ({"export": True}, "measure.export asks for"),
+        ({"quantize": "int8"}, "measure.quantize asks for"),
+        ({"latency": {"runtime": ["eager", "onnxruntime"]}}, "measure.latency.runtime asks for"),
+    ],
+)
+def test_graphs_of_detectors_are_refused(load, measure, said):
+    with pytest.raises(InvalidFileError, match=said):
+        load(objective="detection", data={"dataset": "math:prod"}, measure=measure)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_detectors import images, small_detector, small_map
 from torch import nn
 
 from jobs.errors import CancelledError
@@ -9,6 +10,8 @@ from workers.channels import find_groups
 from workers.integral.choice import OutputError, choose_by_error, choose_by_weights
 from workers.integral.partition import uniform
 from workers.integral.quadrature import midpoint
+from workers.objectives.classification import objective
+from workers.objectives.detection import objective as detection
 
 PAIRED, CROSSED = torch.tensor([0, 1, 2, 3]), torch.tensor([0, 2, 1, 3])
 
@@ -58,6 +61,7 @@ def test_the_output_error_by_hand():
         partition=uniform,
         quadrature=midpoint,
         images=torch.ones(1, 1),
+        objective=objective(),
     )
     assert error({group: 0}) == pytest.approx((1 - 62 / 512) ** 2)
 
@@ -73,6 +77,7 @@ def test_at_full_size_no_order_changes_the_output():
         partition=uniform,
         quadrature=midpoint,
         images=torch.rand(5, 1),
+        objective=objective(),
     )
     assert [error({group: index}) for index in (0, 1)] == pytest.approx([0, 0], abs=1e-12)
 
@@ -95,3 +100,23 @@ def test_descent_keeps_what_lowers_the_error_with_all_others_as_chosen():
 def test_it_can_be_stopped():
     with pytest.raises(CancelledError):
         choose_by_error({"a": [PAIRED, CROSSED]}, lambda chosen: 0.0, lambda: True)
+
+
+def test_the_error_of_a_detector_is_its_loss_on_the_whole_ones_detections():
+    module = small_detector()
+    channel_map = small_map()
+    pools = {name: [torch.arange(width)] for name, width in channel_map.widths().items()}
+    error = OutputError(
+        module,
+        channel_map,
+        pools,
+        channel_map.widths(),
+        partition=uniform,
+        quadrature=midpoint,
+        images=images(),
+        objective=detection(),
+    )
+    with torch.no_grad():
+        wanted = detection().pseudo_targets(module(images()))
+        expected = detection().loss(module(images(), wanted), wanted)
+    assert error(dict.fromkeys(pools, 0)) == pytest.approx(float(expected), rel=1e-4)

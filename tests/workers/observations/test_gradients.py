@@ -2,10 +2,14 @@
 
 import pytest
 import torch
+from small_detectors import images, small_detector, small_map, targets
 from torch import nn
 from torch.nn import functional
 
+from workers.data import Split
 from workers.models import build
+from workers.objectives.detection import objective
+from workers.observations import OBSERVATIONS, Batches
 
 
 @pytest.fixture
@@ -91,3 +95,19 @@ def test_frozen_parameters_count_and_stay_frozen(observe, two_units):
     assert torch.equal(found["connection"]["1"], expected["connection"]["1"])
     assert not any(parameter.requires_grad for parameter in two_units.parameters())
     assert all(parameter.grad is None for parameter in two_units.parameters())
+
+
+def test_boxes_of_an_image_are_summed_where_the_network_computes_its_losses():
+    module = small_detector()
+    channel_map = small_map()
+    split = Split(images=images(3), targets=targets(3))
+
+    def observe_in(batch_size):
+        batches = Batches(split, objective(), batch_size, device=torch.device("cpu"), labelled=True)
+        return OBSERVATIONS["gradients"](module, channel_map, batches)
+
+    one, all_three = observe_in(1), observe_in(3)
+    for name in ("backbone.conv1", "roi_heads.box_head.layer4.0.conv1"):
+        torch.testing.assert_close(one["square"][name], all_three["square"][name])
+        torch.testing.assert_close(one["batch_square"][name], one["square"][name])
+        assert not torch.allclose(all_three["batch_square"][name], one["square"][name])

@@ -4,13 +4,17 @@ import copy
 
 import pytest
 import torch
+from small_detectors import images, small_detector, small_map, targets
 from torch import nn
+from torch.func import functional_call
 from torch.nn import functional
 
 from jobs.errors import CancelledError
-from workers.channels import find_groups, load_resized, select
+from workers.channels import find_groups, load_resized, mask, select
+from workers.data import Split
 from workers.models import build
-from workers.observations import OBSERVATIONS
+from workers.objectives.detection import objective as detection
+from workers.observations import OBSERVATIONS, Batches
 
 
 def test_by_hand(observe):
@@ -61,3 +65,19 @@ def test_it_stops_between_two_units(batches):
     given = batches(torch.ones(1, 1, 1, 1), [0], should_stop=lambda: next(answers))
     with pytest.raises(CancelledError):
         OBSERVATIONS["removals"](module, find_groups(module, (1, 1, 1)), given)
+
+
+def test_a_detector_is_replayed_although_it_looks_at_other_boxes():
+    module, channel_map = small_detector(), small_map()
+    split = Split(images=images(1), targets=targets(1))
+    batches = Batches(split, detection(), 1, device=torch.device("cpu"), labelled=True)
+    observed = OBSERVATIONS["removals"](module, channel_map, batches)["loss_change"]
+
+    def loss(state):
+        with torch.no_grad():
+            return float(detection().loss(functional_call(module, state, (images(1), targets(1))), targets(1)))
+
+    for name in ("backbone.conv1", "roi_heads.box_head.layer4.0.conv1"):
+        others = [unit for unit in range(channel_map.widths()[name]) if unit != 1]
+        cut = loss(mask(module.state_dict(), channel_map, {name: others}))
+        assert observed[name][1].item() == pytest.approx(cut - loss(module.state_dict()), abs=1e-5)

@@ -1,4 +1,5 @@
 import torch
+from small_detectors import images, small_detector
 from torch import nn
 from torch.nn import functional
 
@@ -31,6 +32,13 @@ def test_the_second_layer_of_a_residual_block_is_compared_behind_the_sum():
     assert names["layer1.0.conv2"] == names["layer2.0.shortcut.0"] == "add"
     assert sites["layer2.0.shortcut.0"].compared == sites["layer2.0.conv2"].compared  # both are added up there
     assert (sites["layer1.0.conv2"].norm, sites["linear"].norm) == ("layer1.0.bn2", None)
+
+
+def test_layers_that_judge_boxes_are_left_out_on_request():
+    image = images(1)
+    sites = {site.layer for site in find_sites(small_detector(), image, on_images=True)}
+    assert {"backbone.conv1", "rpn.head.cls_logits"} <= sites
+    assert not any(layer.startswith("roi_heads") for layer in sites)
 
 
 def test_a_layer_whose_outputs_are_concatenated_is_compared_right_behind_itself():
