@@ -6,7 +6,9 @@ box is the extent of that. So boxes and masks are exact, but tell how the scene 
 that a person would draw. A quarter of the scenes is for the test, with CIFAR-10's test images on photographs that no
 other scene shows. Run it from the repository's root:
 
-    .venv/bin/python docs/examples/scenes.py CIFAR10_ROOT PHOTOS_FOLDER DEST [--images 2000] [--seed 0]
+    .venv/bin/python docs/examples/scenes.py CIFAR10_ROOT PHOTOS_FOLDER DEST [--images 2000] [--seed 0] [--coarse]
+
+With --coarse an object is an animal or a vehicle, which a small network learns in minutes.
 
 A sweep reads DEST as `voc-detection` or `voc-segmentation` with the classes and the size that the script prints.
 """
@@ -25,6 +27,8 @@ from PIL import Image
 from workers.data import Split, load_dataset
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+COARSE = ("animal", "vehicle")
+VEHICLES = ("airplane", "automobile", "ship", "truck")
 SIZE = 128
 MOST_OBJECTS = 4
 IGNORED = 255
@@ -147,7 +151,7 @@ def _extent(pixels: Bool[np.ndarray, "size size"]) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def annotation(scene: Scene, name: str) -> bytes:
+def annotation(scene: Scene, name: str, classes: Sequence[str]) -> bytes:
     """The boxes as VOC's XML, whose pixels count from 1 and whose boxes include those at both ends."""
     root = ElementTree.Element("annotation")
     ElementTree.SubElement(root, "filename").text = f"{name}.jpg"
@@ -156,7 +160,7 @@ def annotation(scene: Scene, name: str) -> bytes:
         ElementTree.SubElement(size, key).text = str(value)
     for label, (left, top, right, bottom) in scene.boxes:
         element = ElementTree.SubElement(root, "object")
-        ElementTree.SubElement(element, "name").text = CLASSES[label - 1]
+        ElementTree.SubElement(element, "name").text = classes[label - 1]
         ElementTree.SubElement(element, "difficult").text = "0"
         box = ElementTree.SubElement(element, "bndbox")
         for key, value in (("xmin", left + 1), ("ymin", top + 1), ("xmax", right), ("ymax", bottom)):
@@ -174,24 +178,36 @@ def palette() -> list[int]:
     ]
 
 
-def write(scene: Scene, folder: Path, name: str) -> None:
+def write(scene: Scene, folder: Path, name: str, classes: Sequence[str]) -> None:
     """Write a scene into the three folders of VOC's layout."""
     Image.fromarray(scene.image).save(folder / "JPEGImages" / f"{name}.jpg", quality=_QUALITY)
     mask = Image.fromarray(scene.mask)
     mask.putpalette(palette())
     mask.save(folder / "SegmentationClass" / f"{name}.png")
-    (folder / "Annotations" / f"{name}.xml").write_bytes(annotation(scene, name))
+    (folder / "Annotations" / f"{name}.xml").write_bytes(annotation(scene, name, classes))
+
+
+def coarse(objects: Split) -> Split:
+    """The same objects, each an animal or a vehicle."""
+    classes = torch.tensor([COARSE.index("vehicle" if name in VEHICLES else "animal") for name in CLASSES])
+    return Split(images=objects.images, targets=classes[objects.read_targets(torch.arange(len(objects)))])
 
 
 def write_set(
-    folder: Path, image_set: str, number: int, photographs: Sequence[Path], objects: Split, seed: Sequence[int]
+    folder: Path,
+    image_set: str,
+    number: int,
+    photographs: Sequence[Path],
+    objects: Split,
+    seed: Sequence[int],
+    classes: Sequence[str],
 ) -> None:
     """Write the scenes of an image set, and the lists of their names. A scene does not depend on how many there are."""
     opened = [Image.open(each) for each in photographs]
     names = [f"{image_set}_{index:05d}" for index in range(number)]
     for index, name in enumerate(names):
         rng = np.random.default_rng([*seed, index])
-        write(compose(opened[int(rng.integers(len(opened)))], objects, rng), folder, name)
+        write(compose(opened[int(rng.integers(len(opened)))], objects, rng), folder, name, classes)
     for kind in ("Main", "Segmentation"):
         (folder / "ImageSets" / kind / f"{image_set}.txt").write_text("\n".join([*names, ""]))
 
@@ -204,6 +220,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("dest", metavar="DEST", type=Path, help="a new folder")
     parser.add_argument("--images", type=int, default=2000, help="scenes, a quarter of them for the test; 4 or more")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other scenes; 0 or more")
+    parser.add_argument("--coarse", action="store_true", help="classes are animal and vehicle in the place of ten")
     options = parser.parse_args(arguments)
     photographs = sorted(each for ending in ("jpg", "png") for each in options.photographs.glob(f"*.{ending}"))
     if len(photographs) < 4:
@@ -216,10 +233,12 @@ def main(arguments: list[str] | None = None) -> None:
         (options.dest / kind).mkdir(parents=True)
     objects, num_test = load_dataset("cifar10", options.cifar10), options.images // 4
     others = [each for index, each in enumerate(photographs) if index % 4 != 3]
-    write_set(options.dest, "trainval", options.images - num_test, others, objects.train, [options.seed, 0])
-    write_set(options.dest, "test", num_test, photographs[3::4], objects.test, [options.seed, 1])
+    classes = COARSE if options.coarse else CLASSES
+    train, test = (coarse(each) if options.coarse else each for each in (objects.train, objects.test))
+    write_set(options.dest, "trainval", options.images - num_test, others, train, [options.seed, 0], classes)
+    write_set(options.dest, "test", num_test, photographs[3::4], test, [options.seed, 1], classes)
     print(f"{options.images} scenes. In a sweep:\n\ndata:\n  dataset: voc-detection  # or voc-segmentation")
-    print(f"  root: {options.dest}\n  arguments:\n    size: {SIZE}\n    classes: [{', '.join(CLASSES)}]")
+    print(f"  root: {options.dest}\n  arguments:\n    size: {SIZE}\n    classes: [{', '.join(classes)}]")
 
 
 if __name__ == "__main__":

@@ -39,8 +39,9 @@ def sources(tmp_path_factory):
     return root
 
 
-def make(example, sources, dest, *, images=16, seed=0):
-    example.main([str(sources), str(sources / "photos"), str(dest), "--images", str(images), "--seed", str(seed)])
+def make(example, sources, dest, *more, images=16, seed=0):
+    options = ["--images", str(images), "--seed", str(seed), *more]
+    example.main([str(sources), str(sources / "photos"), str(dest), *options])
     return dest
 
 
@@ -122,3 +123,14 @@ def test_what_cannot_be_made_is_said(example, sources, dest, tmp_path, capsys):
 def _fresh():
     yield
     forget_data()
+
+
+def test_classes_may_be_animal_and_vehicle(example, sources, dest, tmp_path):
+    made = make(example, sources, tmp_path / "scenes", "--coarse", images=8)
+    fine, few = load(example, "detection", dest), {"size": 128, "classes": ["animal", "vehicle"]}
+    found = load_dataset("voc-detection", str(made), arguments=few)
+    vehicles = [1 + example.CLASSES.index(name) for name in example.VEHICLES]
+    for index in range(4):
+        labels, coarse = fine.train.targets[index][:, 4], found.train.targets[index][:, 4]
+        expected = [0 if not label else 2 if label in vehicles else 1 for label in labels.tolist()]
+        assert coarse.tolist() == expected
