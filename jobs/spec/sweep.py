@@ -271,6 +271,17 @@ class SweepSpec(Record):
         protocol = self.protocols.get(source.protocol) if source else None
         return protocol if isinstance(protocol, TransferProtocol) else None
 
+    def control_of(self, protocol: str) -> str:
+        """The protocol of the dense network that networks after a protocol are compared with.
+
+        After a transfer it is that transfer, without what comes before it where the sweep has such a protocol.
+        """
+        transfer = self.protocols.get(protocol)
+        if not isinstance(transfer, TransferProtocol):
+            return NO_PROTOCOL
+        plain = transfer.model_copy(update={"after": NO_PROTOCOL})
+        return next((name for name, each in self.protocols.items() if each == plain), protocol)
+
     def allocation_of(self, method: str) -> AllocationSpec | None:
         """The allocation of a method; None for a method without widths."""
         return getattr(self.methods[method], "allocation", None)

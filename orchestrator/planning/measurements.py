@@ -1,12 +1,12 @@
 """Plans what is measured of a point besides its metrics: its quantisation, and its times in several runtimes."""
 
-from jobs.spec.protocols import TransferProtocol
 from jobs.stages.base import ArtifactKey
 from jobs.stages.finishing import ExportParams, QuantizeParams, TimedNetwork, TimeParams
 from jobs.stages.table import StageKind
 from orchestrator.planning.collector import TaskCollector
-from orchestrator.planning.networks import add_train_task, add_transfer_task
+from orchestrator.planning.networks import add_train_task
 from orchestrator.planning.problem import Problem
+from orchestrator.planning.protocols import plan_protocol
 from orchestrator.planning.trial import Trial
 
 
@@ -52,11 +52,9 @@ def _add_export_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -
 
 
 def _dense(tasks: TaskCollector, trial: Trial, protocol: str) -> ArtifactKey:
-    """The model's own network; after a transfer, the one with that as its backbone."""
+    """The dense network that one after a protocol is timed in turn with."""
     dense = add_train_task(tasks, trial.model, trial.seed)
-    if not isinstance(tasks.spec.protocols.get(protocol), TransferProtocol):
-        return dense
-    return add_transfer_task(tasks, protocol, dense, trial.shared_label, model=trial.model, seed=trial.seed)
+    return plan_protocol(tasks, tasks.spec.control_of(protocol), dense, trial)
 
 
 def _add_quantize_task(tasks: TaskCollector, graph: ArtifactKey, trial: Trial, problem: Problem) -> ArtifactKey:

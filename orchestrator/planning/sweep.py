@@ -6,7 +6,6 @@ from jobs.spec.allocation import AllocationSpec, GuidedAllocation
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.methods import BicubicMethod, DenseMethod
-from jobs.spec.protocols import NO_PROTOCOL, TransferProtocol
 from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.spec.sweep import SweepSpec
 from jobs.spec.unstructured import UnstructuredMethod
@@ -51,7 +50,7 @@ def _plan_curve(tasks: TaskCollector, model: str, method: str, protocol: str, se
         seed=seed,
         points=tuple(_plan_point(tasks, trial, protocol) for trial in trials),
         baseline=isinstance(tasks.spec.methods[method], BicubicMethod),
-        control=protocol if isinstance(tasks.spec.protocols.get(protocol), TransferProtocol) else NO_PROTOCOL,
+        control=tasks.spec.control_of(protocol),
     )
 
 

@@ -131,7 +131,8 @@ def _methods(
             f"sweep {spec.name} has no dense network to compare with; add `dense: {{kind: dense}}` to its methods"
         )
     models = list(dict.fromkeys(each.model for each in asked))
-    methods = {dense: {**written[dense], "models": models, "protocols": [NO_PROTOCOL]}}
+    controls = list(dict.fromkeys([NO_PROTOCOL, *(spec.control_of(each.protocol) for each in asked)]))
+    methods = {dense: {**written[dense], "models": models, "protocols": controls}}
     for each, percents in asked.items():
         if each.name in methods or (each.name in spec.methods and each.name != each.method):
             raise BadInputError(f"two methods would be called '{each.name}' in the search; rename '{each.method}'")

@@ -1,6 +1,7 @@
 """Images with their targets in three splits, read in batches. The objective defines what a target is."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -80,6 +81,11 @@ class Split:
         return replace(self, targets=hidden.expand(len(self), *hidden.shape[1:]))
 
 
+_SET_NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"
+_TAKEN = ("int8",)
+"""Variants of metrics that are no test sets."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageData:
     """A data set.
@@ -91,6 +97,9 @@ class ImageData:
         num_classes: Where targets are classes, these are in [0, num_classes).
         input_shape: (channels, height, width) of every training image.
         test_sets: Further named test sets, whose metrics are reported apart; `test` is all of them together.
+
+    Raises:
+        BadInputError: The name of a test set cannot be part of a metric's.
     """
 
     train: Split
@@ -99,6 +108,14 @@ class ImageData:
     num_classes: int | None = None
     input_shape: tuple[int, int, int]
     test_sets: Mapping[str, Split] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unfit = [name for name in self.test_sets if not re.fullmatch(_SET_NAME, name) or name in _TAKEN]
+        if unfit:
+            raise BadInputError(
+                f"the data has a test set named '{unfit[0]}'; name it with letters, digits, '.', '_' and '-', "
+                f"and not {' or '.join(_TAKEN)}, which metrics have already"
+            )
 
 
 def hide(targets: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:

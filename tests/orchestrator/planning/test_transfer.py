@@ -72,6 +72,12 @@ def test_a_pruned_network_is_transferred_and_judged_on_the_other_data(plan):
     assert curve_of(plan, "prune-c", "move").dataset == f"{HERE}:brightened"
 
 
+def test_it_is_compared_with_the_dense_network_after_the_same_transfer(plan):
+    controls = {(curve.method, curve.protocol): curve.control for curve in plan.curves}
+    assert controls["prune-c", "scratch-move"] == controls["prune-c", "move"] == controls["dense", "move"] == "move"
+    assert controls["prune-d", "tuned"] == controls["dense", "none"] == "none"
+
+
 def test_another_protocol_may_come_before(plan):
     _, moved = network_behind(plan, "prune-c", "scratch-move")
     scratch = back(plan, moved)

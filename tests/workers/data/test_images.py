@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from jobs.errors import BadInputError
-from workers.data import LazyTensors, Split, batches, hide
+from workers.data import ImageData, LazyTensors, Split, batches, hide
 
 
 class Squares:
@@ -67,6 +67,13 @@ def test_a_batch_ends_where_the_shape_changes():
     assert [labels.tolist() for _, labels in batches(split, 2)] == [[0, 1], [2], [3, 4], [5]]
     with pytest.raises(BadInputError, match=r"different shapes, such as \(1, 1, 2\) and \(1, 1, 3\)"):
         split.read(torch.tensor([1, 2]))
+
+
+@pytest.mark.parametrize("name", ["int8", "set/5", ""])
+def test_a_test_set_has_a_name_that_a_metric_may_have(name):
+    split = five()
+    with pytest.raises(BadInputError, match="test set named"):
+        ImageData(train=split, validation=split, test=split, input_shape=(1, 1, 1), test_sets={name: split})
 
 
 @pytest.mark.parametrize("images", [Squares(), torch.arange(5.0).view(5, 1, 1, 1)])
