@@ -57,6 +57,7 @@ def test_every_task_that_asks_the_objective_names_it_and_its_source(my_lab, swee
         StageKind.TUNE,
         StageKind.OBSERVE,
         StageKind.SENSE,
+        StageKind.CHOOSE,
         StageKind.EVALUATE,
     }
     assert {task.params.objective.name for task in asking} == {spec.objective.name}

@@ -18,8 +18,8 @@ SCALES = {"edsr": 2, "edsr_baseline": 2, "srcnn": 1}
 """The networks that return images, and how much larger these are; all others return logits."""
 PER_PIXEL = {"unet"}
 """The networks that return logits for every pixel."""
-DETECTORS = {"faster_rcnn", "faster_rcnn_fpn"}
-"""Not traced whole and of colour images: tested in files of their own."""
+ELSEWHERE = {"bicubic", "faster_rcnn", "faster_rcnn_fpn"}
+"""Without weights, or not traced whole: tested in files of their own."""
 DEEP = {"cifar_resnet110", "cifar_resnet56", "densenet40", "edsr_baseline", "preresnet164"}
 """More blocks of the same kinds as others have, which is all that cutting would show of them."""
 IMAGE = (1, 32, 32)
@@ -40,7 +40,7 @@ def make_all_channels_differ(model):
             torch.nn.init.normal_(module.bias, std=0.1)
 
 
-@pytest.mark.parametrize("name", sorted(ZOO.keys() - DETECTORS))
+@pytest.mark.parametrize("name", sorted(ZOO.keys() - ELSEWHERE))
 def test_two_images_give_logits_or_images_all_finite(name):
     outputs = make(name)(torch.rand(2, *IMAGE, dtype=torch.float64))
     side = 32 * SCALES.get(name, 1)
@@ -49,7 +49,7 @@ def test_two_images_give_logits_or_images_all_finite(name):
     assert outputs.isfinite().all()
 
 
-@pytest.mark.parametrize("name", sorted(ZOO.keys() - DEEP - DETECTORS))
+@pytest.mark.parametrize("name", sorted(ZOO.keys() - DEEP - ELSEWHERE))
 def test_a_network_cut_at_random_computes_what_the_masked_one_does(name):
     model = make(name)
     make_all_channels_differ(model)
