@@ -226,11 +226,7 @@ class SweepSpec(Record):
     def _every_model_fits_its_objective(self) -> Self:
         for name, model in self.models.items():
             objective, data = self.objective_of(name), self.data_of(name)
-            if conflict := measure_conflict(objective, self.measure):
-                raise checks.fault(f"model {name} with the objective {objective.name}: it {conflict}")
-            if model.transfer:
-                continue  # its protocol says what it is for, and is checked below
-            if conflict := objective_conflict(objective, data):
+            if conflict := objective_conflict(objective, data) or measure_conflict(objective, self.measure):
                 raise checks.fault(f"model {name} with the objective {objective.name}: it {conflict}")
             trainings = {"train": model.train} | {
                 f"protocol '{asked}'": training_of(self.protocols[asked])
@@ -244,10 +240,13 @@ class SweepSpec(Record):
                     raise checks.fault(f"model {name}, {where}: {conflict}")
         for name, protocol in self.protocols.items():
             if isinstance(protocol, TransferProtocol):
-                conflict = objective_conflict(protocol.objective, protocol.data)
-                conflict = conflict or augmentation_conflict(protocol.objective, protocol.train)
-                if conflict:
-                    raise checks.fault(f"protocol {name} with the objective {protocol.objective.name}: it {conflict}")
+                objective = protocol.objective
+                if conflict := (
+                    objective_conflict(objective, protocol.data)
+                    or measure_conflict(objective, self.measure)
+                    or augmentation_conflict(objective, protocol.train)
+                ):
+                    raise checks.fault(f"protocol {name} with the objective {objective.name}: it {conflict}")
         return self
 
     def objective_of(self, model: str) -> ObjectiveSpec:

@@ -1,6 +1,7 @@
 """Transfer: the network after a method becomes the backbone of another one, on other data."""
 
 import copy
+import json
 from dataclasses import replace
 
 import pytest
@@ -106,7 +107,6 @@ def test_a_model_may_be_the_transfer_of_another_one(plan):
         (("methods", "prune-d", "protocols"), ["move"], "is the transfer of another model; transfer that one"),
         (("protocols", "scratch-move", "after"), "move", "comes after 'move', which is a transfer, too"),
         (("protocols", "scratch-move", "after"), "scrach", "did you mean 'scratch'"),
-        (("protocols", "move", "objective"), "segmentation", "augment"),
     ],
 )
 def test_a_transfer_that_cannot_be_is_refused(write_sweep, path, value, said):
@@ -116,7 +116,20 @@ def test_a_transfer_that_cannot_be_is_refused(write_sweep, path, value, said):
     for parent in parents:
         node = node[parent]
     node[last] = value
-    if said == "augment":
-        sweep["protocols"]["move"]["train"]["augment"] = "crop-flip"
     with pytest.raises(InvalidFileError, match=said):
         load_sweep(str(write_sweep(sweep)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"protocols.tuned.train.augment": "crop-flip"}, "model moved, protocol 'tuned': augment: crop-flip is none"),
+        ({"protocols.move.train.augment": "crop-flip"}, "augment: crop-flip is none of the objective detection"),
+        ({"measure.export": True}, "cannot be written as graphs, which measure.export asks for"),
+    ],
+)
+def test_what_does_not_suit_the_objective_of_a_transfer_is_refused(write_sweep, changes, said):
+    detecting = {"protocols.move.objective": "detection", "protocols.scratch-move.objective": "detection"}
+    overrides = [f"{path}={json.dumps(value)}" for path, value in {**detecting, **changes}.items()]
+    with pytest.raises(InvalidFileError, match=said):
+        load_sweep(str(write_sweep(SWEEP)), overrides)
