@@ -16,6 +16,7 @@ import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -40,9 +41,17 @@ ROWS = {  # method and protocol of the sweep
 
 def few_images(root: str | None) -> ImageData:
     """CIFAR-10 with few training images, and few for validation."""
-    data = load_dataset("cifar10", root)
-    few = torch.arange(640)
-    return replace(data, train=data.train.select(few), validation=data.validation.select(few[:64]))
+    return _few(load_dataset("cifar10", root), train=640)
+
+
+def few_scenes(root: str | None, **arguments: Any) -> ImageData:
+    """The scenes, few of them."""
+    return _few(load_dataset("voc-detection", root, arguments=arguments), train=32)
+
+
+def _few(data: ImageData, *, train: int) -> ImageData:
+    kept = data.train.select(torch.arange(train))
+    return replace(data, train=kept, validation=data.validation.select(torch.arange(16)))
 
 
 def main() -> None:
@@ -51,7 +60,7 @@ def main() -> None:
     parser.add_argument("--data", default=os.environ.get("ORCHARD_DATA"), help="Folder with cifar-10-batches-bin.")
     parser.add_argument("--scenes", default=os.environ.get("ORCHARD_SCENES"), help="Folder of the scenes.")
     parser.add_argument("--store", help="Folder where results are kept, to go on from; default: nowhere.")
-    parser.add_argument("--quick", action="store_true", help="640 images, one epoch of detection, 20 test scenes.")
+    parser.add_argument("--quick", action="store_true", help="Few images and scenes, one epoch of detection.")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     if not arguments.data or not arguments.scenes:
@@ -70,8 +79,9 @@ def _run(arguments: argparse.Namespace, storage: str) -> dict[str, object]:
         "protocols.to-voc.data.root": str(Path(arguments.scenes).absolute()),
     }
     if arguments.quick:
-        short = {"epochs": 1, "batch_size": 32, "learning_rate": 0.01}
+        short = {"epochs": 1, "batch_size": 8, "learning_rate": 0.01}
         changes |= {"data.test_images": 20, "protocols.to-voc.data.test_images": 20}
+        changes |= {"protocols.to-voc.data.dataset": "benchmarks.detection:few_scenes"}
         changes |= {"data.dataset": "benchmarks.detection:few_images", "models.classifier.arguments": {"depth": 8}}
         changes |= {f"protocols.{name}.train": short for name in ("to-voc", "scratch-e-to-voc", "scratch-b-to-voc")}
     overrides = [
