@@ -62,19 +62,21 @@ def _all_compressions(methods: Sequence[dict[str, Any]]) -> list[Any]:
 def _with_settings(document: dict[str, Any]) -> dict[str, Any]:
     """The document with settings in its trainings: those of the model's objective, elsewhere of the sweep's."""
     objective = _kind(document.get("objective"))
-    sweeps = OBJECTIVE_SETTINGS.get(objective)
+    named = OBJECTIVE_SETTINGS.get(objective)
     models, protocols = document.get("models"), document.get("protocols")
     if isinstance(models, dict):
         models = {name: _with_model_settings(model, document.get("objective")) for name, model in models.items()}
         document = {**document, "models": models}
     methods = document.get("methods")
-    if isinstance(methods, dict) and sweeps:
-        methods = {name: _with_method_settings(method, sweeps[0]) for name, method in methods.items()}
+    if isinstance(methods, dict) and named:
+        methods = {name: _with_method_settings(method, named[0]) for name, method in methods.items()}
         document = {**document, "methods": methods}
     if isinstance(protocols, dict):
-        unknown = objective == "own" or ":" in objective  # of one's own: which augmentations it has is not known here
-        further = {"augment": "none"} if unknown else {}
-        protocols = {name: _with_protocol_settings(protocol, sweeps, further) for name, protocol in protocols.items()}
+        own = objective == "own" or ":" in objective
+        training, tuning = ({"settings": each} for each in named) if named else ({}, {})
+        # Which augmentations an objective of one's own has is not known here.
+        tuning = {"augment": "none"} if own else tuning
+        protocols = {name: _with_protocol_settings(each, training, tuning) for name, each in protocols.items()}
         document = {**document, "protocols": protocols}
     return document
 
@@ -98,17 +100,17 @@ def _with_method_settings(method: Any, settings: str) -> Any:
     return method
 
 
-def _with_protocol_settings(protocol: Any, sweeps: tuple[str, str] | None, further: Mapping[str, Any]) -> Any:
+def _with_protocol_settings(protocol: Any, training: Mapping[str, Any], fine_tuning: Mapping[str, Any]) -> Any:
+    """A protocol with what its training has where it says nothing else; a transfer has that of its own objective."""
     if not isinstance(protocol, dict):
         return protocol
-    if protocol.get("kind") == "transfer":
+    kind, train = protocol.get("kind"), protocol.get("train")
+    if kind == "transfer":
         return _with_model_settings(protocol, None)
-    train = protocol.get("train")
-    if protocol.get("kind") == "fine-tune" and isinstance(train, dict | None):
-        named = {"settings": sweeps[1]} if sweeps else {}
-        return {**protocol, "train": {**named, **further, **(train or {})}}
-    if sweeps and protocol.get("kind") == "scratch" and isinstance(train, dict):
-        return {**protocol, "train": {"settings": sweeps[0], **train}}
+    if kind == "fine-tune" and isinstance(train, dict | None):
+        return {**protocol, "train": {**fine_tuning, **(train or {})}}
+    if kind == "scratch" and isinstance(train, dict):
+        return {**protocol, "train": {**training, **train}}
     return protocol
 
 

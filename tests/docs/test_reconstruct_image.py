@@ -1,27 +1,13 @@
 """The example of docs/examples: pictures of few pixels, in double precision."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from PIL import Image
 
 from workers.integral.partition import nodes_of
 
-SOURCE = Path(__file__).parents[2] / "docs" / "examples" / "reconstruct_image.py"
+EXAMPLE = "reconstruct_image"
 DOUBLE = torch.float64
-
-
-@pytest.fixture(scope="module")
-def example():
-    spec = importlib.util.spec_from_file_location("reconstruct_image", SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["reconstruct_image"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["reconstruct_image"]
 
 
 def waves(height, width):

@@ -1,9 +1,5 @@
 """The example of docs/examples: few scenes of a made-up CIFAR-10, read back by our loaders."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -11,17 +7,7 @@ from PIL import Image
 
 from workers.data import forget_data, load_dataset
 
-SOURCE = Path(__file__).parents[2] / "docs" / "examples" / "scenes.py"
-
-
-@pytest.fixture(scope="module")
-def example():
-    spec = importlib.util.spec_from_file_location("scenes", SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["scenes"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["scenes"]
+EXAMPLE = "scenes"
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ The optimizer is in `tuning`.
 
 import copy
 from collections.abc import Mapping
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Shaped
@@ -85,19 +86,17 @@ class TuningProblem:
         Raises:
             BadInputError: The outputs do not fit the targets.
         """
-        objective, resampled = self._objective, self._resampled()
-        if self._target == "labels":
-            return self._loss(resampled, images, targets)
-        with torch.no_grad():
-            wanted = self._dense(images)
-        if objective.pseudo_targets is not None:
-            return self._loss(resampled, images, objective.pseudo_targets(wanted))
-        return objective.difference(functional_call(self._small, resampled, (images,)), wanted)
+        objective, smaller = self._objective, partial(self._call, self._resampled())
+        if self._target == "dense":
+            with torch.no_grad():
+                wanted = self._dense(images)
+            return objective.distance(smaller, images, wanted)
+        outputs = smaller(*objective.inputs(images, targets))
+        objective.check(outputs, targets)
+        return objective.loss(outputs, targets)
 
-    def _loss(self, resampled: dict[str, Tensor], images: Tensor, targets: Tensor) -> Float[Tensor, ""]:
-        outputs = functional_call(self._small, resampled, self._objective.inputs(images, targets))
-        self._objective.check(outputs, targets)
-        return self._objective.loss(outputs, targets)
+    def _call(self, resampled: dict[str, Tensor], *inputs: Tensor) -> Any:
+        return functional_call(self._small, resampled, inputs)
 
     @torch.no_grad()
     def mean_loss(self, split: Split, device: torch.device) -> float:

@@ -86,7 +86,7 @@ def evaluate(
     return Evaluation(metrics=metrics, loss=loss / num_samples, num_samples=num_samples)
 
 
-def evaluate_sets(
+def _evaluate_sets(
     model: nn.Module,
     sets: Mapping[str, Split],
     objective: Objective,
@@ -144,7 +144,7 @@ def evaluate_data(
     """
     if split == "test" and data.test_sets:
         sets = {name: _first(each, num_images) for name, each in data.test_sets.items()}
-        return evaluate_sets(model, sets, objective, batch_size=batch_size, device=device, should_stop=should_stop)
+        return _evaluate_sets(model, sets, objective, batch_size=batch_size, device=device, should_stop=should_stop)
     chosen = _first(data.test if split == "test" else data.validation, num_images)
     return evaluate(model, chosen, objective, batch_size=batch_size, device=device, should_stop=should_stop)
 

@@ -37,23 +37,24 @@ class Objective:
         loss: From outputs, targets and `reduction` to a number: the mean over the samples, or their sum. Its further
             keyword arguments are settings, which only training gives. Outputs may be those of a network in training.
         difference: Distance of a smaller network's outputs from the whole network's, as a mean over the samples; takes
-            them in this order. Not asked where there is `pseudo_targets`.
+            them in this order.
         check: Raises BadInputError, in clear words, unless outputs of any type fit the targets.
         augmentations: The augmentations that move images and targets together, by name. Training refuses others.
-        predict: From a network in evaluation mode and images to the outputs that are judged by the metrics; the loss
-            is that of the network's plain outputs. Default: those, too.
-        pseudo_targets: For networks that compute their losses themselves, as detectors do: these are called with images
-            and targets where a loss is asked for, and `loss` gets what they return. From the outputs of a whole network
-            to targets, with which a smaller one is compared with it without labels.
+        predict: From a network in evaluation mode and images to the outputs that are evaluated. Default: what the
+            network returns for them.
+        pseudo_targets: In the place of `difference`, for networks that compute their losses themselves, as detectors
+            do: these are called with images and targets where a loss is asked for, and `loss` gets what they return.
+            From the outputs of a whole network to targets, by whose loss a smaller one is compared with it.
 
     Raises:
-        BadInputError: There is no metric, or two have the same name.
+        BadInputError: There is no metric, or two have the same name; or there is neither a `difference` nor
+            `pseudo_targets`, or there are both.
     """
 
     name: str
     metrics: Mapping[Metric, "Callable[[], torchmetrics.Metric]"]
     loss: Callable[..., Float[Tensor, ""]]
-    difference: Callable[[Tensor, Tensor], Float[Tensor, ""]]
+    difference: Callable[[Tensor, Tensor], Float[Tensor, ""]] | None = None
     check: Callable[[Any, Tensor], None]
     augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
     predict: Callable[[nn.Module, Tensor], Any] = _plain_prediction
@@ -63,6 +64,11 @@ class Objective:
         names = [each.name for each in self.metrics]
         if not names or len(set(names)) < len(names):
             raise BadInputError(f"objective '{self.name}': its metrics are {names}; give at least one, each name once")
+        if (self.difference is None) is (self.pseudo_targets is None):
+            raise BadInputError(
+                f"objective '{self.name}': give `difference`, or `pseudo_targets` where networks compute their losses "
+                "themselves, and not both"
+            )
 
     @property
     def primary(self) -> Metric:
@@ -77,6 +83,27 @@ class Objective:
     def inputs(self, images: Float[Tensor, "n c h w"], targets: Shaped[Tensor, "n ..."]) -> tuple[Tensor, ...]:
         """What a network is called with where a loss is asked for."""
         return (images, targets) if self.computes_its_loss else (images,)
+
+    def distance(
+        self, smaller: Callable[..., Any], images: Float[Tensor, "n c h w"], wanted: Tensor
+    ) -> Float[Tensor, ""]:
+        """How far a smaller network is from the whole one on images, without their targets; a mean over the images.
+
+        Args:
+            smaller: The network, or what is called like it.
+            images: The images.
+            wanted: The whole network's outputs for them.
+
+        Raises:
+            BadInputError: The outputs do not fit.
+        """
+        if self.difference is not None:
+            return self.difference(smaller(images), wanted)
+        assert self.pseudo_targets is not None  # there is one of the two
+        targets = self.pseudo_targets(wanted)
+        outputs = smaller(*self.inputs(images, targets))
+        self.check(outputs, targets)
+        return self.loss(outputs, targets)
 
     def total_loss(
         self, outputs: Any, targets: Shaped[Tensor, "n ..."], dtype: torch.dtype = torch.float32

@@ -40,15 +40,6 @@ def loss(
     return total if reduction == "mean" else total * len(targets)
 
 
-def difference(outputs: Tensor, wanted: Tensor) -> Float[Tensor, ""]:
-    """Not defined: a smaller network is compared by its losses with respect to the dense one's detections.
-
-    Raises:
-        BadInputError: Always.
-    """
-    raise BadInputError("detection: boxes have no distance; compare with the dense network's detections as targets")
-
-
 def pseudo_targets(outputs: Float[Tensor, "n d 6"]) -> Float[Tensor, "n d 6"]:
     """A network's sure detections as targets: those with a score from 0.5 and an area; the others become padding."""
     corners, score, label = outputs[..., :4], outputs[..., _SCORE], outputs[..., _OUTPUT_LABEL]
@@ -115,7 +106,6 @@ def objective() -> Objective:
             _precision("voc_map_2007", "VOC 2007 mAP"): VocElevenPoints,
         },
         loss=loss,
-        difference=difference,
         check=check,
         augmentations={"flip": flip_with_boxes},
         pseudo_targets=pseudo_targets,

@@ -26,11 +26,6 @@ def test_sure_detections_with_an_area_become_targets():
     assert torch.equal(DETECTION.pseudo_targets(found), expected)
 
 
-def test_the_difference_of_boxes_is_refused():
-    with pytest.raises(BadInputError, match="boxes have no distance"):
-        DETECTION.difference(torch.zeros(1, 2, 6), torch.zeros(1, 2, 6))
-
-
 def test_a_detector_is_judged_by_its_boxes_and_its_losses():
     network, split = small_detector(), Split(images=images(4), targets=targets(4))
     result = evaluate(network, split, DETECTION, batch_size=2, device="cpu", should_stop=lambda: False)

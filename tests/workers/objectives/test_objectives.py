@@ -88,7 +88,28 @@ def test_the_total_loss_has_the_precision_that_is_asked_for():
 def test_networks_that_compute_their_losses_are_called_with_targets():
     images, targets = torch.zeros(1, 1, 1, 1), torch.zeros(1, 2)
     assert objective().inputs(images, targets) == (images,)
-    assert objective(pseudo_targets=torch.sign).inputs(images, targets) == (images, targets)
+    computing = objective(difference=None, pseudo_targets=torch.sign)
+    assert computing.inputs(images, targets) == (images, targets)
+
+
+def test_without_labels_a_smaller_network_is_compared_by_difference_or_by_pseudo_targets():
+    images, wanted = torch.tensor([[[[1.0]]], [[[3.0]]]]), torch.tensor([[-2.0], [4.0]])
+    plain = objective(difference=lambda outputs, wanted: (outputs - wanted).abs().mean())
+    assert plain.distance(lambda images: images.flatten(1), images, wanted).item() == 2.0  # |1 + 2|, |3 - 4|
+
+    def losses(images, targets):
+        return images.flatten(1) - targets
+
+    computing = objective(
+        difference=None, pseudo_targets=torch.sign, loss=lambda outputs, targets: outputs.sum(), check=lambda *_: None
+    )
+    assert computing.distance(losses, images, wanted).item() == (1 + 1) + (3 - 1)
+
+
+@pytest.mark.parametrize("both", [{"difference": None}, {"pseudo_targets": torch.sign}])
+def test_it_has_one_of_the_two(both):
+    with pytest.raises(BadInputError, match="give `difference`, or `pseudo_targets`"):
+        objective(**both)
 
 
 @pytest.mark.parametrize(
