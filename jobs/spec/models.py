@@ -44,7 +44,11 @@ class ModelSpec(Record):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if self.transfer is not None:
-            given = [name for name in ("network", "weights", "train", "objective", "data") if getattr(self, name)]
+            given = [
+                name
+                for name in ("network", "arguments", "weights", "train", "objective", "data")
+                if getattr(self, name)
+            ]
             if given:
                 raise checks.fault(f"has `transfer`, whose protocol says everything; remove {', '.join(given)}")
             return self

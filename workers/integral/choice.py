@@ -128,8 +128,6 @@ class OutputError:
         self._objective = objective
         with torch.inference_mode():
             self._wanted: Tensor = module(images)
-            if objective.pseudo_targets is not None:
-                self._wanted = objective.pseudo_targets(self._wanted)
         self._small = copy.deepcopy(module)
 
     @torch.inference_mode()
@@ -143,7 +141,7 @@ class OutputError:
         nodes = {name: self._nodes[name][k] for name, k in chosen.items()}
         load_resized(self._small, resample(state, self._channel_map, nodes, self._quadrature))
         if self._objective.computes_its_loss:
-            return float(self._objective.loss(self._small(self._images, self._wanted), self._wanted))
+            return float(self._objective.distance(self._small, self._images, self._wanted))
         difference = (self._small(self._images) - self._wanted).square().sum()
         return float(difference / self._wanted.square().sum().clamp_min(torch.finfo(difference.dtype).tiny))
 

@@ -118,9 +118,9 @@ def test_stopped_on_request_it_repeats_no_batch(slot, undisturbed, number):
     assert len(asked) == NUM_ASKED - number + 1
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_without_momentum_or_with_a_lonely_last_sample_it_holds_too(slot, lost, lost_at, momentum):
-    recipe = RECIPE.model_copy(update={"momentum": momentum, "nesterov": False, "batch_size": 7})  # 22 = 3 * 7 + 1
+@pytest.mark.parametrize("changes", [{"momentum": 0.0}, {"momentum": 0.9}, {"optimizer": "adam"}])
+def test_without_momentum_or_by_adam_or_with_a_lonely_last_sample_it_holds_too(slot, lost, lost_at, changes):
+    recipe = RECIPE.model_copy(update={"nesterov": False, "batch_size": 7, **changes})  # 22 = 3 * 7 + 1
     expected = follow(slot.checkpoint(interval_s=30), recipe=recipe)
     with pytest.raises(lost):
         follow(slot.checkpoint(), recipe=recipe, should_stop=lost_at(5))  # after the lonely one, before validation

@@ -25,3 +25,10 @@ def test_milestones_are_fractions_and_stretch_with_the_epochs():
         recipe = Recipe(epochs=epochs, learning_rate=1.0, milestones=(1 / 3, 2 / 3))
         thirds = [share * epochs for share in (0.0, 0.33, 1 / 3, 0.66, 2 / 3)]
         assert [learning_rate_at(recipe, progress) for progress in thirds] == [1.0, 1.0, 0.1, 0.1, 0.01]
+
+
+def test_the_polynomial_decay_falls_with_the_power_of_what_is_left_after_the_warmup():
+    recipe = Recipe(epochs=12, warmup_epochs=2, learning_rate=2.0, schedule="poly")
+    assert learning_rate_at(recipe, 2.0) == 2.0
+    assert learning_rate_at(recipe, 7.0) == pytest.approx(2 * 0.5**0.9)
+    assert learning_rate_at(recipe, 11.99) < 0.01
