@@ -19,7 +19,7 @@ from workers.channels import attention_rules, elementwise_rules, index_rules, la
 from workers.channels.atoms import Obstacle
 from workers.channels.layout import Labels
 from workers.channels.operators import RULES, Book, OperatorCall, Traced, Unsupported, Value, unlabelled
-from workers.channels.trace import TracedGraph, arguments_of, module_of
+from workers.channels.trace import TracedGraph, arguments_of, module_of, stack_of
 
 RULE_MODULES = (layer_rules, norm_rules, elementwise_rules, shape_rules, index_rules, attention_rules)
 """Importing these fills the table of rules."""
@@ -33,11 +33,13 @@ class Labelling:
         book: the records of the rules.
         tensors: labels of every parameter and buffer, by dotted name.
         results: labels of every axis of the results of every call, by its site.
+        stacks: dotted paths of the modules at work at a call, the innermost last, by its site.
     """
 
     book: Book = field(default_factory=Book)
     tensors: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
     results: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
+    stacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def new_labelling(shapes: Mapping[str, tuple[int, ...]]) -> Labelling:
@@ -61,6 +63,7 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, output
         prefix: distinguishes the calls of two graphs.
         outputs: why the channels of the graph's outputs have to stay.
     """
+    labelling.book.heads.update(f"{prefix}{node.name}" for node in attention_views(traced.graph))
     values: dict[fx.Node, Value | None] = {}
     for node in traced.graph.nodes:
         if node.op == "placeholder":
@@ -70,10 +73,37 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, output
                 _fix(labelling, tensor, outputs)
         else:
             values[node] = _call(labelling, node, values, prefix)
-            labelling.results[f"{prefix}{node.name}"] = tuple(
-                axis for tensor in _tensors(values[node]) for axis in tensor.axes
-            )
+            site = f"{prefix}{node.name}"
+            labelling.results[site] = tuple(axis for tensor in _tensors(values[node]) for axis in tensor.axes)
+            labelling.stacks[site] = stack_of(node)
     _fix_shared(labelling, traced)
+
+
+_VIEWS = frozenset({"view", "reshape", "_unsafe_view", "unflatten"})
+_ON_THE_WAY = frozenset(
+    {"permute", "transpose", "unbind", "select", "split", "chunk", "split_with_sizes", "contiguous", "clone", "unsqueeze"}
+    | {"mul", "div", "add", "neg", "cat", "slice", "layer_norm", "rms_norm", "expand", "repeat_interleave", "_to_copy"}
+    | {"to", "dropout", "flip", "roll", "squeeze"}
+)
+_ATTENTION = frozenset({"scaled_dot_product_attention", "matmul", "bmm", "baddbmm", "einsum"})
+
+
+def attention_views(graph: fx.Graph) -> set[fx.Node]:
+    """Views whose results meet in a product of two activations, with nothing but element-wise calls on the way."""
+    leads: set[fx.Node] = set()
+    for node in reversed(graph.nodes):
+        if any(user in leads or _multiplies(user) for user in node.users):
+            if _name(node) in _ON_THE_WAY or node.target is operator.getitem or _name(node) in _VIEWS:
+                leads.add(node)
+    return {node for node in leads if _name(node) in _VIEWS}
+
+
+def _multiplies(node: fx.Node) -> bool:
+    return _name(node) in _ATTENTION and all(source.op != "placeholder" for source in node.all_input_nodes)
+
+
+def _name(node: fx.Node) -> str:
+    return str(node.target).split(".")[1] if isinstance(node.target, torch._ops.OpOverload) else ""
 
 
 def unread_tensors(traced: TracedGraph) -> set[str]:

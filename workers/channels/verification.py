@@ -3,15 +3,21 @@
 All groups are cut at once, each by another amount. Where the result is not the predicted map, where a number in the
 code changes, or where the network does not run, the groups at fault are found by bisection and refused. Groups on a
 sliced axis are also cut alone, since two equal cuts could hide each other. The analysis is a parameter.
+
+Whole numbers that modules keep as attributes, such as heads, are made to follow where that mends a fault (see
+`following`); with them the proof goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
 from torch import nn
 
+from workers.channels.following import Assignment, Candidates, Place, Size, Unreadable, assign, records
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
 from workers.channels.rebuild import load_resized
@@ -53,24 +59,53 @@ def verified(
                     return good, frozenset(faults)
                 break
         else:
-            return good, frozenset(faults)
+            try:
+                attributes = records(proof.assignment, good, found.channel_map.widths())
+            except Unreadable as unreadable:
+                faults[str(unreadable)] = "a number in a module has to follow its width, which no tensor shows"
+                continue
+            return replace(good, attributes=attributes), frozenset(faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fault:
+    """Why a cut network is not the predicted one.
+
+    Attributes:
+        reason: in words.
+        stack: dotted paths of the modules at work there, the innermost last.
+        calls: how far a pass came, if it ended early.
+        size: the size that should have changed otherwise, if the pass did not end early.
+    """
+
+    reason: str
+    stack: tuple[str, ...] = ()
+    calls: int | None = None
+    size: int | None = None
 
 
 class _Proof:
-    """Trial cuts of one network."""
+    """Trial cuts of one network.
+
+    Attributes:
+        assignment: the numbers in modules that follow from widths, as far as trials have shown.
+    """
 
     def __init__(self, meta_model: nn.Module, example: Example, found: ChannelFindings, analyse: Analyse) -> None:
         self._model = meta_model
         self._example = example
         self._found = found
         self._analyse = analyse
+        self._full = found.channel_map.widths()
+        self._hopeless: set[tuple[tuple[str, ...], int | None, int | None]] = set()
+        self.assignment: dict[Place, Size] = {}
 
     def culprits(self, cuts: Mapping[str, int]) -> dict[str, str]:
         """Groups that fail when cut alone.
 
         Where the network does not even run, the search skips the traces, which are far more expensive.
         """
-        return self._search(cuts, self._run_fault if self._run_fault(cuts) else self.fault)
+        return self._search(cuts, self._run_reason if self._run_reason(cuts) else self.fault)
 
     def _search(self, cuts: Mapping[str, int], test: Callable[[Mapping[str, int]], str]) -> dict[str, str]:
         """Bisects the set that fails."""
@@ -92,38 +127,80 @@ class _Proof:
         the predicted one. That last is left out at width 1: a depthwise convolution of one channel looks like an
         ordinary one.
         """
-        return self._run_fault(widths) or self._trace_fault(widths)
+        return self._reason(widths, lambda: self._run_fault(widths) or self._trace_fault(widths))
 
-    def _cut(self, widths: Mapping[str, int]) -> nn.Module:
+    def _run_reason(self, widths: Mapping[str, int]) -> str:
+        return self._reason(widths, lambda: self._run_fault(widths))
+
+    def _reason(self, widths: Mapping[str, int], test: Callable[[], _Fault | None]) -> str:
+        """The fault that a test finds, after all numbers in modules that mend one were made to follow."""
+        while fault := test():
+            if not self._mended(widths, fault):
+                return fault.reason
+        return ""
+
+    def _mended(self, widths: Mapping[str, int], fault: _Fault) -> bool:
+        """Makes numbers in the modules follow from widths so that the cut network gets further, if there are such."""
+        where = fault.stack, fault.calls, fault.size
+        if where in self._hopeless:
+            return False
+        for further in self._candidates.assignments(fault.stack, fault.size):
+            trial = self.assignment | dict(further)
+            if trial == self.assignment:
+                continue
+            result = run(self._cut(widths, trial), self._example)
+            if not result.error or (fault.calls is not None and result.calls > fault.calls):
+                if fault.calls is None:
+                    self._hopeless.add(where)  # a second mismatch of this size is not mended by a number
+                self.assignment = trial
+                return True
+        self._hopeless.add(where)
+        return False
+
+    @cached_property
+    def _candidates(self) -> Candidates:
+        return Candidates(self._model, self._found)
+
+    def _cut(self, widths: Mapping[str, int], assignment: Assignment) -> nn.Module:
         cut = meta_copy(self._model)
         index = {name: range(width) for name, width in widths.items()}
         load_resized(cut, select(cut.state_dict(), self._found.channel_map, index))
+        assign(cut, assignment, {**self._full, **widths})
         return cut
 
-    def _run_fault(self, widths: Mapping[str, int]) -> str:
-        try:
-            run(self._cut(widths), self._example)
-        except ValueError as error:
-            return f"the network does not run with fewer of these channels: {error}"
-        return ""
+    def _run_fault(self, widths: Mapping[str, int]) -> _Fault | None:
+        result = run(self._cut(widths, self.assignment), self._example)
+        if not result.error:
+            return None
+        reason = f"the network does not run with fewer of these channels: {result.error}"
+        return _Fault(reason=reason, stack=result.stack, calls=result.calls)
 
-    def _trace_fault(self, widths: Mapping[str, int]) -> str:
+    def _trace_fault(self, widths: Mapping[str, int]) -> _Fault | None:
         try:
-            again = self._analyse(self._cut(widths))
+            again = self._analyse(self._cut(widths, self.assignment))
         except ValueError as error:
-            return f"the network does not run with fewer of these channels: {error}"
+            return _Fault(reason=f"the network does not run with fewer of these channels: {error}")
         predicted = self._found.shapes_at(widths)
-        for site in sorted(predicted.keys() & again.shapes.keys()):
-            if predicted[site] != again.shapes[site]:
-                return f"with fewer of these channels {site} has sizes {again.shapes[site]}, not {predicted[site]}"
+        for site in again.shapes:
+            if site in predicted and predicted[site] != again.shapes[site]:
+                return self._wrong_size(site, predicted[site], again.shapes[site])
         for site in self._found.facts.keys() & again.facts.keys():
             if self._found.facts[site] != again.facts[site]:
-                return f"with fewer of these channels {site} computes with other numbers"
+                return _Fault(reason=f"with fewer of these channels {site} computes with other numbers")
         expected = restrict(self._found.channel_map, widths)
         same = again.channel_map.groups == expected.groups and again.channel_map.tensors == expected.tensors
         if min(widths.values()) > 1 and not same:
-            return "with fewer of these channels the network couples other channels"
-        return ""
+            return _Fault(reason="with fewer of these channels the network couples other channels")
+        return None
+
+    def _wrong_size(self, site: str, predicted: tuple[int, ...], sizes: tuple[int, ...]) -> _Fault:
+        full = self._found.shapes[site]
+        wrong = [size for size, one, other in zip(full, predicted, sizes, strict=False) if one != other]
+        return _Fault(
+            reason=f"with fewer of these channels {site} has sizes {sizes}, not {predicted}",
+            stack=self._found.stacks[site],
+            size=wrong[0] if wrong else None,
+        )
 
 
 def _cuts(channel_map: ChannelMap) -> dict[str, int]:
