@@ -123,8 +123,8 @@ class Candidates:
 
 
 def _is_own(module: nn.Module) -> bool:
-    """Whether a module is not one of torch's own layers, whose numbers follow from their tensors."""
-    return not type(module).__module__.startswith("torch.nn.modules.")
+    """Whether a module is not one of torch's layers, whose numbers follow from their tensors; but its attention is."""
+    return isinstance(module, nn.MultiheadAttention) or not type(module).__module__.startswith("torch.nn.modules.")
 
 
 def assign(model: nn.Module, assignment: Assignment, widths: Mapping[str, int]) -> None:

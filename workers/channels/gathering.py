@@ -36,6 +36,7 @@ class ChannelFindings:
         owned: how many indices of each of these axes belong to which group, by its name.
         stacks: dotted paths of the modules at work at a call, the innermost last, by its site.
         splits: sites of the views that split a group's channels, by the group's name.
+        heads: names of the groups that are split for an attention product.
         stuck: sites of the views that split channels which have to stay.
         choices: the interpretation chosen for each of these views.
         further: the next interpretation of each view that has one left.
@@ -48,6 +49,7 @@ class ChannelFindings:
     owned: Mapping[str, tuple[Mapping[str, int], ...]]
     stacks: Mapping[str, tuple[str, ...]]
     splits: Mapping[str, tuple[str, ...]]
+    heads: frozenset[str]
     stuck: frozenset[str]
     choices: Mapping[str, int]
     further: Mapping[str, int]
@@ -144,6 +146,7 @@ def gather(
         },
         stacks=labelling.stacks,
         splits={name: tuple(sites) for name, sites in splits.items()},
+        heads=frozenset(name for name, sites in splits.items() if not book.heads.isdisjoint(sites)),
         stuck=frozenset(stuck),
         choices=book.choices,
         further={

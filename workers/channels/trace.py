@@ -10,7 +10,8 @@ from __future__ import annotations
 import copy
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,7 +168,7 @@ def run(meta_model: nn.Module, example: Example) -> Pass:
     counter = _Counter()
     error = ""
     try:
-        with torch.no_grad(), counter:
+        with torch.no_grad(), _without_fast_attention(), counter:
             meta_model(*example.args, **example.kwargs)
     except Exception as failure:  # whatever the network's own code raises
         error = str(_failure(example, "run", failure))
@@ -175,6 +176,17 @@ def run(meta_model: nn.Module, example: Example) -> Pass:
         for handle in handles:
             handle.remove()
     return Pass(error=error, calls=counter.calls, stack=tuple(stack))
+
+
+@contextmanager
+def _without_fast_attention() -> Iterator[None]:
+    """Keeps torch's attention from its fused kernel, which checks no sizes."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 class _Counter(TorchFunctionMode):

@@ -27,12 +27,22 @@ from workers.channels.trace import Example, meta_copy, run
 Analyse: TypeAlias = Callable[[nn.Module], ChannelFindings]
 
 
-def verified(
-    meta_model: nn.Module, example: Example, found: ChannelFindings, analyse: Analyse
-) -> tuple[ChannelMap, frozenset[str]]:
-    """The map without the groups that fail the proof, and the names of these groups.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The result of a proof.
 
-    Where one of them has another interpretation to try, the rest is not proved and the map is to be discarded.
+    Attributes:
+        channel_map: the map without the groups that fail. Where one of them has another interpretation to try, the rest
+            is not proved and the map is to be discarded.
+        failed: where each group that fails does so: dotted path of the innermost module at work, by the group's name.
+    """
+
+    channel_map: ChannelMap
+    failed: Mapping[str, str]
+
+
+def verified(meta_model: nn.Module, example: Example, found: ChannelFindings, analyse: Analyse) -> Verdict:
+    """Proves a map.
 
     Args:
         meta_model: the network on the meta device.
@@ -55,8 +65,8 @@ def verified(
             fault = proof.fault(cuts)
             if fault:
                 faults.update(proof.culprits(cuts) or dict.fromkeys(cuts, fault))
-                if found.untried(faults):
-                    return good, frozenset(faults)
+                if found.untried(faults) or not found.heads.isdisjoint(faults):
+                    return proof.verdict(good, faults)
                 break
         else:
             try:
@@ -64,7 +74,7 @@ def verified(
             except Unreadable as unreadable:
                 faults[str(unreadable)] = "a number in a module has to follow its width, which no tensor shows"
                 continue
-            return replace(good, attributes=attributes), frozenset(faults)
+            return proof.verdict(replace(good, attributes=attributes), faults)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +108,12 @@ class _Proof:
         self._analyse = analyse
         self._full = found.channel_map.widths()
         self._hopeless: set[tuple[tuple[str, ...], int | None, int | None]] = set()
+        self._where: dict[str, str] = {}
         self.assignment: dict[Place, Size] = {}
+
+    def verdict(self, channel_map: ChannelMap, faults: Mapping[str, str]) -> Verdict:
+        """The verdict with these faults, by group."""
+        return Verdict(channel_map=channel_map, failed={name: self._where.get(name, "") for name in faults})
 
     def culprits(self, cuts: Mapping[str, int]) -> dict[str, str]:
         """Groups that fail when cut alone.
@@ -136,6 +151,8 @@ class _Proof:
         """The fault that a test finds, after all numbers in modules that mend one were made to follow."""
         while fault := test():
             if not self._mended(widths, fault):
+                if len(widths) == 1:
+                    self._where.update(dict.fromkeys(widths, fault.stack[-1] if fault.stack else ""))
                 return fault.reason
         return ""
 
