@@ -74,8 +74,9 @@ def _find(piece: Traceable, exclude: Sequence[str], aliases: Mapping[str, list[s
         if stuck := found.changed(found.stuck):
             reading = reading.with_choices(stuck)
             continue
-        verdict = verified(network, example, found, partial(analyse, reading))
-        further = reading.after(verdict.failed, found)
+        after = partial(reading.after, found)
+        verdict = verified(network, example, found, partial(analyse, reading), lambda failed: after(failed) is not None)
+        further = after(verdict.failed)
         if further is None:
             return verdict.channel_map
         reading = further

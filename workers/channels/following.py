@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import combinations, islice, product
+from itertools import combinations, product
 from typing import TypeAlias
 
 from torch import nn
@@ -21,9 +21,6 @@ from torch import nn
 from workers.channels.attributes import SizeAttribute, SizeTerm, numbers_of, set_number
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap
-
-_TRIALS = 60
-"""How many assignments are tried at one place of a network."""
 
 Place: TypeAlias = tuple[str, str, int | None]
 """Dotted path of a module, name of an attribute, and position in it."""
@@ -65,20 +62,21 @@ class Candidates:
         self._places: dict[Kind, list[Place]] = defaultdict(list)
         self._collect(found)
 
-    def assignments(self, stack: Sequence[str], size: int | None = None) -> Iterator[Assignment]:
+    def assignments(self, stack: Sequence[str], first: Sequence[int] = ()) -> Iterator[Assignment]:
         """Assignments to try, the simplest first: of one number, of two, of three; for a whole class, for one module.
 
         Args:
             stack: dotted paths of the modules at work, the innermost last.
-            size: of numbers with this value only.
+            first: values of the numbers to begin with.
         """
         places = [
-            (path, name, position)
+            ((path, name, position), value)
             for path in reversed(stack)
             for (name, position), value in self._numbers.get(path, {}).items()
-            if size in (None, value) and (path, name, position) in self._sizes
+            if (path, name, position) in self._sizes
         ]
-        return islice(self._combined(places), _TRIALS)
+        places.sort(key=lambda entry: entry[1] not in first)
+        return self._combined([place for place, _ in places])
 
     def _combined(self, places: Sequence[Place]) -> Iterator[Assignment]:
         for number in (1, 2, 3):

@@ -46,12 +46,12 @@ class Reading:
             if one.size == two.size:
                 labelling.book.atoms.join(one, two, _COUPLED)
 
-    def after(self, failed: Mapping[str, str], found: ChannelFindings) -> Reading | None:
+    def after(self, found: ChannelFindings, failed: Mapping[str, str]) -> Reading | None:
         """The next reading to try; None where there is none.
 
         Args:
-            failed: names of the groups that failed the proof in this reading, each with the module where it did.
             found: the findings in this reading.
+            failed: names of the groups that failed the proof in it, each with the module where it did.
         """
         further = frozenset(_couplings(failed, found)) - self.couplings - self.given_up
         if further:

@@ -10,19 +10,24 @@ Whole numbers that modules keep as attributes, such as heads, are made to follow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import TypeAlias
 
 from torch import nn
 
-from workers.channels.following import Assignment, Candidates, Place, Size, Unreadable, assign, records
+from workers.channels.following import Assignment, Candidates, Unreadable, assign, records
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import select
 from workers.channels.trace import Example, meta_copy, run
+
+_RUNS, _TRACES = 60, 12
+"""How many assignments of numbers in modules are tried at one place by runs, and by traces."""
 
 Analyse: TypeAlias = Callable[[nn.Module], ChannelFindings]
 
@@ -32,8 +37,8 @@ class Verdict:
     """The result of a proof.
 
     Attributes:
-        channel_map: the map without the groups that fail. Where one of them has another interpretation to try, the rest
-            is not proved and the map is to be discarded.
+        channel_map: the map without the groups that fail. Where the proof ended early, the rest is not proved and the map
+            is to be discarded.
         failed: where each group that fails does so: dotted path of the innermost module at work, by the group's name.
     """
 
@@ -41,7 +46,13 @@ class Verdict:
     failed: Mapping[str, str]
 
 
-def verified(meta_model: nn.Module, example: Example, found: ChannelFindings, analyse: Analyse) -> Verdict:
+def verified(
+    meta_model: nn.Module,
+    example: Example,
+    found: ChannelFindings,
+    analyse: Analyse,
+    ends: Callable[[Mapping[str, str]], bool],
+) -> Verdict:
     """Proves a map.
 
     Args:
@@ -49,6 +60,7 @@ def verified(meta_model: nn.Module, example: Example, found: ChannelFindings, an
         example: its inputs.
         found: the findings of the rules in it.
         analyse: computes the findings of another network on the meta device.
+        ends: whether the proof may end with these failed groups, since the graph is to be read in another way.
     """
     proof = _Proof(meta_model, example, found, analyse)
     faults: dict[str, str] = {}
@@ -65,8 +77,9 @@ def verified(meta_model: nn.Module, example: Example, found: ChannelFindings, an
             fault = proof.fault(cuts)
             if fault:
                 faults.update(proof.culprits(cuts) or dict.fromkeys(cuts, fault))
-                if found.untried(faults) or not found.heads.isdisjoint(faults):
-                    return proof.verdict(good, faults)
+                verdict = proof.verdict(good, faults)
+                if ends(verdict.failed):
+                    return verdict
                 break
         else:
             try:
@@ -83,15 +96,19 @@ class _Fault:
 
     Attributes:
         reason: in words.
+        reached: how far the test came: whether the network runs, and how many calls were right.
         stack: dotted paths of the modules at work there, the innermost last.
-        calls: how far a pass came, if it ended early.
-        size: the size that should have changed otherwise, if the pass did not end early.
+        sizes: the sizes that should have changed otherwise, where the network runs.
     """
 
     reason: str
+    reached: tuple[bool, int]
     stack: tuple[str, ...] = ()
-    calls: int | None = None
-    size: int | None = None
+    sizes: tuple[int, ...] = ()
+
+
+_Test: TypeAlias = Callable[[Mapping[str, int], Assignment], _Fault | None]
+"""What it finds at these widths, with these numbers in modules."""
 
 
 class _Proof:
@@ -107,9 +124,9 @@ class _Proof:
         self._found = found
         self._analyse = analyse
         self._full = found.channel_map.widths()
-        self._hopeless: set[tuple[tuple[str, ...], int | None, int | None]] = set()
+        self._hopeless: set[tuple[tuple[str, ...], tuple[bool, int]]] = set()
         self._where: dict[str, str] = {}
-        self.assignment: dict[Place, Size] = {}
+        self.assignment: Assignment = {}
 
     def verdict(self, channel_map: ChannelMap, faults: Mapping[str, str]) -> Verdict:
         """The verdict with these faults, by group."""
@@ -142,37 +159,40 @@ class _Proof:
         the predicted one. That last is left out at width 1: a depthwise convolution of one channel looks like an
         ordinary one.
         """
-        return self._reason(widths, lambda: self._run_fault(widths) or self._trace_fault(widths))
+        return self._reason(widths, self._any_fault)
 
     def _run_reason(self, widths: Mapping[str, int]) -> str:
-        return self._reason(widths, lambda: self._run_fault(widths))
+        return self._reason(widths, self._run_fault)
 
-    def _reason(self, widths: Mapping[str, int], test: Callable[[], _Fault | None]) -> str:
+    def _reason(self, widths: Mapping[str, int], test: _Test) -> str:
         """The fault that a test finds, after all numbers in modules that mend one were made to follow."""
-        while fault := test():
-            if not self._mended(widths, fault):
+        fault = test(widths, self.assignment)
+        while fault:
+            mended = self._mended(widths, fault, test)
+            if mended is None:
                 if len(widths) == 1:
                     self._where.update(dict.fromkeys(widths, fault.stack[-1] if fault.stack else ""))
                 return fault.reason
+            self.assignment, fault = mended
         return ""
 
-    def _mended(self, widths: Mapping[str, int], fault: _Fault) -> bool:
-        """Makes numbers in the modules follow from widths so that the cut network gets further, if there are such."""
-        where = fault.stack, fault.calls, fault.size
+    def _mended(
+        self, widths: Mapping[str, int], fault: _Fault, test: _Test
+    ) -> tuple[Assignment, _Fault | None] | None:
+        """Numbers in modules which let the test get further when they follow from widths; what it then finds."""
+        where = fault.stack, fault.reached
         if where in self._hopeless:
-            return False
-        for further in self._candidates.assignments(fault.stack, fault.size):
-            trial = self.assignment | dict(further)
-            if trial == self.assignment:
-                continue
-            result = run(self._cut(widths, trial), self._example)
-            if not result.error or (fault.calls is not None and result.calls > fault.calls):
-                if fault.calls is None:
-                    self._hopeless.add(where)  # a second mismatch of this size is not mended by a number
-                self.assignment = trial
-                return True
+            return None
+        runs, _ = fault.reached
+        trials = self._candidates.assignments(fault.stack, fault.sizes)
+        for further in islice(trials, _TRACES if runs else _RUNS):
+            trial = {**self.assignment, **further}
+            if trial != self.assignment:
+                result = self._run_fault(widths, trial) or (test(widths, trial) if runs else None)
+                if not result or result.reached > fault.reached:
+                    return trial, result or test(widths, trial)
         self._hopeless.add(where)
-        return False
+        return None
 
     @cached_property
     def _candidates(self) -> Candidates:
@@ -185,39 +205,57 @@ class _Proof:
         assign(cut, assignment, {**self._full, **widths})
         return cut
 
-    def _run_fault(self, widths: Mapping[str, int]) -> _Fault | None:
-        result = run(self._cut(widths, self.assignment), self._example)
+    def _any_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
+        return self._run_fault(widths, assignment) or self._trace_fault(widths, assignment)
+
+    def _run_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
+        result = run(self._cut(widths, assignment), self._example)
         if not result.error:
             return None
         reason = f"the network does not run with fewer of these channels: {result.error}"
-        return _Fault(reason=reason, stack=result.stack, calls=result.calls)
+        return _Fault(reason=reason, reached=(False, result.calls), stack=result.stack)
 
-    def _trace_fault(self, widths: Mapping[str, int]) -> _Fault | None:
+    def _trace_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
         try:
-            again = self._analyse(self._cut(widths, self.assignment))
+            again = self._analyse(self._cut(widths, assignment))
         except ValueError as error:
-            return _Fault(reason=f"the network does not run with fewer of these channels: {error}")
+            reason = f"the network does not run with fewer of these channels: {error}"
+            return _Fault(reason=reason, reached=(True, 0))
         predicted = self._found.shapes_at(widths)
-        for site in again.shapes:
-            if site in predicted and predicted[site] != again.shapes[site]:
-                return self._wrong_size(site, predicted[site], again.shapes[site])
+        for number, site in enumerate(_comparable(predicted, again.shapes)):
+            if predicted[site] != again.shapes[site]:
+                return self._wrong_size(number, site, predicted[site], again.shapes[site])
+        end = True, len(predicted)
         for site in self._found.facts.keys() & again.facts.keys():
             if self._found.facts[site] != again.facts[site]:
-                return _Fault(reason=f"with fewer of these channels {site} computes with other numbers")
+                return _Fault(reason=f"with fewer of these channels {site} computes with other numbers", reached=end)
         expected = restrict(self._found.channel_map, widths)
         same = again.channel_map.groups == expected.groups and again.channel_map.tensors == expected.tensors
         if min(widths.values()) > 1 and not same:
-            return _Fault(reason="with fewer of these channels the network couples other channels")
+            return _Fault(reason="with fewer of these channels the network couples other channels", reached=end)
         return None
 
-    def _wrong_size(self, site: str, predicted: tuple[int, ...], sizes: tuple[int, ...]) -> _Fault:
+    def _wrong_size(self, number: int, site: str, predicted: tuple[int, ...], sizes: tuple[int, ...]) -> _Fault:
         full = self._found.shapes[site]
-        wrong = [size for size, one, other in zip(full, predicted, sizes, strict=False) if one != other]
         return _Fault(
             reason=f"with fewer of these channels {site} has sizes {sizes}, not {predicted}",
+            reached=(True, number),
             stack=self._found.stacks[site],
-            size=wrong[0] if wrong else None,
+            sizes=tuple(size for size, one, other in zip(full, predicted, sizes, strict=False) if one != other),
         )
+
+
+def _comparable(predicted: Iterable[str], found: Iterable[str]) -> Iterator[str]:
+    """The sites of the operators that two graphs call equally often, in the order of the first.
+
+    With a single channel, some calls are left out as unnecessary, and the sites of that operator have other numbers.
+    """
+    calls = [Counter(site.rstrip("_0123456789") for site in sites) for sites in (predicted, found)]
+    present = set(found)
+    for site in predicted:
+        name = site.rstrip("_0123456789")
+        if calls[0][name] == calls[1][name] and site in present:
+            yield site
 
 
 def _cuts(channel_map: ChannelMap) -> dict[str, int]:
