@@ -74,12 +74,10 @@ def _find(piece: Traceable, exclude: Sequence[str], aliases: Mapping[str, list[s
         if stuck := found.changed(found.stuck):
             reading = reading.with_choices(stuck)
             continue
-        after = partial(reading.after, found)
-        verdict = verified(network, example, found, partial(analyse, reading), lambda failed: after(failed) is not None)
-        further = after(verdict.failed)
-        if further is None:
+        verdict = verified(network, example, found, partial(analyse, reading), partial(reading.after, found))
+        if verdict.further is None:
             return verdict.channel_map
-        reading = further
+        reading = verdict.further
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,9 +71,7 @@ def follow_attached(model: nn.Module) -> None:
     """Sets the attributes that a network, or a network within it, was told of."""
     for owner in model.modules():
         for record in vars(owner).get(_ATTACHED, ()):
-            total = record.constant + sum(
-                term.times * _length(owner, term.tensor, term.axis) for term in record.terms
-            )
+            total = record.constant + sum(term.times * _length(owner, term.tensor, term.axis) for term in record.terms)
             set_number(owner.get_submodule(record.module), record.name, record.position, total // record.over)
 
 

@@ -1,9 +1,9 @@
 """Finds which whole numbers in a network's modules follow from the widths of its channel groups.
 
-Candidates are the numbers that equal the size of an axis with channels, in a call that the module makes or that is made
-on its behalf. When the network with fewer channels does not run, or computes with other sizes than predicted, those of
-the modules at work there are tried, for all modules of a class at once. What helps is kept; the proof of the map decides
-whether it was right.
+Candidates are the numbers that equal the size of an axis with channels, in a call that the module makes or that is
+made on its behalf. When the network with fewer channels does not run, or computes with other sizes than predicted,
+those of the modules at work there are tried, for all modules of a class at once. What helps is kept; the proof of the
+map decides whether it was right.
 """
 
 from __future__ import annotations
@@ -135,9 +135,7 @@ class Unreadable(Exception):  # noqa: N818  # control flow of the proof, never l
     """The width of a group cannot be read off from the tensors; the argument is its name."""
 
 
-def records(
-    assignment: Assignment, channel_map: ChannelMap, widths: Mapping[str, int]
-) -> tuple[SizeAttribute, ...]:
+def records(assignment: Assignment, channel_map: ChannelMap, widths: Mapping[str, int]) -> tuple[SizeAttribute, ...]:
     """The numbers that follow from groups of a map, in terms of tensors.
 
     Args:

@@ -17,6 +17,7 @@ from torch import Tensor, fx
 
 from workers.channels import attention_rules, elementwise_rules, index_rules, layer_rules, norm_rules, shape_rules
 from workers.channels.atoms import Obstacle
+from workers.channels.heads import attention_views
 from workers.channels.layout import Labels
 from workers.channels.operators import RULES, Book, OperatorCall, Traced, Unsupported, Value, unlabelled
 from workers.channels.trace import TracedGraph, arguments_of, module_of, stack_of
@@ -77,33 +78,6 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, output
             labelling.results[site] = tuple(axis for tensor in _tensors(values[node]) for axis in tensor.axes)
             labelling.stacks[site] = stack_of(node)
     _fix_shared(labelling, traced)
-
-
-_VIEWS = frozenset({"view", "reshape", "_unsafe_view", "unflatten"})
-_ON_THE_WAY = frozenset(
-    {"permute", "transpose", "unbind", "select", "split", "chunk", "split_with_sizes", "contiguous", "clone", "unsqueeze"}
-    | {"mul", "div", "add", "neg", "cat", "slice", "layer_norm", "rms_norm", "expand", "repeat_interleave", "_to_copy"}
-    | {"to", "dropout", "flip", "roll", "squeeze"}
-)
-_ATTENTION = frozenset({"scaled_dot_product_attention", "matmul", "bmm", "baddbmm", "einsum"})
-
-
-def attention_views(graph: fx.Graph) -> set[fx.Node]:
-    """Views whose results meet in a product of two activations, with nothing but element-wise calls on the way."""
-    leads: set[fx.Node] = set()
-    for node in reversed(graph.nodes):
-        if any(user in leads or _multiplies(user) for user in node.users):
-            if _name(node) in _ON_THE_WAY or node.target is operator.getitem or _name(node) in _VIEWS:
-                leads.add(node)
-    return {node for node in leads if _name(node) in _VIEWS}
-
-
-def _multiplies(node: fx.Node) -> bool:
-    return _name(node) in _ATTENTION and all(source.op != "placeholder" for source in node.all_input_nodes)
-
-
-def _name(node: fx.Node) -> str:
-    return str(node.target).split(".")[1] if isinstance(node.target, torch._ops.OpOverload) else ""
 
 
 def unread_tensors(traced: TracedGraph) -> set[str]:

@@ -60,9 +60,7 @@ class Reading:
         if not untried:
             return None
         in_vain = {pair for pair in self.couplings if any(_owns(found, axis, failed) for axis in pair)}
-        return replace(
-            self.with_choices(untried), couplings=self.couplings - in_vain, given_up=self.given_up | in_vain
-        )
+        return replace(self.with_choices(untried), couplings=self.couplings - in_vain, given_up=self.given_up | in_vain)
 
 
 def _couplings(failed: Mapping[str, str], found: ChannelFindings) -> Iterator[tuple[Axis, Axis]]:
@@ -88,9 +86,8 @@ def _axes(found: ChannelFindings, module: str, size: int, groups: set[str]) -> I
     for site, stack in found.stacks.items():
         if module in stack:
             for axis, owned in enumerate(found.owned[site]):
-                if found.shapes[site][axis] == size and len(owned) == 1 and owned.keys() <= groups:
-                    if sum(owned.values()) == size:
-                        yield site, axis
+                if found.shapes[site][axis] == size and [size] == list(owned.values()) and owned.keys() <= groups:
+                    yield site, axis
 
 
 def _owns(found: ChannelFindings, axis: Axis, groups: Mapping[str, str]) -> bool:

@@ -22,6 +22,7 @@ from torch import nn
 from workers.channels.following import Assignment, Candidates, Unreadable, assign, records
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
+from workers.channels.reading import Reading
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import select
 from workers.channels.trace import Example, meta_copy, run
@@ -37,13 +38,13 @@ class Verdict:
     """The result of a proof.
 
     Attributes:
-        channel_map: the map without the groups that fail. Where the proof ended early, the rest is not proved and the map
-            is to be discarded.
-        failed: where each group that fails does so: dotted path of the innermost module at work, by the group's name.
+        channel_map: the map without the groups that fail.
+        further: another reading of the graph, to be tried since groups fail in this one; the proof has then ended
+            early, and the map is to be discarded.
     """
 
     channel_map: ChannelMap
-    failed: Mapping[str, str]
+    further: Reading | None = None
 
 
 def verified(
@@ -51,7 +52,7 @@ def verified(
     example: Example,
     found: ChannelFindings,
     analyse: Analyse,
-    ends: Callable[[Mapping[str, str]], bool],
+    after: Callable[[Mapping[str, str]], Reading | None],
 ) -> Verdict:
     """Proves a map.
 
@@ -60,14 +61,13 @@ def verified(
         example: its inputs.
         found: the findings of the rules in it.
         analyse: computes the findings of another network on the meta device.
-        ends: whether the proof may end with these failed groups, since the graph is to be read in another way.
+        after: another reading to try when these groups fail, each given with the innermost module at work there.
     """
     proof = _Proof(meta_model, example, found, analyse)
     faults: dict[str, str] = {}
     for name in sorted(found.sliced):
-        width = found.channel_map.widths()[name]
-        for smaller in sorted({width - 1, width - 2, width // 2} - {width}, reverse=True):  # one could fit by rounding
-            fault = proof.fault({name: smaller}) if smaller >= 1 else ""
+        for smaller in _smaller_widths(found.channel_map.widths(), name):
+            fault = proof.fault({name: smaller})
             if fault:
                 faults[name] = fault
                 break
@@ -77,9 +77,9 @@ def verified(
             fault = proof.fault(cuts)
             if fault:
                 faults.update(proof.culprits(cuts) or dict.fromkeys(cuts, fault))
-                verdict = proof.verdict(good, faults)
-                if ends(verdict.failed):
-                    return verdict
+                further = after(proof.places(faults))
+                if further is not None:
+                    return Verdict(channel_map=good, further=further)
                 break
         else:
             try:
@@ -87,7 +87,7 @@ def verified(
             except Unreadable as unreadable:
                 faults[str(unreadable)] = "a number in a module has to follow its width, which no tensor shows"
                 continue
-            return proof.verdict(replace(good, attributes=attributes), faults)
+            return Verdict(channel_map=replace(good, attributes=attributes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +128,9 @@ class _Proof:
         self._where: dict[str, str] = {}
         self.assignment: Assignment = {}
 
-    def verdict(self, channel_map: ChannelMap, faults: Mapping[str, str]) -> Verdict:
-        """The verdict with these faults, by group."""
-        return Verdict(channel_map=channel_map, failed={name: self._where.get(name, "") for name in faults})
+    def places(self, groups: Iterable[str]) -> dict[str, str]:
+        """Dotted path of the innermost module at work where a group, cut alone, failed; by its name."""
+        return {name: self._where.get(name, "") for name in groups}
 
     def culprits(self, cuts: Mapping[str, int]) -> dict[str, str]:
         """Groups that fail when cut alone.
@@ -176,9 +176,7 @@ class _Proof:
             self.assignment, fault = mended
         return ""
 
-    def _mended(
-        self, widths: Mapping[str, int], fault: _Fault, test: _Test
-    ) -> tuple[Assignment, _Fault | None] | None:
+    def _mended(self, widths: Mapping[str, int], fault: _Fault, test: _Test) -> tuple[Assignment, _Fault | None] | None:
         """Numbers in modules which let the test get further when they follow from widths; what it then finds."""
         where = fault.stack, fault.reached
         if where in self._hopeless:
@@ -256,6 +254,14 @@ def _comparable(predicted: Iterable[str], found: Iterable[str]) -> Iterator[str]
         name = site.rstrip("_0123456789")
         if calls[0][name] == calls[1][name] and site in present:
             yield site
+
+
+def _smaller_widths(widths: Mapping[str, int], name: str) -> list[int]:
+    """Widths to try for a group alone; a single one could fit by rounding, or by being another group's width."""
+    width = widths[name]
+    others = {other for each, other in widths.items() if each != name}
+    half = next((size for size in range(width // 2, 1, -1) if size not in others), width // 2)
+    return [size for size in sorted({width - 1, width - 2, half}, reverse=True) if 1 <= size < width]
 
 
 def _cuts(channel_map: ChannelMap) -> dict[str, int]:
