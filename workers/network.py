@@ -17,11 +17,11 @@ from jobs.artifact import Manifest
 from jobs.errors import BadInputError
 from jobs.identity import Json, Parsed
 from workers.artifacts import CHANNELS_FILE, MASKS_FILE, RECIPE_FILE, WEIGHTS_FILE, ArtifactReader
-from workers.channels import ChannelMap, apply_folding_structure, build_resized, load_resized
+from workers.channels import ChannelMap, SizeAttribute, apply_folding_structure, attach, build_resized, load_resized
 from workers.measure import count_macs, num_parameters, size_bytes
 from workers.models import build
 
-_OPTIONAL = ("backbone", "parts", "applications")
+_OPTIONAL = ("backbone", "parts", "applications", "attributes")
 """Fields of a recipe that are written only where they say something."""
 
 _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
@@ -41,6 +41,7 @@ class NetworkRecipe:
         applications: Of such a network, and of one around a backbone, how often one sample is multiplied by every
             number of a layer's weight when nothing is pruned. MACs of smaller networks are counted with it, since the
             number of boxes that a detector looks at changes with every weight.
+        attributes: Whole numbers in its modules that follow from the widths of channel groups.
     """
 
     network: str
@@ -50,6 +51,7 @@ class NetworkRecipe:
     backbone: "NetworkRecipe | None" = None
     parts: tuple[str, ...] = ()
     applications: Mapping[str, int] = field(default_factory=dict)
+    attributes: tuple[SizeAttribute, ...] = ()
 
     @classmethod
     def from_json(cls, content: bytes | str) -> "NetworkRecipe":
@@ -66,6 +68,7 @@ class NetworkRecipe:
             backbone=cls._of(value["backbone"]) if value.get("backbone") else None,
             parts=tuple(value.get("parts", ())),
             applications=value.get("applications", {}),
+            attributes=tuple(SizeAttribute.from_json(each) for each in value.get("attributes", ())),
         )
 
     def to_json(self) -> bytes:
@@ -75,14 +78,18 @@ class NetworkRecipe:
     def construct(self) -> nn.Module:
         """The module at its full widths with random weights from torch's generator, its own folded norms in place.
 
+        It knows which of its attributes follow from its tensors.
+
         Raises:
             BadInputError: It cannot be built.
         """
-        if self.backbone is None:
-            return build(self.network, self.arguments)
-        backbone = self.backbone.construct()
-        apply_folding_structure(backbone, list(self.backbone.folded))
-        return build(self.network, self.arguments, backbone=backbone)
+        backbone = None
+        if self.backbone is not None:
+            backbone = self.backbone.construct()
+            apply_folding_structure(backbone, list(self.backbone.folded))
+        module = build(self.network, self.arguments, backbone=backbone)
+        attach(module, self.attributes)
+        return module
 
 
 class StoredNetwork:

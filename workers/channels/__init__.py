@@ -9,6 +9,7 @@ Channel importance is in `criteria`, the number of channels in `allocation`, the
 
 from workers.channels.activations import live_activations, live_in
 from workers.channels.analysis import find_groups
+from workers.channels.attributes import SizeAttribute, attach
 from workers.channels.cost import Cost, CostTerm, Length, cost_of_tensors
 from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
 from workers.channels.example import example_images
@@ -44,7 +45,9 @@ __all__ = [
     "ParameterCount",
     "RefusedGroup",
     "Role",
+    "SizeAttribute",
     "apply_folding_structure",
+    "attach",
     "build_resized",
     "cost_of_tensors",
     "count_parameters",

@@ -22,6 +22,7 @@ from workers.channels.joining import check_whole, join_parts
 from workers.channels.labelling import Labelling, fix_aliases, label, new_labelling, unread_tensors
 from workers.channels.layout import ChannelMap
 from workers.channels.parts import Traceable, dissect
+from workers.channels.reading import Reading
 from workers.channels.trace import Example, TracedGraph, trace
 from workers.channels.verification import verified
 
@@ -62,21 +63,21 @@ def _find(piece: Traceable, exclude: Sequence[str], aliases: Mapping[str, list[s
     """The channel groups of a network that can be traced."""
     network, example = piece.network, piece.example
 
-    def analyse(choices: Mapping[str, int], network: nn.Module) -> ChannelFindings:
-        return _analyse(_trace(network, example), piece.border, exclude, aliases, choices)
+    def analyse(reading: Reading, network: nn.Module) -> ChannelFindings:
+        return _analyse(_trace(network, example), piece.border, exclude, aliases, reading)
 
     graphs = _trace(network, example)
-    choices: dict[str, int] = {}
+    reading = Reading()
     while True:
-        found = _analyse(graphs, piece.border, exclude, aliases, choices)
+        found = _analyse(graphs, piece.border, exclude, aliases, reading)
+        reading = reading.with_choices(found.choices)
         if stuck := found.changed(found.stuck):
-            choices = {**found.choices, **stuck}
+            reading = reading.with_choices(stuck)
             continue
-        proved, failed = verified(network, example, found, partial(analyse, found.choices))
-        untried = found.untried(failed)
-        if not untried:
-            return proved
-        choices = {**found.choices, **untried}
+        verdict = verified(network, example, found, partial(analyse, reading), partial(reading.after, found))
+        if verdict.further is None:
+            return verdict.channel_map
+        reading = verdict.further
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +114,16 @@ def _analyse(
     border: Obstacle,
     exclude: Sequence[str],
     aliases: Mapping[str, list[str]],
-    choices: Mapping[str, int],
+    reading: Reading,
 ) -> ChannelFindings:
-    """The findings of the rules, with these interpretations of views that split channels."""
+    """The findings of the rules, where the graph is read in a certain way."""
     labelling = new_labelling(graphs.shapes)
-    labelling.book.choices.update(choices)
+    labelling.book.choices.update(reading.choices)
     label(labelling, graphs.evaluation, outputs=border)
     applications = dict(labelling.book.applications)
     if graphs.training is not None:
         label(labelling, graphs.training, prefix="training:", outputs=border)
+    reading.couple(labelling)
     fix_aliases(labelling, aliases)
     _exclude(labelling, exclude)
     return gather(labelling, graphs.shapes, graphs.parameters, applications)

@@ -7,6 +7,9 @@ channel is zero in one of the factors; then leaving it out changes nothing. Sums
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from workers.channels.layer_rules import contract, produce
 from workers.channels.layout import Labels
@@ -59,14 +62,22 @@ def einsum(book: Book, call: OperatorCall) -> Traced:
 def attention(book: Book, call: OperatorCall) -> Traced:
     """softmax(scale q k' + mask) v over the last two axes; the default scale depends on the length of q's last one."""
     query, key, value = (call.tensor(name) for name in ("query", "key", "value"))
-    if call.arguments.get("enable_gqa") or len({len(each.axes) for each in (query, key, value)}) > 1:
-        raise Unsupported("queries and keys with other numbers of heads or axes")
+    if len({len(each.axes) for each in (query, key, value)}) > 1:
+        raise Unsupported("queries and keys with other numbers of axes")
+    if call.arguments.get("enable_gqa"):
+        key, value = (_for_each_query(query, each) for each in (key, value))
     batch = list(range(len(query.axes) - 2))
     book.facts[f"{call.site} scale"] = (float(call.arguments.get("scale") or query.shape[-1] ** -0.5),)
     scores = _product(book, call, [query, key], [[*batch, "l", "e"], [*batch, "s", "e"]], [*batch, "l", "s"])
     bias = call.arguments.get("attn_mask")
     weights = Traced(axes=_with_bias(book, call, scores, bias) if isinstance(bias, Traced) else scores.axes)
     return _product(book, call, [weights, value], [[*batch, "l", "s"], [*batch, "s", "v"]], [*batch, "l", "v"])
+
+
+def _for_each_query(query: Traced, tensor: Traced) -> Traced:
+    """Keys or values whose heads several heads of the queries share, once for each of these."""
+    times = query.shape[-3] // tensor.shape[-3]
+    return replace(tensor, axes=(*tensor.axes[:-3], np.repeat(tensor.axes[-3], times), *tensor.axes[-2:]))
 
 
 def _with_bias(book: Book, call: OperatorCall, product: Traced, bias: Traced) -> tuple[Labels, ...]:

@@ -34,7 +34,9 @@ class ChannelFindings:
         facts: numbers that must not change when channels are removed, by the call that uses them.
         shapes: sizes of the axes of the results of a call, by its site.
         owned: how many indices of each of these axes belong to which group, by its name.
+        stacks: dotted paths of the modules at work at a call, the innermost last, by its site.
         splits: sites of the views that split a group's channels, by the group's name.
+        heads: names of the groups that are split for an attention product.
         stuck: sites of the views that split channels which have to stay.
         choices: the interpretation chosen for each of these views.
         further: the next interpretation of each view that has one left.
@@ -45,7 +47,9 @@ class ChannelFindings:
     facts: Mapping[str, tuple[float, ...]]
     shapes: Mapping[str, tuple[int, ...]]
     owned: Mapping[str, tuple[Mapping[str, int], ...]]
+    stacks: Mapping[str, tuple[str, ...]]
     splits: Mapping[str, tuple[str, ...]]
+    heads: frozenset[str]
     stuck: frozenset[str]
     choices: Mapping[str, int]
     further: Mapping[str, int]
@@ -140,7 +144,9 @@ def gather(
             site: tuple(_owned(axis, roots, group_of, names) for axis in axes)
             for site, axes in labelling.results.items()
         },
+        stacks=labelling.stacks,
         splits={name: tuple(sites) for name, sites in splits.items()},
+        heads=frozenset(name for name, sites in splits.items() if not book.heads.isdisjoint(sites)),
         stuck=frozenset(stuck),
         choices=book.choices,
         further={

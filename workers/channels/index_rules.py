@@ -117,6 +117,33 @@ def select_some(book: Book, call: OperatorCall) -> Traced:
     return Traced(axes=(*source.axes[:axis], index.axes[0], *source.axes[axis + 1 :]))
 
 
+@rule("index")
+def look_up(book: Book, call: OperatorCall) -> Traced:
+    """Rows of a table looked up by numbers; what is numbered has to stay, the other axes pass."""
+    source, indices = call.tensor("self"), call.arguments["indices"]
+    numbered = [axis for axis, index in enumerate(indices) if index is not None]
+    if call.shape is None or numbered != list(range(numbered[0], numbered[-1] + 1)):
+        raise Unsupported("looks up along axes that are not neighbours")
+    if any(index.labelled for index in indices if isinstance(index, Traced) and index.tensor is None):
+        raise Unsupported("channels as positions in a table")
+    for axis in numbered:
+        book.atoms.fix(source.axes[axis], call.obstacle("picks single channels"))
+    before, after = source.axes[: numbered[0]], source.axes[numbered[-1] + 1 :]
+    found = call.shape[len(before) : len(call.shape) - len(after)]
+    return Traced(axes=(*before, *(unlabelled(size) for size in found), *after), zero=source.zero)
+
+
+@rule("repeat_interleave")
+def repeat_each(book: Book, call: OperatorCall) -> Traced:
+    """Every index of an axis several times in a row: the copies of a channel are one unit with it."""
+    source, times, axis = call.tensor("self"), call.arguments["repeats"], call.arguments.get("dim")
+    if not isinstance(times, int) or axis is None:
+        raise Unsupported("repeats every channel another number of times")
+    axis = axis_number(int(axis), len(source.axes))
+    repeated = np.repeat(source.axes[axis], times)
+    return Traced(axes=(*source.axes[:axis], repeated, *source.axes[axis + 1 :]), zero=source.zero)
+
+
 @rule("unbind")
 def unbind(book: Book, call: OperatorCall) -> list[Traced]:
     """All indices of an axis one by one; channels on that axis have to stay."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from torch import nn
 
+from workers.channels.attributes import attach
 from workers.channels.layout import NOT_A_CHANNEL, AxisLayout, ChannelMap, RefusedGroup, without_groups
 from workers.channels.operators import NO_CHANNELS
 from workers.channels.parts import Dissection, run_whole
@@ -42,6 +43,7 @@ def join_parts(model: nn.Module, dissection: Dissection, maps: Sequence[ChannelM
             for group in part.refused
         ),
         applications=applications,
+        attributes=tuple(attribute for part in maps for attribute in part.attributes),
     )
 
 
@@ -88,6 +90,7 @@ def check_whole(
 def _fault(model: nn.Module, input_shape: Sequence[int], channel_map: ChannelMap, names: Sequence[str]) -> str:
     """Why the network does not run with fewer channels of these groups; empty if it does."""
     cut = bare_copy(model).cpu().eval()
+    attach(cut, channel_map.attributes)
     widths = channel_map.widths()
     index = {name: range(max(1, widths[name] - 1 - 3 * number % 7)) for number, name in enumerate(names)}
     load_resized(cut, select(cut.state_dict(), channel_map, index))

@@ -17,9 +17,10 @@ from torch import Tensor, fx
 
 from workers.channels import attention_rules, elementwise_rules, index_rules, layer_rules, norm_rules, shape_rules
 from workers.channels.atoms import Obstacle
+from workers.channels.heads import attention_views
 from workers.channels.layout import Labels
 from workers.channels.operators import RULES, Book, OperatorCall, Traced, Unsupported, Value, unlabelled
-from workers.channels.trace import TracedGraph, arguments_of, module_of
+from workers.channels.trace import TracedGraph, arguments_of, module_of, stack_of
 
 RULE_MODULES = (layer_rules, norm_rules, elementwise_rules, shape_rules, index_rules, attention_rules)
 """Importing these fills the table of rules."""
@@ -33,11 +34,13 @@ class Labelling:
         book: the records of the rules.
         tensors: labels of every parameter and buffer, by dotted name.
         results: labels of every axis of the results of every call, by its site.
+        stacks: dotted paths of the modules at work at a call, the innermost last, by its site.
     """
 
     book: Book = field(default_factory=Book)
     tensors: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
     results: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
+    stacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def new_labelling(shapes: Mapping[str, tuple[int, ...]]) -> Labelling:
@@ -61,6 +64,7 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, output
         prefix: distinguishes the calls of two graphs.
         outputs: why the channels of the graph's outputs have to stay.
     """
+    labelling.book.heads.update(f"{prefix}{node.name}" for node in attention_views(traced.graph))
     values: dict[fx.Node, Value | None] = {}
     for node in traced.graph.nodes:
         if node.op == "placeholder":
@@ -70,9 +74,9 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, output
                 _fix(labelling, tensor, outputs)
         else:
             values[node] = _call(labelling, node, values, prefix)
-            labelling.results[f"{prefix}{node.name}"] = tuple(
-                axis for tensor in _tensors(values[node]) for axis in tensor.axes
-            )
+            site = f"{prefix}{node.name}"
+            labelling.results[site] = tuple(axis for tensor in _tensors(values[node]) for axis in tensor.axes)
+            labelling.stacks[site] = stack_of(node)
     _fix_shared(labelling, traced)
 
 

@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Int64
 from numpy.typing import NDArray
 
+from workers.channels.attributes import SizeAttribute
+
 Role: TypeAlias = Literal["output", "input"]
 Labels: TypeAlias = NDArray[np.int64]
 
@@ -157,6 +159,7 @@ class ChannelMap:
         applications: how often one sample is multiplied by every number of a layer's weight, in the evaluation pass on
             the input that the map was made for: output positions of a convolution, tokens of a linear layer, boxes of
             a detector's head.
+        attributes: whole numbers in the network's modules that follow from the widths of groups.
     """
 
     groups: tuple[ChannelGroup, ...]
@@ -165,6 +168,7 @@ class ChannelMap:
     parameters: frozenset[str]
     refused: tuple[RefusedGroup, ...]
     applications: Mapping[str, int]
+    attributes: tuple[SizeAttribute, ...] = ()
 
     def group_index(self, name: str) -> int:
         """Position of a group in `groups`.

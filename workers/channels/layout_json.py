@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from workers.channels.attributes import SizeAttribute
 from workers.channels.layout import AxisLayout, ChannelGroup, ChannelMap, Labels, RefusedGroup
 
 VERSION = 2
@@ -29,6 +30,7 @@ def encode(channel_map: ChannelMap) -> dict[str, object]:
         "parameters": sorted(channel_map.parameters),
         "refused": [{**asdict(group), "layers": list(group.layers)} for group in channel_map.refused],
         "applications": dict(channel_map.applications),
+        "attributes": [attribute.to_json() for attribute in channel_map.attributes],
     }
 
 
@@ -53,6 +55,7 @@ def decode(document: Mapping[str, Any]) -> ChannelMap:
         parameters=frozenset(document["parameters"]),
         refused=tuple(RefusedGroup(**{**group, "layers": tuple(group["layers"])}) for group in document["refused"]),
         applications=dict(document["applications"]),
+        attributes=tuple(SizeAttribute.from_json(value) for value in document.get("attributes", ())),
     )
 
 

@@ -114,6 +114,7 @@ class Book:
         facts: numbers of a call, by its site, that must not change when channels are removed.
         splits: views that split an axis of channels, by their sites.
         choices: for each of these views the interpretation in use (see `shape_rules.reshape`).
+        heads: sites of the views whose results are queries, keys or values of an attention product.
         overwritten: whether a tensor was changed in place so that `Traced.zero` may be out of date.
     """
 
@@ -126,6 +127,7 @@ class Book:
     facts: dict[str, tuple[float, ...]] = field(default_factory=dict)
     splits: dict[str, AxisSplit] = field(default_factory=dict)
     choices: dict[str, int] = field(default_factory=dict)
+    heads: set[str] = field(default_factory=set)
     overwritten: bool = False
 
 

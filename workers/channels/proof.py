@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from workers.channels.attributes import attach
 from workers.channels.counting import count_parameters
 from workers.channels.layout import AxisLayout, ChannelMap
 from workers.channels.rebuild import load_resized
@@ -74,6 +75,7 @@ def prove(
     if not 0 <= ratio < 1:
         raise ValueError(f"ratio {ratio} is outside [0, 1)")
     trial = copy.deepcopy(model).double().eval()
+    attach(trial, channel_map.attributes)
     load_resized(trial, _without_twins(trial.state_dict(), generator))
     state = {name: tensor.clone() for name, tensor in trial.state_dict().items()}
     sample = torch.randn(_BATCH, *input_shape, generator=generator, dtype=torch.float64)

@@ -11,14 +11,17 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from workers.channels.attributes import follow_attached
+
 
 def load_resized(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Gives each module the tensors of a state, whatever their shape. Changes the model in place.
 
     Afterwards `model.state_dict()` equals the state bit for bit, and channel counts kept as attributes (`in_channels`,
-    `num_features` ...) follow. Tensors are copied, so that training the model leaves the state alone. A parameter
-    keeps its `requires_grad` and its device (one on the meta device moves to the state's), and stays shared where it
-    was; an optimizer made before does not hold the new parameters.
+    `num_features` ...) follow, as do those that the network was told of (`attributes.attach`). Tensors are copied, so
+    that training the model leaves the state alone. A parameter keeps its `requires_grad` and its device (one on the
+    meta device moves to the state's), and stays shared where it was; an optimizer made before does not hold the new
+    parameters.
 
     Args:
         model: a network of the right structure.
@@ -40,6 +43,7 @@ def load_resized(model: nn.Module, state: Mapping[str, Tensor]) -> None:
                 if old is not None and prefix + name in expected:
                     slots[name] = fresh.setdefault(id(old), _like(old, state[prefix + name]))
         follow_shapes(module)
+    follow_attached(model)
 
 
 def _like(old: Tensor, new: Tensor) -> Tensor:

@@ -30,7 +30,8 @@ def reshape(book: Book, call: OperatorCall) -> Traced:
     """Follows merged axes and split ones.
 
     Where the channels of one axis end up on several, the longest of these is assumed to get shorter with them, and as
-    further interpretations the others by length; all labels at one of its indices are joined.
+    further interpretations the others by length; all labels at one of its indices are joined. Channels that are split
+    for an attention product go by heads first.
     """
     source = call.tensor("self")
     if call.shape is None:
@@ -91,11 +92,15 @@ def _reshape_block(book: Book, call: OperatorCall, axes: list[Labels], sizes: li
 
 def _split_axis(book: Book, call: OperatorCall, values: Labels) -> list[Labels]:
     """Labels of the axes of an array of labels, one of them with channels."""
-    longest = sorted(range(values.ndim), key=lambda axis: (values.shape[axis], axis), reverse=True)
+    order = sorted(range(values.ndim), key=lambda axis: (values.shape[axis], axis), reverse=True)
+    parts = [axis for axis in range(values.ndim) if values.shape[axis] > 1]
+    if call.site in book.heads and len(parts) > 1:  # the last axis is a head's places, the one before counts the heads
+        order.remove(parts[-2])
+        order.insert(0, parts[-2])
     book.splits[call.site] = AxisSplit(
-        labels=values.reshape(-1), interpretations=tuple(axis for axis in longest if values.shape[axis] > 1)
+        labels=values.reshape(-1), interpretations=tuple(axis for axis in order if values.shape[axis] > 1)
     )
-    target = book.choices.setdefault(call.site, longest[0])
+    target = book.choices.setdefault(call.site, order[0])
     if target >= values.ndim:
         raise Unsupported("a view that depends on the number of channels")
     result = [unlabelled(size) for size in values.shape]

@@ -10,13 +10,15 @@ from __future__ import annotations
 import copy
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export.graph_signature import InputKind
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 BATCH = 2
@@ -135,22 +137,68 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     return TracedGraph(graph=program.graph, tensors=tensors)
 
 
-def run(meta_model: nn.Module, example: Example) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """How far an evaluation pass came.
+
+    Attributes:
+        error: why it ended early, in words; empty if it did not.
+        calls: how many of torch's functions were called before.
+        stack: dotted paths of the modules at work when it ended early, the innermost last.
+    """
+
+    error: str
+    calls: int
+    stack: tuple[str, ...]
+
+
+def run(meta_model: nn.Module, example: Example) -> Pass:
     """Runs the evaluation pass of a network on the meta device: shapes have to fit, nothing is computed.
 
     Args:
         meta_model: what `meta_copy` returned; put into eval mode.
         example: its inputs.
-
-    Raises:
-        ValueError: the network raised; its error is the cause.
     """
     meta_model.eval()
+    stack: list[str] = []
+    handles = []
+    for path, module in meta_model.named_modules():
+        handles.append(module.register_forward_pre_hook(lambda *_, path=path: stack.append(path)))
+        handles.append(module.register_forward_hook(lambda *_: stack.pop() and None))
+    counter = _Counter()
+    error = ""
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _without_fast_attention(), counter:
             meta_model(*example.args, **example.kwargs)
-    except Exception as error:  # whatever the network's own code raises
-        raise _failure(example, "run", error) from error
+    except Exception as failure:  # whatever the network's own code raises
+        error = str(_failure(example, "run", failure))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return Pass(error=error, calls=counter.calls, stack=tuple(stack))
+
+
+@contextmanager
+def _without_fast_attention() -> Iterator[None]:
+    """Keeps torch's attention from its fused kernel, which checks no sizes."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+class _Counter(TorchFunctionMode):
+    """Counts the calls of torch's functions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls += 1
+        return func(*args, **(kwargs or {}))
 
 
 def _failure(example: Example, verb: str, error: Exception) -> ValueError:
@@ -167,6 +215,12 @@ def module_of(node: torch.fx.Node) -> str:
     for name, _ in stack.values():
         path = name
     return path
+
+
+def stack_of(node: torch.fx.Node) -> tuple[str, ...]:
+    """Dotted paths of the modules whose forward is at work when the node is called, the innermost last."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return tuple(dict.fromkeys(name.partition("@")[0] for name, _ in stack.values()))
 
 
 def layer_name(tensor_name: str) -> str:

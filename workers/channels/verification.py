@@ -3,43 +3,71 @@
 All groups are cut at once, each by another amount. Where the result is not the predicted map, where a number in the
 code changes, or where the network does not run, the groups at fault are found by bisection and refused. Groups on a
 sliced axis are also cut alone, since two equal cuts could hide each other. The analysis is a parameter.
+
+Whole numbers that modules keep as attributes, such as heads, are made to follow where that mends a fault (see
+`following`); with them the proof goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
 from typing import TypeAlias
 
 from torch import nn
 
+from workers.channels.following import Assignment, Candidates, Unreadable, assign, records
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
+from workers.channels.reading import Reading
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import select
 from workers.channels.trace import Example, meta_copy, run
 
+_RUNS, _TRACES = 60, 12
+"""How many assignments of numbers in modules are tried at one place by runs, and by traces."""
+
 Analyse: TypeAlias = Callable[[nn.Module], ChannelFindings]
 
 
-def verified(
-    meta_model: nn.Module, example: Example, found: ChannelFindings, analyse: Analyse
-) -> tuple[ChannelMap, frozenset[str]]:
-    """The map without the groups that fail the proof, and the names of these groups.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The result of a proof.
 
-    Where one of them has another interpretation to try, the rest is not proved and the map is to be discarded.
+    Attributes:
+        channel_map: the map without the groups that fail.
+        further: another reading of the graph, to be tried since groups fail in this one; the proof has then ended
+            early, and the map is to be discarded.
+    """
+
+    channel_map: ChannelMap
+    further: Reading | None = None
+
+
+def verified(
+    meta_model: nn.Module,
+    example: Example,
+    found: ChannelFindings,
+    analyse: Analyse,
+    after: Callable[[Mapping[str, str]], Reading | None],
+) -> Verdict:
+    """Proves a map.
 
     Args:
         meta_model: the network on the meta device.
         example: its inputs.
         found: the findings of the rules in it.
         analyse: computes the findings of another network on the meta device.
+        after: another reading to try when these groups fail, each given with the innermost module at work there.
     """
     proof = _Proof(meta_model, example, found, analyse)
     faults: dict[str, str] = {}
     for name in sorted(found.sliced):
-        width = found.channel_map.widths()[name]
-        for smaller in sorted({width - 1, width - 2, width // 2} - {width}, reverse=True):  # one could fit by rounding
-            fault = proof.fault({name: smaller}) if smaller >= 1 else ""
+        for smaller in _smaller_widths(found.channel_map.widths(), name):
+            fault = proof.fault({name: smaller})
             if fault:
                 faults[name] = fault
                 break
@@ -49,28 +77,67 @@ def verified(
             fault = proof.fault(cuts)
             if fault:
                 faults.update(proof.culprits(cuts) or dict.fromkeys(cuts, fault))
-                if found.untried(faults):
-                    return good, frozenset(faults)
+                further = after(proof.places(faults))
+                if further is not None:
+                    return Verdict(channel_map=good, further=further)
                 break
         else:
-            return good, frozenset(faults)
+            try:
+                attributes = records(proof.assignment, good, found.channel_map.widths())
+            except Unreadable as unreadable:
+                faults[str(unreadable)] = "a number in a module has to follow its width, which no tensor shows"
+                continue
+            return Verdict(channel_map=replace(good, attributes=attributes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fault:
+    """Why a cut network is not the predicted one.
+
+    Attributes:
+        reason: in words.
+        reached: how far the test came: whether the network runs, and how many calls were right.
+        stack: dotted paths of the modules at work there, the innermost last.
+        sizes: the sizes that should have changed otherwise, where the network runs.
+    """
+
+    reason: str
+    reached: tuple[bool, int]
+    stack: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+
+
+_Test: TypeAlias = Callable[[Mapping[str, int], Assignment], _Fault | None]
+"""What it finds at these widths, with these numbers in modules."""
 
 
 class _Proof:
-    """Trial cuts of one network."""
+    """Trial cuts of one network.
+
+    Attributes:
+        assignment: the numbers in modules that follow from widths, as far as trials have shown.
+    """
 
     def __init__(self, meta_model: nn.Module, example: Example, found: ChannelFindings, analyse: Analyse) -> None:
         self._model = meta_model
         self._example = example
         self._found = found
         self._analyse = analyse
+        self._full = found.channel_map.widths()
+        self._hopeless: set[tuple[tuple[str, ...], tuple[bool, int]]] = set()
+        self._where: dict[str, str] = {}
+        self.assignment: Assignment = {}
+
+    def places(self, groups: Iterable[str]) -> dict[str, str]:
+        """Dotted path of the innermost module at work where a group, cut alone, failed; by its name."""
+        return {name: self._where.get(name, "") for name in groups}
 
     def culprits(self, cuts: Mapping[str, int]) -> dict[str, str]:
         """Groups that fail when cut alone.
 
         Where the network does not even run, the search skips the traces, which are far more expensive.
         """
-        return self._search(cuts, self._run_fault if self._run_fault(cuts) else self.fault)
+        return self._search(cuts, self._run_reason if self._run_reason(cuts) else self.fault)
 
     def _search(self, cuts: Mapping[str, int], test: Callable[[Mapping[str, int]], str]) -> dict[str, str]:
         """Bisects the set that fails."""
@@ -92,38 +159,109 @@ class _Proof:
         the predicted one. That last is left out at width 1: a depthwise convolution of one channel looks like an
         ordinary one.
         """
-        return self._run_fault(widths) or self._trace_fault(widths)
+        return self._reason(widths, self._any_fault)
 
-    def _cut(self, widths: Mapping[str, int]) -> nn.Module:
+    def _run_reason(self, widths: Mapping[str, int]) -> str:
+        return self._reason(widths, self._run_fault)
+
+    def _reason(self, widths: Mapping[str, int], test: _Test) -> str:
+        """The fault that a test finds, after all numbers in modules that mend one were made to follow."""
+        fault = test(widths, self.assignment)
+        while fault:
+            mended = self._mended(widths, fault, test)
+            if mended is None:
+                if len(widths) == 1:
+                    self._where.update(dict.fromkeys(widths, fault.stack[-1] if fault.stack else ""))
+                return fault.reason
+            self.assignment, fault = mended
+        return ""
+
+    def _mended(self, widths: Mapping[str, int], fault: _Fault, test: _Test) -> tuple[Assignment, _Fault | None] | None:
+        """Numbers in modules which let the test get further when they follow from widths; what it then finds."""
+        where = fault.stack, fault.reached
+        if where in self._hopeless:
+            return None
+        runs, _ = fault.reached
+        trials = self._candidates.assignments(fault.stack, fault.sizes)
+        for further in islice(trials, _TRACES if runs else _RUNS):
+            trial = {**self.assignment, **further}
+            if trial != self.assignment:
+                result = self._run_fault(widths, trial) or (test(widths, trial) if runs else None)
+                if not result or result.reached > fault.reached:
+                    return trial, result or test(widths, trial)
+        self._hopeless.add(where)
+        return None
+
+    @cached_property
+    def _candidates(self) -> Candidates:
+        return Candidates(self._model, self._found)
+
+    def _cut(self, widths: Mapping[str, int], assignment: Assignment) -> nn.Module:
         cut = meta_copy(self._model)
         index = {name: range(width) for name, width in widths.items()}
         load_resized(cut, select(cut.state_dict(), self._found.channel_map, index))
+        assign(cut, assignment, {**self._full, **widths})
         return cut
 
-    def _run_fault(self, widths: Mapping[str, int]) -> str:
-        try:
-            run(self._cut(widths), self._example)
-        except ValueError as error:
-            return f"the network does not run with fewer of these channels: {error}"
-        return ""
+    def _any_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
+        return self._run_fault(widths, assignment) or self._trace_fault(widths, assignment)
 
-    def _trace_fault(self, widths: Mapping[str, int]) -> str:
+    def _run_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
+        result = run(self._cut(widths, assignment), self._example)
+        if not result.error:
+            return None
+        reason = f"the network does not run with fewer of these channels: {result.error}"
+        return _Fault(reason=reason, reached=(False, result.calls), stack=result.stack)
+
+    def _trace_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
         try:
-            again = self._analyse(self._cut(widths))
+            again = self._analyse(self._cut(widths, assignment))
         except ValueError as error:
-            return f"the network does not run with fewer of these channels: {error}"
+            reason = f"the network does not run with fewer of these channels: {error}"
+            return _Fault(reason=reason, reached=(True, 0))
         predicted = self._found.shapes_at(widths)
-        for site in sorted(predicted.keys() & again.shapes.keys()):
+        for number, site in enumerate(_comparable(predicted, again.shapes)):
             if predicted[site] != again.shapes[site]:
-                return f"with fewer of these channels {site} has sizes {again.shapes[site]}, not {predicted[site]}"
+                return self._wrong_size(number, site, predicted[site], again.shapes[site])
+        end = True, len(predicted)
         for site in self._found.facts.keys() & again.facts.keys():
             if self._found.facts[site] != again.facts[site]:
-                return f"with fewer of these channels {site} computes with other numbers"
+                return _Fault(reason=f"with fewer of these channels {site} computes with other numbers", reached=end)
         expected = restrict(self._found.channel_map, widths)
         same = again.channel_map.groups == expected.groups and again.channel_map.tensors == expected.tensors
         if min(widths.values()) > 1 and not same:
-            return "with fewer of these channels the network couples other channels"
-        return ""
+            return _Fault(reason="with fewer of these channels the network couples other channels", reached=end)
+        return None
+
+    def _wrong_size(self, number: int, site: str, predicted: tuple[int, ...], sizes: tuple[int, ...]) -> _Fault:
+        full = self._found.shapes[site]
+        return _Fault(
+            reason=f"with fewer of these channels {site} has sizes {sizes}, not {predicted}",
+            reached=(True, number),
+            stack=self._found.stacks[site],
+            sizes=tuple(size for size, one, other in zip(full, predicted, sizes, strict=False) if one != other),
+        )
+
+
+def _comparable(predicted: Iterable[str], found: Iterable[str]) -> Iterator[str]:
+    """The sites of the operators that two graphs call equally often, in the order of the first.
+
+    With a single channel, some calls are left out as unnecessary, and the sites of that operator have other numbers.
+    """
+    calls = [Counter(site.rstrip("_0123456789") for site in sites) for sites in (predicted, found)]
+    present = set(found)
+    for site in predicted:
+        name = site.rstrip("_0123456789")
+        if calls[0][name] == calls[1][name] and site in present:
+            yield site
+
+
+def _smaller_widths(widths: Mapping[str, int], name: str) -> list[int]:
+    """Widths to try for a group alone; a single one could fit by rounding, or by being another group's width."""
+    width = widths[name]
+    others = {other for each, other in widths.items() if each != name}
+    half = next((size for size in range(width // 2, 1, -1) if size not in others), width // 2)
+    return [size for size in sorted({width - 1, width - 2, half}, reverse=True) if 1 <= size < width]
 
 
 def _cuts(channel_map: ChannelMap) -> dict[str, int]:

@@ -43,7 +43,7 @@ def load(folder: str | Path, network: nn.Module | Callable[..., nn.Module]) -> n
                     made = nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
                     slots[name] = fresh.setdefault(id(old), made)
         for name, value in config["attributes"].get(path, {}).items():
-            setattr(module, name, tuple(value) if isinstance(value, list) else value)
+            setattr(module, name, type(getattr(module, name))(value) if isinstance(value, list) else value)
     return model.eval()
 
 

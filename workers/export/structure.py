@@ -14,7 +14,7 @@ from workers.network import NetworkRecipe
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 """Name of a tensor -> its shape."""
 
-Attributes: TypeAlias = Mapping[str, Mapping[str, int | tuple[int, ...]]]
+Attributes: TypeAlias = Mapping[str, Mapping[str, int | tuple[int, ...] | list[int]]]
 """Name of a module -> its attribute -> its value."""
 
 
@@ -91,7 +91,7 @@ def _attributes(module: nn.Module) -> Attributes:
 
 
 def _is_simple(value: object) -> bool:
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return all(_is_simple(each) and isinstance(each, int) for each in value)
     return isinstance(value, int) and not isinstance(value, bool)
 

@@ -31,7 +31,12 @@ def run(context: Context[ConvertParams]) -> Product:
             recipe = replace(recipe, folded=tuple(fold_model(module, recipe.input_shape, parts)))
         with torch.no_grad():
             channel_map = find_groups(module, recipe.input_shape, parts=parts)
-        recipe = replace(recipe, parts=parts, applications=channel_map.applications if parts else {})
+        recipe = replace(
+            recipe,
+            parts=parts,
+            applications=channel_map.applications if parts else {},
+            attributes=channel_map.attributes,
+        )
     except ValueError as error:
         raise BadInputError(
             f"{error}; where only parts of a network can be traced, name them in the sweep file, such as "

@@ -1,0 +1,177 @@
+"""Sizes that stand in attributes follow a cut; heads go as units."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from workers.channels import find_groups
+from workers.channels.proof import prove
+
+
+def check(model, shape, *ratios):
+    """The map of a network, which has to stand the proof at these ratios."""
+    torch.manual_seed(0)
+    found = find_groups(model.eval(), shape)
+    for ratio in ratios or (0.4, 0.7):
+        proof = prove(model, shape, found, ratio=ratio, generator=torch.Generator().manual_seed(0))
+        assert proof.holds(1e-9), proof
+        assert proof.change > 1e-6
+    return found
+
+
+def numbers(found):
+    return {(attribute.module, attribute.name, attribute.position) for attribute in found.attributes}
+
+
+class Attention(nn.Module):
+    """Queries, keys and values from one layer; the heads' joint width stands in an attribute."""
+
+    def __init__(self, width=12, heads=3, joint="attribute"):
+        super().__init__()
+        self.heads, self.length, self.joint = heads, width // heads, joint
+        self.total = width
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x):
+        n, t, c = x.shape
+        q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, self.length).permute(2, 0, 3, 1, 4).unbind(0)
+        y = (q @ k.transpose(-2, -1) * self.length**-0.5).softmax(-1) @ v
+        return self.out(y.transpose(1, 2).reshape(n, t, self.total if self.joint == "attribute" else c))
+
+
+class Transformer(nn.Module):
+    def __init__(self, attention):
+        super().__init__()
+        self.embed, self.norm, self.attention = nn.Linear(5, 12), nn.LayerNorm(12), attention
+        self.classes = nn.Linear(12, 4)
+
+    def forward(self, x):
+        x = self.embed(x)
+        return self.classes((x + self.attention(self.norm(x))).mean(1))
+
+
+def test_heads_go_one_by_one_and_the_stream_by_itself():
+    found = check(Transformer(Attention()), (6, 5))
+    assert found.widths() == {"embed": 12, "attention.qkv": 3}
+    assert numbers(found) == {("attention", "heads", None), ("attention", "total", None)}
+
+
+def test_heads_that_take_their_width_from_the_input_go_with_its_channels():
+    found = check(Transformer(Attention(joint="input")), (6, 5))
+    assert found.widths() == {"embed": 3}
+    assert numbers(found) == {("attention", "heads", None)}
+
+
+class Packed(nn.Module):
+    """torch's own attention."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.MultiheadAttention(12, 3, batch_first=True)
+
+    def forward(self, x):
+        return self.inner(x, x, x, need_weights=False)[0]
+
+
+def test_the_heads_of_torchs_attention_go_with_the_stream():
+    found = check(Transformer(Packed()), (6, 5))
+    assert found.widths() == {"embed": 3}
+    assert numbers(found) == {("attention.inner", "embed_dim", None), ("attention.inner", "num_heads", None)}
+
+
+class Grouped(nn.Module):
+    """Four heads of queries, two of keys and values."""
+
+    def __init__(self, fused):
+        super().__init__()
+        self.fused = fused
+        self.q, self.k, self.v, self.out = nn.Linear(12, 16), nn.Linear(12, 8), nn.Linear(12, 8), nn.Linear(16, 12)
+
+    def forward(self, x):
+        q, k, v = (layer(x).unflatten(-1, (-1, 4)).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        if not self.fused:
+            k, v = (each.repeat_interleave(2, 1) for each in (k, v))
+        y = functional.scaled_dot_product_attention(q, k, v, enable_gqa=self.fused)
+        return self.out(y.transpose(1, 2).flatten(2))
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_queries_go_with_the_keys_that_they_share(fused):
+    found = check(Transformer(Grouped(fused)), (6, 5), 0.5)
+    assert found.widths() == {"embed": 12, "attention.q": 2}
+
+
+class Biased(Attention):
+    """A learnt bias for each head and distance, looked up in a table."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(11, 3))
+        self.register_buffer("place", torch.arange(6)[:, None] - torch.arange(6) + 5)
+
+    def forward(self, x):
+        n, t, _ = x.shape
+        q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        bias = self.table[self.place.view(-1)].view(t, t, -1).permute(2, 0, 1)
+        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
+        return self.out(y.transpose(1, 2).reshape(n, t, -1))
+
+
+def test_a_table_of_biases_loses_the_columns_of_its_heads():
+    found = check(Transformer(Biased()), (6, 5))
+    assert found.widths() == {"embed": 12, "attention.qkv": 3}
+    assert any(owned.tensor == "attention.table" and owned.axis == 1 for owned in found.owned_axes())
+
+
+class Parts(nn.Module):
+    """A convolution of some channels, beside the others as they are; `how` says how they are told apart."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.sizes, self.first = how, [4, 8], 4
+        self.stem, self.part, self.head = nn.Conv2d(3, 12, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(12, 2, 1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        if self.how == "attribute":
+            one, other = x.split(self.sizes, 1)
+        elif self.how == "slice":
+            one, other = x[:, : self.first], x[:, self.first :]
+        else:
+            one, other = x.split([4, 8], 1)
+        return self.head(torch.cat([self.part(one), other], 1))
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [("attribute", {("", "sizes", 0), ("", "sizes", 1)}), ("slice", {("", "first", None)})],
+)
+def test_sizes_of_parts_follow(how, expected):
+    found = check(Parts(how), (3, 4, 4))
+    assert found.widths() == {"stem": 4, "stem#2": 8, "part": 4}
+    assert numbers(found) == expected
+
+
+def test_sizes_that_stand_in_the_code_keep_their_channels():
+    found = check(Parts("code"), (3, 4, 4))
+    assert found.widths() == {"part": 4}
+    assert {layer for refused in found.refused for layer in refused.layers} == {"stem"}
+    assert "does not run with fewer" in found.refused[0].reason
+
+
+class Alike(nn.Module):
+    """A number that equals a width by chance, and one that says so."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.width = 6, 6
+        self.one, self.two = nn.Linear(5, 6), nn.Linear(6, 2)
+
+    def forward(self, x):
+        x = self.one(x).reshape(-1, 6, self.width)
+        return self.two(x).sum(1) / self.steps
+
+
+def test_a_number_that_equals_a_width_by_chance_stays():
+    assert numbers(check(Alike(), (6, 5))) == {("", "width", None)}
