@@ -18,6 +18,7 @@ from jobs.stages.training import (
     TrainParams,
     TransferTraining,
 )
+from jobs.weights import is_hub
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.problem import Problem
 from orchestrator.planning.trial import Trial
@@ -29,16 +30,16 @@ def add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
 
 
 def add_early_train_task(tasks: TaskCollector, name: str, seed: int, epoch: int) -> ArtifactKey:
-    """The model's own network after `epoch` epochs of its training; at 0, with its initial weights."""
+    """The model's own network after `epoch` epochs of its training; at 0, with what that starts from."""
     if epoch == 0:
-        return add_untrained_task(tasks, name, seed)
+        return _add_model_task(tasks, name, f"{name}/untrained/seed{seed}", recipe=None, seed=seed)
     recipe = Recipe.of(recipe_of(tasks, name), until=epoch)
     return _add_model_task(tasks, name, f"{name}/epoch{epoch}/seed{seed}", recipe=recipe, seed=seed)
 
 
 def add_untrained_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
     """The network with its initial random weights."""
-    return _add_model_task(tasks, name, f"{name}/untrained/seed{seed}", recipe=None, seed=seed)
+    return _add_network_task(tasks, name, f"{name}/untrained/seed{seed}", recipe=None, seed=seed)
 
 
 def add_bicubic_task(tasks: TaskCollector, name: str) -> ArtifactKey:
@@ -155,19 +156,27 @@ def _add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
         backbone = add_train_task(tasks, model.transfer.model, seed)
         protocol = model.transfer.protocol
         return add_transfer_task(tasks, protocol, backbone, f"{name}/seed{seed}", model=name, seed=seed)
-    if model.weights is None:
-        recipe = Recipe.of(model.train) if model.train else None
-        return _add_model_task(tasks, name, f"{name}/seed{seed}", recipe=recipe, seed=seed)
-    problem = tasks.problem_of(name)
-    params = TrainParams(
-        procedure=replace(_architecture(tasks, name), weights=tasks.environment.weights.get(name)),
-        data=problem.data,
-        objective=problem.objective,
-    )
-    return tasks.add(params, name, model=name, locations=replace(problem.location, weights=model.weights))
+    recipe = Recipe.of(model.train) if model.train else None
+    return _add_model_task(tasks, name, f"{name}/seed{seed}", recipe=recipe, seed=seed)
 
 
 def _add_model_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
+    """The model's network with its weights, if it has any, trained if there is a recipe; one for all seeds if not."""
+    weights, problem = tasks.spec.models[name].weights, tasks.problem_of(name)
+    if weights is None:
+        return _add_network_task(tasks, name, label, recipe=recipe, seed=seed)
+    reading, known = tasks.spec.models[name].reading, tasks.environment.weights.get(name)
+    procedure = replace(_architecture(tasks, name), weights=known, reading=reading, recipe=recipe)
+    params = TrainParams(
+        procedure=procedure, data=problem.data, objective=problem.objective, seed=seed if recipe else None
+    )
+    where = known if is_hub(weights) else weights  # of a repository the commit that it was when it was planned
+    locations = replace(problem.location, weights=where)
+    return tasks.add(params, label if recipe else name, model=name, locations=locations)
+
+
+def _add_network_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
+    """The model's network with random weights, trained if there is a recipe."""
     problem, procedure = tasks.problem_of(name), replace(_architecture(tasks, name), recipe=recipe)
     params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=seed)
     return tasks.add(params, label, model=name, locations=problem.location)
