@@ -162,17 +162,18 @@ def _add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
 
 def _add_model_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
     """The model's network with its weights, if it has any, trained if there is a recipe; one for all seeds if not."""
-    weights, problem = tasks.spec.models[name].weights, tasks.problem_of(name)
-    if weights is None:
+    model, problem, known = tasks.spec.models[name], tasks.problem_of(name), tasks.environment.weights.get(name)
+    if model.weights is None:
         return _add_network_task(tasks, name, label, recipe=recipe, seed=seed)
-    reading, known = tasks.spec.models[name].reading, tasks.environment.weights.get(name)
-    procedure = replace(_architecture(tasks, name), weights=known, reading=reading, recipe=recipe)
     params = TrainParams(
-        procedure=procedure, data=problem.data, objective=problem.objective, seed=seed if recipe else None
+        procedure=replace(_architecture(tasks, name), weights=known, reading=model.reading, recipe=recipe),
+        data=problem.data,
+        objective=problem.objective,
+        seed=seed if model.train else None,  # a head that is replaced before the training follows the seed, too
     )
-    where = known if is_hub(weights) else weights  # of a repository the commit that it was when it was planned
+    where = known if is_hub(model.weights) else model.weights  # of a repository the commit that was planned with
     locations = replace(problem.location, weights=where)
-    return tasks.add(params, label if recipe else name, model=name, locations=locations)
+    return tasks.add(params, label if model.train else name, model=name, locations=locations)
 
 
 def _add_network_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
