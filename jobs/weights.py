@@ -94,6 +94,17 @@ def is_pretrained(weights: str) -> bool:
     return weights == PRETRAINED or weights.startswith(f"{PRETRAINED}:")
 
 
+def brings_arguments(weights: str, network: str) -> bool:
+    """Whether weights also say how their network is built, beside what the sweep file says."""
+    match library_of(network):
+        case "torchvision":
+            return is_pretrained(weights)
+        case "transformers":
+            return is_hub(weights) and HubReference.parse(weights).file is None
+        case _:
+            return False
+
+
 def set_of(weights: str) -> str | None:
     """The set of `pretrained:SET`; None for the library's default."""
     return weights.partition(":")[2] or None

@@ -22,6 +22,7 @@ class ModelWeights:
         arguments: Keyword arguments of the network.
         weights: What identifies the weights that are loaded (`jobs.weights.weights_fingerprint`).
         reading: How their checkpoint is read, where the sweep file says so.
+        arguments_of: What identifies weights that are not loaded, but whose arguments the network has.
         recipe: Of the training; None where it is not trained.
     """
 
@@ -31,6 +32,7 @@ class ModelWeights:
     arguments: dict[str, Any] = field(default_factory=dict)
     weights: str | None = None
     reading: CheckpointReading | None = None
+    arguments_of: str | None = None
     recipe: Recipe | None = None
 
 

@@ -18,7 +18,7 @@ from jobs.stages.training import (
     TrainParams,
     TransferTraining,
 )
-from jobs.weights import is_hub
+from jobs.weights import brings_arguments, is_hub
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.problem import Problem
 from orchestrator.planning.trial import Trial
@@ -171,16 +171,30 @@ def _add_model_task(tasks: TaskCollector, name: str, label: str, *, recipe: Reci
         objective=problem.objective,
         seed=seed if model.train else None,  # a head that is replaced before the training follows the seed, too
     )
-    where = known if is_hub(model.weights) else model.weights  # of a repository the commit that was planned with
-    locations = replace(problem.location, weights=where)
+    locations = replace(problem.location, weights=_weights_location(tasks, name))
     return tasks.add(params, label if model.train else name, model=name, locations=locations)
 
 
 def _add_network_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
     """The model's network with random weights, trained if there is a recipe."""
     problem, procedure = tasks.problem_of(name), replace(_architecture(tasks, name), recipe=recipe)
+    location = problem.location
+    if _brings_arguments(tasks, name):
+        procedure = replace(procedure, arguments_of=tasks.environment.weights.get(name))
+        location = replace(location, weights=_weights_location(tasks, name))
     params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=seed)
-    return tasks.add(params, label, model=name, locations=problem.location)
+    return tasks.add(params, label, model=name, locations=location)
+
+
+def _brings_arguments(tasks: TaskCollector, name: str) -> bool:
+    model = tasks.spec.models[name]
+    return bool(model.network and model.weights and brings_arguments(model.weights, model.network))
+
+
+def _weights_location(tasks: TaskCollector, name: str) -> str | None:
+    """Where a model's weights are; of a repository the commit that the sweep is planned with."""
+    weights = tasks.spec.models[name].weights
+    return tasks.environment.weights.get(name) if weights and is_hub(weights) else weights
 
 
 def _architecture(tasks: TaskCollector, name: str) -> ModelWeights:

@@ -8,7 +8,7 @@ from torch import nn
 
 from jobs.errors import BadInputError
 from jobs.libraries import library_of
-from jobs.weights import OWN, CheckpointReading, HubReference, is_hub, is_pretrained, set_of
+from jobs.weights import OWN, CheckpointReading, HubReference, brings_arguments, is_hub, is_pretrained, set_of
 from workers.models import from_timm, from_torchvision, from_transformers
 from workers.models._published import PublishedWeights
 from workers.models.build import build
@@ -45,14 +45,7 @@ def build_with_weights(
     Raises:
         BadInputError: It cannot be built, or the weights cannot be had or do not fit.
     """
-    library, _, name = network.partition(":")
-    where, reading = f"network '{network}'", reading or CheckpointReading()
-    settled: dict[str, Any] = {}
-    if library == "torchvision" and is_pretrained(weights):
-        settled = from_torchvision.settled(name, set_of(weights), where=where)
-    elif _is_whole_repository(network, weights):
-        settled = from_transformers.settled(name, HubReference.parse(weights), where=where)
-    arguments = {**settled, **arguments}
+    reading, arguments = reading or CheckpointReading(), arguments_with(network, arguments, weights)
     module = build(network, arguments)
     published = _published(network, arguments, weights)
     if published is not None:
@@ -65,10 +58,32 @@ def build_with_weights(
     return SourcedNetwork(module=module, arguments=arguments, loaded=loaded)
 
 
+def arguments_with(network: str, arguments: Mapping[str, Any], weights: str) -> dict[str, Any]:
+    """The arguments of a network, with those that belong to its weights and that the user says nothing of.
+
+    Args:
+        network: Its name, as of `build`.
+        arguments: Those of the sweep file.
+        weights: As the sweep file has them.
+
+    Raises:
+        BadInputError: The weights cannot be had, or are for another network.
+    """
+    settled: dict[str, Any] = {}
+    if brings_arguments(weights, network):
+        library, _, name = network.partition(":")
+        where = f"network '{network}'"
+        if library == "torchvision":
+            settled = from_torchvision.settled(name, set_of(weights), where=where)
+        else:
+            settled = from_transformers.settled(name, HubReference.parse(weights), where=where)
+    return {**settled, **arguments}
+
+
 def _published(network: str, arguments: Mapping[str, Any], weights: str) -> PublishedWeights | None:
     """The weights that a network's library has for it; None where they are a file, or the network's own matter."""
     where, name = f"network '{network}'", network.partition(":")[2]
-    if _is_whole_repository(network, weights):
+    if library_of(network) == "transformers" and brings_arguments(weights, network):
         return from_transformers.published(name, HubReference.parse(weights), arguments, where=where)
     if not is_pretrained(weights):
         return None
@@ -79,8 +94,3 @@ def _published(network: str, arguments: Mapping[str, Any], weights: str) -> Publ
             return from_timm.published(name, arguments, where=where)
         case _:
             raise BadInputError(f"{where}: has no weights '{weights}'; give the URI of a checkpoint")
-
-
-def _is_whole_repository(network: str, weights: str) -> bool:
-    """Whether weights are a repository that transformers reads itself."""
-    return library_of(network) == "transformers" and is_hub(weights) and HubReference.parse(weights).file is None

@@ -22,6 +22,7 @@ from workers.artifacts import BEST_FILE, CHANNELS_FILE
 from workers.integral.algorithm1 import DrawnSizes
 from workers.integral.network import IntegralNetwork
 from workers.models import build, build_with_weights
+from workers.models.sources import arguments_with
 from workers.models.weights import LoadedWeights
 from workers.network import NetworkRecipe, network_files, sizes, state_bytes
 from workers.stages._base import Context, Product
@@ -63,6 +64,8 @@ def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Prod
     files: dict[str, bytes] = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.generator("initial weights").initial_seed())
+        if procedure.arguments_of is not None and weights is not None:
+            arguments, weights = arguments_with(procedure.network, arguments, weights), None
         if weights is None:
             module = build(procedure.network, arguments)
         else:

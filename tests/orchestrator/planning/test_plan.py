@@ -11,6 +11,7 @@ from jobs.resources import Resources
 from jobs.spec.effort import EFFORTS
 from jobs.stages.table import StageKind
 from jobs.stages.training import IntegralTraining, SparseTraining
+from jobs.weights import CheckpointReading
 from orchestrator.planning import plan_sweep
 
 METHODS = {
@@ -100,6 +101,17 @@ def test_of_a_repository_the_commit_is_read_that_was_planned(plan, monkeypatch):
     made = plan("models.net={network: resnet, weights: 'hf://lab/net'}", environment=environment)
     (trained,) = (task for task in made.tasks.values() if task.stage is StageKind.TRAIN)
     assert trained.locations.weights == trained.params.procedure.weights == "hf://lab/net@abc"
+
+
+def test_random_weights_in_the_place_of_published_ones_are_of_the_same_network(plan):
+    overrides = (
+        "models.net={network: 'torchvision:googlenet', weights: pretrained}",
+        "methods={integral: {kind: integral, train: {epochs: 1, start: scratch}}}",
+    )
+    made = plan(*overrides, environment=replace(ENVIRONMENT, weights={"net": "set"}))
+    procedures = [task.params.procedure for task in made.tasks.values() if task.stage is StageKind.TRAIN]
+    (start,) = (each for each in procedures if each.kind == "model")
+    assert (start.weights, start.arguments_of) == (None, "set")
 
 
 def test_the_layout_of_a_checkpoint_is_in_no_key_unless_it_is_said(plan):

@@ -33,7 +33,7 @@ def find(content, **said):
         ({"state_dict": prefixed("module._orig_mod.")}, "state_dict", "module._orig_mod.", ()),
         ({"ckpt": {"model": STATE}}, "ckpt.model", "", ()),
         ({"n_averaged": torch.tensor(5), **prefixed("module.")}, "", "module.", ("n_averaged",)),
-        ({"state_dict": {**prefixed("model."), "loss.weight": torch.ones(3)}}, "state_dict", "model.", ("loss.weight",)),
+        ({"state_dict": {**prefixed("model."), "loss.w": torch.ones(3)}}, "state_dict", "model.", ("loss.w",)),
         ({"ema": OTHER, "model": STATE}, "model", "", ("ema",)),
         ({"state_dict_ema": OTHER, "state_dict": STATE}, "state_dict", "", ("state_dict_ema",)),
         ({"model": {"other.weight": torch.ones(1)}, "ema": STATE}, "ema", "", ("model",)),
