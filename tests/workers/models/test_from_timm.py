@@ -51,7 +51,7 @@ def test_what_cannot_be_built_is_said(network, arguments, said):
         build(network, arguments)
 
 
-def test_a_network_without_published_weights_is_named():
-    without = next(name for name in timm.list_models("resnet*") if not timm.list_pretrained(f"{name}*"))
+def test_a_network_without_published_weights_is_named(monkeypatch):
+    monkeypatch.setattr(timm, "list_pretrained", lambda architecture: [])
     with pytest.raises(BadInputError, match="timm publishes no weights for it"):
-        build_with_weights(f"timm:{without}", {}, "pretrained")
+        build_with_weights("timm:test_resnet", {}, "pretrained")

@@ -1,9 +1,11 @@
+import json
+
 import pytest
 import torch
 
 from jobs.errors import BadInputError
 from jobs.weights import HubReference
-from workers.models import build, from_transformers
+from workers.models import build, build_with_weights, from_transformers
 from workers.models.weights import load_published
 
 transformers = pytest.importorskip("transformers", reason="the extra transformers is not installed")
@@ -45,14 +47,16 @@ def repository(tmp_path):
     return save
 
 
-def test_a_repository_says_how_its_network_is_built_and_has_its_weights(repository):
+def test_a_repository_says_how_its_network_is_built_and_has_its_weights(repository, monkeypatch):
     theirs = transformers.ViTForImageClassification(transformers.ViTConfig(**VIT, num_labels=3)).eval()
     reference = repository(theirs)
-    arguments = from_transformers.settled("vit", reference, where="")
-    ours = build("transformers:vit", arguments).eval()
-    load_published(ours, from_transformers.published("vit", reference, arguments, where=""), replace_head=False)
+    monkeypatch.setattr(HubReference, "parse", lambda text: reference)
+    made = build_with_weights("transformers:vit", {}, "hf://lab/net")
+    again = build("transformers:vit", json.loads(json.dumps(made.arguments)))  # as a stored recipe has them
+    again.load_state_dict(made.module.state_dict())
     with torch.no_grad():
-        assert torch.equal(ours(IMAGES), theirs(IMAGES).logits)
+        for ours in (made.module, again):
+            assert torch.equal(ours.eval()(IMAGES), theirs(IMAGES).logits)
 
 
 def test_a_repository_without_a_head_gets_a_fresh_one_on_request(repository):
