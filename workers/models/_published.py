@@ -14,6 +14,7 @@ class PublishedWeights:
         state: The tensors, on the CPU.
         what: For people: the library and the set.
         heads: Names of layers, or what they begin with, that a checkpoint without classes may lack.
+        unused: Names of tensors that the library has left out itself.
         spare: What names of tensors begin with that a network built without them has no use for.
     """
 
@@ -21,3 +22,4 @@ class PublishedWeights:
     what: str
     heads: tuple[str, ...] = ()
     spare: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()

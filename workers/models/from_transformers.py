@@ -90,6 +90,7 @@ def published(name: str, reference: HubReference, arguments: Mapping[str, Any], 
     return PublishedWeights(
         state={each: tensor for each, tensor in state.items() if each not in absent},
         what=f"the hub's {reference}",
+        unused=tuple(sorted(found["unexpected_keys"])),
         heads=() if whole.base_model is whole else tuple(sorted(beside)),
     )
 

@@ -78,7 +78,7 @@ def load_published(model: nn.Module, weights: PublishedWeights, *, replace_head:
     spare = [name for name in weights.state if name not in expected and name.startswith(weights.spare)]
     state = {name: each for name, each in weights.state.items() if name not in spare}
     fresh = _fit(model, state, weights.what, replace_head=replace_head, heads=weights.heads)
-    return LoadedWeights(layout=weights.what, fresh=fresh, aside=tuple(spare))
+    return LoadedWeights(layout=weights.what, fresh=fresh, aside=(*spare, *weights.unused))
 
 
 def _fit(

@@ -66,7 +66,9 @@ def test_a_repository_without_a_head_gets_a_fresh_one_on_request(repository):
     ours = build("transformers:vit", arguments)
     with pytest.raises(BadInputError, match=r"classifier: for other classes\? replace_head"):
         load_published(ours, published, replace_head=False)
-    assert load_published(ours, published, replace_head=True).fresh == ("classifier",)
+    loaded = load_published(ours, published, replace_head=True)
+    assert loaded.fresh == ("classifier",)
+    assert loaded.aside == ("pooler.dense.bias", "pooler.dense.weight")
 
 
 def test_a_repository_of_another_type_is_refused(repository):
