@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from pydantic_core import PydanticCustomError
 
-from jobs import names
-from jobs.errors import nearest
+from jobs import libraries, names
+from jobs.errors import BadInputError, nearest
 from jobs.percent import to_percent
+from jobs.weights import HubReference, is_file, is_hub
 
 S = TypeVar("S", bound=Sized)
 T = TypeVar("T")
@@ -69,19 +70,50 @@ def known_or_own(known: Collection[str]) -> Callable[[str], str]:
 
 
 def network(name: str) -> str:
-    """Accept a network of our zoo, `torchvision:NAME` or `package.module:callable`; reject all else."""
-    if not name.startswith(names.TORCHVISION_PREFIX):
+    """Accept a network of our zoo, `LIBRARY:NAME` or `package.module:callable`; reject all else.
+
+    Names of timm and transformers are looked up where the network is built, since that takes torch.
+    """
+    library = libraries.library_of(name)
+    if library is None:
         return known_or_own(names.NETWORKS)(name)
-    known = names.TORCHVISION_NETWORKS | names.TORCHVISION_SEGMENTATION | names.TORCHVISION_DETECTION
-    theirs = name.removeprefix(names.TORCHVISION_PREFIX)
-    if theirs in names.TORCHVISION_REFUSED:
+    theirs = name.partition(":")[2]
+    if library == "torchvision":
+        _of_torchvision(theirs)
+    elif not theirs:
+        raise fault(f"'{name}' names no network; write {library}:NAME")
+    elif said := libraries.missing(library):
+        raise fault(f"'{name}': {said}")
+    return name
+
+
+def _of_torchvision(name: str) -> None:
+    known = (
+        names.TORCHVISION_NETWORKS
+        | names.TORCHVISION_SEGMENTATION
+        | names.TORCHVISION_DETECTION
+        | names.TORCHVISION_VIDEO
+        | names.TORCHVISION_QUANTIZABLE
+    )
+    if name in names.TORCHVISION_REFUSED:
         raise fault(
-            f"'{theirs}' {names.TORCHVISION_REFUSED[theirs]}, and detection here has boxes alone; use "
+            f"'{name}' {names.TORCHVISION_REFUSED[name]}, and detection here has boxes alone; use "
             f"{names.TORCHVISION_PREFIX}fasterrcnn_resnet50_fpn"
         )
-    if theirs not in known:
-        raise fault(f"torchvision has no network '{theirs}' that can be used here; {nearest(theirs, known)}")
-    return name
+    if name not in known:
+        raise fault(f"torchvision has no network '{name}' that can be used here; {nearest(name, known)}")
+
+
+def weights(location: str) -> str:
+    """A word or a reference as it is, a file as an absolute location."""
+    if is_hub(location):
+        try:
+            HubReference.parse(location)
+        except BadInputError as error:
+            raise fault(str(error)) from None
+        if said := libraries.missing("huggingface_hub"):
+            raise fault(f"'{location}': {said}")
+    return absolute(location) if is_file(location) else location
 
 
 def _own(name: str) -> None:

@@ -232,6 +232,39 @@ TORCHVISION_DETECTION = frozenset(
 )
 """Networks of torchvision for detection."""
 
+TORCHVISION_VIDEO = frozenset(
+    [
+        "mc3_18",
+        "mvit_v1_b",
+        "mvit_v2_s",
+        "r2plus1d_18",
+        "r3d_18",
+        "s3d",
+        "swin3d_b",
+        "swin3d_s",
+        "swin3d_t",
+    ]
+)
+"""Networks of torchvision for video: inputs are (3, frames, height, width)."""
+
+TORCHVISION_QUANTIZABLE = frozenset(
+    [
+        "quantized_googlenet",
+        "quantized_inception_v3",
+        "quantized_mobilenet_v2",
+        "quantized_mobilenet_v3_large",
+        "quantized_resnet18",
+        "quantized_resnet50",
+        "quantized_resnext101_32x8d",
+        "quantized_resnext101_64x4d",
+        "quantized_shufflenet_v2_x0_5",
+        "quantized_shufflenet_v2_x1_0",
+        "quantized_shufflenet_v2_x1_5",
+        "quantized_shufflenet_v2_x2_0",
+    ]
+)
+"""Networks of torchvision that can be quantised, in single precision."""
+
 TORCHVISION_REFUSED: Mapping[str, str] = {
     "keypointrcnn_resnet50_fpn": "learns from keypoints",
     "maskrcnn_resnet50_fpn": "learns from masks of objects",

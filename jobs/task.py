@@ -19,7 +19,7 @@ class Locations:
 
     Attributes:
         data: Folder of the data set.
-        weights: URI of a checkpoint.
+        weights: URI of a checkpoint, or what the sweep file says in the place of one (`jobs.weights`).
     """
 
     data: str | None = None

@@ -8,15 +8,19 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from jobs import names
 from jobs.errors import BadInputError, Fault, InvalidFileError
 from jobs.fingerprint import fingerprint, source_fingerprint
+from jobs.libraries import is_own, library_of
 from jobs.spec.allocation import OwnAllocation
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
 from jobs.spec.protocols import OwnProtocol, TransferProtocol
 from jobs.spec.sweep import SweepSpec
+from jobs.weights import library_version, weights_fingerprint
 from orchestrator.planning import PlanEnvironment
+
+_VERSIONED = ("timm", "transformers")
+"""Libraries whose version is part of the keys of tasks that build their networks; torchvision's goes with torch's."""
 
 
 def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
@@ -44,12 +48,24 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
         return read(f"{path}.root", data.root) if data.root else f"scikit-learn {version('scikit-learn')}"
 
     fingerprints = {path: read_data(path, each) for path, each in _data_sets(spec).items()}
+
+    def read_weights(name: str, weights: str, network: str) -> str:
+        try:
+            return weights_fingerprint(weights, network)
+        except BadInputError as error:
+            faults.append(Fault(path=f"models.{name}.weights", problem=str(error)))
+            return ""
+
     weights = {
-        name: read(f"models.{name}.weights", model.weights) for name, model in spec.models.items() if model.weights
+        name: read_weights(name, model.weights, model.network)
+        for name, model in spec.models.items()
+        if model.weights and model.network
     }
     sources = {}
     for path, import_path in _import_paths(spec).items():
-        if ":" not in import_path or import_path.startswith(names.TORCHVISION_PREFIX):
+        if library_of(import_path) in _VERSIONED:
+            sources[import_path] = library_version(import_path)
+        if not is_own(import_path):
             continue
         try:
             sources[import_path] = source_fingerprint(import_path)

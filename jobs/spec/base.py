@@ -9,6 +9,7 @@ from jobs import checks
 Compression = Annotated[float, Field(ge=0.0, lt=1.0), AfterValidator(checks.whole_percent)]
 Compressions = Annotated[tuple[Compression, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)]
 Location = Annotated[str, AfterValidator(checks.absolute)]
+Weights = Annotated[str, AfterValidator(checks.weights)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)]
 

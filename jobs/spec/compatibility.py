@@ -21,6 +21,21 @@ from jobs.spec.protocols import (
 from jobs.spec.reconstruction import ReconstructionMethod
 from jobs.spec.training import TrainSpec
 from jobs.spec.unstructured import UnstructuredMethod
+from jobs.weights import OWN
+
+NO_RANDOM_WEIGHTS = (
+    f"has `weights: {OWN}`, so that its callable gives no random weights to start from; name a callable that loads "
+    "none, and give the file as `weights`"
+)
+
+
+def starts_from_random_weights(method: MethodSpec) -> bool:
+    """Whether a method trains the model's network from random weights."""
+    match method:
+        case CriterionMethod(sparsify=training) | IntegralMethod(train=training):
+            return training is not None and training.start == "scratch"
+        case _:
+            return False
 
 
 def method_conflict(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
@@ -58,6 +73,8 @@ def model_conflict(protocol: ProtocolSpec, model: ModelSpec, training: TrainSpec
     """
     if isinstance(protocol, ScratchProtocol) and protocol.train is None and training is None:
         return "comes from a checkpoint, so the protocol has to say how to train; give it a `train` block"
+    if isinstance(protocol, ScratchProtocol) and model.weights == OWN:
+        return NO_RANDOM_WEIGHTS
     if isinstance(protocol, TransferProtocol) and model.transfer:
         return "is the transfer of another model; transfer that one, or fine-tune this one"
     if not isinstance(protocol, RewindProtocol):

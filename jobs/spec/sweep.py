@@ -9,16 +9,17 @@ from jobs.errors import nearest
 from jobs.spec.allocation import AllocationSpec, GuidedAllocation, PredefinedAllocation
 from jobs.spec.base import Compressions, Name, Record, Seed
 from jobs.spec.compatibility import (
+    NO_RANDOM_WEIGHTS,
     augmentation_conflict,
     measure_conflict,
     method_conflict,
     model_conflict,
     objective_conflict,
+    starts_from_random_weights,
     training_of,
 )
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
-from jobs.spec.integral import IntegralMethod
 from jobs.spec.measure import MeasureSpec
 from jobs.spec.methods import BicubicMethod, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
@@ -30,6 +31,7 @@ from jobs.spec.sparsity import SoftFilterSpec
 from jobs.spec.training import TrainSpec
 from jobs.spec.unstructured import UnstructuredMethod
 from jobs.stages.table import StageKind
+from jobs.weights import OWN
 
 
 class SweepSpec(Record):
@@ -166,15 +168,19 @@ class SweepSpec(Record):
     def _models_and_methods_are_compatible(self) -> Self:
         for name, method in self.methods.items():
             for model_name, model in self.models.items():
-                scratch = isinstance(method, IntegralMethod) and method.train and method.train.start == "scratch"
-                if scratch and model.transfer and method.applies_to(model_name):
+                if not method.applies_to(model_name):
+                    continue
+                scratch = starts_from_random_weights(method)
+                if scratch and model.weights == OWN:
+                    raise checks.fault(f"model {model_name} with method {name}: it {NO_RANDOM_WEIGHTS}")
+                if scratch and model.transfer:
                     raise checks.fault(
                         f"model {model_name} with method {name}: it is the transfer of another model, so it has no "
-                        "initial weights to start from; remove `train.start`"
+                        "initial weights to start from; set `start: network`"
                     )
                 if not isinstance(method, CriterionMethod | UnstructuredMethod):
                     continue
-                if method.applies_to(model_name) and (conflict := method.conflict_with(model)):
+                if conflict := method.conflict_with(model):
                     raise checks.fault(f"model {model_name} with method {name}: it {conflict}")
         return self
 

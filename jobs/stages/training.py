@@ -9,6 +9,7 @@ from jobs.spec.sparsity import SparsifySpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
 from jobs.stages.common import CLASSIFICATION, DatasetParams, ObjectiveParams
+from jobs.weights import CheckpointReading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +18,11 @@ class ModelWeights:
 
     Attributes:
         network: As the sweep file names it.
-        source: Fingerprint of the user's own module.
+        source: Fingerprint of the user's own module, or the version of the library.
         arguments: Keyword arguments of the network.
-        weights: Fingerprint of the checkpoint that is loaded.
+        weights: What identifies the weights that are loaded (`jobs.weights.weights_fingerprint`).
+        reading: How their checkpoint is read, where the sweep file says so.
+        arguments_of: What identifies weights that are not loaded, but whose arguments the network has.
         recipe: Of the training; None where it is not trained.
     """
 
@@ -28,6 +31,8 @@ class ModelWeights:
     source: str | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
     weights: str | None = None
+    reading: CheckpointReading | None = None
+    arguments_of: str | None = None
     recipe: Recipe | None = None
 
 

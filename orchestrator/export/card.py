@@ -11,9 +11,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from jobs.names import TORCHVISION_PREFIX, TORCHVISION_SEGMENTATION
+from jobs.libraries import library_of
+from jobs.names import TORCHVISION_SEGMENTATION
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
+from jobs.weights import OWN, is_file
 from orchestrator.export.chosen import ChosenNetwork
 from orchestrator.export.numbers import metric_rows, metric_text, size_text
 from orchestrator.report.page import sweep_yaml
@@ -128,8 +130,13 @@ def _origin(chosen: ChosenNetwork) -> str:
     location = chosen.record.spec["models"][name].get("weights")
     if location is None:
         return "random weights, trained by this sweep"
+    trained = ", trained by this sweep" if chosen.record.spec["models"][name].get("train") else ""
     digest = chosen.record.environment.get("weights", {}).get(name, "unknown")
-    return f"the weights {Path(location).name} (fingerprint {digest})"
+    if location == OWN:
+        return f"the weights that its own callable loads{trained}"
+    if not is_file(location):
+        return f"the weights {digest}{trained}"
+    return f"the weights {Path(location).name} (fingerprint {digest}){trained}"
 
 
 def _images(chosen: ChosenNetwork) -> str:
@@ -149,12 +156,20 @@ def _load_use(chosen: ChosenNetwork) -> str:
     network = chosen.recipe.network
     if ":" not in network:
         return f"needs the class of `{network}`, which is Orchard's: without it, use {PROGRAM_FILE} or {ONNX_FILE}"
-    if network.startswith(TORCHVISION_PREFIX):
-        theirs = network.removeprefix(TORCHVISION_PREFIX)
-        if theirs in TORCHVISION_SEGMENTATION:
+    theirs = network.partition(":")[2]
+    match library_of(network):
+        case "torchvision" if theirs in TORCHVISION_SEGMENTATION:
             factory = f"functools.partial(torchvision.models.segmentation.{theirs}, weights_backbone=None)"
             return f"`load(FOLDER, {factory})`; what it returns has the logits as `out`"
-        return f"`load(FOLDER, torchvision.models.{theirs})`"
+        case "torchvision":
+            return f"`load(FOLDER, torchvision.models.{theirs})`"
+        case "timm":
+            return f'`load(FOLDER, functools.partial(timm.create_model, "{theirs}"))`'
+        case "transformers":
+            return (
+                f"`load(FOLDER, make)`, where `make(**arguments)` builds transformers' {theirs} of a configuration "
+                "with these arguments; what it returns has the logits as `logits`"
+            )
     return f"`load(FOLDER, {network.rpartition(':')[2]})`, with `{network.replace(':', '.')}`"
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from jobs.artifact import CorruptArtifactError, Manifest, MissingArtifactError
 from jobs.errors import BadInputError, OrchardError
 from jobs.fingerprint import source_fingerprint
-from jobs.names import TORCHVISION_PREFIX
+from jobs.libraries import is_own
 from jobs.stages.table import StageKind
 from orchestrator.results import Point, SweepRecord
 from orchestrator.results.lineage import source_network
@@ -122,7 +122,7 @@ def _timed_on(store: ArtifactStore, point: Point) -> Mapping[str, str]:
 
 def _source_changed(record: SweepRecord, network: str) -> bool:
     known = record.environment.get("sources", {}).get(network)
-    if known is None or network.startswith(TORCHVISION_PREFIX):
+    if known is None or not is_own(network):
         return False
     try:
         return bool(source_fingerprint(network) != known)

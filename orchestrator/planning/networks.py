@@ -18,6 +18,7 @@ from jobs.stages.training import (
     TrainParams,
     TransferTraining,
 )
+from jobs.weights import brings_arguments, is_hub
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.problem import Problem
 from orchestrator.planning.trial import Trial
@@ -29,16 +30,16 @@ def add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
 
 
 def add_early_train_task(tasks: TaskCollector, name: str, seed: int, epoch: int) -> ArtifactKey:
-    """The model's own network after `epoch` epochs of its training; at 0, with its initial weights."""
+    """The model's own network after `epoch` epochs of its training; at 0, with what that starts from."""
     if epoch == 0:
-        return add_untrained_task(tasks, name, seed)
+        return _add_model_task(tasks, name, f"{name}/untrained/seed{seed}", recipe=None, seed=seed)
     recipe = Recipe.of(recipe_of(tasks, name), until=epoch)
     return _add_model_task(tasks, name, f"{name}/epoch{epoch}/seed{seed}", recipe=recipe, seed=seed)
 
 
 def add_untrained_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
     """The network with its initial random weights."""
-    return _add_model_task(tasks, name, f"{name}/untrained/seed{seed}", recipe=None, seed=seed)
+    return _add_network_task(tasks, name, f"{name}/untrained/seed{seed}", recipe=None, seed=seed)
 
 
 def add_bicubic_task(tasks: TaskCollector, name: str) -> ArtifactKey:
@@ -155,22 +156,45 @@ def _add_train_task(tasks: TaskCollector, name: str, seed: int) -> ArtifactKey:
         backbone = add_train_task(tasks, model.transfer.model, seed)
         protocol = model.transfer.protocol
         return add_transfer_task(tasks, protocol, backbone, f"{name}/seed{seed}", model=name, seed=seed)
-    if model.weights is None:
-        recipe = Recipe.of(model.train) if model.train else None
-        return _add_model_task(tasks, name, f"{name}/seed{seed}", recipe=recipe, seed=seed)
-    problem = tasks.problem_of(name)
-    params = TrainParams(
-        procedure=replace(_architecture(tasks, name), weights=tasks.environment.weights.get(name)),
-        data=problem.data,
-        objective=problem.objective,
-    )
-    return tasks.add(params, name, model=name, locations=replace(problem.location, weights=model.weights))
+    recipe = Recipe.of(model.train) if model.train else None
+    return _add_model_task(tasks, name, f"{name}/seed{seed}", recipe=recipe, seed=seed)
 
 
 def _add_model_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
+    """The model's network with its weights, if it has any, trained if there is a recipe; one for all seeds if not."""
+    model, problem, known = tasks.spec.models[name], tasks.problem_of(name), tasks.environment.weights.get(name)
+    if model.weights is None:
+        return _add_network_task(tasks, name, label, recipe=recipe, seed=seed)
+    params = TrainParams(
+        procedure=replace(_architecture(tasks, name), weights=known, reading=model.reading, recipe=recipe),
+        data=problem.data,
+        objective=problem.objective,
+        seed=seed if model.train else None,  # a head that is replaced before the training follows the seed, too
+    )
+    locations = replace(problem.location, weights=_weights_location(tasks, name))
+    return tasks.add(params, label if model.train else name, model=name, locations=locations)
+
+
+def _add_network_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
+    """The model's network with random weights, trained if there is a recipe."""
     problem, procedure = tasks.problem_of(name), replace(_architecture(tasks, name), recipe=recipe)
+    location = problem.location
+    if _brings_arguments(tasks, name):
+        procedure = replace(procedure, arguments_of=tasks.environment.weights.get(name))
+        location = replace(location, weights=_weights_location(tasks, name))
     params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=seed)
-    return tasks.add(params, label, model=name, locations=problem.location)
+    return tasks.add(params, label, model=name, locations=location)
+
+
+def _brings_arguments(tasks: TaskCollector, name: str) -> bool:
+    model = tasks.spec.models[name]
+    return bool(model.network and model.weights and brings_arguments(model.weights, model.network))
+
+
+def _weights_location(tasks: TaskCollector, name: str) -> str | None:
+    """Where a model's weights are; of a repository the commit that the sweep is planned with."""
+    weights = tasks.spec.models[name].weights
+    return tasks.environment.weights.get(name) if weights and is_hub(weights) else weights
 
 
 def _architecture(tasks: TaskCollector, name: str) -> ModelWeights:

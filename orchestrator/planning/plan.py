@@ -20,8 +20,8 @@ class PlanEnvironment:
         torch_version: Part of every key.
         ortools_version: Part of the keys of tasks that use a solver.
         data: Fingerprint of the sweep's data set.
-        weights: Model name -> fingerprint of its checkpoint.
-        sources: Import path of the user's own code -> fingerprint of its module.
+        weights: Model name -> what identifies its weights (`jobs.weights.weights_fingerprint`).
+        sources: Import path of the user's own code -> fingerprint of its module; network of a library -> its version.
         own_data: Fingerprints of data sets that are not the sweep's, by their path in the file: `models.NAME.data`.
         onnx: Versions of what writes, quantises and runs ONNX graphs; part of the keys of tasks that do.
     """

@@ -28,6 +28,23 @@ def test_a_checkpoint_is_named_by_its_content(tiny_sweep, write_sweep, tmp_path)
     assert read_environment(spec, device="cpu").weights["net"] != before
 
 
+def test_weights_of_a_library_and_of_the_users_own_callable_are_named_without_reading_any(tiny_sweep, write_sweep):
+    tiny_sweep["models"] = {
+        "theirs": {"network": "torchvision:resnet18", "weights": "pretrained"},
+        "mine": {"network": "jobs.errors:mine", "weights": "own"},
+    }
+    environment = read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+    assert environment.weights == {"theirs": f"torchvision {version('torchvision')} pretrained", "mine": "own"}
+    assert environment.sources.keys() == {"jobs.errors:mine"}
+
+
+def test_networks_of_optional_libraries_are_named_by_their_versions(tiny_sweep, write_sweep):
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    tiny_sweep["models"] = {"net": {"network": "timm:resnet18", "train": {"epochs": 1}}}
+    environment = read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+    assert environment.sources == {"timm:resnet18": f"timm {version('timm')}"}
+
+
 def test_the_users_own_fingerprint_stands_for_data_that_the_driver_cannot_read(tiny_sweep, write_sweep):
     tiny_sweep["data"] = {"dataset": "cifar10", "root": "/only/on/workers", "fingerprint": "v1"}
     assert read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu").data == "v1"

@@ -117,18 +117,19 @@ def _drawn_from(device: torch.device, *, seeded: bool) -> Iterator[None]:
         yield
 
 
-def freeze_norms(module: nn.Module) -> None:
+def freeze_norms(module: nn.Module, *, eps: float | None = None) -> None:
     """Replace batch norms by norms whose statistics, scales and shifts stay as they are, in place.
 
     Args:
         module: Searched through; a batch norm itself cannot be replaced.
+        eps: What is added to variances; None: what each batch norm adds.
     """
     from torchvision.ops import FrozenBatchNorm2d
 
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.BatchNorm2d):
-                frozen = FrozenBatchNorm2d(child.num_features, eps=child.eps)
+                frozen = FrozenBatchNorm2d(child.num_features, eps=child.eps if eps is None else eps)
                 found = child.state_dict()
                 frozen.load_state_dict({each: found[each] for each in frozen.state_dict()})
                 setattr(parent, name, frozen)
@@ -180,6 +181,7 @@ def _build(
     *,
     num_classes: int = 91,
     norm: str = "batch",
+    norm_eps: float | None = None,
     anchor_sizes: Sequence[Any] | None = None,
     aspect_ratios: Sequence[Any] = (0.5, 1.0, 2.0),
     **settings: Any,
@@ -190,6 +192,7 @@ def _build(
         name: Its name.
         num_classes: Classes, the background included.
         norm: `batch`, or `frozen`, whose statistics are those of the checkpoint.
+        norm_eps: What frozen norms add to variances; default: what batch norms add.
         anchor_sizes: As of `anchors_of`; default: torchvision's.
         aspect_ratios: As of `anchors_of`, with `anchor_sizes`.
         settings: torchvision's own, such as `min_size`.
@@ -207,5 +210,5 @@ def _build(
     builder = torchvision.models.get_model_builder(name)
     whole = builder(weights=None, weights_backbone=None, num_classes=num_classes, **settings)
     if norm == "frozen":
-        freeze_norms(whole)
+        freeze_norms(whole, eps=norm_eps)
     return Detector(whole, num_classes=num_classes)

@@ -4,6 +4,8 @@ Given another network, that one is trained: as functions at all sizes at once, f
 the backbone of a further one.
 """
 
+import logging
+
 import torch
 
 from jobs.identity import Json
@@ -19,7 +21,9 @@ from jobs.stages.training import (
 from workers.artifacts import BEST_FILE, CHANNELS_FILE
 from workers.integral.algorithm1 import DrawnSizes
 from workers.integral.network import IntegralNetwork
-from workers.models import build, load_weights
+from workers.models import build, build_with_weights
+from workers.models.sources import arguments_with
+from workers.models.weights import LoadedWeights
 from workers.network import NetworkRecipe, network_files, sizes, state_bytes
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
@@ -27,13 +31,16 @@ from workers.stages._learning import epochs_measured, learn, spent_after
 from workers.stages._protocols import train_from_scratch, train_further, transfer
 from workers.stages._sparsifying import train_sparsely
 
+_log = logging.getLogger("orchard")
+
 
 def run(context: Context[TrainParams]) -> Product:
     """Build or read the network, and give it weights.
 
-    Measures `params`, `macs`, `size_bytes`; of a training, the `last` and the `best` epoch; for a given network the
-    training cost since the model's own weights, `training_epochs` and `training_macs`, and if it is pruned, what its
-    own task measured.
+    Measures `params`, `macs`, `size_bytes`; of given weights how they were found (`weights_layout`) and which layers
+    have fresh ones all the same (`fresh_layers`); of a training, the `last` and the `best` epoch; for a given network
+    the training cost since the model's own weights, `training_epochs` and `training_macs`, and if it is pruned, what
+    its own task measured.
     """
     match context.params.procedure:
         case ModelWeights() as procedure:
@@ -52,24 +59,35 @@ def run(context: Context[TrainParams]) -> Product:
 
 def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Product:
     data = read_data(context, context.params.data)
-    recipe = NetworkRecipe(
-        network=procedure.network, arguments=procedure.arguments, input_shape=tuple(data.input_shape)
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(context.generator("initial weights").initial_seed())
-        module = build(recipe.network, recipe.arguments)
+    arguments, weights = procedure.arguments, context.task.locations.weights
     measurements: dict[str, Json] = {}
     files: dict[str, bytes] = {}
-    if context.task.locations.weights is not None:
-        load_weights(module, context.task.locations.weights)
-    elif procedure.recipe is not None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(context.generator("initial weights").initial_seed())
+        if procedure.arguments_of is not None and weights is not None:
+            arguments, weights = arguments_with(procedure.network, arguments, weights), None
+        if weights is None:
+            module = build(procedure.network, arguments)
+        else:
+            made = build_with_weights(procedure.network, arguments, weights, procedure.reading)
+            module, arguments, measurements = made.module, made.arguments, _weights_measured(weights, made.loaded)
+    recipe = NetworkRecipe(network=procedure.network, arguments=arguments, input_shape=tuple(data.input_shape))
+    if procedure.recipe is not None:
         trained = learn(context, module, data, procedure.recipe)
-        measurements, files = epochs_measured(trained), {BEST_FILE: state_bytes(trained.best)}
+        measurements, files = {**measurements, **epochs_measured(trained)}, {BEST_FILE: state_bytes(trained.best)}
     module = module.cpu().eval()
     return Product(
         measurements={**sizes(module, recipe), **measurements},
         files={**network_files(recipe, module.state_dict()), **files},
     )
+
+
+def _weights_measured(source: str, loaded: LoadedWeights) -> dict[str, Json]:
+    """How weights were found, which is also logged, and the layers that have fresh ones."""
+    fresh = f"; fresh weights: {', '.join(loaded.fresh)}" if loaded.fresh else ""
+    aside = f"; left aside: {', '.join(loaded.aside)}" if loaded.aside else ""
+    _log.info("weights %s: %s%s%s", source, loaded.layout, fresh, aside)
+    return {"weights_layout": loaded.layout, **({"fresh_layers": list(loaded.fresh)} if loaded.fresh else {})}
 
 
 def _train_functions(context: Context[TrainParams], procedure: IntegralTraining) -> Product:

@@ -11,6 +11,7 @@ from jobs.resources import Resources
 from jobs.spec.effort import EFFORTS
 from jobs.stages.table import StageKind
 from jobs.stages.training import IntegralTraining, SparseTraining
+from jobs.weights import CheckpointReading
 from orchestrator.planning import plan_sweep
 
 METHODS = {
@@ -81,6 +82,43 @@ def test_with_a_checkpoint_seeds_share_what_draws_nothing(plan):
     # l1 and the dense network draw nothing; random, the ordering and the tuning draw once per seed.
     assert (counts["train"], counts["convert"], counts["score"], counts["permute"]) == (1, 2, 1 + 2, 2)
     assert counts["evaluate"] == 1 + 2 + 3 * 2 * 2
+
+
+def test_a_training_from_given_weights_is_one_for_each_seed_and_says_how_they_are_read(plan):
+    model = "models.net={network: resnet, weights: w.pt, weights_key: ema, train: {epochs: 1}}"
+    made = plan(model, "seeds=[0,1]", environment=replace(ENVIRONMENT, weights={"net": "f"}))
+    trained = [task for task in made.tasks.values() if task.stage is StageKind.TRAIN]
+    assert {task.params.seed for task in trained} == {0, 1}
+    for task in trained:
+        assert task.params.procedure.reading == CheckpointReading(key="ema")
+        assert (task.params.procedure.weights, task.params.procedure.recipe.epochs) == ("f", 1)
+        assert task.locations.weights.endswith("/w.pt")
+
+
+def test_of_a_repository_the_commit_is_read_that_was_planned(plan, monkeypatch):
+    monkeypatch.setattr("jobs.libraries.missing", lambda package: None)
+    environment = replace(ENVIRONMENT, weights={"net": "hf://lab/net@abc"})
+    made = plan("models.net={network: resnet, weights: 'hf://lab/net'}", environment=environment)
+    (trained,) = (task for task in made.tasks.values() if task.stage is StageKind.TRAIN)
+    assert trained.locations.weights == trained.params.procedure.weights == "hf://lab/net@abc"
+
+
+def test_random_weights_in_the_place_of_published_ones_are_of_the_same_network(plan):
+    overrides = (
+        "models.net={network: 'torchvision:googlenet', weights: pretrained}",
+        "methods={integral: {kind: integral, train: {epochs: 1, start: scratch}}}",
+    )
+    made = plan(*overrides, environment=replace(ENVIRONMENT, weights={"net": "set"}))
+    procedures = [task.params.procedure for task in made.tasks.values() if task.stage is StageKind.TRAIN]
+    (start,) = (each for each in procedures if each.kind == "model")
+    assert (start.weights, start.arguments_of) == (None, "set")
+
+
+def test_the_layout_of_a_checkpoint_is_in_no_key_unless_it_is_said(plan):
+    environment = replace(ENVIRONMENT, weights={"net": "f"})
+    made = plan("models.net={network: resnet, weights: w.pt}", environment=environment)
+    (trained,) = (task for task in made.tasks.values() if task.stage is StageKind.TRAIN)
+    assert trained.params.document()["procedure"].keys() == {"kind", "network", "arguments", "weights"}
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_frozen_norms_compute_what_the_norms_do_in_evaluation(detector):
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [
-        ("fasterrcnn_resnet50_fpn", {"weights_backbone": "DEFAULT"}, "weights are loaded from a file"),
+        ("fasterrcnn_resnet50_fpn", {"weights_backbone": "DEFAULT"}, "weights are named by the model"),
         ("fcos_resnet50_fpn", {"norm": "group"}, "norm is 'group'; one of batch, frozen"),
         ("ssd300_vgg16", {"anchor_sizes": [8]}, "anchor_sizes is not accepted: its boxes have fixed sizes"),
         ("retinanet_resnet50_fpn", {"anchor_sizes": ["8"]}, "lists of positive numbers"),

@@ -44,7 +44,7 @@ def test_what_reads_features_of_two_layers_returns_torchvisions_logits():
     ("name", "arguments", "said"),
     [
         ("fcn_resnet50", {"num_clases": 4}, "'num_clases' is not accepted; did you mean 'num_classes'"),
-        ("fcn_resnet50", {"weights_backbone": "DEFAULT"}, "'weights_backbone' is not accepted: weights are loaded"),
+        ("fcn_resnet50", {"weights_backbone": "DEFAULT"}, "'weights_backbone' is not accepted: weights are named"),
         ("lraspp_mobilenet_v3_large", {"aux_loss": True}, "'aux_loss' is not accepted"),
         ("fcn_resnet50", {"num_classes": 0}, "num_classes is 0; a whole number of at least 1"),
     ],

@@ -1,16 +1,20 @@
+import argparse
 import os
 import pickle
 import random
 import uuid
+import zipfile
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
 from jobs.errors import BadInputError, InvalidFileError
+from jobs.weights import CheckpointReading
 from workers.data import load_dataset
 from workers.measure import evaluate
 from workers.models import build, load_weights
@@ -149,10 +153,13 @@ def test_a_damaged_file_is_the_users_whatever_torch_makes_of_it(donor, tmp_path,
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("w.ckpt", b"", "ends in '.ckpt'; weights are read from .safetensors, .pt or .pth"),
+        ("w.npz", b"", "ends in '.npz'; weights are read from .safetensors, .pt, .pth, .ckpt, .bin, .tar"),
         ("w.safetensors", b"\x00" * 20, "not a readable '.safetensors' file"),
-        ("w.pt", b"", "not a readable '.pt' file"),
-        ("w.pt", b"PK\x03\x04 and no more", "not a readable '.pt' file"),
+        ("w.pt", b"", "is empty; copy it again"),
+        ("w.safetensors", b"", "is empty; copy it again"),
+        ("w.pt", b"PK\x03\x04 and no more", "not a readable archive of torch.save: it may be cut off"),
+        ("w.pt", b"version https://git-lfs.github.com/spec/v1\noid", "is a pointer of Git LFS"),
+        ("w.ckpt", b"\n<!DOCTYPE html><html>", "is a web page"),
         ("w.pt", pickle.dumps([1]), "refused: it is damaged or holds Python objects"),
     ],
 )
@@ -169,9 +176,90 @@ def test_a_path_that_cannot_be_opened_is_named(path):
 
 
 def test_a_checkpoint_of_other_things_says_which(tmp_path):
-    torch.save({"epoch": 3, "weight": torch.zeros(1)}, tmp_path / "w.pt")
-    with pytest.raises(InvalidFileError, match="epoch: is of type int; a tensor is needed"):
+    torch.save({"epoch": 3, "optimizer": {"lr": 0.1}, "ema": [torch.zeros(1)]}, tmp_path / "w.pt")
+    with pytest.raises(BadInputError, match=r"holds epoch \(int\), optimizer \(dict\), ema \(list\); a non-"):
         load_weights(small_net(), str(tmp_path / "w.pt"))
+
+
+def test_what_is_not_found_says_where_it_was_looked_for(tmp_path):
+    torch.save({"epoch": 3, "model": {"weight": torch.zeros(1)}, "ema": {}}, tmp_path / "w.pt")
+    with pytest.raises(InvalidFileError) as caught:
+        load_weights(small_net(), str(tmp_path / "w.pt"))
+    assert str(caught.value).splitlines()[-1] == (
+        "  read under 'model', float32; left aside: epoch, ema; weights_key or strip_prefix say otherwise"
+    )
+
+
+@pytest.mark.parametrize("cut", [0.5, 0.99])
+@pytest.mark.parametrize("ending", ["pt", "safetensors"])
+def test_a_file_that_was_cut_off_is_called_that(donor, tmp_path, cut, ending):
+    path = tmp_path / f"w.{ending}"
+    (torch.save if ending == "pt" else save_file)(donor.state_dict(), path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(cut * len(content))])
+    with pytest.raises(BadInputError, match="it may be cut off: copy it again"):
+        load_weights(small_net(), str(path))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+def test_a_torchscript_program_is_called_that(tmp_path):
+    torch.jit.save(torch.jit.trace(nn.Linear(3, 2), torch.zeros(1, 3)), tmp_path / "w.pt")
+    with pytest.raises(BadInputError, match=r"is a TorchScript program, torch\.jit\.load\(FILE\)\. Save model"):
+        load_weights(small_net(), str(tmp_path / "w.pt"))
+
+
+def test_a_program_of_torch_export_is_called_that(tmp_path):
+    with zipfile.ZipFile(tmp_path / "w.pt", "w") as archive:
+        archive.writestr("w/archive_format", "pt2")
+    with pytest.raises(BadInputError, match=r"is a program of torch\.export"):
+        load_weights(small_net(), str(tmp_path / "w.pt"))
+
+
+def test_a_pickled_network_is_refused_by_its_class(tmp_path):
+    torch.save({"epoch": 3, "model": nn.Linear(3, 2)}, tmp_path / "w.pt")
+    with pytest.raises(BadInputError, match=r"Python objects \(torch\.nn\.modules\.linear\.Linear\), which could run"):
+        load_weights(small_net(), str(tmp_path / "w.pt"))
+
+
+def test_what_training_scripts_put_beside_tensors_is_no_obstacle(donor, tmp_path):
+    beside = {"args": argparse.Namespace(lr=0.1), "best": np.float64(0.93), "epoch": np.int64(3)}
+    torch.save({**beside, "model": donor.state_dict(), "optimizer": {"state": {0: {}}}}, tmp_path / "w.ckpt")
+    model = small_net()
+    assert load_weights(model, str(tmp_path / "w.ckpt")).aside == ("args", "best", "epoch", "optimizer")
+    assert_same(model, donor)
+
+
+def test_a_name_that_does_not_fit_comes_with_the_nearest_that_is_left_over(donor, tmp_path):
+    state = donor.state_dict()
+    state["l.weight"] = state.pop("0.weight")
+    save_file(state, tmp_path / "w.safetensors")
+    with pytest.raises(InvalidFileError) as caught:
+        load_weights(small_net(), str(tmp_path / "w.safetensors"))
+    assert str(caught.value).splitlines()[1:] == [
+        "  0.weight: missing from the file; the network has it with shape (2, 3); nearest: 'l.weight'",
+        "  l.weight: not in the network; check its name and arguments; nearest: '0.weight'",
+    ]
+
+
+def with_head(num_classes, width=4):
+    return nn.Sequential(nn.Linear(3, width), nn.LayerNorm(width), nn.Linear(width, num_classes))
+
+
+def test_a_head_of_other_classes_is_replaced_on_request_alone(tmp_path):
+    donor, model = with_head(10), with_head(2)
+    save_file(donor.state_dict(), tmp_path / "w.safetensors")
+    path, own = str(tmp_path / "w.safetensors"), model[2].weight.clone()
+    with pytest.raises(InvalidFileError, match=r"2: for other classes\? replace_head: true gives fresh weights"):
+        load_weights(model, path)
+    assert load_weights(model, path, CheckpointReading(replace_head=True)).fresh == ("2",)
+    assert torch.equal(model[2].weight, own)
+    assert torch.equal(model[0].weight, donor[0].weight)
+
+
+def test_a_layer_within_that_is_of_another_width_is_no_head(tmp_path):
+    save_file(with_head(2, width=5).state_dict(), tmp_path / "w.safetensors")
+    with pytest.raises(InvalidFileError, match=r"1.weight: has shape \(5,\)"):
+        load_weights(with_head(2), str(tmp_path / "w.safetensors"), CheckpointReading(replace_head=True))
 
 
 def _published(file):

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from jobs.outcome import Cause, Succeeded
 from jobs.spec.training import Recipe
 from jobs.task import Locations
+from jobs.weights import CheckpointReading
 from workers.models import build
 
 TINY = {"network": "plain", "arguments": {"widths": [3], "in_channels": 1}}
@@ -53,9 +54,26 @@ def test_a_checkpoint_is_loaded_and_nothing_is_trained(own_bench, tmp_path):
         locations=Locations(weights=str(tmp_path / "net.safetensors")),
     )
     assert isinstance(outcome, Succeeded)
-    assert outcome.measurements.keys() == {"params", "macs", "size_bytes"}
+    assert outcome.measurements.keys() == {"params", "macs", "size_bytes", "weights_layout"}
+    assert outcome.measurements["weights_layout"] == "at the top of the file, float32"
     found = own_bench.tensors(outcome.key)
     assert all(torch.equal(found[name], tensor) for name, tensor in module.state_dict().items())
+
+
+def test_a_training_starts_from_given_weights_and_a_fresh_head_is_listed(own_bench, tmp_path):
+    donor = build(TINY["network"], {**TINY["arguments"], "num_classes": 7})
+    save_file(donor.state_dict(), tmp_path / "net.safetensors")
+    recipe = Recipe(epochs=1, batch_size=1024, learning_rate=1e-9, momentum=0.0, weight_decay=0.0)
+    asked = own_bench.model(
+        **TINY, weights="fingerprint", reading=CheckpointReading(replace_head=True), recipe=recipe, seed=1
+    )
+    outcome = own_bench.run(asked, locations=Locations(weights=str(tmp_path / "net.safetensors")))
+    assert isinstance(outcome, Succeeded), outcome
+    assert outcome.measurements["fresh_layers"] == ["linear"]
+    assert outcome.measurements["last"]["epoch"] == 1
+    found = own_bench.tensors(outcome.key)
+    torch.testing.assert_close(found["features.0.weight"], donor.state_dict()["features.0.weight"], atol=1e-6, rtol=0)
+    assert found["linear.weight"].shape[0] == 10
 
 
 def test_a_checkpoint_of_another_network_is_bad_input(own_bench, failure, tmp_path):
