@@ -108,7 +108,7 @@ def gather(
     for tensor, axes in labelling.tensors.items():
         layouts = tuple(
             AxisLayout(
-                role=book.roles.get((tensor, axis), "output"),
+                role=book.roles.get((labelling.first.get(tensor, tensor), axis), "output"),
                 groups=group_of[roots[labels]],
                 units=unit_of[roots[labels]],
             )
@@ -132,6 +132,7 @@ def gather(
             parameters=parameters,
             refused=refused,
             applications=applications,
+            divisors=frozenset(name for name in book.divisors if name in tensors),
         ),
         sliced=frozenset(names[group] for axis in book.sliced for group in _groups_on(axis, roots, group_of)),
         facts=book.facts,

@@ -42,6 +42,7 @@ def join_parts(model: nn.Module, dissection: Dissection, maps: Sequence[ChannelM
             for group in part.refused
         ),
         applications=applications,
+        divisors=frozenset[str]().union(*(part.divisors for part in maps)),
     )
 
 

@@ -29,6 +29,7 @@ def encode(channel_map: ChannelMap) -> dict[str, object]:
         "parameters": sorted(channel_map.parameters),
         "refused": [{**asdict(group), "layers": list(group.layers)} for group in channel_map.refused],
         "applications": dict(channel_map.applications),
+        **({"divisors": sorted(channel_map.divisors)} if channel_map.divisors else {}),
     }
 
 
@@ -53,6 +54,7 @@ def decode(document: Mapping[str, Any]) -> ChannelMap:
         parameters=frozenset(document["parameters"]),
         refused=tuple(RefusedGroup(**{**group, "layers": tuple(group["layers"])}) for group in document["refused"]),
         applications=dict(document["applications"]),
+        divisors=frozenset(document.get("divisors", ())),
     )
 
 

@@ -165,7 +165,7 @@ def squeeze(book: Book, call: OperatorCall) -> Traced:
     return Traced(axes=tuple(axes), zero=source.zero)
 
 
-@rule("expand")
+@rule("expand", "expand_as")
 def expand(book: Book, call: OperatorCall) -> Traced:
     """Axes of size 1 are repeated; a single channel on one of them has to stay."""
     source = call.tensor("self")

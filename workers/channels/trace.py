@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from torch.export.graph_signature import InputKind
 from torch.utils._pytree import tree_leaves
 
+from workers.channels.regions import inline_regions
+
 BATCH = 2
 """Batch size of the example: 1 would be treated as a constant, and batch norm needs at least 2 to train."""
 
@@ -127,6 +129,7 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     finally:
         for logger, before in zip(loggers, silent, strict=True):
             logger.disabled = before
+    inline_regions(program.graph_module)
     tensors = {
         spec.arg.name: str(spec.target)
         for spec in program.graph_signature.input_specs
