@@ -19,7 +19,7 @@ from jobs.identity import Json, Parsed
 from workers.artifacts import CHANNELS_FILE, MASKS_FILE, RECIPE_FILE, WEIGHTS_FILE, ArtifactReader
 from workers.channels import ChannelMap, apply_folding_structure, build_resized, load_resized
 from workers.measure import count_macs, num_parameters, size_bytes
-from workers.models import build
+from workers.models import build, with_plain_weights
 
 _OPTIONAL = ("backbone", "parts", "applications")
 """Fields of a recipe that are written only where they say something."""
@@ -75,14 +75,16 @@ class NetworkRecipe:
     def construct(self) -> nn.Module:
         """The module at its full widths with random weights from torch's generator, its own folded norms in place.
 
+        Weights that it would compute in every pass are plain parameters (see `with_plain_weights`).
+
         Raises:
             BadInputError: It cannot be built.
         """
         if self.backbone is None:
-            return build(self.network, self.arguments)
+            return with_plain_weights(build(self.network, self.arguments))
         backbone = self.backbone.construct()
         apply_folding_structure(backbone, list(self.backbone.folded))
-        return build(self.network, self.arguments, backbone=backbone)
+        return with_plain_weights(build(self.network, self.arguments, backbone=backbone))
 
 
 class StoredNetwork:

@@ -7,6 +7,7 @@
 Channel importance is in `criteria`, the number of channels in `allocation`, their order in `ordering`.
 """
 
+from workers.channels.absence import LeavingOut, without
 from workers.channels.activations import live_activations, live_in
 from workers.channels.analysis import find_groups
 from workers.channels.cost import Cost, CostTerm, Length, cost_of_tensors
@@ -26,6 +27,7 @@ from workers.channels.layout import (
 )
 from workers.channels.outputs import largest_difference, outputs_of
 from workers.channels.parts import dissect
+from workers.channels.precision import InDouble
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import map_units, mask, owned_slices, replace_units, select, unit_slices
 from workers.channels.trace import dtype_of
@@ -37,6 +39,8 @@ __all__ = [
     "ChannelMap",
     "Cost",
     "CostTerm",
+    "InDouble",
+    "LeavingOut",
     "Length",
     "MacCount",
     "OwnedAxis",
@@ -69,4 +73,5 @@ __all__ = [
     "restrict",
     "select",
     "unit_slices",
+    "without",
 ]

@@ -21,7 +21,9 @@ from workers.channels.slicing import UnitNumbers, fill_removed, mask
 _Handler: TypeAlias = Callable[..., Any]
 
 
-def without(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[str, UnitNumbers]) -> dict[str, Tensor]:
+def without(
+    state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[str, UnitNumbers]
+) -> dict[str, Tensor]:
     """As `mask`, but NaN, where types allow it, for what removed units of normalised groups own.
 
     Args:
@@ -32,9 +34,7 @@ def without(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping
     normalised = {group.name for group in channel_map.groups if group.normalised}
     masked = mask(state, channel_map, {name: units for name, units in index.items() if name not in normalised})
     absent = {name: units for name, units in index.items() if name in normalised}
-    return fill_removed(
-        masked, channel_map, absent, lambda _, tensor: math.nan if tensor.is_floating_point() else 0
-    )
+    return fill_removed(masked, channel_map, absent, lambda _, tensor: math.nan if tensor.is_floating_point() else 0)
 
 
 class LeavingOut(TorchDispatchMode):
@@ -47,7 +47,7 @@ class LeavingOut(TorchDispatchMode):
         if parts is not NotImplemented:
             return parts
         handler = _HANDLERS.get(func._schema.name.removeprefix("aten::"))
-        if handler is None:
+        if handler is None or not any(each.isnan().any() for each in args if isinstance(each, Tensor)):
             return func(*args, **kwargs)
         return handler(func, *args, **kwargs)
 
@@ -92,15 +92,13 @@ def _attention(func: Any, query: Tensor, key: Tensor, value: Tensor, *rest: Any,
 
 def _statistic(func: Any, source: Tensor, *args: Any, **kwargs: Any) -> Any:
     """A reduction over what is there; NaN where nothing is."""
-    if not source.isnan().any():
-        return func(source, *args, **kwargs)
     given = {argument.name: value for argument, value in zip(func._schema.arguments[1:], args, strict=False)} | kwargs
     dims, keep = given.get("dim"), bool(given.get("keepdim", False))
     dims = [dims] if isinstance(dims, int) else list(dims or range(source.ndim))
     count = _there(source).sum(dims, keepdim=True)
     name = func._schema.name.removeprefix("aten::")
     if name in _MOMENTS:
-        results = _moments(source, dims, count, given.get("correction", 1))
+        results = _moments(source, dims, count, _correction(given))
         chosen = [results[each] for each in _MOMENTS[name]]
         result = tuple(each if keep else _dropped(each, dims) for each in chosen)
         return result if len(result) > 1 else result[0]
@@ -111,7 +109,13 @@ def _statistic(func: Any, source: Tensor, *args: Any, **kwargs: Any) -> Any:
     return (filled[0].masked_fill(absent, math.nan), *filled[1:])
 
 
-_MOMENTS = {"mean": ("mean",), "var": ("var",), "std": ("std",), "var_mean": ("var", "mean"), "std_mean": ("std", "mean")}
+_MOMENTS = {
+    "mean": ("mean",),
+    "var": ("var",),
+    "std": ("std",),
+    "var_mean": ("var", "mean"),
+    "std_mean": ("std", "mean"),
+}
 _FILLERS = {"amax": -math.inf, "max": -math.inf, "logsumexp": -math.inf, "amin": math.inf, "min": math.inf}
 """What does not change a statistic; 0 for all others."""
 
@@ -120,11 +124,15 @@ def _dropped(tensor: Tensor, dims: list[int]) -> Tensor:
     return tensor.amax(dims) if dims else tensor
 
 
-def _moments(source: Tensor, dims: list[int], count: Tensor, correction: float | None) -> dict[str, Tensor]:
+def _correction(given: Mapping[str, Any]) -> float:
+    return 1.0 if given.get("correction") is None else float(given["correction"])
+
+
+def _moments(source: Tensor, dims: list[int], count: Tensor, correction: float) -> dict[str, Tensor]:
     """Mean, variance and its root over what is there, reduced axes kept; NaN where nothing is there."""
     mean = _zeros_for_absent(source).sum(dims, keepdim=True) / count
     squares = _zeros_for_absent((source - mean).square()).sum(dims, keepdim=True)
-    var = squares / (count - (1 if correction is None else correction))
+    var = squares / (count - correction)
     return {"mean": mean, "var": var, "std": var.sqrt()}
 
 
@@ -132,7 +140,7 @@ def _layer_norm(
     func: Any, source: Tensor, shape: list[int], weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     dims = list(range(source.ndim - len(shape), source.ndim))
-    found = _moments(source, dims, _there(source).sum(dims, keepdim=True), 0)
+    found = _moments(source, dims, _there(source).sum(dims, keepdim=True), 0.0)
     scale = (found["var"] + eps).rsqrt()
     return _affine((source - found["mean"]) * scale, weight, bias), found["mean"], scale
 
@@ -149,7 +157,7 @@ def _group_norm(
     eps: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     parts = source.reshape(samples, groups, -1)
-    found = _moments(parts, [2], _there(parts).sum(2, keepdim=True), 0)
+    found = _moments(parts, [2], _there(parts).sum(2, keepdim=True), 0.0)
     scale = (found["var"] + eps).rsqrt()
     spread = [1, channels, *[1] * (source.ndim - 2)]
     weight, bias = (None if each is None else each.view(spread) for each in (weight, bias))

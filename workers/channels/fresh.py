@@ -19,6 +19,7 @@ from torch.nn.modules.module import (
     register_module_buffer_registration_hook,
     register_module_parameter_registration_hook,
 )
+from torch.nn.utils.parametrize import type_before_parametrizations
 
 from workers.channels.rebuild import follow_shapes
 
@@ -76,9 +77,10 @@ class _Shrinking:
     def __call__(self, module: nn.Module, attribute: str, tensor: Tensor) -> Tensor | None:
         """The smaller tensor; None if the tensor stays as it is."""
         expected = next(self._registrations, None)
-        if expected is None or (expected.layer, expected.attribute) != (type(module), attribute):
+        layer = type_before_parametrizations(module)
+        if expected is None or (expected.layer, expected.attribute) != (layer, attribute):
             self.problems.append(
-                f"{type(module).__name__}.{attribute}: not registered by the first call of the factory; both "
+                f"{layer.__name__}.{attribute}: not registered by the first call of the factory; both "
                 "calls must make the same layers in the same order"
             )
             return None
@@ -106,17 +108,21 @@ def _register_leading(module: nn.Module, attribute: str, tensor: Tensor, shape: 
 
 def _registrations(factory: Callable[[], nn.Module]) -> list[_Registration]:
     """The registrations of a factory, in order."""
-    found: list[tuple[nn.Module, str]] = []  # holds the modules, so that no identity is used twice
-    with torch.random.fork_rng(devices=[]), _at_registration(lambda module, name, _: found.append((module, name))):
+    found: list[tuple[nn.Module, type[nn.Module], str]] = []  # holds the modules, so that no identity is used twice
+
+    def note(module: nn.Module, name: str, _: Tensor) -> None:
+        found.append((module, type_before_parametrizations(module), name))
+
+    with torch.random.fork_rng(devices=[]), _at_registration(note):
         model = factory()
     paths = {id(module): f"{path}." if path else "" for path, module in model.named_modules()}
     return [
         _Registration(
-            layer=type(module),
+            layer=layer,
             attribute=attribute,
             name=f"{paths[id(module)]}{attribute}" if id(module) in paths else "",
         )
-        for module, attribute in found
+        for module, layer, attribute in found
     ]
 
 

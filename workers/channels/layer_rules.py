@@ -107,6 +107,12 @@ def embedding(book: Book, call: OperatorCall) -> Traced:
     return Traced(axes=(*places.axes, table.axes[1]), zero=True)
 
 
+@rule("gru", "lstm", "rnn_tanh", "rnn_relu")
+def recurrent(book: Book, call: OperatorCall) -> Traced:
+    """A border: what goes in and comes out stays, and so do the gates."""
+    raise Unsupported("a recurrent layer keeps its inputs and its outputs")
+
+
 @rule("prelu")
 def prelu(book: Book, call: OperatorCall) -> Traced:
     """One slope for all channels, or one for each channel of axis 1."""
@@ -144,6 +150,8 @@ def _check(source: Traced, weight: Traced) -> None:
         raise Unsupported("its weight is computed, not a parameter")
     if len(source.axes) != len(weight.axes):
         raise Unsupported("an input without a batch axis")
+    if any(map(is_labelled, source.axes[2:])):
+        raise Unsupported("its window runs over channels, so that the result depends on a channel's neighbours")
     only_channels_on(source, 1)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from workers.channels.absence import LeavingOut, without
 from workers.channels.counting import count_parameters
 from workers.channels.layout import ChannelMap
+from workers.channels.precision import InDouble
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import select
 
@@ -70,7 +71,13 @@ def prove(
     """
     if not 0 <= ratio < 1:
         raise ValueError(f"ratio {ratio} is outside [0, 1)")
-    trial = copy.deepcopy(model).double().eval()
+    with InDouble():
+        return _compared(copy.deepcopy(model).double().eval(), input_shape, channel_map, ratio, generator)
+
+
+def _compared(
+    trial: nn.Module, input_shape: Sequence[int], channel_map: ChannelMap, ratio: float, generator: torch.Generator
+) -> Proof:
     load_resized(trial, _without_twins(trial.state_dict(), generator))
     state = {name: tensor.clone() for name, tensor in trial.state_dict().items()}
     sample = torch.randn(_BATCH, *input_shape, generator=generator, dtype=torch.float64)

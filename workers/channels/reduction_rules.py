@@ -49,9 +49,9 @@ def extreme(book: Book, call: OperatorCall) -> Value:
         return Traced(axes=tuple(axes))
     if "dim" not in call.arguments:
         return _reduced(book, call)
-    if is_labelled(source.axes[axis_number(int(call.arguments["dim"]), len(source.axes))]):
-        if 1 in call.arguments["results_read"]:
-            raise Unsupported("numbers its channels")
+    along = source.axes[axis_number(int(call.arguments["dim"]), len(source.axes))]
+    if is_labelled(along) and 1 in call.arguments["results_read"]:
+        raise Unsupported("numbers its channels")
     values = _reduced(book, call)
     return [values, Traced(axes=values.axes)]
 

@@ -19,7 +19,7 @@ from jobs.stages.training import (
 from workers.artifacts import BEST_FILE, CHANNELS_FILE
 from workers.integral.algorithm1 import DrawnSizes
 from workers.integral.network import IntegralNetwork
-from workers.models import build, load_weights
+from workers.models import build, load_weights, with_plain_weights
 from workers.network import NetworkRecipe, network_files, sizes, state_bytes
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
@@ -62,7 +62,8 @@ def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Prod
     files: dict[str, bytes] = {}
     if context.task.locations.weights is not None:
         load_weights(module, context.task.locations.weights)
-    elif procedure.recipe is not None:
+    module = with_plain_weights(module)
+    if context.task.locations.weights is None and procedure.recipe is not None:
         trained = learn(context, module, data, procedure.recipe)
         measurements, files = epochs_measured(trained), {BEST_FILE: state_bytes(trained.best)}
     module = module.cpu().eval()
