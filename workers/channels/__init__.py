@@ -7,7 +7,7 @@
 Channel importance is in `criteria`, the number of channels in `allocation`, their order in `ordering`.
 """
 
-from workers.channels.absence import LeavingOut, without
+from workers.channels.absence import leaving_out, without
 from workers.channels.activations import live_activations, live_in
 from workers.channels.analysis import find_groups
 from workers.channels.cost import Cost, CostTerm, Length, cost_of_tensors
@@ -40,7 +40,6 @@ __all__ = [
     "Cost",
     "CostTerm",
     "InDouble",
-    "LeavingOut",
     "Length",
     "MacCount",
     "OwnedAxis",
@@ -60,6 +59,7 @@ __all__ = [
     "fold_model",
     "fold_state",
     "largest_difference",
+    "leaving_out",
     "live_activations",
     "live_in",
     "load_resized",

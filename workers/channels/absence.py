@@ -8,7 +8,8 @@ do not see. What is left to compare with is the network that has only the other 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import torch
@@ -37,9 +38,19 @@ def without(
     return fill_removed(masked, channel_map, absent, lambda _, tensor: math.nan if tensor.is_floating_point() else 0)
 
 
-class LeavingOut(TorchDispatchMode):
+@contextmanager
+def leaving_out() -> Iterator[None]:
     """A context in which NaN means absent; for evaluation passes of networks with tensors of `without`."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # one operator for a whole layer, which hides its statistics
+    try:
+        with _LeavingOut():
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
+
+class _LeavingOut(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         with self:  # operators that consist of others

@@ -72,6 +72,7 @@ class _Shrinking:
 
     def __init__(self, registrations: Sequence[_Registration], shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.problems: list[str] = []
+        self._made: dict[int, tuple[Tensor, Tensor]] = {}  # a tensor and its part, for layers that share it
         self._registrations, self._shapes = iter(registrations), shapes
 
     def __call__(self, module: nn.Module, attribute: str, tensor: Tensor) -> Tensor | None:
@@ -92,18 +93,16 @@ class _Shrinking:
                 f"{expected.name}: shape {shape} was requested; at most its own {tuple(tensor.shape)} is allowed"
             )
             return None
-        return _register_leading(module, attribute, tensor, shape)
+        _, part = self._made.setdefault(id(tensor), (tensor, _leading(tensor, shape)))
+        (module._parameters if isinstance(tensor, nn.Parameter) else module._buffers)[attribute] = part
+        follow_shapes(module)
+        return part
 
 
-def _register_leading(module: nn.Module, attribute: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Replace a tensor by its first entries on every axis; the size attributes of the layer follow."""
+def _leading(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A tensor of the first entries of another one on every axis."""
     part = tensor.detach()[tuple(slice(length) for length in shape)].clone()
-    if isinstance(tensor, nn.Parameter):
-        part = module._parameters[attribute] = nn.Parameter(part, requires_grad=tensor.requires_grad)
-    else:
-        module._buffers[attribute] = part
-    follow_shapes(module)
-    return part
+    return nn.Parameter(part, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else part
 
 
 def _registrations(factory: Callable[[], nn.Module]) -> list[_Registration]:

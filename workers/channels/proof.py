@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workers.channels.absence import LeavingOut, without
+from workers.channels.absence import leaving_out, without
 from workers.channels.counting import count_parameters
 from workers.channels.layout import ChannelMap
 from workers.channels.precision import InDouble
@@ -90,7 +90,7 @@ def _compared(
     load_resized(trial, select(state, channel_map, order))
     permuted = _output(trial, sample)
     load_resized(trial, without(state, channel_map, kept))
-    with LeavingOut():
+    with leaving_out():
         masked = _output(trial, sample)
     load_resized(trial, select(state, channel_map, kept))
     finite, trained = _with_gradient(trial, sample)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from workers.channels import InDouble, LeavingOut, largest_difference, outputs_of, select, without
+from workers.channels import InDouble, largest_difference, leaving_out, outputs_of, select, without
 from workers.network import StoredNetwork, rebuild
 
 _TOLERANCE = 1e-6
@@ -29,7 +29,7 @@ def selected(
     sliced = select(network.state, network.channel_map, kept)
     with torch.inference_mode(), InDouble():
         masked = rebuild(network.recipe, without(network.state, network.channel_map, kept)).double()
-        with LeavingOut():
+        with leaving_out():
             expected = outputs_of(masked, images, network.recipe.parts)
         found = outputs_of(rebuild(network.recipe, sliced).double(), images, network.recipe.parts)
     difference = largest_difference(found, expected)
