@@ -19,7 +19,7 @@ from torch.nn.modules.module import (
     register_module_buffer_registration_hook,
     register_module_parameter_registration_hook,
 )
-from torch.nn.utils.parametrize import type_before_parametrizations
+from torch.nn.utils import parametrize
 
 from workers.channels.rebuild import follow_shapes
 
@@ -78,7 +78,7 @@ class _Shrinking:
     def __call__(self, module: nn.Module, attribute: str, tensor: Tensor) -> Tensor | None:
         """The smaller tensor; None if the tensor stays as it is."""
         expected = next(self._registrations, None)
-        layer = type_before_parametrizations(module)
+        layer = _layer_class(module)
         if expected is None or (expected.layer, expected.attribute) != (layer, attribute):
             self.problems.append(
                 f"{layer.__name__}.{attribute}: not registered by the first call of the factory; both "
@@ -99,6 +99,11 @@ class _Shrinking:
         return part
 
 
+def _layer_class(module: nn.Module) -> type[nn.Module]:
+    """The class of a module; of a parametrised one that of before, since torch makes a new one for each."""
+    return next(each for each in type(module).__mro__ if each.__module__ != parametrize.__name__)
+
+
 def _leading(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     """A tensor of the first entries of another one on every axis."""
     part = tensor.detach()[tuple(slice(length) for length in shape)].clone()
@@ -110,7 +115,7 @@ def _registrations(factory: Callable[[], nn.Module]) -> list[_Registration]:
     found: list[tuple[nn.Module, type[nn.Module], str]] = []  # holds the modules, so that no identity is used twice
 
     def note(module: nn.Module, name: str, _: Tensor) -> None:
-        found.append((module, type_before_parametrizations(module), name))
+        found.append((module, _layer_class(module), name))
 
     with torch.random.fork_rng(devices=[]), _at_registration(note):
         model = factory()

@@ -145,7 +145,9 @@ def _call(labelling: Labelling, node: fx.Node, values: Mapping[fx.Node, Value | 
     shapes = _shapes(node.meta.get("val"))
     if isinstance(shapes, list):
         arguments["result_shapes"] = shapes
-        arguments["results_read"] = {user.args[1] for user in node.users if user.target is operator.getitem}
+        arguments["results_read"] = {
+            user.args[1] for user in node.users if user.target is operator.getitem and user.users
+        }
     shape = shapes if isinstance(shapes, tuple) else None
     site = f"{prefix}{node.name}"
     call = OperatorCall(operator=str(node.target), where=module_of(node), site=site, arguments=arguments, shape=shape)

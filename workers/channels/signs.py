@@ -56,7 +56,7 @@ def sign_of(name: str, call: OperatorCall, result: Traced) -> Sign:
 
 
 def _of_two(name: str, call: OperatorCall, result: Traced) -> Sign:
-    left, right = call.arguments["self"], call.arguments["other"]
+    left, right = call.tensor("self"), call.arguments["other"]
     if name == "mul" and left is right:
         return max(left.sign, Sign.NOT_NEGATIVE)
     scale = call.arguments.get("alpha", 1)

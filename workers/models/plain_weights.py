@@ -20,7 +20,7 @@ def with_plain_weights(model: nn.Module) -> nn.Module:
     """
     for module in list(model.modules()):
         for name in list(getattr(module, "parametrizations", {})) if parametrize.is_parametrized(module) else []:
-            module.parametrizations.eval()  # type: ignore[operator,union-attr]  # a module, since it is parametrised
+            module.parametrizations.eval()  # type: ignore[union-attr]  # a module, since it is parametrised
             parametrize.remove_parametrizations(module, name, leave_parametrized=True)
         for hook in list(module._forward_pre_hooks.values()):
             if isinstance(hook, WeightNorm):
