@@ -51,6 +51,11 @@ def leaving_out() -> Iterator[None]:
 
 
 class _LeavingOut(TorchDispatchMode):
+    """Computes what `leaving_out` says, operator by operator."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it without annotations
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         with self:  # operators that consist of others

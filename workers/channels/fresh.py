@@ -94,7 +94,10 @@ class _Shrinking:
             )
             return None
         _, part = self._made.setdefault(id(tensor), (tensor, _leading(tensor, shape)))
-        (module._parameters if isinstance(tensor, nn.Parameter) else module._buffers)[attribute] = part
+        if isinstance(part, nn.Parameter):
+            module._parameters[attribute] = part
+        else:
+            module._buffers[attribute] = part
         follow_shapes(module)
         return part
 

@@ -11,6 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 class InDouble(TorchDispatchMode):
     """A context in which a change to a type of floats is a change to double precision; for networks in `double()`."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it without annotations
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         if func is torch.ops.aten._to_copy.default:

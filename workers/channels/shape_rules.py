@@ -186,8 +186,8 @@ def expand(book: Book, call: OperatorCall) -> Traced:
 def _repeated(book: Book, source: Traced, axis: int, shape: Sequence[int]) -> Labels:
     """Labels of an axis along which one entry is repeated.
 
-    The code may do so for each channel, such as with the weight of a blur, or with one gate for all feature maps. So the
-    entries are coupled with the channels that they meet; if their number is fixed, the second trace tells.
+    The code may do so for each channel, such as with the weight of a blur, or with one gate for all feature maps. So
+    the entries are coupled with the channels that they meet; if their number is fixed, the second trace tells.
     """
     filters = source.stored and axis == 0 and shape[axis] != BATCH
     maps = not source.stored and axis == 1
