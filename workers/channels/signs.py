@@ -56,9 +56,9 @@ def sign_of(name: str, call: OperatorCall, result: Traced) -> Sign:
 
 
 def _of_two(name: str, call: OperatorCall, result: Traced) -> Sign:
-    left, right = call.tensor("self"), call.arguments["other"]
-    if name == "mul" and right is left:
-        return max(left.sign, Sign.NOT_NEGATIVE)
+    left, right = call.arguments["self"], call.arguments["other"]
+    if name == "mul" and left is right:
+        return max(call.tensor("self").sign, Sign.NOT_NEGATIVE)
     scale = call.arguments.get("alpha", 1)
     if call.arguments.get("rounding_mode") or _of_number(scale) is not Sign.POSITIVE:
         return Sign.ANY
