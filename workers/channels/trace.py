@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -123,7 +124,9 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     for logger in loggers:
         logger.disabled = True
     try:
-        program = torch.export.export(meta_model, example.args, dict(example.kwargs), strict=False)
+        with warnings.catch_warnings():  # recurrent layers keep a list of their weights, which is put back
+            warnings.filterwarnings("ignore", message="The tensor attribute", category=UserWarning)
+            program = torch.export.export(meta_model, example.args, dict(example.kwargs), strict=False)
     except Exception as error:  # the exporter raises whatever the network's own code raises
         raise _failure(example, "traced", error) from error
     finally:

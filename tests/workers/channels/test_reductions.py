@@ -58,7 +58,6 @@ def standardised(self, x):
     "body",
     [
         *(layer_norm, response_norm, gated, standardised),
-        lambda self, x: x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-6),
         lambda self, x: x * (1 / x.std(1, keepdim=True)),
         lambda self, x: x.sigmoid() * x.sigmoid().sum(1, keepdim=True),  # a removed channel would add 1/2
         lambda self, x: x - x.logsumexp(1, keepdim=True),
@@ -74,8 +73,6 @@ def test_statistics_over_channels_are_marked(body):
     [
         lambda self, x: self.scale * (x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)),  # SSD
         lambda self, x: functional.normalize(x, dim=1),
-        lambda self, x: functional.normalize(x, p=1.0, dim=1),
-        lambda self, x: x.relu() * x.relu().sum(1, keepdim=True),
     ],
 )
 def test_zeros_add_nothing_to_a_sum_and_to_a_length(body):
@@ -88,7 +85,6 @@ class TestDivision:
         "body",
         [
             lambda self, x: (x - x.mean((2, 3), keepdim=True)) / (x.var((2, 3), keepdim=True) + 1e-5).sqrt(),
-            lambda self, x: functional.normalize(x.flatten(2), dim=2).unflatten(2, (8, 8)),
             lambda self, x: x / (1 + x.abs()),
             lambda self, x: x * x.exp().pow(-0.5),
         ],
