@@ -19,7 +19,7 @@ from jobs.identity import Json, Parsed
 from workers.artifacts import CHANNELS_FILE, MASKS_FILE, RECIPE_FILE, WEIGHTS_FILE, ArtifactReader
 from workers.channels import ChannelMap, SizeAttribute, apply_folding_structure, attach, build_resized, load_resized
 from workers.measure import count_macs, num_parameters, size_bytes
-from workers.models import build
+from workers.models import build, with_plain_weights
 
 _OPTIONAL = ("backbone", "parts", "applications", "attributes")
 """Fields of a recipe that are written only where they say something."""
@@ -78,6 +78,7 @@ class NetworkRecipe:
     def construct(self) -> nn.Module:
         """The module at its full widths with random weights from torch's generator, its own folded norms in place.
 
+        Weights that it would compute in every pass are plain parameters (see `with_plain_weights`).
         It knows which of its attributes follow from its tensors.
 
         Raises:
@@ -87,7 +88,7 @@ class NetworkRecipe:
         if self.backbone is not None:
             backbone = self.backbone.construct()
             apply_folding_structure(backbone, list(self.backbone.folded))
-        module = build(self.network, self.arguments, backbone=backbone)
+        module = with_plain_weights(build(self.network, self.arguments, backbone=backbone))
         attach(module, self.attributes)
         return module
 

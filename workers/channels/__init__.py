@@ -7,6 +7,7 @@
 Channel importance is in `criteria`, the number of channels in `allocation`, their order in `ordering`.
 """
 
+from workers.channels.absence import leaving_out, without
 from workers.channels.activations import live_activations, live_in
 from workers.channels.analysis import find_groups
 from workers.channels.attributes import SizeAttribute, attach
@@ -27,6 +28,7 @@ from workers.channels.layout import (
 )
 from workers.channels.outputs import largest_difference, outputs_of
 from workers.channels.parts import dissect
+from workers.channels.precision import InDouble
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import map_units, mask, owned_slices, replace_units, select, unit_slices
 from workers.channels.trace import dtype_of
@@ -38,6 +40,7 @@ __all__ = [
     "ChannelMap",
     "Cost",
     "CostTerm",
+    "InDouble",
     "Length",
     "MacCount",
     "OwnedAxis",
@@ -59,6 +62,7 @@ __all__ = [
     "fold_model",
     "fold_state",
     "largest_difference",
+    "leaving_out",
     "live_activations",
     "live_in",
     "load_resized",
@@ -72,4 +76,5 @@ __all__ = [
     "restrict",
     "select",
     "unit_slices",
+    "without",
 ]

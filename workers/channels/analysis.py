@@ -9,7 +9,6 @@ Of a network that cannot be traced whole, parts are analysed by themselves (see 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from torch import nn
 from workers.channels.atoms import Obstacle
 from workers.channels.gathering import ChannelFindings, gather
 from workers.channels.joining import check_whole, join_parts
-from workers.channels.labelling import Labelling, fix_aliases, label, new_labelling, unread_tensors
+from workers.channels.labelling import Labelling, aliases_of, label, new_labelling, unread_tensors
 from workers.channels.layout import ChannelMap
 from workers.channels.parts import Traceable, dissect
 from workers.channels.reading import Reading
@@ -50,7 +49,7 @@ def find_groups(
         ValueError: the network or a part cannot be traced, or an excluded name owns no channels.
     """
     dissection = dissect(model, input_shape, parts)
-    aliases = _aliases(model)
+    aliases = aliases_of(model)
     maps = [_find(piece, exclude, aliases) for piece in dissection.pieces]
     _check_excluded(exclude, maps)
     if not parts:
@@ -116,28 +115,25 @@ def _analyse(
     aliases: Mapping[str, list[str]],
     reading: Reading,
 ) -> ChannelFindings:
-    """The findings of the rules, where the graph is read in a certain way."""
-    labelling = new_labelling(graphs.shapes)
-    labelling.book.choices.update(reading.choices)
-    label(labelling, graphs.evaluation, outputs=border)
-    applications = dict(labelling.book.applications)
-    if graphs.training is not None:
-        label(labelling, graphs.training, prefix="training:", outputs=border)
+    """The findings of the rules, where the graph is read in a certain way.
+
+    Where something divides by a stored tensor, a mask has to put ones there; then the rules are read again, knowing so.
+    """
+    divisors: set[str] = set()
+    while True:
+        labelling = new_labelling(graphs.shapes, aliases)
+        labelling.book.choices.update(reading.choices)
+        labelling.book.divisors.update(divisors)
+        label(labelling, graphs.evaluation, outputs=border)
+        applications = dict(labelling.book.applications)
+        if graphs.training is not None:
+            label(labelling, graphs.training, prefix="training:", outputs=border)
+        if labelling.book.divisors == divisors:
+            break
+        divisors = set(labelling.book.divisors)
     reading.couple(labelling)
-    fix_aliases(labelling, aliases)
     _exclude(labelling, exclude)
     return gather(labelling, graphs.shapes, graphs.parameters, applications)
-
-
-def _aliases(model: nn.Module) -> dict[str, list[str]]:
-    """Further names of parameters and buffers, by first name."""
-    first: dict[int, str] = {}
-    names: dict[str, list[str]] = defaultdict(list)
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        known = first.setdefault(id(tensor), name)
-        if known != name:
-            names[known].append(name)
-    return names
 
 
 def _exclude(labelling: Labelling, exclude: Sequence[str]) -> None:
@@ -145,7 +141,7 @@ def _exclude(labelling: Labelling, exclude: Sequence[str]) -> None:
         obstacle = Obstacle(operator="exclude", where=layer, reason="excluded")
         for name in (name for name in labelling.tensors if _within(name, layer)):
             for axis, labels in enumerate(labelling.tensors[name]):
-                if labelling.book.roles.get((name, axis)) != "input":
+                if labelling.book.roles.get((labelling.first.get(name, name), axis)) != "input":
                     labelling.book.atoms.fix(labels, obstacle)
 
 

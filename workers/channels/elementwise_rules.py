@@ -1,7 +1,7 @@
 """Rules of operators that treat every channel alike: element by element, or over space only.
 
 The lists are explicit: an operator that is not listed has no rule. A listed one keeps a channel of zeros finite (so
-that masking equals removal): no logarithm, no division by a labelled tensor.
+that masking equals removal): no logarithm, no division by what may be zero there.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from workers.channels.layout import Labels
 from workers.channels.operators import (
     Book,
     OperatorCall,
+    Sign,
     Traced,
     Unsupported,
     Value,
-    axis_number,
+    covers,
     is_labelled,
     meet,
     rule,
@@ -25,7 +26,7 @@ from workers.channels.operators import (
 
 @rule(
     *("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "tanh", "softsign"),
-    *("rrelu", "hardshrink", "softshrink", "abs", "neg", "square", "sign", "sin", "erf"),
+    *("rrelu", "hardshrink", "softshrink", "abs", "neg", "square", "sqrt", "sign", "sin", "erf"),
     *("dropout", "feature_dropout", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "type_as"),
     *("lift_fresh", "lift_fresh_copy", "zeros_like"),
 )
@@ -57,8 +58,9 @@ def _no_second_tensor(call: OperatorCall, source: Traced) -> None:
 def additive(book: Book, call: OperatorCall) -> Traced:
     """Axes that meet are joined index by index; zero where both operands are."""
     operands = _operands(call)
-    zero = len(operands) == 2 and all(operand.zero for operand in operands)
-    return Traced(axes=_broadcast(book, call, operands), zero=zero)
+    axes = _broadcast(book, call, operands)
+    zero = len(operands) == 2 and all(operand.zero and covers(operand, axes) for operand in operands)
+    return Traced(axes=axes, zero=zero)
 
 
 @rule("mul")
@@ -66,8 +68,7 @@ def product(book: Book, call: OperatorCall) -> Traced:
     """The same; zero where one of the operands is, if that has all of the result's channels."""
     operands = _operands(call)
     axes = _broadcast(book, call, operands)
-    labelled = _labelled_axes(Traced(axes=axes))
-    return Traced(axes=axes, zero=any(each.zero and labelled <= _labelled_axes(each) for each in operands))
+    return Traced(axes=axes, zero=any(operand.zero and covers(operand, axes) for operand in operands))
 
 
 @rule(*("where", "masked_fill", "gt", "ge", "lt", "le", "eq", "ne", "logical_and", "logical_or", "bitwise_and"))
@@ -78,38 +79,43 @@ def elementwise(book: Book, call: OperatorCall) -> Traced:
 
 @rule("div")
 def division(book: Book, call: OperatorCall) -> Traced:
-    """Division by a divisor without channels; a divisor with channels would be zero in a masked network."""
-    divisor = call.arguments["other"]
-    if isinstance(divisor, Traced) and divisor.labelled:
-        raise Unsupported("division by channels")
-    return Traced(axes=_broadcast(book, call, _operands(call)), zero=call.tensor("self").zero)
+    """Division by a divisor that is not zero where a channel is removed."""
+    if isinstance(call.arguments["other"], Traced):
+        _divisor(book, call.arguments["other"])
+    axes = _broadcast(book, call, _operands(call))
+    return Traced(axes=axes, zero=call.tensor("self").zero and covers(call.tensor("self"), axes))
 
 
 @rule("pow")
 def power(book: Book, call: OperatorCall) -> Traced:
-    """A positive power, the same for all; others are not finite at zero."""
+    """One power for all; one that is not positive only of what is not zero where a channel is removed."""
     source, exponent = call.tensor("self"), call.arguments["exponent"]
-    if isinstance(exponent, Traced) or exponent <= 0:
-        raise Unsupported("a power that is not a positive number")
-    return Traced(axes=source.axes, zero=source.zero)
+    if isinstance(exponent, Traced):
+        raise Unsupported("a power that is not one number")
+    if exponent <= 0:
+        _divisor(book, source)
+    return Traced(axes=source.axes, zero=source.zero and exponent > 0)
 
 
-@rule("rsqrt")
-def inverse_root(book: Book, call: OperatorCall) -> Traced:
-    """Of stored variances, as in a frozen batch norm, which masking leaves positive; others could be zero."""
+@rule("rsqrt", "reciprocal")
+def inverse(book: Book, call: OperatorCall) -> Traced:
+    """Of what is not zero where a channel is removed, such as variances and an epsilon, or those of a frozen norm."""
     source = call.tensor("self")
-    if source.labelled and not source.stored:
-        raise Unsupported("an inverse root of channels")
+    _divisor(book, source)
     return Traced(axes=source.axes)
+
+
+def _divisor(book: Book, divisor: Traced) -> None:
+    """Notes stored tensors that are divided by; raises where a divisor may be zero where a channel is removed."""
+    if not divisor.labelled or divisor.sign is Sign.POSITIVE:
+        return
+    if divisor.origins <= book.divisors:
+        raise Unsupported("divides by channels that may be zero where they are removed")
+    book.divisors.update(divisor.origins)
 
 
 def _operands(call: OperatorCall) -> list[Traced]:
     return [value for value in call.arguments.values() if isinstance(value, Traced)]
-
-
-def _labelled_axes(tensor: Traced) -> set[int]:
-    """Axes with channels, counted from the end, the last one being 1."""
-    return {distance for distance in range(1, len(tensor.axes) + 1) if is_labelled(tensor.axes[-distance])}
 
 
 def _broadcast(book: Book, call: OperatorCall, operands: Sequence[Traced]) -> tuple[Labels, ...]:
@@ -120,6 +126,12 @@ def _broadcast(book: Book, call: OperatorCall, operands: Sequence[Traced]) -> tu
         met = [operand.axes[-distance] for operand in operands if distance <= len(operand.axes)]
         axes.append(meet(book, call, met, call.shape[-distance]))
     return tuple(axes)
+
+
+@rule("_assert_tensor_metadata")
+def check(book: Book, call: OperatorCall) -> Value:
+    """Before a change of type, the tracer notes what type it was; there is no result."""
+    return []
 
 
 @rule("new_zeros", "new_ones", "new_full", "new_empty")
@@ -149,26 +161,6 @@ def over_space_with_indices(book: Book, call: OperatorCall) -> Value:
     source = call.tensor("self", "input")
     axes = _space_resized(source, call.arguments["result_shapes"][0])
     return [Traced(axes=axes, zero=source.zero), Traced(axes=axes)]
-
-
-@rule("mean", "sum", "amax", "amin", "var", "std", "norm", "linalg_vector_norm")
-def reduction(book: Book, call: OperatorCall) -> Traced:
-    """Reduces axes without channels."""
-    source = call.tensor("self")
-    dimensions = len(source.axes)
-    given = call.arguments.get("dim")
-    if isinstance(given, int):
-        given = [given]
-    reduced = {axis_number(axis, dimensions) for axis in given} if given else set(range(dimensions))
-    if any(is_labelled(source.axes[axis]) for axis in reduced):
-        raise Unsupported("reduces over channels")
-    keep = bool(call.arguments.get("keepdim", False))
-    kept = [
-        unlabelled(1) if number in reduced else axis
-        for number, axis in enumerate(source.axes)
-        if keep or number not in reduced
-    ]
-    return Traced(axes=tuple(kept), zero=source.zero)
 
 
 def _space_resized(source: Traced, shape: tuple[int, ...] | None) -> tuple[Labels, ...]:

@@ -19,6 +19,7 @@ from torch.nn.modules.module import (
     register_module_buffer_registration_hook,
     register_module_parameter_registration_hook,
 )
+from torch.nn.utils import parametrize
 
 from workers.channels.rebuild import follow_shapes
 
@@ -71,14 +72,16 @@ class _Shrinking:
 
     def __init__(self, registrations: Sequence[_Registration], shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.problems: list[str] = []
+        self._made: dict[int, tuple[Tensor, Tensor]] = {}  # a tensor and its part, for layers that share it
         self._registrations, self._shapes = iter(registrations), shapes
 
     def __call__(self, module: nn.Module, attribute: str, tensor: Tensor) -> Tensor | None:
         """The smaller tensor; None if the tensor stays as it is."""
         expected = next(self._registrations, None)
-        if expected is None or (expected.layer, expected.attribute) != (type(module), attribute):
+        layer = _layer_class(module)
+        if expected is None or (expected.layer, expected.attribute) != (layer, attribute):
             self.problems.append(
-                f"{type(module).__name__}.{attribute}: not registered by the first call of the factory; both "
+                f"{layer.__name__}.{attribute}: not registered by the first call of the factory; both "
                 "calls must make the same layers in the same order"
             )
             return None
@@ -90,33 +93,43 @@ class _Shrinking:
                 f"{expected.name}: shape {shape} was requested; at most its own {tuple(tensor.shape)} is allowed"
             )
             return None
-        return _register_leading(module, attribute, tensor, shape)
+        _, part = self._made.setdefault(id(tensor), (tensor, _leading(tensor, shape)))
+        if isinstance(part, nn.Parameter):
+            module._parameters[attribute] = part
+        else:
+            module._buffers[attribute] = part
+        follow_shapes(module)
+        return part
 
 
-def _register_leading(module: nn.Module, attribute: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Replace a tensor by its first entries on every axis; the size attributes of the layer follow."""
+def _layer_class(module: nn.Module) -> type[nn.Module]:
+    """The class of a module; of a parametrised one that of before, since torch makes a new one for each."""
+    return next(each for each in type(module).__mro__ if each.__module__ != parametrize.__name__)
+
+
+def _leading(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A tensor of the first entries of another one on every axis."""
     part = tensor.detach()[tuple(slice(length) for length in shape)].clone()
-    if isinstance(tensor, nn.Parameter):
-        part = module._parameters[attribute] = nn.Parameter(part, requires_grad=tensor.requires_grad)
-    else:
-        module._buffers[attribute] = part
-    follow_shapes(module)
-    return part
+    return nn.Parameter(part, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else part
 
 
 def _registrations(factory: Callable[[], nn.Module]) -> list[_Registration]:
     """The registrations of a factory, in order."""
-    found: list[tuple[nn.Module, str]] = []  # holds the modules, so that no identity is used twice
-    with torch.random.fork_rng(devices=[]), _at_registration(lambda module, name, _: found.append((module, name))):
+    found: list[tuple[nn.Module, type[nn.Module], str]] = []  # holds the modules, so that no identity is used twice
+
+    def note(module: nn.Module, name: str, _: Tensor) -> None:
+        found.append((module, _layer_class(module), name))
+
+    with torch.random.fork_rng(devices=[]), _at_registration(note):
         model = factory()
     paths = {id(module): f"{path}." if path else "" for path, module in model.named_modules()}
     return [
         _Registration(
-            layer=type(module),
+            layer=layer,
             attribute=attribute,
             name=f"{paths[id(module)]}{attribute}" if id(module) in paths else "",
         )
-        for module, attribute in found
+        for module, layer, attribute in found
     ]
 
 

@@ -22,6 +22,7 @@ from workers.channels.layout import (
     Labels,
     RefusedGroup,
 )
+from workers.channels.trace import layer_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +113,7 @@ def gather(
     for tensor, axes in labelling.tensors.items():
         layouts = tuple(
             AxisLayout(
-                role=book.roles.get((tensor, axis), "output"),
+                role=book.roles.get((labelling.first.get(tensor, tensor), axis), "output"),
                 groups=group_of[roots[labels]],
                 units=unit_of[roots[labels]],
             )
@@ -120,7 +121,7 @@ def gather(
         )
         if any(layout.labelled for layout in layouts):
             tensors[tensor] = layouts
-    refused = _refused(labelling, roots, fixed, obstacles)
+    refused = _refused(labelling, roots, fixed, obstacles, parameters)
     splits: dict[str, list[str]] = defaultdict(list)
     stuck = set()
     for site, split in book.splits.items():
@@ -136,6 +137,7 @@ def gather(
             parameters=parameters,
             refused=refused,
             applications=applications,
+            divisors=frozenset(name for name in book.divisors if name in tensors),
         ),
         sliced=frozenset(names[group] for axis in book.sliced for group in _groups_on(axis, roots, group_of)),
         facts=book.facts,
@@ -216,13 +218,16 @@ def _producers(labelling: Labelling, roots: Labels, group_of: Labels) -> dict[in
 
 
 def _refused(
-    labelling: Labelling, roots: Labels, fixed: Labels, obstacles: Sequence[Obstacle]
+    labelling: Labelling, roots: Labels, fixed: Labels, obstacles: Sequence[Obstacle], parameters: frozenset[str]
 ) -> tuple[RefusedGroup, ...]:
     layers: dict[int, list[str]] = defaultdict(list)
     for layer, labels in labelling.book.produced:
         for number in np.unique(fixed[roots[labels]]):
             if number >= 0 and not obstacles[number].quiet and layer not in layers[int(number)]:
                 layers[int(number)].append(layer)
+    for layer, number in _unmade(labelling, roots, fixed, parameters):
+        if not obstacles[number].quiet and layer not in layers[number]:
+            layers[number].append(layer)
     return tuple(
         RefusedGroup(
             layers=tuple(layers[number]),
@@ -232,3 +237,17 @@ def _refused(
         )
         for number in sorted(layers)
     )
+
+
+def _unmade(
+    labelling: Labelling, roots: Labels, fixed: Labels, parameters: frozenset[str]
+) -> Iterator[tuple[str, int]]:
+    """Weights that no rule knows for those of a layer, such as a recurrent layer's, and the obstacle of each."""
+    made = np.zeros(len(roots), dtype=bool)
+    for _, labels in labelling.book.produced:
+        made[roots[labels]] = True
+    for name in sorted(parameters & labelling.tensors.keys()):
+        axes = labelling.tensors[name]
+        labels = roots[np.concatenate(axes)] if len(axes) > 1 else np.empty(0, dtype=np.int64)
+        if labels.size and (fixed[labels] >= 0).all() and not made[labels].any():
+            yield layer_name(name), int(fixed[labels[0]])

@@ -44,6 +44,7 @@ def join_parts(model: nn.Module, dissection: Dissection, maps: Sequence[ChannelM
         ),
         applications=applications,
         attributes=tuple(attribute for part in maps for attribute in part.attributes),
+        divisors=frozenset[str]().union(*(part.divisors for part in maps)),
     )
 
 

@@ -7,22 +7,34 @@ formed in `gathering`.
 from __future__ import annotations
 
 import operator
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
-from workers.channels import attention_rules, elementwise_rules, index_rules, layer_rules, norm_rules, shape_rules
+from workers.channels import (
+    attention_rules,
+    elementwise_rules,
+    index_rules,
+    layer_rules,
+    norm_rules,
+    reduction_rules,
+    shape_rules,
+)
 from workers.channels.atoms import Obstacle
 from workers.channels.heads import attention_views
 from workers.channels.layout import Labels
-from workers.channels.operators import RULES, Book, OperatorCall, Traced, Unsupported, Value, unlabelled
+from workers.channels.operators import RULES, Book, OperatorCall, Sign, Traced, Unsupported, Value, unlabelled
+from workers.channels.signs import sign_of
+from workers.channels.slicing import is_running_variance
 from workers.channels.trace import TracedGraph, arguments_of, module_of, stack_of
 
-RULE_MODULES = (layer_rules, norm_rules, elementwise_rules, shape_rules, index_rules, attention_rules)
+RULE_MODULES = (
+    *(layer_rules, norm_rules, elementwise_rules, reduction_rules, shape_rules, index_rules, attention_rules),
+)
 """Importing these fills the table of rules."""
 
 
@@ -32,23 +44,50 @@ class Labelling:
 
     Attributes:
         book: the records of the rules.
-        tensors: labels of every parameter and buffer, by dotted name.
+        tensors: labels of every parameter and buffer, by dotted name; of one with several names under each of them.
+        first: first name of a parameter or buffer, by each of its further ones.
         results: labels of every axis of the results of every call, by its site.
         stacks: dotted paths of the modules at work at a call, the innermost last, by its site.
     """
 
     book: Book = field(default_factory=Book)
     tensors: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
     results: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
     stacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def new_labelling(shapes: Mapping[str, tuple[int, ...]]) -> Labelling:
-    """Every index of every parameter and buffer starts as an atom of its own."""
-    labelling = Labelling()
+def new_labelling(shapes: Mapping[str, tuple[int, ...]], aliases: Mapping[str, list[str]]) -> Labelling:
+    """Every index of every parameter and buffer starts as an atom of its own.
+
+    Args:
+        shapes: shapes of all parameters and buffers of a network or of a part of one.
+        aliases: what `aliases_of` found in the whole network. A tensor that a part shares with the rest of the network
+            stays whole.
+    """
+    labelling = Labelling(first={other: first for first, others in aliases.items() for other in others})
     for name, shape in shapes.items():
-        labelling.tensors[name] = tuple(labelling.book.atoms.fresh(size) for size in shape)
+        known = labelling.tensors.get(labelling.first.get(name, name))
+        labelling.tensors[name] = known or tuple(labelling.book.atoms.fresh(size) for size in shape)
+    for first, others in aliases.items():
+        names = (first, *others)
+        inside = [name for name in names if name in shapes]
+        if 0 < len(inside) < len(names):
+            reason = f"one tensor has {len(names)} names, not all of them in this part: {', '.join(names)}"
+            shared = Traced(axes=labelling.tensors[inside[0]])
+            _fix(labelling, shared, Obstacle(operator="shared parameter", where="", reason=reason))
     return labelling
+
+
+def aliases_of(model: nn.Module) -> dict[str, list[str]]:
+    """Further names of parameters and buffers, by first name."""
+    first: dict[int, str] = {}
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        known = first.setdefault(id(tensor), name)
+        if known != name:
+            names[known].append(name)
+    return names
 
 
 OUTPUT = Obstacle(operator="output", where="", reason="the network's output", quiet=True)
@@ -77,7 +116,6 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, output
             site = f"{prefix}{node.name}"
             labelling.results[site] = tuple(axis for tensor in _tensors(values[node]) for axis in tensor.axes)
             labelling.stacks[site] = stack_of(node)
-    _fix_shared(labelling, traced)
 
 
 def unread_tensors(traced: TracedGraph) -> set[str]:
@@ -88,9 +126,18 @@ def unread_tensors(traced: TracedGraph) -> set[str]:
 
 def _placeholder(labelling: Labelling, traced: TracedGraph, node: fx.Node) -> Value | None:
     name = traced.tensors.get(node.name)
-    if name is not None and name in labelling.tensors:
-        return Traced(axes=labelling.tensors[name], tensor=name, stored=True, zero=True)
-    return _unlabelled_like(node.meta.get("val"))
+    if name is None or name not in labelling.tensors:
+        return _unlabelled_like(node.meta.get("val"))
+    name, axes = labelling.first.get(name, name), labelling.tensors[name]
+    ones = name in labelling.book.divisors or is_running_variance(name)
+    return Traced(
+        axes=axes,
+        tensor=name,
+        stored=True,
+        zero=not ones,
+        sign=Sign.POSITIVE if ones else Sign.NOT_NEGATIVE,
+        origins=frozenset({name} if axes else ()),
+    )
 
 
 def _call(labelling: Labelling, node: fx.Node, values: Mapping[fx.Node, Value | None], prefix: str) -> Value | None:
@@ -102,6 +149,9 @@ def _call(labelling: Labelling, node: fx.Node, values: Mapping[fx.Node, Value | 
     shapes = _shapes(node.meta.get("val"))
     if isinstance(shapes, list):
         arguments["result_shapes"] = shapes
+        arguments["results_read"] = {
+            user.args[1] for user in node.users if user.target is operator.getitem and user.users
+        }
     shape = shapes if isinstance(shapes, tuple) else None
     site = f"{prefix}{node.name}"
     call = OperatorCall(operator=str(node.target), where=module_of(node), site=site, arguments=arguments, shape=shape)
@@ -115,7 +165,7 @@ def _call(labelling: Labelling, node: fx.Node, values: Mapping[fx.Node, Value | 
         except Unsupported as unsupported:
             reason = str(unsupported)
         else:
-            return _settled(labelling.book, node, touched, result)
+            return _settled(labelling.book, node, call, result)
     for tensor in touched:
         _fix(labelling, tensor, call.obstacle(reason))
     return _unlabelled_like(node.meta.get("val"))
@@ -135,17 +185,20 @@ def _note_numbers(book: Book, call: OperatorCall) -> None:
         book.facts[call.site] = numbers
 
 
-def _settled(book: Book, node: fx.Node, touched: list[Traced], result: Value) -> Value:
+def _settled(book: Book, node: fx.Node, call: OperatorCall, result: Value) -> Value:
     """The result, with the flags that follow from all arguments."""
     if isinstance(result, list):
-        return [_settled_one(touched, part) for part in result]
+        return [_settled_one(_rule_name(node), call, part) for part in result]
     if str(node.target).split(".")[1].endswith("_") and result.labelled and not result.zero:
         book.overwritten = True
-    return _settled_one(touched, result)
+    return _settled_one(_rule_name(node), call, result)
 
 
-def _settled_one(touched: list[Traced], result: Traced) -> Traced:
-    return replace(result, stored=bool(touched) and all(tensor.stored for tensor in touched))
+def _settled_one(name: str, call: OperatorCall, result: Traced) -> Traced:
+    touched = list(_tensors(call.arguments))
+    stored = bool(touched) and all(tensor.stored for tensor in touched)
+    origins = frozenset[str]().union(*(tensor.origins for tensor in touched)) if stored else frozenset[str]()
+    return replace(result, stored=stored, sign=sign_of(name, call, result), origins=origins)
 
 
 def _rule_name(node: fx.Node) -> str:
@@ -179,27 +232,6 @@ def _tensors(value: Any) -> Iterator[Traced]:
 def _fix(labelling: Labelling, tensor: Traced, obstacle: Obstacle) -> None:
     for axis in tensor.axes:
         labelling.book.atoms.fix(axis, obstacle)
-
-
-def _fix_shared(labelling: Labelling, traced: TracedGraph) -> None:
-    """A parameter that two calls use stays whole, and so does everything coupled with it."""
-    for node in traced.graph.nodes:
-        name = traced.tensors.get(node.name) if node.op == "placeholder" else None
-        if name in labelling.tensors and len(node.users) > 1 and node.meta["val"].ndim:
-            tensor = Traced(axes=labelling.tensors[name], tensor=name)
-            reason = f"{name} is used by {len(node.users)} operators"
-            _fix(labelling, tensor, Obstacle(operator="shared parameter", where="", reason=reason))
-
-
-def fix_aliases(labelling: Labelling, names: Mapping[str, list[str]]) -> None:
-    """A parameter or buffer with several names stays whole, and so does everything coupled with it."""
-    counts = Counter({first: 1 + len(others) for first, others in names.items()})
-    for first, count in counts.items():
-        for name in (first, *names[first]):
-            if count > 1 and name in labelling.tensors:
-                reason = f"one tensor has {count} names: {', '.join((first, *names[first]))}"
-                tensor = Traced(axes=labelling.tensors[name], tensor=name)
-                _fix(labelling, tensor, Obstacle(operator="shared parameter", where="", reason=reason))
 
 
 def _shapes(value: Any) -> tuple[int, ...] | list[tuple[int, ...]] | None:

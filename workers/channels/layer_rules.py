@@ -7,6 +7,7 @@ identified by the name of its weight, not by its module.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,6 +33,8 @@ def convolution(book: Book, call: OperatorCall) -> Traced:
     """Input channels are contracted, output channels are new; in groups, both are one unit per group."""
     source, weight = call.tensor("input"), call.tensor("weight")
     groups = int(call.arguments["groups"])
+    if weight.tensor is None and weight.stored and groups > 1 and weight.shape[1] == 1:
+        return _fixed_filter(book, call, source, weight)
     outputs = weight.axes[0]
     if groups == 1 or weight.shape[1] > 1:  # a depthwise convolution passes its input's channels on
         produce(book, weight, 0)
@@ -45,6 +48,19 @@ def convolution(book: Book, call: OperatorCall) -> Traced:
     result = _result(call, source, outputs)
     _count(book, weight, result, 1)
     return result
+
+
+def _fixed_filter(book: Book, call: OperatorCall, source: Traced, weight: Traced) -> Traced:
+    """A depthwise convolution whose weight is computed from stored numbers, such as a blur: channels pass."""
+    only_channels_on(source, 1)
+    if len(source.axes) != len(weight.axes):
+        raise Unsupported("an input without a batch axis")
+    book.facts[f"{call.site} in parts"] = (weight.shape[0] / source.shape[1], 1.0)
+    outputs = np.repeat(source.axes[1], weight.shape[0] // source.shape[1])
+    if is_labelled(weight.axes[0]):
+        book.atoms.join(outputs, weight.axes[0], call.obstacle(NO_CHANNELS))
+    _join_bias(book, call, outputs)
+    return replace(_result(call, source, outputs), zero=source.zero and call.arguments["bias"] is None)
 
 
 @rule("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -78,6 +94,23 @@ def linear(book: Book, call: OperatorCall) -> Traced:
     _join_bias(book, call, weight.axes[0])
     _count(book, weight, source, len(source.axes) - 1)
     return Traced(axes=(*source.axes[:-1], weight.axes[0]), zero=not any(map(is_labelled, source.axes[:-1])))
+
+
+@rule("embedding")
+def embedding(book: Book, call: OperatorCall) -> Traced:
+    """Rows of a table, which keeps all its rows; their entries are channels."""
+    table, places = call.tensor("weight"), call.tensor("indices")
+    if places.labelled:
+        raise Unsupported("rows that channels name")
+    produce(book, table, 1)
+    book.atoms.fix(table.axes[0], replace(call.obstacle("rows of a table"), quiet=True))
+    return Traced(axes=(*places.axes, table.axes[1]), zero=True)
+
+
+@rule("gru", "lstm", "rnn_tanh", "rnn_relu")
+def recurrent(book: Book, call: OperatorCall) -> Traced:
+    """A border: what goes in and comes out stays, and so do the gates."""
+    raise Unsupported("a recurrent layer keeps its inputs and its outputs")
 
 
 @rule("prelu")
@@ -117,6 +150,8 @@ def _check(source: Traced, weight: Traced) -> None:
         raise Unsupported("its weight is computed, not a parameter")
     if len(source.axes) != len(weight.axes):
         raise Unsupported("an input without a batch axis")
+    if any(map(is_labelled, source.axes[2:])):
+        raise Unsupported("its window runs over channels, so that the result depends on a channel's neighbours")
     only_channels_on(source, 1)
 
 

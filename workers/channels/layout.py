@@ -35,9 +35,10 @@ class ChannelGroup:
             the later ones end in `#2`, `#3` ... Unique in a map.
         width: number of units, at least 1.
         layers: dotted paths of all convolutions and linear layers that produce the channels, in order of execution.
-        normalised: whether a layer norm, RMS norm or group norm in one group takes statistics over the channels. A
-            network without some of them then computes with other statistics than the whole one, so that it equals the
-            masked network only if that takes the statistics over the channels that are kept.
+        normalised: whether something takes statistics over the channels: a layer norm, RMS norm or group norm in one
+            group, or a mean, variance, maximum or sum in the network's own code. A network without some of them then
+            computes with other statistics than the whole one, so that it equals the masked network only if that takes
+            the statistics over the channels that are kept.
     """
 
     name: str
@@ -68,8 +69,8 @@ class AxisLayout:
     """Who owns the indices of one axis of one tensor.
 
     Attributes:
-        role: `input` where the axis is contracted over (axis 1 of an ordinary convolution or linear weight),
-            `output` everywhere else.
+        role: `input` where the axis is contracted over (axis 1 of an ordinary convolution or linear weight), by one of
+            its uses at least, `output` everywhere else.
         groups: index into `ChannelMap.groups` per position, or -1.
         units: number of the unit in its group per position, or -1.
     """
@@ -154,11 +155,14 @@ class ChannelMap:
         tensors: layouts, one per axis, of the parameters and buffers that have an owned index; keys are
             `state_dict` names.
         shapes: shapes of all parameters and buffers in the `state_dict`.
-        parameters: which of them are parameters; of a shared parameter only the first name.
+        parameters: which of them are parameters; of a shared parameter only the first name. Its other names are in
+            `tensors`, too, with the same layouts.
         refused: channels that have to stay whole, and why.
         applications: how often one sample is multiplied by every number of a layer's weight, in the evaluation pass on
             the input that the map was made for: output positions of a convolution, tokens of a linear layer, boxes of
-            a detector's head.
+            a detector's head. The uses of a shared weight are added up under its first name.
+        divisors: names of parameters and buffers that the network's own code divides by, such as the variances of a
+            frozen norm without an epsilon: a mask puts ones there.
         attributes: whole numbers in the network's modules that follow from the widths of groups.
     """
 
@@ -168,6 +172,7 @@ class ChannelMap:
     parameters: frozenset[str]
     refused: tuple[RefusedGroup, ...]
     applications: Mapping[str, int]
+    divisors: frozenset[str] = frozenset()
     attributes: tuple[SizeAttribute, ...] = ()
 
     def group_index(self, name: str) -> int:

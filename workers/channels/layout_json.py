@@ -30,7 +30,8 @@ def encode(channel_map: ChannelMap) -> dict[str, object]:
         "parameters": sorted(channel_map.parameters),
         "refused": [{**asdict(group), "layers": list(group.layers)} for group in channel_map.refused],
         "applications": dict(channel_map.applications),
-        "attributes": [attribute.to_json() for attribute in channel_map.attributes],
+        **({"attributes": [each.to_json() for each in channel_map.attributes]} if channel_map.attributes else {}),
+        **({"divisors": sorted(channel_map.divisors)} if channel_map.divisors else {}),
     }
 
 
@@ -56,6 +57,7 @@ def decode(document: Mapping[str, Any]) -> ChannelMap:
         refused=tuple(RefusedGroup(**{**group, "layers": tuple(group["layers"])}) for group in document["refused"]),
         applications=dict(document["applications"]),
         attributes=tuple(SizeAttribute.from_json(value) for value in document.get("attributes", ())),
+        divisors=frozenset(document.get("divisors", ())),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -19,6 +20,14 @@ from workers.channels.layout import NOT_A_CHANNEL, Labels, Role
 
 NO_CHANNELS = "its channels meet an axis that is not made of channels"
 """Reason of the most common obstacle."""
+
+
+class Sign(IntEnum):
+    """What is known of numbers; more is greater."""
+
+    ANY = 0
+    NOT_NEGATIVE = 1
+    POSITIVE = 2
 
 
 class Unsupported(Exception):  # noqa: N818  # control flow between a rule and the interpreter, never leaves the package
@@ -34,12 +43,16 @@ class Traced:
         tensor: name of the parameter or buffer that this is, or None for the result of an operator.
         stored: whether it is computed from parameters and buffers alone.
         zero: whether a channel whose weights are all zero is zero here; elsewhere it may be any finite number.
+        sign: what is known of the numbers of a channel whose weights are all zero (ones in divisors; see `signs`).
+        origins: of a stored tensor, the parameters and buffers with several entries that it is computed from.
     """
 
     axes: tuple[Labels, ...]
     tensor: str | None = None
     stored: bool = False
     zero: bool = False
+    sign: Sign = Sign.ANY
+    origins: frozenset[str] = frozenset()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -111,6 +124,7 @@ class Book:
         produced: (layer, labels) for every layer that makes new channels, in order of execution.
         sliced: labels of axes that an operator slices.
         normalised: labels of axes that an operator takes statistics over.
+        divisors: names of the stored tensors that an operator divides by; a mask has to put ones there.
         facts: numbers of a call, by its site, that must not change when channels are removed.
         splits: views that split an axis of channels, by their sites.
         choices: for each of these views the interpretation in use (see `shape_rules.reshape`).
@@ -124,6 +138,7 @@ class Book:
     produced: list[tuple[str, Labels]] = field(default_factory=list)
     sliced: list[Labels] = field(default_factory=list)
     normalised: list[Labels] = field(default_factory=list)
+    divisors: set[str] = field(default_factory=set)
     facts: dict[str, tuple[float, ...]] = field(default_factory=dict)
     splits: dict[str, AxisSplit] = field(default_factory=dict)
     choices: dict[str, int] = field(default_factory=dict)
@@ -160,6 +175,18 @@ def is_labelled(axis: Labels) -> bool:
 def unlabelled(size: int) -> Labels:
     """Labels of an axis without channels."""
     return np.full(size, NOT_A_CHANNEL, dtype=np.int64)
+
+
+def covers(tensor: Traced, axes: Sequence[Labels]) -> bool:
+    """Whether a tensor that is broadcast to these axes is itself labelled wherever they are."""
+    missing = len(axes) - len(tensor.axes)
+    return all(
+        number >= missing
+        and len(tensor.axes[number - missing]) == len(labels)
+        and is_labelled(tensor.axes[number - missing])
+        for number, labels in enumerate(axes)
+        if is_labelled(labels)
+    )
 
 
 def only_channels_on(tensor: Traced, axis: int) -> None:

@@ -6,22 +6,20 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
+from workers.channels.absence import leaving_out, without
 from workers.channels.attributes import attach
 from workers.channels.counting import count_parameters
-from workers.channels.layout import AxisLayout, ChannelMap
+from workers.channels.layout import ChannelMap
+from workers.channels.precision import InDouble
 from workers.channels.rebuild import load_resized
-from workers.channels.slicing import mask, select
+from workers.channels.slicing import select
 
 _BATCH = 2
 
@@ -74,7 +72,13 @@ def prove(
     """
     if not 0 <= ratio < 1:
         raise ValueError(f"ratio {ratio} is outside [0, 1)")
-    trial = copy.deepcopy(model).double().eval()
+    with InDouble():
+        return _compared(copy.deepcopy(model).double().eval(), input_shape, channel_map, ratio, generator)
+
+
+def _compared(
+    trial: nn.Module, input_shape: Sequence[int], channel_map: ChannelMap, ratio: float, generator: torch.Generator
+) -> Proof:
     attach(trial, channel_map.attributes)
     load_resized(trial, _without_twins(trial.state_dict(), generator))
     state = {name: tensor.clone() for name, tensor in trial.state_dict().items()}
@@ -87,8 +91,8 @@ def prove(
     needed = _with_gradient(trial, sample)[1]
     load_resized(trial, select(state, channel_map, order))
     permuted = _output(trial, sample)
-    load_resized(trial, mask(state, channel_map, kept))
-    with _KeptStatistics(trial, channel_map, kept):
+    load_resized(trial, without(state, channel_map, kept))
+    with leaving_out():
         masked = _output(trial, sample)
     load_resized(trial, select(state, channel_map, kept))
     finite, trained = _with_gradient(trial, sample)
@@ -145,53 +149,3 @@ def _with_gradient(model: nn.Module, sample: Tensor) -> tuple[bool, set[str]]:
 
 def _relative(found: Tensor, expected: Tensor) -> float:
     return float((found - expected).norm() / expected.norm().clamp_min(1e-300))
-
-
-class _KeptStatistics(TorchFunctionMode):
-    """Makes norms over channels leave out the channels that a mask has put to zero.
-
-    A norm is identified by its weight; one without a weight is left unchanged.
-    """
-
-    def __init__(self, model: nn.Module, channel_map: ChannelMap, kept: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        units = {channel_map.group_index(name): numbers.numpy() for name, numbers in kept.items()}
-        self._kept: dict[int, list[Tensor]] = {
-            id(parameter): [_kept_positions(axis, units) for axis in channel_map.tensors[name]]
-            for name, parameter in model.named_parameters(remove_duplicate=False)
-            if name in channel_map.tensors
-        }
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func in (functional.layer_norm, functional.rms_norm, functional.group_norm):
-            return self._norm(func, inspect.signature(func).bind(*args, **kwargs).arguments)
-        return func(*args, **kwargs)
-
-    def _norm(self, func: Any, arguments: dict[str, Any]) -> Tensor:
-        """A norm over the kept positions; zero elsewhere."""
-        source, weight = arguments["input"], arguments.get("weight")
-        if id(weight) not in self._kept or arguments.get("num_groups", 1) > 1:
-            return cast(Tensor, func(**arguments))
-        positions = self._kept[id(weight)]
-        first = 1 if func is functional.group_norm else source.ndim - len(positions)
-        index: list[Any] = [torch.arange(size) for size in source.shape]
-        index[first : first + len(positions)] = positions
-        grid = torch.meshgrid(*index, indexing="ij")
-        own = torch.meshgrid(*positions, indexing="ij")
-        arguments["input"] = source[grid]
-        if "normalized_shape" in arguments:
-            arguments["normalized_shape"] = tuple(len(each) for each in positions)
-        for name in ("weight", "bias"):
-            if arguments.get(name) is not None:
-                arguments[name] = arguments[name][own]
-        result = torch.zeros_like(source)
-        result[grid] = func(**arguments)
-        return result
-
-
-def _kept_positions(axis: AxisLayout, units: Mapping[int, np.ndarray]) -> Tensor:
-    kept = np.ones(axis.groups.size, dtype=bool)
-    for group, numbers in units.items():
-        kept &= (axis.groups != group) | np.isin(axis.units, numbers)
-    return torch.from_numpy(np.flatnonzero(kept))

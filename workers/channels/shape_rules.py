@@ -8,6 +8,7 @@ labels that it couples; the second trace tests it (see `analysis`).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,10 +20,12 @@ from workers.channels.operators import (
     Traced,
     Unsupported,
     axis_number,
+    covers,
     is_labelled,
     rule,
     unlabelled,
 )
+from workers.channels.trace import BATCH
 
 
 @rule("view", "reshape", "_unsafe_view", "flatten", "unflatten")
@@ -170,19 +173,30 @@ def squeeze(book: Book, call: OperatorCall) -> Traced:
     return Traced(axes=tuple(axes), zero=source.zero)
 
 
-@rule("expand")
+@rule("expand", "expand_as")
 def expand(book: Book, call: OperatorCall) -> Traced:
     """Axes of size 1 are repeated; a single channel on one of them has to stay."""
     source = call.tensor("self")
     shape = call.shape or ()
-    axes = [unlabelled(size) for size in shape]
+    axes = [_repeated(book, source, axis, shape) for axis in range(len(shape))]
     for distance in range(1, len(source.axes) + 1):
         axis = source.axes[-distance]
         if len(axis) == shape[-distance]:
             axes[-distance] = axis
         else:
             book.atoms.fix(axis, call.obstacle("repeats a single channel"))
-    return Traced(axes=tuple(axes), zero=source.zero)
+    return Traced(axes=tuple(axes), zero=source.zero and covers(source, axes))
+
+
+def _repeated(book: Book, source: Traced, axis: int, shape: Sequence[int]) -> Labels:
+    """Labels of an axis along which one entry is repeated.
+
+    The code may do so for each channel, such as with the weight of a blur, or with one gate for all feature maps. So
+    the entries are coupled with the channels that they meet; if their number is fixed, the second trace tells.
+    """
+    filters = source.stored and axis == 0 and shape[axis] != BATCH
+    maps = not source.stored and axis == 1
+    return book.atoms.fresh(shape[axis]) if len(shape) > 3 and (filters or maps) else unlabelled(shape[axis])
 
 
 @rule("repeat")
@@ -194,7 +208,11 @@ def repeat(book: Book, call: OperatorCall) -> Traced:
     for axis, count in zip(source.axes, times[added:], strict=True):
         if len(axis) == 1 < count:
             book.atoms.fix(axis, call.obstacle("repeats a single channel"))
-            axes.append(unlabelled(count))
+            axes.append(_repeated(book, source, len(axes), call.shape or ()))
         else:
             axes.append(np.tile(axis, count))
-    return Traced(axes=tuple(axes), zero=source.zero)
+    gained = any(
+        len(axis) == 1 < count and is_labelled(new)
+        for axis, count, new in zip(source.axes, times[added:], axes[added:], strict=True)
+    )
+    return Traced(axes=tuple(axes), zero=source.zero and not gained)

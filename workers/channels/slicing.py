@@ -5,7 +5,7 @@ Pure functions of tensors and a `ChannelMap`, vectorised over channels. For modu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -49,13 +49,39 @@ def select(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[
 def mask(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[str, UnitNumbers]) -> dict[str, Tensor]:
     """Zeroes everything that the units *not* in `index` own, on every axis; shapes stay.
 
-    Running variances become 1, since norms divide by them. The masked network's output equals that of the network that
-    `select` makes.
+    What the network divides by becomes 1: running variances, and the map's `divisors`. The masked network's output
+    equals that of the network that `select` makes, with an exception for groups that are `normalised` (see `absence`).
 
     Args:
         state: a `state_dict`; extra entries are passed through.
         channel_map: its map.
         index: numbers of the units that stay, by group name; a group that is not named stays whole.
+
+    Raises:
+        ValueError: as `select`.
+    """
+    ones = {name for name in channel_map.tensors if name in channel_map.divisors or is_running_variance(name)}
+    return fill_removed(state, channel_map, index, lambda name, _: 1 if name in ones else 0)
+
+
+def is_running_variance(name: str) -> bool:
+    """Whether a tensor of this name is a running variance, which norms divide by."""
+    return name.endswith("running_var")
+
+
+def fill_removed(
+    state: Mapping[str, Tensor],
+    channel_map: ChannelMap,
+    index: Mapping[str, UnitNumbers],
+    number_for: Callable[[str, Tensor], float],
+) -> dict[str, Tensor]:
+    """Fills everything that the units *not* in `index` own, on every axis, with one number for each tensor.
+
+    Args:
+        state: a `state_dict`; extra entries are passed through.
+        channel_map: its map.
+        index: numbers of the units that stay, by group name; a group that is not named stays whole.
+        number_for: from a tensor's name and the tensor to the number.
 
     Raises:
         ValueError: as `select`.
@@ -69,8 +95,8 @@ def mask(state: Mapping[str, Tensor], channel_map: ChannelMap, index: Mapping[st
             for group, units in chosen.items():
                 dropped |= (axis.groups == group) & ~np.isin(axis.units, units)
             if dropped.any():
-                value = 1 if name.endswith("running_var") else 0
-                tensor = tensor.index_fill(number, _on(np.flatnonzero(dropped), tensor), value)
+                positions = _on(np.flatnonzero(dropped), tensor)
+                tensor = tensor.index_fill(number, positions, number_for(name, tensor))
         result[name] = tensor
     return result
 

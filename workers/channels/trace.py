@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 from torch.export.graph_signature import InputKind
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
+
+from workers.channels.regions import inline_regions
 
 BATCH = 2
 """Batch size of the example: 1 would be treated as a constant, and batch norm needs at least 2 to train."""
@@ -123,12 +126,15 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     for logger in loggers:
         logger.disabled = True
     try:
-        program = torch.export.export(meta_model, example.args, dict(example.kwargs), strict=False)
+        with warnings.catch_warnings():  # recurrent layers keep a list of their weights, which is put back
+            warnings.filterwarnings("ignore", message="The tensor attribute", category=UserWarning)
+            program = torch.export.export(meta_model, example.args, dict(example.kwargs), strict=False)
     except Exception as error:  # the exporter raises whatever the network's own code raises
         raise _failure(example, "traced", error) from error
     finally:
         for logger, before in zip(loggers, silent, strict=True):
             logger.disabled = before
+    inline_regions(program.graph_module)
     tensors = {
         spec.arg.name: str(spec.target)
         for spec in program.graph_signature.input_specs

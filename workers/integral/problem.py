@@ -62,6 +62,8 @@ class TuningProblem:
         self._biases: dict[str, Tensor] = {}
         with torch.no_grad():
             resampled = self._resampled()
+        first = {id(tensor): name for name, tensor in reversed(module.state_dict(keep_vars=True).items())}
+        self._names = list(first.values())  # of a tensor with several names the first
         self._small = copy.deepcopy(module)
         load_resized(self._small, resampled)
         for name, norm in list(self._small.named_modules()):
@@ -96,7 +98,7 @@ class TuningProblem:
         return objective.loss(outputs, targets)
 
     def _call(self, resampled: dict[str, Tensor], *inputs: Tensor) -> Any:
-        return functional_call(self._small, resampled, inputs)
+        return functional_call(self._small, {name: resampled[name] for name in self._names}, inputs)
 
     @torch.no_grad()
     def mean_loss(self, split: Split, device: torch.device) -> float:

@@ -31,7 +31,7 @@ class KeptPass:
         self._module, self._inputs = module, inputs
         keeper = _Keeper()
         with keeper:
-            self.output: Any = functional_call(module, dict(tensors), inputs)
+            self.output: Any = functional_call(module, dict(tensors), inputs, tie_weights=False)
         self._results = keeper.results
         self._in_place = keeper.in_place
         self._uses = {name: keeper.uses[id(tensor)] for name, tensor in tensors.items() if id(tensor) in keeper.uses}
@@ -51,7 +51,7 @@ class KeptPass:
     def run(self, tensors: Mapping[str, Tensor], start: int) -> Any:
         """The output with other tensors, none of which is used before the call `start`."""
         with _Replayer(self._results[:start]):
-            return functional_call(self._module, dict(tensors), self._inputs)
+            return functional_call(self._module, dict(tensors), self._inputs, tie_weights=False)
 
 
 class _Keeper(TorchFunctionMode):

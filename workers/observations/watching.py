@@ -71,9 +71,10 @@ def find_points(module: nn.Module, channel_map: ChannelMap, image: Float[Tensor,
         name = f"{layer}.weight" if f"{layer}.weight" in tensors else layer
         for index, call in enumerate(calls):
             if call.name in _CHANNEL_AXIS and id(tensors[name]) in call.inputs:
-                axis = _CHANNEL_AXIS[call.name]
+                axis, layout = _CHANNEL_AXIS[call.name], _output(channel_map, name)
                 number = calls[_last_of_chain(calls, index)].number
-                points.append(WatchPoint(layer=layer, call=number, axis=axis, layout=_output(channel_map, name)))
+                if layout is not None:
+                    points.append(WatchPoint(layer=layer, call=number, axis=axis, layout=layout))
     watched = {index for point in points for index in point.layout.present()}
     for index, group in enumerate(channel_map.groups):
         if index not in watched:
@@ -98,9 +99,10 @@ def watching(points: Iterable[WatchPoint], hook: PointHook) -> TorchFunctionMode
     return visiting({point.call: visit(point) for point in points})
 
 
-def _output(channel_map: ChannelMap, name: str) -> AxisLayout:
-    """The axis of a weight that makes channels; of a transposed convolution the second one."""
-    return next(layout for layout in channel_map.tensors[name] if layout.role == "output" and layout.labelled)
+def _output(channel_map: ChannelMap, name: str) -> AxisLayout | None:
+    """The axis of a weight that makes channels; of a transposed convolution the second one, of a tied table none."""
+    made = (layout for layout in channel_map.tensors[name] if layout.role == "output" and layout.labelled)
+    return next(made, None)
 
 
 def _last_of_chain(calls: Sequence[RecordedCall], start: int) -> int:

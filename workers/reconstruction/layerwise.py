@@ -20,7 +20,7 @@ from workers.channels import ChannelMap, load_resized, restrict, select
 from workers.integral.slices import relative_slices
 from workers.reconstruction.contributions import Contributions, contributions, reads, units_of_features
 from workers.reconstruction.lasso import surviving
-from workers.reconstruction.refit import RIDGE, Refit, refit_weights, rescale_units
+from workers.reconstruction.refit import RIDGE, Refit, refit_weights, rescale_units, unchanged
 from workers.reconstruction.samples import DenseReference, Sums, selection
 from workers.reconstruction.sites import Site
 from workers.reconstruction.thinet import least_contribution, least_squares_factors
@@ -161,8 +161,10 @@ def _by_weights(smaller: nn.Module, channel_map: ChannelMap, site: Site, sums: S
 
 
 def _by_factors(smaller: nn.Module, channel_map: ChannelMap, site: Site, sums: Sums, ridge: float) -> Refit:
-    """One factor for each unit that the layer reads; a layer that reads none is not changed."""
+    """One factor for each unit that the layer reads; one that sums over none, such as a depthwise one, is unchanged."""
     groups = reads(channel_map, site)
+    if not groups:
+        return unchanged(site, sums)
     units = units_of_features(channel_map, site, groups)
     count = sum(channel_map.groups[index].width for index in groups)
     factors = least_squares_factors(contributions(smaller, site, sums, units, count), ridge)

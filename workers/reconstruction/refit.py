@@ -88,6 +88,11 @@ def rescale_units(
     return _refit(site, sums, decrease)
 
 
+def unchanged(site: Site, sums: Sums) -> Refit:
+    """The result for a layer that is left as it is."""
+    return _refit(site, sums, 0.0)
+
+
 def ridge_regression(
     gram: Float[Tensor, "blocks unknowns unknowns"],
     moments: Float[Tensor, "blocks unknowns outputs"],

@@ -12,7 +12,7 @@ from jobs.spec.training import Recipe
 from jobs.stages.training import FurtherTraining, ScratchTraining, TrainParams, TransferTraining
 from workers.artifacts import BEST_FILE
 from workers.measure import count_applications
-from workers.models import build
+from workers.models import build, with_plain_weights
 from workers.network import NetworkRecipe, network_files, sizes, start_anew, state_bytes
 from workers.sparsity import KeepMasked
 from workers.stages._base import Context, Product
@@ -58,7 +58,7 @@ def transfer(context: Context[TrainParams], procedure: TransferTraining) -> Prod
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.generator("initial weights").initial_seed())
-        module = build(recipe.network, recipe.arguments, backbone=source.module())
+        module = with_plain_weights(build(recipe.network, recipe.arguments, backbone=source.module()))
         whole = replace(recipe, backbone=replace(source.recipe, folded=())).construct().eval()
     # The number of boxes that a detector looks at changes with every weight: both are counted with the same.
     recipe = replace(recipe, applications=count_applications(whole, recipe.input_shape))

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from workers.channels import largest_difference, mask, outputs_of, select
+from workers.channels import InDouble, largest_difference, leaving_out, outputs_of, select, without
 from workers.network import StoredNetwork, rebuild
 
 _TOLERANCE = 1e-6
@@ -23,12 +23,14 @@ def selected(
         images: Images to compare the sliced with the masked network, in double precision.
 
     Raises:
-        ValueError: The two differ: the channel analysis was wrong.
+        ValueError: The two differ: the channel analysis was wrong. In the masked one statistics over channels are taken
+            over those that stay.
     """
     sliced = select(network.state, network.channel_map, kept)
-    with torch.inference_mode():
-        masked = rebuild(network.recipe, mask(network.state, network.channel_map, kept)).double()
-        expected = outputs_of(masked, images, network.recipe.parts)
+    with torch.inference_mode(), InDouble():
+        masked = rebuild(network.recipe, without(network.state, network.channel_map, kept)).double()
+        with leaving_out():
+            expected = outputs_of(masked, images, network.recipe.parts)
         found = outputs_of(rebuild(network.recipe, sliced).double(), images, network.recipe.parts)
     difference = largest_difference(found, expected)
     if not difference <= _TOLERANCE:

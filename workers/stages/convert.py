@@ -8,7 +8,7 @@ import torch
 from jobs.errors import BadInputError
 from jobs.stages.channels import ConvertParams
 from workers.artifacts import CHANNELS_FILE
-from workers.channels import find_groups, fold_model
+from workers.channels import ChannelMap, find_groups, fold_model
 from workers.network import network_files, sizes
 from workers.stages._base import Context, Product
 from workers.stages._learning import spent
@@ -21,7 +21,8 @@ def run(context: Context[ConvertParams]) -> Product:
     network and, if it was trained further, the training cost.
 
     Raises:
-        BadInputError: The network, or a part of it, cannot be traced; or a part is unknown.
+        BadInputError: The network, or a part of it, cannot be traced, or nothing of it can be removed; or a part is
+            unknown.
     """
     network = context.network(context.params.network)
     module, recipe = network.module(), network.recipe
@@ -42,6 +43,8 @@ def run(context: Context[ConvertParams]) -> Product:
             f"{error}; where only parts of a network can be traced, name them in the sweep file, such as "
             "`prunable: [backbone]`"
         ) from error
+    if not channel_map.groups:
+        raise BadInputError(_nothing_goes(recipe.network, channel_map))
     return Product(
         measurements={
             "groups": [{"name": group.name, "width": group.width} for group in channel_map.groups],
@@ -56,4 +59,22 @@ def run(context: Context[ConvertParams]) -> Product:
             **network_files(recipe, module.state_dict()),
             CHANNELS_FILE: json.dumps(channel_map.to_json()).encode(),
         },
+    )
+
+
+_MOST_REASONS = 5
+
+
+def _nothing_goes(network: str, channel_map: ChannelMap) -> str:
+    """Why no channel of a network can be removed, in words."""
+    refused = channel_map.refused
+    reasons = "; ".join(
+        f"{', '.join(each.layers)}: {each.reason} ({each.operator}{f' in {each.where}' if each.where else ''})"
+        for each in refused[:_MOST_REASONS]
+    )
+    more = f"; and {len(refused) - _MOST_REASONS} more" if len(refused) > _MOST_REASONS else ""
+    return (
+        f"network '{network}': no channel of it can be removed: "
+        f"{reasons or 'none of its layers makes channels that another layer reads'}{more}; prune single weights "
+        "instead (an unstructured method), or name parts whose channels may go, such as `prunable: [backbone]`"
     )

@@ -10,7 +10,7 @@ from jobs.measured import records
 from jobs.stages.channels import OrderCertificate, PermuteParams
 from jobs.task import joined_tasks
 from workers.artifacts import CHANNELS_FILE, ORDERS_FILE, POOLS_FILE
-from workers.channels import largest_difference, outputs_of, select
+from workers.channels import InDouble, largest_difference, outputs_of, select
 from workers.network import network_files, rebuild
 from workers.stages._base import Context, Product
 
@@ -39,7 +39,7 @@ def run(context: Context[PermuteParams]) -> Product:
     orders = {name: torch.tensor(pool["orders"][0]) for name, pool in pools.items()}
     permuted = select(network.state, network.channel_map, orders)
     images = torch.rand(2, *network.recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)
-    with torch.inference_mode():
+    with torch.inference_mode(), InDouble():
         expected = outputs_of(network.module().double(), images, network.recipe.parts)
         found = outputs_of(rebuild(network.recipe, permuted).double(), images, network.recipe.parts)
     change = largest_difference(found, expected)

@@ -11,7 +11,7 @@ from jobs.stages.common import Removal, Resampling
 from jobs.stages.pruning import ChannelPruning, ChannelRewinding, PruneParams, WeightPruning
 from workers.allocation import Allocation
 from workers.artifacts import BIAS_PREFIX, KEPT_FILE, PARTITION_FILE, SCORES_FILE
-from workers.channels import outputs_of, select
+from workers.channels import InDouble, outputs_of, select
 from workers.network import StoredNetwork, network_files, rebuild
 from workers.stages._allocation import allocate_widths
 from workers.stages._base import Context, Product
@@ -102,7 +102,7 @@ def _resample(
     else:
         cells = cells_at(network.state, network.channel_map, allocation.widths, how.partition)
     state = {**resample_to(network.state, network.channel_map, cells, how.quadrature), **biases}
-    with torch.inference_mode():
+    with torch.inference_mode(), InDouble():
         outputs = outputs_of(rebuild(network.recipe, state).double(), images, network.recipe.parts)
         if not all(bool(each.isfinite().all()) for each in outputs):
             raise BadNumericsError("the resampled network's output is not finite on random images")

@@ -21,7 +21,7 @@ from jobs.stages.training import (
 from workers.artifacts import BEST_FILE, CHANNELS_FILE
 from workers.integral.algorithm1 import DrawnSizes
 from workers.integral.network import IntegralNetwork
-from workers.models import build, build_with_weights
+from workers.models import build, build_with_weights, with_plain_weights
 from workers.models.sources import arguments_with
 from workers.models.weights import LoadedWeights
 from workers.network import NetworkRecipe, network_files, sizes, state_bytes
@@ -71,6 +71,7 @@ def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Prod
         else:
             made = build_with_weights(procedure.network, arguments, weights, procedure.reading)
             module, arguments, measurements = made.module, made.arguments, _weights_measured(weights, made.loaded)
+    module = with_plain_weights(module)
     recipe = NetworkRecipe(network=procedure.network, arguments=arguments, input_shape=tuple(data.input_shape))
     if procedure.recipe is not None:
         trained = learn(context, module, data, procedure.recipe)

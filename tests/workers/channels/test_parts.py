@@ -120,8 +120,8 @@ class TestGroups:
         model = tiny_detector()
         model.rest = nn.Linear(16, 10)
         model.rest.weight = model.head.first.weight
-        (_, shared) = find_groups(model, SHAPE, parts=["head"]).refused
-        assert shared.reason == "one tensor has 2 names: head.first.weight, rest.weight"
+        (shared, _) = find_groups(model, SHAPE, parts=["head"]).refused
+        assert shared.reason == "one tensor has 2 names, not all of them in this part: head.first.weight, rest.weight"
 
     def test_a_width_that_the_rest_reads_stays(self):
         model = tiny_detector()

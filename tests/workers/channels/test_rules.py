@@ -289,13 +289,13 @@ class TestPickingByNumber:
             (("stem",), "channels are picked by number")
         ]
 
-    def test_one_list_for_two_places_stays_whole(self):
+    def test_one_list_for_two_places_is_cut_once(self):
         model = Network(
             lambda self, x: x.index_select(1, self.pick.index) + x.relu().index_select(1, self.pick.index),
             read=3,
             pick=Picking([3, 1, 2]),
         )
-        assert analysed(model).widths() == {}
+        assert analysed(model).widths() == {"pick.index": 3}
 
     def test_places_are_picked_without_harm(self):
         model = Network(lambda self, x: x.index_select(2, self.pick.index), pick=Picking([0, 2, 4, 6]))

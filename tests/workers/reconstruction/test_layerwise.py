@@ -52,6 +52,31 @@ def test_networks_of_the_zoo_get_the_wanted_widths_and_no_layer_gets_worse(how, 
     assert smaller(images[0]).isfinite().all()
 
 
+class Mobile(nn.Module):
+    """Depthwise and grouped convolutions, two halves that are one unit, and a norm over channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.depth, self.point = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 12, 1)
+        self.grouped, self.halves = nn.Conv2d(12, 12, 1, groups=4), nn.Conv2d(12, 12, 1)
+        self.norm, self.fc = nn.GroupNorm(1, 6), nn.Linear(6, 4)
+
+    def forward(self, x):
+        x = self.grouped(self.point(self.depth(self.stem(x).relu()).relu()).relu()).relu()
+        left, right = self.halves(x).chunk(2, 1)
+        return self.fc(self.norm(left * right.sigmoid()).mean((2, 3)))
+
+
+@pytest.mark.parametrize("how", METHODS)
+def test_every_coupling_that_the_analysis_accepts_can_be_reconstructed(how, images, compare):
+    torch.manual_seed(0)
+    smaller, kept, refits, expected = reconstructed(Mobile().eval(), images, compare, how)
+    assert {name: len(units) for name, units in kept.items()} == {"stem": 6, "point": 3, "halves": 4}
+    assert {name: tuple(each.shape) for name, each in smaller.state_dict().items()} == expected.shapes
+    assert all(refit.after <= refit.before for refit in refits)
+    assert smaller(images[0]).isfinite().all()
+
+
 def test_thinet_changes_what_a_unit_gives_by_one_factor(images, compare, lived):
     dense = lived(build("plain", ZOO["plain"]))
     widths = {"features.0": 2, "features.4": 4}

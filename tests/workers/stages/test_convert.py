@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import pytest
 import torch
 
+from jobs.outcome import Cause
+from jobs.stages.channels import ConvertParams
 from workers.channels import ChannelMap
 
 
@@ -43,3 +47,16 @@ def test_the_channel_map_can_be_read(bench):
     assert [{"name": name, "width": width} for name, width in channel_map.widths().items()] == bench.measured(key)[
         "groups"
     ]
+
+
+def test_a_network_of_which_nothing_can_go_is_an_error_that_says_why(own_bench, monkeypatch, failure):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    import obstacle_networks
+
+    trained = own_bench.put("obstacle_networks:Unprunable", obstacle_networks.Unprunable().state_dict())
+    outcome = failure(own_bench.run(ConvertParams(network=trained, fold_batchnorm=False)))
+    assert outcome.cause is Cause.BAD_INPUT
+    assert (
+        "network 'obstacle_networks:Unprunable': no channel of it can be removed: "
+        "only: normalises over channels (aten.softmax.int)"
+    ) in outcome.message

@@ -103,7 +103,7 @@ def test_a_target_that_is_out_of_reach_fails_with_the_nearest_possible_one(bench
 
 def test_a_channel_map_that_is_wrong_is_a_bug(own_bench, failure, monkeypatch):
     # Masking that leaves everything in place stands for a slice that takes too much away.
-    monkeypatch.setattr(workers.stages._selection, "mask", lambda state, channel_map, kept: state)
+    monkeypatch.setattr(workers.stages._selection, "without", lambda state, channel_map, kept: state)
     converted = own_bench.convert(fold=False)
     outcome = own_bench.run(own_bench.removal(converted))
     assert failure(outcome).cause is Cause.BUG
@@ -135,16 +135,6 @@ def test_a_network_with_obstacles_still_gives_a_valid_one(own_bench, monkeypatch
     assert measured["compression"] > 0
     scored = own_bench.measured(own_bench.evaluate(key))
     assert (scored["num_samples"], scored["params"]) == (597, measured["params"])
-
-
-def test_a_network_without_prunable_channels_cannot_be_pruned(own_bench, monkeypatch, failure):
-    monkeypatch.syspath_prepend(Path(__file__).parent)
-    import obstacle_networks
-
-    trained = own_bench.put("obstacle_networks:Unprunable", obstacle_networks.Unprunable().state_dict())
-    converted = own_bench.convert(trained)
-    outcome = failure(own_bench.run(own_bench.removal(converted, 0.4)))
-    assert "at most 0.0% can: the network has no channel group that can be pruned" in outcome.message
 
 
 def test_least_error_takes_removed_channels_for_criteria_and_merged_ones_for_functions(bench):
