@@ -8,6 +8,7 @@ from jobs import checks
 from jobs.spec.base import Location, Name, Record
 from jobs.spec.data import DataSpec
 from jobs.spec.objective import ObjectiveSpec
+from jobs.spec.prune import PruneSpec
 from jobs.spec.training import TrainSpec
 
 
@@ -30,6 +31,9 @@ class ModelSpec(Record):
         default=None,
         description="Dotted names of the parts whose channels may go, such as `[backbone, roi_heads.box_head]`; only "
         "for networks that cannot be traced whole, such as detectors. Channels that cross the border of a part stay.",
+    )
+    prune: PruneSpec | None = Field(
+        default=None, description="What may be cut of it, where it is not as the sweep's `prune` says."
     )
     licence: str | None = Field(default=None, description="Licence of the weights, for the cards of exported networks.")
     train: TrainSpec | None = Field(default=None, description="Training settings, where there is no checkpoint.")

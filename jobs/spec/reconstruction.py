@@ -7,11 +7,11 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions
 from jobs.spec.base import Compressions
-from jobs.spec.method import MethodBase
+from jobs.spec.method import RoundsMethod
 from jobs.spec.protocols import CalibrationImages
 
 
-class ReconstructionMethod(MethodBase):
+class ReconstructionMethod(RoundsMethod):
     """Prune layer by layer with the least reconstruction error of the following layers, and refit these; no labels."""
 
     kind: Literal["reconstruction"]

@@ -201,6 +201,18 @@ class SweepSpec(Record):
                 self._check_guide(name, allocation)
         return self
 
+    @model_validator(mode="after")
+    def _limits_are_said_once(self) -> Self:
+        for name, method in self.methods.items():
+            allocation = self.allocation_of(name)
+            if allocation is None or "floor" not in allocation.model_fields_set:
+                continue
+            if any(self.prune_of(model, name).floor for model in self.models if method.applies_to(model)):
+                raise checks.fault(
+                    f"method {name} has a floor in its allocation, and one in `prune`; keep that in `prune`"
+                )
+        return self
+
     def _check_guide(self, name: str, guided: GuidedAllocation) -> None:
         if guided.model is not None and guided.model not in self.models:
             raise checks.fault(
@@ -280,6 +292,11 @@ class SweepSpec(Record):
             return NO_PROTOCOL
         plain = transfer.model_copy(update={"after": NO_PROTOCOL})
         return next((name for name, each in self.protocols.items() if each == plain), protocol)
+
+    def prune_of(self, model: str, method: str) -> PruneSpec:
+        """What may be cut of a model by a method: the sweep's limits, overridden by the model's and the method's."""
+        own = getattr(self.methods[method], "prune", None)
+        return self.prune.overridden_by(self.models[model].prune).overridden_by(own)
 
     def allocation_of(self, method: str) -> AllocationSpec | None:
         """The allocation of a method; None for a method without widths."""
