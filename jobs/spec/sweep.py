@@ -20,6 +20,7 @@ from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.measure import MeasureSpec
+from jobs.spec.method import RoundsMethod
 from jobs.spec.methods import BicubicMethod, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.objective import ClassificationObjective, ObjectiveSpec, SuperResolutionObjective
@@ -246,6 +247,11 @@ class SweepSpec(Record):
                 if method.applies_to(name)
                 for asked in method.protocols
                 if asked != NO_PROTOCOL
+            }
+            trainings |= {
+                f"method {each}": method.train
+                for each, method in self.methods.items()
+                if isinstance(method, RoundsMethod) and method.applies_to(name)
             }
             for where, recipe in trainings.items():
                 if recipe and (conflict := augmentation_conflict(objective, recipe)):

@@ -21,6 +21,7 @@ from workers.integral.algorithm1 import DrawnSizes
 from workers.integral.network import IntegralNetwork
 from workers.models import build, load_weights
 from workers.network import NetworkRecipe, network_files, sizes, state_bytes
+from workers.stages._allocation import groups_kept_whole
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
 from workers.stages._learning import epochs_measured, learn, spent_after
@@ -75,7 +76,12 @@ def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Prod
 def _train_functions(context: Context[TrainParams], procedure: IntegralTraining) -> Product:
     source = context.network(procedure.network)
     network = IntegralNetwork(source.module(context.device), source.channel_map)
-    drawn = DrawnSizes(network, seed=context.generator("sizes").initial_seed(), smallest=procedure.smallest)
+    drawn = DrawnSizes(
+        network,
+        seed=context.generator("sizes").initial_seed(),
+        smallest=procedure.smallest,
+        whole=groups_kept_whole(source.channel_map, procedure.limits),
+    )
     data = read_data(context, context.params.data)
     trained = learn(context, drawn, data, procedure.recipe)
     functions = network.functions.cpu().eval()  # as many coefficients as channels: the network at full size
