@@ -55,7 +55,7 @@ class RoundsMethod(ChannelMethod):
     def _rounds_train(self) -> Self:
         if self.rounds > 1 and self.train is None:
             raise checks.fault(
-                f"{self.rounds} rounds need training between them; give it a `train` block, such as train: {{epochs: 1}}"
+                f"{self.rounds} rounds need training between them; give a `train` block, such as train: {{epochs: 1}}"
             )
         if self.rounds == 1 and (self.train is not None or "schedule" in self.model_fields_set):
             raise checks.fault(

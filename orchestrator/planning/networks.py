@@ -135,7 +135,11 @@ def recipe_of(tasks: TaskCollector, model: str, own: TrainSpec | None = None) ->
 
 
 def dense_of(tasks: TaskCollector, network: ArtifactKey) -> ArtifactKey:
-    """The network, with its channel groups, before the first round that led to a pruned one; raises as `pruned_from`."""
+    """The network, with its channel groups, before the first round that led to a pruned one.
+
+    Raises:
+        TypeError: The task does not prune.
+    """
     source, params = pruned_from(tasks, network), tasks.tasks[network].params
     pruning = params.procedure if isinstance(params, PruneParams) else params
     widths = pruning.widths if isinstance(pruning, ChannelPruning | ReconstructParams) else None

@@ -26,9 +26,7 @@ class DrawnSizes(nn.Module):
 
     passes: Tensor
 
-    def __init__(
-        self, network: IntegralNetwork, *, seed: int, smallest: float, whole: Collection[str] = ()
-    ) -> None:
+    def __init__(self, network: IntegralNetwork, *, seed: int, smallest: float, whole: Collection[str] = ()) -> None:
         super().__init__()
         self.network = network
         self._widths = {name: network.channel_map.widths()[name] for name in network.sizes}

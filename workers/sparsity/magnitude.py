@@ -80,9 +80,7 @@ def _cut(magnitudes: Mapping[str, Tensor], removed: int) -> dict[str, Tensor]:
     return {name: piece.reshape(each.shape) for (name, each), piece in zip(magnitudes.items(), pieces, strict=True)}
 
 
-def removed_after(
-    round_number: int, rounds: int, *, removed: int, total: int, schedule: Schedule = "geometric"
-) -> int:
+def removed_after(round_number: int, rounds: int, *, removed: int, total: int, schedule: Schedule = "geometric") -> int:
     """Number of weights removed after a round.
 
     Args:

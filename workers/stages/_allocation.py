@@ -65,6 +65,7 @@ def allocate_widths(
         target=widths.compression if widths.round is None else widths.round.gone(widths.compression),
         cost=cost,
         measure=measure,
+        ranges={},  # of `bounds`
         memory=lambda batch_size: _memory(dense, batch_size),
         **{**evidence, **({"errors": errors} if errors else {})},
     )
