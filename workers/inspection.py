@@ -11,7 +11,7 @@ import torch
 from jobs.errors import BadInputError
 from jobs.stages.common import WidthLimits
 from workers.allocation import WidthRange, ranges_of
-from workers.allocation.patterns import matches, nearest_names, patterns_of
+from workers.allocation.patterns import matches, nearest_names
 from workers.channels import ChannelGroup, ChannelMap, MacCount, ParameterCount, RefusedGroup, find_groups
 from workers.network import NetworkRecipe
 
@@ -115,20 +115,18 @@ def with_limits(
     return replace(found, groups=[replace(each, range=ranges[each.group.name]) for each in found.groups])
 
 
-def check_layers_named(recipe: NetworkRecipe, limits: WidthLimits) -> None:
-    """Reject patterns that no layer of a network has, without tracing it.
+def unmatched_patterns(recipe: NetworkRecipe, limits: WidthLimits) -> list[str]:
+    """What is wrong with patterns that no layer of a network has; it is built for that, and not traced.
 
     Raises:
-        BadInputError: Some match no layer, or the network cannot be built.
+        BadInputError: The network cannot be built.
     """
     with torch.random.fork_rng(devices=[]):
         module = recipe.construct()
     layers = {name.rpartition(".")[0] or name for name in module.state_dict()}
-    faults = [
+    return [
         f"prune.{setting}: '{pattern}' matches no layer; {nearest_names(pattern, layers)}"
-        for setting, patterns in patterns_of(limits).items()
+        for setting, patterns in limits.patterns.items()
         for pattern in patterns
         if not any(matches(pattern.partition("#")[0], name) for name in layers)
     ]
-    if faults:
-        raise BadInputError("; ".join(faults))

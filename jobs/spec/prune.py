@@ -4,17 +4,17 @@ It can be said for the sweep, for a model and for a method; the narrower one cou
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from jobs import checks
 from jobs.spec.base import Record
 
 ALL = "*"
 """The pattern that matches everything: what a plain number stands for."""
 
 Pattern = Annotated[str, Field(min_length=1)]
-V = TypeVar("V")
 
 
 def _for_all(value: Any) -> Any:
@@ -22,9 +22,16 @@ def _for_all(value: Any) -> Any:
     return {ALL: value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _channels_or_fraction(value: int | float) -> int | float:
+    """Accept a fraction below 1 and a whole number; reject all else."""
+    if value < 0 or (value >= 1 and not isinstance(value, int)):
+        raise checks.fault(f"{value} is neither a fraction below 1 nor a whole number of channels; give one of them")
+    return value
+
+
 Ratio = Annotated[float, Field(ge=0, lt=1)]
 Multiple = Annotated[int, Field(ge=1)]
-FloorValue = Annotated[int, Field(ge=1)] | Annotated[float, Field(ge=0, lt=1)]
+FloorValue = Annotated[int | float, AfterValidator(_channels_or_fraction)]
 Multiples = Annotated[
     dict[Pattern, Multiple], BeforeValidator(_for_all, json_schema_input_type=Multiple | dict[Pattern, Multiple])
 ]

@@ -19,6 +19,7 @@ from jobs.spec.allocation import (
     UniformAllocation,
 )
 from jobs.spec.data import NormalizeSpec
+from jobs.spec.prune import ALL
 from jobs.stages.base import ArtifactKey
 
 PartitionName = Literal["adaptive", "curvature", "uniform"]
@@ -131,6 +132,18 @@ class WidthLimits:
     ratios: tuple[tuple[str, float], ...] | None = None
     multiple: tuple[tuple[str, int], ...] | None = None
     floor: tuple[tuple[str, int | float], ...] | None = None
+
+    @property
+    def patterns(self) -> dict[str, tuple[str, ...]]:
+        """The patterns of each setting."""
+        pairs = {"ratios": self.ratios, "multiple": self.multiple, "floor": self.floor}
+        listed = {"keep": self.keep or (), "only": self.only or ()}
+        return listed | {setting: tuple(pattern for pattern, _ in given or ()) for setting, given in pairs.items()}
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether any layer is named, rather than all."""
+        return any(pattern != ALL for patterns in self.patterns.values() for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from jobs.errors import BadInputError, nearest
 from jobs.identity import Json
 from jobs.load import load_sweep
 from jobs.spec.sweep import SweepSpec
+from jobs.stages.common import WidthLimits
 from orchestrator.planning.allocation import limits_of
 
 if TYPE_CHECKING:
@@ -66,28 +67,23 @@ def check_patterns(spec: SweepSpec) -> None:
     Raises:
         BadInputError: Some match no layer.
     """
-    asked = {
-        (model, limits)
-        for name, method in spec.methods.items()
-        for model in spec.models
-        if method.applies_to(model) and spec.allocation_of(name)
-        if (limits := limits_of(spec.prune_of(model, name))) is not None
-    }
+    asked: dict[tuple[str, WidthLimits], None] = {}
+    for name, method in spec.methods.items():
+        for model in spec.models:
+            limits = limits_of(spec.prune_of(model, name)) if spec.allocation_of(name) else None
+            if limits is not None and method.applies_to(model) and limits.has_patterns:
+                asked[model, limits] = None
     if not asked:
         return
-    from workers.inspection import check_layers_named
+    from workers.inspection import unmatched_patterns
 
-    faults = {}
+    faults: dict[str, None] = {}
     for model, limits in asked:
         try:
-            recipe = _recipe(spec, model, input_shape=())
-            recipe.construct()
+            found = unmatched_patterns(_recipe(spec, model, input_shape=()), limits)
         except BadInputError:
             continue
-        try:
-            check_layers_named(recipe, limits)
-        except BadInputError as error:
-            faults[f"model {model}: {error}"] = None
+        faults |= {f"model {model}: {fault}": None for fault in found}
     if faults:
         raise BadInputError("; ".join(faults))
 

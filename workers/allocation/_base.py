@@ -216,7 +216,8 @@ def _allowed(problem: AllocationProblem, multiple: int) -> Mapping[str, Sequence
 
 def _reason(asked: Allocator, problem: AllocationProblem) -> str:
     """Why the target is missed."""
-    if problem.cost(problem.largest()) < (1 - problem.target - _TOLERANCE) * problem.cost({}):
+    ratios = any(each.why and not each.kept for each in problem.ranges.values())
+    if ratios and problem.cost(problem.largest()) < (1 - problem.target - _TOLERANCE) * problem.cost({}):
         return "the widths that `prune.ratios` fixes remove more"
     return asked.reason
 

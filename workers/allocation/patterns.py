@@ -1,6 +1,6 @@
 """Which channel groups a pattern of a sweep file means, and what to say of one that means none. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -38,7 +38,7 @@ def check_patterns(channel_map: ChannelMap, limits: WidthLimits) -> None:
     every = prunable | {name.rpartition(".")[0] or name for name in channel_map.shapes}
     faults = [
         f"prune.{setting}: '{pattern}' {_no_match(pattern, channel_map, every if setting == 'keep' else prunable)}"
-        for setting, patterns in patterns_of(limits).items()
+        for setting, patterns in limits.patterns.items()
         for pattern in patterns
         if not any(matches(pattern, name) for name in (every if setting == "keep" else prunable))
     ]
@@ -46,13 +46,6 @@ def check_patterns(channel_map: ChannelMap, limits: WidthLimits) -> None:
         raise BadInputError(
             "; ".join(faults) + ". `orchard groups` shows all groups; what holds for one model is said in its `prune`"
         )
-
-
-def patterns_of(limits: WidthLimits) -> Mapping[str, Sequence[str]]:
-    """The patterns of each setting."""
-    pairs = {"ratios": limits.ratios, "multiple": limits.multiple, "floor": limits.floor}
-    listed = {"keep": limits.keep or (), "only": limits.only or ()}
-    return listed | {setting: [pattern for pattern, _ in given or ()] for setting, given in pairs.items()}
 
 
 def _no_match(pattern: str, channel_map: ChannelMap, known: Iterable[str]) -> str:
