@@ -9,7 +9,7 @@ from jobs.stages.common import WidthLimits
 from workers.allocation.patterns import check_patterns, covers, touches
 from workers.channels import ChannelGroup, ChannelMap
 
-V = TypeVar("V", int, float)
+V = TypeVar("V", bound=int | float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ def _range_of(
     group: ChannelGroup,
     limits: WidthLimits,
     *,
-    floor: float,
+    floor: int | float,
     multiple: int,
     present: int,
     gone: Callable[[float], float],
@@ -109,7 +109,7 @@ def _range_of(
     return WidthRange(full=group.width, smallest=width, largest=width, multiple=multiple, why=f"ratio {ratio:g}")
 
 
-def smallest_width(width: int, floor: float, multiple: int = 1) -> int:
+def smallest_width(width: int, floor: int | float, multiple: int = 1) -> int:
     """The smallest width that a group may have.
 
     Args:
@@ -117,7 +117,7 @@ def smallest_width(width: int, floor: float, multiple: int = 1) -> int:
         floor: What stays at least: below 1 a fraction, from 1 a number of channels; never less than one channel.
         multiple: Of which widths are, unless they are full.
     """
-    channels = floor if floor >= 1 else max(1, math.ceil(round(floor * width, 9)))
+    channels = int(floor) if floor >= 1 else max(1, math.ceil(round(floor * width, 9)))
     return min(width, math.ceil(channels / multiple) * multiple)
 
 
