@@ -173,7 +173,7 @@ def limit_text(allowed: "WidthRange") -> str:
     """What a sweep file does to a group, in words."""
     if allowed.why:
         return f"{'stays whole' if allowed.kept else f'{allowed.largest} stay'} ({allowed.why})"
-    least = f"at least {allowed.allowed[0]}" if allowed.allowed[0] > 1 else ""
+    least = f"at least {allowed.allowed[0]}" if allowed.allowed[0] > allowed.multiple else ""
     multiple = f"multiples of {allowed.multiple}" if allowed.multiple > 1 else ""
     return ", ".join(part for part in (least, multiple) if part)
 

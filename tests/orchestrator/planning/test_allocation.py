@@ -127,6 +127,7 @@ def test_ones_own_counts_by_its_source(plan):
     assert (widths.allocation.choose, widths.allocation.arguments) == ("jobs.mine:choose", {"power": 2})
     assert (widths.source, made.tasks[widths.losses].stage) == ("1", StageKind.SENSE)
 
+
 class TestLimits:
     PRUNE = "prune={keep: [conv1], only: [layer*], ratios: {a: 0.5}, multiple: {b: 8}, floor: {'*': 0.1, c: 4}}"
     METHODS: ClassVar = {
@@ -139,7 +140,9 @@ class TestLimits:
 
     def test_every_task_that_chooses_widths_is_told_them(self, plan):
         made = plan(self.METHODS, self.PRUNE)
-        told = [widths.limits for stage in ("PRUNE", "TUNE", "RECONSTRUCT") for widths in widths_of_channels(made, stage)]
+        told = [
+            widths.limits for stage in ("PRUNE", "TUNE", "RECONSTRUCT") for widths in widths_of_channels(made, stage)
+        ]
         expected = WidthLimits(
             keep=("conv1",),
             only=("layer*",),

@@ -49,7 +49,11 @@ def test_every_round_knows_the_dense_network_and_the_whole_target(plan):
     assert [each.dense for each in rounds_of(made)] == [converted.key] * 3
     assert [each.number for each in rounds_of(made)] == [1, 2, 3]
     assert {task.params.procedure.widths.compression for task in tasks_of(made, StageKind.PRUNE)} == {0.6}
-    assert [round(each.gone(0.6), 3) for each in rounds_of(plan(TAYLOR, "methods.m.schedule=linear"))] == [0.2, 0.4, 0.6]
+    assert [round(each.gone(0.6), 3) for each in rounds_of(plan(TAYLOR, "methods.m.schedule=linear"))] == [
+        0.2,
+        0.4,
+        0.6,
+    ]
 
 
 def test_training_between_rounds_is_that_of_the_method(plan):
@@ -96,5 +100,7 @@ def test_a_design_is_compared_with_the_dense_network(plan):
 def test_single_weights_have_schedules_and_their_old_keys(plan):
     weights = {"kind": "unstructured", "rounds": 2}
     before, after = plan(weights), plan({**weights, "schedule": "linear"})
-    assert [task.params.document()["procedure"].get("schedule") for task in tasks_of(before, StageKind.PRUNE)] == [None] * 2
+    assert [task.params.document()["procedure"].get("schedule") for task in tasks_of(before, StageKind.PRUNE)] == [
+        None
+    ] * 2
     assert {task.params.procedure.schedule for task in tasks_of(after, StageKind.PRUNE)} == {"linear"}

@@ -89,7 +89,9 @@ def test_one_of_ones_own_need_not_look_at_the_limits(problem):
 def test_the_free_groups_make_up_for_the_fixed_ones(problem):
     free = widths(problem(0.4), "uniform", WidthLimits())
     kept = widths(problem(0.4), "uniform", WidthLimits(keep=("2",)))
-    assert all(now < before for now, before in zip((kept[0], kept[1], kept[3]), (free[0], free[1], free[3]), strict=True))
+    assert all(
+        now < before for now, before in zip((kept[0], kept[1], kept[3]), (free[0], free[1], free[3]), strict=True)
+    )
 
 
 def test_ratios_that_remove_more_than_asked_are_told(problem):
@@ -99,7 +101,9 @@ def test_ratios_that_remove_more_than_asked_are_told(problem):
 
 
 def test_what_is_out_of_reach_names_what_is_kept(problem):
-    with pytest.raises(BadInputError, match=r"that `prune` and the allocation allow then; kept whole: 2 \(keep: 2\); 3"):
+    with pytest.raises(
+        BadInputError, match=r"that `prune` and the allocation allow then; kept whole: 2 \(keep: 2\); 3"
+    ):
         allocate(ALLOCATIONS["uniform"], problem(0.8), bounds=Bounds(limits=WidthLimits(keep=("2", "3"))))
 
 
