@@ -57,7 +57,7 @@ class RoundsMethod(ChannelMethod):
             raise checks.fault(
                 f"{self.rounds} rounds need training between them; give a `train` block, such as train: {{epochs: 1}}"
             )
-        if self.rounds == 1 and (self.train is not None or "schedule" in self.model_fields_set):
+        if self.rounds == 1 and (self.train is not None or self.schedule != "geometric"):
             raise checks.fault(
                 "`train` and `schedule` are for several rounds; set `rounds`, or fine-tune by a protocol"
             )

@@ -6,7 +6,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks, names
 from jobs.errors import nearest
-from jobs.spec.allocation import AllocationSpec, GuidedAllocation, PredefinedAllocation
+from jobs.spec.allocation import (
+    AllocationSpec,
+    BestScoreAllocation,
+    GlobalAllocation,
+    GuidedAllocation,
+    IsomorphicAllocation,
+    PredefinedAllocation,
+)
 from jobs.spec.base import Compressions, Name, Record, Seed
 from jobs.spec.compatibility import (
     augmentation_conflict,
@@ -206,7 +213,9 @@ class SweepSpec(Record):
     def _limits_are_said_once(self) -> Self:
         for name, method in self.methods.items():
             allocation = self.allocation_of(name)
-            if allocation is None or "floor" not in allocation.model_fields_set:
+            if not isinstance(allocation, GlobalAllocation | IsomorphicAllocation | BestScoreAllocation):
+                continue
+            if allocation.floor == type(allocation).model_fields["floor"].default:
                 continue
             if any(self.prune_of(model, name).floor for model in self.models if method.applies_to(model)):
                 raise checks.fault(

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from jobs.rounds import gone_after
@@ -10,7 +12,7 @@ def test_the_last_round_ends_at_the_total(schedule):
 
 def test_geometric_rounds_remove_the_same_fraction_of_what_is_left():
     gone = [0.0, *(gone_after(number, 4, total=0.6, schedule="geometric") for number in range(1, 5))]
-    shares = {round((after - before) / (1 - before), 9) for before, after in zip(gone, gone[1:], strict=False)}
+    shares = {round((after - before) / (1 - before), 9) for before, after in pairwise(gone)}
     assert len(shares) == 1
 
 

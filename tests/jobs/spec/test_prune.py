@@ -5,8 +5,6 @@ import pytest
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
 
-GLOBAL = {"kind": "global", "floor": 0.2}
-
 
 @pytest.fixture
 def load(tiny_sweep, write_sweep):
@@ -87,3 +85,12 @@ def test_training_between_rounds_is_fine_tuning_of_the_objective(load):
     rounds = ("methods.l1.rounds=2", "methods.l1.train={epochs: 3}")
     train = load(*rounds).methods["l1"].train
     assert (train.epochs, train.learning_rate, train.schedule) == (3, 1e-3, "constant")
+
+
+def test_a_sweep_is_the_same_when_its_record_is_read_again(load):
+    rounds = ("methods.l1.rounds=2", "methods.l1.train={epochs: 1}")
+    for overrides in ((), ("prune={floor: {b: 0.5, a: 3}}", "methods.l1.allocation=global", *rounds)):
+        spec = load(*overrides)
+        again = type(spec).model_validate_json(spec.model_dump_json())
+        assert again == spec
+        assert list(again.prune.floor or ()) == list(spec.prune.floor or ())

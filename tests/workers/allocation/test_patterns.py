@@ -49,7 +49,7 @@ def test_all_that_match_nothing_are_named_at_once(chain):
 
 def test_a_layer_that_stays_anyway_can_be_kept_and_not_cut(chain):
     check_patterns(chain, WidthLimits(keep=("3",)))  # the classifier
-    with pytest.raises(BadInputError, match="prune.floor: '3' matches nothing that can be pruned"):
+    with pytest.raises(BadInputError, match=r"prune.floor: '3' matches nothing that can be pruned"):
         check_patterns(chain, WidthLimits(floor=(("3", 2),)))
 
 
