@@ -6,7 +6,7 @@ It can be said for the sweep, for a model and for a method; the narrower one cou
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from jobs import checks
 from jobs.spec.base import Record
@@ -18,7 +18,9 @@ Pattern = Annotated[str, Field(min_length=1)]
 
 
 def _for_all(value: Any) -> Any:
-    """A plain number as one for all layers."""
+    """A plain number as one for all layers; pairs, as a record of a sweep has them, as a mapping."""
+    if isinstance(value, list) and all(isinstance(each, list) and len(each) == 2 for each in value):
+        return dict(value)
     return {ALL: value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -29,14 +31,24 @@ def _channels_or_fraction(value: int | float) -> int | float:
     return value
 
 
+_IN_ORDER = PlainSerializer(lambda given: [list(pair) for pair in given.items()], when_used="json")
+"""As pairs: records are written with sorted keys, and the order of patterns counts."""
+
 Ratio = Annotated[float, Field(ge=0, lt=1)]
 Multiple = Annotated[int, Field(ge=1)]
 FloorValue = Annotated[int | float, AfterValidator(_channels_or_fraction)]
 Multiples = Annotated[
-    dict[Pattern, Multiple], BeforeValidator(_for_all, json_schema_input_type=Multiple | dict[Pattern, Multiple])
+    dict[Pattern, Multiple],
+    BeforeValidator(_for_all, json_schema_input_type=Multiple | dict[Pattern, Multiple]),
+    _IN_ORDER,
 ]
 Floors = Annotated[
-    dict[Pattern, FloorValue], BeforeValidator(_for_all, json_schema_input_type=FloorValue | dict[Pattern, FloorValue])
+    dict[Pattern, FloorValue],
+    BeforeValidator(_for_all, json_schema_input_type=FloorValue | dict[Pattern, FloorValue]),
+    _IN_ORDER,
+]
+Ratios = Annotated[
+    dict[Pattern, Ratio], BeforeValidator(_for_all, json_schema_input_type=dict[Pattern, Ratio]), _IN_ORDER
 ]
 
 
@@ -53,7 +65,7 @@ class PruneSpec(Record):
         default=None,
         description="Nothing else may go: channel groups by their full name, or all of whose layers match.",
     )
-    ratios: dict[Pattern, Ratio] | None = Field(
+    ratios: Ratios | None = Field(
         default=None,
         description="Fractions of their channels that these layers lose, at every compression; the others lose what "
         "is left to reach it.",
