@@ -67,15 +67,15 @@ def _with_settings(document: dict[str, Any]) -> dict[str, Any]:
     if isinstance(models, dict):
         models = {name: _with_model_settings(model, document.get("objective")) for name, model in models.items()}
         document = {**document, "models": models}
+    own = objective == "own" or ":" in objective
+    training, tuning = ({"settings": each} for each in named) if named else ({}, {})
+    # Which augmentations an objective of one's own has is not known here.
+    tuning = {"augment": "none"} if own else tuning
     methods = document.get("methods")
-    if isinstance(methods, dict) and named:
-        methods = {name: _with_method_settings(method, named[0]) for name, method in methods.items()}
+    if isinstance(methods, dict):
+        methods = {name: _with_method_settings(method, training, tuning) for name, method in methods.items()}
         document = {**document, "methods": methods}
     if isinstance(protocols, dict):
-        own = objective == "own" or ":" in objective
-        training, tuning = ({"settings": each} for each in named) if named else ({}, {})
-        # Which augmentations an objective of one's own has is not known here.
-        tuning = {"augment": "none"} if own else tuning
         protocols = {name: _with_protocol_settings(each, training, tuning) for name, each in protocols.items()}
         document = {**document, "protocols": protocols}
     return document
@@ -89,14 +89,15 @@ def _with_model_settings(model: Any, objective: Any) -> Any:
     return {**model, "train": {"settings": found[0], **model["train"]}} if found else model
 
 
-def _with_method_settings(method: Any, settings: str) -> Any:
-    """A method with the settings in its own training, that of `sparsify` included."""
+def _with_method_settings(method: Any, training: Mapping[str, Any], fine_tuning: Mapping[str, Any]) -> Any:
+    """A method with what its own training has where it says nothing else; between rounds that is fine-tuning."""
     if not isinstance(method, dict):
         return method
     if isinstance(method.get("train"), dict):
-        method = {**method, "train": {"settings": settings, **method["train"]}}
+        settings = fine_tuning if method.get("kind") in ("criterion", "reconstruction") else training
+        method = {**method, "train": {**settings, **method["train"]}}
     if isinstance(method.get("sparsify"), dict):
-        method = {**method, "sparsify": _with_method_settings(method["sparsify"], settings)}
+        method = {**method, "sparsify": _with_method_settings(method["sparsify"], training, fine_tuning)}
     return method
 
 

@@ -59,6 +59,23 @@ def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | No
 
 @cli.command()
 @_SWEEP
+@click.argument("model", required=False)
+@click.option("--method", help="Apply this method's `prune`, too.")
+@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of the sweep.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def groups(sweep: str, model: str | None, method: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Show what of the networks of a sweep can be pruned.
+
+    Their channel groups, what is refused and why, and what `prune` in the sweep file does to each; of MODEL, or of all
+    models. Networks are built and traced, nothing is trained or stored.
+    """
+    from orchestrator.commands import grouping
+
+    grouping.groups(sweep, model, overrides, method=method, as_json=as_json)
+
+
+@cli.command()
+@_SWEEP
 @_OVERRIDES
 @click.option(
     "--backend",

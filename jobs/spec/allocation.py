@@ -14,7 +14,13 @@ from jobs.spec.base import Compression, Compressions, Record
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Floor = Annotated[
-    float, Field(ge=0, lt=1, description="Smallest fraction of a group's width to keep (at least one channel).")
+    float,
+    Field(
+        ge=0,
+        lt=1,
+        description="Smallest fraction of a group's width to keep (at least one channel), where `prune.floor` says "
+        "nothing.",
+    ),
 ]
 Normalize = Annotated[
     Literal["none", "group"],
@@ -142,7 +148,12 @@ class BestScoreAllocation(AllocationRecord):
     )
     latency: Fraction | None = Field(default=None, description="Upper limit on profiled latency, as a fraction.")
     memory: Fraction | None = Field(default=None, description="Upper limit on peak memory, as a fraction.")
-    multiple: int = Field(default=8, ge=1, description="Widths are multiples of this, or full.")
+    multiple: int = Field(
+        default=8,
+        ge=1,
+        description="Widths are multiples of this, or full. One `prune.multiple` for all layers can only raise it, one "
+        "by patterns takes its place.",
+    )
     floor: Floor = 0.1
     normalize: Normalize = "none"
 
@@ -222,6 +233,16 @@ AllocationField = Annotated[
     Discriminator(_tag),
     Field(description="How many channels each group keeps: a kind, or a record with its settings."),
 ]
+
+
+def check_rounds(allocation: AllocationSpec, rounds: int) -> None:
+    """Reject several rounds for a method whose widths are given.
+
+    Raises:
+        PydanticCustomError: There are several.
+    """
+    if isinstance(allocation, PredefinedAllocation) and rounds > 1:
+        raise checks.fault("its widths are predefined, and reached at once; remove `rounds`, or choose `prune.ratios`")
 
 
 def check_compressions(allocation: AllocationSpec, compressions: Compressions | None) -> None:

@@ -6,6 +6,7 @@ from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.measure import MeasureSpec
+from jobs.spec.method import RoundsMethod
 from jobs.spec.methods import BicubicMethod, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.objective import DetectionObjective, ObjectiveSpec, OwnObjective, SuperResolutionObjective
@@ -58,6 +59,9 @@ def method_conflict(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
         return "prunes a network that it trained itself, which has no earlier weights; rewind the learning-rate"
     if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and isinstance(method, ReconstructionMethod):
         return "refits weights, which rewinding would undo; rewind the networks of a criterion method"
+    iterative = isinstance(method, RoundsMethod) and method.rounds > 1
+    if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and iterative:
+        return "trains between its rounds, which rewinding would undo; rewind the learning-rate"
     if isinstance(protocol, RewindProtocol) and isinstance(method, DenseMethod):
         return "removes nothing, so rewinding would only repeat its training; use fine-tune or scratch as its control"
     return None

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks, names
-from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions
+from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions, check_rounds
 from jobs.spec.base import Compressions, Record
-from jobs.spec.method import MethodBase
+from jobs.spec.method import RoundsMethod
 from jobs.spec.models import ModelSpec
 from jobs.spec.sparsity import SparsifySpec
 
@@ -25,7 +25,7 @@ class ScoreSpec(Record):
     batch_size: int = Field(default=128, ge=1, description="Images per batch.")
 
 
-class CriterionMethod(MethodBase):
+class CriterionMethod(RoundsMethod):
     """Score the channels and remove the lowest; without `sparsify`, no training (INN's pipeline C)."""
 
     kind: Literal["criterion"]
@@ -61,6 +61,7 @@ class CriterionMethod(MethodBase):
     @model_validator(mode="after")
     def _widths_and_compressions_agree(self) -> Self:
         check_compressions(self.allocation, self.compressions)
+        check_rounds(self.allocation, self.rounds)
         return self
 
     @property

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions
 from jobs.spec.base import Compressions, Record
-from jobs.spec.method import MethodBase
+from jobs.spec.method import ChannelMethod
 from jobs.spec.training import TrainSpec
 
 
@@ -71,7 +71,7 @@ class TuneSpec(Record):
     )
 
 
-class IntegralMethod(MethodBase):
+class IntegralMethod(ChannelMethod):
     """An integral network: permute, interpolate, resample (INN's pipeline B; without `tune` it sees no data)."""
 
     kind: Literal["integral"]

@@ -9,6 +9,7 @@ from jobs.libraries import is_own, library_of
 from jobs.spec.base import Name, Record, Weights
 from jobs.spec.data import DataSpec
 from jobs.spec.objective import ObjectiveSpec
+from jobs.spec.prune import PruneSpec
 from jobs.spec.training import TrainSpec
 from jobs.weights import OWN, CheckpointReading, is_file, is_hub, is_pretrained, set_of
 
@@ -55,6 +56,9 @@ class ModelSpec(Record):
         default=None,
         description="Dotted names of the parts whose channels may go, such as `[backbone, roi_heads.box_head]`; only "
         "for networks that cannot be traced whole, such as detectors. Channels that cross the border of a part stay.",
+    )
+    prune: PruneSpec | None = Field(
+        default=None, description="What may be cut of it, where it is not as the sweep's `prune` says."
     )
     licence: str | None = Field(default=None, description="Licence of the weights, for the cards of exported networks.")
     train: TrainSpec | None = Field(

@@ -5,13 +5,13 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from jobs import checks
-from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions
+from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions, check_rounds
 from jobs.spec.base import Compressions
-from jobs.spec.method import MethodBase
+from jobs.spec.method import RoundsMethod
 from jobs.spec.protocols import CalibrationImages
 
 
-class ReconstructionMethod(MethodBase):
+class ReconstructionMethod(RoundsMethod):
     """Prune layer by layer with the least reconstruction error of the following layers, and refit these; no labels."""
 
     kind: Literal["reconstruction"]
@@ -27,6 +27,7 @@ class ReconstructionMethod(MethodBase):
     @model_validator(mode="after")
     def _allocation_fits(self) -> Self:
         check_compressions(self.allocation, self.compressions)
+        check_rounds(self.allocation, self.rounds)
         if missing := {"scores", "losses"} & set(self.allocation.wants):
             raise checks.fault(
                 f"the allocation {self.allocation.kind} needs {', '.join(sorted(missing))}, which a reconstruction "

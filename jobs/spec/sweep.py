@@ -6,7 +6,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks, names
 from jobs.errors import nearest
-from jobs.spec.allocation import AllocationSpec, GuidedAllocation, PredefinedAllocation
+from jobs.spec.allocation import (
+    AllocationSpec,
+    BestScoreAllocation,
+    GlobalAllocation,
+    GuidedAllocation,
+    IsomorphicAllocation,
+    PredefinedAllocation,
+)
 from jobs.spec.base import Compressions, Name, Record, Seed
 from jobs.spec.compatibility import (
     NO_RANDOM_WEIGHTS,
@@ -21,6 +28,7 @@ from jobs.spec.compatibility import (
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
 from jobs.spec.measure import MeasureSpec
+from jobs.spec.method import RoundsMethod
 from jobs.spec.methods import BicubicMethod, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.objective import ClassificationObjective, ObjectiveSpec, SuperResolutionObjective
@@ -207,6 +215,20 @@ class SweepSpec(Record):
                 self._check_guide(name, allocation)
         return self
 
+    @model_validator(mode="after")
+    def _limits_are_said_once(self) -> Self:
+        for name, method in self.methods.items():
+            allocation = self.allocation_of(name)
+            if not isinstance(allocation, GlobalAllocation | IsomorphicAllocation | BestScoreAllocation):
+                continue
+            if allocation.floor == type(allocation).model_fields["floor"].default:
+                continue
+            if any(self.prune_of(model, name).floor for model in self.models if method.applies_to(model)):
+                raise checks.fault(
+                    f"method {name} has a floor in its allocation, and one in `prune`; keep that in `prune`"
+                )
+        return self
+
     def _check_guide(self, name: str, guided: GuidedAllocation) -> None:
         if guided.model is not None and guided.model not in self.models:
             raise checks.fault(
@@ -240,6 +262,11 @@ class SweepSpec(Record):
                 if method.applies_to(name)
                 for asked in method.protocols
                 if asked != NO_PROTOCOL
+            }
+            trainings |= {
+                f"method {each}": method.train
+                for each, method in self.methods.items()
+                if isinstance(method, RoundsMethod) and method.applies_to(name)
             }
             for where, recipe in trainings.items():
                 if recipe and (conflict := augmentation_conflict(objective, recipe)):
@@ -286,6 +313,11 @@ class SweepSpec(Record):
             return NO_PROTOCOL
         plain = transfer.model_copy(update={"after": NO_PROTOCOL})
         return next((name for name, each in self.protocols.items() if each == plain), protocol)
+
+    def prune_of(self, model: str, method: str) -> PruneSpec:
+        """What may be cut of a model by a method: the sweep's limits, overridden by the model's and the method's."""
+        own = getattr(self.methods[method], "prune", None)
+        return self.prune.overridden_by(self.models[model].prune).overridden_by(own)
 
     def allocation_of(self, method: str) -> AllocationSpec | None:
         """The allocation of a method; None for a method without widths."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from jobs.rounds import Schedule
 from jobs.spec.base import Compressions, Record
 from jobs.spec.method import MethodBase
 from jobs.spec.models import ModelSpec
@@ -29,8 +30,12 @@ class UnstructuredMethod(MethodBase):
     rounds: int = Field(
         default=1,
         ge=1,
-        description="Iterative pruning: each round removes the same fraction of the remaining weights; between rounds "
-        "the network is trained as the model is.",
+        description="Iterative pruning: each round removes a part; between rounds the network is trained as the model "
+        "is.",
+    )
+    schedule: Schedule = Field(
+        default="geometric",
+        description="`geometric`: every round removes the same fraction of the remaining weights; `linear`: of all.",
     )
     rewind: RewindSpec | None = Field(
         default=None,

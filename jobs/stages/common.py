@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from jobs import names
+from jobs.rounds import Schedule, gone_after
 from jobs.spec.allocation import (
     BestScoreAllocation,
     GlobalAllocation,
@@ -18,6 +19,7 @@ from jobs.spec.allocation import (
     UniformAllocation,
 )
 from jobs.spec.data import NormalizeSpec
+from jobs.spec.prune import ALL
 from jobs.stages.base import ArtifactKey
 
 PartitionName = Literal["adaptive", "curvature", "uniform"]
@@ -119,12 +121,60 @@ PlannedAllocation = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WidthLimits:
+    """What a sweep file's `prune` says of single layers; each field is None where it says nothing.
+
+    Patterns with values are pairs in the file's order, which counts: of several that match, the last one holds.
+    """
+
+    keep: tuple[str, ...] | None = None
+    only: tuple[str, ...] | None = None
+    ratios: tuple[tuple[str, float], ...] | None = None
+    multiple: tuple[tuple[str, int], ...] | None = None
+    floor: tuple[tuple[str, int | float], ...] | None = None
+
+    @property
+    def patterns(self) -> dict[str, tuple[str, ...]]:
+        """The patterns of each setting."""
+        pairs = {"ratios": self.ratios, "multiple": self.multiple, "floor": self.floor}
+        listed = {"keep": self.keep or (), "only": self.only or ()}
+        return listed | {setting: tuple(pattern for pattern, _ in given or ()) for setting, given in pairs.items()}
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether any layer is named, rather than all."""
+        return any(pattern != ALL for patterns in self.patterns.values() for pattern in patterns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruningRound:
+    """One of several rounds of pruning, with training between them.
+
+    Attributes:
+        number: From 1.
+        rounds: How many there are.
+        dense: The network before the first one; compressions, ratios and floors are fractions of it.
+    """
+
+    number: int
+    rounds: int
+    schedule: Schedule
+    dense: ArtifactKey
+
+    def gone(self, total: float) -> float:
+        """The fraction that is gone after it, of a whole that loses `total` in all rounds."""
+        return gone_after(self.number, self.rounds, total=total, schedule=self.schedule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WidthParams:
     """How many channels of which group stay: the allocation, its target, and what it looks at.
 
     Attributes:
-        compression: Fraction of the target's cost to remove.
+        compression: Fraction of the target's cost to remove; in rounds, after the last one.
         multiple: Widths are multiples of it, or full; None: any.
+        limits: Of single layers; None: there are none.
+        round: Which round it is, where there are several.
         losses: By how much the loss grows with each group cut.
         profile: Times of the layers.
         memory_batch_size: Images of a pass whose memory is limited.
@@ -136,6 +186,8 @@ class WidthParams:
     compression: float
     target: CostTarget = "parameters"
     multiple: int | None = None
+    limits: WidthLimits | None = None
+    round: PruningRound | None = None
     losses: ArtifactKey | None = None
     profile: ArtifactKey | None = None
     memory_batch_size: int | None = None

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from jobs.rounds import Schedule
 from jobs.spec.integral import TuneSpec
 from jobs.stages.base import ArtifactKey, StageParams
 from jobs.stages.common import (
@@ -54,6 +55,7 @@ class WeightPruning:
         linear: Linear layers lose weights, too.
         compression: Fraction of all parameters to remove.
         round: Which one of the rounds it is.
+        schedule: How much goes in which round; None: geometric.
     """
 
     kind: Literal["weights"] = "weights"
@@ -64,6 +66,7 @@ class WeightPruning:
     compression: float
     round: int = 1
     rounds: int = 1
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from pydantic import Field
 from jobs.spec.sparsity import SparsifySpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import CLASSIFICATION, DatasetParams, ObjectiveParams
+from jobs.stages.common import CLASSIFICATION, DatasetParams, ObjectiveParams, WidthLimits
 from jobs.weights import CheckpointReading
 
 
@@ -42,12 +42,14 @@ class IntegralTraining:
 
     Attributes:
         smallest: Smallest size drawn, as a fraction of the width.
+        limits: Which layers stay whole; None: none.
     """
 
     kind: Literal["integral"] = "integral"
     network: ArtifactKey
     recipe: Recipe
     smallest: float
+    limits: WidthLimits | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,7 @@ class SparseTraining:
     Attributes:
         sparsify: What brings them there; its own `train` is the recipe.
         compression: Of the point, where what goes to zero depends on it.
+        limits: Of single layers, where the widths are known in training.
         parts: As of `ConvertParams`.
     """
 
@@ -103,6 +106,7 @@ class SparseTraining:
     recipe: Recipe
     sparsify: SparsifySpec
     compression: float | None = None
+    limits: WidthLimits | None = None
     parts: tuple[str, ...] | None = None
 
 

@@ -12,6 +12,7 @@ from jobs.stages.base import ArtifactKey, JoiningParams
 from jobs.task import Attempt
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.commands.computing import Computer, exit_code, print_tracking, print_troubles
+from orchestrator.commands.grouping import check_patterns
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.progress import ProgressDisplay
 from orchestrator.driver.publishing import Publisher
@@ -31,6 +32,7 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
     console = Console(width=None if sys.stdout.isatty() else 200)  # wide tables in logs
     if backend == "simulated":
         return _simulate(spec, console)
+    check_patterns(spec)
     store = open_store(spec.storage)
     with DriverLease(store, Lease.acquire(store.files, spec.name), priority=spec.priority) as lease:
         with Computer(store, lease, backend, console) as computer:

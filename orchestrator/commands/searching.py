@@ -16,6 +16,7 @@ from jobs.spec.protocols import NO_PROTOCOL
 from jobs.spec.sweep import SweepSpec
 from orchestrator.commands.choosing import export_command
 from orchestrator.commands.computing import Computer, exit_code, print_tracking, print_troubles
+from orchestrator.commands.grouping import check_patterns
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.run import RunSummary
@@ -92,6 +93,7 @@ def search(
         LeaseHeldError: The same search runs already.
     """
     spec = load_sweep(sweep, overrides)
+    check_patterns(spec)
     asked = _Search(
         spec=spec,
         within=within,

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from jobs.spec.allocation import BestScoreAllocation, OwnAllocation, PredefinedAllocation, SensitivityAllocation
+from jobs.spec.prune import PruneSpec
 from jobs.stages.base import ArtifactKey
-from jobs.stages.common import PlannedAllocation, Shrinking, WidthParams
+from jobs.stages.common import PlannedAllocation, PruningRound, Shrinking, WidthLimits, WidthParams
 from jobs.stages.scoring import ProfileParams, SenseParams
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.trial import Trial
@@ -18,11 +19,13 @@ class PruneRequest:
         network: The task whose artifact is the network with its channel groups.
         allocation: How its widths are chosen.
         how: How it is brought to given widths; None where sensitivity cannot be measured.
+        round: Which round of pruning it is, where there are several.
     """
 
     network: ArtifactKey
     allocation: PlannedAllocation
     how: Shrinking | None = None
+    round: PruningRound | None = None
 
 
 def plan_widths(tasks: TaskCollector, request: PruneRequest, trial: Trial) -> WidthParams:
@@ -31,18 +34,43 @@ def plan_widths(tasks: TaskCollector, request: PruneRequest, trial: Trial) -> Wi
     wants, solver = allocation.wants, isinstance(allocation, BestScoreAllocation)
     profiled = "latency" in wants or target == "latency"
     memory = isinstance(allocation, BestScoreAllocation) and allocation.memory is not None
-    given = isinstance(allocation, PredefinedAllocation)
+    prune = tasks.spec.prune_of(trial.model, trial.method)
+    if isinstance(allocation, PredefinedAllocation):  # which leaves nothing to choose
+        prune = prune.model_copy(update={"multiple": None, "floor": None})
+    common, dense = prune.common_multiple, request.round.dense if request.round else request.network
     return WidthParams(
         allocation=allocation,
         compression=trial.compression,
         target=target,
-        multiple=tasks.spec.prune.multiple if tasks.spec.prune.multiple > 1 and not given else None,
+        multiple=common if common != 1 else None,
+        limits=limits_of(prune),
+        round=request.round,
         losses=_add_sense_task(tasks, request, trial) if "losses" in wants else None,
-        profile=_add_profile_task(tasks, request.network, trial) if profiled else None,
+        profile=_add_profile_task(tasks, dense, trial) if profiled else None,
         memory_batch_size=tasks.spec.profile.batch_size if memory else None,
         source=tasks.source_of(allocation.choose) if isinstance(allocation, OwnAllocation) else None,
         ortools=tasks.environment.ortools_version if solver else None,
     )
+
+
+def limits_of(prune: PruneSpec) -> WidthLimits | None:
+    """What the sweep file says of single layers, as a parameter of tasks; None where it says nothing.
+
+    One multiple for all layers is no part of it.
+    """
+    limits = WidthLimits(
+        keep=prune.keep or None,
+        only=prune.only,
+        ratios=tuple(prune.ratios.items()) if prune.ratios else None,
+        multiple=tuple(prune.multiple.items()) if prune.multiple and prune.common_multiple is None else None,
+        floor=tuple(prune.floor.items()) if prune.floor else None,
+    )
+    return limits if limits != WidthLimits() else None
+
+
+def whole_of(prune: PruneSpec) -> WidthLimits | None:
+    """Only which layers stay whole; None where all may be cut."""
+    return limits_of(PruneSpec(keep=prune.keep, only=prune.only))
 
 
 def _add_profile_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -> ArtifactKey:

@@ -1,14 +1,15 @@
-"""Plans criterion methods: optional sparsity-inducing training, then observe, score, prune."""
+"""Plans criterion methods: optional sparsity-inducing training, then observe, score, prune, in one round or more."""
 
 from jobs import names
 from jobs.spec.criterion import CriterionMethod, ScoreSpec
 from jobs.stages.base import ArtifactKey
-from jobs.stages.common import PlannedAllocation, Removal
+from jobs.stages.common import PlannedAllocation, PruningRound, Removal
 from jobs.stages.pruning import ChannelPruning, PruneParams
 from jobs.stages.scoring import Observed, ObserveParams, ScoreParams
 from orchestrator.planning.allocation import PruneRequest, plan_widths
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.networks import add_convert_task, add_train_task
+from orchestrator.planning.rounds import plan_rounds
 from orchestrator.planning.sparsity import add_sparse_train_task
 from orchestrator.planning.trial import Trial
 
@@ -22,12 +23,17 @@ def plan_criterion(
         if spec.sparsify is None
         else add_sparse_train_task(tasks, spec.sparsify, trial)
     )
-    network = add_convert_task(tasks, start, trial, fold=False)
-    scored = (trial.method, network, trial.seed)
-    how = Removal(scores=tasks.once(scored, lambda: _add_score_task(tasks, network, spec, trial)))
-    widths = plan_widths(tasks, PruneRequest(network=network, allocation=allocation, how=how), trial)
-    params = PruneParams(procedure=ChannelPruning(network=network, widths=widths, how=how))
-    return tasks.add(params, trial.label, model=trial.model)
+
+    def prune(network: ArtifactKey, which: PruningRound | None) -> ArtifactKey:
+        scored = (trial.method, network, trial.seed)
+        how = Removal(scores=tasks.once(scored, lambda: _add_score_task(tasks, network, spec, trial)))
+        request = PruneRequest(network=network, allocation=allocation, how=how, round=which)
+        params = PruneParams(
+            procedure=ChannelPruning(network=network, widths=plan_widths(tasks, request, trial), how=how)
+        )
+        return tasks.add(params, trial.label, model=trial.model)
+
+    return plan_rounds(tasks, spec, add_convert_task(tasks, start, trial, fold=False), trial, prune)
 
 
 def _add_score_task(tasks: TaskCollector, network: ArtifactKey, spec: CriterionMethod, trial: Trial) -> ArtifactKey:

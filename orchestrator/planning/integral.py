@@ -9,7 +9,7 @@ from jobs.stages.channels import ChooseParams, OrderingParams, PermuteParams
 from jobs.stages.common import CLASSIFICATION, PlannedAllocation, Resampling
 from jobs.stages.pruning import ChannelPruning, PruneParams, TuneParams
 from jobs.stages.training import IntegralTraining, TrainParams
-from orchestrator.planning.allocation import PruneRequest, plan_widths
+from orchestrator.planning.allocation import PruneRequest, plan_widths, whole_of
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.networks import add_convert_task, add_train_task, add_untrained_task
 from orchestrator.planning.trial import Trial
@@ -95,6 +95,11 @@ def _add_integral_train_task(
     tasks: TaskCollector, permuted: ArtifactKey, spec: IntegralTrainSpec, trial: Trial
 ) -> ArtifactKey:
     problem = tasks.problem_of(trial.model)
-    procedure = IntegralTraining(network=permuted, recipe=Recipe.of(spec), smallest=spec.smallest)
+    procedure = IntegralTraining(
+        network=permuted,
+        recipe=Recipe.of(spec),
+        smallest=spec.smallest,
+        limits=whole_of(tasks.spec.prune_of(trial.model, trial.method)),
+    )
     params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=trial.seed)
     return tasks.add(params, trial.shared_label, model=trial.model, locations=problem.location)

@@ -9,7 +9,7 @@ from jobs.spec.training import Recipe, TrainSpec
 from jobs.stages.base import ArtifactKey
 from jobs.stages.channels import ConvertParams
 from jobs.stages.finishing import EvaluateParams
-from jobs.stages.pruning import PruneParams, ReconstructParams
+from jobs.stages.pruning import ChannelPruning, PruneParams, ReconstructParams
 from jobs.stages.training import (
     FurtherTraining,
     ModelWeights,
@@ -135,8 +135,20 @@ def recipe_of(tasks: TaskCollector, model: str, own: TrainSpec | None = None) ->
     return recipe
 
 
+def dense_of(tasks: TaskCollector, network: ArtifactKey) -> ArtifactKey:
+    """The network, with its channel groups, before the first round that led to a pruned one.
+
+    Raises:
+        TypeError: The task does not prune.
+    """
+    source, params = pruned_from(tasks, network), tasks.tasks[network].params
+    pruning = params.procedure if isinstance(params, PruneParams) else params
+    widths = pruning.widths if isinstance(pruning, ChannelPruning | ReconstructParams) else None
+    return widths.round.dense if widths is not None and widths.round is not None else source
+
+
 def pruned_from(tasks: TaskCollector, network: ArtifactKey) -> ArtifactKey:
-    """The network, with its channel groups, that a network was pruned from.
+    """The network, with its channel groups, that a network was pruned from; in rounds, what it was before the last one.
 
     Raises:
         TypeError: The task does not prune.

@@ -4,6 +4,7 @@ from jobs.spec.sparsity import SoftFilterSpec, SparsifySpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey
 from jobs.stages.training import SparseTraining
+from orchestrator.planning.allocation import limits_of
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.networks import add_retrain_task, add_train_task, add_untrained_task, recipe_of
 from orchestrator.planning.trial import Trial
@@ -12,11 +13,13 @@ from orchestrator.planning.trial import Trial
 def add_sparse_train_task(tasks: TaskCollector, spec: SparsifySpec, trial: Trial) -> ArtifactKey:
     """The model's network after sparsity-inducing training, shared by all compressions unless it depends on them."""
     start = add_untrained_task if spec.start == "scratch" else add_train_task
+    soft = isinstance(spec, SoftFilterSpec)
     procedure = SparseTraining(
         network=start(tasks, trial.model, trial.seed),
         recipe=Recipe.of(recipe_of(tasks, trial.model, spec.train)),
         sparsify=spec.model_copy(update={"train": None}),
-        compression=trial.compression if isinstance(spec, SoftFilterSpec) else None,
+        compression=trial.compression if soft else None,
+        limits=limits_of(tasks.spec.prune_of(trial.model, trial.method)) if soft else None,
         parts=tasks.spec.models[trial.model].prunable,
     )
     return add_retrain_task(tasks, procedure, trial, label=f"{trial.model}/{spec.kind}/seed{trial.seed}")

@@ -15,7 +15,7 @@ from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.criterion import plan_criterion
 from orchestrator.planning.integral import plan_integral
 from orchestrator.planning.measurements import plan_measurements
-from orchestrator.planning.networks import add_bicubic_task, add_evaluate_task, add_train_task, pruned_from
+from orchestrator.planning.networks import add_bicubic_task, add_evaluate_task, add_train_task, dense_of
 from orchestrator.planning.plan import Plan, PlanEnvironment, PlannedCurve, PlannedPoint
 from orchestrator.planning.protocols import plan_protocol
 from orchestrator.planning.reconstruction import plan_reconstruction
@@ -89,5 +89,5 @@ def _plan_allocation(tasks: TaskCollector, allocation: AllocationSpec, trial: Tr
     guide = replace(trial, model=allocation.model or trial.model, method=allocation.method)
     networks = [_plan_method(tasks, replace(guide, seed=seed)) for seed in tasks.spec.seeds]
     return FollowedDesigns(
-        designs=tuple(DesignInput(network=network, channels=pruned_from(tasks, network)) for network in networks)
+        designs=tuple(DesignInput(network=network, channels=dense_of(tasks, network)) for network in networks)
     )

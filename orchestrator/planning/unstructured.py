@@ -26,6 +26,7 @@ def plan_unstructured(tasks: TaskCollector, spec: UnstructuredMethod, trial: Tri
             compression=trial.compression,
             round=number,
             rounds=spec.rounds,
+            schedule=spec.schedule if spec.schedule != "geometric" else None,
         )
         network = tasks.add(PruneParams(procedure=procedure), trial.label, model=trial.model)
         if rewound is not None or number < spec.rounds:

@@ -37,11 +37,14 @@ def collect_designs(curves: Sequence[Curve], asked: float, store: Store) -> list
 
 
 def _channels(point: Point, store: Store) -> ChannelMap:
-    """The channel groups of the nearest ancestor network of a point that lists them."""
-    manifest: Manifest = store.manifest(point.key)
-    while CHANNELS_FILE not in manifest.files:
-        source = source_network(manifest)
-        if source is None:
-            raise MissingArtifactError(f"{store.uri}: no ancestor network of point {point.key} lists channel groups")
-        manifest = store.manifest(source)
-    return ChannelMap.from_json(json.loads(store.read(manifest.key, CHANNELS_FILE)))
+    """The channel groups of the nearest ancestor network of a point that lists them whole, before any round."""
+    full = dict(point.kept["channels"].full)
+    key: str | None = point.key
+    while key is not None:
+        manifest: Manifest = store.manifest(key)
+        if CHANNELS_FILE in manifest.files:
+            channel_map = ChannelMap.from_json(json.loads(store.read(key, CHANNELS_FILE)))
+            if channel_map.widths() == full:
+                return channel_map
+        key = source_network(manifest)
+    raise MissingArtifactError(f"{store.uri}: no ancestor network of point {point.key} lists its channel groups")

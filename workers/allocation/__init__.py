@@ -7,7 +7,16 @@ add one, write it and add a line here and in `jobs.names`; one of the user's own
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from workers.allocation._base import Allocation, AllocationProblem, Allocator, Design, Errors, allocate, allocator
+from workers.allocation._base import (
+    Allocation,
+    AllocationProblem,
+    Allocator,
+    Bounds,
+    Design,
+    Errors,
+    allocate,
+    allocator,
+)
 from workers.allocation.best_score import best_score
 from workers.allocation.depth import design_template
 from workers.allocation.errors import loss_curve, merging_errors, removal_errors
@@ -16,6 +25,7 @@ from workers.allocation.isomorphic import isomorphic
 from workers.allocation.latency import latency_cost
 from workers.allocation.predefined import CONFIGURATIONS, predefined
 from workers.allocation.proportions import guided, template, uniform
+from workers.allocation.ranges import WidthRange, ranges_of
 from workers.allocation.ranking import global_threshold
 from workers.factories import find_declared
 
@@ -40,8 +50,10 @@ __all__ = [
     "Allocation",
     "AllocationProblem",
     "Allocator",
+    "Bounds",
     "Design",
     "Errors",
+    "WidthRange",
     "allocate",
     "allocator",
     "design_template",
@@ -49,6 +61,7 @@ __all__ = [
     "latency_cost",
     "loss_curve",
     "merging_errors",
+    "ranges_of",
     "removal_errors",
 ]
 

@@ -6,14 +6,16 @@ the caller provides them.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Never, TypeAlias
 
 from jaxtyping import Float
 from torch import Tensor
 
 from jobs.errors import BadInputError
-from workers.allocation.multiples import move_to_multiples
+from jobs.stages.common import WidthLimits
+from workers.allocation.multiples import move_to_allowed, multiples_of
+from workers.allocation.ranges import Ranges, ranges_of, smallest_width
 from workers.channels import ChannelMap, Cost
 from workers.criteria import Scores
 
@@ -58,6 +60,8 @@ class AllocationProblem:
         target: Fraction of the cost to remove, in [0, 1).
         cost: What `target` is a fraction of, as a function of the widths.
         measure: Name of the cost, for messages.
+        ranges: The widths that each group may have, where the sweep file or an earlier round limits them; else empty.
+            Widths outside are moved inside afterwards, so that an allocation need not look at it, but can do better.
         scores: Importance of each channel (need `scores`).
         errors: Error of the weights as channels are removed (need `weights`).
         losses: Growth of the loss when a single group is pruned (need `losses`).
@@ -71,12 +75,27 @@ class AllocationProblem:
     target: float
     cost: Cost
     measure: str = "parameters"
+    ranges: Ranges = field(default_factory=dict)
     scores: Callable[[], Scores] = field(default=_missing("scores"))
     errors: Callable[[], Errors] = field(default=_missing("errors of weights"))
     losses: Callable[[], Errors] = field(default=_missing("losses"))
     designs: Callable[[], Sequence[Design]] = field(default=_missing("designs"))
     latency: Callable[[], Cost] = field(default=_missing("the latency"))
     memory: Callable[[int], tuple[Cost, Sequence[Cost]]] = field(default=lambda batch_size: _missing("the memory")())
+
+    def smallest(self, floor: float = 0.0) -> dict[str, int]:
+        """The smallest width that each group may have; without ranges, this fraction of its width, at least 1."""
+        if self.ranges:
+            return {name: each.smallest for name, each in self.ranges.items()}
+        return smallest_widths(self.channel_map, floor)
+
+    def largest(self) -> dict[str, int]:
+        """The largest width that each group may have."""
+        return {name: each.largest for name, each in self.ranges.items()} or self.channel_map.widths()
+
+    def fixed(self, name: str) -> bool:
+        """Whether a group has only one width to choose from."""
+        return name in self.ranges and self.ranges[name].smallest == self.ranges[name].largest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +138,28 @@ class Allocation:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What limits the widths of single groups.
+
+    Attributes:
+        limits: What the sweep file says of single layers.
+        present: Group name -> channels that earlier rounds have left; None: all.
+        gone: From the ratio of a layer to the part of it that is gone after this round.
+    """
+
+    limits: WidthLimits
+    present: Widths | None = None
+    gone: Callable[[float], float] = field(default=lambda total: total)
+
+
 def allocate(
-    asked: Allocator, problem: AllocationProblem, settings: Mapping[str, Any] | None = None, *, multiple: int = 1
+    asked: Allocator,
+    problem: AllocationProblem,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    multiple: int = 1,
+    bounds: Bounds | None = None,
 ) -> Allocation:
     """The widths that an allocation chooses, checked.
 
@@ -129,31 +168,58 @@ def allocate(
         problem: The problem.
         settings: Its settings of the sweep file. `floor` (fraction of a group's width that stays) and `multiple` (of
             which widths are) also bound the target.
-        multiple: Of which all widths are, or full: those that the allocation chooses are moved to multiples, in
+        multiple: Of which all widths are, or full: those that the allocation chooses are moved to allowed ones, in
             proportion.
+        bounds: Of single groups; what they say takes the place of `floor` and of the multiples.
 
     Raises:
         BadInputError: The target is missed by more than one percentage point even with every group at its smallest
-            width; or the widths are not one per group, each from 1 to the group's width.
+            width; or the widths are not one per group, each from 1 to the group's width; or a pattern of the sweep
+            file matches nothing.
     """
     settings = settings or {}
-    total = problem.cost({})
+    total, floor = problem.cost({}), settings.get("floor", 0.0)
     own_multiple = max(settings.get("multiple", 1), multiple)
-    narrowest = smallest_widths(problem.channel_map, settings.get("floor", 0.0), own_multiple)
+    narrowest = smallest_widths(problem.channel_map, floor, own_multiple)
+    if bounds is not None:
+        ranges = ranges_of(
+            problem.channel_map,
+            bounds.limits,
+            floor=floor,
+            multiple=own_multiple,
+            present=bounds.present,
+            gone=bounds.gone,
+        )
+        problem = replace(problem, ranges=ranges)
+        narrowest = problem.smallest()
     most = 1 - problem.cost(narrowest) / total
     if problem.target - most > _TOLERANCE:
         raise BadInputError(_impossible(problem, narrowest, most))
     widths = asked(problem, **settings)
     _check(problem.channel_map, widths)
-    if multiple > 1:
-        widths = move_to_multiples(
-            widths, problem.channel_map.widths(), multiple, cost=problem.cost, target=problem.target
-        )
+    allowed = _allowed(problem, multiple)
+    if multiple > 1 or any(width not in allowed[name] for name, width in widths.items()):
+        widths = move_to_allowed(widths, allowed, cost=problem.cost, target=problem.target)
     reached = 1 - problem.cost(widths) / total
     note = ""
     if abs(reached - problem.target) > _TOLERANCE:
-        note = f"asked {problem.target:.0%}, reached {reached:.1%}: {asked.reason}{_kept_whole(problem.channel_map)}"
+        note = f"asked {problem.target:.0%}, reached {reached:.1%}: {_reason(asked, problem)}{_kept_whole(problem)}"
     return Allocation(widths=widths, reached=reached, note=note)
+
+
+def _allowed(problem: AllocationProblem, multiple: int) -> Mapping[str, Sequence[int]]:
+    """Group name -> the widths that it may have, ascending."""
+    if problem.ranges:
+        return {name: each.allowed for name, each in problem.ranges.items()}
+    return {name: multiples_of(multiple, width) for name, width in problem.channel_map.widths().items()}
+
+
+def _reason(asked: Allocator, problem: AllocationProblem) -> str:
+    """Why the target is missed."""
+    ratios = any(each.why and not each.kept for each in problem.ranges.values())
+    if ratios and problem.cost(problem.largest()) < (1 - problem.target - _TOLERANCE) * problem.cost({}):
+        return "the widths that `prune.ratios` fixes remove more"
+    return asked.reason
 
 
 def smallest_widths(channel_map: ChannelMap, floor: float, multiple: int = 1) -> dict[str, int]:
@@ -164,28 +230,29 @@ def smallest_widths(channel_map: ChannelMap, floor: float, multiple: int = 1) ->
         floor: Fraction of each group's width that stays at least; never less than one channel.
         multiple: Of which widths are, unless they are full.
     """
-    return {
-        name: min(width, math.ceil(max(1, math.ceil(round(floor * width, 9))) / multiple) * multiple)
-        for name, width in channel_map.widths().items()
-    }
+    return {name: smallest_width(width, floor, multiple) for name, width in channel_map.widths().items()}
 
 
 def _impossible(problem: AllocationProblem, narrowest: Widths, most: float) -> str:
     if not narrowest:
         reason = "the network has no channel group that can be pruned"
+    elif any(each.why for each in problem.ranges.values()):
+        reason = "every group is at the smallest width that `prune` and the allocation allow then"
     elif all(width == 1 for width in narrowest.values()):
         reason = "every group that can be pruned has one channel left then"
     else:
         reason = "every group that can be pruned is at the smallest width that the allocation allows then"
     return (
         f"{problem.target:.0%} of the {problem.measure} cannot be removed, at most {most:.1%} can: "
-        f"{reason}{_kept_whole(problem.channel_map)}; ask for {math.floor(round(most * 100, 6))} % or less"
+        f"{reason}{_kept_whole(problem)}; ask for {math.floor(round(most * 100, 6))} % or less"
     )
 
 
-def _kept_whole(channel_map: ChannelMap) -> str:
-    refused = "; ".join(f"{', '.join(each.layers)} ({each.operator}): {each.reason}" for each in channel_map.refused)
-    return f"; kept whole: {refused}" if refused else ""
+def _kept_whole(problem: AllocationProblem) -> str:
+    refused = [f"{', '.join(each.layers)} ({each.operator}): {each.reason}" for each in problem.channel_map.refused]
+    asked = [f"{name} ({each.why})" for name, each in problem.ranges.items() if each.kept and each.why]
+    whole = "; ".join([*refused, *asked])
+    return f"; kept whole: {whole}" if whole else ""
 
 
 def _check(channel_map: ChannelMap, widths: Widths) -> None:

@@ -15,7 +15,7 @@ from workers.allocation._base import AllocationProblem, Widths, allocator, small
 from workers.allocation.limits import Limit
 from workers.allocation.ranking import comparable
 from workers.allocation.width_model import Solution, solve_widths
-from workers.channels import ChannelMap, Cost, MacCount
+from workers.channels import Cost, MacCount
 
 _EFFORT = 3.0  # deterministic seconds: ResNet-50 under four limits to within 1 %
 _CANDIDATES = 48
@@ -88,7 +88,7 @@ def best_widths(
     Raises:
         BadInputError: No widths meet a limit; the message says how far each one has to be raised.
     """
-    candidates = candidate_widths(problem.channel_map, floor=floor, multiple=multiple)
+    candidates = candidate_widths(problem, floor=floor, multiple=multiple)
     narrowest = {name: widths[0] for name, widths in candidates.items()}
     broken = [limit for limit in limits if not limit.met(narrowest)]
     if broken:
@@ -99,12 +99,18 @@ def best_widths(
     return solve_widths(kept_scores, limits, uniform_start(candidates, limits), effort=_EFFORT)
 
 
-def candidate_widths(channel_map: ChannelMap, *, floor: float, multiple: int) -> dict[str, list[int]]:
-    """Group name -> widths to choose from, ascending: multiples and the full width, thinned out evenly where many."""
+def candidate_widths(problem: AllocationProblem, *, floor: float, multiple: int) -> dict[str, list[int]]:
+    """Group name -> widths to choose from, ascending: the allowed ones, thinned out evenly where they are many.
+
+    Without ranges these are multiples and the full width.
+    """
+    allowed: dict[str, Sequence[int]] = {name: each.allowed for name, each in problem.ranges.items()}
+    if not allowed:
+        full = problem.channel_map.widths()
+        least = smallest_widths(problem.channel_map, floor, multiple)
+        allowed = {name: sorted({*range(least[name], width, multiple), width}) for name, width in full.items()}
     candidates = {}
-    for name, least in smallest_widths(channel_map, floor, multiple).items():
-        full = channel_map.widths()[name]
-        widths = sorted({*range(least, full, multiple), full})
+    for name, widths in allowed.items():
         count = min(len(widths), _CANDIDATES)
         candidates[name] = [widths[round(place * (len(widths) - 1) / max(1, count - 1))] for place in range(count)]
     return candidates

@@ -37,9 +37,9 @@ def cheapest_first(problem: AllocationProblem, errors: Errors) -> dict[str, int]
         problem: The target and the groups.
         errors: Comparable between groups, as those of `workers.allocation.errors` are.
     """
-    widths = problem.channel_map.widths()
+    widths, smallest = problem.largest(), problem.smallest()
     left = problem.cost(widths)
-    wanted = (1 - problem.target) * left
+    wanted = (1 - problem.target) * problem.cost({})
 
     def price(name: str) -> tuple[float, float]:
         """Of the group's next channel: error per cost saved, and the cost that would be left."""
@@ -48,7 +48,7 @@ def cheapest_first(problem: AllocationProblem, errors: Errors) -> dict[str, int]
         remaining = float(problem.cost({**widths, name: widths[name] - 1}))
         return error / (left - remaining) if left > remaining else math.inf, remaining
 
-    queue = [(price(name)[0], name) for name, width in widths.items() if width > 1]
+    queue = [(price(name)[0], name) for name, width in widths.items() if width > smallest[name]]
     heapq.heapify(queue)
     while queue and left > wanted:
         known, name = heapq.heappop(queue)
@@ -59,6 +59,6 @@ def cheapest_first(problem: AllocationProblem, errors: Errors) -> dict[str, int]
         if abs(remaining - wanted) >= abs(left - wanted):
             break  # only the last channel can overshoot: take it if that is nearer
         widths[name], left = widths[name] - 1, remaining
-        if widths[name] > 1:
+        if widths[name] > smallest[name]:
             heapq.heappush(queue, (price(name)[0], name))
     return widths

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 import torch
 from torch import Tensor
 
-from workers.allocation._base import AllocationProblem, allocator, smallest_widths
+from workers.allocation._base import AllocationProblem, allocator
 from workers.allocation.ranking import lowest_first, removable
 from workers.channels import ChannelMap
 
@@ -44,13 +44,14 @@ def isomorphic(problem: AllocationProblem, *, floor: float = 0.1) -> dict[str, i
         floor: Fraction of each group's width that stays, and at least one channel. A class whose groups are all at
             their floors loses no more.
     """
-    full = problem.channel_map.widths()
-    candidates = removable(problem.scores(), smallest_widths(problem.channel_map, floor))
+    largest = problem.largest()
+    candidates = removable(problem.scores(), problem.smallest(floor), largest)
     keys: dict[str, Tensor] = {}
     for names in isomorphic_classes(problem.channel_map):
         values = torch.cat([candidates[name] for name in names])
         ranks = torch.empty(len(values), dtype=torch.float64)
         ranks[values.argsort(stable=True)] = torch.arange(1, len(values) + 1, dtype=torch.float64)
-        fractions = ranks / sum(full[name] for name in names)  # of the class, gone once this channel is
+        free = sum(largest[name] for name in names if not problem.fixed(name))
+        fractions = ranks / max(1, free)  # of the class, gone once this channel is
         keys.update(zip(names, fractions.split([len(candidates[name]) for name in names]), strict=True))
     return lowest_first(problem, keys)

@@ -1,4 +1,4 @@
-"""Moves widths to multiples of a number, in proportion to what an allocation chose. Pure.
+"""Moves widths to those that are allowed, such as multiples of a number, in proportion to what was chosen. Pure.
 
 Runtimes compute whole vectors and tiles, so that a width of 8 k costs as much as one of 8 k - 3.
 """
@@ -8,39 +8,41 @@ from collections.abc import Callable, Mapping, Sequence
 _STEPS = 40  # of the bisection of a factor
 
 
-def move_to_multiples(
+def multiples_of(multiple: int, full: int) -> list[int]:
+    """The multiples of a number below a width, and that width itself, ascending."""
+    return [*range(multiple, full, multiple), full]
+
+
+def move_to_allowed(
     widths: Mapping[str, int],
-    full: Mapping[str, int],
-    multiple: int,
+    allowed: Mapping[str, Sequence[int]],
     *,
     cost: Callable[[Mapping[str, int]], float],
     target: float,
 ) -> dict[str, int]:
-    """The widths as multiples, or full, that remove `target` of the cost as closely as this finds.
+    """The allowed widths that remove `target` of the cost as closely as this finds.
 
     All widths are scaled by one factor and rounded, the largest factor that stays below the target cost; then single
-    groups get their next multiple while that stays below it, those first that rounding cut most; at last one group may
-    exceed it, if that comes nearer.
+    groups get their next allowed width while that stays below it, those first that rounding cut most; at last one group
+    may exceed it, if that comes nearer.
 
     Args:
         widths: Group name -> channels that stay, as chosen.
-        full: Group name -> its width.
-        multiple: At least 2.
+        allowed: Group name -> the widths that it may have, ascending.
         cost: As a function of the widths; never falls when a group gets wider.
         target: Fraction of the cost to remove.
     """
-    allowed = {name: sorted({*range(multiple, width, multiple), width}) for name, width in full.items()}
     budget = (1 - target) * cost({})
 
     def scaled(factor: float) -> dict[str, int]:
         return {name: _nearest(allowed[name], width * factor) for name, width in widths.items()}
 
-    low, high = 0.0, max((full[name] / width for name, width in widths.items()), default=1.0) + 1.0
+    low, high = 0.0, max((allowed[name][-1] / width for name, width in widths.items()), default=1.0) + 1.0
     for _ in range(_STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if cost(scaled(middle)) <= budget else (low, middle)
     found = scaled(low)
-    by_loss = sorted(widths, key=lambda name: (found[name] - widths[name] * low) / multiple)
+    by_loss = sorted(widths, key=lambda name: found[name] - widths[name] * low)
     for name in by_loss:
         wider = _widened(found, name, allowed)
         if cost(wider) <= budget:
@@ -50,7 +52,7 @@ def move_to_multiples(
 
 
 def _widened(widths: Mapping[str, int], name: str, allowed: Mapping[str, Sequence[int]]) -> dict[str, int]:
-    """The widths with the next allowed one of a group; the full width has none."""
+    """The widths with the next allowed one of a group; the largest has none."""
     return {**widths, name: next((each for each in allowed[name] if each > widths[name]), widths[name])}
 
 

@@ -86,14 +86,23 @@ def predefined(
         widths: Group name -> channels that stay; groups that are not named stay whole.
 
     Raises:
-        BadInputError: The network is not the one that the configuration is for, or has no such group.
+        BadInputError: The network is not the one that the configuration is for, or has no such group; or `prune` of the
+            sweep file fixes another width.
     """
     full = problem.channel_map.widths()
     given = named(name, full) if name is not None else dict(widths or {})
     unknown = [group for group in given if group not in full]
     if unknown:
         raise BadInputError(f"the network has no channel group '{unknown[0]}'; {nearest(unknown[0], full)}")
-    return {**full, **given}
+    widths = {**full, **given}
+    wrong = [name for name, each in problem.ranges.items() if each.why and widths[name] != each.largest]
+    if wrong:
+        name = wrong[0]
+        raise BadInputError(
+            f"the predefined widths leave {widths[name]} of {full[name]} channels of '{name}', and `prune` "
+            f"({problem.ranges[name].why}) {problem.ranges[name].largest}; change one of them"
+        )
+    return widths
 
 
 def named(name: str, full: Mapping[str, int]) -> Mapping[str, int]:

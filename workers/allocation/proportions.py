@@ -49,10 +49,12 @@ def in_proportion(problem: AllocationProblem, fractions: Mapping[str, float]) ->
         fractions: Group name -> its own fraction, above 0.
     """
     cost, full = problem.cost, problem.channel_map.widths()
+    smallest, largest = problem.smallest(), problem.largest()
     wanted = (1 - problem.target) * cost({})
 
     def widths_at(scale: float) -> dict[str, int]:
-        return {name: min(width, max(1, round(width * fractions[name] * scale))) for name, width in full.items()}
+        kept = {name: round(width * fractions[name] * scale) for name, width in full.items()}
+        return {name: min(largest[name], max(smallest[name], width)) for name, width in kept.items()}
 
     low, high = 0.0, 1 / min(fractions.values(), default=1.0)
     while widths_at(low) != widths_at(high) and high - low > 1e-9:

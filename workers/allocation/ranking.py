@@ -7,7 +7,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from workers.allocation._base import AllocationProblem, Widths, allocator, smallest_widths
+from workers.allocation._base import AllocationProblem, Widths, allocator
 from workers.criteria import Scores
 
 
@@ -26,7 +26,7 @@ def global_threshold(
         normalize: `group` divides the scores of a group by their mean.
     """
     scores = comparable(problem.scores(), normalize)
-    return lowest_first(problem, removable(scores, smallest_widths(problem.channel_map, floor)))
+    return lowest_first(problem, removable(scores, problem.smallest(floor), problem.largest()))
 
 
 def comparable(scores: Scores, normalize: Literal["none", "group"]) -> Scores:
@@ -36,10 +36,10 @@ def comparable(scores: Scores, normalize: Literal["none", "group"]) -> Scores:
     return {name: values / values.mean().abs().clamp_min(1e-30) for name, values in scores.items()}
 
 
-def removable(scores: Scores, smallest: Widths) -> dict[str, Float[Tensor, " _"]]:
-    """Group name -> the scores of the channels that may be removed, the lowest first."""
+def removable(scores: Scores, smallest: Widths, largest: Widths) -> dict[str, Float[Tensor, " _"]]:
+    """Group name -> the scores of the channels that may be removed or stay, the lowest first."""
     return {
-        name: values.double().sort(stable=True).values[: len(values) - smallest[name]]
+        name: values.double().sort(stable=True).values[len(values) - largest[name] : len(values) - smallest[name]]
         for name, values in scores.items()
     }
 
@@ -51,7 +51,7 @@ def lowest_first(problem: AllocationProblem, keys: Mapping[str, Float[Tensor, " 
         problem: The target and the groups.
         keys: Group name -> keys of the channels that may go, ascending. Equal ones go in the order of the groups.
     """
-    full = problem.channel_map.widths()
+    full = problem.largest()
     order = sorted((key, place, name) for place, name in enumerate(full) for key in keys[name].tolist())
     wanted = (1 - problem.target) * problem.cost({})
 

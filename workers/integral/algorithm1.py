@@ -1,5 +1,6 @@
 """Algorithm 1 of INN: trains an integral network at all sizes at once, within any training loop."""
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -20,14 +21,16 @@ class DrawnSizes(nn.Module):
         network: The network to train.
         seed: Seed of the sizes.
         smallest: Smallest size as a fraction of the width, in [0, 1]; see `sample_sizes`.
+        whole: Names of the groups that are always at full size.
     """
 
     passes: Tensor
 
-    def __init__(self, network: IntegralNetwork, *, seed: int, smallest: float) -> None:
+    def __init__(self, network: IntegralNetwork, *, seed: int, smallest: float, whole: Collection[str] = ()) -> None:
         super().__init__()
         self.network = network
         self._widths = {name: network.channel_map.widths()[name] for name in network.sizes}
+        self._drawn = {name: width for name, width in self._widths.items() if name not in whole}
         self._seed, self._smallest = seed, smallest
         self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
 
@@ -35,7 +38,8 @@ class DrawnSizes(nn.Module):
         """The network's output for a batch: of images, or of images and targets where the network takes both."""
         sizes = self._widths
         if self.training:
-            sizes = sample_sizes(self._seed, int(self.passes), self._widths, self._smallest)
+            drawn = sample_sizes(self._seed, int(self.passes), self._drawn, self._smallest)
+            sizes = {**self._widths, **drawn}
             self.passes += 1
         if sizes != self.network.sizes:
             self.network.resize(sizes)

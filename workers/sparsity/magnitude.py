@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from jobs.rounds import Schedule, gone_after
 from workers.sparsity.masks import Masks
 
 Scope = Literal["global", "layer"]
@@ -79,14 +80,14 @@ def _cut(magnitudes: Mapping[str, Tensor], removed: int) -> dict[str, Tensor]:
     return {name: piece.reshape(each.shape) for (name, each), piece in zip(magnitudes.items(), pieces, strict=True)}
 
 
-def removed_after(round_number: int, rounds: int, *, removed: int, total: int) -> int:
-    """Number of weights removed after a round, if every round removes the same fraction of the rest.
+def removed_after(round_number: int, rounds: int, *, removed: int, total: int, schedule: Schedule = "geometric") -> int:
+    """Number of weights removed after a round.
 
     Args:
         round_number: From 1.
         rounds: Number of rounds.
         removed: Number of weights removed after the last one.
         total: Number of weights in the beginning.
+        schedule: How many go in which round.
     """
-    left: float = (1 - removed / total) ** (round_number / rounds)
-    return round(total * (1 - left))
+    return round(total * gone_after(round_number, rounds, total=removed / total, schedule=schedule))

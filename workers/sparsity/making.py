@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from jobs.spec.sparsity import GroupLassoSpec, SlimmingSpec, SoftFilterSpec, SparsifySpec, StructureSelectionSpec
-from workers.allocation import ALLOCATIONS, AllocationProblem, allocate
+from jobs.stages.common import WidthLimits
+from workers.allocation import ALLOCATIONS, AllocationProblem, Bounds, allocate
 from workers.channels import ParameterCount, find_groups, fold_batchnorm
 from workers.sparsity.group_lasso import GroupLasso
 from workers.sparsity.slimming import Slimming, start_scales
@@ -20,6 +21,7 @@ def make_regulariser(
     input_shape: Sequence[int],
     *,
     compression: float = 0.0,
+    limits: WidthLimits | None = None,
     parts: Sequence[str] = (),
 ) -> Regulariser:
     """The regulariser of a model that is about to be trained.
@@ -29,6 +31,7 @@ def make_regulariser(
         model: On the device where it trains; some regularisers change it, e.g. the scales that slimming starts from.
         input_shape: Shape of one sample without the batch.
         compression: Target compression, where the regulariser depends on it.
+        limits: Of single layers, likewise.
         parts: The parts whose channels may go, of a network that cannot be traced whole.
 
     Raises:
@@ -51,6 +54,9 @@ def make_regulariser(
         case SoftFilterSpec():
             channel_map = find_groups(model, input_shape, parts=parts)
             problem = AllocationProblem(channel_map=channel_map, target=compression, cost=ParameterCount(channel_map))
-            return SoftFilterPruning(model, channel_map, allocate(ALLOCATIONS["uniform"], problem).widths)
+            bounds = Bounds(limits=limits) if limits is not None else None
+            return SoftFilterPruning(
+                model, channel_map, allocate(ALLOCATIONS["uniform"], problem, bounds=bounds).widths
+            )
         case GroupLassoSpec():
             return GroupLasso(model, find_groups(model, input_shape, parts=parts), strength=spec.strength)

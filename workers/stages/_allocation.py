@@ -8,11 +8,12 @@ from safetensors.torch import load
 from jobs.errors import BadInputError
 from jobs.spec.allocation import OwnAllocation
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import DesignInput, FollowedDesigns, Removal, Shrinking, WidthParams
+from jobs.stages.common import DesignInput, FollowedDesigns, Removal, Shrinking, WidthLimits, WidthParams
 from workers.allocation import (
     Allocation,
     AllocationProblem,
     Allocator,
+    Bounds,
     Design,
     Errors,
     allocate,
@@ -20,10 +21,11 @@ from workers.allocation import (
     latency_cost,
     loss_curve,
     merging_errors,
+    ranges_of,
     removal_errors,
 )
 from workers.artifacts import LOSSES_FILE, PROFILE_FILE, SCORES_FILE
-from workers.channels import Cost, MacCount, ParameterCount, cost_of_tensors, live_activations
+from workers.channels import ChannelMap, Cost, MacCount, ParameterCount, cost_of_tensors, live_activations
 from workers.measure.layers import LayerTime
 from workers.measure.surroundings import live_around_parts
 from workers.network import StoredNetwork
@@ -44,27 +46,51 @@ def allocate_widths(
 
     Args:
         context: Context of the task.
-        network: The network to be pruned.
+        network: The network to be pruned; in rounds, what earlier ones have left of the dense one.
         widths: Target and allocation.
         how: How channels are removed; says whether there are scores.
         errors: Error of the weights as channels are removed; default: of removing the lowest scores if there are
             scores, otherwise of merging neighbours.
 
     Raises:
-        BadInputError: The target is out of reach, or the allocation has other needs than the sweep file says.
+        BadInputError: The target is out of reach, a pattern of the sweep file matches nothing, or the allocation has
+            other needs than the sweep file says.
     """
-    measure, cost = _cost(context, network, widths)
+    dense = dense_network(context, network, widths)
+    measure, cost = _cost(context, dense, widths)
     scores = how.scores if isinstance(how, Removal) else None
-    evidence = _evidence(context, network, widths, scores)
+    evidence = _evidence(context, network, dense, widths, scores)
     problem = AllocationProblem(
-        channel_map=network.channel_map,
-        target=widths.compression,
+        channel_map=dense.channel_map,
+        target=widths.compression if widths.round is None else widths.round.gone(widths.compression),
         cost=cost,
         measure=measure,
-        memory=lambda batch_size: _memory(network, batch_size),
+        ranges={},  # of `bounds`
+        memory=lambda batch_size: _memory(dense, batch_size),
         **{**evidence, **({"errors": errors} if errors else {})},
     )
-    return allocate(_allocator(widths), problem, _settings(widths), multiple=widths.multiple or 1)
+    bounds = _bounds(network, widths)
+    return allocate(_allocator(widths), problem, _settings(widths), multiple=widths.multiple or 1, bounds=bounds)
+
+
+def dense_network(context: Context[StageParams], network: StoredNetwork, widths: WidthParams) -> StoredNetwork:
+    """The network that compressions are fractions of: the one to be pruned, in rounds that before the first one."""
+    return network if widths.round is None else context.network(widths.round.dense)
+
+
+def groups_kept_whole(channel_map: ChannelMap, limits: WidthLimits | None) -> frozenset[str]:
+    """The names of the groups of which nothing may go; raises as `ranges_of` does."""
+    if limits is None:
+        return frozenset()
+    return frozenset(name for name, each in ranges_of(channel_map, limits).items() if each.kept and each.why)
+
+
+def _bounds(network: StoredNetwork, widths: WidthParams) -> Bounds | None:
+    """What limits the widths of single groups; None where nothing does."""
+    limits = widths.limits or WidthLimits()
+    if widths.round is not None:
+        return Bounds(limits=limits, present=network.channel_map.widths(), gone=widths.round.gone)
+    return Bounds(limits=limits) if widths.limits is not None else None
 
 
 def latency_of(context: Context[StageParams], network: StoredNetwork, profile: ArtifactKey) -> Cost:
@@ -106,7 +132,11 @@ def _cost(context: Context[StageParams], network: StoredNetwork, widths: WidthPa
 
 
 def _evidence(
-    context: Context[StageParams], network: StoredNetwork, widths: WidthParams, scores: ArtifactKey | None
+    context: Context[StageParams],
+    network: StoredNetwork,
+    dense: StoredNetwork,
+    widths: WidthParams,
+    scores: ArtifactKey | None,
 ) -> dict[str, Callable[[], Any]]:
     """The inputs of the allocation, read lazily."""
     evidence: dict[str, Callable[[], Any]] = {
@@ -122,7 +152,7 @@ def _evidence(
     if isinstance(allocation, FollowedDesigns):
         evidence["designs"] = lambda: [_design(context, each) for each in allocation.designs]
     if profile is not None:
-        evidence["latency"] = lambda: latency_of(context, network, profile)
+        evidence["latency"] = lambda: latency_of(context, dense, profile)
     return evidence
 
 

@@ -10,7 +10,7 @@ from jobs.identity import Json
 from jobs.measured import count
 from jobs.spec.training import Recipe
 from jobs.stages.training import FurtherTraining, ScratchTraining, TrainParams, TransferTraining
-from workers.artifacts import BEST_FILE
+from workers.artifacts import BEST_FILE, CHANNELS_FILE
 from workers.measure import count_applications
 from workers.models import build, with_plain_weights
 from workers.network import NetworkRecipe, network_files, sizes, start_anew, state_bytes
@@ -22,10 +22,15 @@ from workers.training import scratch_epochs
 
 
 def train_further(context: Context[TrainParams], procedure: FurtherTraining) -> Product:
-    """Train all weights of the network further: fine-tuning, or a part of the dense network's schedule again."""
+    """Train all weights of the network further: fine-tuning, or a part of the dense network's schedule again.
+
+    Its channel groups, if it lists them for a further round of pruning, stay the same.
+    """
     network = context.network(procedure.network)
     module = network.module(context.device)
-    return _trained(context, module, network.recipe, network.masks, procedure.recipe, network.measured)
+    trained = _trained(context, module, network.recipe, network.masks, procedure.recipe, network.measured)
+    channels = {CHANNELS_FILE: network.read(CHANNELS_FILE)} if network.has(CHANNELS_FILE) else {}
+    return replace(trained, files={**trained.files, **channels})
 
 
 def train_from_scratch(context: Context[TrainParams], procedure: ScratchTraining) -> Product:

@@ -1,12 +1,15 @@
 """Removes channels from a network, and checks that the sliced network equals the masked one."""
 
+import json
 from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from workers.channels import InDouble, largest_difference, leaving_out, outputs_of, select, without
+from jobs.stages.common import PruningRound
+from workers.artifacts import CHANNELS_FILE
+from workers.channels import InDouble, largest_difference, leaving_out, outputs_of, restrict, select, without
 from workers.network import StoredNetwork, rebuild
 
 _TOLERANCE = 1e-6
@@ -36,3 +39,16 @@ def selected(
     if not difference <= _TOLERANCE:
         raise ValueError(f"sliced and masked network differ by {difference:.1e} of the largest output")
     return sliced
+
+
+def channels_left(network: StoredNetwork, widths: Mapping[str, int], number: PruningRound | None) -> dict[str, bytes]:
+    """The file of the channel groups that a round leaves to the next one; none after the last one.
+
+    Args:
+        network: The network that was pruned.
+        widths: Group name -> channels that stay.
+        number: The round; None where there is only one.
+    """
+    if number is None or number.number == number.rounds:
+        return {}
+    return {CHANNELS_FILE: json.dumps(restrict(network.channel_map, widths).to_json()).encode()}

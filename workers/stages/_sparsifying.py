@@ -20,6 +20,7 @@ def train_sparsely(context: Context[TrainParams], procedure: SparseTraining) -> 
         module,
         recipe.input_shape,
         compression=procedure.compression or 0.0,
+        limits=procedure.limits,
         parts=procedure.parts or (),
     )
     trained = learn(context, module, data, procedure.recipe, regulariser)

@@ -32,7 +32,8 @@ def remove_weights(context: Context[PruneParams], procedure: WeightPruning) -> P
             f"compression {procedure.compression:.0%}: of the network's {parameters} parameters {most} can be removed: "
             f"ask for {most / parameters:.1%} at most" + ("" if procedure.linear else ", or set `linear: true`")
         )
-    removed = removed_after(procedure.round, procedure.rounds, removed=wanted, total=total) if wanted else 0
+    schedule = procedure.schedule or "geometric"
+    removed = removed_after(procedure.round, procedure.rounds, removed=wanted, total=total or 1, schedule=schedule)
     masks = magnitude_masks(weights, removed=removed, scope=procedure.scope, present=network.masks)
     values = state if procedure.rewound is None else context.network(procedure.rewound).state
     module = rebuild(recipe, masked(values, masks))

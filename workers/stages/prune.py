@@ -13,11 +13,11 @@ from workers.allocation import Allocation
 from workers.artifacts import BIAS_PREFIX, KEPT_FILE, PARTITION_FILE, SCORES_FILE
 from workers.channels import InDouble, outputs_of, select
 from workers.network import StoredNetwork, network_files, rebuild
-from workers.stages._allocation import allocate_widths
+from workers.stages._allocation import allocate_widths, dense_network
 from workers.stages._base import Context, Product
 from workers.stages._description import measure_smaller
 from workers.stages._learning import spent
-from workers.stages._selection import selected
+from workers.stages._selection import channels_left, selected
 from workers.stages._smaller import cells_at, highest, resample_to
 from workers.stages._weights import remove_weights
 
@@ -46,7 +46,7 @@ def run(context: Context[PruneParams]) -> Product:
 def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) -> Product:
     """Measures what `measure_smaller` does and the training cost, if there is one.
 
-    If channels were removed, the indices of those kept are a file.
+    If channels were removed, the indices of those kept are a file; before a further round, the groups that are left.
     """
     network = context.network(procedure.network)
     allocation = allocate_widths(context, network, procedure.widths, how=procedure.how)
@@ -61,10 +61,16 @@ def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) ->
         trained.append(context.artifacts.manifest(procedure.tuned).measurements)
     return Product(
         measurements={
-            **measure_smaller(context, network, state, allocation, procedure.widths),
+            **measure_smaller(
+                context, dense_network(context, network, procedure.widths), state, allocation, procedure.widths
+            ),
             **spent(*trained),
         },
-        files={**network_files(network.recipe, state), **kept},
+        files={
+            **network_files(network.recipe, state),
+            **kept,
+            **channels_left(network, allocation.widths, procedure.widths.round),
+        },
     )
 
 

@@ -11,17 +11,17 @@ from workers.allocation import Errors, removal_errors
 from workers.artifacts import KEPT_FILE
 from workers.network import network_files
 from workers.reconstruction import METHODS, own_shares, reconstruct
-from workers.stages._allocation import allocate_widths
+from workers.stages._allocation import allocate_widths, dense_network
 from workers.stages._base import Context, Product
 from workers.stages._description import measure_smaller
 from workers.stages._finite import check_finite
 from workers.stages._learning import spent
 from workers.stages._reference import REFIT, read_reference
-from workers.stages._selection import selected
+from workers.stages._selection import channels_left, selected
 
 
 def run(context: Context[ReconstructParams]) -> Product:
-    """Make the smaller network, as `prune` does, without labels.
+    """Make the smaller network, as `prune` does, without labels. The reference is the network that it is given.
 
     Measures what `prune` does, and `refits`: for every layer the squared error of its outputs before and after, as a
     fraction of the dense network's squared outputs.
@@ -48,9 +48,15 @@ def run(context: Context[ReconstructParams]) -> Product:
     check_finite(state, what=REFIT, advice="look for NaN in the images and in the weights")
     return Product(
         measurements={
-            **measure_smaller(context, network, state, allocation, params.widths),
+            **measure_smaller(
+                context, dense_network(context, network, params.widths), state, allocation, params.widths
+            ),
             **spent(network.measured),
             "refits": [asdict(each) for each in refits],
         },
-        files={**network_files(network.recipe, state), KEPT_FILE: save(kept)},
+        files={
+            **network_files(network.recipe, state),
+            KEPT_FILE: save(kept),
+            **channels_left(network, allocation.widths, params.widths.round),
+        },
     )

@@ -25,6 +25,7 @@ from workers.models import build, build_with_weights, with_plain_weights
 from workers.models.sources import arguments_with
 from workers.models.weights import LoadedWeights
 from workers.network import NetworkRecipe, network_files, sizes, state_bytes
+from workers.stages._allocation import groups_kept_whole
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
 from workers.stages._learning import epochs_measured, learn, spent_after
@@ -94,7 +95,12 @@ def _weights_measured(source: str, loaded: LoadedWeights) -> dict[str, Json]:
 def _train_functions(context: Context[TrainParams], procedure: IntegralTraining) -> Product:
     source = context.network(procedure.network)
     network = IntegralNetwork(source.module(context.device), source.channel_map)
-    drawn = DrawnSizes(network, seed=context.generator("sizes").initial_seed(), smallest=procedure.smallest)
+    drawn = DrawnSizes(
+        network,
+        seed=context.generator("sizes").initial_seed(),
+        smallest=procedure.smallest,
+        whole=groups_kept_whole(source.channel_map, procedure.limits),
+    )
     data = read_data(context, context.params.data)
     trained = learn(context, drawn, data, procedure.recipe)
     functions = network.functions.cpu().eval()  # as many coefficients as channels: the network at full size

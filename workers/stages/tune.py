@@ -8,7 +8,7 @@ from workers.channels import MacCount
 from workers.integral import QUADRATURES
 from workers.integral.tuning import tune_partition
 from workers.objectives import find_objective
-from workers.stages._allocation import allocate_widths
+from workers.stages._allocation import allocate_widths, groups_kept_whole
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
 from workers.stages._smaller import cells_at
@@ -16,17 +16,19 @@ from workers.training import training_macs
 
 
 def run(context: Context[TuneParams]) -> Product:
-    """Tune the partition of every group at the widths that the target compression gives.
+    """Tune the partition of every group at the widths that the target compression gives; not of those kept whole.
 
     Measures the loss on the held-out images before and after, and the training cost: a step costs as one of training.
     """
     params, network = context.params, context.network(context.params.network)
     data, channel_map = read_data(context, params.data), network.channel_map
     widths = allocate_widths(context, network, params.widths).widths
+    whole = groups_kept_whole(channel_map, params.widths.limits)
+    cells = cells_at(network.state, channel_map, widths, params.how.partition)
     tuned = tune_partition(
         network.module(context.device),
         channel_map,
-        cells_at(network.state, channel_map, widths, params.how.partition),
+        {name: each for name, each in cells.items() if name not in whole},
         QUADRATURES[params.how.quadrature],
         data,
         params.tune,
@@ -46,5 +48,5 @@ def run(context: Context[TuneParams]) -> Product:
             "training_epochs": samples / len(data.train),
             "training_macs": training_macs(MacCount(channel_map)(widths), samples),
         },
-        files={PARTITION_FILE: save({**tuned.cells, **biases})},
+        files={PARTITION_FILE: save({**cells, **tuned.cells, **biases})},
     )

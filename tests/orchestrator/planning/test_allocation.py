@@ -1,13 +1,14 @@
 import copy
 from collections import Counter
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 from planned import ENVIRONMENT, back, curve_of, tasks_of
 
 from jobs.load import load_sweep
 from jobs.spec.allocation import GlobalAllocation
-from jobs.stages.common import Resampling
+from jobs.stages.common import Resampling, WidthLimits
 from jobs.stages.table import StageKind
 from orchestrator.planning import plan_sweep
 
@@ -125,3 +126,63 @@ def test_ones_own_counts_by_its_source(plan):
     widths = widths_of(made)[0]
     assert (widths.allocation.choose, widths.allocation.arguments) == ("jobs.mine:choose", {"power": 2})
     assert (widths.source, made.tasks[widths.losses].stage) == ("1", StageKind.SENSE)
+
+
+class TestLimits:
+    PRUNE = "prune={keep: [conv1], only: [layer*], ratios: {a: 0.5}, multiple: {b: 8}, floor: {'*': 0.1, c: 4}}"
+    METHODS: ClassVar = {
+        "l1": L1,
+        "integral": {"kind": "integral", "tune": {}, "train": {"epochs": 1}},
+        "rebuilt": {"kind": "reconstruction", "how": "thinet"},
+        "soft": {**L1, "sparsify": {"kind": "soft-filter"}},
+        "weights": {"kind": "unstructured"},
+    }
+
+    def test_every_task_that_chooses_widths_is_told_them(self, plan):
+        made = plan(self.METHODS, self.PRUNE)
+        told = [
+            widths.limits for stage in ("PRUNE", "TUNE", "RECONSTRUCT") for widths in widths_of_channels(made, stage)
+        ]
+        expected = WidthLimits(
+            keep=("conv1",),
+            only=("layer*",),
+            ratios=(("a", 0.5),),
+            multiple=(("b", 8),),
+            floor=(("*", 0.1), ("c", 4)),
+        )
+        assert told == [expected] * 10  # l1, integral and soft at two compressions, tuned and rebuilt
+        soft = {task.params.procedure.limits for task in tasks_of(made, StageKind.TRAIN) if is_of(task, "sparse")}
+        assert soft == {expected}
+
+    def test_training_at_all_sizes_is_told_what_stays_whole(self, plan):
+        made = plan({"m": self.METHODS["integral"]}, self.PRUNE)
+        (trained,) = (task for task in tasks_of(made, StageKind.TRAIN) if is_of(task, "integral"))
+        assert trained.params.procedure.limits == WidthLimits(keep=("conv1",), only=("layer*",))
+
+    def test_scores_and_orders_are_shared_whatever_the_limits(self, plan):
+        before, after = plan(self.METHODS), plan(self.METHODS, "methods.l1.prune.keep=[conv1]")
+        fresh = {after.tasks[key].stage for key in after.tasks.keys() - before.tasks.keys()}
+        assert fresh == {StageKind.PRUNE, StageKind.EVALUATE}
+
+    def test_one_multiple_for_all_has_the_key_that_it_always_had(self, plan):
+        (widths, _) = widths_of(plan({"m": L1}, "prune.multiple=8"))
+        assert (widths.multiple, widths.limits) == (8, None)
+
+    def test_the_order_of_patterns_is_part_of_the_key(self, plan):
+        made = [plan({"m": L1}, f"prune.floor={each}") for each in ("{a: 1, b: 2}", "{b: 2, a: 1}")]
+        assert not set(made[0].targets) & set(made[1].targets)
+
+    def test_predefined_widths_need_neither_multiples_nor_floors(self, plan):
+        predefined = {**L1, "allocation": {"kind": "predefined", "widths": {"conv1": 3}, "compression": 0.2}}
+        (widths,) = widths_of(plan({"m": predefined}, self.PRUNE))
+        assert (widths.limits.keep, widths.limits.multiple, widths.limits.floor) == (("conv1",), None, None)
+
+
+def is_of(task, kind):
+    return task.params.procedure.kind == kind
+
+
+def widths_of_channels(plan, stage):
+    params = [task.params for task in tasks_of(plan, StageKind[stage])]
+    procedures = [getattr(each, "procedure", each) for each in params]
+    return [each.widths for each in procedures if getattr(each, "kind", "") != "weights"]

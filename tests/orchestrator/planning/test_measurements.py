@@ -100,7 +100,7 @@ def test_widths_are_multiples_where_asked(plan):
             "dtype float16 is for the runtimes eager and compile",
         ),
         ("measure.quantize=int4", r"measure.quantize\[0\]: 'int4' is not allowed; allowed: 'int8'"),
-        ("prune.multiple=0", "prune.multiple: 0 is not valid"),
+        ("prune.multiple=0", "prune.multiple.*: 0 is not valid"),
         ("profile.runtime=fast", "profile.runtime: 'fast' is not allowed"),
     ],
 )

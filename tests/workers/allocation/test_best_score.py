@@ -57,15 +57,15 @@ def test_the_solver_proves_how_near_it_is(chain, ask):
     assert 0 <= solution.gap < 1e-3
 
 
-def test_widths_are_multiples_or_full():
+def test_widths_are_multiples_or_full(ask):
     channel_map = find_groups(nn.Sequential(nn.Conv2d(1, 20, 1), nn.Conv2d(20, 6, 1), nn.Conv2d(6, 1, 1)), (1, 2, 2))
-    candidates = candidate_widths(channel_map, floor=0.3, multiple=8)
+    candidates = candidate_widths(ask(channel_map, 0.0), floor=0.3, multiple=8)
     assert candidates == {"0": [8, 16, 20], "1": [6]}  # 0.3 of 20 is 6, and the next multiple 8
 
 
-def test_many_candidates_are_thinned_out():
+def test_many_candidates_are_thinned_out(ask):
     channel_map = find_groups(nn.Sequential(nn.Conv2d(1, 2000, 1), nn.Conv2d(2000, 1, 1)), (1, 1, 1))
-    (widths,) = candidate_widths(channel_map, floor=0.1, multiple=1).values()
+    (widths,) = candidate_widths(ask(channel_map, 0.0), floor=0.1, multiple=1).values()
     assert (len(widths), widths[0], widths[-1]) == (48, 200, 2000)
 
 
@@ -77,7 +77,7 @@ def test_a_limit_that_no_widths_meet_says_what_would_do(chain, ask):
 
 def test_it_starts_from_the_largest_common_fraction(chain, ask):
     limits = limits_of(ask(chain, 0.5), macs=None, latency=None, memory=None, batch_size=1)
-    candidates = candidate_widths(chain, floor=0.0, multiple=1)
+    candidates = candidate_widths(ask(chain, 0.0), floor=0.0, multiple=1)
     assert uniform_start(candidates, limits) == {"0": 2, "1": 2}  # 10 of 28; with three channels 18 are too many
 
 

@@ -1,8 +1,12 @@
 import pytest
 
-from workers.allocation.multiples import move_to_multiples
+from workers.allocation.multiples import move_to_allowed, multiples_of
 
 FULL = {"a": 64, "b": 64, "c": 20}
+
+
+def allowed(full, multiple):
+    return {name: multiples_of(multiple, width) for name, width in full.items()}
 
 
 def total(widths):
@@ -10,7 +14,7 @@ def total(widths):
 
 
 def move(widths, target, multiple=8):
-    return move_to_multiples(widths, FULL, multiple, cost=total, target=target)
+    return move_to_allowed(widths, allowed(FULL, multiple), cost=total, target=target)
 
 
 @pytest.mark.parametrize("target", [0.0, 0.2, 0.35, 0.5, 0.7])
@@ -34,10 +38,9 @@ def test_proportions_stay():
 
 
 def test_a_group_narrower_than_the_multiple_stays_full():
-    found = move_to_multiples(
+    found = move_to_allowed(
         {"a": 3, "b": 32},
-        {"a": 5, "b": 64},
-        8,
+        allowed({"a": 5, "b": 64}, 8),
         cost=lambda widths: sum({"a": 5, "b": 64, **widths}.values()),
         target=0.5,
     )

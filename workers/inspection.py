@@ -1,0 +1,132 @@
+"""What of a network can be pruned, before anything runs: its channel groups, what they hold, what limits their widths.
+
+The network is built and traced; its weights play no part.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from jobs.errors import BadInputError
+from jobs.stages.common import WidthLimits
+from workers.allocation import WidthRange, ranges_of
+from workers.allocation.patterns import matches, nearest_names
+from workers.channels import ChannelGroup, ChannelMap, MacCount, ParameterCount, RefusedGroup, find_groups
+from workers.network import NetworkRecipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectedGroup:
+    """A channel group.
+
+    Attributes:
+        group: Its name, width and layers.
+        parameters: Fraction of the network's parameters that hold one of its channels: what would go if all of it went.
+            The parameters between two groups hold channels of both, so that the fractions do not add up to one.
+        macs: The same of the multiply-accumulates.
+        range: The widths that it may have; None where the sweep file says nothing.
+    """
+
+    group: ChannelGroup
+    parameters: float
+    macs: float
+    range: WidthRange | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What of a network can be pruned.
+
+    Attributes:
+        input_shape: Of one sample, without the batch.
+        parameters: Of the whole network.
+        macs: Its multiply-accumulates on one sample.
+        prunable: Fraction of the parameters that hold a channel of any group.
+        groups: In order of execution.
+        refused: Channels that stay, and why.
+    """
+
+    input_shape: tuple[int, ...]
+    parameters: int
+    macs: int
+    prunable: float
+    groups: Sequence[InspectedGroup]
+    refused: Sequence[RefusedGroup]
+
+
+def inspect(recipe: NetworkRecipe) -> tuple[Inspection, ChannelMap]:
+    """Build and trace a network; returns what was found, without limits, and its channel groups.
+
+    Raises:
+        BadInputError: It cannot be built or traced.
+    """
+    with torch.random.fork_rng(devices=[]):  # building draws initial weights
+        module = recipe.construct().eval()
+    try:
+        with torch.no_grad():
+            channel_map = find_groups(module, recipe.input_shape, parts=recipe.parts)
+    except ValueError as error:
+        raise BadInputError(
+            f"network '{recipe.network}': {error}; where only parts of a network can be traced, name them in the sweep "
+            "file, such as `prunable: [backbone]`"
+        ) from error
+    return _inspection(channel_map, recipe.input_shape), channel_map
+
+
+def _inspection(channel_map: ChannelMap, input_shape: tuple[int, ...]) -> Inspection:
+    parameters, macs = ParameterCount(channel_map), MacCount(channel_map)
+    nothing = dict.fromkeys(channel_map.widths(), 0)
+    return Inspection(
+        input_shape=input_shape,
+        parameters=parameters({}),
+        macs=macs({}),
+        prunable=1 - parameters(nothing) / max(1, parameters({})),
+        groups=[
+            InspectedGroup(
+                group=group,
+                parameters=1 - parameters({group.name: 0}) / max(1, parameters({})),
+                macs=1 - macs({group.name: 0}) / max(1, macs({})),
+                range=None,
+            )
+            for group in channel_map.groups
+        ],
+        refused=channel_map.refused,
+    )
+
+
+def with_limits(
+    found: Inspection, channel_map: ChannelMap, limits: WidthLimits | None, *, multiple: int = 1
+) -> Inspection:
+    """What was found, with the widths that a sweep file allows.
+
+    Args:
+        found: Without limits.
+        channel_map: The channel groups.
+        limits: Of single layers.
+        multiple: Of which all widths are, or full.
+
+    Raises:
+        BadInputError: A pattern matches nothing.
+    """
+    if limits is None and multiple == 1:
+        return found
+    ranges: Mapping[str, WidthRange] = ranges_of(channel_map, limits or WidthLimits(), multiple=multiple)
+    return replace(found, groups=[replace(each, range=ranges[each.group.name]) for each in found.groups])
+
+
+def unmatched_patterns(recipe: NetworkRecipe, limits: WidthLimits) -> list[str]:
+    """What is wrong with patterns that no layer of a network has; it is built for that, and not traced.
+
+    Raises:
+        BadInputError: The network cannot be built.
+    """
+    with torch.random.fork_rng(devices=[]):
+        module = recipe.construct()
+    layers = {name.rpartition(".")[0] or name for name in module.state_dict()}
+    return [
+        f"prune.{setting}: '{pattern}' matches no layer; {nearest_names(pattern, layers)}"
+        for setting, patterns in limits.patterns.items()
+        for pattern in patterns
+        if not any(matches(pattern.partition("#")[0], name) for name in layers)
+    ]
