@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.export.graph_signature import InputKind
 from torch.utils._pytree import tree_leaves
+
+from workers.inputs import InputsLike, as_spec, call_arguments
+from workers.nested import returning_leaves
 
 BATCH = 2
 """Batch size of the example: 1 would be treated as a constant, and batch norm needs at least 2 to train."""
@@ -56,15 +59,15 @@ class Example:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of_images(cls, model: nn.Module, input_shape: Sequence[int]) -> Example:
+    def of_inputs(cls, model: nn.Module, inputs: InputsLike) -> Example:
         """A batch of `BATCH` samples.
 
         Args:
-            model: the network; takes one tensor.
-            input_shape: shape of one sample, without the batch, such as (3, 32, 32).
+            model: the network.
+            inputs: what it takes.
         """
-        sample = torch.empty(BATCH, *input_shape, device="meta", dtype=dtype_of(model))
-        return cls(subject=type(model).__name__, args=(sample,))
+        args, kwargs = call_arguments(as_spec(inputs).blank(BATCH, dtype_of(model)))
+        return cls(subject=type(model).__name__, args=args, kwargs=kwargs)
 
     def __str__(self) -> str:
         shapes = [str(tuple(leaf.shape)) for leaf in tree_leaves([self.args, self.kwargs]) if isinstance(leaf, Tensor)]
@@ -121,7 +124,8 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     for logger in loggers:
         logger.disabled = True
     try:
-        program = torch.export.export(meta_model, example.args, dict(example.kwargs), strict=False)
+        with returning_leaves(meta_model):
+            program = torch.export.export(meta_model, example.args, dict(example.kwargs), strict=False)
     except Exception as error:  # the exporter raises whatever the network's own code raises
         raise _failure(example, "traced", error) from error
     finally:
