@@ -29,10 +29,12 @@ class TensorSpec(Record):
     def _bounds(self) -> Self:
         whole = self.dtype not in ("float", "bool")
         if not whole and (self.low or self.high is not None):
-            raise checks.fault(f"`low` and `high` are of whole numbers; remove them, or set another dtype than {self.dtype}")
+            raise checks.fault(
+                f"`low` and `high` are of whole numbers; remove them, or set another dtype than {self.dtype}"
+            )
         if whole and self.high is None:
             raise checks.fault(
-                f"has dtype {self.dtype} and no `high`; give it: examples are drawn from `low` up to, not including, `high`"
+                f"has dtype {self.dtype} and no `high`; give it: examples are drawn from `low` up to, and without, `high`"
             )
         if self.high is not None and self.high <= self.low:
             raise checks.fault(f"has low {self.low} and high {self.high}; `high` has to be above `low`")

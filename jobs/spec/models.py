@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from jobs import checks
 from jobs.spec.base import Location, Name, Record
 from jobs.spec.data import DataSpec
+from jobs.spec.inputs import NetworkInputs
 from jobs.spec.objective import ObjectiveSpec
 from jobs.spec.training import TrainSpec
 
@@ -25,6 +26,11 @@ class ModelSpec(Record):
         default=None, description="A network of our zoo, `torchvision:NAME`, or your own `package.module:callable`."
     )
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the network.")
+    inputs: NetworkInputs | None = Field(
+        default=None,
+        description="What it takes: a list of positional arguments, or a mapping of keyword arguments, each with the "
+        "shape and dtype of one sample. Default: as the data set's first sample is.",
+    )
     weights: Location | None = Field(default=None, description="URI of a checkpoint (.safetensors, .pt, .pth).")
     prunable: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         default=None,
@@ -46,7 +52,7 @@ class ModelSpec(Record):
         if self.transfer is not None:
             given = [
                 name
-                for name in ("network", "arguments", "weights", "train", "objective", "data")
+                for name in ("network", "arguments", "inputs", "weights", "train", "objective", "data")
                 if getattr(self, name)
             ]
             if given:

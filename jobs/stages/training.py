@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from jobs.spec.inputs import NetworkInputs
 from jobs.spec.sparsity import SparsifySpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
@@ -19,6 +20,7 @@ class ModelWeights:
         network: As the sweep file names it.
         source: Fingerprint of the user's own module.
         arguments: Keyword arguments of the network.
+        inputs: What it takes; None: what the data shows.
         weights: Fingerprint of the checkpoint that is loaded.
         recipe: Of the training; None where it is not trained.
     """
@@ -27,6 +29,7 @@ class ModelWeights:
     network: str
     source: str | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
+    inputs: NetworkInputs | None = None
     weights: str | None = None
     recipe: Recipe | None = None
 

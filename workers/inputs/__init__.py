@@ -2,8 +2,8 @@
 
 from workers.inputs.batch import (
     Inputs,
-    call_arguments,
     call,
+    call_arguments,
     form_of,
     map_inputs,
     num_samples,
@@ -19,9 +19,9 @@ __all__ = [
     "InputSpec",
     "Inputs",
     "InputsLike",
-    "call_arguments",
     "as_spec",
     "call",
+    "call_arguments",
     "form_of",
     "map_inputs",
     "num_samples",

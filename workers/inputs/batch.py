@@ -44,7 +44,9 @@ def num_samples(inputs: Inputs) -> int:
     counts = {len(tensor) for tensor in tensors_of(inputs)}
     if len(counts) != 1:
         found = f"of {', '.join(map(str, sorted(counts)))} samples" if counts else "none"
-        raise BadInputError(f"the inputs are tensors {found}; at least one is needed, all of the same number of samples")
+        raise BadInputError(
+            f"the inputs are tensors {found}; at least one is needed, all of the same number of samples"
+        )
     return counts.pop()
 
 
@@ -60,8 +62,8 @@ def to_device(inputs: Inputs, device: torch.device | str) -> Inputs:
     return map_inputs(lambda tensor: tensor.to(device), inputs)
 
 
-def take(inputs: Inputs, indices: Int64[Tensor, " k"] | slice) -> Inputs:
-    """Some samples of a batch, in the order of the indices."""
+def take(inputs: Inputs, indices: Int64[Tensor, " k"] | slice | int) -> Inputs:
+    """Some samples of a batch, in the order of the indices; of a single number, that one without its axis."""
     return map_inputs(lambda tensor: tensor[indices], inputs)
 
 
@@ -83,7 +85,21 @@ def stack(samples: Sequence[Inputs]) -> Inputs:
 def form_of(sample: Inputs) -> tuple[object, ...]:
     """What samples of one batch have in common: how many arguments, their names and shapes."""
     names = tuple(sample) if isinstance(sample, Mapping) else type(sample) is Tensor
-    return (names, *(tuple(tensor.shape) for tensor in tensors_of(sample)))
+    return (names, *(tuple(checked(tensor).shape) for tensor in tensors_of(sample)))
+
+
+def checked(value: object) -> Tensor:
+    """A tensor among the inputs of a sample.
+
+    Raises:
+        BadInputError: It is something else.
+    """
+    if not isinstance(value, Tensor):
+        raise BadInputError(
+            f"a sample of the data has a {type(value).__name__} among its inputs; give tensors: one, a tuple of "
+            "positional arguments, or a mapping of keyword arguments"
+        )
+    return value
 
 
 def _named(sample: Inputs) -> Mapping[str, Tensor]:

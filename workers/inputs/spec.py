@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from jobs.errors import BadInputError
 from jobs.identity import Json, Parsed
 from jobs.spec.inputs import NumberType, TensorSpec
-from workers.inputs.batch import Inputs, tensors_of
+from workers.inputs.batch import Inputs, checked, tensors_of
 
 Floats: TypeAlias = Literal["uniform", "normal", "ones"]
 """How floating-point numbers are drawn: uniformly from [0, 1), from the normal distribution, or not at all."""
@@ -66,11 +66,12 @@ class InputSpec:
         return cls(tensors=tuple(map(_shown_by, tensors_of(sample))), names=names)
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Parsed]) -> InputSpec:
+    def from_document(cls, document: Parsed) -> InputSpec:
         """The inputs that `document` wrote."""
-        if "inputs" not in document:
-            return cls.of_shape(document["input_shape"])
-        written = document["inputs"]
+        written = document.get("inputs")
+        if written is None:
+            shape: list[int] = document["input_shape"]
+            return cls.of_shape(shape)
         if isinstance(written, Mapping):
             return cls.of({name: _parsed(each) for name, each in written.items()})
         return cls.of([_parsed(each) for each in written])
@@ -178,12 +179,8 @@ def as_spec(inputs: InputsLike) -> InputSpec:
     return inputs if isinstance(inputs, InputSpec) else InputSpec.of_shape(inputs)
 
 
-def _shown_by(tensor: Any) -> TensorSpec:
-    if not isinstance(tensor, Tensor):
-        raise BadInputError(
-            f"a sample of the data has a {type(tensor).__name__} among its inputs; give tensors: one, a tuple of "
-            "positional arguments, or a mapping of keyword arguments"
-        )
+def _shown_by(value: object) -> TensorSpec:
+    tensor = checked(value)
     shape = tuple(tensor.shape)
     if tensor.is_floating_point():
         return TensorSpec(shape=shape)

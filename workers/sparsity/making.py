@@ -7,6 +7,7 @@ from torch import nn
 from jobs.spec.sparsity import GroupLassoSpec, SlimmingSpec, SoftFilterSpec, SparsifySpec, StructureSelectionSpec
 from workers.allocation import ALLOCATIONS, AllocationProblem, allocate
 from workers.channels import ParameterCount, find_groups, fold_batchnorm
+from workers.inputs import InputsLike
 from workers.sparsity.group_lasso import GroupLasso
 from workers.sparsity.slimming import Slimming, start_scales
 from workers.sparsity.soft_filter import SoftFilterPruning
@@ -17,7 +18,7 @@ from workers.training.regulariser import Regulariser
 def make_regulariser(
     spec: SparsifySpec,
     model: nn.Module,
-    input_shape: Sequence[int],
+    inputs: InputsLike,
     *,
     compression: float = 0.0,
     parts: Sequence[str] = (),
@@ -27,7 +28,7 @@ def make_regulariser(
     Args:
         spec: Settings of the regulariser.
         model: On the device where it trains; some regularisers change it, e.g. the scales that slimming starts from.
-        input_shape: Shape of one sample without the batch.
+        inputs: What it takes.
         compression: Target compression, where the regulariser depends on it.
         parts: The parts whose channels may go, of a network that cannot be traced whole.
 
@@ -42,15 +43,15 @@ def make_regulariser(
         case StructureSelectionSpec():
             return StructureSelection(
                 model,
-                find_groups(model, input_shape, parts=parts),
+                find_groups(model, inputs, parts=parts),
                 structures=spec.structures,
-                norms=dict(fold_batchnorm(model, input_shape, parts)),
+                norms=dict(fold_batchnorm(model, inputs, parts)),
                 strength=spec.strength,
                 momentum=spec.momentum,
             )
         case SoftFilterSpec():
-            channel_map = find_groups(model, input_shape, parts=parts)
+            channel_map = find_groups(model, inputs, parts=parts)
             problem = AllocationProblem(channel_map=channel_map, target=compression, cost=ParameterCount(channel_map))
             return SoftFilterPruning(model, channel_map, allocate(ALLOCATIONS["uniform"], problem).widths)
         case GroupLassoSpec():
-            return GroupLasso(model, find_groups(model, input_shape, parts=parts), strength=spec.strength)
+            return GroupLasso(model, find_groups(model, inputs, parts=parts), strength=spec.strength)

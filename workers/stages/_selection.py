@@ -3,24 +3,23 @@
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 from workers.channels import largest_difference, mask, outputs_of, select
+from workers.inputs import Inputs
 from workers.network import StoredNetwork, rebuild
 
 _TOLERANCE = 1e-6
 
 
-def selected(
-    network: StoredNetwork, kept: Mapping[str, Int64[Tensor, " _"]], images: Float[Tensor, "n c h w"]
-) -> dict[str, Tensor]:
+def selected(network: StoredNetwork, kept: Mapping[str, Int64[Tensor, " _"]], inputs: Inputs) -> dict[str, Tensor]:
     """The tensors of the network with only these channels.
 
     Args:
         network: The whole network.
         kept: Group name -> channels that stay, ascending.
-        images: Images to compare the sliced with the masked network, in double precision.
+        inputs: A batch to compare the sliced with the masked network on, in double precision.
 
     Raises:
         ValueError: The two differ: the channel analysis was wrong.
@@ -28,8 +27,8 @@ def selected(
     sliced = select(network.state, network.channel_map, kept)
     with torch.inference_mode():
         masked = rebuild(network.recipe, mask(network.state, network.channel_map, kept)).double()
-        expected = outputs_of(masked, images, network.recipe.parts)
-        found = outputs_of(rebuild(network.recipe, sliced).double(), images, network.recipe.parts)
+        expected = outputs_of(masked, inputs, network.recipe.parts)
+        found = outputs_of(rebuild(network.recipe, sliced).double(), inputs, network.recipe.parts)
     difference = largest_difference(found, expected)
     if not difference <= _TOLERANCE:
         raise ValueError(f"sliced and masked network differ by {difference:.1e} of the largest output")

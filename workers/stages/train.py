@@ -17,6 +17,8 @@ from jobs.stages.training import (
     TransferTraining,
 )
 from workers.artifacts import BEST_FILE, CHANNELS_FILE
+from workers.data import ImageData
+from workers.inputs import InputSpec
 from workers.integral.algorithm1 import DrawnSizes
 from workers.integral.network import IntegralNetwork
 from workers.models import build, load_weights
@@ -52,9 +54,7 @@ def run(context: Context[TrainParams]) -> Product:
 
 def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Product:
     data = read_data(context, context.params.data)
-    recipe = NetworkRecipe(
-        network=procedure.network, arguments=procedure.arguments, input_shape=tuple(data.input_shape)
-    )
+    recipe = NetworkRecipe(network=procedure.network, arguments=procedure.arguments, inputs=_inputs(procedure, data))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.generator("initial weights").initial_seed())
         module = build(recipe.network, recipe.arguments)
@@ -70,6 +70,19 @@ def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Prod
         measurements={**sizes(module, recipe), **measurements},
         files={**network_files(recipe, module.state_dict()), **files},
     )
+
+
+def _inputs(procedure: ModelWeights, data: ImageData) -> InputSpec:
+    """What the network takes: as the sweep says, or as the data shows.
+
+    Raises:
+        BadInputError: The data gives other arguments than the sweep says.
+    """
+    if procedure.inputs is None:
+        return data.inputs
+    inputs = InputSpec.of(procedure.inputs)
+    inputs.check_like(data.sample)
+    return inputs
 
 
 def _train_functions(context: Context[TrainParams], procedure: IntegralTraining) -> Product:

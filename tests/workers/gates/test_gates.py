@@ -10,6 +10,7 @@ from jobs.errors import BadNetworkError
 from workers.artifacts import RECIPE_FILE, WEIGHTS_FILE
 from workers.gates import check_export, check_layers, check_reload
 from workers.gates import reload as reloading
+from workers.inputs import InputSpec
 from workers.models import build
 from workers.network import NetworkRecipe, network_files
 
@@ -17,7 +18,7 @@ from workers.network import NetworkRecipe, network_files
 @pytest.fixture
 def files():
     arguments = {"widths": [4, 6], "in_channels": 1}
-    recipe = NetworkRecipe(network="resnet", arguments=arguments, input_shape=(1, 8, 8))
+    recipe = NetworkRecipe(network="resnet", arguments=arguments, inputs=InputSpec.of_shape((1, 8, 8)))
     torch.manual_seed(0)
     return network_files(recipe, build("resnet", arguments).state_dict())
 
