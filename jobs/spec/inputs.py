@@ -34,7 +34,7 @@ class TensorSpec(Record):
             )
         if whole and self.high is None:
             raise checks.fault(
-                f"has dtype {self.dtype} and no `high`; give it: examples are drawn from `low` up to, and without, `high`"
+                f"has dtype {self.dtype} and no `high`; give it: the numbers of examples are from `low` to below it"
             )
         if self.high is not None and self.high <= self.low:
             raise checks.fault(f"has low {self.low} and high {self.high}; `high` has to be above `low`")

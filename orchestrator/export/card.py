@@ -134,9 +134,10 @@ def _origin(chosen: ChosenNetwork) -> str:
 
 
 def _images(chosen: ChosenNetwork) -> str:
-    shape = str(chosen.recipe.inputs)
-    if not chosen.recipe.inputs.is_plain:
-        return shape
+    inputs = chosen.recipe.inputs
+    if not inputs.is_plain:
+        return str(inputs)
+    shape = " x ".join(map(str, inputs.tensors[0].shape))
     normalize = chosen.record.data_of(chosen.selected.curve).get("normalize")
     if not normalize:
         return f"{shape}, pixels in [0, 1]"

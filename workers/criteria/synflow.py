@@ -10,8 +10,9 @@ from workers.nested import floats_of
 
 @criterion()
 def synflow(evidence: Evidence) -> Scores:
-    """Sum of |w dR/dw| over the filter of a unit, where R is the sum of the outputs for a sample of ones (whole numbers, such
-    as tokens, are random).
+    """Sum of |w dR/dw| over the filter of a unit, where R is the sum of the outputs for a sample of ones.
+
+    Whole numbers among the inputs, such as tokens, are random.
 
     The network computes in double precision with the absolute values of its parameters. Batch norms are linear: they
     scale by |gamma| / sqrt(variance + eps) and shift by |beta|, and their means are zero. So no signal is negative, and

@@ -19,36 +19,30 @@ from workers.inputs import Inputs, InputSpec, form_of, map_inputs, num_samples, 
 _Value = TypeVar("_Value", covariant=True)
 
 
+@runtime_checkable
 class _Lazy(Protocol[_Value]):
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> _Value: ...
-
-
-@runtime_checkable
-class LazyTensors(Protocol):
-    """Images or targets that are read on access, as in a map-style torch Dataset."""
+    """Values that are read on access, as in a map-style torch Dataset."""
 
     def __len__(self) -> int:
-        """Number of images or targets."""
+        """How many there are."""
         ...
 
-    def __getitem__(self, index: int, /) -> Tensor:
-        """One of them; in training all have the same shape."""
+    def __getitem__(self, index: int, /) -> _Value:
+        """One of them."""
         ...
 
 
 @runtime_checkable
-class LazyInputs(Protocol):
-    """Inputs of networks that are read on access, where these take something else than one tensor."""
+class LazyTensors(_Lazy[Tensor], Protocol):
+    """Images or targets that are read on access; in training all have the same shape."""
 
-    def __len__(self) -> int:
-        """Number of samples."""
-        ...
 
-    def __getitem__(self, index: int, /) -> Inputs:
-        """The inputs of one of them: a tuple of positional arguments, or a mapping of keyword arguments."""
-        ...
+@runtime_checkable
+class LazyInputs(_Lazy[Inputs], Protocol):
+    """Inputs that are read on access, where one tensor is not enough.
+
+    Each is a tuple of positional arguments, or a mapping of keyword arguments.
+    """
 
 
 _IN_MEMORY = (Tensor, tuple, Mapping)

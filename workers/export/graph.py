@@ -43,8 +43,8 @@ def write_onnx(model: nn.Module, inputs: InputsLike, *, any_size: bool = False) 
     spec = as_spec(inputs)
     if spec.names:
         raise BadNetworkError(
-            f"ONNX graphs of networks with keyword arguments ({', '.join(spec.names)}) are not written; let the network "
-            "take positional arguments, and the data give tuples"
+            f"ONNX graphs of networks with keyword arguments ({', '.join(spec.names)}) are not written; let it take "
+            "positional arguments, and the data give tuples"
         )
     # Of one sample, the batch would be taken for a constant.
     args, _ = call_arguments(spec.draw(2, torch.Generator().manual_seed(0)))

@@ -198,5 +198,4 @@ def _parsed(written: Parsed) -> TensorSpec:
 
 
 def _words(spec: TensorSpec) -> str:
-    shape = " x ".join(map(str, spec.shape)) or "one number"
-    return shape if spec.dtype == "float" else f"{shape} of {spec.dtype}"
+    return f"shape {spec.shape}" if spec.dtype == "float" else f"shape {spec.shape} of {spec.dtype}"
