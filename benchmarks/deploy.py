@@ -47,7 +47,6 @@ from workers.criteria.filters import absolute_sums
 from workers.export.description import EXPORTED_WEIGHTS_FILE
 from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, write_formats
 from workers.export.graph import INPUT, check_onnx, write_onnx
-from workers.inputs import InputSpec
 from workers.measure import count_macs
 from workers.measure.runtimes import Pass, onnx_pass, time_in_turn, torch_pass
 from workers.models import build
@@ -183,7 +182,7 @@ def export_seconds(network: str) -> float:
         started = time.perf_counter()
         Path(folder, EXPORTED_WEIGHTS_FILE).write_bytes(state_bytes(model.state_dict()))
         names = (PROGRAM_FILE, ONNX_FILE, TORCHSCRIPT_FILE)
-        written, missing = write_formats(names, Path(folder), model, InputSpec.of_shape(_NETWORKS[network]))
+        written, missing = write_formats(names, Path(folder), model, _NETWORKS[network])
         seconds = time.perf_counter() - started
     if missing or len(written) < len(names):
         raise SystemExit(f"{network} was not written in all formats: {missing}")

@@ -14,7 +14,7 @@ from torch import nn
 from jobs.errors import BadNetworkError
 from workers.export.comparison import compare
 from workers.export.graph import check_onnx, dynamic_axes, quiet, reason, returns_images, write_onnx
-from workers.inputs import Inputs, InputSpec, call_arguments, tensors_of
+from workers.inputs import Inputs, InputsLike, InputSpec, as_spec, call_arguments, tensors_of
 
 PROGRAM_FILE = "model.pt2"
 """A program of `torch.export`."""
@@ -43,7 +43,7 @@ class ExportedFile:
 
 
 def write_formats(
-    names: Sequence[str], folder: Path, module: nn.Module, inputs: InputSpec
+    names: Sequence[str], folder: Path, module: nn.Module, inputs: InputsLike
 ) -> tuple[list[ExportedFile], dict[str, str]]:
     """Write a network in several formats; one that cannot express it does not keep the others from being written.
 
@@ -56,13 +56,14 @@ def write_formats(
     Returns:
         The files, and the reasons by name of those that could not be written.
     """
-    batch = inputs.draw(2, torch.Generator().manual_seed(0))
+    spec = as_spec(inputs)
+    batch = spec.draw(2, torch.Generator().manual_seed(0))
     written: list[ExportedFile] = []
     missing: dict[str, str] = {}
     for name in names:
         path = folder / name
         try:
-            difference = _WRITERS[name](path, module, inputs, batch)
+            difference = _WRITERS[name](path, module, spec, batch)
         except BadNetworkError as error:
             path.unlink(missing_ok=True)
             missing[name] = str(error)
