@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from jobs import checks
 from jobs.spec.base import Record
@@ -41,8 +41,18 @@ class TensorSpec(Record):
         return self
 
 
-NetworkInputs = (
-    Annotated[tuple[TensorSpec, ...], AfterValidator(checks.not_empty)]
-    | Annotated[dict[str, TensorSpec], AfterValidator(checks.not_empty)]
-)
+INPUT_FORMS = ("list", "mapping")
+
+_Argument = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+def _form(given: object) -> str:
+    return "mapping" if isinstance(given, dict) else "list"
+
+
+NetworkInputs = Annotated[
+    Annotated[tuple[TensorSpec, ...], AfterValidator(checks.not_empty), Tag("list")]
+    | Annotated[dict[_Argument, TensorSpec], AfterValidator(checks.not_empty), Tag("mapping")],
+    Discriminator(_form),
+]
 """A list of positional arguments, or a mapping of keyword arguments."""

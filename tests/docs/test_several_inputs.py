@@ -1,4 +1,4 @@
-"""The code of the how-to runs as it stands there: a network of two images and a question, through every kind of method."""
+"""The code of the how-to runs as it stands there: two images and a question, through every kind of method."""
 
 import re
 from pathlib import Path

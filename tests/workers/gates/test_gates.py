@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load, save
+from token_network import INPUTS, Tokens
 from torch import nn
 
 from jobs.errors import BadNetworkError
@@ -113,3 +114,7 @@ def test_an_exported_graph_that_computes_something_else_is_refused(monkeypatch):
     monkeypatch.setattr(torch.export, "export", lambda model, args, kwargs: Exported(model))
     with pytest.raises(BadNetworkError, match=r"differs by 1\.0e-02 of the largest output"):
         check_export(nn.Linear(3, 2).eval(), torch.rand(2, 3))
+
+
+def test_a_network_of_names_and_dataclasses_exports():
+    check_export(Tokens().eval(), INPUTS.draw(2, torch.Generator().manual_seed(0)))
