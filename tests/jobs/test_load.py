@@ -74,8 +74,8 @@ MALFORMED = [
     ("models.net.network", "no_such_package:Net", "models.net.network", "no package 'no_such_package'"),
     ("models.net.inputs", [], "models.net.inputs", "is empty"),
     ("models.net.inputs", 3, "models.net.inputs", "array"),
-    ("models.net.inputs", [{"shap": [4]}], "models.net.inputs[0].shap", "did you mean 'shape'?"),
-    ("models.net.inputs", {"x": {"shap": [4]}}, "models.net.inputs.x.shap", "did you mean 'shape'?"),
+    ("models.net.inputs", [{"shape": [4], "dtyp": "bool"}], "models.net.inputs[0].dtyp", "did you mean 'dtype'?"),
+    ("models.net.inputs", {"x": {"shape": [4], "dtyp": "bool"}}, "models.net.inputs.x.dtyp", "did you mean 'dtype'?"),
     ("models.net.inputs", [{"shape": [4], "dtype": "int64"}], "models.net.inputs[0]", "has dtype int64 and no `high`"),
     ("models.net.inputs", {"x": {"shape": [4], "low": 1}}, "models.net.inputs.x", "are of whole numbers"),
     (

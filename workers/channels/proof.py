@@ -113,7 +113,7 @@ def _without_twins(state: Mapping[str, Tensor], generator: torch.Generator) -> d
 
 def _output(model: nn.Module, sample: Inputs) -> Tensor:
     with torch.no_grad():
-        return torch.cat([part.flatten(1) for part in floats_of(call(model, sample))], 1)
+        return torch.cat([part.flatten() for part in floats_of(call(model, sample))])
 
 
 def _with_gradient(model: nn.Module, sample: Inputs) -> tuple[bool, set[str]]:
