@@ -24,6 +24,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from workers.channels import ChannelMap, find_groups
 from workers.criteria import CRITERIA, Evidence
 from workers.data import Split
+from workers.inputs import InputSpec
 from workers.models import build
 from workers.objectives.classification import objective
 from workers.observations import OBSERVATIONS, Batches
@@ -58,7 +59,7 @@ def ours(module: nn.Module, channel_map: ChannelMap, split: Split) -> dict[str, 
         state=module.state_dict(),
         channel_map=channel_map,
         generator=torch.Generator(),
-        network=lambda: (copy.deepcopy(module), SHAPE),
+        network=lambda: (copy.deepcopy(module), InputSpec.of_shape(SHAPE)),
         observed=OBSERVATIONS["gradients"](module, channel_map, batches),
     )
     return {name: CRITERIA[name](evidence) for name in COMPARED}

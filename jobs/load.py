@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from jobs.defaults import with_defaults
 from jobs.errors import Fault, InvalidFileError, nearest
 from jobs.spec.allocation import ALLOCATION_FORMS, ALLOCATION_KINDS
+from jobs.spec.inputs import INPUT_FORMS
 from jobs.spec.methods import METHOD_KINDS
 from jobs.spec.objective import OBJECTIVE_KINDS
 from jobs.spec.protocols import PROTOCOL_KINDS
@@ -111,6 +112,7 @@ _KINDS_WITHIN: Mapping[int | str, tuple[str, ...]] = {
     "sparsify": SPARSIFY_KINDS,
     "objective": OBJECTIVE_KINDS,
     "allocation": ALLOCATION_FORMS,
+    "inputs": INPUT_FORMS,
 }
 
 
@@ -189,7 +191,11 @@ def _keys_at(location: FaultPath) -> list[str]:
         children = [
             child
             for node in nodes
-            for child in (node.get("properties", {}).get(part), *node.get("patternProperties", {}).values())
+            for child in (
+                node.get("properties", {}).get(part),
+                node.get("items"),
+                *node.get("patternProperties", {}).values(),
+            )
             if child
         ]
         nodes = [variant for child in children for variant in variants(child)]

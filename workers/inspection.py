@@ -13,6 +13,7 @@ from jobs.stages.common import WidthLimits
 from workers.allocation import WidthRange, ranges_of
 from workers.allocation.patterns import matches, nearest_names
 from workers.channels import ChannelGroup, ChannelMap, MacCount, ParameterCount, RefusedGroup, find_groups
+from workers.inputs import InputSpec
 from workers.network import NetworkRecipe
 
 
@@ -39,7 +40,7 @@ class Inspection:
     """What of a network can be pruned.
 
     Attributes:
-        input_shape: Of one sample, without the batch.
+        inputs: What the network takes.
         parameters: Of the whole network.
         macs: Its multiply-accumulates on one sample.
         prunable: Fraction of the parameters that hold a channel of any group.
@@ -47,7 +48,7 @@ class Inspection:
         refused: Channels that stay, and why.
     """
 
-    input_shape: tuple[int, ...]
+    inputs: InputSpec
     parameters: int
     macs: int
     prunable: float
@@ -65,20 +66,20 @@ def inspect(recipe: NetworkRecipe) -> tuple[Inspection, ChannelMap]:
         module = recipe.construct().eval()
     try:
         with torch.no_grad():
-            channel_map = find_groups(module, recipe.input_shape, parts=recipe.parts)
+            channel_map = find_groups(module, recipe.inputs, parts=recipe.parts)
     except ValueError as error:
         raise BadInputError(
             f"network '{recipe.network}': {error}; where only parts of a network can be traced, name them in the sweep "
             "file, such as `prunable: [backbone]`"
         ) from error
-    return _inspection(channel_map, recipe.input_shape), channel_map
+    return _inspection(channel_map, recipe.inputs), channel_map
 
 
-def _inspection(channel_map: ChannelMap, input_shape: tuple[int, ...]) -> Inspection:
+def _inspection(channel_map: ChannelMap, inputs: InputSpec) -> Inspection:
     parameters, macs = ParameterCount(channel_map), MacCount(channel_map)
     nothing = dict.fromkeys(channel_map.widths(), 0)
     return Inspection(
-        input_shape=input_shape,
+        inputs=inputs,
         parameters=parameters({}),
         macs=macs({}),
         prunable=1 - parameters(nothing) / max(1, parameters({})),

@@ -6,7 +6,7 @@ tensor of the state, in whatever sizes pruning left it. Loading needs no analysi
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import torch
@@ -18,6 +18,7 @@ from jobs.errors import BadInputError
 from jobs.identity import Json, Parsed
 from workers.artifacts import CHANNELS_FILE, MASKS_FILE, RECIPE_FILE, WEIGHTS_FILE, ArtifactReader
 from workers.channels import ChannelMap, SizeAttribute, apply_folding_structure, attach, build_resized, load_resized
+from workers.inputs import InputSpec
 from workers.measure import count_macs, num_parameters, size_bytes
 from workers.models import build, with_plain_weights
 
@@ -34,7 +35,7 @@ class NetworkRecipe:
     Attributes:
         network: Name of the network, as in the sweep file.
         arguments: Its keyword arguments.
-        input_shape: Shape of one image (channels, height, width).
+        inputs: What it takes.
         folded: (layer, batch norm) pairs whose norm was folded into the layer.
         backbone: Of the module that it is built around; None for a network by itself.
         parts: The parts whose channels may go, of a network that cannot be traced whole; empty for all others.
@@ -46,7 +47,7 @@ class NetworkRecipe:
 
     network: str
     arguments: Mapping[str, Json]
-    input_shape: tuple[int, ...]
+    inputs: InputSpec
     folded: tuple[tuple[str, str], ...] = ()
     backbone: "NetworkRecipe | None" = None
     parts: tuple[str, ...] = ()
@@ -63,7 +64,7 @@ class NetworkRecipe:
         return cls(
             network=value["network"],
             arguments=value["arguments"],
-            input_shape=tuple(value["input_shape"]),
+            inputs=InputSpec.from_document(value),
             folded=tuple((layer, norm) for layer, norm in value["folded"]),
             backbone=cls._of(value["backbone"]) if value.get("backbone") else None,
             parts=tuple(value.get("parts", ())),
@@ -73,7 +74,18 @@ class NetworkRecipe:
 
     def to_json(self) -> bytes:
         """The content of `network.json`."""
-        return json.dumps({name: each for name, each in asdict(self).items() if each or name not in _OPTIONAL}).encode()
+        document = self._document()
+        return json.dumps({name: each for name, each in document.items() if each or name not in _OPTIONAL}).encode()
+
+    def _document(self) -> dict[str, Json]:
+        document: dict[str, Json] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, InputSpec):
+                document |= value.document()
+            else:
+                document[each.name] = value._document() if isinstance(value, NetworkRecipe) else value
+        return document
 
     def construct(self) -> nn.Module:
         """The module at its full widths with random weights from torch's generator, its own folded norms in place.
@@ -212,7 +224,7 @@ def _is_index_list(tensor: Tensor | None) -> bool:
 
 
 def sizes(module: nn.Module, recipe: NetworkRecipe, masks: Mapping[str, Tensor] | None = None) -> dict[str, int]:
-    """`params`, `macs` (of one image) and `size_bytes` of a network.
+    """`params`, `macs` (of one sample) and `size_bytes` of a network.
 
     Single weights that were removed count neither as parameters nor for MACs, but their zeros count as bytes.
     """
@@ -225,7 +237,7 @@ def sizes(module: nn.Module, recipe: NetworkRecipe, masks: Mapping[str, Tensor] 
 
 def _macs(module: nn.Module, recipe: NetworkRecipe, masks: Mapping[str, Tensor]) -> int:
     if not recipe.applications:
-        return count_macs(module, recipe.input_shape, masks)
+        return count_macs(module, recipe.inputs, masks)
     return sum(
         times * (int(masks[name].sum()) if name in masks else module.get_parameter(name).numel())
         for name, times in recipe.applications.items()

@@ -8,6 +8,7 @@ from jobs import checks
 from jobs.libraries import is_own, library_of
 from jobs.spec.base import Name, Record, Weights
 from jobs.spec.data import DataSpec
+from jobs.spec.inputs import NetworkInputs
 from jobs.spec.objective import ObjectiveSpec
 from jobs.spec.prune import PruneSpec
 from jobs.spec.training import TrainSpec
@@ -30,6 +31,11 @@ class ModelSpec(Record):
         "class or a model type), or your own `package.module:callable`.",
     )
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the network.")
+    inputs: NetworkInputs | None = Field(
+        default=None,
+        description="What it takes: a list of positional arguments, or a mapping of keyword arguments, each with the "
+        "shape and dtype of one sample. Default: as the data set's first sample is.",
+    )
     weights: Weights | None = Field(
         default=None,
         description="URI of a checkpoint (.safetensors, .pt, .pth, .ckpt, .bin), a repository of the Hugging Face hub "
@@ -80,6 +86,7 @@ class ModelSpec(Record):
                 for name in (
                     "network",
                     "arguments",
+                    "inputs",
                     "weights",
                     "weights_key",
                     "strip_prefix",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from jobs.spec.inputs import NetworkInputs
 from jobs.spec.sparsity import SparsifySpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
@@ -20,6 +21,7 @@ class ModelWeights:
         network: As the sweep file names it.
         source: Fingerprint of the user's own module, or the version of the library.
         arguments: Keyword arguments of the network.
+        inputs: What it takes; None: what the data shows.
         weights: What identifies the weights that are loaded (`jobs.weights.weights_fingerprint`).
         reading: How their checkpoint is read, where the sweep file says so.
         arguments_of: What identifies weights that are not loaded, but whose arguments the network has.
@@ -30,6 +32,7 @@ class ModelWeights:
     network: str
     source: str | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
+    inputs: NetworkInputs | None = None
     weights: str | None = None
     reading: CheckpointReading | None = None
     arguments_of: str | None = None

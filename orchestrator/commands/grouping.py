@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from workers.allocation import WidthRange
+    from workers.inputs import InputSpec
     from workers.inspection import InspectedGroup, Inspection
     from workers.network import NetworkRecipe
 
@@ -75,12 +76,13 @@ def check_patterns(spec: SweepSpec) -> None:
                 asked[model, limits] = None
     if not asked:
         return
+    from workers.inputs import InputSpec
     from workers.inspection import unmatched_patterns
 
     faults: dict[str, None] = {}
     for model, limits in asked:
         try:
-            found = unmatched_patterns(_recipe(spec, model, input_shape=()), limits)
+            found = unmatched_patterns(_recipe(spec, model, InputSpec.of_shape(())), limits)
         except BadInputError:
             continue
         faults |= {f"model {model}: {fault}": None for fault in found}
@@ -91,11 +93,16 @@ def check_patterns(spec: SweepSpec) -> None:
 def _inspect(spec: SweepSpec, model: str, method: str | None) -> "tuple[Inspection, str]":
     """What of a model can be pruned; and what is wrong with the patterns that the sweep file has for it."""
     from workers.data import load_dataset
+    from workers.inputs import InputSpec
     from workers.inspection import inspect, with_limits
 
     data = spec.data_of(model)
-    shape = tuple(load_dataset(data.dataset, data.root, arguments=data.arguments).input_shape)
-    found, channel_map = inspect(_recipe(spec, model, shape))
+    given = spec.models[model].inputs
+    if given is None:
+        inputs = load_dataset(data.dataset, data.root, arguments=data.arguments).inputs
+    else:
+        inputs = InputSpec.of(given)
+    found, channel_map = inspect(_recipe(spec, model, inputs))
     prune = spec.prune.overridden_by(spec.models[model].prune) if method is None else spec.prune_of(model, method)
     try:
         return with_limits(found, channel_map, limits_of(prune), multiple=prune.common_multiple or 1), ""
@@ -103,7 +110,7 @@ def _inspect(spec: SweepSpec, model: str, method: str | None) -> "tuple[Inspecti
         return found, str(error)
 
 
-def _recipe(spec: SweepSpec, model: str, input_shape: tuple[int, ...]) -> "NetworkRecipe":
+def _recipe(spec: SweepSpec, model: str, inputs: "InputSpec") -> "NetworkRecipe":
     """The recipe of a model's network; of a transfer, with the other model's as its backbone."""
     from workers.network import NetworkRecipe
 
@@ -112,20 +119,20 @@ def _recipe(spec: SweepSpec, model: str, input_shape: tuple[int, ...]) -> "Netwo
         return NetworkRecipe(
             network=transfer.network,
             arguments=transfer.arguments,
-            input_shape=input_shape,
-            backbone=_recipe(spec, asked.transfer.model, input_shape),
+            inputs=inputs,
+            backbone=_recipe(spec, asked.transfer.model, inputs),
             parts=asked.prunable or (),
         )
     return NetworkRecipe(
         network=asked.network or "",
         arguments=asked.arguments,
-        input_shape=input_shape,
+        inputs=inputs,
         parts=asked.prunable or (),
     )
 
 
 def _print(name: str, found: "Inspection", console: Console) -> None:
-    shape = " x ".join(map(str, found.input_shape))
+    shape = ", ".join(" x ".join(map(str, tensor.shape)) for tensor in found.inputs.tensors)
     console.print(
         f"{name}: {found.parameters:,} parameters, {found.macs:,} multiply-accumulates on an input of {shape}; "
         f"{found.prunable:.1%} of the parameters are in {len(found.groups)} groups that can be pruned",
@@ -180,7 +187,7 @@ def limit_text(allowed: "WidthRange") -> str:
 
 def _document(found: "Inspection") -> dict[str, Json]:
     return {
-        "input_shape": list(found.input_shape),
+        **found.inputs.document(),
         "parameters": found.parameters,
         "macs": found.macs,
         "prunable": found.prunable,

@@ -49,7 +49,7 @@ def _entry(found: Found) -> Entry:
         curve=found.selected.curve,
         point=found.selected.point,
         module=chosen.module,
-        input_shape=chosen.recipe.input_shape,
+        input_shape=chosen.recipe.inputs.one_shape("MLflow"),
         card=model_card(chosen),
     )
 

@@ -22,6 +22,7 @@ from orchestrator.report.page import sweep_yaml
 from workers.artifacts import QUANTIZED_FILE
 from workers.export.description import CONFIG_FILE, EXPORTED_WEIGHTS_FILE
 from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, ExportedFile
+from workers.export.graph import input_names
 from workers.export.sparsity import sparsity_of
 
 _USES = {
@@ -140,7 +141,10 @@ def _origin(chosen: ChosenNetwork) -> str:
 
 
 def _images(chosen: ChosenNetwork) -> str:
-    shape = " x ".join(map(str, chosen.recipe.input_shape))
+    inputs = chosen.recipe.inputs
+    if not inputs.is_plain:
+        return str(inputs)
+    shape = " x ".join(map(str, inputs.tensors[0].shape))
     normalize = chosen.record.data_of(chosen.selected.curve).get("normalize")
     if not normalize:
         return f"{shape}, pixels in [0, 1]"
@@ -174,7 +178,12 @@ def _load_use(chosen: ChosenNetwork) -> str:
 
 
 def _trtexec(chosen: ChosenNetwork) -> str:
-    shapes = [f"images:{'x'.join(map(str, (batch, *chosen.recipe.input_shape)))}" for batch in (1, 32, 256)]
+    inputs = chosen.recipe.inputs.tensors
+    names = input_names(len(inputs))
+    shapes = [
+        ",".join(f"{name}:{'x'.join(map(str, (batch, *each.shape)))}" for name, each in zip(names, inputs, strict=True))
+        for batch in (1, 32, 256)
+    ]
     sparse = sparsity_of(chosen.module.state_dict(), chosen.masks)
     extra = " --sparsity=enable" if any(each.two_of_four for each in sparse.values()) else ""
     return (

@@ -90,7 +90,7 @@ def export_network(chosen: ChosenNetwork, store: ArtifactStore, folder: Path, op
         for name, content in contents.items():
             (made / name).write_bytes(content)
         names = [PROGRAM_FILE, ONNX_FILE, *([TORCHSCRIPT_FILE] if options.torchscript else [])]
-        written, missing = write_formats(names, made, chosen.module, chosen.recipe.input_shape)
+        written, missing = write_formats(names, made, chosen.module, chosen.recipe.inputs)
         files = [*(ExportedFile(name=name, size_bytes=len(content)) for name, content in contents.items()), *written]
         card = model_card(chosen, files, missing, tensorrt=options.tensorrt).encode()
         (made / CARD_FILE).write_bytes(card)
@@ -104,7 +104,7 @@ def describe(chosen: ChosenNetwork) -> NetworkDescription:
     return NetworkDescription(
         network=chosen.recipe.network,
         arguments=chosen.recipe.arguments,
-        input_shape=chosen.recipe.input_shape,
+        inputs=chosen.recipe.inputs,
         normalize=Normalization(**normalize) if normalize else None,
         weights=WeightsFile(file=EXPORTED_WEIGHTS_FILE, sha256=sha256(chosen.weights).hexdigest()),
         folded=chosen.recipe.folded,

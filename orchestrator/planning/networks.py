@@ -218,4 +218,9 @@ def _architecture(tasks: TaskCollector, name: str) -> ModelWeights:
     model = tasks.spec.models[name]
     if model.network is None:
         raise TypeError(f"model {name} has no network of its own")
-    return ModelWeights(network=model.network, source=tasks.source_of(model.network), arguments=model.arguments)
+    return ModelWeights(
+        network=model.network,
+        source=tasks.source_of(model.network),
+        arguments=model.arguments,
+        inputs=model.inputs,
+    )

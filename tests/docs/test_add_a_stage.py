@@ -14,6 +14,7 @@ from jobs.stages.table import StageKind
 from jobs.task import make_task
 from orchestrator.store import open_store
 from workers.attempt.entry import run_task
+from workers.inputs import InputSpec
 from workers.models import build
 from workers.network import NetworkRecipe, network_files
 
@@ -33,7 +34,9 @@ def test_its_stage_runs_and_does_what_the_page_says(page, tmp_path):
     store = open_store(tmp_path)
     arguments = {"widths": [4], "in_channels": 1}
     state = build("plain", arguments).state_dict()
-    files = network_files(NetworkRecipe(network="plain", arguments=arguments, input_shape=(1, 8, 8)), state)
+    files = network_files(
+        NetworkRecipe(network="plain", arguments=arguments, inputs=InputSpec.of_shape((1, 8, 8))), state
+    )
     store.commit(Manifest(key=KEY, stage="train", identity={}, measurements={"params": 1}), files)
     params = page["ClipParams"](network=KEY, quantile=0.5)
     environment = {"torch": "any", "dtype": "float32", "device": "cpu"}

@@ -2,7 +2,6 @@
 
 import csv
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,21 +22,6 @@ from orchestrator.results import collect
 from workers.objectives import find_objective
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "your-own-objective.md"
-
-
-@pytest.fixture
-def my_lab(monkeypatch, tmp_path):
-    """The page's code as the package `my_lab`, in a folder of its own."""
-    folder = tmp_path / "code" / "my_lab"
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").touch()
-    modules = re.findall(r"```python\n# my_lab/(\w+)\.py\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    for name, code in modules:
-        (folder / f"{name}.py").write_text(code)
-    monkeypatch.syspath_prepend(folder.parent)
-    yield
-    for name in ("my_lab", *(f"my_lab.{name}" for name, _ in modules)):
-        sys.modules.pop(name, None)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from jobs.errors import BadInputError
 from orchestrator.store import open_store
 from workers.artifacts import RECIPE_FILE, WEIGHTS_FILE, ArtifactReader
 from workers.channels import find_groups, fold_model, select
+from workers.inputs import InputSpec
 from workers.models import build
 from workers.network import NetworkRecipe, StoredNetwork, network_files, rebuild, sizes, start_anew
 
@@ -31,7 +32,7 @@ for key in sys.argv[2:]:
     network = StoredNetwork(ArtifactReader(open_store(sys.argv[1])), key)
     module = network.module()
     with torch.inference_mode():
-        output = module(torch.linspace(0, 1, 128).reshape(2, *network.recipe.input_shape))
+        output = module(torch.linspace(0, 1, 128).reshape(2, *network.recipe.inputs.one_shape("test")))
     tensors = {"output": output, **module.state_dict()}
     print(json.dumps({name: tensor.numpy().tobytes().hex() for name, tensor in tensors.items()}))
 """
@@ -39,7 +40,7 @@ for key in sys.argv[2:]:
 
 def recipe_of(network, folded=(), **arguments):
     arguments["in_channels"] = 1
-    return NetworkRecipe(network=network, arguments=arguments, input_shape=SHAPE, folded=tuple(folded))
+    return NetworkRecipe(network=network, arguments=arguments, inputs=InputSpec.of_shape(SHAPE), folded=tuple(folded))
 
 
 def trained(network, **arguments):

@@ -13,7 +13,7 @@ from workers.channels.analysis import find_groups
 from workers.channels.attributes import SizeAttribute, attach
 from workers.channels.cost import Cost, CostTerm, Length, cost_of_tensors
 from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
-from workers.channels.example import example_images
+from workers.channels.example import example_inputs
 from workers.channels.folding import apply_folding_structure, fold_batchnorm, fold_model, fold_state, norm_eps
 from workers.channels.fresh import build_resized
 from workers.channels.layout import (
@@ -56,7 +56,7 @@ __all__ = [
     "count_parameters",
     "dissect",
     "dtype_of",
-    "example_images",
+    "example_inputs",
     "find_groups",
     "fold_batchnorm",
     "fold_model",

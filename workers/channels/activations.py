@@ -21,10 +21,11 @@ from workers.channels.labelling import aliases_of, label, new_labelling
 from workers.channels.layout import ChannelMap
 from workers.channels.parts import Traceable, dissect
 from workers.channels.trace import BATCH, TracedGraph, trace
+from workers.inputs import InputsLike
 
 
 def live_activations(
-    model: nn.Module, input_shape: Sequence[int], channel_map: ChannelMap, *, weight: float = 1.0
+    model: nn.Module, inputs: InputsLike, channel_map: ChannelMap, *, weight: float = 1.0
 ) -> list[Cost]:
     """Live activations per sample at the steps of a forward pass.
 
@@ -32,14 +33,14 @@ def live_activations(
 
     Args:
         model: the network; neither run nor changed.
-        input_shape: shape of one sample.
+        inputs: what it takes.
         channel_map: its channel groups. Channels that a second trace groups otherwise count whole.
         weight: cost of one number.
 
     Raises:
         ValueError: the network cannot be traced.
     """
-    (whole,) = dissect(model, input_shape, ()).pieces
+    (whole,) = dissect(model, inputs, ()).pieces
     return live_in(whole, channel_map, weight=weight)
 
 

@@ -24,10 +24,11 @@ from workers.channels.parts import Traceable, dissect
 from workers.channels.reading import Reading
 from workers.channels.trace import Example, TracedGraph, trace
 from workers.channels.verification import verified
+from workers.inputs import InputsLike
 
 
 def find_groups(
-    model: nn.Module, input_shape: Sequence[int], *, exclude: Sequence[str] = (), parts: Sequence[str] = ()
+    model: nn.Module, inputs: InputsLike, *, exclude: Sequence[str] = (), parts: Sequence[str] = ()
 ) -> ChannelMap:
     """Finds which channels of which tensors of a network are coupled.
 
@@ -35,8 +36,8 @@ def find_groups(
     that needs a fixed number of channels, make the groups that they touch `refused`; the rest stays prunable.
 
     Args:
-        model: the network; takes one tensor.
-        input_shape: shape of one sample without the batch, such as (3, 32, 32).
+        model: the network.
+        inputs: what it takes; of one floating-point tensor the shape of a sample is enough, such as (3, 32, 32).
         exclude: dotted names of layers, or of modules with all layers in them, whose channels have to stay.
         parts: dotted names of the parts whose channels may go, where the network cannot be traced whole. Each is traced
             by itself; the channels that cross its border stay, and so does everything outside.
@@ -48,14 +49,14 @@ def find_groups(
         BadInputError: a part is unknown, lies within another one, or is not called exactly once.
         ValueError: the network or a part cannot be traced, or an excluded name owns no channels.
     """
-    dissection = dissect(model, input_shape, parts)
+    dissection = dissect(model, inputs, parts)
     aliases = aliases_of(model)
     maps = [_find(piece, exclude, aliases) for piece in dissection.pieces]
     _check_excluded(exclude, maps)
     if not parts:
         return maps[0]
     groups = [list(each.widths()) for each in maps]
-    return check_whole(model, input_shape, join_parts(model, dissection, maps), groups)
+    return check_whole(model, inputs, join_parts(model, dissection, maps), groups)
 
 
 def _find(piece: Traceable, exclude: Sequence[str], aliases: Mapping[str, list[str]]) -> ChannelMap:

@@ -39,7 +39,7 @@ class MacCount(_Count):
     """MACs of the convolutions and linear layers on one sample, as a function of the widths.
 
     Products of two activations, as in attention, belong to no layer and do not count. Of a network that was analysed in
-    parts, the layers outside count as a constant, and heads as often as they run on `example_images`.
+    parts, the layers outside count as a constant, and heads as often as they run on `example_inputs`.
 
     Args:
         channel_map: the map of the whole network; made for the input size in question.

@@ -1,23 +1,27 @@
-"""The fixed example image: for networks whose work depends on the numbers in an image, such as detectors."""
+"""The fixed example inputs: for networks whose work depends on the numbers in an image, such as detectors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from workers.channels.trace import dtype_of
+from workers.inputs import Inputs, InputsLike, as_spec, map_inputs
 
 
-def example_images(model: nn.Module, input_shape: Sequence[int], batch_size: int) -> Float[Tensor, "n ..."]:
-    """A batch of one image many times, always the same one: uniform noise in [0, 1), of the network's type, on the CPU.
+def example_inputs(model: nn.Module, inputs: InputsLike, batch_size: int) -> Inputs:
+    """A batch of one sample many times, always the same one, on the CPU.
+
+    Fractions are uniform noise in [0, 1), of the network's type; whole numbers are random within their range.
 
     Args:
         model: the network.
-        input_shape: shape of one sample, without the batch.
+        inputs: what it takes.
         batch_size: how many times.
     """
-    image = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0))
-    return image.to(dtype_of(model)).repeat(batch_size, *[1] * len(input_shape))
+    sample = as_spec(inputs).draw(1, torch.Generator().manual_seed(0))
+    dtype = dtype_of(model)
+    return map_inputs(
+        lambda one: (one.to(dtype) if one.is_floating_point() else one).repeat(batch_size, *[1] * (one.ndim - 1)),
+        sample,
+    )

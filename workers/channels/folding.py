@@ -18,12 +18,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from workers.channels.parts import dissect
 from workers.channels.rebuild import load_resized
 from workers.channels.trace import TracedGraph, arguments_of, layer_name, module_of, trace
+from workers.inputs import InputsLike
 
 _CONVOLUTIONS = ("aten::conv1d", "aten::conv2d", "aten::conv3d")
 _LAYERS = (*_CONVOLUTIONS, "aten::linear")
 
 
-def fold_batchnorm(model: nn.Module, input_shape: Sequence[int], parts: Sequence[str] = ()) -> list[tuple[str, str]]:
+def fold_batchnorm(model: nn.Module, inputs: InputsLike, parts: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Pairs (layer, norm) of dotted names that may be folded, in order of execution. The model stays as it is.
 
     A pair needs a norm with running statistics that is the only reader of the layer's output, and both must be
@@ -31,7 +32,7 @@ def fold_batchnorm(model: nn.Module, input_shape: Sequence[int], parts: Sequence
 
     Args:
         model: the network, in either mode.
-        input_shape: shape of one sample without the batch.
+        inputs: what it takes.
         parts: dotted names of the parts to look into, where the network cannot be traced whole.
 
     Raises:
@@ -41,7 +42,7 @@ def fold_batchnorm(model: nn.Module, input_shape: Sequence[int], parts: Sequence
     modules = dict(model.named_modules(remove_duplicate=False))
     shared = _shared(model)
     pairs = []
-    for piece in dissect(model, input_shape, parts).pieces:
+    for piece in dissect(model, inputs, parts).pieces:
         traced = trace(piece.network, piece.example)
         for node in traced.graph.nodes:
             pair = _pair(traced, node) or _frozen_pair(traced, node, modules)
@@ -174,9 +175,9 @@ def fold_state(
     return result
 
 
-def fold_model(model: nn.Module, input_shape: Sequence[int], parts: Sequence[str] = ()) -> list[tuple[str, str]]:
+def fold_model(model: nn.Module, inputs: InputsLike, parts: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Folds all possible pairs, in place, and returns the pairs; pass a copy to keep the original."""
-    pairs = fold_batchnorm(model, input_shape, parts)
+    pairs = fold_batchnorm(model, inputs, parts)
     state = fold_state(model.state_dict(), pairs, norm_eps(model, pairs))
     apply_folding_structure(model, pairs)
     load_resized(model, state)

@@ -15,6 +15,7 @@ from workers.channels.parts import Dissection, run_whole
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import select
 from workers.channels.trace import bare_copy
+from workers.inputs import InputsLike
 
 
 def join_parts(model: nn.Module, dissection: Dissection, maps: Sequence[ChannelMap]) -> ChannelMap:
@@ -61,17 +62,17 @@ def _renumbered(axis: AxisLayout, first: int) -> AxisLayout:
 
 
 def check_whole(
-    model: nn.Module, input_shape: Sequence[int], channel_map: ChannelMap, parts: Sequence[Sequence[str]]
+    model: nn.Module, inputs: InputsLike, channel_map: ChannelMap, parts: Sequence[Sequence[str]]
 ) -> ChannelMap:
     """The map without the groups of the parts with which the whole network does not run when they are cut.
 
     Args:
         model: the network.
-        input_shape: shape of one sample, without the batch.
+        inputs: what it takes.
         channel_map: its map, proved for each part by itself.
         parts: names of the groups of each part.
     """
-    if not _fault(model, input_shape, channel_map, [name for names in parts for name in names]):
+    if not _fault(model, inputs, channel_map, [name for names in parts for name in names]):
         return channel_map
     layers = {group.name: group.layers for group in channel_map.groups}
     refused = {
@@ -82,13 +83,13 @@ def check_whole(
             reason=f"outside of the parts, the network needs all of these channels: {fault}",
         )
         for names in parts
-        if (fault := _fault(model, input_shape, channel_map, names))
+        if (fault := _fault(model, inputs, channel_map, names))
         for name in names
     }
     return without_groups(channel_map, refused)
 
 
-def _fault(model: nn.Module, input_shape: Sequence[int], channel_map: ChannelMap, names: Sequence[str]) -> str:
+def _fault(model: nn.Module, inputs: InputsLike, channel_map: ChannelMap, names: Sequence[str]) -> str:
     """Why the network does not run with fewer channels of these groups; empty if it does."""
     cut = bare_copy(model).cpu().eval()
     attach(cut, channel_map.attributes)
@@ -96,7 +97,7 @@ def _fault(model: nn.Module, input_shape: Sequence[int], channel_map: ChannelMap
     index = {name: range(max(1, widths[name] - 1 - 3 * number % 7)) for number, name in enumerate(names)}
     load_resized(cut, select(cut.state_dict(), channel_map, index))
     try:
-        run_whole(cut, input_shape)
+        run_whole(cut, inputs)
     except ValueError as error:
         return str(error)
     return ""

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+
+from workers.inputs import Inputs, call
+from workers.nested import floats_of
 
 Outputs: TypeAlias = list[Tensor]
 """The tensors that a network returns, and then those that its parts return."""
 
 
-def outputs_of(model: nn.Module, images: Tensor, parts: Sequence[str]) -> Outputs:
+def outputs_of(model: nn.Module, inputs: Inputs, parts: Sequence[str]) -> Outputs:
     """The outputs of one pass, of the network and of its parts: a detector may find nothing, its backbone always does.
 
     Args:
-        model: on the device of the images.
-        images: a batch of inputs.
+        model: on the device of the inputs.
+        inputs: a batch.
         parts: dotted names of the parts.
     """
     found: Outputs = []
     handles = [
-        model.get_submodule(path).register_forward_hook(lambda _, __, result: found.extend(_floats(result)))
+        model.get_submodule(path).register_forward_hook(lambda _, __, result: found.extend(floats_of(result)))
         for path in parts
     ]
     try:
-        return [*_floats(model(images)), *found]
+        return [*floats_of(call(model, inputs)), *found]
     finally:
         for handle in handles:
             handle.remove()
@@ -46,7 +48,3 @@ def largest_difference(found: Outputs, expected: Outputs) -> float:
         if ours.numel()
     ]
     return float(torch.stack(differences).max()) if differences else 0.0
-
-
-def _floats(result: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor) and leaf.is_floating_point()]

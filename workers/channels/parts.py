@@ -17,9 +17,10 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from jobs.errors import BadInputError
 from workers.channels.atoms import Obstacle
-from workers.channels.example import example_images
+from workers.channels.example import example_inputs
 from workers.channels.labelling import OUTPUT
 from workers.channels.trace import BATCH, Example, bare_copy, meta_copy
+from workers.inputs import InputsLike, as_spec, call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +54,14 @@ class Dissection:
     outside: Mapping[str, int]
 
 
-def dissect(model: nn.Module, input_shape: Sequence[int], parts: Sequence[str]) -> Dissection:
+def dissect(model: nn.Module, inputs: InputsLike, parts: Sequence[str]) -> Dissection:
     """What is to be traced of a network.
 
-    Where there are parts, a copy of the network runs on the CPU, on `BATCH` times the same image (`example_images`).
+    Where there are parts, a copy of the network runs on the CPU, on `BATCH` times the same sample (`example_inputs`).
 
     Args:
-        model: the network; takes one tensor.
-        input_shape: shape of one sample, without the batch.
+        model: the network.
+        inputs: what it takes.
         parts: dotted names of the parts; none where the network is traced whole.
 
     Raises:
@@ -68,7 +69,7 @@ def dissect(model: nn.Module, input_shape: Sequence[int], parts: Sequence[str]) 
         ValueError: the network cannot be run.
     """
     if not parts:
-        whole = Traceable(network=meta_copy(model), example=Example.of_images(model, input_shape))
+        whole = Traceable(network=meta_copy(model), example=Example.of_inputs(model, inputs))
         return Dissection(pieces=(whole,), outside={})
     check_parts(model, parts)
     shadow = bare_copy(model).cpu().eval()
@@ -94,26 +95,26 @@ def dissect(model: nn.Module, input_shape: Sequence[int], parts: Sequence[str]) 
             module.register_forward_pre_hook(note_call(path), with_kwargs=True)
         elif isinstance(module, _ConvNd | nn.Linear) and not any(path.startswith(f"{part}.") for part in parts):
             module.register_forward_hook(note_layer(f"{path}.weight"))
-    run_whole(shadow, input_shape)
+    run_whole(shadow, inputs)
     _check_calls([path for path, _ in calls], parts)
     bare = bare_copy(model)
     pieces = (_piece(path, bare.get_submodule(path), example) for path, example in calls)
     return Dissection(pieces=tuple(pieces), outside=outside)
 
 
-def run_whole(model: nn.Module, input_shape: Sequence[int]) -> None:
-    """Runs a network, in evaluation mode on the CPU, on the example images.
+def run_whole(model: nn.Module, inputs: InputsLike) -> None:
+    """Runs a network, in evaluation mode on the CPU, on the example inputs.
 
     Raises:
         ValueError: the network raised; its error is the cause.
     """
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            model(example_images(model, input_shape, BATCH))
+            call(model, example_inputs(model, inputs, BATCH))
     except Exception as error:  # whatever the network's own code raises
         message = str(error).strip().splitlines()
         raise ValueError(
-            f"{type(model).__name__} cannot be run on images of shape {tuple(input_shape)}: "
+            f"{type(model).__name__} cannot be run on samples of {as_spec(inputs)}: "
             f"{type(error).__name__}: {message[0] if message else ''}"
         ) from error
 

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,8 @@ from workers.channels.layout import ChannelMap
 from workers.channels.precision import InDouble
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import select
+from workers.inputs import Inputs, InputsLike, as_spec, call
+from workers.nested import floats_of
 
 _BATCH = 2
 
@@ -53,7 +54,7 @@ class Proof:
 
 
 def prove(
-    model: nn.Module, input_shape: Sequence[int], channel_map: ChannelMap, *, ratio: float, generator: torch.Generator
+    model: nn.Module, inputs: InputsLike, channel_map: ChannelMap, *, ratio: float, generator: torch.Generator
 ) -> Proof:
     """Prunes a random part of every group from a copy of the network and compares.
 
@@ -61,8 +62,8 @@ def prove(
     itself is not changed.
 
     Args:
-        model: a network on the CPU that takes one tensor.
-        input_shape: shape of one sample without the batch.
+        model: a network on the CPU.
+        inputs: what it takes.
         channel_map: its map.
         ratio: fraction of the units of every group to remove, in [0, 1); at least one unit stays.
         generator: source of the numbers, the order and the choice, on the CPU.
@@ -73,16 +74,16 @@ def prove(
     if not 0 <= ratio < 1:
         raise ValueError(f"ratio {ratio} is outside [0, 1)")
     with InDouble():
-        return _compared(copy.deepcopy(model).double().eval(), input_shape, channel_map, ratio, generator)
+        return _compared(copy.deepcopy(model).double().eval(), inputs, channel_map, ratio, generator)
 
 
 def _compared(
-    trial: nn.Module, input_shape: Sequence[int], channel_map: ChannelMap, ratio: float, generator: torch.Generator
+    trial: nn.Module, inputs: InputsLike, channel_map: ChannelMap, ratio: float, generator: torch.Generator
 ) -> Proof:
     attach(trial, channel_map.attributes)
     load_resized(trial, _without_twins(trial.state_dict(), generator))
     state = {name: tensor.clone() for name, tensor in trial.state_dict().items()}
-    sample = torch.randn(_BATCH, *input_shape, generator=generator, dtype=torch.float64)
+    sample = as_spec(inputs).draw(_BATCH, generator, torch.float64, floats="normal")
     order = {group.name: torch.randperm(group.width, generator=generator) for group in channel_map.groups}
     kept = {
         name: units[: max(1, len(units) - round(ratio * len(units)))].sort().values for name, units in order.items()
@@ -115,29 +116,19 @@ def _without_twins(state: Mapping[str, Tensor], generator: torch.Generator) -> d
     return result
 
 
-def _output(model: nn.Module, sample: Tensor) -> Tensor:
+def _output(model: nn.Module, sample: Inputs) -> Tensor:
     with torch.no_grad():
-        return torch.cat([part.flatten(1) for part in _tensors(model(sample))], 1)
+        return torch.cat([part.flatten() for part in floats_of(call(model, sample))])
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """All tensors of floats in a network's output."""
-    if isinstance(value, Tensor):
-        if value.is_floating_point():
-            yield value
-    else:
-        for part in value.values() if isinstance(value, Mapping) else value:
-            yield from _tensors(part)
-
-
-def _with_gradient(model: nn.Module, sample: Tensor) -> tuple[bool, set[str]]:
+def _with_gradient(model: nn.Module, sample: Inputs) -> tuple[bool, set[str]]:
     """Whether the outputs of the training pass are finite, and which parameters have a gradient after it.
 
     Running statistics are put back.
     """
     buffers = {name: tensor.clone() for name, tensor in model.named_buffers()}
     model.train().zero_grad(set_to_none=True)
-    outputs = list(_tensors(model(sample)))
+    outputs = floats_of(call(model, sample))
     if any(output.requires_grad for output in outputs):
         torch.stack([output.square().mean() for output in outputs if output.requires_grad]).sum().backward()
     for name, tensor in model.named_buffers():

@@ -11,7 +11,7 @@ import copy
 import logging
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from workers.channels.regions import inline_regions
+from workers.inputs import InputsLike, as_spec, call_arguments
+from workers.nested import returning_leaves
 
 BATCH = 2
 """Batch size of the example: 1 would be treated as a constant, and batch norm needs at least 2 to train."""
@@ -61,15 +63,15 @@ class Example:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of_images(cls, model: nn.Module, input_shape: Sequence[int]) -> Example:
+    def of_inputs(cls, model: nn.Module, inputs: InputsLike) -> Example:
         """A batch of `BATCH` samples.
 
         Args:
-            model: the network; takes one tensor.
-            input_shape: shape of one sample, without the batch, such as (3, 32, 32).
+            model: the network.
+            inputs: what it takes.
         """
-        sample = torch.empty(BATCH, *input_shape, device="meta", dtype=dtype_of(model))
-        return cls(subject=type(model).__name__, args=(sample,))
+        args, kwargs = call_arguments(as_spec(inputs).blank(BATCH, dtype_of(model)))
+        return cls(subject=type(model).__name__, args=args, kwargs=kwargs)
 
     def __str__(self) -> str:
         shapes = [str(tuple(leaf.shape)) for leaf in tree_leaves([self.args, self.kwargs]) if isinstance(leaf, Tensor)]
@@ -126,7 +128,7 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     for logger in loggers:
         logger.disabled = True
     try:
-        with warnings.catch_warnings():  # recurrent layers keep a list of their weights, which is put back
+        with returning_leaves(meta_model), warnings.catch_warnings():  # recurrent layers put back their list of weights
             warnings.filterwarnings("ignore", message="The tensor attribute", category=UserWarning)
             program = torch.export.export(meta_model, example.args, dict(example.kwargs), strict=False)
     except Exception as error:  # the exporter raises whatever the network's own code raises

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from jobs.errors import BadInputError
 from workers.channels import ChannelMap
+from workers.inputs import InputSpec
 
 Scores: TypeAlias = dict[str, Float[Tensor, " _"]]
 """Group name -> score of each of its units, in double precision on the CPU; the lowest go first."""
@@ -28,14 +29,14 @@ class Evidence:
         channel_map: Its channel groups.
         generator: Source of randomness, on the CPU.
         network: Makes the network itself, for criteria that run it: a module in evaluation mode, which they may change,
-            and the shape of one image.
+            and what it takes.
         observed: Statistic -> group name -> its value for each unit; of the observation that the criterion reads.
     """
 
     state: Mapping[str, Tensor]
     channel_map: ChannelMap
     generator: torch.Generator
-    network: Callable[[], tuple[nn.Module, tuple[int, ...]]]
+    network: Callable[[], tuple[nn.Module, InputSpec]]
     observed: Mapping[str, Mapping[str, Float[Tensor, " _"]]] = field(default_factory=dict)
 
     def statistic(self, name: str) -> Scores:

@@ -4,7 +4,17 @@ Reads files below a data root that the caller gives; nothing is downloaded.
 """
 
 from workers.data.augment import Augmentation
-from workers.data.images import ImageData, LazyTensors, Split, batches, hide
+from workers.data.images import ImageData, LazyInputs, LazyTensors, Split, batches, hide
 from workers.data.load import forget_data, load_dataset
 
-__all__ = ["Augmentation", "ImageData", "LazyTensors", "Split", "batches", "forget_data", "hide", "load_dataset"]
+__all__ = [
+    "Augmentation",
+    "ImageData",
+    "LazyInputs",
+    "LazyTensors",
+    "Split",
+    "batches",
+    "forget_data",
+    "hide",
+    "load_dataset",
+]

@@ -1,32 +1,53 @@
-"""Images with their targets in three splits, read in batches. The objective defines what a target is."""
+"""Images, or what else a network takes, with their targets in three splits, read in batches.
+
+The objective defines what a target is.
+"""
 
 import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Float32, Int64, Shaped
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from jobs.errors import BadInputError
+from workers.inputs import Inputs, InputSpec, form_of, map_inputs, num_samples, stack, take, tensors_of, to_device
+
+_Value = TypeVar("_Value", covariant=True)
 
 
 @runtime_checkable
-class LazyTensors(Protocol):
-    """Images or targets that are read on access, as in a map-style torch Dataset."""
+class _Lazy(Protocol[_Value]):
+    """Values that are read on access, as in a map-style torch Dataset."""
 
     def __len__(self) -> int:
-        """Number of images or targets."""
+        """How many there are."""
         ...
 
-    def __getitem__(self, index: int, /) -> Tensor:
-        """One of them; in training all have the same shape."""
+    def __getitem__(self, index: int, /) -> _Value:
+        """One of them."""
         ...
 
 
-Images: TypeAlias = Float32[Tensor, "n c h w"] | LazyTensors
+@runtime_checkable
+class LazyTensors(_Lazy[Tensor], Protocol):
+    """Images or targets that are read on access; in training all have the same shape."""
+
+
+@runtime_checkable
+class LazyInputs(_Lazy[Inputs], Protocol):
+    """Inputs that are read on access, where one tensor is not enough.
+
+    Each is a tuple of positional arguments, or a mapping of keyword arguments.
+    """
+
+
+_IN_MEMORY = (Tensor, tuple, Mapping)
+
+Images: TypeAlias = Inputs | LazyTensors | LazyInputs
 Targets: TypeAlias = Shaped[Tensor, "n ..."] | LazyTensors
 
 
@@ -35,7 +56,9 @@ class Split:
     """Images with their targets; read-only, since splits are shared within a process.
 
     Attributes:
-        images: One tensor, or lazy for data larger than memory. In [0, 1] unless normalised.
+        images: One tensor, or lazy for data larger than memory. In [0, 1] unless normalised. Where networks take
+            something else: a tensor of any type, a tuple of tensors (positional arguments) or a mapping of tensors
+            (keyword arguments), the samples on the first axis of each; or lazy, giving these of one sample.
         targets: The desired output for each image, in the same two forms: a class from 0, another image, a map of
             classes, padded boxes.
 
@@ -47,21 +70,24 @@ class Split:
     targets: Targets
 
     def __post_init__(self) -> None:
-        if len(self.images) != len(self.targets):
+        images = num_samples(self.images) if isinstance(self.images, _IN_MEMORY) else len(self.images)
+        if images != len(self.targets):
             raise BadInputError(
-                f"a split has {len(self.images)} images but {len(self.targets)} targets; one target each is needed"
+                f"a split has {images} images but {len(self.targets)} targets; one target each is needed"
             )
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def read(self, indices: Int64[Tensor, " k"]) -> Float32[Tensor, "k c h w"]:
-        """The images at `indices`, in that order, in memory.
+    def read(self, indices: Int64[Tensor, " k"]) -> Inputs:
+        """The images at `indices`, in that order, in memory: a batch of the network's inputs.
 
         Raises:
             BadInputError: Their shapes differ.
         """
-        return _read(self.images, indices)
+        if isinstance(self.images, _IN_MEMORY):
+            return take(self.images, indices)
+        return _together([self.images[index] for index in indices.tolist()])
 
     def read_targets(self, indices: Int64[Tensor, " k"]) -> Shaped[Tensor, "k ..."]:
         """The targets at `indices`, in that order, in memory.
@@ -69,11 +95,19 @@ class Split:
         Raises:
             BadInputError: Their shapes differ.
         """
-        return _read(self.targets, indices)
+        if isinstance(self.targets, Tensor):
+            return self.targets[indices]
+        targets = _together([self.targets[index] for index in indices.tolist()])
+        assert isinstance(targets, Tensor)  # as each of them is
+        return targets
 
     def select(self, indices: Int64[Tensor, " k"]) -> "Split":
         """A smaller split, in the order of `indices`; lazy values stay lazy."""
-        return Split(images=_select(self.images, indices), targets=_select(self.targets, indices))
+        images, targets, numbers = self.images, self.targets, indices.tolist()
+        return Split(
+            images=take(images, indices) if isinstance(images, _IN_MEMORY) else _Selection(images, numbers),
+            targets=targets[indices] if isinstance(targets, Tensor) else _Selection(targets, numbers),
+        )
 
     def without_targets(self) -> "Split":
         """The same images with uninformative targets; see `hide`."""
@@ -95,7 +129,8 @@ class ImageData:
         validation: For selection: of epochs, hyperparameters, partitions. Never trained on.
         test: For the reported metrics.
         num_classes: Where targets are classes, these are in [0, num_classes).
-        input_shape: (channels, height, width) of every training image.
+        input_shape: (channels, height, width) of every training image; None where networks take something else, which
+            the first training sample shows.
         test_sets: Further named test sets, whose metrics are reported apart; `test` is all of them together.
 
     Raises:
@@ -106,7 +141,7 @@ class ImageData:
     validation: Split
     test: Split
     num_classes: int | None = None
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, int, int] | None = None
     test_sets: Mapping[str, Split] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -116,6 +151,25 @@ class ImageData:
                 f"the data has a test set named '{unfit[0]}'; name it with letters, digits, '.', '_' and '-', "
                 f"and not {' or '.join(_TAKEN)}, which metrics have already"
             )
+        if self.input_shape is not None and isinstance(self.train.images, tuple | Mapping):
+            raise BadInputError(
+                f"the data gives {len(self.train.images)} tensors a sample and has the input_shape {self.input_shape}, "
+                "which is that of one image; leave input_shape out"
+            )
+
+    @property
+    def sample(self) -> Inputs:
+        """The inputs of the first training sample, without the axis of a batch."""
+        return map_inputs(lambda batch: batch[0], self.train.read(torch.arange(1)))
+
+    @property
+    def inputs(self) -> InputSpec:
+        """What networks for this data take: an image of `input_shape`, or what the first training sample shows.
+
+        Raises:
+            BadInputError: That sample is not made of tensors.
+        """
+        return InputSpec.of_sample(self.sample) if self.input_shape is None else InputSpec.of_shape(self.input_shape)
 
 
 def hide(targets: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
@@ -125,34 +179,17 @@ def hide(targets: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
     return torch.full_like(targets, -1, dtype=torch.int64)
 
 
-def _read(values: Tensor | LazyTensors, indices: Tensor) -> Tensor:
-    if isinstance(values, Tensor):
-        return values[indices]
-    found = [values[index] for index in indices.tolist()]
-    shapes = {tuple(each.shape): None for each in found}
-    if len(shapes) > 1:
-        raise BadInputError(
-            f"the data has images or targets of different shapes, such as {' and '.join(map(str, list(shapes)[:2]))}, "
-            "where one shape is needed, as in training; crop them, or pad them to a common size"
-        )
-    return torch.stack(found)
+class _Selection(Generic[_Value]):
+    """A subset of lazy values."""
 
-
-def _select(values: Tensor | LazyTensors, indices: Tensor) -> Tensor | LazyTensors:
-    return values[indices] if isinstance(values, Tensor) else _Selection(values, indices.tolist())
-
-
-class _Selection:
-    """A subset of lazy tensors."""
-
-    def __init__(self, values: LazyTensors, indices: list[int]) -> None:
+    def __init__(self, values: _Lazy[_Value], indices: list[int]) -> None:
         self._values = values
         self._indices = indices
 
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, index: int, /) -> Tensor:
+    def __getitem__(self, index: int, /) -> _Value:
         return self._values[self._indices[index]]
 
 
@@ -162,7 +199,7 @@ def batches(
     *,
     order: Int64[Tensor, " m"] | None = None,
     device: torch.device | str = "cpu",
-) -> Iterator[tuple[Float32[Tensor, "k c h w"], Shaped[Tensor, "k ..."]]]:
+) -> Iterator[tuple[Inputs, Shaped[Tensor, "k ..."]]]:
     """Iterate once over a split, or over some of it.
 
     A batch has one shape: where images or targets of different shapes follow one another, it ends early.
@@ -174,7 +211,7 @@ def batches(
         device: Where the batches are put.
 
     Yields:
-        Images and targets.
+        Images, or what else the network takes, and targets.
 
     Raises:
         BadInputError: `batch_size` is below 1.
@@ -182,22 +219,23 @@ def batches(
     if batch_size < 1:
         raise BadInputError(f"batch_size is {batch_size}; at least 1 is needed")
     chosen = torch.arange(len(split)) if order is None else order
-    if isinstance(split.images, Tensor) and isinstance(split.targets, Tensor):
+    if isinstance(split.images, _IN_MEMORY) and isinstance(split.targets, Tensor):
         for indices in in_batches(chosen, batch_size):
-            yield split.images[indices].to(device), split.targets[indices].to(device)
+            yield to_device(take(split.images, indices), device), split.targets[indices].to(device)
         return
-    collected: list[tuple[Tensor, Tensor]] = []
+    images = split.images
+    collected: list[tuple[Inputs, Tensor]] = []
     for index in chosen.tolist():
-        sample = split.images[index], split.targets[index]
-        if collected and _shapes(collected[0]) != _shapes(sample):
-            yield _together(collected, device)
+        sample = take(images, index) if isinstance(images, _IN_MEMORY) else images[index], split.targets[index]
+        if collected and _forms(collected[0]) != _forms(sample):
+            yield _batch(collected, device)
             collected = []
         collected.append(sample)
         if len(collected) == batch_size:
-            yield _together(collected, device)
+            yield _batch(collected, device)
             collected = []
     if collected:
-        yield _together(collected, device)
+        yield _batch(collected, device)
 
 
 def in_batches(indices: Int64[Tensor, " m"], batch_size: int) -> Iterator[Int64[Tensor, " _"]]:
@@ -206,10 +244,21 @@ def in_batches(indices: Int64[Tensor, " m"], batch_size: int) -> Iterator[Int64[
         yield indices[start : start + batch_size]
 
 
-def _shapes(sample: tuple[Tensor, Tensor]) -> tuple[torch.Size, ...]:
-    return tuple(each.shape for each in sample)
+def _forms(sample: tuple[Inputs, Tensor]) -> tuple[object, ...]:
+    return form_of(sample[0]), sample[1].shape
 
 
-def _together(samples: list[tuple[Tensor, Tensor]], device: torch.device | str) -> tuple[Tensor, Tensor]:
-    images, targets = zip(*samples, strict=True)
-    return torch.stack(images).to(device), torch.stack(targets).to(device)
+def _batch(samples: list[tuple[Inputs, Tensor]], device: torch.device | str) -> tuple[Inputs, Tensor]:
+    inputs, targets = zip(*samples, strict=True)
+    return to_device(stack(inputs), device), torch.stack(targets).to(device)
+
+
+def _together(samples: list[Inputs]) -> Inputs:
+    forms = {form_of(each): each for each in samples}
+    if len(forms) > 1:
+        found = [", ".join(str(tuple(tensor.shape)) for tensor in tensors_of(each)) for each in forms.values()]
+        raise BadInputError(
+            f"the data has images or targets of different shapes, such as {' and '.join(found[:2])}, where one shape "
+            "is needed, as in training; crop them, or pad them to a common size"
+        )
+    return stack(samples)

@@ -17,7 +17,7 @@ from workers.data.coco import load_coco_detection
 from workers.data.digits import load_digits
 from workers.data.folder import load_folder
 from workers.data.idx import load_fashion_mnist, load_mnist
-from workers.data.images import ImageData, LazyTensors, Split
+from workers.data.images import ImageData, LazyInputs, LazyTensors, Split
 from workers.data.super_resolution import load_div2k, load_sr_folders
 from workers.data.voc import load_voc_detection, load_voc_segmentation
 from workers.factories import check_arguments, import_factory
@@ -100,6 +100,8 @@ def _load(
 
 
 def _normalized(data: ImageData, mean: tuple[float, ...], std: tuple[float, ...], *, where: str) -> ImageData:
+    if data.input_shape is None:
+        raise BadInputError(f"{where}: normalize is of images, and this data gives {data.inputs}; leave it out")
     channels = data.input_shape[0]
     if len(mean) != channels or len(std) != channels or min(std) <= 0:
         raise BadInputError(
@@ -109,6 +111,8 @@ def _normalized(data: ImageData, mean: tuple[float, ...], std: tuple[float, ...]
     shift, scale = torch.tensor(mean).view(-1, 1, 1), torch.tensor(std).view(-1, 1, 1)
 
     def normalized(split: Split) -> Split:
+        if isinstance(split.images, tuple | Mapping):
+            raise BadInputError(f"{where}: normalize is of images, and this data gives several tensors; leave it out")
         if isinstance(split.images, Tensor):
             return Split(images=(split.images - shift) / scale, targets=split.targets)
         return Split(images=_Normalized(split.images, shift, scale), targets=split.targets)
@@ -125,11 +129,14 @@ def _normalized(data: ImageData, mean: tuple[float, ...], std: tuple[float, ...]
 class _Normalized:
     """Lazy images, shifted and scaled as they are read."""
 
-    def __init__(self, images: LazyTensors, shift: Tensor, scale: Tensor) -> None:
+    def __init__(self, images: LazyTensors | LazyInputs, shift: Tensor, scale: Tensor) -> None:
         self._images, self._shift, self._scale = images, shift, scale
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __getitem__(self, index: int, /) -> Float32[Tensor, "c h w"]:
-        return (self._images[index] - self._shift) / self._scale
+        image = self._images[index]
+        if not isinstance(image, Tensor):
+            raise BadInputError("normalize is of images, and the data gives several tensors a sample; leave it out")
+        return (image - self._shift) / self._scale

@@ -9,6 +9,7 @@ from jobs.errors import BadInputError
 from jobs.identity import Json
 from workers.export.sparsity import Sparsity
 from workers.export.structure import Attributes, Shapes
+from workers.inputs import InputSpec
 
 CONFIG_FILE = "config.json"
 """Name of the description in the folder of an exported network."""
@@ -51,7 +52,7 @@ class NetworkDescription:
     Attributes:
         network: Name of the network, as in the sweep file.
         arguments: Its keyword arguments.
-        input_shape: Shape of one image (channels, height, width).
+        inputs: What it takes; written as `input_shape` where that is one image (channels, height, width).
         normalize: What is done to images before the network sees them; None: pixels in [0, 1].
         weights: The file of its tensors.
         folded: (layer, batch norm) pairs whose norm was folded into the layer.
@@ -63,7 +64,7 @@ class NetworkDescription:
 
     network: str
     arguments: Mapping[str, Json]
-    input_shape: tuple[int, ...]
+    inputs: InputSpec
     normalize: Normalization | None
     weights: WeightsFile
     folded: tuple[tuple[str, str], ...]
@@ -74,7 +75,9 @@ class NetworkDescription:
 
     def to_json(self) -> str:
         """The content of `config.json`, an entry a line."""
-        fields = {"format": FORMAT, **asdict(self)}
+        fields: dict[str, Json] = {"format": FORMAT}
+        for name, value in asdict(self).items():
+            fields |= self.inputs.document() if name == "inputs" else {name: value}
         return "{\n" + ",\n".join(f" {json.dumps(name)}: {_lines(value)}" for name, value in fields.items()) + "\n}\n"
 
 

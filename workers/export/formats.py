@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from jobs.errors import BadNetworkError
 from workers.export.comparison import compare
 from workers.export.graph import check_onnx, dynamic_axes, quiet, reason, returns_images, write_onnx
+from workers.inputs import Inputs, InputsLike, InputSpec, as_spec, call_arguments, tensors_of
 
 PROGRAM_FILE = "model.pt2"
 """A program of `torch.export`."""
@@ -42,7 +43,7 @@ class ExportedFile:
 
 
 def write_formats(
-    names: Sequence[str], folder: Path, module: nn.Module, input_shape: Sequence[int]
+    names: Sequence[str], folder: Path, module: nn.Module, inputs: InputsLike
 ) -> tuple[list[ExportedFile], dict[str, str]]:
     """Write a network in several formats; one that cannot express it does not keep the others from being written.
 
@@ -50,18 +51,19 @@ def write_formats(
         names: Names of files above.
         folder: Where they are written.
         module: The network, on the CPU, in evaluation mode.
-        input_shape: Shape of one image.
+        inputs: What it takes.
 
     Returns:
         The files, and the reasons by name of those that could not be written.
     """
-    images = torch.rand(2, *input_shape, generator=torch.Generator().manual_seed(0))
+    spec = as_spec(inputs)
+    batch = spec.draw(2, torch.Generator().manual_seed(0))
     written: list[ExportedFile] = []
     missing: dict[str, str] = {}
     for name in names:
         path = folder / name
         try:
-            difference = _WRITERS[name](path, module, images)
+            difference = _WRITERS[name](path, module, spec, batch)
         except BadNetworkError as error:
             path.unlink(missing_ok=True)
             missing[name] = str(error)
@@ -70,17 +72,19 @@ def write_formats(
     return written, missing
 
 
-def _write_program(path: Path, module: nn.Module, images: Tensor) -> float:
+def _write_program(path: Path, module: nn.Module, inputs: InputSpec, batch: Inputs) -> float:
     try:
+        args, kwargs = call_arguments(batch)
         with quiet():
-            axes = dynamic_axes(any_size=returns_images(module, images))
-            program = torch.export.export(module, (images,), dynamic_shapes=(axes,))
+            axes = dynamic_axes(any_size=returns_images(module, batch))
+            shapes = dict.fromkeys(inputs.names, axes) if inputs.names else tuple(axes for _ in args)
+            program = torch.export.export(module, args, kwargs, dynamic_shapes=shapes)
             _drop_origins(program)
             torch.export.save(program, path)
             loaded = torch.export.load(path).module()
     except Exception as error:  # the exporter and the network may raise anything
         raise BadNetworkError(f"torch.export cannot express the network: {reason(error)}") from error
-    return compare("the exported program", loaded, module, images)
+    return compare("the exported program", loaded, module, batch)
 
 
 def _drop_origins(program: torch.export.ExportedProgram) -> None:
@@ -91,23 +95,27 @@ def _drop_origins(program: torch.export.ExportedProgram) -> None:
                 node.meta.pop("stack_trace", None)
 
 
-def _write_torchscript(path: Path, module: nn.Module, images: Tensor) -> float:
+def _write_torchscript(path: Path, module: nn.Module, inputs: InputSpec, batch: Inputs) -> float:
+    if inputs.names:
+        raise BadNetworkError(
+            f"TorchScript takes no keyword arguments, and the network takes {', '.join(inputs.names)}"
+        )
     try:
         with quiet():  # torch advises against TorchScript
-            torch.jit.save(torch.jit.trace(module, images, check_trace=False), path)
+            torch.jit.save(torch.jit.trace(module, tensors_of(batch), check_trace=False), path)
             loaded = torch.jit.load(path)
     except Exception as error:  # a torch without TorchScript, or a network that it cannot trace
         raise BadNetworkError(f"TorchScript cannot express the network: {reason(error)}") from error
-    return compare("the TorchScript", loaded, module, images)
+    return compare("the TorchScript", loaded, module, batch)
 
 
-def _write_onnx(path: Path, module: nn.Module, images: Tensor) -> float:
-    content = write_onnx(module, images.shape[1:], any_size=returns_images(module, images))
+def _write_onnx(path: Path, module: nn.Module, inputs: InputSpec, batch: Inputs) -> float:
+    content = write_onnx(module, inputs, any_size=returns_images(module, batch))
     path.write_bytes(content)
-    return check_onnx(content, module, images)
+    return check_onnx(content, module, batch)
 
 
-_WRITERS: Mapping[str, Callable[[Path, nn.Module, Tensor], float]] = {
+_WRITERS: Mapping[str, Callable[[Path, nn.Module, InputSpec, Inputs], float]] = {
     PROGRAM_FILE: _write_program,
     ONNX_FILE: _write_onnx,
     TORCHSCRIPT_FILE: _write_torchscript,

@@ -6,7 +6,7 @@ The only module that imports onnx and onnxruntime, apart from `workers.export.qu
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
@@ -15,39 +15,50 @@ from torch import Tensor, nn
 
 from jobs.errors import BadInputError, BadNetworkError
 from workers.export.comparison import compare
+from workers.inputs import Inputs, InputsLike, as_spec, call, call_arguments, tensors_of
+from workers.nested import leaves_of, returning_leaves
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime
 
 INPUT, OUTPUT = "images", "outputs"
-"""Names of a graph's input and output."""
+"""Names of a graph's input and output; of several, numbers from 0 follow: `inputs_0`, `outputs_1`."""
 
 _NOISY = ("torch.onnx", "torch.export", "torch.fx", "torch._dynamo", "onnxscript", "onnx_ir")
 
 
-def write_onnx(model: nn.Module, input_shape: Sequence[int], *, any_size: bool = False) -> bytes:
+def write_onnx(model: nn.Module, inputs: InputsLike, *, any_size: bool = False) -> bytes:
     """A network as an ONNX graph, with a dynamic batch dimension and its weights inside.
 
     Args:
-        model: From a batch of samples to one tensor; moved to the CPU, and into evaluation mode.
-        input_shape: Shape of one sample.
+        model: Moved to the CPU, and into evaluation mode; its outputs are the graph's, one after the other.
+        inputs: What it takes; no keyword arguments.
         any_size: Whether height and width are dynamic, too, as far as the network allows it.
 
     Raises:
         BadNetworkError: ONNX cannot express it; it says why.
     """
     model = model.cpu().eval()
-    images = torch.zeros(2, *input_shape)  # of one, the batch would be taken for a constant
+    spec = as_spec(inputs)
+    if spec.names:
+        raise BadNetworkError(
+            f"ONNX graphs of networks with keyword arguments ({', '.join(spec.names)}) are not written; let it take "
+            "positional arguments, and the data give tuples"
+        )
+    # Of one sample, the batch would be taken for a constant.
+    args, _ = call_arguments(spec.draw(2, torch.Generator().manual_seed(0)))
     try:
-        with quiet():
+        with quiet(), torch.no_grad():
+            count = len(leaves_of(model(*args)))
+        with quiet(), returning_leaves(model):
             program = torch.onnx.export(
                 model,
-                (images,),
+                args,
                 dynamo=True,
-                dynamic_shapes=(dynamic_axes(any_size=any_size),),
-                input_names=[INPUT],
-                output_names=[OUTPUT],
+                dynamic_shapes=tuple(dynamic_axes(any_size=any_size) for _ in args),
+                input_names=input_names(len(args)),
+                output_names=_numbered(OUTPUT, OUTPUT, count),
                 verbose=False,
                 external_data=False,
             )
@@ -58,11 +69,20 @@ def write_onnx(model: nn.Module, input_shape: Sequence[int], *, any_size: bool =
         raise BadNetworkError(f"ONNX cannot express the network: {reason(error)}") from error
 
 
-def returns_images(model: nn.Module, images: Tensor) -> bool:
+def input_names(count: int) -> list[str]:
+    """Names of a graph's inputs."""
+    return _numbered(INPUT, "inputs", count)
+
+
+def _numbered(alone: str, several: str, count: int) -> list[str]:
+    return [alone] if count == 1 else [f"{several}_{number}" for number in range(count)]
+
+
+def returns_images(model: nn.Module, inputs: Inputs) -> bool:
     """Whether a network makes images of images, as for super-resolution; users run these on images of any size."""
     with torch.inference_mode():
-        outputs = model(images)
-    return isinstance(outputs, Tensor) and outputs.ndim == images.ndim == 4
+        outputs = call(model, inputs)
+    return all(isinstance(each, Tensor) and each.ndim == 4 for each in (inputs, outputs))
 
 
 def dynamic_axes(*, any_size: bool) -> dict[int, Any]:
@@ -87,13 +107,13 @@ def _without_origins(graph: "onnx.ModelProto") -> bytes:
     return content
 
 
-def check_onnx(content: bytes, model: nn.Module, images: Tensor) -> float:
+def check_onnx(content: bytes, model: nn.Module, inputs: Inputs) -> float:
     """Compare a graph's outputs in ONNX Runtime with the network's, also on a batch of another size.
 
     Args:
         content: The graph.
         model: The network, on the CPU, in evaluation mode.
-        images: A batch of at least two images.
+        inputs: A batch of at least two samples.
 
     Returns:
         The largest difference, relative to the largest output.
@@ -107,7 +127,7 @@ def check_onnx(content: bytes, model: nn.Module, images: Tensor) -> float:
         onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
     except Exception as error:  # the checker raises several kinds
         raise BadNetworkError(f"the ONNX graph is invalid: {reason(error)}") from error
-    return compare("the ONNX graph", OnnxNetwork(content), model, images)
+    return compare("the ONNX graph", OnnxNetwork(content), model, inputs)
 
 
 def open_session(
@@ -143,19 +163,24 @@ class OnnxNetwork(nn.Module):
     """An ONNX graph as a network, on the CPU; without parameters.
 
     Args:
-        content: The graph, of one input and one output.
+        content: The graph.
         threads: As of `open_session`.
     """
 
     def __init__(self, content: bytes, *, threads: int | None = None) -> None:
         super().__init__()
         self._session = open_session(content, threads=threads)
-        self._input = self._session.get_inputs()[0].name
 
-    def forward(self, images: Tensor) -> Tensor:
-        """The outputs of a batch of images of single precision."""
-        outputs: list[Any] = self._session.run(None, {self._input: images.cpu().numpy()})
-        return torch.from_numpy(outputs[0])
+    def forward(self, *inputs: Tensor) -> Tensor | list[Tensor]:
+        """The output of a batch, its fractions of single precision; of several outputs, a list."""
+        outputs = [torch.from_numpy(each) for each in self._session.run(None, arrays_for(self._session, inputs))]
+        return outputs[0] if len(outputs) == 1 else outputs
+
+
+def arrays_for(session: "onnxruntime.InferenceSession", inputs: Inputs) -> dict[str, Any]:
+    """A batch as a session takes it: by the names of its inputs, in their order."""
+    names = [each.name for each in session.get_inputs()]
+    return {name: tensor.cpu().numpy() for name, tensor in zip(names, tensors_of(inputs), strict=True)}
 
 
 def reason(error: Exception) -> str:

@@ -9,14 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from jobs.errors import BadNetworkError
 from jobs.spec.measure import QuantizeSpec
 from workers.data.images import Split, batches
-from workers.export.graph import INPUT
+from workers.export.graph import arrays_for, open_session
 
 _METHODS = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
 _BATCH_SIZE = 32
@@ -44,7 +42,7 @@ def quantize_onnx(content: bytes, images: Split, spec: QuantizeSpec) -> bytes:
             quantize_static(
                 prepared,
                 made,
-                _calibration(images),
+                _calibration(given, images),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
                 reduce_range=spec.reduce_range,
@@ -59,22 +57,20 @@ def quantize_onnx(content: bytes, images: Split, spec: QuantizeSpec) -> bytes:
         return made.read_bytes()
 
 
-def _calibration(images: Split) -> object:
-    """The images as ONNX Runtime reads them: batch after batch."""
+def _calibration(graph: Path, images: Split) -> object:
+    """The images as ONNX Runtime reads them: batch after batch, by the names of a graph's inputs."""
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # it ships no types
         """Hands out one batch a call, then None."""
 
         def __init__(self) -> None:
-            self._batches: Iterator[NDArray[np.float32]] = (
-                batch.numpy() for batch, _ in batches(images, _BATCH_SIZE, device="cpu")
-            )
+            session = open_session(graph.read_bytes())
+            self._batches = (arrays_for(session, inputs) for inputs, _ in batches(images, _BATCH_SIZE, device="cpu"))
 
-        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            """The next batch by the name of the input."""
-            batch = next(self._batches, None)
-            return None if batch is None else {INPUT: batch}
+        def get_next(self) -> dict[str, Any] | None:
+            """The next batch."""
+            return next(self._batches, None)
 
     return Reader()
 

@@ -25,16 +25,16 @@ _LENGTH = struct.Struct("<Q")
 
 
 def outputs_digest(recipe: bytes, weights: bytes) -> str:
-    """SHA-256 of a network's outputs, and those of its prunable parts, on two fixed random images.
+    """SHA-256 of a network's outputs, and those of its prunable parts, on two fixed random samples.
 
     Args:
         recipe: `network.json`.
         weights: `weights.safetensors`.
     """
     parsed = NetworkRecipe.from_json(recipe)
-    images = torch.rand(2, *parsed.input_shape, generator=torch.Generator().manual_seed(0))
+    inputs = parsed.inputs.draw(2, torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        outputs = outputs_of(rebuild(parsed, load(weights)).float(), images, parsed.parts)
+        outputs = outputs_of(rebuild(parsed, load(weights)).float(), inputs, parsed.parts)
     return sha256(b"".join(each.contiguous().numpy().tobytes() for each in outputs)).hexdigest()
 
 

@@ -34,8 +34,8 @@ class DrawnSizes(nn.Module):
         self._seed, self._smallest = seed, smallest
         self.register_buffer("passes", torch.zeros((), dtype=torch.int64))
 
-    def forward(self, *inputs: Tensor) -> Any:
-        """The network's output for a batch: of images, or of images and targets where the network takes both."""
+    def forward(self, *args: Tensor, **kwargs: Tensor) -> Any:
+        """The network's output for a batch of what it takes."""
         sizes = self._widths
         if self.training:
             drawn = sample_sizes(self._seed, int(self.passes), self._drawn, self._smallest)
@@ -43,4 +43,4 @@ class DrawnSizes(nn.Module):
             self.passes += 1
         if sizes != self.network.sizes:
             self.network.resize(sizes)
-        return self.network(*inputs)
+        return self.network(*args, **kwargs)

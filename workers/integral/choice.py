@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from jobs.errors import CancelledError
 from workers.channels import ChannelMap, load_resized, select
+from workers.inputs import Inputs, call, tensors_of
 from workers.integral.partition import Partition, nodes_of
 from workers.integral.quadrature import Quadrature, sampling_matrix
 from workers.integral.resample import resample
 from workers.integral.slices import relative_slices
+from workers.nested import floats_of
 from workers.objectives import Objective
 
 Pools = Mapping[str, Sequence[Int64[Tensor, " _"]]]
@@ -102,7 +104,7 @@ class OutputError:
         widths: Group name -> cells that it will be sampled at.
         partition: How the cells are chosen.
         quadrature: Quadrature for the input axes.
-        images: Calibration images, on the module's device.
+        inputs: A calibration batch, on the module's device.
         objective: Knows whether networks compute their losses themselves.
     """
 
@@ -115,19 +117,20 @@ class OutputError:
         *,
         partition: Partition,
         quadrature: Quadrature,
-        images: Float[Tensor, "b ..."],
+        inputs: Inputs,
         objective: Objective,
     ) -> None:
         self._state = {name: tensor.detach() for name, tensor in module.state_dict().items()}
-        self._channel_map, self._pools, self._quadrature, self._images = channel_map, pools, quadrature, images
+        self._channel_map, self._pools, self._quadrature, self._inputs = channel_map, pools, quadrature, inputs
+        device = tensors_of(inputs)[0].device
         self._nodes: dict[str, list[Tensor]] = {}
         for index, group in enumerate(channel_map.groups):
             channels = relative_slices(self._state, channel_map, index)
             partitions = (partition(channels[order], widths[group.name]) for order in pools[group.name])
-            self._nodes[group.name] = [nodes_of(cells).to(images.device) for cells in partitions]
+            self._nodes[group.name] = [nodes_of(cells).to(device) for cells in partitions]
         self._objective = objective
         with torch.inference_mode():
-            self._wanted: Tensor = module(images)
+            self._wanted = call(module, inputs)
         self._small = copy.deepcopy(module)
 
     @torch.inference_mode()
@@ -141,9 +144,11 @@ class OutputError:
         nodes = {name: self._nodes[name][k] for name, k in chosen.items()}
         load_resized(self._small, resample(state, self._channel_map, nodes, self._quadrature))
         if self._objective.computes_its_loss:
-            return float(self._objective.distance(self._small, self._images, self._wanted))
-        difference = (self._small(self._images) - self._wanted).square().sum()
-        return float(difference / self._wanted.square().sum().clamp_min(torch.finfo(difference.dtype).tiny))
+            return float(self._objective.distance(self._small, self._inputs, self._wanted))
+        found, wanted = floats_of(call(self._small, self._inputs)), floats_of(self._wanted)
+        errors = [(ours - theirs).square().sum() for ours, theirs in zip(found, wanted, strict=True)]
+        difference, energy = torch.stack(errors).sum(), torch.stack([each.square().sum() for each in wanted]).sum()
+        return float(difference / energy.clamp_min(torch.finfo(difference.dtype).tiny))
 
 
 def _weight_error(channels: Float[Tensor, "n d"], size: int, partition: Partition) -> float:

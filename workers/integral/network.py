@@ -94,12 +94,12 @@ class IntegralNetwork(nn.Module):
         self._nodes.update(chosen)
         self._sampling, self._statistics, self._shell, self._kept = None, None, (), None
 
-    def forward(self, *inputs: Tensor) -> Any:
-        """The network's output for a batch, at the present partition; `inputs` are what the network takes."""
+    def forward(self, *args: Tensor, **kwargs: Tensor) -> Any:
+        """The network's output for a batch, at the present partition; it is called with what the network takes."""
         if not self.training:
-            return self._materialised()(*inputs)
+            return self._materialised()(*args, **kwargs)
         shell, tensors, before = self._training_step()
-        result = functional_call(shell, tensors, inputs)
+        result = functional_call(shell, tensors, args, kwargs)
         self._update_statistics(before, tensors)
         return result
 

@@ -16,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from workers.channels import ChannelMap, load_resized
 from workers.data import Split, batches
+from workers.inputs import Inputs, call
 from workers.integral.partition import cells_of, nodes_of
 from workers.integral.quadrature import Quadrature
 from workers.integral.resample import resample
@@ -82,7 +83,7 @@ class TuningProblem:
         deltas = {f"delta:{name}": delta for name, delta in self._delta.items()}
         return {**deltas, **{f"bias:{name}": bias for name, bias in self._biases.items()}}
 
-    def loss(self, images: Float[Tensor, "b c h w"], targets: Shaped[Tensor, "b ..."]) -> Float[Tensor, ""]:
+    def loss(self, inputs: Inputs, targets: Shaped[Tensor, "b ..."]) -> Float[Tensor, ""]:
         """Mean loss of a batch.
 
         Raises:
@@ -91,21 +92,21 @@ class TuningProblem:
         objective, smaller = self._objective, partial(self._call, self._resampled())
         if self._target == "dense":
             with torch.no_grad():
-                wanted = self._dense(images)
-            return objective.distance(smaller, images, wanted)
-        outputs = smaller(*objective.inputs(images, targets))
+                wanted = call(self._dense, inputs)
+            return objective.distance(smaller, inputs, wanted)
+        outputs = call(smaller, objective.inputs(inputs, targets))
         objective.check(outputs, targets)
         return objective.loss(outputs, targets)
 
-    def _call(self, resampled: dict[str, Tensor], *inputs: Tensor) -> Any:
-        return functional_call(self._small, {name: resampled[name] for name in self._names}, inputs)
+    def _call(self, resampled: dict[str, Tensor], *args: Tensor, **kwargs: Tensor) -> Any:
+        return functional_call(self._small, {name: resampled[name] for name in self._names}, args, kwargs)
 
     @torch.no_grad()
     def mean_loss(self, split: Split, device: torch.device) -> float:
         """Mean loss over a split."""
         total = 0.0
-        for images, targets in batches(split, 256, device=device):
-            total += self.loss(images, targets).item() * len(targets)
+        for inputs, targets in batches(split, 256, device=device):
+            total += self.loss(inputs, targets).item() * len(targets)
         return total / len(split)
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -21,6 +21,7 @@ from workers.checkpoints import (
     restore_optimizer,
 )
 from workers.data import ImageData, Split, batches
+from workers.inputs import Inputs
 from workers.integral.problem import TuningProblem
 from workers.integral.quadrature import Quadrature
 from workers.objectives import Objective
@@ -123,12 +124,12 @@ class _TuningRun:
         self._best_step = 0
         self._best_state = problem.snapshot()
 
-    def take_step(self, images: Tensor, targets: Tensor) -> None:
+    def take_step(self, inputs: Inputs, targets: Tensor) -> None:
         """One optimizer step on a batch."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._recipe.learning_rate * (1 + math.cos(math.pi * self.step / self._recipe.steps)) / 2
         self.step += 1
-        loss = self._problem.loss(images, targets)
+        loss = self._problem.loss(inputs, targets)
         if not math.isfinite(loss.item()):
             raise BadNumericsError(f"the loss is {loss.item()} at tuning step {self.step}; lower tune.learning_rate")
         self._optimizer.zero_grad()
@@ -201,7 +202,7 @@ class _TuningRun:
 
 def _endless(
     split: Split, batch_size: int, generator: torch.Generator, device: torch.device, *, skip: int
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Iterator[tuple[Inputs, Tensor]]:
     """Endless batches, shuffled anew every epoch, without the first `skip` of them, which are not read."""
     skipped = 0
     while True:

@@ -1,11 +1,12 @@
-"""Counts parameters, MACs (multiply-accumulates) and bytes of a network; needs only the shape of one sample."""
+"""Counts parameters, MACs (multiply-accumulates) and bytes of a network; needs only the shapes of its inputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from workers.inputs import InputsLike
 from workers.measure.running import run_counted
 
 _NO_MASKS: Mapping[str, Tensor] = MappingProxyType({})
@@ -21,34 +22,34 @@ def num_parameters(model: nn.Module, masks: Mapping[str, Tensor] = _NO_MASKS) ->
     return sum(parameter.numel() for parameter in model.parameters()) - sum(map(_num_absent, masks.values()))
 
 
-def count_macs(model: nn.Module, input_shape: Sequence[int], masks: Mapping[str, Tensor] = _NO_MASKS) -> int:
+def count_macs(model: nn.Module, inputs: InputsLike, masks: Mapping[str, Tensor] = _NO_MASKS) -> int:
     """MACs of one forward pass in evaluation mode.
 
     Convolutions, matrix products and attention count; bias, batch norm, activations and pooling do not. A copy
     runs on meta tensors, so no arithmetic is done and the model is not changed. A network whose work depends on the
-    numbers in the image, such as a detector with proposals, cannot: it is counted on a fixed image of noise
-    (`channels.example_images`).
+    numbers in the image, such as a detector with proposals, cannot: it is counted on a fixed sample of noise
+    (`channels.example_inputs`).
 
     Args:
         model: From a batch of samples to anything.
-        input_shape: Shape of one sample, without the batch dimension: (channels, height, width) for images.
+        inputs: What it takes; of an image (channels, height, width).
         masks: Name of a weight of a convolution or linear layer -> False for its entries that do not count: each is
             multiplied as often as any other of its layer.
 
     Raises:
-        BadInputError: The network cannot be run on a sample of that shape.
+        BadInputError: The network cannot be run on such a sample.
     """
-    counter = run_counted(model, input_shape, lambda _: FlopCounterMode(display=False), purpose="count_macs")
+    counter = run_counted(model, inputs, lambda _: FlopCounterMode(display=False), purpose="count_macs")
     saved = sum(_macs_of(counter, model, name) * _num_absent(mask) // mask.numel() for name, mask in masks.items())
     return int(counter.get_total_flops()) // 2 - saved
 
 
-def count_applications(model: nn.Module, input_shape: Sequence[int]) -> dict[str, int]:
+def count_applications(model: nn.Module, inputs: InputsLike) -> dict[str, int]:
     """How often one sample is multiplied by every number of a layer's weight, by the weight's name.
 
     Times the numbers of a weight these are a layer's MACs; counted as by `count_macs`, with its arguments and errors.
     """
-    counter = run_counted(model, input_shape, lambda _: FlopCounterMode(display=False), purpose="count_macs")
+    counter = run_counted(model, inputs, lambda _: FlopCounterMode(display=False), purpose="count_macs")
     layers = {
         name: layer for name, layer in model.named_modules() if isinstance(getattr(layer, "weight", None), nn.Parameter)
     }

@@ -12,7 +12,9 @@ from torch import nn
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from workers.data.images import ImageData, Split, batches
+from workers.inputs import call
 from workers.models.modes import in_mode
+from workers.nested import floats_of
 from workers.objectives import Objective
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def evaluate(
     """Run a network over a split in evaluation mode.
 
     Args:
-        model: From images to outputs; it is moved to `device` and stays there, its train/eval flags are restored.
+        model: From inputs to outputs; it is moved to `device` and stays there, its train/eval flags are restored.
         split: At least one sample.
         objective: The metrics and the loss.
         batch_size: Samples per forward pass.
@@ -67,19 +69,19 @@ def evaluate(
     own = make_meters(objective, device)
     loss, seen = 0.0, 0
     with in_mode(model, training=False), torch.inference_mode():
-        for images, targets in batches(split, batch_size, device=device):
+        for inputs, targets in batches(split, batch_size, device=device):
             if should_stop():
                 raise CancelledError(f"evaluation stopped on request after {seen} of {num_samples} samples")
-            outputs = objective.predict(model, images)
+            outputs = objective.predict(model, inputs)
             objective.check(outputs, targets)
-            if not bool(torch.isfinite(outputs).all()):
+            if not all(bool(each.isfinite().all()) for each in floats_of(outputs)):
                 raise BadNumericsError(
                     f"evaluate: an output is NaN or infinite, in samples {seen} to {seen + len(targets) - 1}"
                 )
             for meter in (*own.values(), *(meters or {}).values()):
                 meter.update(outputs, targets)
             if objective.computes_its_loss:
-                outputs = model(images, targets)
+                outputs = call(model, objective.inputs(inputs, targets))
             loss += float(objective.total_loss(outputs, targets))
             seen += len(targets)
         metrics = {name: float(meter.compute()) for name, meter in own.items()}

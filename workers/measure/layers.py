@@ -21,8 +21,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jobs.spec.measure import Runtime
-from workers.channels import example_images
+from workers.channels import example_inputs
 from workers.export.graph import write_onnx
+from workers.inputs import Inputs, InputsLike, InputSpec, as_spec, call, tensors_of, to_device
 from workers.measure.runtimes import Pass, onnx_pass, time_in_turn, torch_pass
 from workers.models.modes import in_mode
 
@@ -78,7 +79,7 @@ class NetworkTime:
 
 def time_layers(
     model: nn.Module,
-    input_shape: Sequence[int],
+    inputs: InputsLike,
     *,
     batch_size: int,
     runtime: Runtime = "eager",
@@ -89,7 +90,7 @@ def time_layers(
 
     Args:
         model: In evaluation mode; moved to `device`.
-        input_shape: Shape of one sample.
+        inputs: What it takes.
         batch_size: Samples in a pass.
         runtime: What runs them: every layer is compiled or exported alone, at every width that is tried.
         device: Where it runs.
@@ -100,21 +101,23 @@ def time_layers(
         BadNetworkError: ONNX cannot express a layer.
         CancelledError: `should_stop` returned true.
     """
+    spec = as_spec(inputs)
 
-    def seconds(module: nn.Module, images: Float[Tensor, "..."]) -> float:
-        one_pass = _pass_of(module, images, runtime)
+    def seconds(module: nn.Module, spec: InputSpec, batch: Inputs) -> float:
+        one_pass = _pass_of(module, spec, batch, runtime)
         with in_mode(module, training=False):
             times = time_in_turn(
                 {"": one_pass}, warmup=_WARM_UP, repeats=_REPEATS, device=device, should_stop=should_stop
             )
         return median(each for block in times[""] for each in block)
 
-    images = example_images(model, input_shape, batch_size).to(device)
-    calls = _calls(model.to(device), images)
-    network_s, overhead_s = seconds(model, images), seconds(nn.Identity(), torch.zeros(1, 1, device=device))
+    batch = to_device(example_inputs(model, spec, batch_size), device)
+    calls = _calls(model.to(device), batch)
+    network_s = seconds(model, spec, batch)
+    overhead_s = seconds(nn.Identity(), InputSpec.of_shape((1,)), torch.zeros(1, 1, device=device))
 
     def seconds_alone(module: nn.Module, shape: Sequence[int]) -> float:
-        measured = seconds(module, torch.zeros(*shape, device=device))
+        measured = seconds(module, InputSpec.of_shape(shape[1:]), torch.zeros(*shape, device=device))
         return max(measured - overhead_s, _LEAST * measured)
 
     known: dict[str, LayerTime] = {}
@@ -145,14 +148,14 @@ def _in_network(alone: LayerTime, scale: float, rest: float) -> LayerTime:
     )
 
 
-def _pass_of(module: nn.Module, images: Float[Tensor, "..."], runtime: Runtime) -> Pass:
+def _pass_of(module: nn.Module, spec: InputSpec, batch: Inputs, runtime: Runtime) -> Pass:
     if runtime == "onnxruntime":
-        content = write_onnx(copy.deepcopy(module), images.shape[1:])
-        return onnx_pass(content, images, threads=torch.get_num_threads())
-    return torch_pass(module.to(images.device), images, runtime)
+        content = write_onnx(copy.deepcopy(module), spec)
+        return onnx_pass(content, batch, threads=torch.get_num_threads())
+    return torch_pass(module.to(tensors_of(batch)[0].device), batch, runtime)
 
 
-def _calls(model: nn.Module, images: Float[Tensor, "..."]) -> dict[str, tuple[Layer, tuple[int, ...]]]:
+def _calls(model: nn.Module, batch: Inputs) -> dict[str, tuple[Layer, tuple[int, ...]]]:
     """Every convolution and linear layer that runs, with the shape of its (first) input."""
     calls: dict[str, tuple[Layer, tuple[int, ...]]] = {}
     names: dict[nn.Module, str] = {each: name for name, each in model.named_modules() if isinstance(each, Layer)}
@@ -164,7 +167,7 @@ def _calls(model: nn.Module, images: Float[Tensor, "..."]) -> dict[str, tuple[La
     handles = [layer.register_forward_pre_hook(note) for layer in names]
     try:
         with torch.inference_mode():
-            model(images)
+            call(model, batch)
     finally:
         for handle in handles:
             handle.remove()

@@ -12,23 +12,24 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from workers.inputs import Inputs, InputsLike, tensors_of
 from workers.measure.running import run_counted
 
 
-def peak_memory_bytes(model: nn.Module, input_shape: Sequence[int], *, batch_size: int = 1) -> int:
+def peak_memory_bytes(model: nn.Module, inputs: InputsLike, *, batch_size: int = 1) -> int:
     """Peak bytes of all live tensors in one forward pass in evaluation mode.
 
     Args:
         model: From a batch of samples to anything; it is not changed.
-        input_shape: Shape of one sample, without the batch dimension.
+        inputs: What it takes.
         batch_size: Samples in the batch.
 
     Raises:
-        BadInputError: The network cannot be run on samples of that shape.
+        BadInputError: The network cannot be run on such samples.
     """
     own = {each.untyped_storage() for each in (*model.parameters(), *model.buffers())}
     own_bytes: int = sum(storage.nbytes() for storage in own)
-    live = run_counted(model, input_shape, LiveBytes, batch_size=batch_size, purpose="peak_memory_bytes")
+    live = run_counted(model, inputs, LiveBytes, batch_size=batch_size, purpose="peak_memory_bytes")
     return own_bytes + live.peak
 
 
@@ -36,17 +37,18 @@ class LiveBytes(TorchDispatchMode):
     """Tracks the storages that operators allocate.
 
     Args:
-        images: The input, which is there from the beginning.
+        inputs: What is there from the beginning.
 
     Attributes:
         peak: Largest number of live bytes.
     """
 
-    def __init__(self, images: Tensor) -> None:
+    def __init__(self, inputs: Inputs) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch left it without annotations
         self.peak: int = 0
         self._alive: dict[int, int] = {}
-        self.track(images)
+        for tensor in tensors_of(inputs):
+            self.track(tensor)
 
     @property
     def now(self) -> int:

@@ -16,11 +16,12 @@ from statistics import fmean
 from typing import TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from jobs.errors import BadInputError, CancelledError
 from jobs.spec.measure import Runtime
-from workers.export.graph import INPUT, open_session
+from workers.export.graph import arrays_for, open_session
+from workers.inputs import Inputs, call, tensors_of
 
 Pass: TypeAlias = Callable[[], object]
 """One forward pass; on a GPU it returns before it is done."""
@@ -31,22 +32,22 @@ BLOCKS = 10
 _POWER_SAMPLES = 20
 
 
-def torch_pass(model: nn.Module, images: Tensor, runtime: Runtime) -> Pass:
+def torch_pass(model: nn.Module, inputs: Inputs, runtime: Runtime) -> Pass:
     """Forward passes by torch.
 
     On a GPU, `compile` replays the network as a CUDA graph, without the cost of launching its kernels.
 
     Args:
-        model: In evaluation mode, on the device of the images.
-        images: A batch.
+        model: In evaluation mode, on the device of the inputs.
+        inputs: A batch.
         runtime: `eager` or `compile`.
 
     Raises:
         BadInputError: There is no compiler for `compile` here.
     """
-    run: Callable[[Tensor], object] = model
+    run: Callable[..., object] = model
     if runtime == "compile":
-        on_gpu = images.device.type == "cuda"
+        on_gpu = tensors_of(inputs)[0].is_cuda
         if not on_gpu and not any(map(shutil.which, (os.environ.get("CXX") or "g++", "clang++"))):
             raise BadInputError(
                 "the runtime `compile` needs a C++ compiler; install g++ on the workers, or leave the runtime out"
@@ -55,21 +56,21 @@ def torch_pass(model: nn.Module, images: Tensor, runtime: Runtime) -> Pass:
 
     def one_pass() -> object:
         with torch.inference_mode():
-            return run(images)
+            return call(run, inputs)
 
     return one_pass
 
 
-def onnx_pass(content: bytes, images: Tensor, *, threads: int) -> Pass:
+def onnx_pass(content: bytes, inputs: Inputs, *, threads: int) -> Pass:
     """Forward passes by ONNX Runtime, whose outputs are on the CPU.
 
     Args:
         content: The graph.
-        images: A batch of single precision; its device is where the graph runs.
+        inputs: A batch, its fractions of single precision; its device is where the graph runs.
         threads: CPU threads of a pass.
     """
-    session = open_session(content, threads=threads, device=images.device)
-    given = {INPUT: images.cpu().numpy()}
+    session = open_session(content, threads=threads, device=tensors_of(inputs)[0].device)
+    given = arrays_for(session, inputs)
     return lambda: session.run(None, given)
 
 

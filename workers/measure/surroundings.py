@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from workers.channels import ChannelMap, Cost, dissect, dtype_of, example_images, live_in
+from workers.channels import ChannelMap, Cost, dissect, dtype_of, example_inputs, live_in
 from workers.channels.trace import bare_copy
+from workers.inputs import InputsLike, call
 from workers.measure.memory import LiveBytes
 
 
 def live_around_parts(
-    model: nn.Module, input_shape: Sequence[int], channel_map: ChannelMap, parts: Sequence[str], *, weight: float = 1.0
+    model: nn.Module, inputs: InputsLike, channel_map: ChannelMap, parts: Sequence[str], *, weight: float = 1.0
 ) -> list[Cost]:
     """Live activations per sample at the steps of a forward pass, as `live_activations`.
 
@@ -27,7 +28,7 @@ def live_around_parts(
 
     Args:
         model: The network; not changed.
-        input_shape: Shape of one sample.
+        inputs: What it takes.
         channel_map: Its channel groups.
         parts: Dotted names of the parts; at least one.
         weight: Cost of one number.
@@ -36,10 +37,10 @@ def live_around_parts(
         BadInputError: As `dissect`.
         ValueError: A part cannot be traced.
     """
-    widths, surroundings = channel_map.widths(), _watch(model, input_shape, parts)
+    widths, surroundings = channel_map.widths(), _watch(model, inputs, parts)
     unit = weight / dtype_of(model).itemsize
     costs = [Cost(widths, unit * surroundings.peak, [])]
-    for piece in dissect(model, input_shape, parts).pieces:
+    for piece in dissect(model, inputs, parts).pieces:
         held = unit * surroundings.held[piece.border.where]
         costs += [Cost(widths, held + cost.constant, cost.terms) for cost in live_in(piece, channel_map, weight=weight)]
     return costs
@@ -58,10 +59,10 @@ class _Surroundings:
     held: dict[str, int] = field(default_factory=dict)
 
 
-def _watch(model: nn.Module, input_shape: Sequence[int], parts: Sequence[str]) -> _Surroundings:
+def _watch(model: nn.Module, inputs: InputsLike, parts: Sequence[str]) -> _Surroundings:
     shadow, found = bare_copy(model).cpu().eval(), _Surroundings()
-    images = example_images(model, input_shape, 1)
-    live = LiveBytes(images)
+    sample = example_inputs(model, inputs, 1)
+    live = LiveBytes(sample)
 
     def enter(path: str) -> Any:
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -80,6 +81,6 @@ def _watch(model: nn.Module, input_shape: Sequence[int], parts: Sequence[str]) -
         part.register_forward_pre_hook(enter(path), with_kwargs=True)
         part.register_forward_hook(leave)
     with torch.inference_mode(), torch.random.fork_rng(devices=[]), live:
-        shadow(images)
+        call(shadow, sample)
     found.peak = max(found.peak, live.peak)
     return found

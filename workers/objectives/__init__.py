@@ -10,9 +10,9 @@ from jobs import names
 from jobs.errors import BadInputError, nearest
 from jobs.stages.common import ObjectiveParams
 from workers.factories import check_arguments, import_factory
-from workers.objectives._base import Objective, Reduction, check_batch, over_samples
+from workers.objectives._base import Objective, Reduction, check_batch, one_tensor, over_samples
 
-__all__ = ["Objective", "Reduction", "check_batch", "find_objective", "over_samples"]
+__all__ = ["Objective", "Reduction", "check_batch", "find_objective", "one_tensor", "over_samples"]
 
 
 def find_objective(params: ObjectiveParams) -> Objective:

@@ -4,7 +4,7 @@ Objectives work on batches of outputs and targets.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from jobs.errors import BadInputError, nearest
 from jobs.metric import Metric
 from workers.data.augment import Augmentation
+from workers.inputs import Inputs, InputSpec, call, tensors_of
+from workers.nested import map_tensors
 
 if TYPE_CHECKING:
     import torchmetrics
@@ -21,14 +23,20 @@ if TYPE_CHECKING:
 Reduction: TypeAlias = Literal["mean", "sum"]
 """Reduction of a loss over the samples of a batch."""
 
+PLACES = ("logits", "out")
+"""Where mappings and records have the tensor that is compared with targets."""
 
-def _plain_prediction(module: nn.Module, images: Float[Tensor, "n c h w"]) -> Any:
-    return module(images)
+
+def _plain_prediction(module: nn.Module, inputs: Inputs) -> Any:
+    return call(module, inputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
     """A problem that networks are trained for: loss, metrics, and the form of the outputs.
+
+    Outputs are what a network returns: one tensor, or a tuple, list, mapping or dataclass of them. Inputs are images,
+    or what else a network takes (`workers.inputs`).
 
     Attributes:
         name: Name for messages.
@@ -40,10 +48,10 @@ class Objective:
             them in this order.
         check: Raises BadInputError, in clear words, unless outputs of any type fit the targets.
         augmentations: The augmentations that move images and targets together, by name. Training refuses others.
-        predict: From a network in evaluation mode and images to the outputs that are evaluated. Default: what the
+        predict: From a network in evaluation mode and inputs to the outputs that are evaluated. Default: what the
             network returns for them.
         pseudo_targets: In the place of `difference`, for networks that compute their losses themselves, as detectors
-            do: these are called with images and targets where a loss is asked for, and `loss` gets what they return.
+            do: these are called with inputs and targets where a loss is asked for, and `loss` gets what they return.
             From the outputs of a whole network to targets, by whose loss a smaller one is compared with it.
 
     Raises:
@@ -57,7 +65,7 @@ class Objective:
     difference: Callable[[Tensor, Tensor], Float[Tensor, ""]] | None = None
     check: Callable[[Any, Tensor], None]
     augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
-    predict: Callable[[nn.Module, Tensor], Any] = _plain_prediction
+    predict: Callable[[nn.Module, Inputs], Any] = _plain_prediction
     pseudo_targets: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
@@ -77,31 +85,40 @@ class Objective:
 
     @property
     def computes_its_loss(self) -> bool:
-        """Whether the networks compute their losses themselves, from images and targets."""
+        """Whether the networks compute their losses themselves, from inputs and targets."""
         return self.pseudo_targets is not None
 
-    def inputs(self, images: Float[Tensor, "n c h w"], targets: Shaped[Tensor, "n ..."]) -> tuple[Tensor, ...]:
-        """What a network is called with where a loss is asked for."""
-        return (images, targets) if self.computes_its_loss else (images,)
+    def inputs(self, inputs: Inputs, targets: Shaped[Tensor, "n ..."]) -> Inputs:
+        """What a network is called with where a loss is asked for.
 
-    def distance(
-        self, smaller: Callable[..., Any], images: Float[Tensor, "n c h w"], wanted: Tensor
-    ) -> Float[Tensor, ""]:
-        """How far a smaller network is from the whole one on images, without their targets; a mean over the images.
+        Raises:
+            BadInputError: It wants targets, too, and takes its inputs by name.
+        """
+        if not self.computes_its_loss:
+            return inputs if isinstance(inputs, Mapping) else tensors_of(inputs)
+        if isinstance(inputs, Mapping):
+            raise BadInputError(
+                f"objective '{self.name}': networks are called with inputs and targets, and the data gives inputs by "
+                f"name ({', '.join(inputs)}); give a tuple of positional arguments"
+            )
+        return (*tensors_of(inputs), targets)
+
+    def distance(self, smaller: Callable[..., Any], inputs: Inputs, wanted: Any) -> Float[Tensor, ""]:
+        """How far a smaller network is from the whole one on a batch, without its targets; a mean over the samples.
 
         Args:
             smaller: The network, or what is called like it.
-            images: The images.
+            inputs: The batch.
             wanted: The whole network's outputs for them.
 
         Raises:
             BadInputError: The outputs do not fit.
         """
         if self.difference is not None:
-            return self.difference(smaller(images), wanted)
+            return self.difference(call(smaller, inputs), wanted)
         assert self.pseudo_targets is not None  # there is one of the two
         targets = self.pseudo_targets(wanted)
-        outputs = smaller(*self.inputs(images, targets))
+        outputs = call(smaller, self.inputs(inputs, targets))
         self.check(outputs, targets)
         return self.loss(outputs, targets)
 
@@ -116,7 +133,26 @@ class Objective:
             dtype: The precision.
         """
         exact = targets.to(dtype) if targets.is_floating_point() else targets
-        return self.loss(_in_precision(outputs, dtype), exact, reduction="sum")
+        precise = map_tensors(lambda each: each.to(dtype) if each.is_floating_point() else each, outputs)
+        return self.loss(precise, exact, reduction="sum")
+
+    def augment(
+        self, name: str, inputs: Inputs, targets: Shaped[Tensor, "n ..."], generator: torch.Generator
+    ) -> tuple[Inputs, Shaped[Tensor, "n ..."]]:
+        """A batch and its targets, changed by an augmentation; arguments as of `Augmentation`.
+
+        Raises:
+            BadInputError: It is none of the objective's, or the inputs are not one tensor.
+        """
+        change = self.augmentation(name)
+        if change is _unchanged:
+            return inputs, targets
+        if not isinstance(inputs, Tensor):
+            raise BadInputError(
+                f"objective '{self.name}': augment: {name} changes one tensor of images, and the data gives "
+                f"{InputSpec.of_sample(inputs)}; set `augment: none`, and augment in the data set"
+            )
+        return change(inputs, targets, generator)
 
     def augmentation(self, name: str) -> Augmentation:
         """The augmentation of that name; `none` leaves everything as it is.
@@ -141,11 +177,37 @@ def _unchanged(images: Tensor, targets: Tensor, generator: torch.Generator) -> t
     return images, targets
 
 
-def _in_precision(outputs: Any, dtype: torch.dtype) -> Any:
-    """Outputs with their floating-point tensors in a precision: one tensor, or a mapping of several."""
-    if isinstance(outputs, Mapping):
-        return {name: _in_precision(each, dtype) for name, each in outputs.items()}
-    return outputs.to(dtype) if isinstance(outputs, Tensor) and outputs.is_floating_point() else outputs
+def one_tensor(outputs: Any) -> Tensor:
+    """The tensor among a network's outputs that is compared with targets.
+
+    It is `logits`, or else `out`, of a mapping or of a record with such an attribute, and the first tensor of any other
+    tuple or list.
+
+    Raises:
+        BadInputError: There is none; the text names what was found.
+    """
+    if isinstance(outputs, Tensor):
+        return outputs
+    for name in PLACES:
+        found = outputs.get(name) if isinstance(outputs, Mapping) else getattr(outputs, name, None)
+        if isinstance(found, Tensor):
+            return found
+    first = next(iter(outputs), None) if isinstance(outputs, tuple | list) else None
+    if isinstance(first, Tensor):
+        return first
+    raise BadInputError(
+        f"the network returned {_words(outputs)}; return one tensor, a tuple or list that begins with it, or a mapping "
+        f"or dataclass that has it as {' or '.join(map(repr, PLACES))}"
+    )
+
+
+def _words(outputs: Any) -> str:
+    """Outputs for an error: their class, and the names that they have."""
+    if is_dataclass(outputs):
+        names = [each.name for each in fields(outputs)]
+    else:
+        names = list(map(str, outputs)) if isinstance(outputs, Mapping) else []
+    return " of ".join([type(outputs).__name__, *([", ".join(names)] if names else [])])
 
 
 def over_samples(values: Float[Tensor, "n ..."], reduction: Reduction) -> Float[Tensor, ""]:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jobs.errors import BadInputError
+from workers.inputs import Inputs, InputSpec
 
 Enlarge: TypeAlias = Callable[[Tensor], Tensor]
 """From images (n, c, h, w) to larger ones."""
@@ -20,7 +21,7 @@ _PIXELS_PER_PASS = 2**16
 """Of the input; smaller images go through the network together, a larger one by itself."""
 
 
-def predictor(*, tile: int | None, overlap: int, self_ensemble: bool) -> Callable[[nn.Module, Tensor], Tensor]:
+def predictor(*, tile: int | None, overlap: int, self_ensemble: bool) -> Callable[[nn.Module, Inputs], Tensor]:
     """How a network is applied to images.
 
     Args:
@@ -32,7 +33,11 @@ def predictor(*, tile: int | None, overlap: int, self_ensemble: bool) -> Callabl
     Source: Lim et al. 2017, arXiv:1707.02921, section 3.4 (the self-ensemble).
     """
 
-    def predict(module: nn.Module, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c sh sw"]:
+    def predict(module: nn.Module, images: Inputs) -> Float[Tensor, "n c sh sw"]:
+        if not isinstance(images, Tensor):
+            raise BadInputError(
+                f"super-resolution is of one tensor of images; the data gives {InputSpec.of_sample(images)}"
+            )
         enlarge: Enlarge = partial(_in_passes, module)
         if tile is not None:
             enlarge = partial(_in_tiles, enlarge, tile=tile, overlap=overlap)

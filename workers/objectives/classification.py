@@ -1,4 +1,6 @@
-"""Classification: from an image to one logit per class; the largest is the prediction.
+"""Classification: from an image, or what else a network takes, to one logit per class; the largest is the prediction.
+
+Where a network returns more than one tensor, `one_tensor` says which ones are the logits.
 
 A target is a class, or a probability for every class (mixed images, labels of several people); of probabilities the
 metrics take the most probable class.
@@ -16,7 +18,8 @@ from torchmetrics.functional.classification import multiclass_stat_scores
 from jobs.errors import BadInputError
 from jobs.metric import Metric
 from workers.data.augment import crop_flip, of_images, resized_crop_flip
-from workers.objectives._base import Objective, Reduction
+from workers.inputs import call
+from workers.objectives._base import Objective, Reduction, one_tensor
 
 NUM_BINS = 15
 """Bins of the calibration error, as many as Guo et al. 2017 have."""
@@ -133,7 +136,7 @@ class CalibrationError(torchmetrics.Metric):
 
 
 def loss(
-    logits: Float[Tensor, "n num_classes"],
+    outputs: Any,
     targets: Shaped[Tensor, "n ..."],
     *,
     reduction: Reduction = "mean",
@@ -142,18 +145,19 @@ def loss(
     """Cross-entropy in nats.
 
     Args:
-        logits: Logits of any precision.
+        outputs: A network's outputs, of any precision.
         targets: Classes from 0, or a probability for every class.
         reduction: Reduction over the samples.
         label_smoothing: Fraction of every target that is spread evenly over the classes.
     """
+    logits = one_tensor(outputs)
     exact = targets.to(logits.dtype) if targets.is_floating_point() else targets
     return functional.cross_entropy(logits, exact, reduction=reduction, label_smoothing=label_smoothing)
 
 
-def difference(logits: Float[Tensor, "n num_classes"], wanted: Float[Tensor, "n num_classes"]) -> Float[Tensor, ""]:
+def difference(outputs: Any, wanted: Any) -> Float[Tensor, ""]:
     """Kullback-Leibler divergence in nats of the predicted distribution from the wanted one, mean over the samples."""
-    predicted, target = logits.log_softmax(1), wanted.log_softmax(1)
+    predicted, target = (one_tensor(each).log_softmax(1) for each in (outputs, wanted))
     return functional.kl_div(predicted, target, reduction="batchmean", log_target=True)
 
 
@@ -166,10 +170,7 @@ def check(outputs: Any, targets: Tensor) -> None:
             "classification needs one whole number each, the class, or a fraction for every class, its probability; "
             "or set another `objective`"
         )
-    if not isinstance(outputs, Tensor):
-        raise BadInputError(
-            f"the network returned {type(outputs).__name__}; a classifier must return one tensor of logits"
-        )
+    outputs = one_tensor(outputs)
     if outputs.ndim != 2 or len(outputs) != len(targets):
         raise BadInputError(
             f"the network returned shape {tuple(outputs.shape)} for {len(targets)} images; "
@@ -223,5 +224,6 @@ def objective() -> Objective:
         loss=loss,
         difference=difference,
         check=check,
+        predict=lambda module, inputs: one_tensor(call(module, inputs)),
         augmentations={"crop-flip": of_images(crop_flip), "resized-crop-flip": of_images(resized_crop_flip)},
     )

@@ -17,6 +17,7 @@ from jobs.errors import BadInputError
 from jobs.metric import Metric
 from workers.data.canvas import IGNORED
 from workers.data.joint import flip_with_masks, scale_crop_flip
+from workers.inputs import Inputs, call
 from workers.objectives._base import Objective, Reduction, over_samples
 from workers.objectives._segmentation_metrics import MeanIoU, PixelAccuracy
 
@@ -109,13 +110,13 @@ def _check_classes(masks: Tensor, num_outputs: int) -> None:
         )
 
 
-def predict(module: nn.Module, images: Float[Tensor, "n c h w"]) -> Any:
+def predict(module: nn.Module, inputs: Inputs) -> Any:
     """The outputs of a network in evaluation mode.
 
     Raises:
         BadInputError: It returns a mapping there, too.
     """
-    outputs = module(images)
+    outputs = call(module, inputs)
     if isinstance(outputs, Mapping):
         raise BadInputError(
             f"the network returned {', '.join(map(str, outputs))} by name in evaluation; it must return one tensor of "

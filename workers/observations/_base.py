@@ -11,15 +11,16 @@ from torch import Tensor, nn
 from jobs.errors import BadInputError, CancelledError
 from workers.channels import ChannelMap
 from workers.data import Split, batches, hide
+from workers.inputs import Inputs, to_device
 from workers.objectives import Objective
 
 Need: TypeAlias = Literal["images", "labels"]
-"""Inputs of a calibration pass: images alone, or images with their targets."""
+"""Inputs of a calibration pass: images (or what else a network takes) alone, or with their targets."""
 
 Observed: TypeAlias = Mapping[str, Mapping[str, Float[Tensor, " _"]]]
 """Statistic -> group name -> its value for each unit, in double precision on the CPU."""
 
-Batch: TypeAlias = tuple[Float[Tensor, "_images _channels _height _width"], Shaped[Tensor, "_images ..."]]
+Batch: TypeAlias = tuple[Inputs, Shaped[Tensor, "_samples ..."]]
 
 
 class Batches:
@@ -58,18 +59,18 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Images and targets, batch by batch."""
-        for images, targets in batches(self._split, self._batch_size, device=self._device):
+        for inputs, targets in batches(self._split, self._batch_size, device=self._device):
             self.poll()
-            yield images, targets if self._labelled else hide(targets)
+            yield inputs, targets if self._labelled else hide(targets)
 
     @property
     def computed_by_network(self) -> bool:
         """Whether the network computes its losses itself."""
         return self._objective.computes_its_loss
 
-    def inputs(self, images: Tensor, targets: Shaped[Tensor, "n ..."]) -> tuple[Tensor, ...]:
-        """What the network is called with where the loss is asked for: the images, and the targets if it wants them."""
-        return self._objective.inputs(images, targets)
+    def inputs(self, inputs: Inputs, targets: Shaped[Tensor, "n ..."]) -> Inputs:
+        """What the network is called with where the loss is asked for: with the targets, too, if it wants them."""
+        return self._objective.inputs(inputs, targets)
 
     def total_loss(self, outputs: Any, targets: Shaped[Tensor, "n ..."]) -> Float[Tensor, ""]:
         """The loss of a batch, summed over its images in double precision.
@@ -85,9 +86,9 @@ class Batches:
         return self._objective.total_loss(outputs, targets, torch.float64)
 
     @property
-    def example(self) -> Float[Tensor, "1 _channels _height _width"]:
-        """The first image, on the device."""
-        return self._split.read(torch.arange(1)).to(self._device)
+    def example(self) -> Inputs:
+        """A batch of the first sample, on the device."""
+        return to_device(self._split.read(torch.arange(1)), self._device)
 
     def poll(self) -> None:
         """To be called in long work between two batches.

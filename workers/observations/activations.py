@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from workers.channels import ChannelMap
+from workers.inputs import call
 from workers.observations._base import Batches, Observed, observation
 from workers.observations.units import sum_per_unit
 from workers.observations.watching import WatchPoint, find_points, watching
@@ -29,9 +30,9 @@ def activations(module: nn.Module, channel_map: ChannelMap, batches: Batches) ->
     points = find_points(module, channel_map, batches.example)
     sums = _Sums()
     with torch.inference_mode():
-        for images, _ in batches:
+        for inputs, _ in batches:
             with watching(points, sums.add):
-                module(images)
+                call(module, inputs)
         units = sum_per_unit(channel_map, sums.over_maps())
     return {
         statistic: {name: values[row].clone() for name, values in units.items()}

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from workers.inputs import Inputs, call
+
 Visit: TypeAlias = Callable[[Sequence[Any], Mapping[str, Any], Any], Any]
 """Hook: from the arguments of a call, its keyword arguments and its result to the result that replaces it."""
 
@@ -37,16 +39,16 @@ class RecordedCall:
     shape: tuple[int, ...]
 
 
-def record(module: nn.Module, image: Tensor) -> list[RecordedCall]:
+def record(module: nn.Module, inputs: Inputs) -> list[RecordedCall]:
     """The calls of one forward pass, in order of execution.
 
     Args:
         module: In evaluation mode; runs once.
-        image: A batch of inputs.
+        inputs: A batch.
     """
     recorder = _Recorder()
     with torch.no_grad(), recorder:
-        module(image)
+        call(module, inputs)
     return recorder.calls
 
 

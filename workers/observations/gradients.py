@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from workers.channels import ChannelMap
 from workers.criteria.filters import absolute_sums, filter_names
+from workers.inputs import Inputs, call, one_by_one
 from workers.observations._base import Batches, Observed, observation
 from workers.observations.units import sum_per_unit
 from workers.observations.watching import WatchPoint, find_points, watching
@@ -35,8 +36,8 @@ def gradients(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> O
     slopes = {name: torch.zeros_like(weight, dtype=torch.float64) for name, weight in weights.items()}
     squares = {group.name: torch.zeros(group.width, dtype=torch.float64) for group in channel_map.groups}
     batch_squares = {name: torch.zeros_like(zeros) for name, zeros in squares.items()}
-    for images, targets in batches:
-        by_gate, by_weight = _batch_derivatives(module, points, list(weights.values()), batches, images, targets)
+    for inputs, targets in batches:
+        by_gate, by_weight = _batch_derivatives(module, points, list(weights.values()), batches, inputs, targets)
         for name, derivative in zip(slopes, by_weight, strict=True):
             slopes[name] += derivative
         for name, units in sum_per_unit(channel_map, by_gate.items()).items():
@@ -55,7 +56,7 @@ def _batch_derivatives(
     points: list[WatchPoint],
     weights: list[Tensor],
     batches: Batches,
-    images: Tensor,
+    inputs: Inputs,
     targets: Tensor,
 ) -> tuple[dict[WatchPoint, Tensor], tuple[Tensor, ...]]:
     """Derivatives of the summed loss of a batch: by the gates, per image and channel of each point, and by the weights.
@@ -65,12 +66,12 @@ def _batch_derivatives(
     """
     if not batches.computed_by_network:
         loss = partial(batches.total_loss, targets=targets)
-        return _derivatives(module, points, weights, batches.inputs(images, targets), loss)
+        return _derivatives(module, points, weights, batches.inputs(inputs, targets), loss)
     by_gate: dict[WatchPoint, list[Tensor]] = {point: [] for point in points}
     by_weight = [torch.zeros_like(weight) for weight in weights]
-    for image, target in zip(images.split(1), targets.split(1), strict=True):
+    for sample, target in zip(one_by_one(inputs), targets.split(1), strict=True):
         loss = partial(batches.total_loss, targets=target)
-        gates, slopes = _derivatives(module, points, weights, batches.inputs(image, target), loss)
+        gates, slopes = _derivatives(module, points, weights, batches.inputs(sample, target), loss)
         for point, derivative in gates.items():
             by_gate[point].append(derivative.sum(0, keepdim=True))
         by_weight = [total + slope for total, slope in zip(by_weight, slopes, strict=True)]
@@ -81,7 +82,7 @@ def _derivatives(
     module: nn.Module,
     points: list[WatchPoint],
     weights: list[Tensor],
-    inputs: tuple[Tensor, ...],
+    inputs: Inputs,
     total_loss: Callable[[Any], Tensor],
 ) -> tuple[dict[WatchPoint, Tensor], tuple[Tensor, ...]]:
     """Derivatives of the summed loss: by the gates, per map and channel of each point, and by the weights.
@@ -95,7 +96,7 @@ def _derivatives(
         return maps * gates[point].view(*maps.shape[:2], *[1] * (maps.ndim - 2))
 
     with torch.enable_grad(), watching(points, gate):
-        outputs = module(*inputs)
+        outputs = call(module, inputs)
     found = torch.autograd.grad(total_loss(outputs), [*gates.values(), *weights], materialize_grads=True)
     by_gate = {point: found[number].double() for number, point in enumerate(gates)}
     return by_gate, found[len(gates) :]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.channels import ChannelMap
+from workers.inputs import call
 from workers.observations._base import Batches, Observed, observation
 from workers.observations.units import sum_per_unit
 from workers.observations.watching import WatchPoint, find_points, watching
@@ -32,8 +33,8 @@ def ranks(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Obser
         return maps
 
     with torch.inference_mode():
-        for images, _ in batches:
+        for inputs, _ in batches:
             with watching(points, add):
-                module(images)
+                call(module, inputs)
         units = sum_per_unit(channel_map, [(point, total.cpu() / counts[point]) for point, total in sums.items()])
     return {"rank": {name: values.clone() for name, values in units.items()}}

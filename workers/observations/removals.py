@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.channels import ChannelMap, mask
+from workers.inputs import call
 from workers.observations._base import Batches, Observed, observation
 from workers.observations.replay import KeptPass
 
@@ -22,9 +23,11 @@ def removals(module: nn.Module, channel_map: ChannelMap, batches: Batches) -> Ob
     whole: list[Tensor] = []
     without: dict[str, list[list[Tensor]]] = {group.name: [[] for _ in range(group.width)] for group in groups}
     with torch.inference_mode():
-        module(batches.example)  # some detectors compute their scales in the first pass, which others do not repeat
-        for images, targets in batches:
-            kept = KeptPass(module, state, batches.inputs(images, targets))
+        call(
+            module, batches.example
+        )  # some detectors compute their scales in the first pass, which others do not repeat
+        for inputs, targets in batches:
+            kept = KeptPass(module, state, batches.inputs(inputs, targets))
             whole.append(batches.total_loss(kept.output, targets))
             for group in groups:
                 start = kept.first_use(_owned(channel_map, group.name))

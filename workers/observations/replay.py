@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
+from workers.inputs import Inputs, call_arguments
 from workers.observations.calls import tensors_in
 
 
@@ -27,11 +28,11 @@ class KeptPass:
         output: Its output.
     """
 
-    def __init__(self, module: nn.Module, tensors: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> None:
-        self._module, self._inputs = module, inputs
+    def __init__(self, module: nn.Module, tensors: Mapping[str, Tensor], inputs: Inputs) -> None:
+        self._module, (self._args, self._kwargs) = module, call_arguments(inputs)
         keeper = _Keeper()
         with keeper:
-            self.output: Any = functional_call(module, dict(tensors), inputs, tie_weights=False)
+            self.output: Any = functional_call(module, dict(tensors), self._args, self._kwargs, tie_weights=False)
         self._results = keeper.results
         self._in_place = keeper.in_place
         self._uses = {name: keeper.uses[id(tensor)] for name, tensor in tensors.items() if id(tensor) in keeper.uses}
@@ -51,7 +52,7 @@ class KeptPass:
     def run(self, tensors: Mapping[str, Tensor], start: int) -> Any:
         """The output with other tensors, none of which is used before the call `start`."""
         with _Replayer(self._results[:start]):
-            return functional_call(self._module, dict(tensors), self._inputs, tie_weights=False)
+            return functional_call(self._module, dict(tensors), self._args, self._kwargs, tie_weights=False)
 
 
 class _Keeper(TorchFunctionMode):

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from jobs.errors import BadInputError
 from workers.channels import AxisLayout, ChannelMap
+from workers.inputs import Inputs
 from workers.observations.calls import RecordedCall, Visit, follower, record, visiting
 
 _CHANNEL_AXIS = {
@@ -53,18 +54,18 @@ PointHook: TypeAlias = Callable[[WatchPoint, Float[Tensor, "n c *space"]], Float
 """Hook: from the feature maps at a point to those that replace them."""
 
 
-def find_points(module: nn.Module, channel_map: ChannelMap, image: Float[Tensor, "1 c h w"]) -> list[WatchPoint]:
+def find_points(module: nn.Module, channel_map: ChannelMap, example: Inputs) -> list[WatchPoint]:
     """The points of all layers that produce units.
 
     Args:
         module: In evaluation mode; runs once.
         channel_map: Its channel groups.
-        image: An input image.
+        example: A batch of one sample.
 
     Raises:
         BadInputError: A group has no watch point: none of its layers is called with its own weight.
     """
-    calls = record(module, image)
+    calls = record(module, example)
     points = []
     tensors = module.state_dict(keep_vars=True)
     for layer in dict.fromkeys(layer for group in channel_map.groups for layer in group.layers):

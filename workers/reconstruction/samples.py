@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from workers.channels import ChannelMap, map_units
+from workers.inputs import Inputs, call, num_samples, take
 from workers.observations.calls import Visit, visiting
 from workers.reconstruction.sites import Site, find_sites
 from workers.reconstruction.windows import count_rows, inputs_at, outputs_at
@@ -79,7 +80,7 @@ class DenseReference:
     Args:
         dense: In evaluation mode, on the device of the images.
         channel_map: Its channel groups.
-        images: Batches of images without labels, on the device; at least one.
+        inputs: Batches without labels, on the device; at least one.
         on_images: As of `find_sites`.
         positions: Number of output positions per image that are compared, on average; at most all.
         generator: Draws the positions.
@@ -93,16 +94,16 @@ class DenseReference:
         self,
         dense: nn.Module,
         channel_map: ChannelMap,
-        images: Sequence[Float[Tensor, "_n c h w"]],
+        inputs: Sequence[Inputs],
         *,
         on_images: bool = False,
         positions: int = POSITIONS,
         generator: torch.Generator,
         poll: Callable[[], None] = lambda: None,
     ) -> None:
-        self.sites = find_sites(dense, images[0][:1], on_images=on_images)
-        self._channel_map, self._images, self._poll = channel_map, images, poll
-        self._drawn = [self._draw(dense, batch, positions, generator) for batch in images]
+        self.sites = find_sites(dense, take(inputs[0], slice(1)), on_images=on_images)
+        self._channel_map, self._inputs, self._poll = channel_map, inputs, poll
+        self._drawn = [self._draw(dense, batch, positions, generator) for batch in inputs]
 
     @torch.inference_mode()
     def sums(self, smaller: nn.Module, sites: Sequence[Site], restriction: Restriction) -> dict[Site, Sums]:
@@ -114,29 +115,29 @@ class DenseReference:
             restriction: Maps the dense network's channels to those of the smaller one.
         """
         found: dict[Site, Sums] = {}
-        for images, drawn in zip(self._images, self._drawn, strict=True):
+        for batch, drawn in zip(self._inputs, self._drawn, strict=True):
             self._poll()
-            inputs, outputs = _inputs_and_outputs(smaller, images, {site: drawn[site].rows for site in sites})
+            inputs, outputs = _inputs_and_outputs(smaller, batch, {site: drawn[site].rows for site in sites})
             for site in sites:
                 targets = self._restricted(drawn[site].outputs, site, restriction)
-                batch = _sums(inputs[site], targets, outputs[site])
-                found[site] = found[site] + batch if site in found else batch
+                sums = _sums(inputs[site], targets, outputs[site])
+                found[site] = found[site] + sums if site in found else sums
         return found
 
     @torch.inference_mode()
-    def _draw(self, dense: nn.Module, images: Tensor, positions: int, generator: torch.Generator) -> dict[Site, _Drawn]:
+    def _draw(self, dense: nn.Module, batch: Inputs, positions: int, generator: torch.Generator) -> dict[Site, _Drawn]:
         drawn: dict[Site, _Drawn] = {}
 
         def observe(site: Site) -> _Observe:
             def hook(args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
                 order = torch.randperm(count_rows(result, site.axis), generator=generator)
-                rows = order[: positions * len(images)].to(result.device)
+                rows = order[: positions * num_samples(batch)].to(result.device)
                 drawn[site] = _Drawn(rows=rows, outputs=outputs_at(result, site.axis, rows))
 
             return hook
 
         self._poll()
-        _watch(dense, images, [(site.compared, observe(site)) for site in self.sites])
+        _watch(dense, batch, [(site.compared, observe(site)) for site in self.sites])
         return drawn
 
     def _restricted(
@@ -155,7 +156,7 @@ class DenseReference:
 
 
 def _inputs_and_outputs(
-    smaller: nn.Module, images: Tensor, rows: Mapping[Site, Int64[Tensor, " _"]]
+    smaller: nn.Module, batch: Inputs, rows: Mapping[Site, Int64[Tensor, " _"]]
 ) -> tuple[dict[Site, Float[Tensor, "_rows _blocks _features"]], dict[Site, Float[Tensor, "_rows _channels"]]]:
     """Inputs of the layers, and their compared outputs, at the rows of every site."""
     inputs: dict[Site, Tensor] = {}
@@ -174,7 +175,7 @@ def _inputs_and_outputs(
         return hook
 
     visits = [(site.call, enter(site)) for site in rows] + [(site.compared, leave(site)) for site in rows]
-    _watch(smaller, images, visits)
+    _watch(smaller, batch, visits)
     return inputs, outputs
 
 
@@ -198,7 +199,7 @@ class _StopForwardError(Exception):
     """Ends a forward pass early."""
 
 
-def _watch(module: nn.Module, images: Tensor, observers: Sequence[tuple[int, _Observe]]) -> None:
+def _watch(module: nn.Module, batch: Inputs, observers: Sequence[tuple[int, _Observe]]) -> None:
     """Runs a network until the call of the last observer."""
     last = max(number for number, _ in observers)
 
@@ -214,4 +215,4 @@ def _watch(module: nn.Module, images: Tensor, observers: Sequence[tuple[int, _Ob
         return at
 
     with suppress(_StopForwardError), visiting({number: visit(number) for number, _ in observers}):
-        module(images)
+        call(module, batch)

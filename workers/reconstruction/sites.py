@@ -8,10 +8,10 @@ evaluation mode a batch norm is a scale and a shift, so that outputs stay linear
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from workers.inputs import Inputs, num_samples
 from workers.observations.calls import RecordedCall, follower, record
 
 _LAYERS = frozenset({"conv2d", "linear"})
@@ -49,7 +49,7 @@ class Site:
         return 1 if self.function == "conv2d" else -1
 
 
-def find_sites(module: nn.Module, image: Float[Tensor, "1 c h w"], *, on_images: bool = False) -> list[Site]:
+def find_sites(module: nn.Module, example: Inputs, *, on_images: bool = False) -> list[Site]:
     """The sites of a network, in order of execution.
 
     Left out are layers that run more than once or share their weight, those in three or in one dimension, transposed
@@ -58,11 +58,11 @@ def find_sites(module: nn.Module, image: Float[Tensor, "1 c h w"], *, on_images:
 
     Args:
         module: In evaluation mode; runs once.
-        image: An input image.
+        example: A batch of one sample.
         on_images: Leave out layers, too, that do not run once for each image, such as those that judge a detector's
             boxes: a smaller network looks at other boxes.
     """
-    calls = record(module, image)
+    calls = record(module, example)
     owners = {id(tensor): name for name, tensor in module.state_dict(keep_vars=True).items()}
     uses = {tensor: [number for number, call in enumerate(calls) if tensor in call.inputs] for tensor in owners}
     sites = []
@@ -71,7 +71,7 @@ def find_sites(module: nn.Module, image: Float[Tensor, "1 c h w"], *, on_images:
         if call.name not in _LAYERS or len(weights) != 1:
             continue
         weight = module.get_parameter(weights[0])
-        if on_images and call.shape[0] != len(image):
+        if on_images and call.shape[0] != num_samples(example):
             continue
         if len(uses[id(weight)]) == 1 and weight[0].numel() <= LARGEST:
             norm, compared = _compared(module, calls, number, owners, uses)

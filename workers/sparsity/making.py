@@ -8,6 +8,7 @@ from jobs.spec.sparsity import GroupLassoSpec, SlimmingSpec, SoftFilterSpec, Spa
 from jobs.stages.common import WidthLimits
 from workers.allocation import ALLOCATIONS, AllocationProblem, Bounds, allocate
 from workers.channels import ParameterCount, find_groups, fold_batchnorm
+from workers.inputs import InputsLike
 from workers.sparsity.group_lasso import GroupLasso
 from workers.sparsity.slimming import Slimming, start_scales
 from workers.sparsity.soft_filter import SoftFilterPruning
@@ -18,7 +19,7 @@ from workers.training.regulariser import Regulariser
 def make_regulariser(
     spec: SparsifySpec,
     model: nn.Module,
-    input_shape: Sequence[int],
+    inputs: InputsLike,
     *,
     compression: float = 0.0,
     limits: WidthLimits | None = None,
@@ -29,7 +30,7 @@ def make_regulariser(
     Args:
         spec: Settings of the regulariser.
         model: On the device where it trains; some regularisers change it, e.g. the scales that slimming starts from.
-        input_shape: Shape of one sample without the batch.
+        inputs: What it takes.
         compression: Target compression, where the regulariser depends on it.
         limits: Of single layers, likewise.
         parts: The parts whose channels may go, of a network that cannot be traced whole.
@@ -45,18 +46,18 @@ def make_regulariser(
         case StructureSelectionSpec():
             return StructureSelection(
                 model,
-                find_groups(model, input_shape, parts=parts),
+                find_groups(model, inputs, parts=parts),
                 structures=spec.structures,
-                norms=dict(fold_batchnorm(model, input_shape, parts)),
+                norms=dict(fold_batchnorm(model, inputs, parts)),
                 strength=spec.strength,
                 momentum=spec.momentum,
             )
         case SoftFilterSpec():
-            channel_map = find_groups(model, input_shape, parts=parts)
+            channel_map = find_groups(model, inputs, parts=parts)
             problem = AllocationProblem(channel_map=channel_map, target=compression, cost=ParameterCount(channel_map))
             bounds = Bounds(limits=limits) if limits is not None else None
             return SoftFilterPruning(
                 model, channel_map, allocate(ALLOCATIONS["uniform"], problem, bounds=bounds).widths
             )
         case GroupLassoSpec():
-            return GroupLasso(model, find_groups(model, input_shape, parts=parts), strength=spec.strength)
+            return GroupLasso(model, find_groups(model, inputs, parts=parts), strength=spec.strength)

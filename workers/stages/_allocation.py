@@ -169,10 +169,10 @@ def _design(context: Context[StageParams], design: DesignInput) -> Design:
 
 
 def _memory(network: StoredNetwork, batch_size: int) -> tuple[Cost, Sequence[Cost]]:
-    channel_map, shape = network.channel_map, network.recipe.input_shape
+    channel_map, inputs = network.channel_map, network.recipe.inputs
     every = dict.fromkeys(channel_map.shapes, float(_NUMBER_BYTES))
     stored = Cost(channel_map.widths(), *cost_of_tensors(channel_map, every))
     weight = float(_NUMBER_BYTES * batch_size)
     if parts := network.recipe.parts:
-        return stored, live_around_parts(network.module(), shape, channel_map, parts, weight=weight)
-    return stored, live_activations(network.module(), shape, channel_map, weight=weight)
+        return stored, live_around_parts(network.module(), inputs, channel_map, parts, weight=weight)
+    return stored, live_activations(network.module(), inputs, channel_map, weight=weight)

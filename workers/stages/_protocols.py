@@ -58,7 +58,7 @@ def transfer(context: Context[TrainParams], procedure: TransferTraining) -> Prod
     recipe = NetworkRecipe(
         network=procedure.target,
         arguments=procedure.arguments,
-        input_shape=tuple(data.input_shape),
+        inputs=data.inputs,
         backbone=source.recipe,
     )
     with torch.random.fork_rng(devices=[]):
@@ -66,7 +66,7 @@ def transfer(context: Context[TrainParams], procedure: TransferTraining) -> Prod
         module = with_plain_weights(build(recipe.network, recipe.arguments, backbone=source.module()))
         whole = replace(recipe, backbone=replace(source.recipe, folded=())).construct().eval()
     # The number of boxes that a detector looks at changes with every weight: both are counted with the same.
-    recipe = replace(recipe, applications=count_applications(whole, recipe.input_shape))
+    recipe = replace(recipe, applications=count_applications(whole, recipe.inputs))
     size, full = sizes(module.eval(), recipe), sizes(whole, recipe)
     measured = {
         **source.measured,

@@ -28,7 +28,7 @@ def read_reference(
     return DenseReference(
         dense,
         network.channel_map,
-        [images for images, _ in batches(split, context.params.batch_size, device=context.device)],
+        [inputs for inputs, _ in batches(split, context.params.batch_size, device=context.device)],
         on_images=bool(network.recipe.parts),
         generator=context.generator("positions"),
         poll=context.poll,

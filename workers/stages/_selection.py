@@ -4,26 +4,25 @@ import json
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 from jobs.stages.common import PruningRound
 from workers.artifacts import CHANNELS_FILE
 from workers.channels import InDouble, largest_difference, leaving_out, outputs_of, restrict, select, without
+from workers.inputs import Inputs
 from workers.network import StoredNetwork, rebuild
 
 _TOLERANCE = 1e-6
 
 
-def selected(
-    network: StoredNetwork, kept: Mapping[str, Int64[Tensor, " _"]], images: Float[Tensor, "n c h w"]
-) -> dict[str, Tensor]:
+def selected(network: StoredNetwork, kept: Mapping[str, Int64[Tensor, " _"]], inputs: Inputs) -> dict[str, Tensor]:
     """The tensors of the network with only these channels.
 
     Args:
         network: The whole network.
         kept: Group name -> channels that stay, ascending.
-        images: Images to compare the sliced with the masked network, in double precision.
+        inputs: A batch to compare the sliced with the masked network on, in double precision.
 
     Raises:
         ValueError: The two differ: the channel analysis was wrong. In the masked one statistics over channels are taken
@@ -33,8 +32,8 @@ def selected(
     with torch.inference_mode(), InDouble():
         masked = rebuild(network.recipe, without(network.state, network.channel_map, kept)).double()
         with leaving_out():
-            expected = outputs_of(masked, images, network.recipe.parts)
-        found = outputs_of(rebuild(network.recipe, sliced).double(), images, network.recipe.parts)
+            expected = outputs_of(masked, inputs, network.recipe.parts)
+        found = outputs_of(rebuild(network.recipe, sliced).double(), inputs, network.recipe.parts)
     difference = largest_difference(found, expected)
     if not difference <= _TOLERANCE:
         raise ValueError(f"sliced and masked network differ by {difference:.1e} of the largest output")

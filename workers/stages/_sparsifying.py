@@ -18,7 +18,7 @@ def train_sparsely(context: Context[TrainParams], procedure: SparseTraining) -> 
     regulariser = make_regulariser(
         procedure.sparsify,
         module,
-        recipe.input_shape,
+        recipe.inputs,
         compression=procedure.compression or 0.0,
         limits=procedure.limits,
         parts=procedure.parts or (),

@@ -68,7 +68,7 @@ def _choice(context: Context[ChooseParams], network: StoredNetwork, module: nn.M
     if params.images is None:
         raise BadInputError("choice: output compares outputs on images, but the task has none; plan the sweep again")
     split = draw_images(context, params.images)
-    [(images, _)] = batches(split, len(split), device=context.device)
+    [(inputs, _)] = batches(split, len(split), device=context.device)
     error = OutputError(
         module,
         channel_map,
@@ -76,7 +76,7 @@ def _choice(context: Context[ChooseParams], network: StoredNetwork, module: nn.M
         widths,
         partition=partition,
         quadrature=QUADRATURES[params.quadrature],
-        images=images,
+        inputs=inputs,
         objective=find_objective(params.objective or CLASSIFICATION),
     )
     return choose_by_error(orders, error, context.should_stop)

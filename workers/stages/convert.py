@@ -29,9 +29,9 @@ def run(context: Context[ConvertParams]) -> Product:
     parts = context.params.parts or ()
     try:
         if context.params.fold_batchnorm:
-            recipe = replace(recipe, folded=tuple(fold_model(module, recipe.input_shape, parts)))
+            recipe = replace(recipe, folded=tuple(fold_model(module, recipe.inputs, parts)))
         with torch.no_grad():
-            channel_map = find_groups(module, recipe.input_shape, parts=parts)
+            channel_map = find_groups(module, recipe.inputs, parts=parts)
         recipe = replace(
             recipe,
             parts=parts,

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 
-import torch
 from safetensors.torch import load
 from torch import nn
 
@@ -27,7 +26,7 @@ def run(context: Context[EvaluateParams]) -> Product:
     them in the data's order), and `loss`; the primary metric again as `NAME_best`, with the weights of the best epoch
     on the validation split (the same value for a network without such weights); `metrics`, the description of each
     metric, the primary one first;
-    `peak_memory_bytes` (of one image), the `digest` of its weights; what the network's own task measured:
+    `peak_memory_bytes` (of one sample), the `digest` of its weights; what the network's own task measured:
     `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`,
     `full_weights`, and where its widths were chosen by a profile of its layers `speedup_predicted`; and its training
     cost: `training_epochs`, `training_macs`.
@@ -45,7 +44,7 @@ def run(context: Context[EvaluateParams]) -> Product:
     if network.has(BEST_FILE) and files[BEST_FILE].sha256 != files[WEIGHTS_FILE].sha256:
         best = _evaluate(context, rebuild(recipe, load(network.read(BEST_FILE))), objective)
     if measure.export:
-        check_export(module.cpu(), torch.rand(2, *recipe.input_shape, generator=context.generator("images")))
+        check_export(module.cpu(), recipe.inputs.draw(2, context.generator("images")))
     measured = network.measured
     compression = number(measured, "compression", 0.0)
     apart = f"{objective.primary.name}/"
@@ -63,7 +62,7 @@ def run(context: Context[EvaluateParams]) -> Product:
             "speedup": measured.get("speedup", 1.0),
             **{name: measured[name] for name in (PREDICTED,) if name in measured},
             **{name: measured[name] for name in ("params", "macs", "size_bytes")},
-            "peak_memory_bytes": peak_memory_bytes(module, recipe.input_shape),
+            "peak_memory_bytes": peak_memory_bytes(module, recipe.inputs),
             **{name: measured.get(name, 0) for name in COST},
             "note": measured.get("note", ""),
             **{name: measured.get(name, {}) for name in ("widths", "weights")},

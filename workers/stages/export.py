@@ -1,7 +1,5 @@
 """Stage `export`: a network as an ONNX graph, checked in ONNX Runtime."""
 
-import torch
-
 from jobs.stages.finishing import ExportParams
 from workers.artifacts import GRAPH_FILE
 from workers.export.graph import check_onnx, returns_images, write_onnx
@@ -17,9 +15,9 @@ def run(context: Context[ExportParams]) -> Product:
         BadNetworkError: ONNX cannot express the network, or its graph gives other outputs.
     """
     network = context.network(context.params.network)
-    module, shape = network.module(), network.recipe.input_shape
-    images = torch.rand(2, *shape, generator=context.generator("images"))
-    content = write_onnx(module, shape, any_size=returns_images(module, images))
+    module, inputs = network.module(), network.recipe.inputs
+    batch = inputs.draw(2, context.generator("images"))
+    content = write_onnx(module, inputs, any_size=returns_images(module, batch))
     context.poll()
-    difference = check_onnx(content, module, images)
+    difference = check_onnx(content, module, batch)
     return Product(measurements={"difference": difference, "size_bytes": len(content)}, files={GRAPH_FILE: content})

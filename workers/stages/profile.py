@@ -25,7 +25,7 @@ def run(context: Context[ProfileParams]) -> Product:
     with threads_of(params.threads) as threads:
         found = time_layers(
             network.module(context.device),
-            network.recipe.input_shape,
+            network.recipe.inputs,
             batch_size=params.batch_size,
             runtime=params.runtime,
             device=context.device,

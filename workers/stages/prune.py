@@ -12,6 +12,7 @@ from jobs.stages.pruning import ChannelPruning, ChannelRewinding, PruneParams, W
 from workers.allocation import Allocation
 from workers.artifacts import BIAS_PREFIX, KEPT_FILE, PARTITION_FILE, SCORES_FILE
 from workers.channels import InDouble, outputs_of, select
+from workers.inputs import Inputs
 from workers.network import StoredNetwork, network_files, rebuild
 from workers.stages._allocation import allocate_widths, dense_network
 from workers.stages._base import Context, Product
@@ -50,12 +51,12 @@ def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) ->
     """
     network = context.network(procedure.network)
     allocation = allocate_widths(context, network, procedure.widths, how=procedure.how)
-    images = torch.rand(2, *network.recipe.input_shape, generator=context.generator("images"), dtype=torch.float64)
+    inputs = network.recipe.inputs.draw(2, context.generator("images"), torch.float64)
     match procedure.how:
         case Removal() as how:
-            state, kept = _remove(context, network, how, allocation, images)
+            state, kept = _remove(context, network, how, allocation, inputs)
         case Resampling() as how:
-            state, kept = _resample(context, network, how, procedure.tuned, allocation, images), {}
+            state, kept = _resample(context, network, how, procedure.tuned, allocation, inputs), {}
     trained = [network.measured]
     if procedure.tuned is not None:
         trained.append(context.artifacts.manifest(procedure.tuned).measurements)
@@ -83,11 +84,11 @@ def _rewind(context: Context[PruneParams], procedure: ChannelRewinding) -> Produ
 
 
 def _remove(
-    context: Context[PruneParams], network: StoredNetwork, how: Removal, allocation: Allocation, images: Tensor
+    context: Context[PruneParams], network: StoredNetwork, how: Removal, allocation: Allocation, inputs: Inputs
 ) -> _Made:
     scores = load(context.artifacts.read(how.scores, SCORES_FILE))
     kept = highest(scores, allocation.widths)
-    return selected(network, kept, images), {KEPT_FILE: save(kept)}
+    return selected(network, kept, inputs), {KEPT_FILE: save(kept)}
 
 
 def _resample(
@@ -96,7 +97,7 @@ def _resample(
     how: Resampling,
     tuned: str | None,
     allocation: Allocation,
-    images: Tensor,
+    inputs: Inputs,
 ) -> dict[str, Tensor]:
     biases: dict[str, Tensor] = {}
     if tuned is not None:
@@ -109,7 +110,7 @@ def _resample(
         cells = cells_at(network.state, network.channel_map, allocation.widths, how.partition)
     state = {**resample_to(network.state, network.channel_map, cells, how.quadrature), **biases}
     with torch.inference_mode(), InDouble():
-        outputs = outputs_of(rebuild(network.recipe, state).double(), images, network.recipe.parts)
+        outputs = outputs_of(rebuild(network.recipe, state).double(), inputs, network.recipe.parts)
         if not all(bool(each.isfinite().all()) for each in outputs):
-            raise BadNumericsError("the resampled network's output is not finite on random images")
+            raise BadNumericsError("the resampled network's output is not finite on random inputs")
     return state

@@ -42,8 +42,8 @@ def run(context: Context[ReconstructParams]) -> Product:
     smaller = copy.deepcopy(dense)
     reference = read_reference(context, dense, network)
     kept, refits = reconstruct(smaller, reference, channel_map, allocation.widths, METHODS[params.how])
-    images = torch.rand(2, *network.recipe.input_shape, generator=context.generator("proof"), dtype=torch.float64)
-    selected(network, kept, images)
+    inputs = network.recipe.inputs.draw(2, context.generator("proof"), torch.float64)
+    selected(network, kept, inputs)
     state = {name: tensor.cpu() for name, tensor in smaller.state_dict().items()}
     check_finite(state, what=REFIT, advice="look for NaN in the images and in the weights")
     return Product(

@@ -7,6 +7,7 @@ from jobs.errors import BadInputError
 from jobs.stages.scoring import ScoreParams
 from workers.artifacts import OBSERVATION_FILE, SCORES_FILE
 from workers.criteria import Evidence, find_criterion
+from workers.inputs import InputSpec
 from workers.stages._base import Context, Product
 from workers.stages._finite import check_finite
 from workers.stages.observe import parse_observed
@@ -29,8 +30,8 @@ def run(context: Context[ScoreParams]) -> Product:
         )
     channel_map = network.channel_map
 
-    def module() -> tuple[nn.Module, tuple[int, ...]]:
-        return network.module(), network.recipe.input_shape
+    def module() -> tuple[nn.Module, InputSpec]:
+        return network.module(), network.recipe.inputs
 
     evidence = Evidence(
         state=network.state,

@@ -11,6 +11,7 @@ import torch
 from jobs.spec.measure import Runtime
 from jobs.stages.finishing import TimedNetwork, TimeParams
 from workers.artifacts import GRAPH_FILE, QUANTIZED_FILE, TIMES_FILE
+from workers.inputs import Inputs, map_inputs
 from workers.measure import size_bytes
 from workers.measure.runtimes import (
     Pass,
@@ -99,13 +100,14 @@ def _measure(
     """The times by network, the dense one excepted; and what else a pass takes of the network itself."""
     spec, timed = context.params.latency, context.params.timed
     network = context.network(timed.network)
-    images = torch.rand(batch_size, *network.recipe.input_shape, generator=context.generator("images"))
-    images = images.to(context.device, getattr(torch, spec.dtype))
-    passes = {_DENSE: _pass_of(context, context.params.dense, runtime, images, threads)}
-    passes[_OWN] = _pass_of(context, timed, runtime, images, threads)
+    dtype: torch.dtype = getattr(torch, spec.dtype)
+    drawn = network.recipe.inputs.draw(batch_size, context.generator("images"))
+    inputs = map_inputs(lambda each: each.to(context.device, dtype if each.is_floating_point() else each.dtype), drawn)
+    passes = {_DENSE: _pass_of(context, context.params.dense, runtime, inputs, threads)}
+    passes[_OWN] = _pass_of(context, timed, runtime, inputs, threads)
     if runtime == "onnxruntime" and timed.quantized is not None:
         content = context.artifacts.read(timed.quantized, QUANTIZED_FILE)
-        passes[_INT8] = onnx_pass(content, images, threads=threads)
+        passes[_INT8] = onnx_pass(content, inputs, threads=threads)
     times = time_in_turn(
         passes, warmup=spec.warmup, repeats=spec.repeats, device=context.device, should_stop=context.should_stop
     )
@@ -123,14 +125,13 @@ def _measure(
     return found, further
 
 
-def _pass_of(
-    context: Context[TimeParams], timed: TimedNetwork, runtime: Runtime, images: torch.Tensor, threads: int
-) -> Pass:
+def _pass_of(context: Context[TimeParams], timed: TimedNetwork, runtime: Runtime, inputs: Inputs, threads: int) -> Pass:
     if runtime == "onnxruntime":
         if timed.graph is None:
             raise ValueError(f"{context.task.label}: ONNX Runtime is to be timed, and no graph is among the inputs")
-        return onnx_pass(context.artifacts.read(timed.graph, GRAPH_FILE), images, threads=threads)
-    return torch_pass(context.network(timed.network).module().to(images), images, runtime)
+        return onnx_pass(context.artifacts.read(timed.graph, GRAPH_FILE), inputs, threads=threads)
+    module = context.network(timed.network).module(context.device)
+    return torch_pass(module.to(getattr(torch, context.params.latency.dtype)), inputs, runtime)
 
 
 def _compare(blocks: Sequence[Sequence[float]], dense_blocks: Sequence[Sequence[float]]) -> PassTimes:

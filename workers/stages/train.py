@@ -19,6 +19,8 @@ from jobs.stages.training import (
     TransferTraining,
 )
 from workers.artifacts import BEST_FILE, CHANNELS_FILE
+from workers.data import ImageData
+from workers.inputs import InputSpec
 from workers.integral.algorithm1 import DrawnSizes
 from workers.integral.network import IntegralNetwork
 from workers.models import build, build_with_weights, with_plain_weights
@@ -73,7 +75,7 @@ def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Prod
             made = build_with_weights(procedure.network, arguments, weights, procedure.reading)
             module, arguments, measurements = made.module, made.arguments, _weights_measured(weights, made.loaded)
     module = with_plain_weights(module)
-    recipe = NetworkRecipe(network=procedure.network, arguments=arguments, input_shape=tuple(data.input_shape))
+    recipe = NetworkRecipe(network=procedure.network, arguments=arguments, inputs=_inputs(procedure, data))
     if procedure.recipe is not None:
         trained = learn(context, module, data, procedure.recipe)
         measurements, files = {**measurements, **epochs_measured(trained)}, {BEST_FILE: state_bytes(trained.best)}
@@ -90,6 +92,19 @@ def _weights_measured(source: str, loaded: LoadedWeights) -> dict[str, Json]:
     aside = f"; left aside: {', '.join(loaded.aside)}" if loaded.aside else ""
     _log.info("weights %s: %s%s%s", source, loaded.layout, fresh, aside)
     return {"weights_layout": loaded.layout, **({"fresh_layers": list(loaded.fresh)} if loaded.fresh else {})}
+
+
+def _inputs(procedure: ModelWeights, data: ImageData) -> InputSpec:
+    """What the network takes: as the sweep says, or as the data shows.
+
+    Raises:
+        BadInputError: The data gives other arguments than the sweep says.
+    """
+    if procedure.inputs is None:
+        return data.inputs
+    inputs = InputSpec.of(procedure.inputs)
+    inputs.check_like(data.sample)
+    return inputs
 
 
 def _train_functions(context: Context[TrainParams], procedure: IntegralTraining) -> Product:

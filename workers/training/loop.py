@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
@@ -16,6 +16,7 @@ from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data.images import ImageData, Split, in_batches
 from workers.factories import check_arguments
+from workers.inputs import Inputs, call, to_device
 from workers.measure.evaluation import Evaluation, evaluate
 from workers.models.modes import in_mode
 from workers.objectives import Objective
@@ -46,7 +47,7 @@ def train(
     interrupted and resumed from its checkpoint.
 
     Args:
-        model: From images to outputs; moved to `device`, where it stays. Train/eval flags are restored.
+        model: From inputs to outputs; moved to `device`, where it stays. Train/eval flags are restored.
         data: Its train and validation splits are read.
         recipe: The recipe.
         objective: The objective.
@@ -158,13 +159,13 @@ def train_epoch(
     rest = state.order()[state.step * batch_size :]
     with in_mode(state.model, training=True):
         for indices in in_batches(rest, batch_size):
-            images, targets = split.read(indices).to(device), split.read_targets(indices).to(device)
+            inputs, targets = to_device(split.read(indices), device), split.read_targets(indices).to(device)
             where = f"epoch {state.epoch}, step {state.step + 1} of {num_steps}"
             if should_stop():
                 raise CancelledError(f"training stopped on request at {where}")
             if len(targets) > 1:
                 state.set_learning_rate(learning_rate_at(state.recipe, state.epoch - 1 + state.step / num_steps))
-                _take_step(state, objective, images, targets, where)
+                _take_step(state, objective, inputs, targets, where)
             state.step += 1
             checkpoint.offer(state.progress)
     return state.total / state.seen
@@ -173,12 +174,12 @@ def train_epoch(
 def _take_step(
     state: TrainingState,
     objective: Objective,
-    images: Float[Tensor, "n c h w"],
+    inputs: Inputs,
     targets: Shaped[Tensor, "n ..."],
     where: str,
 ) -> None:
-    images, targets = objective.augmentation(state.recipe.augment)(images, targets, state.generators["batches"])
-    outputs = state.model(*objective.inputs(images, targets))
+    inputs, targets = objective.augment(state.recipe.augment, inputs, targets, state.generators["batches"])
+    outputs = call(state.model, objective.inputs(inputs, targets))
     objective.check(outputs, targets)
     loss = objective.loss(outputs, targets, **state.recipe.loss_settings)
     value = loss.item()

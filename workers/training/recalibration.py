@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from jobs.errors import BadInputError, CancelledError
 from workers.data.images import Split, batches
+from workers.inputs import call, num_samples
 from workers.models.modes import in_mode
 
 
@@ -47,11 +48,11 @@ def recalibrate(
         raise BadInputError(f"recalibrate: {len(split)} images in batches of {batch_size}; at least two are needed")
     model.to(device)
     with in_mode(model, training=False), _averaging(norms):
-        for images, _ in batches(split, batch_size, device=device):
+        for inputs, _ in batches(split, batch_size, device=device):
             if should_stop():
                 raise CancelledError("recalibration stopped on request")
-            if len(images) > 1:
-                model(images)
+            if num_samples(inputs) > 1:
+                call(model, inputs)
 
 
 @contextmanager

@@ -4,10 +4,13 @@ from typing import ClassVar
 
 import pytest
 import torch
+from token_network import INPUTS, Tokens
 from torch import nn
 from torch.nn import functional
 
 from workers.channels import find_groups, load_resized, mask, select
+from workers.channels.proof import prove
+from workers.inputs import InputSpec
 
 SHAPE = (3, 8, 8)
 
@@ -280,3 +283,29 @@ class TestAuxiliaryHeads:
         found = find_groups(Auxiliary(), SHAPE)
         assert found.widths() == {"stem": 6}
         assert found.tensors["aux.weight"][1].role == "input"
+
+
+class TwoImages(nn.Module):
+    """A branch for each of two images."""
+
+    def __init__(self):
+        super().__init__()
+        self.left, self.right, self.head = nn.Conv2d(3, 4, 3), nn.Conv2d(1, 6, 3), nn.Linear(10, 2)
+
+    def forward(self, left, right):
+        joint = torch.cat((self.left(left).mean((2, 3)), self.right(right).mean((2, 3))), 1)
+        return {"logits": self.head(joint), "brightness": [left.mean((1, 2, 3))]}
+
+
+class TestInputs:
+    def test_two_images_have_a_branch_each_and_a_mapping_is_compared_tensor_by_tensor(self):
+        network = TwoImages()
+        inputs = InputSpec.of_sample((torch.rand(3, 8, 8), torch.rand(1, 6, 6)))
+        found = find_groups(network, inputs)
+        assert found.widths() == {"left": 4, "right": 6}
+        assert prove(network, inputs, found, ratio=0.5, generator=torch.Generator().manual_seed(0)).holds()
+
+    def test_tokens_come_by_name_and_a_dataclass_goes_out(self):
+        found = find_groups(Tokens(), INPUTS)
+        assert found.widths() == {"hidden": 8}  # the features are an output
+        assert prove(Tokens(), INPUTS, found, ratio=0.5, generator=torch.Generator().manual_seed(0)).holds()

@@ -9,6 +9,7 @@ from torch import nn
 
 from workers.channels import find_groups
 from workers.criteria import CRITERIA, Evidence
+from workers.inputs import InputSpec
 
 SHAPE = (1, 8, 8)
 
@@ -18,7 +19,7 @@ def evidence_of(module: nn.Module, shape=SHAPE, *, seed=0, observed=None) -> Evi
         state=module.state_dict(),
         channel_map=find_groups(module.eval(), shape),
         generator=torch.Generator().manual_seed(seed),
-        network=lambda: (copy.deepcopy(module), shape),
+        network=lambda: (copy.deepcopy(module), InputSpec.of_shape(shape)),
         observed=observed or {},
     )
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from jobs.errors import BadInputError
-from workers.data import ImageData, LazyTensors, Split, batches, hide
+from workers.data import ImageData, LazyInputs, LazyTensors, Split, batches, hide
 
 
 class Squares:
@@ -124,3 +124,51 @@ def test_hidden_targets_say_nothing_and_keep_their_shape(targets, hidden):
 
 def test_a_split_without_images_can_hide_its_targets_too():
     assert len(Split(images=torch.rand(0, 1, 1, 1), targets=torch.zeros(0, 3)).without_targets()) == 0
+
+
+LEFT, RIGHT = torch.arange(10.0).view(5, 2), torch.arange(5)
+
+
+class Pairs:
+    """The same two tensors, sample by sample."""
+
+    def __init__(self, form):
+        self.form = form
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        return self.form(LEFT[index], RIGHT[index])
+
+
+def by_name(left, right):
+    return {"left": left, "right": right}
+
+
+def by_place(left, right):
+    return left, right
+
+
+@pytest.mark.parametrize("form", [by_name, by_place])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_each_tensor_of_a_tuple_or_a_mapping_is_read_in_batches(form, lazy):
+    images = Pairs(form) if lazy else form(LEFT, RIGHT)
+    assert isinstance(images, LazyInputs)
+    split = Split(images=images, targets=torch.arange(5)).select(torch.tensor([4, 0, 2]))
+    found = [inputs for inputs, _ in batches(split, 2)]
+    assert len(found) == 2
+    expected = form(LEFT[[4, 0]], RIGHT[[4, 0]])
+    for inputs in (found[0], split.read(torch.arange(2))):
+        assert type(inputs) is type(expected)
+        assert str(inputs) == str(expected)
+
+
+def test_several_inputs_are_those_of_the_first_training_sample():
+    split = Split(images=by_name(LEFT, RIGHT), targets=RIGHT)
+    data = ImageData(train=split, validation=split, test=split)
+    assert str(data.inputs) == "2 inputs (left: shape (2,); right: shape () of int64)"
+    with pytest.raises(BadInputError, match="the data gives 2 tensors a sample and has the input_shape"):
+        ImageData(train=split, validation=split, test=split, input_shape=(1, 1, 2))
+    with pytest.raises(BadInputError, match="of 4, 5 samples"):
+        Split(images=(LEFT, RIGHT[:4]), targets=RIGHT)

@@ -95,3 +95,12 @@ def test_the_real_cifar10_has_its_published_sizes():
     assert torch.bincount(data.test.targets).tolist() == [1_000] * 10
     # The published channel means of the training images; the last 5,000 move them by less than 0.001.
     assert data.train.images.mean(dim=(0, 2, 3)).tolist() == pytest.approx([0.4914, 0.4822, 0.4465], abs=1e-3)
+
+
+def test_several_tensors_are_not_normalised(monkeypatch):
+    split = Split(images=(torch.ones(2, 3), torch.ones(2)), targets=torch.zeros(2))
+    module = types.ModuleType("orchard_test_pairs")
+    module.pairs = lambda root: ImageData(train=split, validation=split, test=split)
+    monkeypatch.setitem(sys.modules, "orchard_test_pairs", module)
+    with pytest.raises(BadInputError, match="normalize is of images, and this data gives 2 inputs"):
+        load_dataset("orchard_test_pairs:pairs", normalize=([0.5], [0.5]))

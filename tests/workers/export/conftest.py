@@ -12,6 +12,7 @@ from workers.channels import apply_folding_structure, find_groups, fold_batchnor
 from workers.export import load_script
 from workers.export.description import CONFIG_FILE, EXPORTED_WEIGHTS_FILE, NetworkDescription, WeightsFile
 from workers.export.structure import rebuild_compared, shapes_of
+from workers.inputs import InputSpec
 from workers.models import build
 from workers.network import NetworkRecipe, state_bytes
 
@@ -45,14 +46,14 @@ def pruned(tmp_path_factory) -> Pruned:
     kept = {"stem": torch.arange(0, 5), "point": torch.arange(3, 14)}
     assert kept.keys() == groups.keys()
     smaller = select(state, find_groups(model, shape), kept)
-    recipe = NetworkRecipe(network=name, arguments=arguments, input_shape=shape, folded=tuple(pairs))
+    recipe = NetworkRecipe(network=name, arguments=arguments, inputs=InputSpec.of_shape(shape), folded=tuple(pairs))
     module, structure = rebuild_compared(recipe, smaller, original)
     folder = tmp_path_factory.mktemp("exported")
     weights = state_bytes(smaller)
     description = NetworkDescription(
         network=name,
         arguments=arguments,
-        input_shape=shape,
+        inputs=InputSpec.of_shape(shape),
         normalize=None,
         weights=WeightsFile(file=EXPORTED_WEIGHTS_FILE, sha256=sha256(weights).hexdigest()),
         folded=recipe.folded,

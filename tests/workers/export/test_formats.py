@@ -1,11 +1,14 @@
 import pytest
 import torch
+from token_network import INPUTS, Tokens
 from torch import nn
 from without_orchard import run_without_orchard
 
 from jobs.errors import BadNetworkError
 from workers.export.comparison import compare
 from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, write_formats
+from workers.export.graph import OnnxNetwork
+from workers.inputs import InputSpec
 
 ALL = [PROGRAM_FILE, ONNX_FILE, TORCHSCRIPT_FILE]
 SCRIPT = """
@@ -66,3 +69,32 @@ def test_outputs_that_differ_or_are_not_numbers_are_refused():
             compare("it", wrong, network, images)
     with pytest.raises(BadNetworkError, match=r"it gives \(1, 2\), the network \(2, 2\)"):
         compare("it", lambda each: network(each[:1]), network, images)
+
+
+class Two(nn.Module):
+    """A number for each of two inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = nn.Linear(3, 2), nn.Linear(4, 2)
+
+    def forward(self, left, right):
+        left, right = self.left(left), self.right(right)
+        return {"sum": left + right, "left": left}
+
+
+@pytest.mark.slow
+def test_several_inputs_and_outputs_have_numbers_in_a_graph(tmp_path):
+    network = Two().eval()
+    inputs = InputSpec.of_sample((torch.rand(3), torch.rand(4)))
+    _, missing = write_formats([PROGRAM_FILE, ONNX_FILE], tmp_path, network, inputs)
+    assert missing == {}
+    graph = OnnxNetwork((tmp_path / ONNX_FILE).read_bytes())
+    assert [each.name for each in graph._session.get_inputs()] == ["inputs_0", "inputs_1"]
+    assert [each.name for each in graph._session.get_outputs()] == ["outputs_0", "outputs_1"]
+
+
+def test_a_graph_of_named_inputs_is_refused_by_name(tmp_path):
+    _, missing = write_formats([ONNX_FILE, TORCHSCRIPT_FILE], tmp_path, Tokens().eval(), INPUTS)
+    assert "keyword arguments (tokens, mask) are not written" in missing[ONNX_FILE]
+    assert "no keyword arguments" in missing[TORCHSCRIPT_FILE]

@@ -4,6 +4,7 @@ from torch import nn
 
 from jobs.errors import BadInputError
 from workers.export.structure import rebuild_compared, shapes_of
+from workers.inputs import InputSpec
 from workers.network import NetworkRecipe
 
 
@@ -16,7 +17,7 @@ class Heads(nn.Module):
 
 
 def recipe_of(**arguments):
-    return NetworkRecipe(network="own_structures:Heads", arguments=arguments, input_shape=(8,))
+    return NetworkRecipe(network="own_structures:Heads", arguments=arguments, inputs=InputSpec.of_shape((8,)))
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,8 @@ def test_a_class_that_has_changed_since_the_sweep_ran_is_told_from_the_shapes_th
 def test_without_them_names_that_differ_are_still_listed():
     with pytest.raises(BadInputError, match=r"missing \['layer.bias'\], unexpected \['other'\]"):
         rebuild_compared(recipe_of(), {"layer.weight": torch.zeros(8, 8), "other": torch.zeros(1)})
-    folded = NetworkRecipe(network="own_structures:Heads", arguments={}, input_shape=(8,), folded=(("layer", "norm"),))
+    folded = NetworkRecipe(
+        network="own_structures:Heads", arguments={}, inputs=InputSpec.of_shape((8,)), folded=(("layer", "norm"),)
+    )
     with pytest.raises(BadInputError, match=r"no attribute .norm"):
         rebuild_compared(folded, Heads().state_dict())

@@ -4,12 +4,14 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load, save
+from token_network import INPUTS, Tokens
 from torch import nn
 
 from jobs.errors import BadNetworkError
 from workers.artifacts import RECIPE_FILE, WEIGHTS_FILE
 from workers.gates import check_export, check_layers, check_reload
 from workers.gates import reload as reloading
+from workers.inputs import InputSpec
 from workers.models import build
 from workers.network import NetworkRecipe, network_files
 
@@ -17,7 +19,7 @@ from workers.network import NetworkRecipe, network_files
 @pytest.fixture
 def files():
     arguments = {"widths": [4, 6], "in_channels": 1}
-    recipe = NetworkRecipe(network="resnet", arguments=arguments, input_shape=(1, 8, 8))
+    recipe = NetworkRecipe(network="resnet", arguments=arguments, inputs=InputSpec.of_shape((1, 8, 8)))
     torch.manual_seed(0)
     return network_files(recipe, build("resnet", arguments).state_dict())
 
@@ -109,6 +111,10 @@ class Exported:
 
 
 def test_an_exported_graph_that_computes_something_else_is_refused(monkeypatch):
-    monkeypatch.setattr(torch.export, "export", lambda model, arguments: Exported(model))
+    monkeypatch.setattr(torch.export, "export", lambda model, args, kwargs: Exported(model))
     with pytest.raises(BadNetworkError, match=r"differs by 1\.0e-02 of the largest output"):
         check_export(nn.Linear(3, 2).eval(), torch.rand(2, 3))
+
+
+def test_a_network_of_names_and_dataclasses_exports():
+    check_export(Tokens().eval(), INPUTS.draw(2, torch.Generator().manual_seed(0)))

@@ -60,7 +60,7 @@ def test_the_output_error_by_hand():
         {group: 2},
         partition=uniform,
         quadrature=midpoint,
-        images=torch.ones(1, 1),
+        inputs=torch.ones(1, 1),
         objective=objective(),
     )
     assert error({group: 0}) == pytest.approx((1 - 62 / 512) ** 2)
@@ -76,7 +76,7 @@ def test_at_full_size_no_order_changes_the_output():
         {group: 4},
         partition=uniform,
         quadrature=midpoint,
-        images=torch.rand(5, 1),
+        inputs=torch.rand(5, 1),
         objective=objective(),
     )
     assert [error({group: index}) for index in (0, 1)] == pytest.approx([0, 0], abs=1e-12)
@@ -113,7 +113,7 @@ def test_the_error_of_a_detector_is_its_loss_on_the_whole_ones_detections():
         channel_map.widths(),
         partition=uniform,
         quadrature=midpoint,
-        images=images(),
+        inputs=images(),
         objective=detection(),
     )
     with torch.no_grad():

@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 import torch
+from token_network import INPUTS, Tokens
 from torch import nn
 from torch.nn import functional
 
@@ -513,3 +514,13 @@ def test_a_network_that_returns_more_than_a_tensor(images):
     integral = IntegralNetwork(module, inner)
     assert torch.equal(integral(images)["logits"], module(images)["logits"])
     assert torch.equal(Logits(integral.train())(images), module(images)["logits"])
+
+
+def test_it_is_called_as_its_network_is():
+    torch.manual_seed(0)
+    module, inputs = Tokens(), INPUTS.draw(3, torch.Generator().manual_seed(0))
+    made = IntegralNetwork(module, find_groups(module, INPUTS))
+    made.resize({"hidden": 5})
+    in_training = made.train()(**inputs).logits
+    assert in_training.requires_grad
+    torch.testing.assert_close(made.eval()(**inputs).logits, in_training)

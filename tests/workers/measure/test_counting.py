@@ -1,9 +1,10 @@
 import pytest
 import torch
+from token_network import INPUTS, Tokens
 from torch import nn
 
 from jobs.errors import BadInputError
-from workers.measure import count_macs, num_parameters, size_bytes
+from workers.measure import count_applications, count_macs, num_parameters, size_bytes
 from workers.models import build
 
 
@@ -77,3 +78,8 @@ def test_masks_of_grouped_and_transposed_convolutions():
     masks = {name: torch.arange(each.numel()).view_as(each) % 2 > 0 for name, each in model.named_parameters()}
     masks = {name: mask for name, mask in masks.items() if name.endswith("weight")}
     assert count_macs(model, (4, 8, 8), masks) == count_macs(model, (4, 8, 8)) // 2
+
+
+def test_tokens_are_counted_at_all_their_places():
+    assert count_macs(Tokens(), INPUTS) == 5 * (4 * 8 + 8 * 4) + 4 * 3
+    assert count_applications(Tokens(), INPUTS) == {"hidden.weight": 5, "back.weight": 5, "answer.weight": 1}

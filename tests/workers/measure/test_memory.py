@@ -1,5 +1,6 @@
 import pytest
 import torch
+from token_network import INPUTS, Tokens
 from torch import nn
 
 from jobs.errors import BadInputError
@@ -36,3 +37,8 @@ def test_the_model_stays_as_it_was():
 def test_another_shape_is_refused():
     with pytest.raises(BadInputError, match=r"cannot be run on 1 sample\(s\) of shape \(4,\)"):
         peak_memory_bytes(nn.Linear(3, 5), (4,))
+
+
+def test_all_inputs_are_there_from_the_beginning():
+    own = 4 * sum(parameter.numel() for parameter in Tokens().parameters())
+    assert peak_memory_bytes(Tokens(), INPUTS) >= own + 5 * 8 + 5

@@ -165,7 +165,7 @@ def test_the_difference_is_the_divergence_from_the_dense_networks_distribution()
 @pytest.mark.parametrize(
     ("outputs", "labels", "said"),
     [
-        ({"out": LOGITS}, LABELS, "returned dict; a classifier must return one tensor"),
+        ({"scores": LOGITS}, LABELS, "returned dict of scores; return one tensor"),
         (torch.rand(2, 2, 1, 1), LABELS, r"shape \(2, 2, 1, 1\) for 2 images"),
         (torch.rand(3, 2), LABELS, r"shape \(3, 2\) for 2 images"),
         (torch.rand(2, 1), LABELS, "has 1 outputs, but the data has label 1"),

@@ -1,11 +1,14 @@
+from collections import namedtuple
+
 import pytest
 import torch
+from token_network import Answer
 from torchmetrics import MeanSquaredError
 
 from jobs.errors import BadInputError
 from jobs.metric import Metric
 from jobs.stages.common import ObjectiveParams
-from workers.objectives import Objective, check_batch, find_objective, over_samples
+from workers.objectives import Objective, check_batch, find_objective, one_tensor, over_samples
 
 RMSE = Metric(name="rmse", label="RMSE", direction="lower")
 
@@ -118,3 +121,47 @@ def test_it_has_one_of_the_two(both):
 def test_an_output_for_each_target_is_needed(outputs, said):
     with pytest.raises(BadInputError, match=said):
         check_batch(outputs, torch.zeros(2))
+
+
+def test_targets_are_no_argument_beside_inputs_by_name():
+    images, targets = {"left": torch.zeros(1, 2)}, torch.zeros(1, 2)
+    assert objective().inputs(images, targets) == images
+    with pytest.raises(BadInputError, match=r"gives inputs by name \(left\); give a tuple"):
+        objective(difference=None, pseudo_targets=torch.sign).inputs(images, targets)
+
+
+def test_images_are_augmented_and_several_tensors_are_not():
+    flipping = objective(augmentations={"flip": lambda images, targets, _: (-images, targets)})
+    images, targets, generator = torch.ones(1, 2), torch.zeros(1), torch.Generator()
+    assert flipping.augment("flip", images, targets, generator)[0].tolist() == [[-1, -1]]
+    assert flipping.augment("none", (images, images), targets, generator) == ((images, images), targets)
+    with pytest.raises(BadInputError, match="augment: flip changes one tensor of images, and the data gives 2 inputs"):
+        flipping.augment("flip", (images, images), targets, generator)
+
+
+LOGITS = torch.rand(2, 3)
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        LOGITS,
+        {"loss": LOGITS[0], "logits": LOGITS},
+        {"aux": LOGITS[0], "out": LOGITS},
+        Answer(logits=LOGITS, features=LOGITS[0]),
+        namedtuple("Outputs", ["aux", "logits"])(LOGITS[0], LOGITS),
+        [LOGITS, LOGITS[0]],
+        (LOGITS, None),
+    ],
+)
+def test_the_tensor_that_targets_are_compared_with_has_its_place(outputs):
+    assert one_tensor(outputs) is LOGITS
+
+
+@pytest.mark.parametrize(
+    ("outputs", "said"),
+    [({"scores": LOGITS}, "returned dict of scores;"), (None, "NoneType;"), ((), "tuple;")],
+)
+def test_what_has_no_such_place_is_named(outputs, said):
+    with pytest.raises(BadInputError, match=said):
+        one_tensor(outputs)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torchvision
+from token_network import INPUTS, Tokens
 from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
@@ -111,3 +112,13 @@ def test_a_tensor_that_no_call_gets_may_be_used_anywhere():
     module = Chain(IN_PLACE["nothing"]).eval()
     kept = KeptPass(module, module.state_dict(), (IMAGES,))
     assert kept.first_use(["layers.2.weight", "layers.2.hidden"]) == 0
+
+
+def test_a_pass_of_named_inputs_is_replayed():
+    module, inputs = Tokens().eval(), INPUTS.draw(3, torch.Generator().manual_seed(0))
+    state = module.state_dict()
+    with torch.inference_mode():
+        kept = KeptPass(module, state, inputs)
+        other = changed(state, "back.weight")
+        found = kept.run(other, kept.first_use(["back.weight"]))
+        assert torch.equal(found.logits, functional_call(module, other, (), inputs).logits)

@@ -44,6 +44,7 @@ from jobs.stages.training import (
 from jobs.task import NOWHERE, Locations, Task, joined_tasks, make_task
 from orchestrator.store import ArtifactStore, open_store
 from workers.attempt.entry import run_task
+from workers.inputs import InputSpec
 from workers.network import NetworkRecipe, network_files, rebuild
 
 ENVIRONMENT = {"torch": "any", "dtype": "float32", "device": "cpu"}
@@ -102,7 +103,7 @@ class Workbench:
 
     def put(self, network: str, state: Mapping[str, Tensor]) -> ArtifactKey:
         """Commits a network of the user's own, as `train` would have left it."""
-        files = network_files(NetworkRecipe(network=network, arguments={}, input_shape=SHAPE), state)
+        files = network_files(NetworkRecipe(network=network, arguments={}, inputs=InputSpec.of_shape(SHAPE)), state)
         key = ArtifactKey("f" * 32)
         self.store.commit(Manifest(key=key, stage="train", identity={}, measurements={}), files)
         return key

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from jobs.outcome import Cause, Succeeded
+from jobs.spec.inputs import TensorSpec
 from jobs.spec.training import Recipe
 from jobs.task import Locations
 from jobs.weights import CheckpointReading
@@ -147,3 +148,11 @@ def test_hostile_progress_in_the_store_is_ignored_and_not_run(own_bench, tmp_pat
     assert other.key(asked) == key
     assert other.digests(key) == own_bench.digests(key)
     assert not (tmp_path / "run").exists()
+
+
+def test_inputs_that_the_data_does_not_give_are_refused(own_bench, failure):
+    outcome = own_bench.run(own_bench.model(**TINY, inputs=(TensorSpec(shape=(1, 8, 8)), TensorSpec(shape=(4,)))))
+    assert failure(outcome).cause is Cause.BAD_INPUT
+    assert (
+        "says 2 inputs (shape (1, 8, 8); shape (4,)), and a sample of the data has shape (1, 8, 8)" in outcome.message
+    )

@@ -8,6 +8,7 @@ from orchestrator.commands.locating import find_record
 from orchestrator.commands.running import run
 from orchestrator.results import collect
 from tests.orchestrator.planning.test_transfer import HERE, SWEEP
+from workers.inputs import InputSpec
 from workers.network import NetworkRecipe, rebuild, start_anew
 
 WIDTHS = (4, 6)
@@ -44,10 +45,10 @@ def test_the_sweep_of_both_runs(write_sweep):
 def test_a_network_with_a_backbone_is_rebuilt_from_its_recipe():
     folded = (("features.0", "features.1"),)
     backbone = NetworkRecipe(
-        network=f"{HERE}:one_size", arguments={"widths": [4, 6]}, input_shape=(1, 8, 8), folded=folded
+        network=f"{HERE}:one_size", arguments={"widths": [4, 6]}, inputs=InputSpec.of_shape((1, 8, 8)), folded=folded
     )
     recipe = NetworkRecipe(
-        network=f"{HERE}:with_backbone", arguments={"width": 4}, input_shape=(1, 8, 8), backbone=backbone
+        network=f"{HERE}:with_backbone", arguments={"width": 4}, inputs=InputSpec.of_shape((1, 8, 8)), backbone=backbone
     )
     module = recipe.construct().eval()
     assert "backbone.1.running_mean" not in module.state_dict()
