@@ -26,13 +26,20 @@ from workers.channels.operators import (
 @rule(
     *("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "tanh", "softsign"),
     *("rrelu", "hardshrink", "softshrink", "abs", "neg", "square", "sign", "sin", "erf"),
-    *("dropout", "feature_dropout", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "type_as"),
+    *("dropout", "feature_dropout", "alias", "clone", "contiguous", "detach", "to", "_to_copy"),
     *("lift_fresh", "lift_fresh_copy", "zeros_like"),
 )
 def zero_keeping(book: Book, call: OperatorCall) -> Traced:
     """Labels pass, and zero stays zero."""
     source = call.tensor("self", "input")
     _no_second_tensor(call, source)
+    return Traced(axes=source.axes, zero=source.zero)
+
+
+@rule("type_as")
+def with_type(book: Book, call: OperatorCall) -> Traced:
+    """Labels pass; of the second tensor only the type is read."""
+    source = call.tensor("self")
     return Traced(axes=source.axes, zero=source.zero)
 
 

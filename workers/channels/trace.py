@@ -105,7 +105,10 @@ def _meta(tensor: Tensor) -> Tensor:
 
 
 def trace(meta_model: nn.Module, example: Example, *, training: bool = False) -> TracedGraph:
-    """Traces a network that lives on the meta device; sets its train/eval mode.
+    """Traces a network that lives on the meta device.
+
+    A copy of it is traced, so that what the network remembers of a call, such as anchors of the last input's size, is
+    the same before each trace.
 
     Args:
         meta_model: what `meta_copy` returned.
@@ -115,13 +118,13 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     Raises:
         ValueError: the network cannot be traced; the exporter's error is the cause.
     """
-    meta_model.train(training)
+    subject = meta_copy(meta_model).train(training)
     loggers = [logging.getLogger(name) for name in _NOISY]
     silent = [logger.disabled for logger in loggers]
     for logger in loggers:
         logger.disabled = True
     try:
-        program = torch.export.export(meta_model, example.args, dict(example.kwargs), strict=False)
+        program = torch.export.export(subject, example.args, dict(example.kwargs), strict=False)
     except Exception as error:  # the exporter raises whatever the network's own code raises
         raise _failure(example, "traced", error) from error
     finally:

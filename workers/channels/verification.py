@@ -64,6 +64,7 @@ class _Proof:
         self._example = example
         self._found = found
         self._analyse = analyse
+        self._runs: bool | None = None
 
     def culprits(self, cuts: Mapping[str, int]) -> dict[str, str]:
         """Groups that fail when cut alone.
@@ -104,8 +105,19 @@ class _Proof:
         try:
             run(self._cut(widths), self._example)
         except ValueError as error:
-            return f"the network does not run with fewer of these channels: {error}"
+            return f"the network does not run with fewer of these channels: {error}" if self._whole_runs() else ""
         return ""
+
+    def _whole_runs(self) -> bool:
+        """Whether the whole network runs without numbers; one that reads a number can be traced, but not run."""
+        if self._runs is None:
+            try:
+                run(meta_copy(self._model), self._example)
+            except ValueError:
+                self._runs = False
+            else:
+                self._runs = True
+        return self._runs
 
     def _trace_fault(self, widths: Mapping[str, int]) -> str:
         try:
