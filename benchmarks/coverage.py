@@ -19,14 +19,13 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
+from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.coverage_measure import Row, measure, measure_peer, prepare
+from benchmarks.coverage_measure import Row, limit_memory, measure, measure_peer, prepare
 from benchmarks.coverage_networks import NAMES, QUICK
 
 PEER_PATIENCE = 60
@@ -43,28 +42,31 @@ def measured(name: str, patience: int) -> Row:
 
 
 def _run(name: str, kind: str, patience: int) -> Row:
-    """The last line of JSON that a process prints before its end, and how it ended if not well."""
-    command = [sys.executable, "-m", "benchmarks.coverage", "--child", kind, name]
-    row: Row = {}
-    with tempfile.TemporaryFile("w+") as output:
-        try:
-            process = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, timeout=patience)
-            end = f"exit {process.returncode}: {process.stderr.strip()[-200:]}" if process.returncode else ""
-        except subprocess.TimeoutExpired:
+    """The last row that a process writes before its end, and how it ended if not well."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rows"
+        process = get_context("fork").Process(target=_child, args=(kind, name, file))  # with everything imported
+        process.start()
+        process.join(patience)
+        end = f"exit {process.exitcode}" if process.exitcode else ""
+        if process.exitcode is None:
+            process.kill()
+            process.join()
             end = f"not done after {patience} s"
-        output.seek(0)
-        for line in output:
-            if line.startswith("{"):
-                row = json.loads(line)
-    if not end:
-        return row
-    return row | ({"error": end} if kind == "ours" else {"peer_error": end})
+        lines = file.read_text().splitlines() if file.exists() else []
+    row: Row = json.loads(lines[-1]) if lines else {}
+    return row | ({"error" if kind == "ours" else "peer_error": end} if end else {})
 
 
-def _child(kind: str, name: str) -> None:
-    prepare()
-    for row in _KINDS[kind](name):
-        print(json.dumps(row), flush=True)
+def _child(kind: str, name: str, file: Path) -> None:
+    limit_memory()
+    with file.open("w", buffering=1) as rows:
+        try:
+            for row in _KINDS[kind](name):
+                rows.write(json.dumps(row) + "\n")
+        except Exception as error:  # whatever a library or its network raises is a row
+            fault = f"{type(error).__name__}: {str(error).strip()[:200]}"
+            rows.write(json.dumps({"name": name, "error" if kind == "ours" else "peer_error": fault}) + "\n")
 
 
 def table_line(row: Row) -> str:
@@ -123,11 +125,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=["*"], help="Patterns of names.")
     parser.add_argument("--rows", type=Path, help="File of rows; what is in it is not done again.")
     parser.add_argument("--patience", type=int, default=300, help="Seconds for one network.")
-    parser.add_argument("--child", nargs=2, metavar=("KIND", "NAME"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.child:
-        _child(*arguments.child)
-        return
+    prepare()
     names = [
         name for name in (QUICK if arguments.quick else NAMES) if any(fnmatch(name, each) for each in arguments.only)
     ]
