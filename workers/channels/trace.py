@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export.graph_signature import InputKind
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 BATCH = 2
@@ -24,6 +25,9 @@ BATCH = 2
 
 _NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
 """Loggers that print stacks and graphs for an error that is raised, too."""
+
+_HOOK_MARKS = ("_output_capturing_hooks_installed",)
+"""Attributes by which a library (transformers) knows that its hooks are there; a copy without hooks has none of them."""
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -78,7 +82,7 @@ def dtype_of(model: nn.Module) -> torch.dtype:
 
 def bare_copy(model: nn.Module) -> nn.Module:
     """A copy without forward hooks."""
-    return copy.deepcopy(model, _no_hooks(model))
+    return _unmarked(copy.deepcopy(model, _no_hooks(model)))
 
 
 def meta_copy(model: nn.Module) -> nn.Module:
@@ -89,7 +93,14 @@ def meta_copy(model: nn.Module) -> nn.Module:
         for value in values:
             if isinstance(value, Tensor) and id(value) not in memo:
                 memo[id(value)] = _meta(value)
-    return copy.deepcopy(model, memo)
+    return _unmarked(copy.deepcopy(model, memo))
+
+
+def _unmarked(model: nn.Module) -> nn.Module:
+    for module in model.modules():
+        for attribute in _HOOK_MARKS:
+            vars(module).pop(attribute, None)
+    return model
 
 
 def _no_hooks(model: nn.Module) -> dict[int, Any]:
@@ -138,8 +149,19 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     return TracedGraph(graph=program.graph, tensors=tensors)
 
 
+class _OnesForNumbers(TorchDispatchMode):
+    """Gives 1 for a number that is read from a tensor without numbers."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+            return torch.ones((), dtype=args[0].dtype).item()
+        return func(*args, **(kwargs or {}))
+
+
 def run(meta_model: nn.Module, example: Example) -> None:
     """Runs the evaluation pass of a network on the meta device: shapes have to fit, nothing is computed.
+
+    A number that the network reads from a tensor, such as a stride, is 1.
 
     Args:
         meta_model: what `meta_copy` returned; put into eval mode.
@@ -150,7 +172,7 @@ def run(meta_model: nn.Module, example: Example) -> None:
     """
     meta_model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _OnesForNumbers():
             meta_model(*example.args, **example.kwargs)
     except Exception as error:  # whatever the network's own code raises
         raise _failure(example, "run", error) from error
