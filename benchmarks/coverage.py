@@ -76,9 +76,10 @@ def table_line(row: Row) -> str:
     peer = peer.replace("|", "/").replace("\n", " ")
     fault = row.get("error", "").replace("|", "/").replace("\n", " ")[:120]
     proof = str(row.get("proof", ""))[:60] + (f" ({fault})" if fault else "")
+    silent = len(row.get("silent", []))
     return (
-        f"| {row['name']} | {row.get('share', 0):.1%} | {row.get('groups', 0)} | {layers} | {len(row.get('silent', []))} | "
-        f"{proof} | {row.get('seconds', '')} | {row.get('peak_gb', '')} | {peer[:80]} |"
+        f"| {row['name']} | {row.get('share', 0):.1%} | {row.get('groups', 0)} | {layers} | {silent} | {proof} | "
+        f"{row.get('seconds', '')} | {row.get('peak_gb', '')} | {peer[:80]} |"
     )
 
 

@@ -1,4 +1,4 @@
-"""What one network of benchmark `coverage` gives: the share of its parameters in groups, the proof, the peer's share."""
+"""What one network of benchmark `coverage` gives: the share of its parameters in groups, proof, the peer's share."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def measure(name: str) -> Iterator[Row]:
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
         "groups": len(found.groups),
         "share": round(share_owned(found), 4),
-        "refused": [f"{each.operator} | {each.where} | {each.reason} | {', '.join(each.layers)}" for each in found.refused],
+        "refused": [
+            f"{each.operator} | {each.where} | {each.reason} | {', '.join(each.layers)}" for each in found.refused
+        ],
         "proof": "not reached",
     }
     yield row
@@ -81,13 +83,16 @@ def share_owned(found: ChannelMap) -> float:
 def silent_layers(subject: Subject, found: ChannelMap) -> list[str]:
     """Convolutions and linear layers of the parts that are in no group, are not refused by name and make no output.
 
+    Depthwise convolutions hand on the channels of other layers.
     A network without a group and without a refusal is one whole silence: its name is empty.
     """
     named = {layer for group in found.refused for layer in group.layers}
     layers = {
         path: [f"{path}.{name}" for name, _ in module.named_parameters(recurse=True)]
         for path, module in subject.network.named_modules()
-        if isinstance(module, _ConvNd | nn.Linear) and (not subject.parts or path.startswith(subject.parts))
+        if isinstance(module, _ConvNd | nn.Linear)
+        and not _depthwise(module)
+        and (not subject.parts or path.startswith(subject.parts))
     }
     open_ones = [
         path
@@ -100,10 +105,16 @@ def silent_layers(subject: Subject, found: ChannelMap) -> list[str]:
     return open_ones if found.groups or found.refused else ["", *open_ones]
 
 
+def _depthwise(module: nn.Module) -> bool:
+    return isinstance(module, _ConvNd) and module.groups == module.in_channels > 1
+
+
 def _output_or_unread(subject: Subject) -> set[str]:
     """Parameters of the layers whose results are the network's outputs, and parameters that no operator reads."""
     graph = trace(meta_copy(subject.network), Example.of_images(subject.network, subject.shape))
-    explained = {graph.tensors[node.name] for node in graph.graph.nodes if node.name in graph.tensors and not node.users}
+    explained = {
+        graph.tensors[node.name] for node in graph.graph.nodes if node.name in graph.tensors and not node.users
+    }
     seen: set[fx.Node] = set()
     open_nodes = [node for node in graph.graph.nodes if node.op == "output"]
     while open_nodes:
@@ -138,7 +149,9 @@ def _difference_of_parts(subject: Subject, found: ChannelMap) -> float:
     trial = copy.deepcopy(subject.network).double()
     state = {name: tensor.clone() for name, tensor in trial.state_dict().items()}
     kept = {
-        group.name: torch.randperm(group.width, generator=generator)[: max(1, round((1 - RATIO) * group.width))].sort()[0]
+        group.name: torch.randperm(group.width, generator=generator)[: max(1, round((1 - RATIO) * group.width))].sort()[
+            0
+        ]
         for group in found.groups
     }
     images = example_images(trial, subject.shape, 2)
@@ -191,10 +204,12 @@ def _shapes(network: nn.Module, sample: Tensor) -> list[torch.Size]:
 def _cut_parameters(
     graph: Any, group: Any, network: nn.Module, sample: Tensor, wanted: list[torch.Size]
 ) -> set[int] | None:
-    """The parameters that lose something with one channel of a group; None where the network does not run without it."""
+    """The parameters that lose something with a channel of a group; None where the network does not run without it."""
     members = [dependency.target.module for dependency, _ in group]
     modules = [module for module in members if isinstance(module, nn.Module)]
-    blocks = [module.groups for module in modules if isinstance(module, _ConvNd) and 1 < module.groups < module.in_channels]
+    blocks = [
+        module.groups for module in modules if isinstance(module, _ConvNd) and 1 < module.groups < module.in_channels
+    ]
     root, function = group[0][0].target.module, group[0][0].handler
     width = len(group[0][1])
     count = max(blocks, default=1)

@@ -45,10 +45,27 @@ TIMM = (
     *("resnest14d", "ecaresnet26t", "resnetv2_50x1_bit", "rexnet_100", "skresnet18", "swin_tiny_patch4_window7_224"),
     *("tresnet_m", "twins_svt_small", "vit_tiny_patch16_224", "ese_vovnet19b_dw", "xception41", "xcit_nano_12_p16_224"),
 )
-SEGMENTERS = ("Unet", "UnetPlusPlus", "Linknet", "FPN", "PSPNet", "PAN", "MAnet", "DeepLabV3Plus", "UPerNet", "Segformer")
+SEGMENTERS = (
+    "Unet",
+    "UnetPlusPlus",
+    "Linknet",
+    "FPN",
+    "PSPNet",
+    "PAN",
+    "MAnet",
+    "DeepLabV3Plus",
+    "UPerNet",
+    "Segformer",
+)
 YOLO = ("yolov3-tiny", "yolov5n", "yolov8n", "yolov8n-seg", "yolov10n", "yolo11n")
 
-_PLAIN = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 96, "image_size": 64}
+_PLAIN = {
+    "hidden_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 96,
+    "image_size": 64,
+}
 _STAGES = {"depths": [1, 1, 2, 1], "hidden_sizes": [16, 32, 48, 64]}
 TRANSFORMERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ViTForImageClassification": ("ViTConfig", _PLAIN),

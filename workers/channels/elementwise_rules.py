@@ -144,7 +144,7 @@ def fresh(book: Book, call: OperatorCall) -> Traced:
 def over_space(book: Book, call: OperatorCall) -> Traced:
     """Changes the sizes of axes 2 and up, none of which may carry channels."""
     source = call.tensor("self", "input")
-    return Traced(axes=_space_resized(source, call.shape), zero=source.zero)
+    return Traced(axes=_space_resized(book, call, source, call.shape), zero=source.zero)
 
 
 @rule(
@@ -154,7 +154,7 @@ def over_space(book: Book, call: OperatorCall) -> Traced:
 def over_space_with_indices(book: Book, call: OperatorCall) -> Value:
     """The same for pooling that also returns where the maxima were."""
     source = call.tensor("self", "input")
-    axes = _space_resized(source, call.arguments["result_shapes"][0])
+    axes = _space_resized(book, call, source, call.arguments["result_shapes"][0])
     return [Traced(axes=axes, zero=source.zero), Traced(axes=axes)]
 
 
@@ -178,10 +178,13 @@ def reduction(book: Book, call: OperatorCall) -> Traced:
     return Traced(axes=tuple(kept), zero=source.zero)
 
 
-def _space_resized(source: Traced, shape: tuple[int, ...] | None) -> tuple[Labels, ...]:
+def _space_resized(book: Book, call: OperatorCall, source: Traced, shape: tuple[int, ...] | None) -> tuple[Labels, ...]:
     if shape is None or len(shape) != len(source.axes):
         raise Unsupported("a result of another number of axes")
-    if any(is_labelled(axis) for axis in source.axes[2:]):
+    if source.stored:  # a table of positions that is resized
+        for axis in source.axes[2:]:
+            book.atoms.fix(axis, call.obstacle("they are positions, not features"))
+    elif any(is_labelled(axis) for axis in source.axes[2:]):
         raise Unsupported("space carries channels")
     if shape[:2] != source.shape[:2]:
         raise Unsupported("an input without a batch axis")

@@ -27,7 +27,7 @@ _NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shape
 """Loggers that print stacks and graphs for an error that is raised, too."""
 
 _HOOK_MARKS = ("_output_capturing_hooks_installed",)
-"""Attributes by which a library (transformers) knows that its hooks are there; a copy without hooks has none of them."""
+"""Attributes by which a library (transformers) knows that its hooks are there; a copy without hooks lacks them."""
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -172,7 +172,7 @@ def run(meta_model: nn.Module, example: Example) -> None:
     """
     meta_model.eval()
     try:
-        with torch.no_grad(), _OnesForNumbers():
+        with torch.no_grad(), _OnesForNumbers():  # type: ignore[no-untyped-call]  # torch's class has no types
             meta_model(*example.args, **example.kwargs)
     except Exception as error:  # whatever the network's own code raises
         raise _failure(example, "run", error) from error

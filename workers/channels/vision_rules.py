@@ -7,7 +7,16 @@ reads stays whole.
 from __future__ import annotations
 
 from workers.channels.layer_rules import plain_convolution
-from workers.channels.operators import Book, OperatorCall, Traced, Unsupported, Value, only_channels_on, rule, unlabelled
+from workers.channels.operators import (
+    Book,
+    OperatorCall,
+    Traced,
+    Unsupported,
+    Value,
+    only_channels_on,
+    rule,
+    unlabelled,
+)
 
 
 @rule("roi_align")

@@ -44,8 +44,12 @@ class Head(nn.Module):
     def __init__(self, widths, bins=4, classes=3):
         super().__init__()
         self.bins, self.shape, self.stride = bins, None, torch.tensor([4.0, 8.0])
-        self.boxes = nn.ModuleList(nn.Sequential(nn.Conv2d(w, 5, 1), nn.ReLU(), nn.Conv2d(5, 4 * bins, 1)) for w in widths)
-        self.classes = nn.ModuleList(nn.Sequential(nn.Conv2d(w, 6, 1), nn.ReLU(), nn.Conv2d(6, classes, 1)) for w in widths)
+        self.boxes = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(w, 5, 1), nn.ReLU(), nn.Conv2d(5, 4 * bins, 1)) for w in widths
+        )
+        self.classes = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(w, 6, 1), nn.ReLU(), nn.Conv2d(6, classes, 1)) for w in widths
+        )
         self.expected = nn.Conv2d(bins, 1, 1, bias=False).requires_grad_(False)
 
     def anchors_of(self, maps):
@@ -93,7 +97,10 @@ class TestADetectorInOneStage:
 
     def test_box_outputs_are_refused_by_name(self, found):
         (refused,) = found.refused
-        assert (refused.where, refused.layers) == ("head.expected", ("head.boxes.0.2", "head.boxes.1.2", "head.expected"))
+        assert (refused.where, refused.layers) == (
+            "head.expected",
+            ("head.boxes.0.2", "head.boxes.1.2", "head.expected"),
+        )
 
     def test_cut_and_masked_agree(self, found):
         proof = prove(Detector(), SHAPE, found, ratio=0.4, generator=torch.Generator().manual_seed(0))
