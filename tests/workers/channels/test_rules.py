@@ -71,7 +71,7 @@ def test_operators_that_hand_channels_on(body):
 @pytest.mark.parametrize("shape", [(1, 12, 4, 4), (1, 1, 12, 4, 4), (1, 12, 16)])
 def test_a_table_of_positions_is_resized(shape):
     def body(self, x):
-        return x + functional.interpolate(self.table.view(1, 12, 4, 4), size=8, mode="bilinear")
+        return x + functional.interpolate(self.table.view(1, -1, 4, 4), size=8, mode="bilinear")
 
     assert analysed(Network(body, table=nn.Parameter(torch.rand(shape)))).widths() == {"stem": 12}
 
