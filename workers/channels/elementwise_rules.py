@@ -27,13 +27,20 @@ from workers.channels.operators import (
 @rule(
     *("relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "tanh", "softsign"),
     *("rrelu", "hardshrink", "softshrink", "abs", "neg", "square", "sqrt", "sign", "sin", "erf"),
-    *("dropout", "feature_dropout", "alias", "clone", "contiguous", "detach", "to", "_to_copy", "type_as"),
+    *("dropout", "feature_dropout", "alias", "clone", "contiguous", "detach", "to", "_to_copy"),
     *("lift_fresh", "lift_fresh_copy", "zeros_like"),
 )
 def zero_keeping(book: Book, call: OperatorCall) -> Traced:
     """Labels pass, and zero stays zero."""
     source = call.tensor("self", "input")
     _no_second_tensor(call, source)
+    return Traced(axes=source.axes, zero=source.zero)
+
+
+@rule("type_as")
+def with_type(book: Book, call: OperatorCall) -> Traced:
+    """Labels pass; of the second tensor only the type is read."""
+    source = call.tensor("self")
     return Traced(axes=source.axes, zero=source.zero)
 
 
@@ -149,7 +156,7 @@ def fresh(book: Book, call: OperatorCall) -> Traced:
 def over_space(book: Book, call: OperatorCall) -> Traced:
     """Changes the sizes of axes 2 and up, none of which may carry channels."""
     source = call.tensor("self", "input")
-    return Traced(axes=_space_resized(source, call.shape), zero=source.zero)
+    return Traced(axes=_space_resized(book, call, source, call.shape), zero=source.zero)
 
 
 @rule(
@@ -159,14 +166,17 @@ def over_space(book: Book, call: OperatorCall) -> Traced:
 def over_space_with_indices(book: Book, call: OperatorCall) -> Value:
     """The same for pooling that also returns where the maxima were."""
     source = call.tensor("self", "input")
-    axes = _space_resized(source, call.arguments["result_shapes"][0])
+    axes = _space_resized(book, call, source, call.arguments["result_shapes"][0])
     return [Traced(axes=axes, zero=source.zero), Traced(axes=axes)]
 
 
-def _space_resized(source: Traced, shape: tuple[int, ...] | None) -> tuple[Labels, ...]:
+def _space_resized(book: Book, call: OperatorCall, source: Traced, shape: tuple[int, ...] | None) -> tuple[Labels, ...]:
     if shape is None or len(shape) != len(source.axes):
         raise Unsupported("a result of another number of axes")
-    if any(is_labelled(axis) for axis in source.axes[2:]):
+    if source.stored:  # a table of positions that is resized
+        for axis in source.axes[2:]:
+            book.atoms.fix(axis, call.obstacle("they are positions, not features"))
+    elif any(is_labelled(axis) for axis in source.axes[2:]):
         raise Unsupported("space carries channels")
     if shape[:2] != source.shape[:2]:
         raise Unsupported("an input without a batch axis")

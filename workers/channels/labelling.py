@@ -23,6 +23,7 @@ from workers.channels import (
     norm_rules,
     reduction_rules,
     shape_rules,
+    vision_rules,
 )
 from workers.channels.atoms import Obstacle
 from workers.channels.heads import attention_views
@@ -34,6 +35,7 @@ from workers.channels.trace import TracedGraph, arguments_of, module_of, stack_o
 
 RULE_MODULES = (
     *(layer_rules, norm_rules, elementwise_rules, reduction_rules, shape_rules, index_rules, attention_rules),
+    vision_rules,
 )
 """Importing these fills the table of rules."""
 
@@ -202,7 +204,7 @@ def _settled_one(name: str, call: OperatorCall, result: Traced) -> Traced:
 
 
 def _rule_name(node: fx.Node) -> str:
-    if not isinstance(node.target, torch._ops.OpOverload) or node.target.namespace != "aten":
+    if not isinstance(node.target, torch._ops.OpOverload) or node.target.namespace not in ("aten", "torchvision"):
         return ""
     name = node.target._schema.name.split("::")[1]
     return name if name in RULES else name.removesuffix("_")
@@ -234,11 +236,23 @@ def _fix(labelling: Labelling, tensor: Traced, obstacle: Obstacle) -> None:
         labelling.book.atoms.fix(axis, obstacle)
 
 
+UNKNOWN = 101
+"""Stands for a size that depends on numbers, such as how many boxes are left: a prime, so that no width divides it."""
+
+
+def _size(size: int | torch.SymInt) -> int:
+    """A size as a number; one that is only known when the network runs is computed with `UNKNOWN`."""
+    if isinstance(size, int):
+        return size
+    expression = size.node.expr
+    return int(expression.subs(dict.fromkeys(expression.free_symbols, UNKNOWN)))
+
+
 def _shapes(value: Any) -> tuple[int, ...] | list[tuple[int, ...]] | None:
     if isinstance(value, Tensor):
-        return tuple(int(size) for size in value.shape)
+        return tuple(map(_size, value.shape))
     if isinstance(value, (list, tuple)):
-        return [tuple(int(size) for size in part.shape) for part in value if isinstance(part, Tensor)]
+        return [tuple(map(_size, part.shape)) for part in value if isinstance(part, Tensor)]
     return None
 
 

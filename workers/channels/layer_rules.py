@@ -31,6 +31,11 @@ _MIXED = "channels that have to stay share a group of a convolution with others"
 @rule("conv1d", "conv2d", "conv3d")
 def convolution(book: Book, call: OperatorCall) -> Traced:
     """Input channels are contracted, output channels are new; in groups, both are one unit per group."""
+    return plain_convolution(book, call)
+
+
+def plain_convolution(book: Book, call: OperatorCall) -> Traced:
+    """A convolution of `input` with `weight` in `groups`, and a `bias`."""
     source, weight = call.tensor("input"), call.tensor("weight")
     groups = int(call.arguments["groups"])
     if weight.tensor is None and weight.stored and groups > 1 and weight.shape[1] == 1:

@@ -28,7 +28,7 @@ from workers.channels.operators import (
 from workers.channels.trace import BATCH
 
 
-@rule("view", "reshape", "_unsafe_view", "flatten", "unflatten")
+@rule("view", "reshape", "_unsafe_view", "flatten", "unflatten", "view_as", "reshape_as")
 def reshape(book: Book, call: OperatorCall) -> Traced:
     """Follows merged axes and split ones.
 
@@ -77,8 +77,14 @@ def _reshape_block(book: Book, call: OperatorCall, axes: list[Labels], sizes: li
     labelled = [number for number, axis in enumerate(axes) if is_labelled(axis)]
     if not labelled:
         return [unlabelled(size) for size in sizes]
+    for number in labelled if len(labelled) > 1 else []:
+        if len(axes[number]) == 1:
+            book.atoms.fix(axes[number], call.obstacle("drops the axis of a single channel"))
+            labelled = [other for other in labelled if other != number]
     if len(labelled) > 1 or not sizes:
         raise Unsupported("merges several axes of channels")
+    if not labelled:
+        return [unlabelled(size) for size in sizes]
     place = labelled[0]
     shape = [len(axis) for axis in axes]
     spread = axes[place].reshape([-1 if number == place else 1 for number in range(len(axes))])

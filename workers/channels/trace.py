@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.export.graph_signature import InputKind
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from workers.channels.regions import inline_regions
@@ -31,6 +32,9 @@ BATCH = 2
 
 _NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
 """Loggers that print stacks and graphs for an error that is raised, too."""
+
+_HOOK_MARKS = ("_output_capturing_hooks_installed",)
+"""Attributes by which a library (transformers) knows that its hooks are there; a copy without hooks lacks them."""
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -85,7 +89,7 @@ def dtype_of(model: nn.Module) -> torch.dtype:
 
 def bare_copy(model: nn.Module) -> nn.Module:
     """A copy without forward hooks."""
-    return copy.deepcopy(model, _no_hooks(model))
+    return _unmarked(copy.deepcopy(model, _no_hooks(model)))
 
 
 def meta_copy(model: nn.Module) -> nn.Module:
@@ -96,7 +100,14 @@ def meta_copy(model: nn.Module) -> nn.Module:
         for value in values:
             if isinstance(value, Tensor) and id(value) not in memo:
                 memo[id(value)] = _meta(value)
-    return copy.deepcopy(model, memo)
+    return _unmarked(copy.deepcopy(model, memo))
+
+
+def _unmarked(model: nn.Module) -> nn.Module:
+    for module in model.modules():
+        for attribute in _HOOK_MARKS:
+            vars(module).pop(attribute, None)
+    return model
 
 
 def _no_hooks(model: nn.Module) -> dict[int, Any]:
@@ -112,7 +123,10 @@ def _meta(tensor: Tensor) -> Tensor:
 
 
 def trace(meta_model: nn.Module, example: Example, *, training: bool = False) -> TracedGraph:
-    """Traces a network that lives on the meta device; sets its train/eval mode.
+    """Traces a network that lives on the meta device.
+
+    A copy of it is traced, so that what the network remembers of a call, such as anchors of the last input's size, is
+    the same before each trace.
 
     Args:
         meta_model: what `meta_copy` returned.
@@ -122,15 +136,15 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     Raises:
         ValueError: the network cannot be traced; the exporter's error is the cause.
     """
-    meta_model.train(training)
+    subject = meta_copy(meta_model).train(training)
     loggers = [logging.getLogger(name) for name in _NOISY]
     silent = [logger.disabled for logger in loggers]
     for logger in loggers:
         logger.disabled = True
     try:
-        with returning_leaves(meta_model), warnings.catch_warnings():  # recurrent layers put back their list of weights
+        with returning_leaves(subject), warnings.catch_warnings():  # recurrent layers put back their list of weights
             warnings.filterwarnings("ignore", message="The tensor attribute", category=UserWarning)
-            program = torch.export.export(meta_model, example.args, dict(example.kwargs), strict=False)
+            program = torch.export.export(subject, example.args, dict(example.kwargs), strict=False)
     except Exception as error:  # the exporter raises whatever the network's own code raises
         raise _failure(example, "traced", error) from error
     finally:
@@ -160,8 +174,19 @@ class Pass:
     stack: tuple[str, ...]
 
 
+class _OnesForNumbers(TorchDispatchMode):
+    """Gives 1 for a number that is read from a tensor without numbers."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+            return torch.ones((), dtype=args[0].dtype).item()
+        return func(*args, **(kwargs or {}))
+
+
 def run(meta_model: nn.Module, example: Example) -> Pass:
     """Runs the evaluation pass of a network on the meta device: shapes have to fit, nothing is computed.
+
+    A number that the network reads from a tensor, such as a stride, is 1.
 
     Args:
         meta_model: what `meta_copy` returned; put into eval mode.
@@ -176,7 +201,7 @@ def run(meta_model: nn.Module, example: Example) -> Pass:
     counter = _Counter()
     error = ""
     try:
-        with torch.no_grad(), _without_fast_attention(), counter:
+        with torch.no_grad(), _OnesForNumbers(), _without_fast_attention(), counter:  # type: ignore[no-untyped-call]  # torch
             meta_model(*example.args, **example.kwargs)
     except Exception as failure:  # whatever the network's own code raises
         error = str(_failure(example, "run", failure))

@@ -208,10 +208,15 @@ class _Proof:
 
     def _run_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
         result = run(self._cut(widths, assignment), self._example)
-        if not result.error:
+        if not result.error or not self._whole_runs:
             return None
         reason = f"the network does not run with fewer of these channels: {result.error}"
         return _Fault(reason=reason, reached=(False, result.calls), stack=result.stack)
+
+    @cached_property
+    def _whole_runs(self) -> bool:
+        """Whether the whole network runs without numbers; one that needs numbers can be traced, but not run."""
+        return not run(meta_copy(self._model), self._example).error
 
     def _trace_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
         try:

@@ -19,6 +19,7 @@ from workers.observations.calls import RecordedCall, Visit, follower, record, vi
 
 _CHANNEL_AXIS = {
     "linear": -1,
+    "embedding": -1,
     "index_select": 1,
     **{f"conv{kind}{dimensions}d": 1 for kind in ("", "_transpose") for dimensions in (1, 2, 3)},
 }

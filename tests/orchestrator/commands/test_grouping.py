@@ -11,6 +11,7 @@ from orchestrator.commands.running import run
 from orchestrator.results import collect
 from workers import inspection
 from workers.channels import RefusedGroup
+from workers.inputs import InputSpec
 from workers.network import NetworkRecipe
 
 
@@ -18,7 +19,8 @@ from workers.network import NetworkRecipe
 def inspected():
     """The network of the tiny sweep, built and traced."""
     arguments = {"widths": [8, 12], "in_channels": 1}
-    return inspection.inspect(NetworkRecipe(network="resnet", arguments=arguments, input_shape=(1, 8, 8)))
+    inputs = InputSpec.of_shape((1, 8, 8))
+    return inspection.inspect(NetworkRecipe(network="resnet", arguments=arguments, inputs=inputs))
 
 
 @pytest.fixture

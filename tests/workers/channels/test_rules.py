@@ -57,12 +57,23 @@ PASSING = {
     "split and flatten": lambda self, x: x.flatten(1).unflatten(1, (-1, 64)).unflatten(2, (8, 8)),
     "stochastic depth": lambda self, x: x * torch.ones(x.shape[0], 1, 1, 1, device=x.device),
     "new_zeros": lambda self, x: x + x.new_zeros(8, 8),
+    "type_as": lambda self, x: x + torch.ones(8, 8).type_as(x),
+    "reshape_as": lambda self, x: x.movedim(1, 3).flatten(0, 2).relu().reshape_as(x.movedim(1, 3)).movedim(3, 1),
+    "view_as": lambda self, x: x.flatten(2).view_as(x),
 }
 
 
 @pytest.mark.parametrize("body", PASSING.values(), ids=PASSING)
 def test_operators_that_hand_channels_on(body):
     assert analysed(Network(body)).widths() == {"stem": 12}
+
+
+@pytest.mark.parametrize("shape", [(1, 12, 4, 4), (1, 1, 12, 4, 4), (1, 12, 16)])
+def test_a_table_of_positions_is_resized(shape):
+    def body(self, x):
+        return x + functional.interpolate(self.table.view(1, -1, 4, 4), size=8, mode="bilinear")
+
+    assert analysed(Network(body, table=nn.Parameter(torch.rand(shape)))).widths() == {"stem": 12}
 
 
 @pytest.mark.parametrize(
