@@ -22,7 +22,7 @@ from workers.inputs import InputSpec
 from workers.measure import count_macs, num_parameters, size_bytes
 from workers.models import build, with_plain_weights
 
-_OPTIONAL = ("backbone", "parts", "applications", "attributes")
+_OPTIONAL = ("backbone", "parts", "applications")
 """Fields of a recipe that are written only where they say something."""
 
 _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
@@ -83,6 +83,8 @@ class NetworkRecipe:
             value = getattr(self, each.name)
             if isinstance(value, InputSpec):
                 document |= value.document()
+            elif each.name == "attributes":
+                document |= {each.name: [record.to_json() for record in value]} if value else {}
             else:
                 document[each.name] = value._document() if isinstance(value, NetworkRecipe) else value
         return document
