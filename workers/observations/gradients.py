@@ -11,8 +11,10 @@ from functools import partial
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from jobs.errors import BadInputError
 from workers.channels import ChannelMap
 from workers.criteria.filters import absolute_sums, filter_names
 from workers.inputs import Inputs, call, one_by_one
@@ -66,7 +68,8 @@ def _batch_derivatives(
     """
     if not batches.computed_by_network:
         loss = partial(batches.total_loss, targets=targets)
-        return _derivatives(module, points, weights, batches.inputs(inputs, targets), loss)
+        gates, slopes = _derivatives(module, points, weights, batches.inputs(inputs, targets), loss)
+        return {point: _per_image(point, each, len(targets)) for point, each in gates.items()}, slopes
     by_gate: dict[WatchPoint, list[Tensor]] = {point: [] for point in points}
     by_weight = [torch.zeros_like(weight) for weight in weights]
     for sample, target in zip(one_by_one(inputs), targets.split(1), strict=True):
@@ -76,6 +79,16 @@ def _batch_derivatives(
             by_gate[point].append(derivative.sum(0, keepdim=True))
         by_weight = [total + slope for total, slope in zip(by_weight, slopes, strict=True)]
     return {point: torch.cat(derivatives) for point, derivatives in by_gate.items()}, tuple(by_weight)
+
+
+def _per_image(point: WatchPoint, by_map: Float[Tensor, "maps c"], images: int) -> Float[Tensor, "n c"]:
+    """Sums over the maps of an image: attention in windows makes several of each, those of an image in a row."""
+    if len(by_map) % images:
+        raise BadInputError(
+            f"layer {point.layer} has {len(by_map)} maps of {images} images, which cannot be told apart; use a "
+            "criterion of weights or activations"
+        )
+    return by_map.reshape(images, -1, by_map.shape[1]).sum(1)
 
 
 def _derivatives(

@@ -97,6 +97,26 @@ def test_frozen_parameters_count_and_stay_frozen(observe, two_units):
     assert all(parameter.grad is None for parameter in two_units.parameters())
 
 
+class Windows(nn.Module):
+    """A layer that sees the four quarters of an image as four images."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.classes = nn.Linear(4, 3), nn.Linear(3, 2)
+
+    def forward(self, x):
+        quarters = x.unfold(2, 2, 2).unfold(3, 2, 2).reshape(4 * len(x), 4)
+        return self.classes(self.inner(quarters).tanh().view(len(x), 4, -1).sum(1))
+
+
+def test_the_windows_of_an_image_are_summed(observe):
+    torch.manual_seed(0)
+    module, images, labels = Windows(), torch.rand(4, 1, 4, 4), [0, 1, 1, 0]
+    one_by_one = observe("gradients", module, images, labels, batch_size=1)
+    together = observe("gradients", module, images, labels, batch_size=4)
+    torch.testing.assert_close(together["square"], one_by_one["square"])
+
+
 def test_boxes_of_an_image_are_summed_where_the_network_computes_its_losses():
     module = small_detector()
     channel_map = small_map()
