@@ -1,13 +1,13 @@
 """In which way a graph is read, where it leaves open what gets shorter with fewer channels.
 
-A view that splits channels may keep the number of parts or their length. Attention whose code takes the joint width of
-its heads from its input (`reshape(b, n, c)`) works only if input and heads are cut alike: they are coupled, and a head
-goes together with its part of the input.
+A view that splits channels may keep the number of parts or their length. Code that takes the width of a result from
+its input (`reshape(b, n, c)`) works only if both are cut alike: they are coupled. So in much attention a head goes
+together with its part of the input. Heads are coupled before their places are tried, others as a last resort.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -18,7 +18,7 @@ from workers.channels.labelling import Labelling
 Axis: TypeAlias = tuple[str, int]
 """The site of a call, and the number of an axis of its result."""
 
-_COUPLED = Obstacle(operator="attention", where="", reason="heads share their width with channels that have to stay")
+_COUPLED = Obstacle(operator="view", where="", reason="shares its width with channels that have to stay")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,26 +53,30 @@ class Reading:
             found: the findings in this reading.
             failed: names of the groups that failed the proof in it, each with the module where it did.
         """
-        further = frozenset(_couplings(failed, found)) - self.couplings - self.given_up
-        if further:
-            return replace(self, couplings=self.couplings | further)
-        untried = found.untried(failed)
-        if not untried:
-            return None
-        in_vain = {pair for pair in self.couplings if any(_owns(found, axis, failed) for axis in pair)}
-        return replace(self.with_choices(untried), couplings=self.couplings - in_vain, given_up=self.given_up | in_vain)
+        in_vain = frozenset(pair for pair in self.couplings if any(_owns(found, axis, failed) for axis in pair))
+        mended = replace(self, couplings=self.couplings - in_vain, given_up=self.given_up | in_vain)
+        known = self.couplings | mended.given_up
+        if heads := frozenset(_couplings(failed, found, found.heads)) - known:
+            return replace(mended, couplings=mended.couplings | heads)
+        if untried := found.untried(failed):
+            return mended.with_choices(untried)
+        if others := frozenset(_couplings(failed, found, failed.keys())) - known:
+            return replace(mended, couplings=mended.couplings | others)
+        return mended if in_vain else None
 
 
-def _couplings(failed: Mapping[str, str], found: ChannelFindings) -> Iterator[tuple[Axis, Axis]]:
-    """Heads that failed, each with the channels that failed and have their joint width in the same module."""
-    for heads, module in failed.items():
-        if heads not in found.heads:
+def _couplings(
+    failed: Mapping[str, str], found: ChannelFindings, groups: Collection[str]
+) -> Iterator[tuple[Axis, Axis]]:
+    """Of these groups those that failed, each with another one that failed and has as many channels in that module."""
+    for group, module in failed.items():
+        if group not in groups:
             continue
         for site, stack in found.stacks.items():
             for axis, owned in enumerate(found.owned[site]):
                 size = found.shapes[site][axis]
-                if module in stack and owned == {heads: size}:
-                    other = next(_axes(found, module, size, failed.keys() - {heads}), None)
+                if module in stack and owned == {group: size}:
+                    other = next(_axes(found, module, size, failed.keys() - {group}), None)
                     if other is not None:
                         yield other, (site, axis)
                         break

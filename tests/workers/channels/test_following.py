@@ -160,6 +160,23 @@ def test_sizes_that_stand_in_the_code_keep_their_channels():
     assert "does not run with fewer" in found.refused[0].reason
 
 
+class Reduced(nn.Module):
+    """A layer whose result takes its width from the input, as in attention with a shorter sequence of keys."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.reduce, self.head = nn.Conv2d(3, 6, 1), nn.Conv2d(6, 6, 2, 2), nn.Linear(6, 2)
+
+    def forward(self, x):
+        x = self.stem(x)
+        n, c, _, _ = x.shape
+        return self.head(self.reduce(x).reshape(n, c, -1).mean(2))
+
+
+def test_a_result_that_takes_its_width_from_the_input_goes_with_it():
+    assert check(Reduced(), (3, 4, 4)).widths() == {"stem": 6}
+
+
 class Alike(nn.Module):
     """A number that equals a width by chance, and one that says so."""
 
