@@ -63,7 +63,9 @@ class Candidates:
         self._collect(found)
 
     def assignments(self, stack: Sequence[str], first: Sequence[int] = ()) -> Iterator[Assignment]:
-        """Assignments to try, the simplest first: of one number, of two, of three; for a whole class, for one module.
+        """Assignments to try, the simplest first, for all modules of a class: of one number, of a tuple, of any two.
+
+        Last come assignments of one number in one module.
 
         Args:
             stack: dotted paths of the modules at work, the innermost last.
@@ -79,14 +81,18 @@ class Candidates:
         return self._combined([place for place, _ in places])
 
     def _combined(self, places: Sequence[Place]) -> Iterator[Assignment]:
-        for number in (1, 2, 3):
-            for chosen in combinations(places, number):
-                for ranks in product(*(range(len(self._sizes[place])) for place in chosen)):
-                    yield {
-                        place: sizes
-                        for one, rank in zip(chosen, ranks, strict=True)
-                        for place, sizes in self._alike(one, rank).items()
-                    }
+        whole = [
+            tuple(place for place in places if place[:2] == attribute)
+            for attribute in dict.fromkeys(place[:2] for place in places)
+        ]
+        tuples = [each for each in whole if len(each) > 1]
+        for chosen in [*((place,) for place in places), *tuples, *combinations(places, 2)]:
+            for ranks in product(*(range(len(self._sizes[place])) for place in chosen)):
+                yield {
+                    place: sizes
+                    for one, rank in zip(chosen, ranks, strict=True)
+                    for place, sizes in self._alike(one, rank).items()
+                }
         for place in places:
             if len(self._places[self._kind(place)]) > 1:
                 yield from ({place: size} for size in self._sizes[place])

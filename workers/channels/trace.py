@@ -11,7 +11,7 @@ import copy
 import logging
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.export.graph_signature import InputKind
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from workers.channels.regions import inline_regions
@@ -174,15 +173,6 @@ class Pass:
     stack: tuple[str, ...]
 
 
-class _OnesForNumbers(TorchDispatchMode):
-    """Gives 1 for a number that is read from a tensor without numbers."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
-            return torch.ones((), dtype=args[0].dtype).item()
-        return func(*args, **(kwargs or {}))
-
-
 def run(meta_model: nn.Module, example: Example) -> Pass:
     """Runs the evaluation pass of a network on the meta device: shapes have to fit, nothing is computed.
 
@@ -201,7 +191,7 @@ def run(meta_model: nn.Module, example: Example) -> Pass:
     counter = _Counter()
     error = ""
     try:
-        with torch.no_grad(), _OnesForNumbers(), _without_fast_attention(), counter:  # type: ignore[no-untyped-call]  # torch
+        with torch.no_grad(), _without_fast_attention(), counter:
             meta_model(*example.args, **example.kwargs)
     except Exception as failure:  # whatever the network's own code raises
         error = str(_failure(example, "run", failure))
@@ -222,8 +212,18 @@ def _without_fast_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
+_NUMBERS: Mapping[Any, Callable[[Tensor], int | float | bool]] = {
+    Tensor.item: lambda tensor: torch.ones((), dtype=tensor.dtype).item(),
+    Tensor.__float__: lambda _: 1.0,
+    Tensor.__int__: lambda _: 1,
+    Tensor.__index__: lambda _: 1,
+    Tensor.__bool__: lambda _: True,
+}
+"""What reads a number from a tensor, and what it gives where that has none."""
+
+
 class _Counter(TorchFunctionMode):
-    """Counts the calls of torch's functions."""
+    """Counts the calls of torch's functions; gives 1 for a number that is read from a tensor without numbers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -231,6 +231,8 @@ class _Counter(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.calls += 1
+        if func in _NUMBERS and args[0].is_meta:
+            return _NUMBERS[func](args[0])
         return func(*args, **(kwargs or {}))
 
 

@@ -27,7 +27,7 @@ from workers.channels.rebuild import load_resized
 from workers.channels.slicing import select
 from workers.channels.trace import Example, meta_copy, run
 
-_RUNS, _TRACES = 60, 12
+_RUNS, _TRACES = 30, 12
 """How many assignments of numbers in modules are tried at one place by runs, and by traces."""
 
 Analyse: TypeAlias = Callable[[nn.Module], ChannelFindings]
