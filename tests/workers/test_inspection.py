@@ -4,9 +4,12 @@ from jobs.errors import BadInputError
 from jobs.stages.common import WidthLimits
 from workers.channels import ParameterCount
 from workers.inspection import inspect, unmatched_patterns, with_limits
+from workers.inputs import InputSpec
 from workers.network import NetworkRecipe
 
-RECIPE = NetworkRecipe(network="plain", arguments={"widths": [4, 6], "in_channels": 1}, input_shape=(1, 8, 8))
+RECIPE = NetworkRecipe(
+    network="plain", arguments={"widths": [4, 6], "in_channels": 1}, inputs=InputSpec.of_shape((1, 8, 8))
+)
 
 
 @pytest.fixture(scope="module")

@@ -166,11 +166,13 @@ class Pass:
         error: why it ended early, in words; empty if it did not.
         calls: how many of torch's functions were called before.
         stack: dotted paths of the modules at work when it ended early, the innermost last.
+        inside: how many of the calls were after the innermost of these had begun.
     """
 
     error: str
     calls: int
     stack: tuple[str, ...]
+    inside: int
 
 
 def run(meta_model: nn.Module, example: Example) -> Pass:
@@ -183,12 +185,12 @@ def run(meta_model: nn.Module, example: Example) -> Pass:
         example: its inputs.
     """
     meta_model.eval()
-    stack: list[str] = []
+    stack: list[tuple[str, int]] = []
+    counter = _Counter()
     handles = []
     for path, module in meta_model.named_modules():
-        handles.append(module.register_forward_pre_hook(lambda *_, path=path: stack.append(path)))
+        handles.append(module.register_forward_pre_hook(lambda *_, path=path: stack.append((path, counter.calls))))
         handles.append(module.register_forward_hook(lambda *_: stack.pop() and None))
-    counter = _Counter()
     error = ""
     try:
         with torch.no_grad(), _without_fast_attention(), counter:
@@ -198,7 +200,12 @@ def run(meta_model: nn.Module, example: Example) -> Pass:
     finally:
         for handle in handles:
             handle.remove()
-    return Pass(error=error, calls=counter.calls, stack=tuple(stack))
+    return Pass(
+        error=error,
+        calls=counter.calls,
+        stack=tuple(path for path, _ in stack),
+        inside=counter.calls - stack[-1][1] if stack else 0,
+    )
 
 
 @contextmanager

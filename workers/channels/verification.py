@@ -10,8 +10,9 @@ Whole numbers that modules keep as attributes, such as heads, are made to follow
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -99,12 +100,14 @@ class _Fault:
         reached: how far the test came: whether the network runs, and how many calls were right.
         stack: dotted paths of the modules at work there, the innermost last.
         sizes: the sizes that should have changed otherwise, where the network runs.
+        inside: where the innermost of these modules was at work, by the number of its calls.
     """
 
     reason: str
     reached: tuple[bool, int]
     stack: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+    inside: int = 0
 
 
 _Test: TypeAlias = Callable[[Mapping[str, int], Assignment], _Fault | None]
@@ -124,7 +127,7 @@ class _Proof:
         self._found = found
         self._analyse = analyse
         self._full = found.channel_map.widths()
-        self._hopeless: set[tuple[tuple[str, ...], tuple[bool, int]]] = set()
+        self._hopeless: set[Hashable] = set()
         self._where: dict[str, str] = {}
         self.assignment: Assignment = {}
 
@@ -178,8 +181,8 @@ class _Proof:
 
     def _mended(self, widths: Mapping[str, int], fault: _Fault, test: _Test) -> tuple[Assignment, _Fault | None] | None:
         """Numbers in modules which let the test get further when they follow from widths; what it then finds."""
-        where = fault.stack, fault.reached
-        if where in self._hopeless:
+        kinds = self._kinds(widths, fault)
+        if not kinds.isdisjoint(self._hopeless):
             return None
         runs, _ = fault.reached
         trials = self._candidates.assignments(fault.stack, fault.sizes)
@@ -189,8 +192,18 @@ class _Proof:
                 result = self._run_fault(widths, trial) or (test(widths, trial) if runs else None)
                 if not result or result.reached > fault.reached:
                     return trial, result or test(widths, trial)
-        self._hopeless.add(where)
+        self._hopeless |= kinds | self._kinds({}, fault)
         return None
+
+    def _kinds(self, widths: Mapping[str, int], fault: _Fault) -> set[Hashable]:
+        """What a fault has in common with those that the same trials mend: its place, or that in a module of its class.
+
+        A group that is cut alone is tried again unless one as wide had the same fault there.
+        """
+        place: Hashable = fault.stack, fault.reached
+        module = type(self._model.get_submodule(fault.stack[-1])) if fault.stack else None
+        alike = module, fault.inside, fault.sizes, re.sub(r"\d+", "", fault.reason)
+        return {place, (*alike, *(self._full[name] for name in widths if len(widths) == 1))}
 
     @cached_property
     def _candidates(self) -> Candidates:
@@ -211,7 +224,7 @@ class _Proof:
         if not result.error or not self._whole_runs:
             return None
         reason = f"the network does not run with fewer of these channels: {result.error}"
-        return _Fault(reason=reason, reached=(False, result.calls), stack=result.stack)
+        return _Fault(reason=reason, reached=(False, result.calls), stack=result.stack, inside=result.inside)
 
     @cached_property
     def _whole_runs(self) -> bool:

@@ -206,8 +206,8 @@ class TestCodeThatCountsChannels:
         [
             (lambda self, x: self.middle(x).view(2, 8, 8, 8), {"stem"}),
             (lambda self, x: self.middle(x).view(2, -1, 8, 8), {"stem", "middle"}),
-            # as many channels as another tensor that is independent of this one
-            (lambda self, x: self.middle(x).view(*x.shape[:2], 64)[..., None], set()),
+            # as many channels as another tensor, and coupled with it
+            (lambda self, x: self.middle(x).view(*x.shape[:2], 64)[..., None], {"stem"}),
             # no shape is wrong when the first half is cut, only the numbers are
             (lambda self, x: torch.cat([x[:, :4].relu(), x[:, 4:].sigmoid()], 1), {"stem#2"}),
             (lambda self, x: torch.cat([x[:, : x.shape[1] // 2].relu(), x[:, x.shape[1] // 2 :].sigmoid()], 1), set()),
@@ -307,5 +307,5 @@ class TestInputs:
 
     def test_tokens_come_by_name_and_a_dataclass_goes_out(self):
         found = find_groups(Tokens(), INPUTS)
-        assert found.widths() == {"hidden": 8}  # the features are an output
+        assert found.widths() == {"embedding": 4, "hidden": 8}
         assert prove(Tokens(), INPUTS, found, ratio=0.5, generator=torch.Generator().manual_seed(0)).holds()
