@@ -3,8 +3,8 @@ import pytest
 from jobs.errors import BadInputError
 from jobs.stages.common import WidthLimits
 from workers.channels import ParameterCount
-from workers.inspection import inspect, unmatched_patterns, with_limits
 from workers.inputs import InputSpec
+from workers.inspection import inspect, unmatched_patterns, with_limits
 from workers.network import NetworkRecipe
 
 RECIPE = NetworkRecipe(
