@@ -143,6 +143,7 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     try:
         with returning_leaves(subject), warnings.catch_warnings():  # recurrent layers put back their list of weights
             warnings.filterwarnings("ignore", message="The tensor attribute", category=UserWarning)
+            warnings.filterwarnings("ignore", message="`create_unbacked_symint`", category=FutureWarning)  # torchvision's
             program = torch.export.export(subject, example.args, dict(example.kwargs), strict=False)
     except Exception as error:  # the exporter raises whatever the network's own code raises
         raise _failure(example, "traced", error) from error
