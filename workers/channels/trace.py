@@ -32,6 +32,9 @@ BATCH = 2
 _NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
 """Loggers that print stacks and graphs for an error that is raised, too."""
 
+_IGNORED = ("The tensor attribute", "`create_unbacked_symint`")
+"""Warnings that do not concern the user: recurrent layers put back their list of weights; torchvision counts boxes."""
+
 _HOOK_MARKS = ("_output_capturing_hooks_installed",)
 """Attributes by which a library (transformers) knows that its hooks are there; a copy without hooks lacks them."""
 
@@ -141,9 +144,9 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     for logger in loggers:
         logger.disabled = True
     try:
-        with returning_leaves(subject), warnings.catch_warnings():  # recurrent layers put back their list of weights
-            warnings.filterwarnings("ignore", message="The tensor attribute", category=UserWarning)
-            warnings.filterwarnings("ignore", message="`create_unbacked_symint`", category=FutureWarning)  # torchvision's
+        with returning_leaves(subject), warnings.catch_warnings():
+            for message in _IGNORED:
+                warnings.filterwarnings("ignore", message=message)
             program = torch.export.export(subject, example.args, dict(example.kwargs), strict=False)
     except Exception as error:  # the exporter raises whatever the network's own code raises
         raise _failure(example, "traced", error) from error
