@@ -11,8 +11,8 @@ import copy
 import logging
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.export.graph_signature import InputKind
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from workers.channels.regions import inline_regions
@@ -179,14 +180,13 @@ class Pass:
     inside: int
 
 
-def run(meta_model: nn.Module, example: Example) -> Pass:
+def run(meta_model: nn.Module, example: Example, *, reads_numbers: bool = False) -> Pass:
     """Runs the evaluation pass of a network on the meta device: shapes have to fit, nothing is computed.
-
-    A number that the network reads from a tensor, such as a stride, is 1.
 
     Args:
         meta_model: what `meta_copy` returned; put into eval mode.
         example: its inputs.
+        reads_numbers: whether it reads numbers from tensors, such as strides: they are 1. It is slower then.
     """
     meta_model.eval()
     stack: list[tuple[str, int]] = []
@@ -197,7 +197,7 @@ def run(meta_model: nn.Module, example: Example) -> Pass:
         handles.append(module.register_forward_hook(lambda *_: stack.pop() and None))
     error = ""
     try:
-        with torch.no_grad(), _without_fast_attention(), counter:
+        with torch.no_grad(), _without_fast_attention(), counter, _OnesForNumbers() if reads_numbers else nullcontext():
             meta_model(*example.args, **example.kwargs)
     except Exception as failure:  # whatever the network's own code raises
         error = str(_failure(example, "run", failure))
@@ -223,18 +223,8 @@ def _without_fast_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
-_NUMBERS: Mapping[Any, Callable[[Tensor], int | float | bool]] = {
-    Tensor.item: lambda tensor: torch.ones((), dtype=tensor.dtype).item(),
-    Tensor.__float__: lambda _: 1.0,
-    Tensor.__int__: lambda _: 1,
-    Tensor.__index__: lambda _: 1,
-    Tensor.__bool__: lambda _: True,
-}
-"""What reads a number from a tensor, and what it gives where that has none."""
-
-
 class _Counter(TorchFunctionMode):
-    """Counts the calls of torch's functions; gives 1 for a number that is read from a tensor without numbers."""
+    """Counts the calls of torch's functions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -242,8 +232,18 @@ class _Counter(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.calls += 1
-        if func in _NUMBERS and args[0].is_meta:
-            return _NUMBERS[func](args[0])
+        return func(*args, **(kwargs or {}))
+
+
+class _OnesForNumbers(TorchDispatchMode):
+    """Gives 1 for a number that is read from a tensor without numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it without annotations
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+            return torch.ones((), dtype=args[0].dtype).item()
         return func(*args, **(kwargs or {}))
 
 

@@ -220,16 +220,21 @@ class _Proof:
         return self._run_fault(widths, assignment) or self._trace_fault(widths, assignment)
 
     def _run_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
-        result = run(self._cut(widths, assignment), self._example)
+        result = run(self._cut(widths, assignment), self._example, reads_numbers=self._reads_numbers)
         if not result.error or not self._whole_runs:
             return None
         reason = f"the network does not run with fewer of these channels: {result.error}"
         return _Fault(reason=reason, reached=(False, result.calls), stack=result.stack, inside=result.inside)
 
     @cached_property
+    def _reads_numbers(self) -> bool:
+        """Whether the whole network only runs where it is given numbers that it reads from tensors."""
+        return bool(run(meta_copy(self._model), self._example).error)
+
+    @cached_property
     def _whole_runs(self) -> bool:
         """Whether the whole network runs without numbers; one that needs numbers can be traced, but not run."""
-        return not run(meta_copy(self._model), self._example).error
+        return not run(meta_copy(self._model), self._example, reads_numbers=self._reads_numbers).error
 
     def _trace_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
         try:
