@@ -59,6 +59,14 @@ def find_groups(
     return check_whole(model, inputs, join_parts(model, dissection, maps), groups)
 
 
+_PROOFS = 8
+"""How many readings of a graph are tried at most; with the last one, groups that fail are refused."""
+
+
+def _no_other(_: Mapping[str, str]) -> None:
+    """No other reading."""
+
+
 def _find(piece: Traceable, exclude: Sequence[str], aliases: Mapping[str, list[str]]) -> ChannelMap:
     """The channel groups of a network that can be traced."""
     network, example = piece.network, piece.example
@@ -67,14 +75,16 @@ def _find(piece: Traceable, exclude: Sequence[str], aliases: Mapping[str, list[s
         return _analyse(_trace(network, example), piece.border, exclude, aliases, reading)
 
     graphs = _trace(network, example)
-    reading = Reading()
+    reading, proofs = Reading(), 0
     while True:
         found = _analyse(graphs, piece.border, exclude, aliases, reading)
         reading = reading.with_choices(found.choices)
         if stuck := found.changed(found.stuck):
             reading = reading.with_choices(stuck)
             continue
-        verdict = verified(network, example, found, partial(analyse, reading), partial(reading.after, found))
+        proofs += 1
+        after = partial(reading.after, found) if proofs < _PROOFS else _no_other
+        verdict = verified(network, example, found, partial(analyse, reading), after)
         if verdict.further is None:
             return verdict.channel_map
         reading = verdict.further
