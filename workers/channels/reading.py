@@ -40,11 +40,13 @@ class Reading:
         return replace(self, choices={**self.choices, **choices})
 
     def couple(self, labelling: Labelling) -> None:
-        """Joins the labels of the coupled axes."""
-        for (site, axis), (other, number) in sorted(self.couplings):
-            one, two = labelling.results[site][axis], labelling.results[other][number]
-            if one.size == two.size:
-                labelling.book.atoms.join(one, two, _COUPLED)
+        """Joins the labels of the coupled axes; with a single channel, a graph may lack some of these calls."""
+        for pair in sorted(self.couplings):
+            found = [
+                labelling.results[site][axis] for site, axis in pair if axis < len(labelling.results.get(site, ()))
+            ]
+            if len(found) == 2 and found[0].size == found[1].size:
+                labelling.book.atoms.join(found[0], found[1], _COUPLED)
 
     def after(self, found: ChannelFindings, failed: Mapping[str, str]) -> Reading | None:
         """The next reading to try; None where there is none.
