@@ -25,6 +25,9 @@ from orchestrator.commands.selecting import (
 
 _SWEEP = click.argument("sweep", type=click.Path(dir_okay=False))
 _OVERRIDES = click.argument("overrides", nargs=-1)
+_STORAGE = click.option("--storage", default="~/.orchard/store", show_default=True, help="The store of the results.")
+_TRACKING = click.option("--tracking", help="MLflow's tracking URI; default: the sweep's.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DEVICE = click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
@@ -45,7 +48,7 @@ def cli() -> None:
 @cli.command()
 @_SWEEP
 @_OVERRIDES
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_JSON
 @_DEVICE
 def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | None) -> None:
     """Show the tasks of a sweep by stage.
@@ -62,7 +65,7 @@ def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | No
 @click.argument("model", required=False)
 @click.option("--method", help="Apply this method's `prune`, too.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of the sweep.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_JSON
 def groups(sweep: str, model: str | None, method: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """Show what of the networks of a sweep can be pruned.
 
@@ -134,7 +137,7 @@ def search(
 
 @cli.command()
 @click.argument("keys", nargs=-1, required=True)
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to look in.")
+@_STORAGE
 @click.option("--sweep", type=click.Path(dir_okay=False), help="Search the plan of this sweep file, too.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of that sweep.")
 def explain(keys: tuple[str, ...], storage: str, sweep: str | None, overrides: tuple[str, ...]) -> None:
@@ -153,7 +156,7 @@ def explain(keys: tuple[str, ...], storage: str, sweep: str | None, overrides: t
 
 @cli.command()
 @click.argument("name")
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@_STORAGE
 @click.option("--out", type=click.Path(file_okay=False), default="report", show_default=True, help="Output folder.")
 def report(name: str, storage: str, out: str) -> None:
     """Write figure, tables and HTML page of a sweep.
@@ -167,10 +170,10 @@ def report(name: str, storage: str, out: str) -> None:
 
 @cli.command()
 @click.argument("name")
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@_STORAGE
 @requirement_options
 @click.option("--pareto", is_flag=True, help="Only networks that no other one of the same model beats in everything.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_JSON
 def best(name: str, storage: str, pareto: bool, as_json: bool, **options: Any) -> None:
     """Rank the networks of a sweep, the best first.
 
@@ -187,7 +190,7 @@ def best(name: str, storage: str, pareto: bool, as_json: bool, **options: Any) -
 
 @cli.command()
 @click.argument("name")
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@_STORAGE
 @selection_options
 @click.option("--out", type=click.Path(file_okay=False), required=True, help="The folder to write; a new one.")
 @click.option("--force", is_flag=True, help="Replace an earlier export in that folder.")
@@ -211,7 +214,7 @@ def export(name: str, storage: str, out: str, **options: Any) -> None:
 @cli.command()
 @click.argument("name")
 @click.argument("method")
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@_STORAGE
 @click.option("--model", help="Needed where the sweep has several models.")
 @click.option("--compression", type=float, help="A measured compression; default: the largest one that all seeds have.")
 def template(name: str, method: str, storage: str, model: str | None, compression: float | None) -> None:
@@ -226,8 +229,8 @@ def template(name: str, method: str, storage: str, model: str | None, compressio
 
 @cli.command()
 @click.argument("name")
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
-@click.option("--tracking", help="MLflow's tracking URI; default: the sweep's.")
+@_STORAGE
+@_TRACKING
 @click.option("--rebuild", is_flag=True, help="Delete the sweep's runs in MLflow and log everything again.")
 def sync(name: str, storage: str, tracking: str | None, rebuild: bool) -> None:
     """Update MLflow from the store.
@@ -243,8 +246,8 @@ def sync(name: str, storage: str, tracking: str | None, rebuild: bool) -> None:
 @click.argument("name")
 @selection_options
 @click.option("--as", "target", required=True, metavar="MODEL[@ALIAS]", help="The registered model, and an alias.")
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
-@click.option("--tracking", help="MLflow's tracking URI; default: the sweep's.")
+@_STORAGE
+@_TRACKING
 def register(name: str, target: str, storage: str, tracking: str | None, **options: Any) -> None:
     """Register a network in MLflow's model registry.
 
@@ -260,8 +263,8 @@ def register(name: str, target: str, storage: str, tracking: str | None, **optio
 
 @cli.command()
 @click.argument("name", required=False)
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_STORAGE
+@_JSON
 @click.option("--watch", is_flag=True, help="Redraw until the sweep's driver has ended.")
 @click.option("--retries", is_flag=True, help="List failed attempts that were retried or left to the next run.")
 def status(name: str | None, storage: str, as_json: bool, watch: bool, retries: bool) -> None:
@@ -283,7 +286,7 @@ def status(name: str | None, storage: str, as_json: bool, watch: bool, retries: 
 
 @cli.command()
 @click.argument("task")
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to look in.")
+@_STORAGE
 def logs(task: str, storage: str) -> None:
     """Print the attempts of a task, then their logs.
 
@@ -296,7 +299,7 @@ def logs(task: str, storage: str) -> None:
 
 @cli.command()
 @click.argument("name")
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store that has the sweep.")
+@_STORAGE
 @click.option("--wait", is_flag=True, help="Wait until its driver has ended, at most two minutes.")
 def cancel(name: str, storage: str, wait: bool) -> None:
     """Ask the driver of a sweep to stop.
@@ -330,7 +333,7 @@ def submit(sweep: str, overrides: tuple[str, ...], address: str, working_dir: st
     help="Dashboard of the cluster to check; default: the cluster at RAY_ADDRESS, else this machine only.",
 )
 @click.option("--working-dir", type=click.Path(exists=True, file_okay=False), default=".", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_JSON
 def doctor(sweep: str | None, overrides: tuple[str, ...], address: str | None, working_dir: str, as_json: bool) -> None:
     """Check the environment before a run, and name remedies.
 
@@ -342,7 +345,7 @@ def doctor(sweep: str | None, overrides: tuple[str, ...], address: str | None, w
 
 
 @cli.command()
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to check.")
+@_STORAGE
 @click.option("--repair", is_flag=True, help="Quarantine damaged artifacts, so that they are computed again.")
 def verify(storage: str, repair: bool) -> None:
     """Check every file of a store against its digest.
@@ -355,7 +358,7 @@ def verify(storage: str, repair: bool) -> None:
 
 
 @cli.command()
-@click.option("--storage", default="~/.orchard/store", show_default=True, help="The store to clean up.")
+@_STORAGE
 @click.option("--delete", is_flag=True, help="Delete; without this, only list what would be deleted.")
 @click.option(
     "--older-than-hours",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from jobs.artifact import CorruptArtifactError, Manifest, MissingArtifactError
+from jobs.artifact import CorruptArtifactError, MissingArtifactError
 from jobs.errors import BadInputError, OrchardError
 from jobs.fingerprint import source_fingerprint
 from jobs.libraries import is_own
@@ -73,7 +73,7 @@ def read_network(
         stored = StoredNetwork(ArtifactReader(store), key)
         masks = dict(stored.masks)
         state = masked(stored.state, masks)
-        module, structure = rebuild_compared(stored.recipe, state, _original_shapes(store, stored.manifest))
+        module, structure = rebuild_compared(stored.recipe, state, _original_shapes(store, stored))
         zeroed = all(torch.equal(state[name], stored.state[name]) for name in masks)
         weights = stored.read(WEIGHTS_FILE) if zeroed else state_bytes(state)
     return ChosenNetwork(
@@ -105,12 +105,18 @@ def repairable(record: SweepRecord, store: ArtifactStore) -> Iterator[None]:
         raise OrchardError(f"{error}; `orchard run` of the sweep {record.name} computes it again") from error
 
 
-def _original_shapes(store: ArtifactStore, manifest: Manifest) -> Shapes | None:
-    """The shapes of the network that it was made from, before anything was removed; None where that cannot be read."""
+def _original_shapes(store: ArtifactStore, network: StoredNetwork) -> Shapes | None:
+    """The shapes of the network that it was made from, before anything was removed.
+
+    None where that cannot be read, or where it began as part of another network, which may have been pruned before.
+    """
     try:
-        while (source := source_network(manifest)) is not None:
-            manifest = store.manifest(source)
-        return shapes_of(StoredNetwork(ArtifactReader(store), manifest.key).state)
+        while (source := source_network(network.manifest)) is not None:
+            earlier = StoredNetwork(ArtifactReader(store), source)
+            if earlier.recipe.network != network.recipe.network:
+                return None
+            network = earlier
+        return shapes_of(network.state)
     except (CorruptArtifactError, MissingArtifactError):
         return None
 

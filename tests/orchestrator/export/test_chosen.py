@@ -1,5 +1,6 @@
 """Networks of a sweep as modules: read from its store, and what can be wrong with them."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,10 @@ from jobs.errors import BadInputError, OrchardError
 from orchestrator.commands.running import run
 from orchestrator.commands.selecting import Selection, find_network
 from orchestrator.export import read_network
+from orchestrator.results.lineage import source_network
 from orchestrator.results.selection import Requirements
 from orchestrator.store.artifacts import blob_path, manifest_path
-from workers.artifacts import MASKS_FILE, WEIGHTS_FILE
+from workers.artifacts import MASKS_FILE, RECIPE_FILE, WEIGHTS_FILE
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +72,26 @@ def test_single_weights_that_are_not_zeros_yet_become_zeros(store):
     state = load(chosen.weights)
     assert all(bool((state[name][~mask] == 0).all()) for name, mask in masks.items())
     assert all(bool((state[name][mask] != 0).any()) for name, mask in masks.items())
+
+
+def test_a_network_that_began_within_another_one_is_not_compared_with_that(store):
+    found = found_in(store, method="l1")
+    evaluated = store.manifest(found.selected.point.key)
+    chain = [store.manifest(evaluated.inputs["network"])]
+    while (source := source_network(chain[-1])) is not None:
+        chain.append(store.manifest(source))
+    first = chain[-1]
+    files = {name: store.read(first.key, name) for name in first.files}
+    recipe = {**json.loads(files[RECIPE_FILE]), "network": "mlp"}
+    other = {**files, RECIPE_FILE: json.dumps(recipe).encode(), WEIGHTS_FILE: save({"weight": torch.ones(2)})}
+    store.commit(replace(first, key="ab" * 16), other)
+    made = chain[0]
+    files = {name: store.read(made.key, name) for name in made.files}
+    store.commit(replace(made, key="ac" * 16, inputs={"procedure.network": "ab" * 16}), files)
+    store.commit(replace(evaluated, key="ad" * 16, inputs={"network": "ac" * 16}), {})
+    points = {found.selected.seed: replace(found.selected.point, key="ad" * 16)}
+    selected = replace(found.selected, candidate=replace(found.selected.candidate, points=points))
+    assert read_network(found.record, store, found.every, selected).structure == read(found).structure
 
 
 def test_a_damaged_network_is_named_and_the_next_run_makes_it_again(store, computed, tmp_path, empty_database):
