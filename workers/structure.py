@@ -73,16 +73,15 @@ def check_fits(found: Structure, state: Mapping[str, Tensor]) -> None:
     expected = found.channel_map.shapes
     shapes = folded_shapes({name: tuple(each.shape) for name, each in state.items()}, found.recipe.folded)
     differing = [
-        f"'{name}' has shape {shapes[name]}, and {expected[name]} there" for name in shapes.keys() & expected.keys()
-        if shapes[name] != expected[name]
+        f"'{name}' has shape {shape}, and had {expected[name]}" if name in expected else f"'{name}' was not there"
+        for name, shape in shapes.items()
+        if expected.get(name) != shape
     ]
-    differing += [f"'{name}' is not there" for name in shapes if name not in expected]
-    differing += [f"'{name}', which is there, is missing" for name in expected if name not in shapes]
+    differing += [f"'{name}' is missing" for name in expected if name not in shapes]
     if differing:
         raise BadInputError(
-            f"network '{found.recipe.network}' differs from the one that was analysed, which was built by the same "
-            f"callable with the same arguments: {_some(sorted(differing))}; what a network is built of has to follow "
-            "from its `arguments` alone"
+            f"network '{found.recipe.network}' differs from what the same callable built with the same arguments when "
+            f"it was analysed: {_some(differing)}; the structure of a network has to follow from its `arguments` alone"
         )
 
 

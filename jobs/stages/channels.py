@@ -36,6 +36,7 @@ class Architecture:
         network: As the sweep file names it.
         source: Fingerprint of the user's own module, or the version of the library.
         arguments: Keyword arguments of the network.
+        inputs: What it takes; None: what the data shows.
         arguments_of: What identifies weights whose arguments the network has, too (`jobs.weights.brings_arguments`).
         backbone: Of the network that it is built around; None for a network by itself.
     """
@@ -43,6 +44,7 @@ class Architecture:
     network: str
     source: str | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
+    inputs: NetworkInputs | None = None
     arguments_of: str | None = None
     backbone: "Architecture | None" = None
 
@@ -52,14 +54,12 @@ class AnalyseParams(StageParams):
     """Parameters of `analyse`, which looks at no weights: one analysis serves all networks of an architecture.
 
     Attributes:
-        inputs: What the network takes; None: what the data shows.
-        data: The data set, only where it shows the inputs.
+        data: The data set, only where it shows what the network takes.
         fold_batchnorm: Whether batch norms are folded where possible.
         parts: The parts whose channels may go; None for a network that is traced whole.
     """
 
     architecture: Architecture
-    inputs: NetworkInputs | None = None
     data: DatasetParams | None = None
     fold_batchnorm: bool
     parts: tuple[str, ...] | None = None

@@ -15,17 +15,14 @@ def add_analyse_task(tasks: TaskCollector, model: str, *, fold: bool) -> Artifac
     The data is part of it only where it shows what the network takes, and then without its normalisation.
     """
     spec, problem = tasks.spec.models[model], tasks.problem_of(model)
-    shown = spec.inputs is None
+    shown = spec.inputs is None  # by the data
     params = AnalyseParams(
         architecture=architecture_of(tasks, model),
-        inputs=spec.inputs,
         data=replace(problem.data, normalize=None) if shown else None,
         fold_batchnorm=fold,
         parts=spec.prunable,
     )
-    locations = Locations(
-        data=problem.location.data if shown else None, weights=_location_of_arguments(tasks, model)
-    )
+    locations = Locations(data=problem.location.data if shown else None, weights=_location_of_arguments(tasks, model))
     return tasks.add(params, model, model=model, locations=locations)
 
 
@@ -37,13 +34,14 @@ def architecture_of(tasks: TaskCollector, name: str) -> Architecture:
             network=transfer.network,
             source=tasks.source_of(transfer.network),
             arguments=transfer.arguments,
-            backbone=architecture_of(tasks, model.transfer.model),
+            backbone=replace(architecture_of(tasks, model.transfer.model), inputs=None),
         )
     network = model.network or ""  # a model without one is a transfer
     return Architecture(
         network=network,
         source=tasks.source_of(network),
         arguments=model.arguments,
+        inputs=model.inputs,
         arguments_of=tasks.environment.weights.get(name) if _brings_arguments(tasks, name) else None,
     )
 

@@ -211,6 +211,4 @@ def _own_network(tasks: TaskCollector, name: str) -> ModelWeights:
     own = architecture_of(tasks, name)
     if own.backbone is not None:
         raise TypeError(f"model {name} has no network of its own")
-    return ModelWeights(
-        network=own.network, source=own.source, arguments=own.arguments, inputs=tasks.spec.models[name].inputs
-    )
+    return ModelWeights(network=own.network, source=own.source, arguments=own.arguments, inputs=own.inputs)

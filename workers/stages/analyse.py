@@ -1,4 +1,4 @@
-"""Stage `analyse`: finds the channel groups of an architecture, and the batch norms that are folded. Needs no weights."""
+"""Stage `analyse`: finds the channel groups of an architecture and the norms that are folded; it needs no weights."""
 
 import json
 from dataclasses import replace
@@ -51,8 +51,9 @@ def _inputs(context: Context[AnalyseParams]) -> InputSpec:
     Raises:
         ValueError: There is neither; planning gives one.
     """
-    if context.params.inputs is not None:
-        return InputSpec.of(context.params.inputs)
+    said = context.params.architecture.inputs
+    if said is not None:
+        return InputSpec.of(said)
     if context.params.data is None:
         raise ValueError("neither `inputs` nor `data` is given")
     return read_data(context, context.params.data).inputs

@@ -136,8 +136,12 @@ EXAMPLES: list[StageParams] = [
     *(TrainParams(procedure=procedure, data=DATA, seed=1) for procedure in PROCEDURES),
     AnalyseParams(architecture=ARCHITECTURE, data=DATA, fold_batchnorm=True),
     AnalyseParams(
-        architecture=Architecture(network="jobs.mine:around", source="s", backbone=ARCHITECTURE),
-        inputs={"image": TensorSpec(shape=(3, 8, 8))},
+        architecture=Architecture(
+            network="jobs.mine:around",
+            source="s",
+            inputs={"image": TensorSpec(shape=(3, 8, 8))},
+            backbone=ARCHITECTURE,
+        ),
         fold_batchnorm=False,
         parts=("backbone",),
     ),

@@ -83,14 +83,14 @@ def test_models_that_differ_in_their_parts_alone_are_converted_each_by_its_own(p
 
 def test_the_users_own_code_is_part_of_it(plan):
     own = {"net": {"network": f"{HERE}:one_size", "weights": "own"}}
-    before, after = (
-        plan(own, environment=replace(WEIGHTS, sources={f"{HERE}:one_size": each})) for each in ("1", "2")
-    )
+    before, after = (plan(own, environment=replace(WEIGHTS, sources={f"{HERE}:one_size": each})) for each in ("1", "2"))
     assert not analyses(before) & analyses(after)
 
 
 def test_weights_that_bring_arguments_are_part_of_it_and_others_are_not(plan):
-    googlenet = {"net": {"network": "torchvision:googlenet", "weights": "pretrained", "inputs": [{"shape": [3, 64, 64]}]}}
+    googlenet = {
+        "net": {"network": "torchvision:googlenet", "weights": "pretrained", "inputs": [{"shape": [3, 64, 64]}]}
+    }
     (first, *_), (second, *_) = (
         tasks_of(plan(googlenet, environment=replace(WEIGHTS, weights={"net": each})), StageKind.ANALYSE)
         for each in ("set 1", "set 2")

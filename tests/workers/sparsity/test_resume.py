@@ -33,7 +33,9 @@ def test_lost_it_ends_with_the_same_bits(kind, shape, map_of, follow, slot, lost
     log = follow(expected, regulariser)
     with pytest.raises(lost):
         follow(
-            *start(kind, shape, map_of), checkpoint=slot.checkpoint(), should_stop=lost_at(8 if kind == "soft-filter" else 6)
+            *start(kind, shape, map_of),
+            checkpoint=slot.checkpoint(),
+            should_stop=lost_at(8 if kind == "soft-filter" else 6),
         )
     found, regulariser = start(kind, shape, map_of)
     assert follow(found, regulariser, checkpoint=slot.checkpoint()) == log
@@ -41,7 +43,7 @@ def test_lost_it_ends_with_the_same_bits(kind, shape, map_of, follow, slot, lost
         assert torch.equal(found.state_dict()[name], tensor), name
 
 
-def test_what_a_regulariser_remembers_is_needed(shape, follow, slot, lost, lost_at, monkeypatch):
+def test_what_a_regulariser_remembers_is_needed(shape, map_of, follow, slot, lost, lost_at, monkeypatch):
     kind = "structure-selection"
     expected, regulariser = start(kind, shape, map_of)
     follow(expected, regulariser)

@@ -129,9 +129,10 @@ class Workbench:
     ) -> AnalyseParams:
         """Of the architecture of a network, which is not looked at."""
         recipe = NetworkRecipe.from_json(self.store.read(trained or self.train(), "network.json"))
-        architecture = Architecture(network=recipe.network, arguments=dict(recipe.arguments))
-        inputs = recipe.inputs.tensors
-        return AnalyseParams(architecture=architecture, inputs=inputs, fold_batchnorm=fold, parts=parts)
+        architecture = Architecture(
+            network=recipe.network, arguments=dict(recipe.arguments), inputs=recipe.inputs.tensors
+        )
+        return AnalyseParams(architecture=architecture, fold_batchnorm=fold, parts=parts)
 
     def analyse(self, trained: ArtifactKey | None = None, **asked: object) -> ArtifactKey:
         return self.key(self.analysis(trained, **asked))

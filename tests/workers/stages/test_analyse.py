@@ -2,7 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jobs.outcome import Cause
-from jobs.stages.channels import Architecture
+from jobs.stages.channels import AnalyseParams, Architecture
 from workers.channels import ChannelMap
 from workers.network import NetworkRecipe
 
@@ -10,9 +10,7 @@ from workers.network import NetworkRecipe
 def test_it_leaves_the_recipe_and_the_channel_groups_and_no_weights(bench):
     key = bench.analyse()
     assert bench.digests(key).keys() == {"network.json", "channels.json"}
-    recipe, before = (
-        NetworkRecipe.from_json(bench.store.read(each, "network.json")) for each in (key, bench.train())
-    )
+    recipe, before = (NetworkRecipe.from_json(bench.store.read(each, "network.json")) for each in (key, bench.train()))
     assert ("conv1", "bn1") in recipe.folded
     assert replace(recipe, folded=()) == before
     widths = ChannelMap.from_json(bench.json(key, "channels.json")).widths()
@@ -25,7 +23,8 @@ def test_two_seeds_share_one(bench):
 
 
 def test_what_the_data_shows_is_what_the_network_takes(bench):
-    shown = replace(bench.analysis(), inputs=None, data=bench.model().data)
+    said = bench.analysis()
+    shown = replace(said, architecture=replace(said.architecture, inputs=None), data=bench.model().data)
     assert bench.digests(bench.key(shown)) == bench.digests(bench.analyse())
 
 
@@ -33,10 +32,11 @@ def test_a_network_around_a_backbone_is_analysed_with_it(bench):
     here = "tests.support.with_backbone"
     backbone = Architecture(network=f"{here}:one_size", arguments={"widths": [4, 6]})
     architecture = Architecture(network=f"{here}:with_backbone", arguments={"width": 4}, backbone=backbone)
-    key = bench.key(replace(bench.analysis(), architecture=architecture))
+    key = bench.key(AnalyseParams(architecture=architecture, data=bench.model().data, fold_batchnorm=True))
     assert {each["name"]: each["width"] for each in bench.measured(key)["groups"]} == {
         "backbone.0": 4,
-        "backbone.4": 6,
+        "backbone.3": 6,
+        "head.0": 4,
     }
 
 
