@@ -29,7 +29,8 @@ from orchestrator.scheduling.scheduler import Scheduler
 
 _MEAN_S: Mapping[StageKind, float] = {
     StageKind.TRAIN: 10.0,  # loads a checkpoint
-    StageKind.CONVERT: 10.0,
+    StageKind.ANALYSE: 10.0,
+    StageKind.CONVERT: 5.0,
     StageKind.ORDER: 30.0,
     StageKind.PERMUTE: 5.0,
     StageKind.SCORE: 5.0,

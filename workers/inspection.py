@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from jobs.errors import BadInputError
 from jobs.stages.common import WidthLimits
 from workers.allocation import WidthRange, ranges_of
 from workers.allocation.patterns import matches, nearest_names
-from workers.channels import ChannelGroup, ChannelMap, MacCount, ParameterCount, RefusedGroup, find_groups
+from workers.channels import ChannelGroup, ChannelMap, MacCount, ParameterCount, RefusedGroup
 from workers.inputs import InputSpec
 from workers.network import NetworkRecipe
+from workers.structure import find_structure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +62,7 @@ def inspect(recipe: NetworkRecipe) -> tuple[Inspection, ChannelMap]:
     Raises:
         BadInputError: It cannot be built or traced.
     """
-    with torch.random.fork_rng(devices=[]):  # building draws initial weights
-        module = recipe.construct().eval()
-    try:
-        with torch.no_grad():
-            channel_map = find_groups(module, recipe.inputs, parts=recipe.parts)
-    except ValueError as error:
-        raise BadInputError(
-            f"network '{recipe.network}': {error}; where only parts of a network can be traced, name them in the sweep "
-            "file, such as `prunable: [backbone]`"
-        ) from error
+    channel_map = find_structure(recipe).channel_map
     return _inspection(channel_map, recipe.inputs), channel_map
 
 

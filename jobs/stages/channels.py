@@ -1,8 +1,11 @@
-"""Parameters of the stages that find channel groups and order their channels: convert, order, permute, choose."""
+"""Parameters of the stages that find channel groups and order their channels.
+
+These are analyse, convert, order, permute and choose.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,11 +13,56 @@ from jobs.identity import Json
 from jobs.measured import count, records, text
 from jobs.spec.base import Record
 from jobs.spec.effort import SolverLimits
+from jobs.spec.inputs import NetworkInputs
 from jobs.stages.base import AppearingTask, ArtifactKey, JoiningParams, StageParams
-from jobs.stages.common import CalibrationParams, ObjectiveParams, PartitionName, QuadratureName, WidthParams
+from jobs.stages.common import (
+    CalibrationParams,
+    DatasetParams,
+    ObjectiveParams,
+    PartitionName,
+    QuadratureName,
+    WidthParams,
+)
 
 _PLACEHOLDER_GROUPS = 16
 _NARROW, _BATCH = 128, 256  # channels: groups narrower than the first share tasks of at most the second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A network without its weights: what its structure depends on.
+
+    Attributes:
+        network: As the sweep file names it.
+        source: Fingerprint of the user's own module, or the version of the library.
+        arguments: Keyword arguments of the network.
+        inputs: What it takes; None: what the data shows.
+        arguments_of: What identifies weights whose arguments the network has, too (`jobs.weights.brings_arguments`).
+        backbone: Of the network that it is built around; None for a network by itself.
+    """
+
+    network: str
+    source: str | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+    inputs: NetworkInputs | None = None
+    arguments_of: str | None = None
+    backbone: "Architecture | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyseParams(StageParams):
+    """Parameters of `analyse`, which looks at no weights: one analysis serves all networks of an architecture.
+
+    Attributes:
+        data: The data set, only where it shows what the network takes.
+        fold_batchnorm: Whether batch norms are folded where possible.
+        parts: The parts whose channels may go; None for a network that is traced whole.
+    """
+
+    architecture: Architecture
+    data: DatasetParams | None = None
+    fold_batchnorm: bool
+    parts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +70,12 @@ class ConvertParams(StageParams):
     """Parameters of `convert`.
 
     Attributes:
-        parts: The parts whose channels may go; None for a network that is traced whole.
+        network: The network with its weights, at its full widths.
+        analysis: Of its architecture.
     """
 
     network: ArtifactKey
-    fold_batchnorm: bool
-    parts: tuple[str, ...] | None = None
+    analysis: ArtifactKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

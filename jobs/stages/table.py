@@ -10,7 +10,7 @@ from typing import Self
 
 from jobs.resources import Resources
 from jobs.stages.base import StageParams
-from jobs.stages.channels import ChooseParams, ConvertParams, OrderParams, PermuteParams
+from jobs.stages.channels import AnalyseParams, ChooseParams, ConvertParams, OrderParams, PermuteParams
 from jobs.stages.finishing import (
     ApplyParams,
     EvaluateParams,
@@ -67,7 +67,8 @@ class StageKind(StrEnum):
         return member
 
     TRAIN = "train", StageRow(params=TrainParams, version=5, resources=_GPU, assumed_s=600.0)
-    CONVERT = "convert", StageRow(params=ConvertParams, version=3, resources=_SHARED_GPU, assumed_s=5.0)
+    ANALYSE = "analyse", StageRow(params=AnalyseParams, version=1, resources=_CPU, assumed_s=5.0)
+    CONVERT = "convert", StageRow(params=ConvertParams, version=3, resources=_SHARED_GPU, assumed_s=2.0)
     ORDER = "order", StageRow(params=OrderParams, version=4, resources=_CPU, assumed_s=10.0)
     PERMUTE = "permute", StageRow(params=PermuteParams, version=4, resources=_CPU, assumed_s=2.0)
     CHOOSE = "choose", StageRow(params=ChooseParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)

@@ -98,19 +98,19 @@ class SparseTraining:
     """A network is trained so that parts of it go towards zero.
 
     Attributes:
+        analysis: Of the network's architecture, norms not folded.
         sparsify: What brings them there; its own `train` is the recipe.
         compression: Of the point, where what goes to zero depends on it.
         limits: Of single layers, where the widths are known in training.
-        parts: As of `ConvertParams`.
     """
 
     kind: Literal["sparse"] = "sparse"
     network: ArtifactKey
+    analysis: ArtifactKey
     recipe: Recipe
     sparsify: SparsifySpec
     compression: float | None = None
     limits: WidthLimits | None = None
-    parts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

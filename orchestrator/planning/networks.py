@@ -18,7 +18,7 @@ from jobs.stages.training import (
     TrainParams,
     TransferTraining,
 )
-from jobs.weights import brings_arguments, is_hub
+from orchestrator.planning.architecture import add_analyse_task, architecture_of, weights_location
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.problem import Problem
 from orchestrator.planning.trial import Trial
@@ -73,9 +73,13 @@ def add_retrain_task(
 
 
 def add_convert_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial, *, fold: bool) -> ArtifactKey:
-    """A network with its channel groups, its batch norms folded or not."""
-    params = ConvertParams(network=network, fold_batchnorm=fold, parts=tasks.spec.models[trial.model].prunable)
-    return tasks.once(("convert", network, fold), lambda: tasks.add(params, trial.shared_label, model=trial.model))
+    """A model's network with its channel groups, its batch norms folded or not."""
+
+    def add() -> ArtifactKey:
+        params = ConvertParams(network=network, analysis=add_analyse_task(tasks, trial.model, fold=fold))
+        return tasks.add(params, trial.shared_label, model=trial.model)
+
+    return tasks.once(("convert", network, trial.model, fold), add)
 
 
 def add_transfer_task(
@@ -178,49 +182,33 @@ def _add_model_task(tasks: TaskCollector, name: str, label: str, *, recipe: Reci
     if model.weights is None:
         return _add_network_task(tasks, name, label, recipe=recipe, seed=seed)
     params = TrainParams(
-        procedure=replace(_architecture(tasks, name), weights=known, reading=model.reading, recipe=recipe),
+        procedure=replace(_own_network(tasks, name), weights=known, reading=model.reading, recipe=recipe),
         data=problem.data,
         objective=problem.objective,
         seed=seed if model.train else None,  # a head that is replaced before the training follows the seed, too
     )
-    locations = replace(problem.location, weights=_weights_location(tasks, name))
+    locations = replace(problem.location, weights=weights_location(tasks, name))
     return tasks.add(params, label if model.train else name, model=name, locations=locations)
 
 
 def _add_network_task(tasks: TaskCollector, name: str, label: str, *, recipe: Recipe | None, seed: int) -> ArtifactKey:
     """The model's network with random weights, trained if there is a recipe."""
-    problem, procedure = tasks.problem_of(name), replace(_architecture(tasks, name), recipe=recipe)
+    problem, arguments_of = tasks.problem_of(name), architecture_of(tasks, name).arguments_of
+    procedure = replace(_own_network(tasks, name), arguments_of=arguments_of, recipe=recipe)
     location = problem.location
-    if _brings_arguments(tasks, name):
-        procedure = replace(procedure, arguments_of=tasks.environment.weights.get(name))
-        location = replace(location, weights=_weights_location(tasks, name))
+    if arguments_of is not None:
+        location = replace(location, weights=weights_location(tasks, name))
     params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=seed)
     return tasks.add(params, label, model=name, locations=location)
 
 
-def _brings_arguments(tasks: TaskCollector, name: str) -> bool:
-    model = tasks.spec.models[name]
-    return bool(model.network and model.weights and brings_arguments(model.weights, model.network))
-
-
-def _weights_location(tasks: TaskCollector, name: str) -> str | None:
-    """Where a model's weights are; of a repository the commit that the sweep is planned with."""
-    weights = tasks.spec.models[name].weights
-    return tasks.environment.weights.get(name) if weights and is_hub(weights) else weights
-
-
-def _architecture(tasks: TaskCollector, name: str) -> ModelWeights:
-    """The network of a model with one of its own.
+def _own_network(tasks: TaskCollector, name: str) -> ModelWeights:
+    """The network of a model with one of its own, without weights.
 
     Raises:
         TypeError: It is the transfer of another model; validation of the sweep file should have rejected it.
     """
-    model = tasks.spec.models[name]
-    if model.network is None:
+    own = architecture_of(tasks, name)
+    if own.backbone is not None:
         raise TypeError(f"model {name} has no network of its own")
-    return ModelWeights(
-        network=model.network,
-        source=tasks.source_of(model.network),
-        arguments=model.arguments,
-        inputs=model.inputs,
-    )
+    return ModelWeights(network=own.network, source=own.source, arguments=own.arguments, inputs=own.inputs)

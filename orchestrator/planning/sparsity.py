@@ -5,6 +5,7 @@ from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey
 from jobs.stages.training import SparseTraining
 from orchestrator.planning.allocation import limits_of
+from orchestrator.planning.architecture import add_analyse_task
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.networks import add_retrain_task, add_train_task, add_untrained_task, recipe_of
 from orchestrator.planning.trial import Trial
@@ -16,10 +17,10 @@ def add_sparse_train_task(tasks: TaskCollector, spec: SparsifySpec, trial: Trial
     soft = isinstance(spec, SoftFilterSpec)
     procedure = SparseTraining(
         network=start(tasks, trial.model, trial.seed),
+        analysis=add_analyse_task(tasks, trial.model, fold=False),
         recipe=Recipe.of(recipe_of(tasks, trial.model, spec.train)),
         sparsify=spec.model_copy(update={"train": None}),
         compression=trial.compression if soft else None,
         limits=limits_of(tasks.spec.prune_of(trial.model, trial.method)) if soft else None,
-        parts=tasks.spec.models[trial.model].prunable,
     )
     return add_retrain_task(tasks, procedure, trial, label=f"{trial.model}/{spec.kind}/seed{trial.seed}")

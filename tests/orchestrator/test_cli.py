@@ -128,7 +128,7 @@ def path(computed, orchard, tiny_sweep, write_sweep, tmp_path, database) -> Path
     code, out, _ = orchard("run", file, "--backend", "inline")
     assert code == 0
     # train, convert, score, two prunings, three evaluations
-    assert "8 tasks computed" in out
+    assert "9 tasks computed" in out
     shutil.copytree(tmp_path / "store", computed)
     return file
 
@@ -205,7 +205,7 @@ class TestASweep:
         code, out, _ = orchard("run", path, "--backend", "inline")
         assert code == 1
         assert "this network has a bug" in out
-        assert "8 tasks computed" in out  # all of the good network's
+        assert "9 tasks computed" in out  # all of the good network's
         assert "tasks could not run" in out
         log = next(line.split("log: ")[1].strip() for line in out.splitlines() if "log: " in line)
         assert "RuntimeError: this network has a bug" in Path(log).read_text()

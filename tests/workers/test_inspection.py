@@ -42,14 +42,14 @@ def test_a_network_that_cannot_be_traced_is_refused_with_a_remedy(monkeypatch):
     def refuse(*arguments, **named):
         raise ValueError("the trace ends at its first line")
 
-    monkeypatch.setattr("workers.inspection.find_groups", refuse)
+    monkeypatch.setattr("workers.structure.find_groups", refuse)
     with pytest.raises(BadInputError, match=r"network 'plain': the trace ends .* such as `prunable: \[backbone\]`"):
         inspect(RECIPE)
 
 
 def test_patterns_are_checked_without_a_trace(monkeypatch, found):
     name = found[0].groups[0].group.name
-    monkeypatch.delattr("workers.inspection.find_groups")
+    monkeypatch.delattr("workers.structure.find_groups")
     assert unmatched_patterns(RECIPE, WidthLimits(keep=(name,), only=(f"{name}#2",))) == []
     (fault,) = unmatched_patterns(RECIPE, WidthLimits(keep=("no.such.layer",)))
     assert fault.startswith("prune.keep: 'no.such.layer' matches no layer; nearest: ")

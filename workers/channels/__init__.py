@@ -14,7 +14,15 @@ from workers.channels.attributes import SizeAttribute, attach
 from workers.channels.cost import Cost, CostTerm, Length, cost_of_tensors
 from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
 from workers.channels.example import example_inputs
-from workers.channels.folding import apply_folding_structure, fold_batchnorm, fold_model, fold_state, norm_eps
+from workers.channels.folding import (
+    apply_folding_structure,
+    fold_batchnorm,
+    fold_model,
+    fold_pairs,
+    fold_state,
+    folded_shapes,
+    norm_eps,
+)
 from workers.channels.fresh import build_resized
 from workers.channels.layout import (
     NOT_A_CHANNEL,
@@ -27,7 +35,7 @@ from workers.channels.layout import (
     restrict,
 )
 from workers.channels.outputs import largest_difference, outputs_of
-from workers.channels.parts import dissect
+from workers.channels.parts import applications_of, dissect
 from workers.channels.precision import InDouble
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import map_units, mask, owned_slices, replace_units, select, unit_slices
@@ -49,6 +57,7 @@ __all__ = [
     "RefusedGroup",
     "Role",
     "SizeAttribute",
+    "applications_of",
     "apply_folding_structure",
     "attach",
     "build_resized",
@@ -60,7 +69,9 @@ __all__ = [
     "find_groups",
     "fold_batchnorm",
     "fold_model",
+    "fold_pairs",
     "fold_state",
+    "folded_shapes",
     "largest_difference",
     "leaving_out",
     "live_activations",

@@ -175,10 +175,28 @@ def fold_state(
     return result
 
 
+def folded_shapes(
+    shapes: Mapping[str, tuple[int, ...]], pairs: Sequence[tuple[str, str]]
+) -> dict[str, tuple[int, ...]]:
+    """The shapes of the tensors that `fold_state` returns, from those that it is given; a layer may be missing."""
+    result = dict(shapes)
+    for layer, norm in pairs:
+        if f"{layer}.weight" in result:
+            result[f"{layer}.bias"] = result[f"{layer}.weight"][:1]
+        for name in (*_NORM, "num_batches_tracked"):
+            result.pop(f"{norm}.{name}", None)
+    return result
+
+
 def fold_model(model: nn.Module, inputs: InputsLike, parts: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Folds all possible pairs, in place, and returns the pairs; pass a copy to keep the original."""
     pairs = fold_batchnorm(model, inputs, parts)
+    fold_pairs(model, pairs)
+    return pairs
+
+
+def fold_pairs(model: nn.Module, pairs: Sequence[tuple[str, str]]) -> None:
+    """Folds these pairs, as `fold_batchnorm` found them in a network of the same structure; in place."""
     state = fold_state(model.state_dict(), pairs, norm_eps(model, pairs))
     apply_folding_structure(model, pairs)
     load_resized(model, state)
-    return pairs

@@ -48,10 +48,12 @@ class Dissection:
         pieces: the whole network, or its parts in order of execution.
         outside: how often one sample is multiplied by every number of a layer's weight, for the layers outside of the
             parts; by the weight's name.
+        inside: the same for the layers in the parts, as far as the layers themselves are called.
     """
 
     pieces: tuple[Traceable, ...]
     outside: Mapping[str, int]
+    inside: Mapping[str, int]
 
 
 def dissect(model: nn.Module, inputs: InputsLike, parts: Sequence[str]) -> Dissection:
@@ -70,11 +72,12 @@ def dissect(model: nn.Module, inputs: InputsLike, parts: Sequence[str]) -> Disse
     """
     if not parts:
         whole = Traceable(network=meta_copy(model), example=Example.of_inputs(model, inputs))
-        return Dissection(pieces=(whole,), outside={})
+        return Dissection(pieces=(whole,), outside={}, inside={})
     check_parts(model, parts)
     shadow = bare_copy(model).cpu().eval()
     calls: list[tuple[str, Example]] = []
-    outside: dict[str, int] = {}
+    applied: dict[str, int] = {}
+    first = {id(each): name for name, each in shadow.named_parameters()}
 
     def note_call(path: str) -> Callable[..., None]:
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -85,21 +88,59 @@ def dissect(model: nn.Module, inputs: InputsLike, parts: Sequence[str]) -> Disse
         return hook
 
     def note_layer(weight: str) -> Callable[..., None]:
-        def hook(layer: nn.Module, args: tuple[Tensor, ...], result: Tensor) -> None:
-            outside[weight] = outside.get(weight, 0) + _places(layer, args[0], result) // BATCH
+        def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+            if isinstance(result, Tensor):
+                source = args[0] if args else kwargs["input"]
+                applied[weight] = applied.get(weight, 0) + _places(layer, source, result) // BATCH
 
         return hook
 
     for path, module in shadow.named_modules():
         if path in parts:
             module.register_forward_pre_hook(note_call(path), with_kwargs=True)
-        elif isinstance(module, _ConvNd | nn.Linear) and not any(path.startswith(f"{part}.") for part in parts):
-            module.register_forward_hook(note_layer(f"{path}.weight"))
+        if isinstance(module, _ConvNd | nn.Linear):
+            weight = first.get(id(module.weight), f"{path}.weight")
+            module.register_forward_hook(note_layer(weight), with_kwargs=True)
     run_whole(shadow, inputs)
     _check_calls([path for path, _ in calls], parts)
     bare = bare_copy(model)
     pieces = (_piece(path, bare.get_submodule(path), example) for path, example in calls)
-    return Dissection(pieces=tuple(pieces), outside=outside)
+    inside = {name for name in applied if _is_inside(name, parts)}
+    return Dissection(
+        pieces=tuple(pieces),
+        outside={name: times for name, times in applied.items() if name not in inside},
+        inside={name: times for name, times in applied.items() if name in inside},
+    )
+
+
+def applications_of(
+    model: nn.Module, inputs: InputsLike, parts: Sequence[str], known: Mapping[str, int]
+) -> dict[str, int]:
+    """How often one sample is multiplied by every number of a layer's weight, with the weights that a network has.
+
+    How many boxes a detector looks at changes with every weight. Where a weight is read by something else than a call
+    of its layer, such as that of an attention layer's projections, what is known of it stands.
+
+    Args:
+        model: the network.
+        inputs: what it takes.
+        parts: dotted names of its parts; at least one.
+        known: the same of a network of this structure with other weights, as `ChannelMap.applications`.
+
+    Raises:
+        BadInputError, ValueError: as `dissect`.
+    """
+    found = dissect(model, inputs, parts)
+    idle = [piece.border.where for piece in found.pieces if piece.idle]
+    within = {name: times for name, times in known.items() if _is_inside(name, parts)}
+    return {
+        **{name: 0 if _is_inside(name, idle) else found.inside.get(name, times) for name, times in within.items()},
+        **found.outside,
+    }
+
+
+def _is_inside(tensor: str, parts: Sequence[str]) -> bool:
+    return any(tensor.startswith(f"{part}.") for part in parts)
 
 
 def run_whole(model: nn.Module, inputs: InputsLike) -> None:

@@ -1,6 +1,6 @@
 """Sparse training: regularisers that bring units, blocks or single weights to zero, and masks that keep them there.
 
-    regulariser = make_regulariser(SlimmingSpec(kind="slimming", strength=1e-4), model, inputs)
+    regulariser = make_regulariser(SlimmingSpec(kind="slimming", strength=1e-4), model, channel_map, inputs)
     train(model, data, recipe, regulariser=regulariser, ...)
 
 Which of them are removed is up to `criteria` and `allocation`. To add a regulariser, write its

@@ -1,4 +1,4 @@
-"""Makes the regulariser of a sparse training from its settings, with the channel groups that it needs."""
+"""Makes the regulariser of a sparse training from its settings and the channel groups of the network."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from torch import nn
 from jobs.spec.sparsity import GroupLassoSpec, SlimmingSpec, SoftFilterSpec, SparsifySpec, StructureSelectionSpec
 from jobs.stages.common import WidthLimits
 from workers.allocation import ALLOCATIONS, AllocationProblem, Bounds, allocate
-from workers.channels import ParameterCount, find_groups, fold_batchnorm
+from workers.channels import ChannelMap, ParameterCount, fold_batchnorm
 from workers.inputs import InputsLike
 from workers.sparsity.group_lasso import GroupLasso
 from workers.sparsity.slimming import Slimming, start_scales
@@ -19,6 +19,7 @@ from workers.training.regulariser import Regulariser
 def make_regulariser(
     spec: SparsifySpec,
     model: nn.Module,
+    channel_map: ChannelMap,
     inputs: InputsLike,
     *,
     compression: float = 0.0,
@@ -30,6 +31,7 @@ def make_regulariser(
     Args:
         spec: Settings of the regulariser.
         model: On the device where it trains; some regularisers change it, e.g. the scales that slimming starts from.
+        channel_map: Its channel groups.
         inputs: What it takes.
         compression: Target compression, where the regulariser depends on it.
         limits: Of single layers, likewise.
@@ -46,18 +48,17 @@ def make_regulariser(
         case StructureSelectionSpec():
             return StructureSelection(
                 model,
-                find_groups(model, inputs, parts=parts),
+                channel_map,
                 structures=spec.structures,
                 norms=dict(fold_batchnorm(model, inputs, parts)),
                 strength=spec.strength,
                 momentum=spec.momentum,
             )
         case SoftFilterSpec():
-            channel_map = find_groups(model, inputs, parts=parts)
             problem = AllocationProblem(channel_map=channel_map, target=compression, cost=ParameterCount(channel_map))
             bounds = Bounds(limits=limits) if limits is not None else None
             return SoftFilterPruning(
                 model, channel_map, allocate(ALLOCATIONS["uniform"], problem, bounds=bounds).widths
             )
         case GroupLassoSpec():
-            return GroupLasso(model, find_groups(model, inputs, parts=parts), strength=spec.strength)
+            return GroupLasso(model, channel_map, strength=spec.strength)

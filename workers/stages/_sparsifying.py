@@ -14,14 +14,15 @@ def train_sparsely(context: Context[TrainParams], procedure: SparseTraining) -> 
     The weights of the best epoch are not kept: sparsity is complete only after the last one.
     """
     network, data = context.network(procedure.network), read_data(context, context.params.data)
-    module, recipe = network.module(context.device), network.recipe
+    module, recipe, analysis = network.module(context.device), network.recipe, context.network(procedure.analysis)
     regulariser = make_regulariser(
         procedure.sparsify,
         module,
+        analysis.channel_map,
         recipe.inputs,
         compression=procedure.compression or 0.0,
         limits=procedure.limits,
-        parts=procedure.parts or (),
+        parts=analysis.recipe.parts,
     )
     trained = learn(context, module, data, procedure.recipe, regulariser)
     module = module.cpu().eval()

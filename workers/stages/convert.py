@@ -1,80 +1,49 @@
-"""Stage `convert`: folds batch norms where possible, and finds the channel groups."""
+"""Stage `convert`: gives a network its channel groups, and folds its batch norms as they were analysed."""
 
 import json
 from dataclasses import replace
 
-import torch
-
-from jobs.errors import BadInputError
 from jobs.stages.channels import ConvertParams
 from workers.artifacts import CHANNELS_FILE
-from workers.channels import ChannelMap, find_groups, fold_model
+from workers.channels import applications_of, fold_pairs
 from workers.network import network_files, sizes
 from workers.stages._base import Context, Product
 from workers.stages._learning import spent
+from workers.structure import Structure, check_fits
 
 
 def run(context: Context[ConvertParams]) -> Product:
-    """Analyse a network.
+    """Bring together a network and the analysis of its architecture.
 
-    Measures the channel groups (`groups`: name and width), what was refused and why (`refused`), the sizes of the
-    network and, if it was trained further, the training cost.
+    Of a network that only parts can be traced of, how often its layers are applied is counted with its own weights.
+
+    Measures the channel groups (`groups`) and what was refused (`refused`), as `analyse` did, the sizes of the network
+    and, if it was trained further, the training cost.
 
     Raises:
-        BadInputError: The network, or a part of it, cannot be traced, or nothing of it can be removed; or a part is
-            unknown.
+        BadInputError: The network has another structure than the one that was analysed.
     """
-    network = context.network(context.params.network)
-    module, recipe = network.module(), network.recipe
-    parts = context.params.parts or ()
-    try:
-        if context.params.fold_batchnorm:
-            recipe = replace(recipe, folded=tuple(fold_model(module, recipe.inputs, parts)))
-        with torch.no_grad():
-            channel_map = find_groups(module, recipe.inputs, parts=parts)
-        recipe = replace(
-            recipe,
-            parts=parts,
-            applications=channel_map.applications if parts else {},
-            attributes=channel_map.attributes,
-        )
-    except ValueError as error:
-        raise BadInputError(
-            f"{error}; where only parts of a network can be traced, name them in the sweep file, such as "
-            "`prunable: [backbone]`"
-        ) from error
-    if not channel_map.groups:
-        raise BadInputError(_nothing_goes(recipe.network, channel_map))
+    network, analysis = context.network(context.params.network), context.network(context.params.analysis)
+    found = Structure(recipe=analysis.recipe, channel_map=analysis.channel_map)
+    check_fits(found, network.state)
+    module, channels = network.module(), analysis.read(CHANNELS_FILE)
+    fold_pairs(module, found.recipe.folded)
+    recipe = replace(
+        network.recipe,
+        folded=found.recipe.folded,
+        parts=found.recipe.parts,
+        attributes=found.recipe.attributes,
+        applications={},
+    )
+    if recipe.parts:
+        times = applications_of(module, recipe.inputs, recipe.parts, found.channel_map.applications)
+        recipe = replace(recipe, applications=times)
+        channels = json.dumps(replace(found.channel_map, applications=times).to_json()).encode()
     return Product(
         measurements={
-            "groups": [{"name": group.name, "width": group.width} for group in channel_map.groups],
-            "refused": [
-                {"layers": list(group.layers), "operator": group.operator, "reason": group.reason}
-                for group in channel_map.refused
-            ],
+            **{name: analysis.measured[name] for name in ("groups", "refused")},
             **sizes(module, recipe),
             **spent(network.measured),
         },
-        files={
-            **network_files(recipe, module.state_dict()),
-            CHANNELS_FILE: json.dumps(channel_map.to_json()).encode(),
-        },
-    )
-
-
-_MOST_REASONS = 5
-
-
-def _nothing_goes(network: str, channel_map: ChannelMap) -> str:
-    """Why no channel of a network can be removed, in words."""
-    refused = channel_map.refused
-    reasons = "; ".join(
-        f"{', '.join(each.layers)}: {each.reason} ({each.operator}{f' in {each.where}' if each.where else ''})"
-        for each in refused[:_MOST_REASONS]
-    )
-    more = f"; and {len(refused) - _MOST_REASONS} more" if len(refused) > _MOST_REASONS else ""
-    return (
-        f"network '{network}': no channel of it can be removed: "
-        f"{reasons or 'none of its layers makes channels that another layer reads'}{more}; prune single weights "
-        "instead (an unstructured method), or name parts whose channels may go, such as `prunable: [backbone]`"
+        files={**network_files(recipe, module.state_dict()), CHANNELS_FILE: channels},
     )

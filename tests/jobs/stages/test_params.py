@@ -11,12 +11,20 @@ from pydantic import TypeAdapter
 
 from jobs.spec.base import Record
 from jobs.spec.data import NormalizeSpec
+from jobs.spec.inputs import TensorSpec
 from jobs.spec.integral import TuneSpec
 from jobs.spec.measure import GateSpec, LatencySpec, QuantizeSpec
 from jobs.spec.sparsity import SlimmingSpec, SoftFilterSpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.channels import ChooseParams, ConvertParams, OrderParams, PermuteParams
+from jobs.stages.channels import (
+    AnalyseParams,
+    Architecture,
+    ChooseParams,
+    ConvertParams,
+    OrderParams,
+    PermuteParams,
+)
 from jobs.stages.common import (
     CalibrationParams,
     DatasetParams,
@@ -58,7 +66,7 @@ from jobs.stages.training import (
 )
 from jobs.task import make_task
 
-NETWORK = ArtifactKey("network")
+NETWORK, ANALYSIS = ArtifactKey("network"), ArtifactKey("analysis")
 RECIPE = Recipe(epochs=8, milestones=(0.25, 0.5), begin=2, until=6)
 DATA = DatasetParams(
     dataset="jobs.mine:load",
@@ -67,6 +75,7 @@ DATA = DatasetParams(
     normalize=NormalizeSpec(mean=(0.5,), std=(0.25,)),
     fingerprint="d",
 )
+ARCHITECTURE = Architecture(network="resnet", arguments={"widths": [8, 12], "stem": None}, arguments_of="f")
 IMAGES = CalibrationParams(data=DATA, num_images=64)
 REMOVAL = Removal(scores=ArtifactKey("scores"))
 RESAMPLING = Resampling(partition="adaptive", quadrature="product")
@@ -110,8 +119,12 @@ PROCEDURES = [
     IntegralTraining(network=NETWORK, recipe=RECIPE, smallest=0.5),
     FurtherTraining(network=NETWORK, recipe=RECIPE),
     ScratchTraining(network=NETWORK, dense=ArtifactKey("dense"), recipe=RECIPE, budget=ScratchBudget(cap=2.0)),
-    SparseTraining(network=NETWORK, recipe=RECIPE, sparsify=SlimmingSpec(kind="slimming", strength=0.01)),
-    SparseTraining(network=NETWORK, recipe=RECIPE, sparsify=SoftFilterSpec(kind="soft-filter"), compression=0.4),
+    SparseTraining(
+        network=NETWORK, analysis=ANALYSIS, recipe=RECIPE, sparsify=SlimmingSpec(kind="slimming", strength=0.01)
+    ),
+    SparseTraining(
+        network=NETWORK, analysis=ANALYSIS, recipe=RECIPE, sparsify=SoftFilterSpec(kind="soft-filter"), compression=0.4
+    ),
 ]
 PRUNINGS = [
     ChannelPruning(network=NETWORK, widths=ALL_WIDTHS, how=REMOVAL),
@@ -121,7 +134,18 @@ PRUNINGS = [
 ]
 EXAMPLES: list[StageParams] = [
     *(TrainParams(procedure=procedure, data=DATA, seed=1) for procedure in PROCEDURES),
-    ConvertParams(network=NETWORK, fold_batchnorm=True),
+    AnalyseParams(architecture=ARCHITECTURE, data=DATA, fold_batchnorm=True),
+    AnalyseParams(
+        architecture=Architecture(
+            network="jobs.mine:around",
+            source="s",
+            inputs={"image": TensorSpec(shape=(3, 8, 8))},
+            backbone=ARCHITECTURE,
+        ),
+        fold_batchnorm=False,
+        parts=("backbone",),
+    ),
+    ConvertParams(network=NETWORK, analysis=ANALYSIS),
     OrderParams(network=NETWORK, groups=("stem", "body"), ordering=ORDERING, seed=1),
     PermuteParams(network=NETWORK, ordering=replace(ORDERING, pool=8)),
     ChooseParams(network=NETWORK, widths=widths(), choice="output", partition="uniform", images=IMAGES, seed=1),

@@ -39,7 +39,7 @@ def by_stage(plan) -> dict[str, int]:
 def test_equal_tasks_are_one(plan):
     # One network; converted unfolded for the criteria and folded for the integral methods, which share the
     # permutation; 4 methods x 2 compressions are pruned and evaluated, and the dense network is evaluated.
-    expected = {"train": 1, "convert": 2, "score": 2, "permute": 1, "tune": 2, "prune": 8, "evaluate": 9}
+    expected = {"train": 1, "analyse": 2, "convert": 2, "score": 2, "permute": 1, "tune": 2, "prune": 8, "evaluate": 9}
     assert by_stage(plan()) == expected
 
 
@@ -72,8 +72,9 @@ def test_a_second_compression_adds_only_what_is_new(plan):
 
 
 def test_a_seed_changes_what_draws_randomness(plan):
-    # Trained anew per seed, everything after it is new too.
-    assert not plan("seeds=[0]").tasks.keys() & plan("seeds=[1]").tasks.keys()
+    # Trained anew per seed, everything after it is new too; the structure depends on no weights.
+    shared = plan("seeds=[0]").tasks.keys() & plan("seeds=[1]").tasks.keys()
+    assert {plan().tasks[key].stage for key in shared} == {StageKind.ANALYSE}
 
 
 def test_with_a_checkpoint_seeds_share_what_draws_nothing(plan):
@@ -169,8 +170,8 @@ def test_on_cpu_nothing_asks_for_a_gpu(plan):
 def test_on_cuda_the_accelerated_stages_ask_for_shares_of_gpus(plan):
     made = plan(environment=replace(ENVIRONMENT, device="cuda"))
     asked = {task.stage.value: task.resources.num_gpus for task in made.tasks.values()}
-    expected = {"train": 1, "convert": 0.25, "tune": 0.25, "evaluate": 0.25, "score": 0, "permute": 0, "prune": 0}
-    assert asked == expected
+    shares = {"train": 1, "convert": 0.25, "tune": 0.25, "evaluate": 0.25}
+    assert asked == {**shares, "analyse": 0, "score": 0, "permute": 0, "prune": 0}
 
 
 def test_what_a_stage_is_said_to_ask_for_goes_before_its_default(plan):
@@ -215,7 +216,7 @@ def test_from_scratch_it_starts_from_the_untrained_network_in_any_order(plan):
     made = plan("methods.integral.train={epochs: 2, start: scratch}")
     *_, permuted, converted, start = line_of(made, curve_of(made, "integral").points[0].key)
     assert permuted.params.ordering.method == "identity"
-    assert not converted.params.fold_batchnorm
+    assert not made.tasks[converted.params.analysis].params.fold_batchnorm
     assert (start.params.procedure.recipe, start.params.procedure.weights) == (None, None)
 
 
@@ -423,12 +424,13 @@ def test_prunable_parts_go_where_groups_are_found_and_change_nothing_before(plan
     sparse = "methods.slim={kind: criterion, criterion: l1, sparsify: {kind: soft-filter, train: {epochs: 1}}}"
     whole, parts = plan(sparse), plan(sparse, "models.net.prunable=[backbone, roi_heads.box_head]")
     named = ("backbone", "roi_heads.box_head")
-    assert {task.params.parts for task in tasks_of(parts, StageKind.CONVERT)} == {named}
+    assert {task.params.parts for task in tasks_of(parts, StageKind.ANALYSE)} == {named}
     trained = [task.params.procedure for task in tasks_of(parts, StageKind.TRAIN)]
-    assert {each.parts for each in trained if isinstance(each, SparseTraining)} == {named}
+    analyses = {each.analysis for each in trained if isinstance(each, SparseTraining)}
+    assert {parts.tasks[key].params.parts for key in analyses} == {named}
     assert {task.key for task in tasks_of(whole, StageKind.TRAIN)} & parts.tasks.keys()
     assert not {task.key for task in tasks_of(whole, StageKind.CONVERT)} & parts.tasks.keys()
-    assert all("parts" not in task.params.document() for task in tasks_of(whole, StageKind.CONVERT))
+    assert all("parts" not in task.params.document() for task in tasks_of(whole, StageKind.ANALYSE))
 
 
 def test_a_list_without_parts_is_refused(plan):

@@ -39,6 +39,7 @@ def test_one_sparse_training_serves_all_compressions_and_criteria(plan):
     task = made.tasks[training]
     assert task.params.procedure == SparseTraining(
         network=ArtifactKey(back(made, task).key),
+        analysis=ArtifactKey(made.tasks[back(made, pruned(made, "a")[0]).key].inputs["analysis"]),
         recipe=Recipe(epochs=8),
         sparsify=SlimmingSpec(kind="slimming", strength=0.01),
     )

@@ -57,7 +57,7 @@ def manifest_of(task) -> Manifest:
 class TestAncestry:
     def test_inputs_come_before_their_readers(self, plan):
         stages = [facts.stage for facts in facts_behind(plan(), "l1", "tuned")]
-        assert stages == ["train", "convert", "score", "prune", "train", "evaluate"]
+        assert stages == ["analyse", "train", "convert", "score", "prune", "train", "evaluate"]
 
     def test_what_several_tasks_read_is_there_once(self, plan):
         stages = [facts.stage for facts in facts_behind(plan(), "l1")]
@@ -112,8 +112,8 @@ class TestSettings:
     def test_from_scratch_an_integral_network_has_any_order_and_keeps_its_batch_norms(self, settings):
         plain = settings("integral")
         scratch = settings("integral", "methods.integral.train={epochs: 2, start: scratch}")
-        assert (plain["permute.ordering.method"], plain["convert.fold_batchnorm"]) == ("tsp", "true")
-        assert (scratch["permute.ordering.method"], scratch["convert.fold_batchnorm"]) == ("identity", "false")
+        assert (plain["permute.ordering.method"], plain["analyse.fold_batchnorm"]) == ("tsp", "true")
+        assert (scratch["permute.ordering.method"], scratch["analyse.fold_batchnorm"]) == ("identity", "false")
         assert scratch["train.integral.recipe.epochs"] == "2"
         assert "train.model.recipe.epochs" not in scratch
 

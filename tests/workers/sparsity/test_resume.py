@@ -16,38 +16,40 @@ KINDS = {
 }
 
 
-def start(kind, shape):
+def start(kind, shape, map_of):
     torch.manual_seed(0)
     model = build("plain", {"widths": [3, 4], "in_channels": 1, "num_classes": 3})
     if kind == "masks":
         masks = {"features.0.weight": torch.tensor([True, False, True]).view(3, 1, 1, 1).expand(3, 1, 3, 3)}
         return model, KeepMasked(model, masks)
-    return model, make_regulariser(KINDS[kind], model, shape, compression=0.4)
+    return model, make_regulariser(KINDS[kind], model, map_of(model, shape), shape, compression=0.4)
 
 
 # Two epochs of three batches and a validation each: lost before the second batch of the second epoch; of the one that
 # acts after an epoch, before that epoch's validation.
 @pytest.mark.parametrize("kind", KINDS)
-def test_lost_it_ends_with_the_same_bits(kind, shape, follow, slot, lost, lost_at):
-    expected, regulariser = start(kind, shape)
+def test_lost_it_ends_with_the_same_bits(kind, shape, map_of, follow, slot, lost, lost_at):
+    expected, regulariser = start(kind, shape, map_of)
     log = follow(expected, regulariser)
     with pytest.raises(lost):
         follow(
-            *start(kind, shape), checkpoint=slot.checkpoint(), should_stop=lost_at(8 if kind == "soft-filter" else 6)
+            *start(kind, shape, map_of),
+            checkpoint=slot.checkpoint(),
+            should_stop=lost_at(8 if kind == "soft-filter" else 6),
         )
-    found, regulariser = start(kind, shape)
+    found, regulariser = start(kind, shape, map_of)
     assert follow(found, regulariser, checkpoint=slot.checkpoint()) == log
     for name, tensor in expected.state_dict().items():
         assert torch.equal(found.state_dict()[name], tensor), name
 
 
-def test_what_a_regulariser_remembers_is_needed(shape, follow, slot, lost, lost_at, monkeypatch):
+def test_what_a_regulariser_remembers_is_needed(shape, map_of, follow, slot, lost, lost_at, monkeypatch):
     kind = "structure-selection"
-    expected, regulariser = start(kind, shape)
+    expected, regulariser = start(kind, shape, map_of)
     follow(expected, regulariser)
     monkeypatch.setattr(type(regulariser), "tensors", lambda self: {})
     with pytest.raises(lost):
-        follow(*start(kind, shape), checkpoint=slot.checkpoint(), should_stop=lost_at(6))
-    found, regulariser = start(kind, shape)
+        follow(*start(kind, shape, map_of), checkpoint=slot.checkpoint(), should_stop=lost_at(6))
+    found, regulariser = start(kind, shape, map_of)
     follow(found, regulariser, checkpoint=slot.checkpoint())
     assert not torch.equal(found.linear.weight, expected.linear.weight)

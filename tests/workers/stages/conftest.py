@@ -19,7 +19,14 @@ from jobs.spec.integral import TuneSpec
 from jobs.spec.measure import GateSpec, LatencySpec, QuantizeSpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.channels import ChooseParams, ConvertParams, OrderingParams, PermuteParams
+from jobs.stages.channels import (
+    AnalyseParams,
+    Architecture,
+    ChooseParams,
+    ConvertParams,
+    OrderingParams,
+    PermuteParams,
+)
 from jobs.stages.common import CalibrationParams, DatasetParams, Removal, Resampling, WidthParams
 from jobs.stages.finishing import (
     ApplyParams,
@@ -117,8 +124,22 @@ class Workbench:
     def train(self, **changes) -> ArtifactKey:
         return self.key(self.model(**changes))
 
-    def convert(self, trained: ArtifactKey | None = None, *, fold: bool = True) -> ArtifactKey:
-        return self.key(ConvertParams(network=trained or self.train(), fold_batchnorm=fold))
+    def analysis(
+        self, trained: ArtifactKey | None = None, *, fold: bool = True, parts: tuple[str, ...] | None = None
+    ) -> AnalyseParams:
+        """Of the architecture of a network, which is not looked at."""
+        recipe = NetworkRecipe.from_json(self.store.read(trained or self.train(), "network.json"))
+        architecture = Architecture(
+            network=recipe.network, arguments=dict(recipe.arguments), inputs=recipe.inputs.tensors
+        )
+        return AnalyseParams(architecture=architecture, fold_batchnorm=fold, parts=parts)
+
+    def analyse(self, trained: ArtifactKey | None = None, **asked: object) -> ArtifactKey:
+        return self.key(self.analysis(trained, **asked))
+
+    def convert(self, trained: ArtifactKey | None = None, **asked: object) -> ArtifactKey:
+        network = trained or self.train()
+        return self.key(ConvertParams(network=network, analysis=self.analyse(network, **asked)))
 
     def images(self, num_images: int | None) -> CalibrationParams:
         return CalibrationParams(data=DATA, num_images=num_images)

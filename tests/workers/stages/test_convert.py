@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -49,14 +47,15 @@ def test_the_channel_map_can_be_read(bench):
     ]
 
 
-def test_a_network_of_which_nothing_can_go_is_an_error_that_says_why(own_bench, monkeypatch, failure):
-    monkeypatch.syspath_prepend(Path(__file__).parent)
-    import obstacle_networks
+def test_groups_and_refusals_are_those_of_the_analysis(bench):
+    analysed, converted = bench.analyse(), bench.convert()
+    assert bench.digests(converted)["channels.json"] == bench.digests(analysed)["channels.json"]
+    assert bench.measured(analysed) == {name: bench.measured(converted)[name] for name in ("groups", "refused")}
 
-    trained = own_bench.put("obstacle_networks:Unprunable", obstacle_networks.Unprunable().state_dict())
-    outcome = failure(own_bench.run(ConvertParams(network=trained, fold_batchnorm=False)))
+
+def test_a_network_of_another_structure_than_the_analysed_one_is_refused(bench, failure):
+    network, analysis = bench.train(), bench.analyse(bench.train(arguments={"widths": [8, 16], "in_channels": 1}))
+    outcome = failure(bench.run(ConvertParams(network=network, analysis=analysis)))
     assert outcome.cause is Cause.BAD_INPUT
-    assert (
-        "network 'obstacle_networks:Unprunable': no channel of it can be removed: "
-        "only: normalises over channels (aten.softmax.int)"
-    ) in outcome.message
+    assert "network 'resnet' differs from what the same callable built" in outcome.message
+    assert "'layer2.0.conv1.weight' has shape (12, 8, 3, 3), and had (16, 8, 3, 3); " in outcome.message

@@ -4,7 +4,6 @@ import pytest
 from partial_networks import tiny_classifier
 
 from jobs.outcome import Cause
-from jobs.stages.channels import ConvertParams
 from jobs.stages.pruning import PruneParams, WeightPruning
 from workers.artifacts import ArtifactReader
 from workers.channels import ChannelMap, MacCount
@@ -29,7 +28,7 @@ def trained(own_bench):
 @pytest.fixture(scope="module")
 def converted(own_bench, trained):
     """The key of the network with its channel groups."""
-    return own_bench.key(ConvertParams(network=trained, fold_batchnorm=True, parts=PARTS))
+    return own_bench.convert(trained, parts=PARTS)
 
 
 def test_conversion_finds_the_groups_of_the_parts(own_bench, converted):
@@ -45,7 +44,7 @@ def test_conversion_finds_the_groups_of_the_parts(own_bench, converted):
 
 
 def test_a_network_that_cannot_be_traced_is_told_what_to_do(own_bench, trained):
-    outcome = own_bench.run(ConvertParams(network=trained, fold_batchnorm=True))
+    outcome = own_bench.run(own_bench.analysis(trained))
     assert outcome.cause is Cause.BAD_INPUT
     assert "name them in the sweep file, such as `prunable: [backbone]`" in outcome.message
 

@@ -102,7 +102,12 @@ def test_what_stays_whole_is_at_full_size_in_training_at_all_sizes(bench, monkey
 
 def test_soft_filters_spare_what_stays_whole(bench):
     procedure = SparseTraining(
-        network=bench.train(), recipe=SHORT, sparsify=SoftFilterSpec(kind="soft-filter"), compression=0.4, limits=KEEP
+        network=bench.train(),
+        analysis=bench.analyse(fold=False),
+        recipe=SHORT,
+        sparsify=SoftFilterSpec(kind="soft-filter"),
+        compression=0.4,
+        limits=KEEP,
     )
     state = bench.tensors(bench.key(TrainParams(procedure=procedure, data=bench.model().data, seed=0)))
     zero = {name: int((state[f"{name}.weight"].flatten(1) == 0).all(1).sum()) for name in FULL}

@@ -31,7 +31,13 @@ def started(bench):
 
 def sparsely(bench, network, sparsify):
     shared = bench.model()
-    procedure = SparseTraining(network=network, recipe=shared.procedure.recipe, sparsify=sparsify, compression=0.3)
+    procedure = SparseTraining(
+        network=network,
+        analysis=bench.analyse(network, fold=False),
+        recipe=shared.procedure.recipe,
+        sparsify=sparsify,
+        compression=0.3,
+    )
     return bench.key(TrainParams(procedure=procedure, data=shared.data, seed=0))
 
 

@@ -23,6 +23,7 @@ def line(bench):
     tuned = bench.tune(permuted, biases=True)
     keys = {
         "train": trained,
+        "analyse": bench.analyse(),
         "convert folded": folded,
         "convert": unfolded,
         "score l1": bench.score(unfolded),
@@ -46,6 +47,7 @@ def line(bench):
 
 NAMES = [
     "train",
+    "analyse",
     "convert folded",
     "convert",
     "score l1",
