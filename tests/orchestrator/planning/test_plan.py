@@ -171,7 +171,7 @@ def test_on_cuda_the_accelerated_stages_ask_for_shares_of_gpus(plan):
     made = plan(environment=replace(ENVIRONMENT, device="cuda"))
     asked = {task.stage.value: task.resources.num_gpus for task in made.tasks.values()}
     shares = {"train": 1, "tune": 0.25, "evaluate": 0.25}
-    assert asked == {**shares, "analyse": 0, "score": 0, "permute": 0, "prune": 0}
+    assert asked == {**shares, "analyse": 0, "convert": 0, "score": 0, "permute": 0, "prune": 0}
 
 
 def test_what_a_stage_is_said_to_ask_for_goes_before_its_default(plan):
