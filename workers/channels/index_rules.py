@@ -82,7 +82,11 @@ def split(book: Book, call: OperatorCall) -> list[Traced]:
 
 
 def _take(source: Traced, axis: int, where: slice) -> Traced:
-    return Traced(axes=(*source.axes[:axis], source.axes[axis][where], *source.axes[axis + 1 :]), zero=source.zero)
+    return Traced(
+        axes=(*source.axes[:axis], source.axes[axis][where], *source.axes[axis + 1 :]),
+        rows_of=None if axis else source.whole,
+        zero=source.zero,
+    )
 
 
 def _part(book: Book, source: Traced, axis: int, where: slice) -> Traced:

@@ -266,23 +266,6 @@ class TestHeads:
         assert found.refused[0].layers == ("qkv",)
 
 
-def test_the_heads_of_torch_s_own_attention_go_with_the_stream():
-    class Own(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.stem, self.attention = nn.Conv2d(3, 6, 4, stride=4), nn.MultiheadAttention(6, 3, batch_first=True)
-            self.up, self.down, self.head = nn.Linear(6, 9), nn.Linear(9, 6), nn.Linear(6, 4)
-
-        def forward(self, x):
-            x = self.stem(x).flatten(2).transpose(1, 2)
-            x = x + self.attention(x, x, x, need_weights=False)[0]
-            return self.head((x + self.down(self.up(x).relu()))[:, 0])
-
-    found = analysed(Own())
-    assert found.widths() == {"stem": 3, "up": 9}
-    assert not found.refused
-
-
 class Picking(nn.Module):
     """A list of numbers that the network stores."""
 
