@@ -26,7 +26,9 @@ class Encoder(nn.Module):
 
     def forward(self, x):
         x = self.embed(x)
-        return self.classes((self.encoder(x) if self.first else self.encoder(x.transpose(0, 1)).transpose(0, 1)).mean(1))
+        return self.classes(
+            (self.encoder(x) if self.first else self.encoder(x.transpose(0, 1)).transpose(0, 1)).mean(1)
+        )
 
 
 class Cross(nn.Module):
