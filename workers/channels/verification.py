@@ -72,7 +72,7 @@ def verified(
                 faults[name] = fault
                 break
     while True:
-        good = without_groups(found.channel_map, _refusals(found.channel_map, faults))
+        good = without_groups(found.channel_map, _refusals(found.channel_map, faults, proof.places(faults)))
         for cuts in filter(None, (_cuts(good), _cuts_to_one(good))):
             fault = proof.fault(cuts)
             if fault:
@@ -376,9 +376,9 @@ def _cuts_to_one(channel_map: ChannelMap) -> dict[str, int]:
     return {group.name: 1 for group in channel_map.groups if group.width == 2}
 
 
-def _refusals(found: ChannelMap, faults: Mapping[str, str]) -> dict[str, RefusedGroup]:
+def _refusals(found: ChannelMap, faults: Mapping[str, str], places: Mapping[str, str]) -> dict[str, RefusedGroup]:
     layers = {group.name: group.layers for group in found.groups}
     return {
-        name: RefusedGroup(layers=layers[name], operator="second trace", where="", reason=reason)
+        name: RefusedGroup(layers=layers[name], operator="second trace", where=places[name], reason=reason)
         for name, reason in faults.items()
     }
