@@ -111,4 +111,6 @@ def _is_plain(module: nn.Module) -> TypeGuard[nn.MultiheadAttention]:
 
 def _free(module: nn.Module) -> None:
     module.__class__ = HeadwiseAttention
-    vars(module)["_qkv_same_embed_dim"] = False  # keeps torch's encoder layers from a kernel that expects torch's shapes
+    vars(module)["_qkv_same_embed_dim"] = (
+        False  # keeps torch's encoder layers from a kernel that expects torch's shapes
+    )

@@ -81,6 +81,15 @@ class Trials:
             return None
         return [result_sizes(node) for node in traced.graph.nodes if node.op not in ("placeholder", "output")]
 
+    def attributes_read(self, widths: Mapping[str, int], assignment: Assignment) -> frozenset[tuple[str, str]]:
+        """The attributes that are read of modules in a run of the whole network: path of the module, and name."""
+        cut = self.cut(widths, assignment)
+        read: set[tuple[str, str]] = set()
+        for path, module in cut.named_modules():
+            _watch(module, path, read)
+        run(cut, self._example, reads_numbers=self._reads_numbers)
+        return frozenset(read)
+
     def _example_of(self, call: Call) -> Example:
         return Example(subject=self._example.subject, args=call.args, kwargs=call.kwargs)
 
@@ -138,6 +147,17 @@ class Trials:
                 shape = shapes.setdefault(tensor, list(self._found.channel_map.shapes[tensor]))
                 shape[axis] -= times * (self._full[group] - widths[group])
         return {tensor: tuple(shape) for tensor, shape in shapes.items()}
+
+
+def _watch(module: nn.Module, path: str, read: set[tuple[str, str]]) -> None:
+    """Gives a module a class that notes which of its attributes are read."""
+    own = type(module)
+
+    def get(self: nn.Module, name: str) -> object:
+        read.add((path, name))
+        return own.__getattribute__(self, name)
+
+    module.__class__ = type(own)(own.__name__, (own,), {"__getattribute__": get})
 
 
 def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

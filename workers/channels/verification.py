@@ -224,7 +224,9 @@ class _Proof:
             return None
         runs, _ = fault.reached
         quick = self._run_fault if test == self._any_fault else test
-        for further in islice(self._candidates.assignments(fault.stack, fault.sizes), _TRACES if runs else _RUNS):
+        read = None if test == self._home_fault else self._trials.attributes_read(widths, self.assignment)
+        trials = self._candidates.assignments(fault.stack, fault.sizes, read)
+        for further in islice(trials, _TRACES if runs else _RUNS):
             trial = {**self.assignment, **further}
             if trial == self.assignment or not self._may_help(widths, fault, further):
                 continue
