@@ -91,7 +91,7 @@ class Trials:
         return frozenset(read)
 
     def _example_of(self, call: Call) -> Example:
-        return Example(subject=self._example.subject, args=call.args, kwargs=call.kwargs)
+        return Example(subject=f"module '{call.path}'", args=call.args, kwargs=call.kwargs)
 
     @cached_property
     def _reads_numbers(self) -> bool:

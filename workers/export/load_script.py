@@ -45,9 +45,7 @@ def load(folder: str | Path, network: nn.Module | Callable[..., nn.Module]) -> n
                     slots[name] = fresh.setdefault(id(old), made)
         for name, value in config["attributes"].get(path, {}).items():
             setattr(module, name, type(getattr(module, name))(value) if isinstance(value, list) else value)
-    if (
-        Path(__file__).with_name("headwise.py").exists()
-    ):  # its attention has other numbers of heads than torch's can have
+    if Path(__file__).with_name("headwise.py").exists():  # its attention has heads that torch's layer cannot have
         import_module("headwise").free_heads(model)
     return model.eval()
 
