@@ -157,7 +157,7 @@ def _watch(module: nn.Module, path: str, read: set[tuple[str, str]]) -> None:
         read.add((path, name))
         return own.__getattribute__(self, name)
 
-    module.__class__ = type(own)(own.__name__, (own,), {"__getattribute__": get})
+    module.__class__ = type(own.__name__, (own,), {"__getattribute__": get})
 
 
 def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
