@@ -20,7 +20,7 @@ from orchestrator.export.chosen import ChosenNetwork
 from orchestrator.export.numbers import metric_rows, metric_text, size_text
 from orchestrator.report.page import sweep_yaml
 from workers.artifacts import QUANTIZED_FILE
-from workers.export.description import CONFIG_FILE, EXPORTED_WEIGHTS_FILE
+from workers.export.description import ATTENTION_FILE, CONFIG_FILE, EXPORTED_WEIGHTS_FILE
 from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, ExportedFile
 from workers.export.graph import input_names
 from workers.export.sparsity import sparsity_of
@@ -28,6 +28,7 @@ from workers.export.sparsity import sparsity_of
 _USES = {
     EXPORTED_WEIGHTS_FILE: f"the weights, which `{CONFIG_FILE}` describes",
     CONFIG_FILE: "`workers.load(FOLDER)` with Orchard; without it, see `load.py`",
+    ATTENTION_FILE: "an attention layer that `load.py` needs",
     PROGRAM_FILE: f'`torch.export.load("{PROGRAM_FILE}").module()(images)`',
     ONNX_FILE: f'`onnxruntime.InferenceSession("{ONNX_FILE}").run(None, {{"images": images}})`',
     QUANTIZED_FILE: f'`onnxruntime.InferenceSession("{QUANTIZED_FILE}").run(None, {{"images": images}})`',

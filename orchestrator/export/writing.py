@@ -11,8 +11,11 @@ from orchestrator.export.card import model_card
 from orchestrator.export.chosen import ChosenNetwork, repairable
 from orchestrator.store import ArtifactStore
 from workers.artifacts import QUANTIZED_FILE
+from workers.channels import headwise
+from workers.channels.headwise import HeadwiseAttention
 from workers.export import load_script
 from workers.export.description import (
+    ATTENTION_FILE,
     CONFIG_FILE,
     EXPORTED_WEIGHTS_FILE,
     NetworkDescription,
@@ -32,7 +35,7 @@ LOAD_FILE = "load.py"
 
 _NAMES = frozenset(
     {CARD_FILE, CONFIG_FILE, EXPORTED_WEIGHTS_FILE, LOAD_FILE, ONNX_FILE, PROGRAM_FILE, QUANTIZED_FILE}
-    | {TORCHSCRIPT_FILE, "__pycache__"}
+    | {ATTENTION_FILE, TORCHSCRIPT_FILE, "__pycache__"}
 )
 
 
@@ -85,6 +88,8 @@ def export_network(chosen: ChosenNetwork, store: ArtifactStore, folder: Path, op
             CONFIG_FILE: describe(chosen).to_json().encode(),
             LOAD_FILE: Path(load_script.__file__).read_bytes(),
         }
+        if any(isinstance(each, HeadwiseAttention) for each in chosen.module.modules()):
+            contents[ATTENTION_FILE] = Path(headwise.__file__).read_bytes()
         if options.int8:
             contents[QUANTIZED_FILE] = _quantized(chosen, store)
         for name, content in contents.items():

@@ -136,7 +136,7 @@ def _analyse(
         labelling.book.choices.update(reading.choices)
         labelling.book.divisors.update(divisors)
         label(labelling, graphs.evaluation, outputs=border)
-        applications = dict(labelling.book.applications)
+        applications = {name: round(times) for name, times in labelling.book.applications.items()}
         if graphs.training is not None:
             label(labelling, graphs.training, prefix="training:", outputs=border)
         if labelling.book.divisors == divisors:

@@ -93,6 +93,15 @@ def division(book: Book, call: OperatorCall) -> Traced:
     return Traced(axes=axes, zero=call.tensor("self").zero and covers(call.tensor("self"), axes))
 
 
+@rule("addcmul")
+def added_product_of_elements(book: Book, call: OperatorCall) -> Traced:
+    """A tensor plus the product of two others, element by element."""
+    start, *factors = (call.tensor(name) for name in ("self", "tensor1", "tensor2"))
+    axes = _broadcast(book, call, [start, *factors])
+    zeros = [operand.zero and covers(operand, axes) for operand in (start, *factors)]
+    return Traced(axes=axes, zero=zeros[0] and any(zeros[1:]))
+
+
 @rule("pow")
 def power(book: Book, call: OperatorCall) -> Traced:
     """One power for all; one that is not positive only of what is not zero where a channel is removed."""

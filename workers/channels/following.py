@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations, product
@@ -62,7 +62,9 @@ class Candidates:
         self._places: dict[Kind, list[Place]] = defaultdict(list)
         self._collect(found)
 
-    def assignments(self, stack: Sequence[str], first: Sequence[int] = ()) -> Iterator[Assignment]:
+    def assignments(
+        self, stack: Sequence[str], first: Sequence[int] = (), read: Collection[tuple[str, str]] | None = None
+    ) -> Iterator[Assignment]:
         """Assignments to try, the simplest first, for all modules of a class: of one number, of a tuple, of any two.
 
         Last come assignments of one number in one module.
@@ -70,12 +72,13 @@ class Candidates:
         Args:
             stack: dotted paths of the modules at work, the innermost last.
             first: values of the numbers to begin with.
+            read: path of the module and name of the attributes that the network reads; all of them if None.
         """
         places = [
             ((path, name, position), value)
             for path in reversed(stack)
             for (name, position), value in self._numbers.get(path, {}).items()
-            if (path, name, position) in self._sizes
+            if (path, name, position) in self._sizes and (read is None or (path, name) in read)
         ]
         places.sort(key=lambda entry: entry[1] not in first)
         return self._combined([place for place, _ in places])

@@ -21,6 +21,7 @@ from torch.nn.modules.module import (
 )
 from torch.nn.utils import parametrize
 
+from workers.channels import headwise
 from workers.channels.rebuild import follow_shapes
 
 _Hook = Callable[[nn.Module, str, Tensor], Tensor | None]
@@ -103,8 +104,9 @@ class _Shrinking:
 
 
 def _layer_class(module: nn.Module) -> type[nn.Module]:
-    """The class of a module; of a parametrised one that of before, since torch makes a new one for each."""
-    return next(each for each in type(module).__mro__ if each.__module__ != parametrize.__name__)
+    """The class of a module; of one that was given another as it was made, that of before."""
+    given = (parametrize.__name__, headwise.__name__)
+    return next(each for each in type(module).__mro__ if each.__module__ not in given)
 
 
 def _leading(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -27,17 +27,19 @@ _TAKEN_APART = "channels that have to stay are taken apart with others"
 def concatenate(book: Book, call: OperatorCall) -> Traced:
     """Label arrays one after the other; the remaining axes are joined.
 
-    Entries that come from a parameter alone, such as a class token, are no channels.
+    Entries that come from a parameter alone, such as a class token, are no channels; but parameters put beside each
+    other, such as the biases of three layers, are.
     """
     tensors: list[Traced] = [value for value in call.arguments["tensors"] if value.shape != (0,)]
     if not tensors:
         raise Unsupported("nothing to concatenate")
     dimensions = len(tensors[0].axes)
     along = axis_number(int(call.arguments.get("dim", call.arguments.get("axis", 0))), dimensions)
+    beside = not all(tensor.stored for tensor in tensors)
     for tensor in tensors:
-        if tensor.stored:
+        if tensor.stored and beside:
             book.atoms.fix(tensor.axes[along], call.obstacle("a parameter put beside the results of layers"))
-    parts = [unlabelled(each.shape[along]) if each.stored else each.axes[along] for each in tensors]
+    parts = [unlabelled(each.shape[along]) if each.stored and beside else each.axes[along] for each in tensors]
     axes = [
         np.concatenate(parts)
         if axis == along
@@ -82,7 +84,11 @@ def split(book: Book, call: OperatorCall) -> list[Traced]:
 
 
 def _take(source: Traced, axis: int, where: slice) -> Traced:
-    return Traced(axes=(*source.axes[:axis], source.axes[axis][where], *source.axes[axis + 1 :]), zero=source.zero)
+    return Traced(
+        axes=(*source.axes[:axis], source.axes[axis][where], *source.axes[axis + 1 :]),
+        rows_of=None if axis else source.whole,
+        zero=source.zero,
+    )
 
 
 def _part(book: Book, source: Traced, axis: int, where: slice) -> Traced:
@@ -169,7 +175,7 @@ def turn(book: Book, call: OperatorCall) -> Traced:
 
 @rule("pad", "constant_pad_nd")
 def pad(book: Book, call: OperatorCall) -> Traced:
-    """Pads axis by axis from the last one; padding on a channel axis is no channel."""
+    """Pads axis by axis from the last one; how many channels are put beside others stands in the code, so they stay."""
     source = call.tensor("self")
     axes = list(source.axes)
     amounts = list(call.arguments["pad"])
@@ -179,7 +185,11 @@ def pad(book: Book, call: OperatorCall) -> Traced:
         if is_labelled(axes[axis]) and (min(front, back) < 0 or not constant):
             raise Unsupported("mirrors or cuts channels")
         if is_labelled(axes[axis]):
-            axes[axis] = np.concatenate([unlabelled(front), axes[axis], unlabelled(back)])
+            beside = [book.atoms.fresh(amount) for amount in (front, back)]
+            book.atoms.fix(
+                np.concatenate(beside), call.obstacle("channels of padding, whose number stands in the code")
+            )
+            axes[axis] = np.concatenate([beside[0], axes[axis], beside[1]])
         else:
             axes[axis] = unlabelled(len(axes[axis]) + front + back)
     return Traced(axes=tuple(axes), zero=source.zero and (not constant or not call.arguments.get("value")))

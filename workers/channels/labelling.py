@@ -256,6 +256,13 @@ def _shapes(value: Any) -> tuple[int, ...] | list[tuple[int, ...]] | None:
     return None
 
 
+def result_sizes(node: fx.Node) -> tuple[int, ...]:
+    """Sizes of the axes of a call's results, one after the other."""
+    shapes = _shapes(node.meta.get("val"))
+    each = shapes if isinstance(shapes, list) else [shapes or ()]
+    return tuple(size for shape in each for size in shape)
+
+
 def _unlabelled_like(value: Any) -> Value | None:
     shapes = _shapes(value)
     if isinstance(shapes, tuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -90,10 +91,10 @@ def transposed_convolution(book: Book, call: OperatorCall) -> Traced:
 
 @rule("linear")
 def linear(book: Book, call: OperatorCall) -> Traced:
-    """Contracts the last axis; channels on other axes pass."""
+    """Contracts the last axis; channels on other axes pass. The weight may be some rows of a parameter."""
     source, weight = call.tensor("input"), call.tensor("weight")
     produce(book, weight, 0)
-    if weight.tensor is None:
+    if weight.whole is None:
         raise Unsupported("its weight is computed, not a parameter")
     contract(book, call, weight, 1, source.axes[-1])
     _join_bias(book, call, weight.axes[0])
@@ -132,22 +133,24 @@ def prelu(book: Book, call: OperatorCall) -> Traced:
 
 def produce(book: Book, weight: Traced, axis: int) -> None:
     """Records the indices of an axis of a weight as new channels."""
-    if weight.tensor is not None:
-        book.produced.append((layer_name(weight.tensor), weight.axes[axis]))
+    if weight.whole is not None:
+        book.produced.append((layer_name(weight.whole[0]), weight.axes[axis]))
 
 
 def contract(book: Book, call: OperatorCall, weight: Traced, axis: int, incoming: Labels) -> None:
     """Joins channels with the axis of the weight that is summed over."""
-    if weight.tensor is not None:
-        book.roles[weight.tensor, axis] = "input"
+    if weight.whole is not None:
+        book.roles[weight.whole[0], axis] = "input"
     book.atoms.join(incoming, weight.axes[axis], call.obstacle(NO_CHANNELS))
 
 
 def _count(book: Book, weight: Traced, positions: Traced, channels: int) -> None:
     """Counts the positions at which a weight is applied: all indices of a tensor off its channel axis."""
-    if weight.tensor is not None:
-        places = math.prod(size for axis, size in enumerate(positions.shape) if axis != channels)
-        book.applications[weight.tensor] = book.applications.get(weight.tensor, 0) + places // BATCH
+    if weight.whole is not None:
+        name, rows = weight.whole
+        places = math.prod(size for axis, size in enumerate(positions.shape) if axis != channels) // BATCH
+        share = Fraction(weight.shape[0], rows)
+        book.applications[name] = book.applications.get(name, Fraction(0)) + places * share
 
 
 def _check(source: Traced, weight: Traced) -> None:

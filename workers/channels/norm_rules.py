@@ -8,7 +8,16 @@ marked, since removing a channel changes the output of the others.
 from __future__ import annotations
 
 from workers.channels.layout import Labels
-from workers.channels.operators import NO_CHANNELS, Book, OperatorCall, Traced, is_labelled, only_channels_on, rule
+from workers.channels.operators import (
+    NO_CHANNELS,
+    Book,
+    OperatorCall,
+    Traced,
+    Unsupported,
+    is_labelled,
+    only_channels_on,
+    rule,
+)
 
 _MIXED = "channels that have to stay share a group of a norm with others"
 
@@ -17,6 +26,8 @@ _MIXED = "channels that have to stay share a group of a norm with others"
 def channel_norm(book: Book, call: OperatorCall) -> Traced:
     """Weight, bias and running statistics are coupled with the channels of axis 1."""
     source = call.tensor("input")
+    if source.stored:
+        raise Unsupported("a norm of a weight, which has other statistics without some of its inputs")
     only_channels_on(source, 1)
     for name in ("weight", "bias", "running_mean", "running_var"):
         _join(book, call, name, 0, source.axes[1])

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from fractions import Fraction
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -41,6 +42,7 @@ class Traced:
     Attributes:
         axes: one array of labels per axis; a label is an atom or -1.
         tensor: name of the parameter or buffer that this is, or None for the result of an operator.
+        rows_of: name of the parameter of which these are some rows, and how many rows that has.
         stored: whether it is computed from parameters and buffers alone.
         zero: whether a channel whose weights are all zero is zero here; elsewhere it may be any finite number.
         sign: what is known of the numbers of a channel whose weights are all zero (ones in divisors; see `signs`).
@@ -49,6 +51,7 @@ class Traced:
 
     axes: tuple[Labels, ...]
     tensor: str | None = None
+    rows_of: tuple[str, int] | None = None
     stored: bool = False
     zero: bool = False
     sign: Sign = Sign.ANY
@@ -58,6 +61,11 @@ class Traced:
     def shape(self) -> tuple[int, ...]:
         """Size of every axis."""
         return tuple(len(axis) for axis in self.axes)
+
+    @property
+    def whole(self) -> tuple[str, int] | None:
+        """The parameter or buffer that this is, or of which it is some rows, and the number of its rows."""
+        return self.rows_of if self.tensor is None else (self.tensor, len(self.axes[0]) if self.axes else 1)
 
     @property
     def labelled(self) -> bool:
@@ -120,7 +128,8 @@ class Book:
     Attributes:
         atoms: which atoms are coupled, and which have to stay.
         roles: role of an axis of a parameter, by (name, axis), where it is not `output`.
-        applications: how often one sample is multiplied by every number of a layer's weight.
+        applications: how often one sample is multiplied by every number of a layer's weight; on the average, where its
+            rows are used one by one.
         produced: (layer, labels) for every layer that makes new channels, in order of execution.
         sliced: labels of axes that an operator slices.
         normalised: labels of axes that an operator takes statistics over.
@@ -134,7 +143,7 @@ class Book:
 
     atoms: Atoms = field(default_factory=Atoms)
     roles: dict[tuple[str, int], Role] = field(default_factory=dict)
-    applications: dict[str, int] = field(default_factory=dict)
+    applications: dict[str, Fraction] = field(default_factory=dict)
     produced: list[tuple[str, Labels]] = field(default_factory=list)
     sliced: list[Labels] = field(default_factory=list)
     normalised: list[Labels] = field(default_factory=list)

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from jobs.errors import BadInputError
 from workers.channels.atoms import Obstacle
 from workers.channels.example import example_inputs
+from workers.channels.headwise import free_heads
 from workers.channels.labelling import OUTPUT
 from workers.channels.trace import BATCH, Example, bare_copy, meta_copy
 from workers.inputs import InputsLike, as_spec, call
@@ -28,7 +29,8 @@ class Traceable:
     """A network that can be traced, or a part of one.
 
     Attributes:
-        network: on the meta device, without hooks; its tensors have their names in the whole network.
+        network: on the meta device, without hooks, heads of torch's attention freed (see `headwise`); its tensors have
+            their names in the whole network.
         example: its inputs.
         border: why the channels of its outputs have to stay.
         idle: whether it got no row of data in the example; it is then traced with a few.
@@ -71,7 +73,9 @@ def dissect(model: nn.Module, inputs: InputsLike, parts: Sequence[str]) -> Disse
         ValueError: the network cannot be run.
     """
     if not parts:
-        whole = Traceable(network=meta_copy(model), example=Example.of_inputs(model, inputs))
+        network = meta_copy(model)
+        free_heads(network)
+        whole = Traceable(network=network, example=Example.of_inputs(model, inputs))
         return Dissection(pieces=(whole,), outside={}, inside={})
     check_parts(model, parts)
     shadow = bare_copy(model).cpu().eval()
@@ -104,6 +108,7 @@ def dissect(model: nn.Module, inputs: InputsLike, parts: Sequence[str]) -> Disse
     run_whole(shadow, inputs)
     _check_calls([path for path, _ in calls], parts)
     bare = bare_copy(model)
+    free_heads(bare)
     pieces = (_piece(path, bare.get_submodule(path), example) for path, example in calls)
     inside = {name for name in applied if _is_inside(name, parts)}
     return Dissection(

@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from workers.channels.attributes import follow_attached
+from workers.channels.headwise import follow_heads
 
 
 def load_resized(model: nn.Module, state: Mapping[str, Tensor]) -> None:
@@ -79,5 +80,7 @@ def follow_shapes(module: nn.Module) -> None:
         module.normalized_shape = tuple(module.weight.shape)
     elif isinstance(module, nn.PReLU):
         module.num_parameters = module.weight.shape[0]
+    elif isinstance(module, nn.MultiheadAttention):
+        follow_heads(module)
     elif isinstance(module, nn.RNNBase):
         module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]  # what its pass reads

@@ -11,7 +11,7 @@ import copy
 import logging
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +25,7 @@ from torch.utils._pytree import tree_leaves
 
 from workers.channels.regions import inline_regions
 from workers.inputs import InputsLike, as_spec, call_arguments
-from workers.nested import returning_leaves
+from workers.nested import leaves_of, returning_leaves
 
 BATCH = 2
 """Batch size of the example: 1 would be treated as a constant, and batch norm needs at least 2 to train."""
@@ -95,14 +95,24 @@ def bare_copy(model: nn.Module) -> nn.Module:
     return _unmarked(copy.deepcopy(model, _no_hooks(model)))
 
 
-def meta_copy(model: nn.Module) -> nn.Module:
-    """A copy on the meta device, without forward hooks; no number is copied and the original stays as it is."""
+def meta_copy(model: nn.Module, shapes: Mapping[str, tuple[int, ...]] | None = None) -> nn.Module:
+    """A copy on the meta device, without forward hooks; no number is copied and the original stays as it is.
+
+    Args:
+        model: the network.
+        shapes: shapes of parameters and buffers of the copy that are not those of the network, by dotted name.
+    """
     memo = _no_hooks(model)
+    for path, module in model.named_modules() if shapes else ():
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            shape = shapes.get(f"{path}.{name}" if path else name) if shapes else None
+            if tensor is not None and shape is not None:
+                memo[id(tensor)] = _meta(tensor, shape)
     for module in model.modules():
         values = [*module._parameters.values(), *module._buffers.values(), *vars(module).values()]
         for value in values:
             if isinstance(value, Tensor) and id(value) not in memo:
-                memo[id(value)] = _meta(value)
+                memo[id(value)] = _meta(value, tuple(value.shape))
     return _unmarked(copy.deepcopy(model, memo))
 
 
@@ -118,8 +128,9 @@ def _no_hooks(model: nn.Module) -> dict[int, Any]:
     return {id(getattr(module, attribute)): OrderedDict() for module in model.modules() for attribute in _HOOKS}
 
 
-def _meta(tensor: Tensor) -> Tensor:
-    empty = torch.empty_like(tensor, device="meta", requires_grad=False)
+def _meta(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    sized = tensor if shape == tuple(tensor.shape) else tensor.new_empty(shape, device="meta")
+    empty = torch.empty_like(sized, device="meta", requires_grad=False)
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(empty, requires_grad=tensor.requires_grad)
     return empty
@@ -164,20 +175,52 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a module.
+
+    Attributes:
+        path: dotted path of the module.
+        args: its arguments, on the meta device.
+        kwargs: its keyword arguments.
+        before: how many of torch's functions were called before it.
+    """
+
+    path: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedCall:
+    """One call of a module that ended well.
+
+    Attributes:
+        call: the call.
+        outlines: what its result looks like.
+        length: how many of torch's functions it called.
+    """
+
+    call: Call
+    outlines: tuple[object, ...]
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
     """How far an evaluation pass came.
 
     Attributes:
         error: why it ended early, in words; empty if it did not.
         calls: how many of torch's functions were called before.
-        stack: dotted paths of the modules at work when it ended early, the innermost last.
-        inside: how many of the calls were after the innermost of these had begun.
+        at_work: calls of the modules at work when it ended early, the innermost last.
+        finished: the calls of modules that ended before, in order.
     """
 
     error: str
     calls: int
-    stack: tuple[str, ...]
-    inside: int
+    at_work: tuple[Call, ...]
+    finished: tuple[FinishedCall, ...]
 
 
 def run(meta_model: nn.Module, example: Example, *, reads_numbers: bool = False) -> Pass:
@@ -189,12 +232,24 @@ def run(meta_model: nn.Module, example: Example, *, reads_numbers: bool = False)
         reads_numbers: whether it reads numbers from tensors, such as strides: they are 1. It is slower then.
     """
     meta_model.eval()
-    stack: list[tuple[str, int]] = []
     counter = _Counter()
+    stack: list[Call] = []
+    finished: list[FinishedCall] = []
+
+    def begin(path: str) -> Callable[..., None]:
+        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            stack.append(Call(path=path, args=args, kwargs=kwargs, before=counter.calls))
+
+        return hook
+
+    def end(_: nn.Module, __: tuple[Any, ...], result: object) -> None:
+        call = stack.pop()
+        finished.append(FinishedCall(call=call, outlines=_outlines(result), length=counter.calls - call.before))
+
     handles = []
     for path, module in meta_model.named_modules():
-        handles.append(module.register_forward_pre_hook(lambda *_, path=path: stack.append((path, counter.calls))))
-        handles.append(module.register_forward_hook(lambda *_: stack.pop() and None))
+        handles.append(module.register_forward_pre_hook(begin(path), with_kwargs=True))
+        handles.append(module.register_forward_hook(end))
     error = ""
     try:
         with torch.no_grad(), _without_fast_attention(), counter, _OnesForNumbers() if reads_numbers else nullcontext():
@@ -204,11 +259,15 @@ def run(meta_model: nn.Module, example: Example, *, reads_numbers: bool = False)
     finally:
         for handle in handles:
             handle.remove()
-    return Pass(
-        error=error,
-        calls=counter.calls,
-        stack=tuple(path for path, _ in stack),
-        inside=counter.calls - stack[-1][1] if stack else 0,
+    return Pass(error=error, calls=counter.calls, at_work=tuple(stack), finished=tuple(finished))
+
+
+def _outlines(result: object) -> tuple[object, ...]:
+    """What a module's result looks like: shapes of tensors, simple values, and for what else a thing like no other."""
+    simple = (int, float, str, type(None))
+    return tuple(
+        tuple(leaf.shape) if isinstance(leaf, Tensor) else leaf if isinstance(leaf, simple) else object()
+        for leaf in leaves_of(result)
     )
 
 

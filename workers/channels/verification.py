@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -20,13 +20,12 @@ from typing import TypeAlias
 
 from torch import nn
 
-from workers.channels.following import Assignment, Candidates, Unreadable, assign, records
+from workers.channels.following import Assignment, Candidates, Unreadable, records
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
 from workers.channels.reading import Reading
-from workers.channels.rebuild import load_resized
-from workers.channels.slicing import select
-from workers.channels.trace import Example, meta_copy, run
+from workers.channels.trace import Call, Example, Pass
+from workers.channels.trials import Trials
 
 _RUNS, _TRACES = 30, 12
 """How many assignments of numbers in modules are tried at one place by runs, and by traces."""
@@ -73,7 +72,7 @@ def verified(
                 faults[name] = fault
                 break
     while True:
-        good = without_groups(found.channel_map, _refusals(found.channel_map, faults))
+        good = without_groups(found.channel_map, _refusals(found.channel_map, faults, proof.places(faults)))
         for cuts in filter(None, (_cuts(good), _cuts_to_one(good))):
             fault = proof.fault(cuts)
             if fault:
@@ -101,6 +100,8 @@ class _Fault:
         stack: dotted paths of the modules at work there, the innermost last.
         sizes: the sizes that should have changed otherwise, where the network runs.
         inside: where the innermost of these modules was at work, by the number of its calls.
+        calls: calls of modules at work there, as they were made in the run.
+        groups: names of the groups that own channels of the call at fault, where the network runs.
     """
 
     reason: str
@@ -108,6 +109,8 @@ class _Fault:
     stack: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     inside: int = 0
+    calls: tuple[Call, ...] = ()
+    groups: frozenset[str] = frozenset()
 
 
 _Test: TypeAlias = Callable[[Mapping[str, int], Assignment], _Fault | None]
@@ -123,12 +126,14 @@ class _Proof:
 
     def __init__(self, meta_model: nn.Module, example: Example, found: ChannelFindings, analyse: Analyse) -> None:
         self._model = meta_model
-        self._example = example
+        self._trials = Trials(meta_model, example, found)
         self._found = found
         self._analyse = analyse
         self._full = found.channel_map.widths()
         self._hopeless: set[Hashable] = set()
         self._where: dict[str, str] = {}
+        self._passed: Pass = self._trials.whole
+        self._known: tuple[Hashable, _Fault | None] = None, None
         self.assignment: Assignment = {}
 
     def places(self, groups: Iterable[str]) -> dict[str, str]:
@@ -138,9 +143,34 @@ class _Proof:
     def culprits(self, cuts: Mapping[str, int]) -> dict[str, str]:
         """Groups that fail when cut alone.
 
-        Where the network does not even run, the search skips the traces, which are far more expensive.
+        Where the network does not even run, the search skips the traces, which are far more expensive, and runs of the
+        whole network for what stays within one module. Where it does, groups at the place of the fault come first.
         """
-        return self._search(cuts, self._run_reason if self._run_reason(cuts) else self.fault)
+        if not self._lasting(cuts, self._run_fault):
+            return self._traced_culprits(cuts)
+        local = {name: width for name, width in cuts.items() if self._trials.calls_at_home(name)}
+        culprits = self._alone(local, self._home_fault)
+        others = {name: width for name, width in cuts.items() if name not in local}
+        if not others or (culprits and not self._run_reason(others)):
+            return culprits
+        return culprits | self._search(others, self._run_reason)
+
+    def _traced_culprits(self, cuts: Mapping[str, int]) -> dict[str, str]:
+        culprits: dict[str, str] = {}
+        rest = dict(cuts)
+        while rest and (fault := self._lasting(rest, self._any_fault)):
+            suspects = {name: width for name, width in rest.items() if name in fault.groups}
+            found = self._alone(suspects, self._any_fault) if len(rest) > 1 else dict.fromkeys(rest, fault.reason)
+            if not found:
+                return culprits | self._search(rest, self.fault)
+            culprits |= found
+            rest = {name: width for name, width in rest.items() if name not in culprits}
+        return culprits
+
+    def _alone(self, widths: Mapping[str, int], test: _Test) -> dict[str, str]:
+        """The faults of groups that are cut alone, in words."""
+        faults = {name: self._lasting({name: width}, test) for name, width in widths.items()}
+        return {name: fault.reason for name, fault in faults.items() if fault}
 
     def _search(self, cuts: Mapping[str, int], test: Callable[[Mapping[str, int]], str]) -> dict[str, str]:
         """Bisects the set that fails."""
@@ -168,16 +198,24 @@ class _Proof:
         return self._reason(widths, self._run_fault)
 
     def _reason(self, widths: Mapping[str, int], test: _Test) -> str:
+        fault = self._lasting(widths, test)
+        return fault.reason if fault else ""
+
+    def _lasting(self, widths: Mapping[str, int], test: _Test) -> _Fault | None:
         """The fault that a test finds, after all numbers in modules that mend one were made to follow."""
+        key = tuple(widths.items()), test.__name__
+        if key == self._known[0]:
+            return self._known[1]
         fault = test(widths, self.assignment)
         while fault:
             mended = self._mended(widths, fault, test)
             if mended is None:
                 if len(widths) == 1:
                     self._where.update(dict.fromkeys(widths, fault.stack[-1] if fault.stack else ""))
-                return fault.reason
+                self._known = key, fault
+                break
             self.assignment, fault = mended
-        return ""
+        return fault
 
     def _mended(self, widths: Mapping[str, int], fault: _Fault, test: _Test) -> tuple[Assignment, _Fault | None] | None:
         """Numbers in modules which let the test get further when they follow from widths; what it then finds."""
@@ -185,15 +223,42 @@ class _Proof:
         if not kinds.isdisjoint(self._hopeless):
             return None
         runs, _ = fault.reached
-        trials = self._candidates.assignments(fault.stack, fault.sizes)
+        quick = self._run_fault if test == self._any_fault else test
+        read = None if test == self._home_fault else self._trials.attributes_read(widths, self.assignment)
+        trials = self._candidates.assignments(fault.stack, fault.sizes, read)
         for further in islice(trials, _TRACES if runs else _RUNS):
             trial = {**self.assignment, **further}
-            if trial != self.assignment:
-                result = self._run_fault(widths, trial) or (test(widths, trial) if runs else None)
-                if not result or result.reached > fault.reached:
-                    return trial, result or test(widths, trial)
+            if trial == self.assignment or not self._may_help(widths, fault, further):
+                continue
+            result = quick(widths, trial) or (test(widths, trial) if runs else None)
+            if not result or result.reached > fault.reached:
+                return trial, result or (test(widths, trial) if quick != test and not runs else None)
         self._hopeless |= kinds | self._kinds({}, fault)
         return None
+
+    def _may_help(self, widths: Mapping[str, int], fault: _Fault, further: Assignment) -> bool:
+        """Whether numbers in modules let the module at work get further, by itself; if unknown, they may."""
+        changed = {path for path, _, _ in further}
+        call = next((each for each in fault.calls if each.path in changed), None)
+        if call is None or not call.path:
+            return True
+        trial = {**self.assignment, **further}
+        if not fault.reached[0]:
+            result = self._trials.run_call(widths, trial, call)
+            return not result.error or result.calls > fault.reached[1] - call.before
+        before = self._right_sizes(widths, self.assignment, call)
+        place = sum(call.path in self._found.stacks[site] for site in islice(self._found.stacks, fault.reached[1]))
+        return before != place or self._right_sizes(widths, trial, call) > place
+
+    def _right_sizes(self, widths: Mapping[str, int], assignment: Assignment, call: Call) -> int:
+        """How many of the first operators in a module, traced by itself, have results of the predicted sizes."""
+        predicted = self._found.shapes_at(widths)
+        expected = [predicted[site] for site, stack in self._found.stacks.items() if call.path in stack]
+        found = self._trials.sizes_in_call(widths, assignment, call)
+        if found is None:
+            return -1
+        pairs = enumerate(zip(expected, found, strict=False))
+        return next((place for place, pair in pairs if pair[0] != pair[1]), len(expected))
 
     def _kinds(self, widths: Mapping[str, int], fault: _Fault) -> set[Hashable]:
         """What a fault has in common with those that the same trials mend: its place, or that in a module of its class.
@@ -209,36 +274,41 @@ class _Proof:
     def _candidates(self) -> Candidates:
         return Candidates(self._model, self._found)
 
-    def _cut(self, widths: Mapping[str, int], assignment: Assignment) -> nn.Module:
-        cut = meta_copy(self._model)
-        index = {name: range(width) for name, width in widths.items()}
-        load_resized(cut, select(cut.state_dict(), self._found.channel_map, index))
-        assign(cut, assignment, {**self._full, **widths})
-        return cut
-
     def _any_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
         return self._run_fault(widths, assignment) or self._trace_fault(widths, assignment)
 
     def _run_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
-        result = run(self._cut(widths, assignment), self._example, reads_numbers=self._reads_numbers)
-        if not result.error or not self._whole_runs:
+        result = self._trials.run(widths, assignment)
+        if not result.error or self._trials.whole.error:
+            self._passed = result
             return None
-        reason = f"the network does not run with fewer of these channels: {result.error}"
-        return _Fault(reason=reason, reached=(False, result.calls), stack=result.stack, inside=result.inside)
+        return self._stopped(result, result.at_work)
 
-    @cached_property
-    def _reads_numbers(self) -> bool:
-        """Whether the whole network only runs where it is given numbers that it reads from tensors."""
-        return bool(run(meta_copy(self._model), self._example).error)
+    def _home_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
+        """The same for one group that stays within a module: only that is run."""
+        (group,) = widths
+        for finished in self._trials.calls_at_home(group):
+            call = finished.call
+            result = self._trials.run_call(widths, assignment, call)
+            if result.error:
+                inner = [replace(each, path=f"{call.path}.{each.path}".rstrip(".")) for each in result.at_work]
+                return self._stopped(result, inner)
+            if result.finished[-1].outlines != finished.outlines:
+                return self._run_fault(widths, assignment)
+        return None
 
-    @cached_property
-    def _whole_runs(self) -> bool:
-        """Whether the whole network runs without numbers; one that needs numbers can be traced, but not run."""
-        return not run(meta_copy(self._model), self._example, reads_numbers=self._reads_numbers).error
+    def _stopped(self, result: Pass, at_work: Sequence[Call]) -> _Fault:
+        return _Fault(
+            reason=f"the network does not run with fewer of these channels: {result.error}",
+            reached=(False, result.calls),
+            stack=tuple(call.path for call in at_work),
+            inside=result.calls - at_work[-1].before if at_work else 0,
+            calls=tuple(at_work),
+        )
 
     def _trace_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
         try:
-            again = self._analyse(self._cut(widths, assignment))
+            again = self._analyse(self._trials.cut(widths, assignment))
         except ValueError as error:
             reason = f"the network does not run with fewer of these channels: {error}"
             return _Fault(reason=reason, reached=(True, 0))
@@ -263,7 +333,14 @@ class _Proof:
             reached=(True, number),
             stack=self._found.stacks[site],
             sizes=tuple(size for size, one, other in zip(full, predicted, sizes, strict=False) if one != other),
+            calls=self._single_calls(self._found.stacks[site]),
+            groups=frozenset(name for owned in self._found.owned[site] for name in owned),
         )
+
+    def _single_calls(self, stack: Sequence[str]) -> tuple[Call, ...]:
+        """Calls of these modules in the last run that passed, of those that were called once."""
+        calls = [[each.call for each in self._passed.finished if each.call.path == path] for path in stack]
+        return tuple(found[0] for found in calls if len(found) == 1)
 
 
 def _comparable(predicted: Iterable[str], found: Iterable[str]) -> Iterator[str]:
@@ -301,9 +378,9 @@ def _cuts_to_one(channel_map: ChannelMap) -> dict[str, int]:
     return {group.name: 1 for group in channel_map.groups if group.width == 2}
 
 
-def _refusals(found: ChannelMap, faults: Mapping[str, str]) -> dict[str, RefusedGroup]:
+def _refusals(found: ChannelMap, faults: Mapping[str, str], places: Mapping[str, str]) -> dict[str, RefusedGroup]:
     layers = {group.name: group.layers for group in found.groups}
     return {
-        name: RefusedGroup(layers=layers[name], operator="second trace", where="", reason=reason)
+        name: RefusedGroup(layers=layers[name], operator="second trace", where=places[name], reason=reason)
         for name, reason in faults.items()
     }

@@ -11,6 +11,9 @@ from workers.export.sparsity import Sparsity
 from workers.export.structure import Attributes, Shapes
 from workers.inputs import InputSpec
 
+ATTENTION_FILE = "headwise.py"
+"""The attention layer of a network that has other numbers of heads than torch's own layer can have."""
+
 CONFIG_FILE = "config.json"
 """Name of the description in the folder of an exported network."""
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from jobs.errors import BadInputError
+from workers.channels.headwise import follow_heads
 from workers.export import load_script
 from workers.export.description import read_config
 from workers.models import build
@@ -18,9 +19,12 @@ def load_folder(folder: Path) -> nn.Module:
     network = str(read_config(folder)["network"])
     try:
         with torch.random.fork_rng(devices=[]):  # building draws initial weights, which are discarded
-            return load_script.load(folder, partial(_build, network))
+            model = load_script.load(folder, partial(_build, network))
     except (ValueError, OSError) as error:
         raise BadInputError(str(error)) from error
+    for module in model.modules():
+        follow_heads(module)
+    return model
 
 
 def _build(network: str, /, **arguments: Any) -> nn.Module:

@@ -63,23 +63,6 @@ def test_heads_that_take_their_width_from_the_input_go_with_its_channels():
     assert numbers(found) == {("attention", "heads", None)}
 
 
-class Packed(nn.Module):
-    """torch's own attention."""
-
-    def __init__(self):
-        super().__init__()
-        self.inner = nn.MultiheadAttention(12, 3, batch_first=True)
-
-    def forward(self, x):
-        return self.inner(x, x, x, need_weights=False)[0]
-
-
-def test_the_heads_of_torchs_attention_go_with_the_stream():
-    found = check(Transformer(Packed()), (6, 5))
-    assert found.widths() == {"embed": 3}
-    assert numbers(found) == {("attention.inner", "embed_dim", None), ("attention.inner", "num_heads", None)}
-
-
 class Grouped(nn.Module):
     """Four heads of queries, two of keys and values."""
 

@@ -266,23 +266,6 @@ class TestHeads:
         assert found.refused[0].layers == ("qkv",)
 
 
-def test_the_heads_of_torch_s_own_attention_go_with_the_stream():
-    class Own(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.stem, self.attention = nn.Conv2d(3, 6, 4, stride=4), nn.MultiheadAttention(6, 3, batch_first=True)
-            self.up, self.down, self.head = nn.Linear(6, 9), nn.Linear(9, 6), nn.Linear(6, 4)
-
-        def forward(self, x):
-            x = self.stem(x).flatten(2).transpose(1, 2)
-            x = x + self.attention(x, x, x, need_weights=False)[0]
-            return self.head((x + self.down(self.up(x).relu()))[:, 0])
-
-    found = analysed(Own())
-    assert found.widths() == {"stem": 3, "up": 9}
-    assert not found.refused
-
-
 class Picking(nn.Module):
     """A list of numbers that the network stores."""
 
@@ -324,3 +307,91 @@ class TestPickingByNumber:
             second=Picking([0, 3, 2]),
         )
         assert analysed(model).widths() == {"second.index": 3}
+
+
+def test_a_response_norm_over_channels():
+    """That of ConvNeXt V2, which computes with `addcmul`."""
+
+    def body(self, x):
+        length = x.norm(dim=(2, 3), keepdim=True)
+        weight, bias = (each.view(1, -1, 1, 1) for each in (self.weight, self.bias))
+        return x + torch.addcmul(bias, weight, x * length / (length.mean(1, keepdim=True) + 1e-6))
+
+    parameters = {"weight": nn.Parameter(torch.rand(12)), "bias": nn.Parameter(torch.rand(12))}
+    found = analysed(Network(body, **parameters))
+    assert found.widths() == {"stem": 12}
+    assert found.groups[0].normalised
+
+
+def test_a_bias_put_together_from_parameters():
+    def body(self, x):
+        bias = torch.cat([self.first, self.second])
+        return functional.linear(x.movedim(1, -1), self.layer.weight, bias).movedim(-1, 1)
+
+    parameters = {"first": nn.Parameter(torch.rand(4)), "second": nn.Parameter(torch.rand(5))}
+    found = analysed(Network(body, 9, layer=nn.Linear(12, 9, bias=False), **parameters))
+    assert found.widths() == {"stem": 12, "layer": 4, "layer#2": 5}
+
+
+@pytest.mark.parametrize(
+    ("parts", "free"),
+    [
+        (lambda weight: weight.split([4, 5]), {}),  # the code says how many rows there are
+        (lambda weight: (weight[:4], weight[4:]), {"rows#2": 5}),  # only of the first part
+    ],
+)
+def test_rows_of_one_weight_for_two_inputs(parts, free):
+    def body(self, x):
+        x = x.movedim(1, -1)
+        one, other = (functional.linear(each, rows) for each, rows in zip((x, x.relu()), parts(self.rows), strict=True))
+        return torch.cat([one, other], -1).movedim(-1, 1)
+
+    assert analysed(Network(body, 9, rows=nn.Parameter(torch.randn(9, 12)))).widths() == {"stem": 12} | free
+
+
+class TestNumbersInTheCode:
+    """They cannot follow: the channels stay, and what is said names the place."""
+
+    def test_padding(self):
+        inner = nn.Conv2d(12, 20, 1)
+        found = analysed(
+            Network(lambda self, x: functional.pad(x, (0, 0, 0, 0, 3, 5)) + self.inner(x), 20, inner=inner)
+        )
+        (refused,) = found.refused
+        assert refused.layers == ("inner",)
+        assert (refused.operator, refused.reason) == (
+            "aten.pad.default",
+            "channels of padding, whose number stands in the code",
+        )
+
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (lambda self, x: x.view(2, 3, 4, 8, 8).flatten(1, 2), "is invalid for input of size"),
+            (lambda self, x: torch.cat([part.relu() for part in x.split([5, 7], 1)], 1), "expects split_sizes to sum"),
+        ],
+    )
+    def test_of_a_view_or_a_split(self, body, reason):
+        class Inner(nn.Module):
+            def forward(self, x):
+                return body(self, x)
+
+        found = find_groups(Network(lambda self, x: self.inner(x), inner=Inner()), SHAPE)
+        assert not found.groups
+        assert {(each.layers, each.where) for each in found.refused} == {(("stem",), "inner")}
+        assert reason in found.refused[0].reason
+
+
+def test_a_weight_that_is_standardised_in_every_pass_keeps_its_channels():
+    """Its mean and variance are over its inputs, so that without some of them every output would change."""
+
+    def body(self, x):
+        weight = functional.batch_norm(self.inner.weight.reshape(1, 9, -1), None, None, training=True)
+        return functional.conv2d(x, weight.reshape_as(self.inner.weight), self.inner.bias)
+
+    found = find_groups(Network(body, 9, inner=nn.Conv2d(12, 9, 1)), SHAPE)
+    assert not found.groups
+    assert {(each.layers, each.reason) for each in found.refused} == {
+        (("stem",), "its weight is computed, not a parameter"),
+        (("inner",), "a norm of a weight, which has other statistics without some of its inputs"),
+    }
