@@ -24,6 +24,8 @@ def verify(storage: str, *, repair: bool) -> int:
         click.echo(f"{key}: {problem}")
     if found.unreferenced:
         click.echo(f"{_sum(found.unreferenced)} belong to no artifact; `orchard gc` removes them once they are old")
+    for sweep, count in found.unreadable_entries.items():
+        click.echo(f"journal of '{sweep}': {count} lines cannot be read; they are passed over, and no result needs them")
     click.echo(f"{store.uri}: {found.artifacts} artifacts, {found.blobs} files; {len(found.damaged)} artifacts damaged")
     if not found.damaged:
         return 0

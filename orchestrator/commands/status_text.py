@@ -94,6 +94,11 @@ def _foot(status: SweepStatus) -> Iterator[str]:
     yield from _deviating(status)
     if status.lost_entries:
         yield f"{status.lost_entries} entries could not be written to the journal and are missing here"
+    if status.unreadable_entries:
+        yield (
+            f"{status.unreadable_entries} lines of the journal cannot be read (torn off as a driver died, or changed) "
+            "and are missing here"
+        )
 
 
 def _failed(task: FailedTask) -> Iterator[str]:

@@ -15,6 +15,8 @@ from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.store import Journal
 
 _COUNT_INTERVAL_S = 10.0
+_COSTS = {"family", "work", "memory_bytes", "gpu_fraction"}
+"""What entries of version 0.1 lack."""
 
 
 class JournalWriter:
@@ -93,7 +95,7 @@ def cost_model_of(entries: Iterable[Parsed]) -> tuple[CostModel, float]:
     cost_model, gpu_s = CostModel(), 0.0
     for entry in entries:
         gpu_s += entry.get("gpu_s", 0.0)
-        if entry.get("kind") == "succeeded" and "family" in entry and not entry["reused"]:
+        if entry["kind"] == "succeeded" and entry.keys() >= _COSTS and not entry["reused"]:
             usage = Usage(memory_bytes=entry["memory_bytes"], gpu_fraction=entry["gpu_fraction"])
             cost_model.observe(
                 StageKind(entry["stage"]),

@@ -242,7 +242,7 @@ class ArtifactStore:
         return open_journal(self.files, sweep, driver)
 
     def read_journal(self, sweep: str) -> Iterator[Parsed]:
-        """The entries of a sweep's journal, driver by driver in the order of their start."""
+        """The entries of a sweep's journal, driver by driver in the order of their start; see `store.entries`."""
         return read_journal(self.files, sweep)
 
     def _keep_blob(self, digest: str, content: bytes) -> None:

@@ -1,9 +1,10 @@
 """Verifies the integrity of a store: reads everything and checks every digest; changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.store.artifacts import ArtifactStore, blob_path
+from orchestrator.store.entries import UNREADABLE
 from orchestrator.store.files import Entry, map_files
 
 
@@ -16,16 +17,18 @@ class Verification:
         blobs: Number of distinct blobs that they refer to.
         damaged: Key of each damaged artifact -> what is wrong with it.
         unreferenced: Blobs that no artifact refers to: leftovers of dead writers, or of damaged manifests.
+        unreadable_entries: Sweep -> number of lines of its journal that cannot be read, where there are any.
     """
 
     artifacts: int
     blobs: int
     damaged: Mapping[str, str]
     unreferenced: tuple[Entry, ...]
+    unreadable_entries: Mapping[str, int]
 
 
 def verify(store: ArtifactStore) -> Verification:
-    """Check the digest of every manifest and of every blob that one refers to."""
+    """Check the digest of every manifest and of every blob that one refers to, and read every journal."""
     stored = [
         entry for entry in store.files.walk("blobs") if not entry.temporary
     ]  # before the manifests: none is young
@@ -45,4 +48,10 @@ def verify(store: ArtifactStore) -> Verification:
         blobs=len(digests),
         damaged=damaged,
         unreferenced=tuple(entry for entry in stored if entry.path not in named),
+        unreadable_entries={sweep: count for sweep, count in _unreadable(store) if count},
     )
+
+
+def _unreadable(store: ArtifactStore) -> Iterator[tuple[str, int]]:
+    for sweep in sorted(store.files.names("journal")):
+        yield sweep, sum(entry is UNREADABLE for entry in store.read_journal(sweep))

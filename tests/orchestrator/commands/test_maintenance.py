@@ -82,6 +82,14 @@ class TestVerify:
         assert "1 (0.0 MB) belong to no artifact" in capsys.readouterr().out
 
 
+    def test_lines_of_a_journal_that_cannot_be_read_are_counted_and_are_no_damage(self, store, sweep, capsys):
+        with store.open_journal("tiny", "d") as journal:
+            journal.append("start", term=1)
+            journal.append("stard", term=1)
+        assert verify(store.uri, repair=False) == 0
+        assert "journal of 'tiny': 1 lines cannot be read" in capsys.readouterr().out
+
+
 class TestGarbage:
     def test_what_recorded_sweeps_need_stays(self, store, sweep, other, capsys):
         age(store)

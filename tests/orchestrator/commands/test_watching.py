@@ -72,6 +72,13 @@ def test_status_names_what_does_not_repeat_and_counts_what_only_rounds(store, st
     assert "loss by 1e-7" in shown(capsys, storage=storage, as_json=True)
 
 
+def test_status_tells_of_lines_that_cannot_be_read(store, storage, capsys):
+    journalled(store, failed(1))
+    with store.open_journal("s", "changed") as journal:
+        journal.append("avoided", nose="n")
+    assert "1 lines of the journal cannot be read" in shown(capsys, storage=storage)
+
+
 def test_status_names_the_driver_that_lives(store, storage, capsys):
     with Lease.acquire(store.files, "s"):
         journalled(store)
