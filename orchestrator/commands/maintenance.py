@@ -8,6 +8,7 @@ import click
 from jobs.errors import BadInputError, OrchardError
 from orchestrator.results import SweepRecord
 from orchestrator.results.reachability import needed
+from orchestrator.results.records import read_records
 from orchestrator.store import ArtifactStore, open_store
 from orchestrator.store.artifacts import sweep_path
 from orchestrator.store.clearing import Kind, RetentionPolicy, clear, clearable
@@ -25,17 +26,21 @@ def verify(storage: str, *, repair: bool) -> int:
     if found.unreferenced:
         click.echo(f"{_sum(found.unreferenced)} belong to no artifact; `orchard gc` removes them once they are old")
     for sweep, count in found.unreadable_entries.items():
-        click.echo(f"journal of '{sweep}': {count} lines cannot be read; they are passed over, and no result needs them")
+        click.echo(
+            f"journal of '{sweep}': {count} lines cannot be read; they are passed over, and no result needs them"
+        )
+    for problem in found.unreadable_records.values():
+        click.echo(problem)
     click.echo(f"{store.uri}: {found.artifacts} artifacts, {found.blobs} files; {len(found.damaged)} artifacts damaged")
     if not found.damaged:
-        return 0
+        return 1 if found.unreadable_records else 0
     if not repair:
         click.echo("--repair quarantines the damaged ones, so that the next run of their sweep computes them again")
         return 1
     for key in found.damaged:
         store.quarantine(key)
     click.echo("they are quarantined; the next run of their sweep computes them again")
-    return 0
+    return 1 if found.unreadable_records else 0
 
 
 def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forget: Sequence[str]) -> None:
@@ -49,7 +54,7 @@ def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forg
     alive = live_leases(store.files)
     running = {lease.term.sweep for lease in alive}
     _check_forget(store, forget, running)
-    records = _records(store, forget)
+    records, unreadable = _records(store, forget)
     manifests, damaged = store.manifests(store.keys())
     if damaged:
         raise OrchardError(
@@ -60,8 +65,8 @@ def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forg
     begun_s = min([time.time(), *(lease.since_s for lease in alive)])
     policy = RetentionPolicy(
         keys=need.keys,
-        any_key=bool(need.unplanned),
-        sweeps=frozenset(record.name for record in records),
+        any_key=bool(need.unplanned or unreadable),
+        sweeps=frozenset([*unreadable, *(record.name for record in records)]),
         since_s=begun_s - 3600 * older_than_hours,
     )
     found = clearable(store, manifests, policy)
@@ -74,10 +79,12 @@ def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forg
             f"all artifacts are kept, because these sweeps are not finished and this version cannot plan them: "
             f"{', '.join(need.unplanned)}; run them to their end, or --forget them"
         )
+    for problem in unreadable.values():
+        click.echo(f"all artifacts are kept: {problem}; or --forget it")
     if not delete:
         click.echo("nothing was deleted; add --delete to delete it")
         return
-    if _records(store, forget) != records:
+    if _records(store, forget) != (records, unreadable):
         raise OrchardError(f"{store.uri}: a sweep started meanwhile; nothing was deleted, try again")
     for name in forget:
         store.files.delete(sweep_path(name))
@@ -86,14 +93,17 @@ def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forg
 
 
 def _check_forget(store: ArtifactStore, forget: Iterable[str], running: set[str]) -> None:
+    known = store.sweeps()
     for name in forget:
         if name in running:
             raise BadInputError(f"sweep '{name}' is running; stop it first: orchard cancel {name}")
-        store.read_sweep(name)
+        if name not in known:
+            store.read_sweep(name)  # its error names those that are there
 
 
-def _records(store: ArtifactStore, forget: Iterable[str]) -> list[SweepRecord]:
-    return [SweepRecord.from_json(store.read_sweep(name)) for name in store.sweeps() if name not in set(forget)]
+def _records(store: ArtifactStore, forget: Iterable[str]) -> tuple[list[SweepRecord], dict[str, str]]:
+    """The records of the sweeps to keep, and what is wrong with those that cannot be read."""
+    return read_records(store, (name for name in store.sweeps() if name not in set(forget)))
 
 
 def _sum(entries: Sequence[Entry]) -> str:

@@ -19,6 +19,7 @@ def status_of(
     driver: Driver | None,
     gpu_hours_cap: float | None,
     now_s: float,
+    problem: str = "",
 ) -> SweepStatus:
     """Replay a sweep's journal.
 
@@ -28,6 +29,7 @@ def status_of(
         driver: The driver that has the sweep's lease, or had it last.
         gpu_hours_cap: From the sweep file.
         now_s: The time, seconds since the epoch.
+        problem: What is wrong with the sweep's record.
     """
     run, runs, gpu_s, lost, unreadable = _Run(), 0, 0.0, 0, 0
     for entry in entries:
@@ -62,6 +64,7 @@ def status_of(
         gpu_hours_cap=gpu_hours_cap,
         lost_entries=lost,
         unreadable_entries=unreadable,
+        problem=problem,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from orchestrator.store.artifacts import ArtifactStore, blob_path
 from orchestrator.store.entries import UNREADABLE
 from orchestrator.store.files import Entry, map_files
+from orchestrator.store.records import UnreadableRecordError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,7 @@ class Verification:
         blobs: Number of distinct blobs that they refer to.
         damaged: Key of each damaged artifact -> what is wrong with it.
         unreferenced: Blobs that no artifact refers to: leftovers of dead writers, or of damaged manifests.
+        unreadable_records: Sweep -> what is wrong with its record, where it cannot be read.
         unreadable_entries: Sweep -> number of lines of its journal that cannot be read, where there are any.
     """
 
@@ -24,11 +26,12 @@ class Verification:
     blobs: int
     damaged: Mapping[str, str]
     unreferenced: tuple[Entry, ...]
+    unreadable_records: Mapping[str, str]
     unreadable_entries: Mapping[str, int]
 
 
 def verify(store: ArtifactStore) -> Verification:
-    """Check the digest of every manifest and of every blob that one refers to, and read every journal."""
+    """Check the digest of every manifest and of every blob that one refers to; read every record and journal."""
     stored = [
         entry for entry in store.files.walk("blobs") if not entry.temporary
     ]  # before the manifests: none is young
@@ -48,10 +51,19 @@ def verify(store: ArtifactStore) -> Verification:
         blobs=len(digests),
         damaged=damaged,
         unreferenced=tuple(entry for entry in stored if entry.path not in named),
-        unreadable_entries={sweep: count for sweep, count in _unreadable(store) if count},
+        unreadable_records=dict(_unreadable_records(store)),
+        unreadable_entries={sweep: count for sweep, count in _unreadable_entries(store) if count},
     )
 
 
-def _unreadable(store: ArtifactStore) -> Iterator[tuple[str, int]]:
+def _unreadable_records(store: ArtifactStore) -> Iterator[tuple[str, str]]:
+    for sweep in store.sweeps():
+        try:
+            store.read_sweep(sweep)
+        except UnreadableRecordError as error:
+            yield sweep, str(error)
+
+
+def _unreadable_entries(store: ArtifactStore) -> Iterator[tuple[str, int]]:
     for sweep in sorted(store.files.names("journal")):
         yield sweep, sum(entry is UNREADABLE for entry in store.read_journal(sweep))

@@ -200,9 +200,10 @@ class StoreSuite:
         assert (store.find("ab"), store.find(KEY[:9]), store.find("ac")) == ([KEY], [KEY], [])
 
     def test_a_sweep_is_kept_and_replaced(self, store):
-        store.write_sweep("s", {"a": 1})
-        store.write_sweep("s", {"a": 2})
-        assert (store.read_sweep("s"), store.sweeps()) == ({"a": 2}, ["s"])
+        first, second = ({"name": "s", "spec": {}, "curves": [], "git_commit": commit} for commit in "ab")
+        store.write_sweep("s", first)
+        store.write_sweep("s", second)
+        assert (store.read_sweep("s"), store.sweeps()) == (second, ["s"])
 
     def test_a_missing_sweep_names_those_that_are_there(self, store):
         store.write_sweep("here", {})

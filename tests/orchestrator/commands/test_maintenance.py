@@ -11,7 +11,7 @@ from jobs.errors import BadInputError, OrchardError
 from jobs.stages.table import StageKind
 from orchestrator.commands.maintenance import collect_garbage, verify
 from orchestrator.store import Lease, open_store
-from orchestrator.store.artifacts import checkpoint_path, manifest_path
+from orchestrator.store.artifacts import checkpoint_path, manifest_path, sweep_path
 
 METHODS = {"l1": {"kind": "criterion", "criterion": "l1"}, "integral": {"kind": "integral"}}
 
@@ -81,6 +81,13 @@ class TestVerify:
         assert verify(store.uri, repair=False) == 0
         assert "1 (0.0 MB) belong to no artifact" in capsys.readouterr().out
 
+    def test_a_damaged_record_is_named_and_stays_for_the_next_run(self, store, sweep, other, capsys):
+        flip(store, sweep_path("tiny"))
+        for repair in (False, True):
+            assert verify(store.uri, repair=repair) == 1
+            assert "the record of sweep 'tiny' cannot be read" in capsys.readouterr().out
+        store.write_sweep("tiny", sweep.record.to_json())
+        assert verify(store.uri, repair=False) == 0
 
     def test_lines_of_a_journal_that_cannot_be_read_are_counted_and_are_no_damage(self, store, sweep, capsys):
         with store.open_journal("tiny", "d") as journal:
@@ -172,6 +179,24 @@ class TestGarbage:
         gc(store, forget=("tiny",))
         assert store.present(sweep.tasks) == sweep.tasks.keys()
         assert "running now" in capsys.readouterr().out
+
+    def test_beside_a_damaged_record_every_artifact_stays_and_the_rest_is_cleared(self, store, sweep, other, capsys):
+        flip(store, sweep_path("tiny"))
+        store.files.create("journal/tiny/1.jsonl", b"{}\n")
+        store.files.create("manifests/ab/.ab.json.tmp", b"half")
+        age(store)
+        gc(store, forget=("other",))
+        assert store.present(sweep.tasks | other.tasks) == sweep.tasks.keys() | other.tasks.keys()
+        assert "all artifacts are kept: " in capsys.readouterr().out
+        assert [entry.path for entry in store.files.walk("journal")] == ["journal/tiny/1.jsonl"]
+        assert not [entry for entry in store.files.walk("manifests") if entry.temporary]
+
+    def test_a_sweep_whose_record_is_damaged_can_be_forgotten(self, store, sweep, other):
+        flip(store, sweep_path("tiny"))
+        age(store)
+        gc(store, forget=("tiny",))
+        assert store.sweeps() == ["other"]
+        assert store.present(sweep.tasks | other.tasks) == other.tasks.keys()
 
     def test_a_running_sweep_cannot_be_forgotten(self, store, sweep, monkeypatch):
         lease = Lease.acquire(store.files, "tiny")

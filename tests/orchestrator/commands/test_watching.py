@@ -106,6 +106,16 @@ def test_status_without_a_name_has_a_line_for_every_sweep(store, storage, capsys
     assert [each["sweep"] for each in listed] == ["other", "s"]
 
 
+def test_status_of_all_names_the_damaged_record_and_shows_the_others(store, storage, capsys):
+    store.write_sweep("other", {"name": "other", "spec": {}, "curves": []})
+    journalled(store, attempt("succeeded", 1, reused=False))
+    store.files.replace("sweeps/s.json", b"damaged")
+    lines = shown(capsys, None, storage=storage).splitlines()
+    assert lines[:2] == ["other: new; 0 of 0 tasks", "s: interrupted; 1 of 2 tasks"]
+    assert "the record of sweep 's' cannot be read" in lines[2]
+    assert "the record of sweep 's' cannot be read" in shown(capsys, storage=storage)
+
+
 def test_status_takes_a_sweep_file(store, storage, capsys, tmp_path, tiny_sweep):
     path = tmp_path / "sweep.yaml"
     path.write_text(yaml.safe_dump(tiny_sweep | {"name": "s", "storage": storage}))
