@@ -3,10 +3,10 @@
 Fields that entries of version 0.1 lack are `NotRequired`. Limits keep sums and dates of any entries computable.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from jobs.identity import Parsed
 from jobs.outcome import Cause

@@ -1,4 +1,4 @@
-"""Records of sweeps with changed bytes: never another record, never another error, and never another sweep's trouble."""
+"""Records of sweeps with changed bytes: never another record, never another error."""
 
 import json
 
