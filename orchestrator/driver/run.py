@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
+from jobs.secrets import masked_record
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.table import StageKind
 from jobs.task import Attempt
@@ -28,6 +29,7 @@ from orchestrator.scheduling.graph import FINISHED, TaskState
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.scheduling.spending import Caps, Spending
 from orchestrator.store import ArtifactStore
+from orchestrator.tracking.address import check_usable
 from workers.attempt.entry import Provenance, versions
 
 _log = logging.getLogger("orchard")
@@ -84,14 +86,15 @@ def run_sweep(
         The summary, and the publisher, which has logged the points so far and can log the rest.
 
     Raises:
-        BadInputError: A task requests more than any node has.
+        BadInputError: A task requests more than any node has, or `tracking` cannot be used.
     """
+    check_usable(spec.tracking)
     kinds = backend.node_kinds()
     check_feasible(plan.requests, kinds)
     record = SweepRecord(
         name=spec.name,
-        spec=spec.model_dump(mode="json"),
-        curves=tuple(replace(curve, settings=planned_settings(plan, curve)) for curve in plan.curves),
+        spec=masked_record(spec.model_dump(mode="json")),
+        curves=tuple(replace(curve, settings=masked_record(planned_settings(plan, curve))) for curve in plan.curves),
         environment=asdict(plan.environment),
         git_commit=provenance.git_commit,
         versions=versions(),

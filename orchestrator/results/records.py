@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from jobs.secrets import masked_record
 from orchestrator.results.curves import SweepRecord
 from orchestrator.store import ArtifactStore
 from orchestrator.store.records import UnreadableRecordError
@@ -16,7 +17,7 @@ def read_record(store: ArtifactStore, name: str) -> SweepRecord:
     """
     value = store.read_sweep(name)
     try:
-        return SweepRecord.from_json(value)
+        return SweepRecord.from_json({**value, "spec": masked_record(value["spec"])})  # versions before masked none
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # one without a digest
         raise store.unreadable_record(name, f"{type(error).__name__}: {error}") from None
 

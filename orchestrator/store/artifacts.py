@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 
 from jobs.artifact import Commit, CorruptArtifactError, FileEntry, Manifest, MissingArtifactError
 from jobs.identity import Parsed
+from jobs.secrets import mask
 from orchestrator.store.cache import BlobCache
 from orchestrator.store.files import Files, map_files
 from orchestrator.store.journal import Journal, open_journal, read_journal
@@ -191,9 +192,9 @@ class ArtifactStore:
         self.files.delete(checkpoint_path(key))
 
     def write_log(self, key: str, text: str) -> str:
-        """Store the log of one attempt; returns its address."""
+        """Store the log of one attempt, secrets masked; returns its address."""
         path = f"logs/{key}/{uuid.uuid4().hex[:8]}.log"
-        self.files.replace(path, text.encode())
+        self.files.replace(path, mask(text).encode())
         return self.files.address(path)
 
     def logs(self, key: str) -> list[AttemptLog]:

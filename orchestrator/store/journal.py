@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from jobs.identity import Json, Parsed
+from jobs.secrets import masked_record
 from orchestrator.store.entries import read_entry
 from orchestrator.store.files import Files, map_files
 from orchestrator.store.files.base import Appender
@@ -45,7 +46,7 @@ class Journal:
         if len(self._waiting) == MOST_WAITING:
             self._waiting.popleft()
             self._dropped += 1
-        self._waiting.append(json.dumps({"kind": kind, "at_s": round(time.time(), 3), **fields}))
+        self._waiting.append(json.dumps({"kind": kind, "at_s": round(time.time(), 3), **masked_record(fields)}))
 
     def flush(self) -> None:
         """Write the buffered entries, at most once per interval of the appender."""

@@ -1,7 +1,7 @@
 """The records of sweeps as bytes: versioned, and sealed by their digest. Pure.
 
-Versions 0.1 and 0.2 of Orchard wrote a record as it is. Such a file is still read, and replaced by a sealed one when its
-sweep is run; its fields lie where a sealed one has none, so no change of a character makes one look like the other.
+Versions 0.1 and 0.2 of Orchard wrote a record as it is. Such a file is still read, and replaced by a sealed one when
+its sweep is run; its fields lie where a sealed one has none, so no change of a character makes one look like the other.
 """
 
 import json
