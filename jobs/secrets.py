@@ -76,8 +76,8 @@ def fill(uri: str, field: str) -> str:
     """
     if f":{MASK}@" in uri or f"={MASK}" in uri:
         raise BadInputError(
-            f"{field}: {uri} has no password: passwords are not stored with a sweep. Give the whole URI again, or write "
-            "${VARIABLE} for the password in the sweep file, and set that variable"
+            f"{field}: {uri} has no password: passwords are not stored with a sweep. Give the whole URI again, or "
+            "write ${VARIABLE} for the password in the sweep file, and set that variable"
         )
     values: list[str] = []
 

@@ -30,8 +30,8 @@ def submit(sweep: str, overrides: Sequence[str], *, address: str, working_dir: s
     spec = load_sweep(sweep, overrides)
     if any(mask(override) != override for override in overrides):
         raise BadInputError(
-            "an override holds a password or token, and Ray shows the command of a job to everyone; write ${VARIABLE} for "
-            "it, and set that variable on the head of the cluster"
+            "an override holds a password or token, and Ray shows the command of a job to everyone; write ${VARIABLE} "
+            "for it, and set that variable on the head of the cluster"
         )
     root, file = Path(working_dir).resolve(), Path(sweep).resolve()
     if not file.is_relative_to(root):
