@@ -23,7 +23,6 @@ from jobs.spec.sparsity import SPARSIFY_KINDS
 from jobs.spec.sweep import SweepSpec
 from jobs.yaml_loader import MOST_CHARACTERS, parse_yaml
 
-
 _MOST_FAULTS, _DEEPEST = 50, 30
 
 

@@ -7,7 +7,7 @@ file nests. Dates are texts here, and explicit tags are refused: a sweep file ne
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -22,13 +22,16 @@ _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class _LimitError(yaml.MarkedYAMLError):
-    """A limit is exceeded."""
+    """A limit is exceeded at a mark."""
+
+    def __init__(self, problem: str, mark: Any) -> None:
+        super().__init__(problem=problem, problem_mark=mark)
 
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader that reads 1e-4 as a number, as YAML 1.2 does, dates as texts, and keeps to the limits."""
 
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers: ClassVar = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _DATE]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -43,18 +46,19 @@ class _Loader(yaml.SafeLoader):
         """A node; its anchors must not contain themselves, and it must not be too large or too deep."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) and event.anchor in self._open:
-            raise _LimitError(problem=f"the anchor '{event.anchor}' contains itself", problem_mark=event.start_mark)
+            raise _LimitError(f"the anchor '{event.anchor}' contains itself", event.start_mark)
         if getattr(event, "tag", None) not in (None, "!"):
-            raise _LimitError(problem=f"the tag {event.tag} is not allowed; use none", problem_mark=event.start_mark)
+            raise _LimitError(f"the tag {event.tag} is not allowed; use none", event.start_mark)
         if self._depth >= DEEPEST:
-            raise _LimitError(problem=f"more than {DEEPEST} levels of nesting", problem_mark=event.start_mark)
+            raise _LimitError(f"more than {DEEPEST} levels of nesting", event.start_mark)
         anchor = None if isinstance(event, yaml.AliasEvent) else event.anchor
         self._depth += 1
         self._open |= {anchor} if anchor else set()
-        node = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
         self._open -= {anchor} if anchor else set()
         self._depth -= 1
-        self._measure(node)
+        if node is not None:
+            self._measure(node)
         return node
 
     def _measure(self, node: yaml.Node) -> None:
@@ -63,7 +67,7 @@ class _Loader(yaml.SafeLoader):
             return
         if isinstance(node, yaml.ScalarNode):
             if found := _UNUSABLE.search(node.value):
-                raise _LimitError(problem=f"the character {found[0]!r} is not allowed", problem_mark=node.start_mark)
+                raise _LimitError(f"the character {found[0]!r} is not allowed", node.start_mark)
             self._sizes[node] = (1, 1)
             return
         parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
@@ -73,7 +77,7 @@ class _Loader(yaml.SafeLoader):
             limit = (
                 f"more than {MOST_VALUES} values" if size > MOST_VALUES else f"more than {DEEPEST} levels of nesting"
             )
-            raise _LimitError(problem=f"{limit}, anchors counted wherever they are used", problem_mark=node.start_mark)
+            raise _LimitError(f"{limit}, anchors counted wherever they are used", node.start_mark)
         self._sizes[node] = (size, depth)
 
 
@@ -86,11 +90,11 @@ _Loader.add_implicit_resolver(
 
 def _number(loader: _Loader, node: yaml.ScalarNode) -> int:
     if len(node.value) > LONGEST_NUMBER:
-        raise _LimitError(problem=f"a number of more than {LONGEST_NUMBER} digits", problem_mark=node.start_mark)
+        raise _LimitError(f"a number of more than {LONGEST_NUMBER} digits", node.start_mark)
     try:
-        return yaml.SafeLoader.construct_yaml_int(loader, node)  # type: ignore[no-any-return, no-untyped-call]
+        return yaml.SafeLoader.construct_yaml_int(loader, node)
     except ValueError:
-        raise _LimitError(problem=f"{node.value!r} is no number", problem_mark=node.start_mark) from None
+        raise _LimitError(f"{node.value!r} is no number", node.start_mark) from None
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _number)

@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 
 import click
 
 from jobs.errors import BadInputError, OrchardError
+from orchestrator.driver.lease import DriverLease
 from orchestrator.results import SweepRecord
 from orchestrator.results.reachability import needed
 from orchestrator.results.records import read_records
-from orchestrator.store import ArtifactStore, open_store
+from orchestrator.store import ArtifactStore, LeaseTerm, open_store
 from orchestrator.store.artifacts import sweep_path
+from orchestrator.store.claim import acquire_claim
 from orchestrator.store.clearing import Kind, RetentionPolicy, clear, clearable
 from orchestrator.store.files import Entry
 from orchestrator.store.lease import live_leases
@@ -48,9 +51,15 @@ def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forg
 
     Raises:
         BadInputError: A sweep to forget does not exist or is running.
-        OrchardError: Manifests are damaged, so that it is unknown what is needed, or a sweep started meanwhile.
+        LeaseHeldError: Another process deletes from this store.
+        OrchardError: Manifests are damaged, so that it is unknown what is needed, or a sweep was recorded meanwhile.
     """
     store = open_store(storage)
+    with DriverLease(store, acquire_claim(store.files)) if delete else nullcontext():  # no driver starts inside
+        _collect(store, delete=delete, older_than_hours=older_than_hours, forget=forget)
+
+
+def _collect(store: ArtifactStore, *, delete: bool, older_than_hours: float, forget: Sequence[str]) -> None:
     alive = live_leases(store.files)
     running = {lease.term.sweep for lease in alive}
     _check_forget(store, forget, running)
@@ -62,10 +71,11 @@ def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forg
             "quarantine them first: orchard verify --repair"
         )
     need = needed(records, manifests)
+    starting = sorted(lease.term.sweep for lease in alive if not _has_recorded(store, lease.term))
     begun_s = min([time.time(), *(lease.since_s for lease in alive)])
     policy = RetentionPolicy(
         keys=need.keys,
-        any_key=bool(need.unplanned or unreadable),
+        any_key=bool(need.unplanned or unreadable or starting),
         sweeps=frozenset([*unreadable, *(record.name for record in records)]),
         since_s=begun_s - 3600 * older_than_hours,
     )
@@ -79,17 +89,25 @@ def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forg
             f"all artifacts are kept, because these sweeps are not finished and this version cannot plan them: "
             f"{', '.join(need.unplanned)}; run them to their end, or --forget them"
         )
+    if starting:
+        click.echo(f"all artifacts are kept, because it is unknown what these need: {', '.join(starting)} (starting)")
     for problem in unreadable.values():
         click.echo(f"all artifacts are kept: {problem}; or --forget it")
     if not delete:
         click.echo("nothing was deleted; add --delete to delete it")
         return
     if _records(store, forget) != (records, unreadable):
-        raise OrchardError(f"{store.uri}: a sweep started meanwhile; nothing was deleted, try again")
+        raise OrchardError(f"{store.uri}: a sweep was recorded meanwhile; nothing was deleted, try again")
     for name in forget:
         store.files.delete(sweep_path(name))
     clear(store, found)
     click.echo("deleted")
+
+
+def _has_recorded(store: ArtifactStore, term: LeaseTerm) -> bool:
+    """Whether the driver of a term has written what its sweep needs: it begins its journal afterwards."""
+    entries = store.read_journal(term.sweep)
+    return any(entry["kind"] == "start" and entry["term"] == term.number for entry in entries)
 
 
 def _check_forget(store: ArtifactStore, forget: Iterable[str], running: set[str]) -> None:

@@ -10,7 +10,9 @@ from orchestrator.store.cache import cache_of_this_machine
 from orchestrator.store.files import FolderFiles, ObjectFiles
 
 OBJECT_STORES = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "az": ("adlfs", "azure"), "abfs": ("adlfs", "azure")}
-"""Scheme -> the package that fsspec needs for it, and the extra that brings it. Only stores with atomic writes and conditional creates: on other file
+"""Scheme -> the package that fsspec needs for it, and the extra that brings it.
+
+Only stores with atomic writes and conditional creates: on other file
 systems of fsspec (ftp, hdfs, http, ...) readers would see partly written files."""
 
 
@@ -18,8 +20,8 @@ def resolve_storage(uri: str | Path) -> str:
     """The normalised storage URI: variables filled in, a folder becomes absolute, `~` expanded.
 
     Raises:
-        BadInputError: The scheme is not supported, its package is missing, no bucket is named, a variable is not set, or
-            it holds a password or token.
+        BadInputError: The scheme is not supported, its package is missing, no bucket is named, a variable is not set,
+            or it holds a password or token.
     """
     uri = fill(str(uri), "storage")
     if not uri.strip():
@@ -28,8 +30,8 @@ def resolve_storage(uri: str | Path) -> str:
         )
     if mask(uri) != uri:
         raise BadInputError(
-            f"storage: {mask(uri)} holds a password or token; take it out, and give it to the driver and every worker by "
-            "the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ...): this address is written in many places"
+            f"storage: {mask(uri)} holds a password or token; take it out, and give it to the driver and every "
+            "worker by the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ...): this address is written in many places"
         )
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme == "file":

@@ -24,6 +24,9 @@ LEASE_TTL_S = 30.0
 LEASES = "leases"
 """The folder of all terms."""
 
+CLAIM = "~gc"
+"""In the place of a sweep's name, for the claim on the whole store (`claim`); no sweep can have it."""
+
 
 @with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))
 class _Info(TypedDict):
@@ -123,7 +126,7 @@ def read_lease(files: Files, term: LeaseTerm) -> LeaseRecord:
 def active_leases(files: Files) -> list[LeaseRecord]:
     """The newest, unreleased lease records of all sweeps, sorted by sweep; a `Watch` tells which holders are alive."""
     records = []
-    for sweep in sorted(files.names(LEASES)):
+    for sweep in sorted(set(files.names(LEASES)) - {CLAIM}):
         term, _ = newest_term(files, sweep)
         if term is not None:
             records.append(read_lease(files, term))

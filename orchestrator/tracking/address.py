@@ -62,8 +62,8 @@ def unavailable(uri: str, problem: object) -> TrackingUnavailableError:
     if problem_lines := str(problem).strip().splitlines():
         problem = problem_lines[0]
     return TrackingUnavailableError(
-        f"MLflow at {mask(uri)}: {mask(str(problem))}; nothing is lost, the store has the results. Start the server or correct "
-        f"`tracking` in the sweep file, then log them with `orchard sync`"
+        f"MLflow at {mask(uri)}: {mask(str(problem))}; nothing is lost, the store has the results. Start the server or "
+        f"correct `tracking` in the sweep file, then log them with `orchard sync`"
     )
 
 
@@ -96,14 +96,14 @@ def check_usable(tracking_uri: str) -> None:
         return
     if scheme not in _DRIVERS:
         raise BadInputError(
-            f"tracking: '{scheme}://' is not supported; give the address of a server (http://, https://), or of a database: "
-            f"{', '.join(f'{name}://' for name in ('sqlite', *_DRIVERS))}"
+            f"tracking: '{scheme}://' is not supported; give the address of a server (http://, https://), or of a "
+            f"database: {', '.join(f'{name}://' for name in ('sqlite', *_DRIVERS))}"
         )
     package, install = _DRIVERS[scheme]
     if find_spec(package) is None:
         raise BadInputError(
-            f"tracking: {scheme}:// needs the package {package}, which is not installed here; install it where drivers run: "
-            f"pip install {shlex.quote(install)}, or name a server of MLflow (http://HOST:PORT)"
+            f"tracking: {scheme}:// needs the package {package}, which is not installed here; install it where drivers "
+            f"run: pip install {shlex.quote(install)}, or name a server of MLflow (http://HOST:PORT)"
         )
 
 

@@ -82,7 +82,7 @@ def test_a_variable_is_filled_in_quoted_and_never_shown(monkeypatch):
 
 def test_a_variable_that_is_not_set_and_a_masked_password_say_what_to_do(monkeypatch):
     monkeypatch.delenv("NOWHERE", raising=False)
-    with pytest.raises(BadInputError, match="tracking: .*has no variable NOWHERE; set it for the driver"):
+    with pytest.raises(BadInputError, match=r"tracking: .*has no variable NOWHERE; set it for the driver"):
         fill("http://u:${NOWHERE}@h", "tracking")
     with pytest.raises(BadInputError, match="passwords are not stored"):
         fill("http://u:***@h", "tracking")

@@ -10,8 +10,10 @@ from stored_sweeps import stored_sweep
 from jobs.errors import BadInputError, OrchardError
 from jobs.stages.table import StageKind
 from orchestrator.commands.maintenance import collect_garbage, verify
+from orchestrator.driver.lease import DriverLease
 from orchestrator.store import Lease, open_store
 from orchestrator.store.artifacts import checkpoint_path, manifest_path, sweep_path
+from orchestrator.store.claim import acquire_unclaimed
 
 METHODS = {"l1": {"kind": "criterion", "criterion": "l1"}, "integral": {"kind": "integral"}}
 
@@ -220,9 +222,40 @@ class TestGarbage:
 
         clearable = maintenance.clearable
         monkeypatch.setattr(maintenance, "clearable", begin)
-        with pytest.raises(OrchardError, match="started meanwhile"):
+        with pytest.raises(OrchardError, match="recorded meanwhile"):
             gc(store, forget=("tiny",))
         assert store.present(sweep.tasks) == sweep.tasks.keys()
+
+    def test_no_sweep_begins_while_it_deletes(self, store, sweep, monkeypatch):
+        from orchestrator.commands import maintenance
+
+        age(store)
+        clear, waited = maintenance.clear, []
+
+        def begin_and_clear(*arguments):
+            def sleep(seconds):
+                waited.append(seconds)
+                raise KeyboardInterrupt
+
+            with pytest.raises(KeyboardInterrupt):
+                acquire_unclaimed(store.files, "tiny", sleep=sleep)
+            clear(*arguments)
+
+        monkeypatch.setattr(maintenance, "clear", begin_and_clear)
+        gc(store, forget=("tiny",))
+        assert waited
+        assert acquire_unclaimed(store.files, "tiny").term.number == 1
+
+    def test_a_driver_that_has_not_said_yet_what_it_needs_keeps_every_artifact(self, store, sweep, other, capsys):
+        age(store)
+        with DriverLease(store, Lease.acquire(store.files, "other"), beat_s=0.05) as lease:
+            gc(store, older_than_hours=-1, forget=("tiny",))
+            assert "it is unknown what these need: other (starting)" in capsys.readouterr().out
+            assert store.present(sweep.tasks) == sweep.tasks.keys()
+            with store.open_journal("other", "d") as journal:
+                journal.append("start", term=lease.term.number)
+            gc(store, older_than_hours=-1)
+        assert store.present(sweep.tasks | other.tasks) == other.tasks.keys()
 
     def test_a_file_that_a_commit_took_up_again_stays(self, store, sweep, monkeypatch):
 

@@ -108,7 +108,7 @@ class _Guarded(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"{}")
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def log_message(self, *arguments):
         """Say nothing."""
