@@ -19,7 +19,7 @@ from orchestrator.backends import Backend
 from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.publishing import Publisher
-from orchestrator.driver.resume import resume_point
+from orchestrator.driver.resume import resume_point, stored_tasks
 from orchestrator.driver.steering import Steering, capacity, in_flight_limits
 from orchestrator.planning import Plan
 from orchestrator.results import SweepRecord
@@ -113,8 +113,10 @@ def run_sweep(
     )
     with store.open_journal(spec.name, _driver_name()) as journal:
         journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, term=lease.term.number)
-        attempts = scheduler.start(*resume_point(plan, store), now_s=time.monotonic())
-        observers = [JournalWriter(journal), progress, publisher, Steering(lease, backend)]
+        present, measured = resume_point(plan, store)
+        attempts = scheduler.start(present, measured, now_s=time.monotonic())
+        stored = stored_tasks(plan, present, measured)
+        observers = [JournalWriter(journal, stored=stored), progress, publisher, Steering(lease, backend)]
         summary = drive(scheduler, attempts, backend, observers, quarantine=store.quarantine)
         journal.append("end", complete=summary.complete, computed=summary.computed, stopped=summary.stopped)
     return summary, publisher

@@ -31,7 +31,8 @@ def resolve_storage(uri: str | Path) -> str:
     if mask(uri) != uri:
         raise BadInputError(
             f"storage: {mask(uri)} holds a password or token; take it out, and give it to the driver and every "
-            "worker by the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ...): this address is written in many places"
+            "worker by the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ...): this address is written in many "
+            "places"
         )
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme == "file":

@@ -120,10 +120,20 @@ def sqlite_path(tracking_uri: str) -> Path | None:
     return Path(tracking_uri.removeprefix(_SQLITE)).expanduser().absolute()
 
 
-def artifact_location(uri: str, experiment: str) -> str | None:
-    """The artifact location of an experiment: beside an SQLite database; None: the server's default."""
-    path = sqlite_path(uri)
-    return (path.parent / "mlflow-artifacts" / quote(experiment, safe="")).as_uri() if path else None
+def artifact_location(uri: str, experiment: str, storage: str = "") -> str | None:
+    """The artifact location of an experiment; None: the server's default.
+
+    Args:
+        uri: A resolved URI. Beside an SQLite database, the files of experiments lie next to it.
+        experiment: Its name.
+        storage: URI of the sweep's store, which has those of a database that is reached directly; where that is no
+            folder, the home folder has them.
+    """
+    path, storage = sqlite_path(uri), fill(storage, "storage")
+    if _is_server(uri) or (path is None and urlsplit(uri).scheme not in _DRIVERS):
+        return None
+    folder = path.parent if path else Path.home() / ".orchard" if "://" in storage or not storage else Path(storage)
+    return (folder.expanduser().absolute() / "mlflow-artifacts" / quote(experiment, safe="")).as_uri()
 
 
 def ui_address(uri: str, experiment_id: str) -> str:

@@ -19,7 +19,7 @@ from tracked_curves import log, make_curve, runs_of
 from jobs.errors import BadInputError
 from orchestrator.doctor.probe import tracking_problem
 from orchestrator.tracking import TrackingUnavailableError, ui_command
-from orchestrator.tracking.address import check_usable
+from orchestrator.tracking.address import artifact_location, check_usable
 
 
 def test_a_fresh_database_has_a_write_ahead_log(tmp_path):
@@ -139,3 +139,12 @@ def test_an_address_that_no_one_can_use_is_refused():
         check_usable("")
     with pytest.raises(BadInputError, match="'ftp://' is not supported; give the address of a server"):
         check_usable("ftp://host")
+
+
+def test_the_files_of_a_database_lie_where_its_user_looks_for_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert artifact_location("sqlite:////data/mlflow.db", "a b") == "file:///data/mlflow-artifacts/a%20b"
+    database = "postgresql://me@h/db"
+    assert artifact_location(database, "s", str(tmp_path)) == f"file://{tmp_path}/mlflow-artifacts/s"
+    assert artifact_location(database, "s", "s3://bucket/x") == "file:///home/me/.orchard/mlflow-artifacts/s"
+    assert artifact_location("http://host:5000", "s", str(tmp_path)) is None
