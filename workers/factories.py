@@ -27,7 +27,8 @@ def import_factory(name: str, *, where: str, gives: type | None = None) -> Facto
 
     Raises:
         BadInputError: The name is malformed, the module is not allowed or cannot be found, it has no such attribute, or
-            the attribute cannot be called, or cannot give what it has to. An error inside the module itself is passed on.
+            the attribute cannot be called, or cannot give what it has to. An error inside the module itself is passed
+            on.
     """
     module_name, _, attributes = name.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), *attributes.split(".")]):

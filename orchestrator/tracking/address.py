@@ -165,18 +165,18 @@ def opened(uri: str) -> Iterator["MlflowClient"]:
     """A client for a resolved URI; errors of MLflow inside the block are converted, too.
 
     Raises:
-        TrackingUnavailableError: MLflow does not answer within seconds, or rejects a request.
-        BadInputError: See `check_usable`.
+        TrackingUnavailableError: MLflow does not answer within seconds, rejects a request, or cannot be used from here
+            (`check_usable`).
     """
-    check_usable(uri)
     try:
         _check_answers(uri)
+        check_usable(uri)
         for name, value in _MLFLOW_DEFAULTS.items():
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
-    except (OSError, HTTPException, ValueError, ImportError) as error:
+    except (OSError, HTTPException, ValueError, ImportError, BadInputError) as error:
         raise unavailable(uri, error) from error
     try:
         path = sqlite_path(uri)

@@ -209,7 +209,7 @@ TEXTS = [
     ("just words", "holds a str"),
     ("a: [1, 2\nb: 3\n", "not YAML"),
     ("a: 1\n\tb: 2\n", "not YAML"),
-    ("a: !!python/object/apply:os.system ['true']\n", "not YAML"),
+    ("a: !!python/object/apply:os.system ['true']\n", "is not allowed; use none"),
 ]
 
 

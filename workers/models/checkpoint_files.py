@@ -98,8 +98,8 @@ def _no_checkpoint(content: bytes) -> str | None:
         return f"not a readable archive of torch.save: {_COPY}"
     if size > _MOST_EXPANSION * len(content) + _SLACK_BYTES:
         return (
-            f"would take {size / 1e9:.1f} GB when it is read, {size // len(content)} times its size; torch.save does not "
-            f"compress. {_SAVE}."
+            f"would take {size / 1e9:.1f} GB when it is read, {size // len(content)} times its size; torch.save does "
+            f"not compress. {_SAVE}."
         )
     if any(name.endswith("/constants.pkl") for name in names):
         return f"is a TorchScript program, torch.jit.load(FILE). {_SAVE}."

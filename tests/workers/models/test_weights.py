@@ -18,6 +18,7 @@ from jobs.weights import CheckpointReading
 from workers.data import load_dataset
 from workers.measure import evaluate
 from workers.models import build, load_weights
+from workers.models.checkpoint_files import read_checkpoint
 from workers.objectives.classification import objective
 
 CLASSIFICATION = objective()
