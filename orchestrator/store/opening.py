@@ -30,8 +30,8 @@ def resolve_storage(uri: str | Path) -> str:
         )
     if mask(uri) != uri:
         raise BadInputError(
-            f"storage: {mask(uri)} holds a password or token, and this address is written in many places; give it to the "
-            "driver and every worker by the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ...)"
+            f"storage: {mask(uri)} holds a password or token, and this address is written in many places; give it to "
+            "the driver and every worker by the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ...)"
         )
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme == "file":
