@@ -48,7 +48,7 @@ class SweepSpec(Record):
     name: Name = Field(description="Also the name of the MLflow experiment.")
     storage: str = Field(
         default="~/.orchard/store",
-        description="URI of the store, as every worker sees it. Here and in `tracking` the driver fills in `${VARIABLE}`.",
+        description="URI of the store, as every worker sees it. Here and in `tracking`, `${VARIABLE}` is filled in.",
     )
     tracking: str = Field(default="sqlite:///~/.orchard/mlflow.db", description="MLflow's tracking URI.")
     seeds: Annotated[tuple[Seed, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)] = Field(
