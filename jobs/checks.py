@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from jobs import libraries, names
 from jobs.errors import BadInputError, nearest
+from jobs.imports import import_problem
 from jobs.percent import to_percent
 from jobs.weights import HubReference, is_file, is_hub
 
@@ -80,6 +81,8 @@ def network(name: str) -> str:
     theirs = name.partition(":")[2]
     if library == "torchvision":
         _of_torchvision(theirs)
+    elif problem := import_problem(library):
+        raise fault(problem)
     elif not theirs:
         raise fault(f"'{name}' names no network; write {library}:NAME")
     elif said := libraries.missing(library):
@@ -120,6 +123,8 @@ def _own(name: str) -> None:
     module, _, attribute = name.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
         raise fault(f"'{name}' is not an import path; write package.module:callable")
+    if problem := import_problem(module):
+        raise fault(problem)
     top = module.split(".")[0]
     if importlib.util.find_spec(top) is None:
         raise fault(f"no package '{top}' is found; run from the folder that holds it, or install it")

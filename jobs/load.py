@@ -5,6 +5,7 @@ Reads the YAML only: whether data, checkpoints and clusters exist is checked whe
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from jobs.spec.objective import OBJECTIVE_KINDS
 from jobs.spec.protocols import PROTOCOL_KINDS
 from jobs.spec.sparsity import SPARSIFY_KINDS
 from jobs.spec.sweep import SweepSpec
-from jobs.yaml_loader import parse_yaml
+from jobs.yaml_loader import MOST_CHARACTERS, parse_yaml
+
+_MOST_FAULTS, _DEEPEST = 50, 30
 
 
 def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
@@ -36,7 +39,7 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     """
     source = str(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = _read(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidFileError(
             source, [Fault(path="", problem=f"cannot be read ({error}); give a YAML file")]
@@ -58,9 +61,15 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     return spec
 
 
+def _read(path: str | Path) -> str:
+    """A file's text; of one that is too long, what is enough to say so."""
+    with Path(path).open(encoding="utf-8") as stream:
+        return stream.read(MOST_CHARACTERS + 1)
+
+
 def _apply_file(document: dict[str, Any], override: str) -> list[Fault]:
     try:
-        text = Path(override[1:]).read_text(encoding="utf-8")
+        text = _read(override[1:])
     except (OSError, UnicodeDecodeError) as error:
         return [Fault(path=override, problem=f"cannot be read ({error}); give a YAML file of dotted.path: value")]
     changes, faults = parse_yaml(text)
@@ -78,12 +87,16 @@ def _apply_override(document: dict[str, Any], override: str) -> list[Fault]:
         return [Fault(path=override, problem="is not an override; write dotted.path=value, e.g. seeds=[0,1]")]
     value, faults = parse_yaml(text)
     if faults:
-        return [Fault(path=path, problem=f"the value of the override, {text!r}, cannot be read: {faults[0].problem}")]
+        return [
+            Fault(path=path, problem=f"the value of the override, {_short(text)}, cannot be read: {faults[0].problem}")
+        ]
     return _set(document, path, value)
 
 
 def _set(document: dict[str, Any], path: str, value: Any) -> list[Fault]:
     *parents, last = path.split(".")
+    if len(parents) > _DEEPEST:
+        return [Fault(path=f"{path[:40]}...", problem=f"has more than {_DEEPEST} levels; a sweep has fewer")]
     node = document
     for parent in parents:
         child = node.setdefault(parent, {})
@@ -103,7 +116,9 @@ def _validate(document: dict[str, Any]) -> tuple[SweepSpec | None, list[Fault]]:
     try:
         return SweepSpec.model_validate_json(json.dumps(document, default=str)), []
     except ValidationError as error:
-        return None, [_fault(details) for details in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        more = [Fault(path="", problem=f"and {len(found) - _MOST_FAULTS} more problems; mend these first")]
+        return None, [*map(_fault, found[:_MOST_FAULTS]), *(more if len(found) > _MOST_FAULTS else [])]
 
 
 FaultPath = tuple[int | str, ...]
@@ -170,9 +185,14 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+@cache
+def _schema() -> dict[str, Any]:
+    return SweepSpec.model_json_schema()
+
+
 def _keys_at(location: FaultPath) -> list[str]:
     """The keys that are allowed at a location, from the JSON schema."""
-    schema = SweepSpec.model_json_schema()
+    schema = _schema()
 
     def variants(node: dict[str, Any]) -> list[dict[str, Any]]:
         if "$ref" in node:

@@ -8,12 +8,15 @@ that needs them, so that `orchard plan` starts fast.
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Any
 
 import click
 
 from jobs.errors import BadInputError, OrchardError
+from jobs.secrets import mask
 from orchestrator.backends import BACKENDS
 from orchestrator.commands.selecting import (
     DEFAULT_TOLERANCE,
@@ -378,11 +381,26 @@ def gc(storage: str, delete: bool, older_than_hours: float, forget: tuple[str, .
     maintenance.collect_garbage(storage, delete=delete, older_than_hours=older_than_hours, forget=forget)
 
 
+class _Masked(logging.Formatter):
+    """Formats records without the secrets in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text of a record, its traceback included."""
+        return mask(super().format(record))
+
+
+def _print_masked(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of a bug, without secrets."""
+    sys.stderr.write(mask("".join(traceback.format_exception(kind, error, trace))))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `orchard` command."""
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
-    logging.basicConfig(format="%(message)s", handlers=[handler])
+    handler.setFormatter(_Masked("%(message)s"))
+    logging.basicConfig(handlers=[handler])
+    sys.excepthook = _print_masked
     sys.path.insert(0, os.getcwd())  # so that the user's own modules are found in the working directory
     try:
         cli.main(args=arguments, prog_name="orchard", standalone_mode=False)
@@ -393,13 +411,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo("interrupted; finished results are kept, and the same command continues", err=True)
         sys.exit(130)
     except BadInputError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {mask(str(error))}", err=True)
         sys.exit(2)
     except OrchardError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {mask(str(error))}", err=True)
         sys.exit(1)
     except OSError as error:  # a full disk, a store that is away
-        click.echo(f"error: {error}; finished results are kept, and the same command continues", err=True)
+        click.echo(f"error: {mask(str(error))}; finished results are kept, and the same command continues", err=True)
         sys.exit(1)
 
 

@@ -5,29 +5,36 @@ Used for networks, data sets, criteria and observations alike. The caller checks
 
 import importlib
 import inspect
+import os
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from jobs.errors import BadInputError, nearest
+from jobs.imports import import_problem
 
 Factory = Callable[..., Any]
 _Declared = TypeVar("_Declared")
 
 
-def import_factory(name: str, *, where: str) -> Factory:
-    """Find the callable that `package.module:callable` names.
+def import_factory(name: str, *, where: str, gives: type | None = None) -> Factory:
+    """Find the callable that `package.module:callable` names, and check before it is called that it may give the kind.
 
     Args:
         name: For example `my_lab.networks:wide_resnet`; the part after the colon may be dotted.
         where: Prefix of an error message, for example `network 'my_lab.networks:wide_resnet'`.
+        gives: What it has to return; None where it is not called.
 
     Raises:
-        BadInputError: The name is malformed, the module cannot be found, it has no such attribute, or the
-            attribute cannot be called. An error inside the module itself is passed on.
+        BadInputError: The name is malformed, the module is not allowed or cannot be found, it has no such attribute, or
+            the attribute cannot be called, or cannot give what it has to. An error inside the module itself is passed
+            on.
     """
     module_name, _, attributes = name.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), *attributes.split(".")]):
         raise BadInputError(f"{where}: not of the form 'package.module:callable'")
+    if problem := import_problem(module_name):
+        raise BadInputError(f"{where}: {problem}")
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -46,8 +53,40 @@ def import_factory(name: str, *, where: str) -> Factory:
         raise BadInputError(
             f"{where}: is of type {type(found).__name__}; a callable is needed: name a function or class"
         )
+    if gives is not None:
+        _check_gives(found, gives, where)
     factory: Factory = found
     return factory
+
+
+def _check_gives(found: Factory, kind: type, where: str) -> None:
+    """Refuse to call what cannot give a kind, as far as that can be told: calling it may do anything."""
+    wanted = f"{kind.__module__.removesuffix('.module').removesuffix('.modules')}.{kind.__name__}"
+    if (source := _standard_module(found)) is not None:
+        raise BadInputError(f"{where}: is of Python's standard library ({source}); nothing there gives {wanted}")
+    if inspect.isclass(found):
+        if not issubclass(found, kind):
+            raise BadInputError(
+                f"{where}: is a class, and no {wanted}; name one that is, or a function that returns one"
+            )
+        return
+    try:
+        returned = get_type_hints(found).get("return")
+    except Exception:  # annotations that cannot be evaluated say nothing
+        return
+    if isinstance(returned, type) and not (issubclass(returned, kind) or issubclass(kind, returned)):
+        raise BadInputError(f"{where}: returns {returned.__name__} by its annotation; it must return {wanted}")
+
+
+def _standard_module(found: Factory) -> str | None:
+    """The module of Python's standard library that a function or class is from; None for others."""
+    if not (inspect.isclass(found) or inspect.isroutine(found)):
+        return None
+    source = str(getattr(found, "__module__", None) or "")
+    if source.partition(".")[0] not in sys.stdlib_module_names:
+        return None
+    file = getattr(sys.modules.get(source), "__file__", None)  # a user's module may have the name of a standard one
+    return source if file is None or file.startswith(os.path.dirname(os.__file__)) else None
 
 
 def find_declared(

@@ -46,7 +46,10 @@ class SweepSpec(Record):
     """One sweep: models x methods x compressions x seeds on one data set."""
 
     name: Name = Field(description="Also the name of the MLflow experiment.")
-    storage: str = Field(default="~/.orchard/store", description="URI of the store, as every worker sees it.")
+    storage: str = Field(
+        default="~/.orchard/store",
+        description="URI of the store, as every worker sees it. Here and in `tracking`, `${VARIABLE}` is filled in.",
+    )
     tracking: str = Field(default="sqlite:///~/.orchard/mlflow.db", description="MLflow's tracking URI.")
     seeds: Annotated[tuple[Seed, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)] = Field(
         default=(0,), description="One curve each."

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from jobs.load import load_sweep
+from jobs.secrets import mask, masked_record
 from jobs.spec.sweep import SweepSpec
 from orchestrator.commands.submitting import EXCLUDES
 from orchestrator.doctor import Finding, Verdict, examine
@@ -35,7 +36,7 @@ def diagnose(
     request = ProbeRequest(storage=storage, tracking=tracking, gpus=device != "cpu")
     findings = examine(request, device=device, address=address, working_dir=working_dir, excludes=EXCLUDES)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        click.echo(json.dumps([masked_record(asdict(finding)) for finding in findings], indent=2))
     else:
         for finding in findings:
             _print(finding)
@@ -44,6 +45,6 @@ def diagnose(
 
 def _print(finding: Finding) -> None:
     verdict = click.style(f"{finding.verdict:<4}", fg=_COLOURS[finding.verdict])
-    click.echo(f"{verdict}  {finding.check:<14}  {finding.found}")
+    click.echo(f"{verdict}  {finding.check:<14}  {mask(finding.found)}")
     if finding.remedy:
         click.echo(f"{'':<22}to do: {finding.remedy}")

@@ -9,6 +9,7 @@ from jobs.artifact import CorruptArtifactError
 from jobs.errors import BadInputError
 from jobs.identity import Json
 from jobs.load import load_sweep
+from jobs.secrets import mask
 from jobs.task import Task
 from orchestrator.commands.locating import find_attempts, resolve_key
 from orchestrator.commands.planning import plan_for
@@ -57,7 +58,7 @@ def _describe(key: str, store: ArtifactStore, planned: Mapping[str, Task]) -> It
     identity = _identity(key, store, planned)
     yield f"{key} {identity['stage']}"
     for path, value in flatten(identity):
-        yield f"  {path}: {json.dumps(value)}"
+        yield mask(f"  {path}: {json.dumps(value)}")
     yield from _stored(key, store) if store.has(key) else _missing(planned.get(key), store, planned)
 
 
@@ -98,7 +99,7 @@ def _show_differences(first: Mapping[str, Json], second: Mapping[str, Json]) -> 
     if not rows:
         click.echo("the same task")
     for path, left, right in rows:
-        click.echo(f"{path}: {left} -> {right}")
+        click.echo(mask(f"{path}: {left}") + mask(f" -> {right}"))
 
 
 def _find(prefix: str, store: ArtifactStore, planned: Mapping[str, Task], journalled: Iterable[str] = ()) -> str:

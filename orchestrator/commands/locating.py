@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from jobs.errors import BadInputError
 from jobs.load import load_sweep
 from orchestrator.results import SweepRecord
+from orchestrator.results.records import read_record
 from orchestrator.status import PastAttempt, past_attempts, related_keys
 from orchestrator.store import ArtifactStore, open_store
 
@@ -30,9 +31,10 @@ def find_record(name: str, storage: str) -> tuple[SweepRecord, ArtifactStore]:
 
     Raises:
         MissingArtifactError: No such sweep was run with this store.
+        UnreadableRecordError: Its record is damaged.
     """
     name, store = find_sweep(name, storage)
-    return SweepRecord.from_json(store.read_sweep(name)), store
+    return read_record(store, name), store
 
 
 def find_attempts(prefix: str, store: ArtifactStore) -> Iterator[PastAttempt]:

@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 
 import click
 
 from jobs.errors import BadInputError, OrchardError
+from orchestrator.driver.lease import DriverLease
 from orchestrator.results import SweepRecord
 from orchestrator.results.reachability import needed
-from orchestrator.store import ArtifactStore, open_store
+from orchestrator.results.records import read_records
+from orchestrator.store import ArtifactStore, LeaseTerm, open_store
 from orchestrator.store.artifacts import sweep_path
+from orchestrator.store.claim import acquire_claim
 from orchestrator.store.clearing import Kind, RetentionPolicy, clear, clearable
 from orchestrator.store.files import Entry
 from orchestrator.store.lease import live_leases
@@ -24,16 +28,22 @@ def verify(storage: str, *, repair: bool) -> int:
         click.echo(f"{key}: {problem}")
     if found.unreferenced:
         click.echo(f"{_sum(found.unreferenced)} belong to no artifact; `orchard gc` removes them once they are old")
+    for sweep, count in found.unreadable_entries.items():
+        click.echo(
+            f"journal of '{sweep}': {count} lines cannot be read; they are passed over, and no result needs them"
+        )
+    for problem in found.unreadable_records.values():
+        click.echo(problem)
     click.echo(f"{store.uri}: {found.artifacts} artifacts, {found.blobs} files; {len(found.damaged)} artifacts damaged")
     if not found.damaged:
-        return 0
+        return 1 if found.unreadable_records else 0
     if not repair:
         click.echo("--repair quarantines the damaged ones, so that the next run of their sweep computes them again")
         return 1
     for key in found.damaged:
         store.quarantine(key)
     click.echo("they are quarantined; the next run of their sweep computes them again")
-    return 0
+    return 1 if found.unreadable_records else 0
 
 
 def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forget: Sequence[str]) -> None:
@@ -41,13 +51,19 @@ def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forg
 
     Raises:
         BadInputError: A sweep to forget does not exist or is running.
-        OrchardError: Manifests are damaged, so that it is unknown what is needed, or a sweep started meanwhile.
+        LeaseHeldError: Another process deletes from this store.
+        OrchardError: Manifests are damaged, so that it is unknown what is needed, or a sweep was recorded meanwhile.
     """
     store = open_store(storage)
+    with DriverLease(store, acquire_claim(store.files)) if delete else nullcontext():  # no driver starts inside
+        _collect(store, delete=delete, older_than_hours=older_than_hours, forget=forget)
+
+
+def _collect(store: ArtifactStore, *, delete: bool, older_than_hours: float, forget: Sequence[str]) -> None:
     alive = live_leases(store.files)
     running = {lease.term.sweep for lease in alive}
     _check_forget(store, forget, running)
-    records = _records(store, forget)
+    records, unreadable = _records(store, forget)
     manifests, damaged = store.manifests(store.keys())
     if damaged:
         raise OrchardError(
@@ -55,11 +71,12 @@ def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forg
             "quarantine them first: orchard verify --repair"
         )
     need = needed(records, manifests)
+    starting = sorted(lease.term.sweep for lease in alive if not _has_recorded(store, lease.term))
     begun_s = min([time.time(), *(lease.since_s for lease in alive)])
     policy = RetentionPolicy(
         keys=need.keys,
-        any_key=bool(need.unplanned),
-        sweeps=frozenset(record.name for record in records),
+        any_key=bool(need.unplanned or unreadable or starting),
+        sweeps=frozenset([*unreadable, *(record.name for record in records)]),
         since_s=begun_s - 3600 * older_than_hours,
     )
     found = clearable(store, manifests, policy)
@@ -72,26 +89,39 @@ def collect_garbage(storage: str, *, delete: bool, older_than_hours: float, forg
             f"all artifacts are kept, because these sweeps are not finished and this version cannot plan them: "
             f"{', '.join(need.unplanned)}; run them to their end, or --forget them"
         )
+    if starting:
+        click.echo(f"all artifacts are kept, because it is unknown what these need: {', '.join(starting)} (starting)")
+    for problem in unreadable.values():
+        click.echo(f"all artifacts are kept: {problem}; or --forget it")
     if not delete:
         click.echo("nothing was deleted; add --delete to delete it")
         return
-    if _records(store, forget) != records:
-        raise OrchardError(f"{store.uri}: a sweep started meanwhile; nothing was deleted, try again")
+    if _records(store, forget) != (records, unreadable):
+        raise OrchardError(f"{store.uri}: a sweep was recorded meanwhile; nothing was deleted, try again")
     for name in forget:
         store.files.delete(sweep_path(name))
     clear(store, found)
     click.echo("deleted")
 
 
+def _has_recorded(store: ArtifactStore, term: LeaseTerm) -> bool:
+    """Whether the driver of a term has written what its sweep needs: it begins its journal afterwards."""
+    entries = store.read_journal(term.sweep)
+    return any(entry["kind"] == "start" and entry["term"] == term.number for entry in entries)
+
+
 def _check_forget(store: ArtifactStore, forget: Iterable[str], running: set[str]) -> None:
+    known = store.sweeps()
     for name in forget:
         if name in running:
             raise BadInputError(f"sweep '{name}' is running; stop it first: orchard cancel {name}")
-        store.read_sweep(name)
+        if name not in known:
+            store.read_sweep(name)  # its error names those that are there
 
 
-def _records(store: ArtifactStore, forget: Iterable[str]) -> list[SweepRecord]:
-    return [SweepRecord.from_json(store.read_sweep(name)) for name in store.sweeps() if name not in set(forget)]
+def _records(store: ArtifactStore, forget: Iterable[str]) -> tuple[list[SweepRecord], dict[str, str]]:
+    """The records of the sweeps to keep, and what is wrong with those that cannot be read."""
+    return read_records(store, (name for name in store.sweeps() if name not in set(forget)))
 
 
 def _sum(entries: Sequence[Entry]) -> str:

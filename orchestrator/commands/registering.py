@@ -6,7 +6,7 @@ from orchestrator.commands.exporting import headline
 from orchestrator.commands.reporting import log_results
 from orchestrator.commands.selecting import Found, Selection, find_network
 from orchestrator.tracking import ui_command
-from orchestrator.tracking.address import resolved
+from orchestrator.tracking.address import check_usable, shown
 from orchestrator.tracking.registry import Entry, ModelName, RegisteredVersion, is_logged, register
 
 
@@ -30,6 +30,7 @@ def register_network(name: str, *, asked: Selection, target: str, storage: str, 
     model = ModelName.parse(target)
     found = find_network(name, storage, asked)
     uri = tracking or str(found.record.spec["tracking"])
+    check_usable(uri)
     curve, point = found.selected.curve, found.selected.point
     if not is_logged(found.record.name, curve, point, tracking_uri=uri):
         log_results(found.record, found.store, tracking_uri=uri)
@@ -64,5 +65,5 @@ def _print(registered: RegisteredVersion, uri: str) -> None:
     click.echo(f"MLflow: {registered.address}")
     click.echo(f"  shown by: {ui_command(uri)}")
     click.echo("to load it, also without Orchard:")
-    click.echo(f'  import mlflow; mlflow.set_tracking_uri("{resolved(uri)}")')
+    click.echo(f'  import mlflow; mlflow.set_tracking_uri("{shown(uri)}")')
     click.echo(f'  model = mlflow.pyfunc.load_model("{registered.uri}", model_config={{"device": "cpu"}})')

@@ -12,6 +12,7 @@ from orchestrator.results import Curve, SweepRecord, collect
 from orchestrator.results.orders import collect_orders
 from orchestrator.store import ArtifactStore, Lease
 from orchestrator.tracking import TrackedSweep, log_sweep
+from orchestrator.tracking.address import check_usable
 
 
 def report(name: str, *, storage: str, out: str) -> None:
@@ -57,9 +58,10 @@ def template(name: str, method: str, *, storage: str, model: str | None, compres
 
 
 def sync(name: str, *, storage: str, tracking: str | None, rebuild: bool) -> None:
-    """Log a sweep's results to MLflow and print where they are; raises as `log_results` does."""
+    """Log a sweep's results to MLflow and print where they are; raises as `log_results` and `check_usable` do."""
     record, store = find_record(name, storage)
     uri = tracking or str(record.spec["tracking"])
+    check_usable(uri)
     curves, tracked = log_results(record, store, tracking_uri=uri, rebuild=rebuild)
     points = sum(len(curve.points) for curve in curves)
     click.echo(f"{record.name}: {points} points of {len(curves)} curves are in MLflow: {tracked.address}")

@@ -21,7 +21,8 @@ from orchestrator.driver.steering import capacity, in_flight_limits
 from orchestrator.environment import read_environment
 from orchestrator.planning import plan_sweep
 from orchestrator.scheduling.scheduler import Scheduler
-from orchestrator.store import ArtifactStore, Lease, open_store
+from orchestrator.store import ArtifactStore, open_store
+from orchestrator.store.claim import acquire_unclaimed
 
 _SIMULATED_SLOTS = Slots(cpus=64, gpus=8)
 
@@ -34,7 +35,7 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
         return _simulate(spec, console)
     check_patterns(spec)
     store = open_store(spec.storage)
-    with DriverLease(store, Lease.acquire(store.files, spec.name), priority=spec.priority) as lease:
+    with DriverLease(store, acquire_unclaimed(store.files, spec.name), priority=spec.priority) as lease:
         with Computer(store, lease, backend, console) as computer:
             plan = plan_sweep(spec, computer.environment(spec))
             summary, publisher = computer.run(spec, plan)

@@ -25,7 +25,8 @@ from orchestrator.results import collect
 from orchestrator.results.selection import Candidate, candidates, dense_of
 from orchestrator.search import Searched, searched_methods, sweep_of
 from orchestrator.search.progress import SearchProgress, Tried, judge
-from orchestrator.store import ArtifactStore, Lease, open_store
+from orchestrator.store import ArtifactStore, open_store
+from orchestrator.store.claim import acquire_unclaimed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -77,7 +78,7 @@ class _Search:
     def computer(self, spec: SweepSpec) -> Iterator[tuple[Computer, DriverLease]]:
         """Computes, with the lease of a sweep."""
         with (
-            DriverLease(self.store, Lease.acquire(self.store.files, spec.name), priority=spec.priority) as lease,
+            DriverLease(self.store, acquire_unclaimed(self.store.files, spec.name), priority=spec.priority) as lease,
             Computer(self.store, lease, self.backend, self.console) as computer,
         ):
             yield computer, lease

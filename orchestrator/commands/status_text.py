@@ -22,7 +22,8 @@ def status_line(status: SweepStatus) -> str:
     failed = f", {len(status.failed_tasks)} failed" if status.failed_tasks else ""
     left = f", {_left(status.time_left)}" if status.time_left else ""
     reason = f": {status.reason}" if status.reason else ""
-    return f"{status.sweep}: {status.state}{reason}; {finished} of {total} tasks{failed}{left}"
+    problem = f"\n  {status.problem}" if status.problem else ""
+    return f"{status.sweep}: {status.state}{reason}; {finished} of {total} tasks{failed}{left}{problem}"
 
 
 def status_page(status: SweepStatus) -> RenderableType:
@@ -92,8 +93,15 @@ def _foot(status: SweepStatus) -> Iterator[str]:
     if len(status.failed_tasks) > _SHOWN:
         yield f"and {len(status.failed_tasks) - _SHOWN} more failed tasks; --json lists all of them"
     yield from _deviating(status)
+    if status.problem:
+        yield status.problem
     if status.lost_entries:
         yield f"{status.lost_entries} entries could not be written to the journal and are missing here"
+    if status.unreadable_entries:
+        yield (
+            f"{status.unreadable_entries} lines of the journal cannot be read (torn off as a driver died, or changed) "
+            "and are missing here"
+        )
 
 
 def _failed(task: FailedTask) -> Iterator[str]:

@@ -10,6 +10,7 @@ import click
 
 from jobs.errors import BadInputError
 from jobs.load import load_sweep
+from jobs.secrets import mask
 from jobs.spec.sweep import SweepSpec
 from orchestrator.environment import git_commit
 
@@ -24,9 +25,14 @@ def submit(sweep: str, overrides: Sequence[str], *, address: str, working_dir: s
     """Submit a sweep; returns the exit code: the job's with `wait`, else 0.
 
     Raises:
-        BadInputError: The sweep is not below the working directory, or no cluster answers.
+        BadInputError: An override holds a secret, the sweep is not below the working directory, or no cluster answers.
     """
     spec = load_sweep(sweep, overrides)
+    if any(mask(override) != override for override in overrides):
+        raise BadInputError(
+            "an override holds a password or token, and Ray shows the command of a job to everyone; write ${VARIABLE} "
+            "for it, and set that variable on the head of the cluster"
+        )
     root, file = Path(working_dir).resolve(), Path(sweep).resolve()
     if not file.is_relative_to(root):
         raise BadInputError(f"{sweep}: is not below the working directory {root}, which is all that is uploaded")

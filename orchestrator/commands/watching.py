@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from jobs.identity import Parsed
 from orchestrator.commands.locating import find_attempts, find_sweep, resolve_key
 from orchestrator.commands.status_text import status_line, status_page, when
 from orchestrator.commands.story_text import attempt_heading, retries_page, story_lines
@@ -23,6 +24,7 @@ from orchestrator.status import (
 from orchestrator.store import ArtifactStore, Files, LeaseRecord, open_store
 from orchestrator.store import cancel as ask_to_stop
 from orchestrator.store.lease import has_ended
+from orchestrator.store.records import UnreadableRecordError
 from orchestrator.store.terms import newest_term, read_lease
 
 _WATCH_INTERVAL_S, _WAIT_INTERVAL_S = 2.0, 0.5
@@ -59,8 +61,8 @@ def retries(name: str, *, storage: str, as_json: bool) -> None:
         MissingArtifactError: The store has no such sweep.
     """
     sweep, store = find_sweep(name, storage)
-    if _driver(store.files, sweep) is None:
-        store.read_sweep(sweep)
+    if _driver(store.files, sweep) is None and sweep not in store.sweeps():
+        store.read_sweep(sweep)  # its error names those that are there
     found = retries_of(past_attempts(sweep, store.read_journal(sweep)))
     if as_json:
         click.echo(json.dumps({"sweep": sweep, "retries": [each.to_json() for each in found]}, indent=2))
@@ -128,10 +130,21 @@ def cancel(name: str, *, storage: str, wait: bool) -> int:
 
 def _read(sweep: str, store: ArtifactStore) -> SweepStatus:
     driver = _driver(store.files, sweep)
-    cap = None
+    cap, problem = None, ""
     if driver is None or sweep in store.sweeps():  # the first driver has not written it while it still plans
-        cap = store.read_sweep(sweep)["spec"].get("budget", {}).get("gpu_hours")
-    return status_of(sweep, store.read_journal(sweep), driver=driver, gpu_hours_cap=cap, now_s=time.time())
+        try:
+            cap = _gpu_hours_cap(store.read_sweep(sweep))
+        except UnreadableRecordError as error:
+            problem = str(error)
+    entries = store.read_journal(sweep)
+    return status_of(sweep, entries, driver=driver, gpu_hours_cap=cap, now_s=time.time(), problem=problem)
+
+
+def _gpu_hours_cap(record: Parsed) -> float | None:
+    """The budget in a sweep's record; None where it has none, or one without a digest has something else there."""
+    budget = record["spec"].get("budget")
+    cap = budget.get("gpu_hours") if isinstance(budget, dict) else None
+    return cap if isinstance(cap, int | float) else None
 
 
 def _driver(files: Files, sweep: str) -> Driver | None:

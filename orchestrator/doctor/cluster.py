@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.errors import OrchardError
+from jobs.secrets import masked_record
 from orchestrator.doctor.facts import Cluster, HostFacts, ProbeRequest
 from orchestrator.doctor.probe import probe_host, tracking_problem
 
@@ -47,7 +48,10 @@ def probe_by_dashboard(address: str, request: ProbeRequest) -> Cluster:
         job = client.submit_job(
             entrypoint=f"python -m {__name__}",
             runtime_env={
-                "env_vars": {"ORCHARD_DOCTOR": json.dumps(asdict(request)), "RAY_USAGE_STATS_ENABLED": "0"},
+                "env_vars": {
+                    "ORCHARD_DOCTOR": json.dumps(masked_record(asdict(request))),
+                    "RAY_USAGE_STATS_ENABLED": "0",
+                },
             },
             metadata={"orchard_doctor": "1"},
         )

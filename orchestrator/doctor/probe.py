@@ -30,11 +30,11 @@ def probe_host(request: ProbeRequest) -> HostFacts:
 
 def tracking_problem(uri: str) -> str:
     """Why this machine cannot log to MLflow; empty where it can. Creates no database."""
-    uri = address.resolved(uri)
-    if path := address.sqlite_path(uri):
-        folder = _nearest(path.parent)
-        return "" if os.access(folder, os.W_OK) else f"{folder} cannot be written to"
     try:
+        uri = address.resolved(uri)
+        if path := address.sqlite_path(uri):
+            folder = _nearest(path.parent)
+            return "" if os.access(folder, os.W_OK) else f"{folder} cannot be written to"
         with address.opened(uri) as client:
             client.search_experiments(max_results=1)
     except OrchardError as error:

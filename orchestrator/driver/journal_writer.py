@@ -4,17 +4,21 @@ The journal is for people and for estimates; results are read only from the stor
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from jobs.identity import Json, Parsed
 from jobs.outcome import Failed, Outcome, Succeeded, Usage
 from jobs.stages.table import StageKind
 from orchestrator.scheduling.cost_model import CostModel
 from orchestrator.scheduling.decision import resources_json
+from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.store import Journal
 
 _COUNT_INTERVAL_S = 10.0
+_COSTS = {"family", "work", "memory_bytes", "gpu_fraction"}
+"""What entries of version 0.1 lack."""
 
 
 class JournalWriter:
@@ -23,10 +27,19 @@ class JournalWriter:
     Args:
         journal: The journal to write to.
         clock: A monotonic clock, in seconds.
+        stored: The sweep's tasks that were in the store when the run began, by key: those that nothing needs any more
+            are not in the scheduler, and count as reused.
     """
 
-    def __init__(self, journal: Journal, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        stored: Mapping[str, StageKind] | None = None,
+    ) -> None:
         self._journal = journal
+        self._stored = stored or {}
         self._clock = clock
         self._avoided: frozenset[str] = frozenset()
         self._tasks = 0
@@ -50,13 +63,15 @@ class JournalWriter:
         due = outcomes and now_s - self._counted_s >= _COUNT_INTERVAL_S
         if tasks != self._tasks or failed or due or scheduler.finished:
             self._tasks, self._counted_s = tasks, now_s
-            self._journal.append("counts", **counts_json(scheduler))
+            self._journal.append("counts", **counts_json(scheduler, self._stored))
 
 
-def counts_json(scheduler: Scheduler) -> dict[str, Json]:
-    """Tasks by stage and state, zeros left out."""
+def counts_json(scheduler: Scheduler, stored: Mapping[str, StageKind]) -> dict[str, Json]:
+    """Tasks by stage and state, zeros left out; see `JournalWriter` for `stored`."""
+    counts = Counter(scheduler.counts)
+    counts.update((stage, TaskState.REUSED) for key, stage in stored.items() if scheduler.state_of(key) is None)
     stages: dict[str, dict[str, int]] = {}
-    for (stage, state), count in scheduler.counts.items():
+    for (stage, state), count in counts.items():
         if count:
             stages.setdefault(stage.value, {})[state.value] = count
     return {"stages": stages}
@@ -93,7 +108,7 @@ def cost_model_of(entries: Iterable[Parsed]) -> tuple[CostModel, float]:
     cost_model, gpu_s = CostModel(), 0.0
     for entry in entries:
         gpu_s += entry.get("gpu_s", 0.0)
-        if entry.get("kind") == "succeeded" and "family" in entry and not entry["reused"]:
+        if entry["kind"] == "succeeded" and entry.keys() >= _COSTS and not entry["reused"]:
             usage = Usage(memory_bytes=entry["memory_bytes"], gpu_fraction=entry["gpu_fraction"])
             cost_model.observe(
                 StageKind(entry["stage"]),

@@ -13,7 +13,7 @@ from types import FrameType
 
 from jobs.identity import Json, Parsed
 from orchestrator.scheduling.sharing import Claim
-from orchestrator.store import ArtifactStore, Lease, LeaseState, LeaseTerm, Watch, active_leases, cancel
+from orchestrator.store import ArtifactStore, Fence, Lease, LeaseState, LeaseTerm, Watch, active_leases, cancel
 
 _BEAT_S = 3.0
 TERMINATED, CANCELLED = "the driver was terminated (SIGTERM)", "cancelled by `orchard cancel`"
@@ -79,7 +79,13 @@ class DriverLease:
         return bool(self._reason)
 
     def may_commit(self) -> bool:
-        """Whether results may still be committed."""
+        """Whether results may still be committed. Reads the store each time, in case the heartbeats have stopped.
+
+        Raises:
+            OSError: The store does not answer.
+        """
+        if not self.lost and not Fence(self._store.files, self.term).may_commit():
+            self.stop(LOST)
         return not self.lost
 
     def overdue(self) -> bool:

@@ -5,8 +5,23 @@ from collections.abc import Mapping
 from jobs.artifact import Store
 from jobs.identity import Json
 from jobs.stages.base import JoiningParams
+from jobs.stages.table import StageKind
 from jobs.task import appearing_tasks
 from orchestrator.planning import Plan
+
+
+def stored_tasks(
+    plan: Plan, present: frozenset[str], measured: Mapping[str, Mapping[str, Json]]
+) -> Mapping[str, StageKind]:
+    """The committed tasks of a plan, appearing ones included: key -> stage."""
+    joining = [task for task in plan.tasks.values() if isinstance(task.params, JoiningParams)]
+    appeared = [
+        each
+        for task in joining
+        if isinstance(task.params, JoiningParams) and task.params.source in measured
+        for each in appearing_tasks(task, measured[task.params.source])
+    ]
+    return {task.key: task.stage for task in (*plan.tasks.values(), *appeared) if task.key in present}
 
 
 def resume_point(plan: Plan, store: Store) -> tuple[frozenset[str], Mapping[str, Mapping[str, Json]]]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
+from jobs.secrets import masked_record
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.table import StageKind
 from jobs.task import Attempt
@@ -18,7 +19,7 @@ from orchestrator.backends import Backend
 from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.publishing import Publisher
-from orchestrator.driver.resume import resume_point
+from orchestrator.driver.resume import resume_point, stored_tasks
 from orchestrator.driver.steering import Steering, capacity, in_flight_limits
 from orchestrator.planning import Plan
 from orchestrator.results import SweepRecord
@@ -28,6 +29,7 @@ from orchestrator.scheduling.graph import FINISHED, TaskState
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.scheduling.spending import Caps, Spending
 from orchestrator.store import ArtifactStore
+from orchestrator.tracking.address import check_usable
 from workers.attempt.entry import Provenance, versions
 
 _log = logging.getLogger("orchard")
@@ -84,14 +86,15 @@ def run_sweep(
         The summary, and the publisher, which has logged the points so far and can log the rest.
 
     Raises:
-        BadInputError: A task requests more than any node has.
+        BadInputError: A task requests more than any node has, or `tracking` cannot be used.
     """
+    check_usable(spec.tracking)
     kinds = backend.node_kinds()
     check_feasible(plan.requests, kinds)
     record = SweepRecord(
         name=spec.name,
-        spec=spec.model_dump(mode="json"),
-        curves=tuple(replace(curve, settings=planned_settings(plan, curve)) for curve in plan.curves),
+        spec=masked_record(spec.model_dump(mode="json")),
+        curves=tuple(replace(curve, settings=masked_record(planned_settings(plan, curve))) for curve in plan.curves),
         environment=asdict(plan.environment),
         git_commit=provenance.git_commit,
         versions=versions(),
@@ -110,8 +113,10 @@ def run_sweep(
     )
     with store.open_journal(spec.name, _driver_name()) as journal:
         journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, term=lease.term.number)
-        attempts = scheduler.start(*resume_point(plan, store), now_s=time.monotonic())
-        observers = [JournalWriter(journal), progress, publisher, Steering(lease, backend)]
+        present, measured = resume_point(plan, store)
+        attempts = scheduler.start(present, measured, now_s=time.monotonic())
+        stored = stored_tasks(plan, present, measured)
+        observers = [JournalWriter(journal, stored=stored), progress, publisher, Steering(lease, backend)]
         summary = drive(scheduler, attempts, backend, observers, quarantine=store.quarantine)
         journal.append("end", complete=summary.complete, computed=summary.computed, stopped=summary.stopped)
     return summary, publisher

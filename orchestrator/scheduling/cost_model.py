@@ -40,9 +40,9 @@ class CostModel:
         seen.gpu_fraction = max(seen.gpu_fraction, usage.gpu_fraction)
 
     def expected_s(self, task: Task) -> float:
-        """The expected duration of a task in seconds; 0 without observations."""
+        """The expected duration of a task in seconds; 0 without observations of work."""
         seen = self._seen.get((task.stage, task.family))
-        return seen.total_s / seen.total_work * task.work if seen else 0.0
+        return seen.total_s / seen.total_work * task.work if seen and seen.total_work else 0.0
 
     def path_s(self, task: Task) -> float:
         """The expected duration, or the stage's assumed one without observations; for critical paths."""

@@ -119,6 +119,8 @@ class SweepStatus:
         gpu_hours: GPU-hours spent by all runs.
         gpu_hours_cap: The sweep's budget of GPU-hours; None: no cap.
         lost_entries: Number of entries that could not be written to the journal.
+        problem: What is wrong with the sweep's record in the store; empty where nothing is.
+        unreadable_entries: Number of lines of the journal that are torn or changed, and passed over.
     """
 
     sweep: str
@@ -138,6 +140,8 @@ class SweepStatus:
     gpu_hours: float
     gpu_hours_cap: float | None
     lost_entries: int
+    unreadable_entries: int
+    problem: str = ""
 
     def to_json(self) -> dict[str, Json]:
         """The fields as JSON."""

@@ -9,6 +9,7 @@ from jobs.stages.table import StageKind
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.status.eta import EtaEstimator
 from orchestrator.status.record import DeviatingTask, Driver, FailedTask, StageStatus, State, SweepStatus
+from orchestrator.store.entries import UNREADABLE
 
 
 def status_of(
@@ -18,6 +19,7 @@ def status_of(
     driver: Driver | None,
     gpu_hours_cap: float | None,
     now_s: float,
+    problem: str = "",
 ) -> SweepStatus:
     """Replay a sweep's journal.
 
@@ -27,9 +29,13 @@ def status_of(
         driver: The driver that has the sweep's lease, or had it last.
         gpu_hours_cap: From the sweep file.
         now_s: The time, seconds since the epoch.
+        problem: What is wrong with the sweep's record.
     """
-    run, runs, gpu_s, lost = _Run(), 0, 0.0, 0
+    run, runs, gpu_s, lost, unreadable = _Run(), 0, 0.0, 0, 0
     for entry in entries:
+        if entry is UNREADABLE:
+            unreadable += 1
+            continue
         if entry["kind"] == "start":
             run, runs = _Run(), runs + 1
         elif entry["kind"] == "lost":
@@ -38,7 +44,7 @@ def status_of(
         run.take(entry)
     state = run.state(driver)
     goes_on = state is State.RUNNING
-    duration_s = 0.0 if run.started_s is None else (now_s if goes_on else run.last_s) - run.started_s
+    duration_s = 0.0 if run.started_s is None else max(0.0, (now_s if goes_on else run.last_s) - run.started_s)
     return SweepStatus(
         sweep=sweep,
         state=state,
@@ -57,6 +63,8 @@ def status_of(
         gpu_hours=gpu_s / 3600,
         gpu_hours_cap=gpu_hours_cap,
         lost_entries=lost,
+        unreadable_entries=unreadable,
+        problem=problem,
     )
 
 
@@ -82,8 +90,9 @@ class _Run:
         self._ended: Counter[tuple[StageKind, TaskState]] = Counter()  # since the last count
 
     def take(self, entry: Parsed) -> None:
-        """Process the next entry."""
+        """Process the next entry; where the first one is unreadable, the run begins with the second."""
         self.last_s = entry["at_s"]
+        self.started_s = self.last_s if self.started_s is None else self.started_s
         match entry["kind"]:
             case "start":
                 self.started_s, self.term = entry["at_s"], entry["term"]
@@ -117,10 +126,13 @@ class _Run:
         return State.COMPLETE if self.complete else State.STOPPED if self.stopped else State.FAILED
 
     def open_tasks(self) -> dict[StageKind, int]:
-        """Tasks that have not ended, by stage."""
+        """Tasks that have not ended, by stage; 0 where an unreadable line would have counted them."""
         return {
-            stage: sum(self._counts[stage, state] for state in _OPEN)
-            - sum(self._ended[stage, state] for state in TaskState)
+            stage: max(
+                0,
+                sum(self._counts[stage, state] for state in _OPEN)
+                - sum(self._ended[stage, state] for state in TaskState),
+            )
             for stage in StageKind
         }
 
@@ -153,9 +165,9 @@ class _Run:
                     stage=stage,
                     label=entry["label"],
                     message=entry["deviation"],
-                    nondeterministic=entry["nondeterministic"],
+                    nondeterministic=entry.get("nondeterministic", False),
                     host=entry["host"],
-                    log=entry["log"],
+                    log=entry.get("log", ""),
                 )
             )
 
@@ -174,5 +186,5 @@ class _Run:
             message=entry["message"],
             host=entry["host"],
             attempt=entry["attempt"],
-            log=entry["log"],
+            log=entry.get("log", ""),
         )

@@ -7,30 +7,33 @@ Layout below the root:
     quarantine/<key>.json        manifests of damaged artifacts, moved away so that their tasks run again
     checkpoints/ab/<key>         checkpoints of long tasks
     logs/<key>/*.log             logs of attempts
-    sweeps/<name>.json           records of sweeps
+    quarantine/sweeps/           damaged records of sweeps, moved away as the next run wrote new ones
+    sweeps/<name>.json           records of sweeps; each ends with its own digest (`records`)
     journal/<sweep>/*.jsonl      attempts, by driver (`journal`)
     leases/<sweep>/*             lease terms of drivers (`terms`, `lease`)
 """
 
 import hashlib
-import json
+import logging
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from jobs.artifact import Commit, CorruptArtifactError, FileEntry, Manifest, MissingArtifactError
-from jobs.errors import OrchardError
 from jobs.identity import Parsed
+from jobs.secrets import mask
 from orchestrator.store.cache import BlobCache
 from orchestrator.store.files import Files, map_files
 from orchestrator.store.journal import Journal, open_journal, read_journal
+from orchestrator.store.records import UnreadableRecordError, read_record_bytes, record_bytes
 from orchestrator.store.seals import seal, seal_json, unseal, unseal_json
 
 FRESH_S = 1800.0
 """A commit rewrites an existing blob that is older than this, because `orchard gc` keeps what is young."""
 
 _FEW = 256
+_log = logging.getLogger("orchard")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,9 +192,9 @@ class ArtifactStore:
         self.files.delete(checkpoint_path(key))
 
     def write_log(self, key: str, text: str) -> str:
-        """Store the log of one attempt; returns its address."""
+        """Store the log of one attempt, secrets masked; returns its address."""
         path = f"logs/{key}/{uuid.uuid4().hex[:8]}.log"
-        self.files.replace(path, text.encode())
+        self.files.replace(path, mask(text).encode())
         return self.files.address(path)
 
     def logs(self, key: str) -> list[AttemptLog]:
@@ -208,25 +211,39 @@ class ArtifactStore:
         ]
 
     def write_sweep(self, name: str, record: Parsed) -> None:
-        """Store the record of a sweep; a later run of the same sweep replaces it."""
-        self.files.replace(sweep_path(name), json.dumps(record).encode())
+        """Store the record of a sweep; a later run of the same sweep replaces it, and moves a damaged one away."""
+        path = sweep_path(name)
+        content = record_bytes(record)
+        try:
+            self.read_sweep(name)
+        except MissingArtifactError:
+            pass
+        except UnreadableRecordError as error:
+            _log.warning("%s", error)
+            self.files.replace(f"quarantine/{path}", self.files.read(path))
+        self.files.replace(path, content)
 
     def read_sweep(self, name: str) -> Parsed:
         """The record of a sweep.
 
         Raises:
             MissingArtifactError: The store has no sweep of this name.
-            OrchardError: The record is damaged.
+            UnreadableRecordError: The record is damaged, or of a later version.
         """
         try:
-            record: Parsed = json.loads(self.files.read(sweep_path(name)))
-            return record
+            return read_record_bytes(self.files.read(sweep_path(name)), name)
         except FileNotFoundError:
             known = ", ".join(self.sweeps()) or "none"
             raise MissingArtifactError(f"{self.uri}: no sweep '{name}'; sweeps here: {known}") from None
         except ValueError as error:
-            address = self.files.address(sweep_path(name))
-            raise OrchardError(f"{address}: damaged ({error}); `orchard run` of the sweep writes it again") from None
+            raise self.unreadable_record(name, error) from None
+
+    def unreadable_record(self, name: str, problem: object) -> UnreadableRecordError:
+        """The error that says what is wrong with the record of a sweep, and what mends it."""
+        return UnreadableRecordError(
+            f"{self.files.address(sweep_path(name))}: the record of sweep '{name}' cannot be read ({problem}); run its "
+            "sweep file again: results are kept, and the record is written anew"
+        )
 
     def sweeps(self) -> list[str]:
         """Names of the sweeps in this store."""
@@ -242,7 +259,7 @@ class ArtifactStore:
         return open_journal(self.files, sweep, driver)
 
     def read_journal(self, sweep: str) -> Iterator[Parsed]:
-        """The entries of a sweep's journal, driver by driver in the order of their start."""
+        """The entries of a sweep's journal, driver by driver in the order of their start; see `store.entries`."""
         return read_journal(self.files, sweep)
 
     def _keep_blob(self, digest: str, content: bytes) -> None:

@@ -1,7 +1,7 @@
 """The journal: an append-only record of attempts, one JSON object per line, with separate files for each driver.
 
-A torn last line (the driver died while writing it) is skipped by the reader and terminated by the next writer. Results
-are never read from the journal, so a sweep continues if it cannot be written.
+A torn last line (the driver died while writing it) is terminated by the next writer. Results are never read from the
+journal, so a sweep continues if it cannot be written, and a line that cannot be read is passed over and counted.
 """
 
 import io
@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from jobs.identity import Json, Parsed
+from jobs.secrets import masked_record
+from orchestrator.store.entries import read_entry
 from orchestrator.store.files import Files, map_files
 from orchestrator.store.files.base import Appender
 
@@ -44,7 +46,7 @@ class Journal:
         if len(self._waiting) == MOST_WAITING:
             self._waiting.popleft()
             self._dropped += 1
-        self._waiting.append(json.dumps({"kind": kind, "at_s": round(time.time(), 3), **fields}))
+        self._waiting.append(json.dumps({"kind": kind, "at_s": round(time.time(), 3), **masked_record(fields)}))
 
     def flush(self) -> None:
         """Write the buffered entries, at most once per interval of the appender."""
@@ -106,16 +108,10 @@ def open_journal(files: Files, sweep: str, driver: str) -> Journal:
 
 
 def read_journal(files: Files, sweep: str) -> Iterator[Parsed]:
-    """The entries of a sweep, driver by driver in the order of their start; torn lines are skipped.
+    """The entries of a sweep, driver by driver in the order of their start; `UNREADABLE` for lines that are none.
 
     A generator, because a journal may be larger than memory.
     """
     folder = f"journal/{sweep}"
     for content in map_files(files, lambda name: files.read(f"{folder}/{name}"), sorted(files.names(folder))):
-        for line in io.BytesIO(content):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict):
-                yield entry
+        yield from map(read_entry, io.BytesIO(content))

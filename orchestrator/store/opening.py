@@ -4,22 +4,36 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from jobs.errors import BadInputError
+from jobs.secrets import fill, mask
 from orchestrator.store.artifacts import ArtifactStore
 from orchestrator.store.cache import cache_of_this_machine
 from orchestrator.store.files import FolderFiles, ObjectFiles
 
-OBJECT_STORES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
-"""Scheme -> the package that fsspec needs for it. Only stores with atomic writes and conditional creates: on other file
+OBJECT_STORES = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "az": ("adlfs", "azure"), "abfs": ("adlfs", "azure")}
+"""Scheme -> the package that fsspec needs for it, and the extra that brings it.
+
+Only stores with atomic writes and conditional creates: on other file
 systems of fsspec (ftp, hdfs, http, ...) readers would see partly written files."""
 
 
 def resolve_storage(uri: str | Path) -> str:
-    """The normalised storage URI: a folder becomes absolute, `~` expanded.
+    """The normalised storage URI: variables filled in, a folder becomes absolute, `~` expanded.
 
     Raises:
-        BadInputError: The scheme is not supported, its package is missing, or no bucket is named.
+        BadInputError: The scheme is not supported, its package is missing, no bucket is named, a variable is not set,
+            or it holds a password or token.
     """
-    scheme, separator, rest = str(uri).partition("://")
+    uri = fill(str(uri), "storage")
+    if not uri.strip():
+        raise BadInputError(
+            "storage: is empty; give a folder that every worker sees, or the address of an object store"
+        )
+    if mask(uri) != uri:
+        raise BadInputError(
+            f"storage: {mask(uri)} holds a password or token, and this address is written in many places; give it to "
+            "the driver and every worker by the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ...)"
+        )
+    scheme, separator, rest = uri.partition("://")
     if not separator or scheme == "file":
         return str(Path(rest if separator else uri).expanduser().resolve())
     if scheme not in OBJECT_STORES:
@@ -27,10 +41,11 @@ def resolve_storage(uri: str | Path) -> str:
         raise BadInputError(
             f"storage: '{scheme}://' is not supported; give a folder that every worker sees, file://, or one of {known}"
         )
-    if find_spec(OBJECT_STORES[scheme]) is None:
+    package, extra = OBJECT_STORES[scheme]
+    if find_spec(package) is None:
         raise BadInputError(
-            f"storage: {uri} needs the package {OBJECT_STORES[scheme]}; install it here and on every worker "
-            f"(pip install {OBJECT_STORES[scheme]})"
+            f"storage: {uri} needs the package {package}; install it here and on every worker: "
+            f"pip install 'orchard[{extra}]'"
         )
     if not rest.strip("/"):
         raise BadInputError(f"storage: {uri} names no bucket; give {scheme}://bucket/prefix")

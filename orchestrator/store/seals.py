@@ -10,13 +10,17 @@ _DIGEST_BYTES = 32
 _SUFFIX_BYTES = len(_NAME) + 2 * _DIGEST_BYTES + len('"}')
 
 
-def seal_json(value: Parsed) -> bytes:
+def seal_json(value: Parsed, *, sort_keys: bool = True) -> bytes:
     """Serialise a JSON object; its last field is the digest of everything before it.
+
+    Args:
+        value: The object.
+        sort_keys: Sort the fields of all objects by name, so that equal objects have equal bytes.
 
     Raises:
         ValueError: It contains NaN or infinity.
     """
-    content = json.dumps(value, sort_keys=True, allow_nan=False).encode()[:-1]
+    content = json.dumps(value, sort_keys=sort_keys, allow_nan=False).encode()[:-1]
     return b'%b%b%b"}' % (content, _NAME.encode(), hashlib.sha256(content).hexdigest().encode())
 
 

@@ -10,6 +10,10 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Annotated, NotRequired
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
 
 from jobs.identity import Parsed
 from orchestrator.store.files import Files
@@ -19,6 +23,34 @@ LEASE_TTL_S = 30.0
 
 LEASES = "leases"
 """The folder of all terms."""
+
+CLAIM = "~gc"
+"""In the place of a sweep's name, for the claim on the whole store (`claim`); no sweep can have it."""
+
+
+@with_config(ConfigDict(strict=True, extra="allow", allow_inf_nan=False))
+class _Info(TypedDict):
+    priority: NotRequired[int]
+    cluster: NotRequired[str]
+    demand: NotRequired[dict[str, Annotated[float, Field(ge=0)]]]
+
+
+@with_config(ConfigDict(strict=True, extra="ignore", allow_inf_nan=False))
+class _Fields(TypedDict):
+    """What the file of a term holds: a changed character must not end those who read it."""
+
+    owner: str
+    host: str
+    pid: Annotated[int, Field(ge=0)]
+    process: str
+    since_s: Annotated[float, Field(ge=0, le=4e9)]
+    ttl_s: Annotated[float, Field(gt=0, le=1e6)]
+    beat: int
+    released: bool
+    info: _Info
+
+
+_FIELDS = TypeAdapter(_Fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +118,15 @@ def newest_term(files: Files, sweep: str) -> tuple[LeaseTerm | None, bool]:
 def read_lease(files: Files, term: LeaseTerm) -> LeaseRecord:
     """The record of a term; a record of an unknown holder where it cannot be read."""
     try:
-        return LeaseRecord(term=term, **json.loads(files.read(term.path)))
-    except (FileNotFoundError, ValueError, TypeError):
+        return LeaseRecord(term=term, **_FIELDS.validate_json(files.read(term.path)))
+    except (FileNotFoundError, ValidationError):
         return LeaseRecord(term=term, owner="", host="unknown", pid=0, process="", since_s=0.0, ttl_s=LEASE_TTL_S)
 
 
 def active_leases(files: Files) -> list[LeaseRecord]:
     """The newest, unreleased lease records of all sweeps, sorted by sweep; a `Watch` tells which holders are alive."""
     records = []
-    for sweep in sorted(files.names(LEASES)):
+    for sweep in sorted(set(files.names(LEASES)) - {CLAIM}):
         term, _ = newest_term(files, sweep)
         if term is not None:
             records.append(read_lease(files, term))

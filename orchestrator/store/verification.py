@@ -1,10 +1,12 @@
 """Verifies the integrity of a store: reads everything and checks every digest; changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.store.artifacts import ArtifactStore, blob_path
+from orchestrator.store.entries import UNREADABLE
 from orchestrator.store.files import Entry, map_files
+from orchestrator.store.records import UnreadableRecordError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,16 +18,20 @@ class Verification:
         blobs: Number of distinct blobs that they refer to.
         damaged: Key of each damaged artifact -> what is wrong with it.
         unreferenced: Blobs that no artifact refers to: leftovers of dead writers, or of damaged manifests.
+        unreadable_records: Sweep -> what is wrong with its record, where it cannot be read.
+        unreadable_entries: Sweep -> number of lines of its journal that cannot be read, where there are any.
     """
 
     artifacts: int
     blobs: int
     damaged: Mapping[str, str]
     unreferenced: tuple[Entry, ...]
+    unreadable_records: Mapping[str, str]
+    unreadable_entries: Mapping[str, int]
 
 
 def verify(store: ArtifactStore) -> Verification:
-    """Check the digest of every manifest and of every blob that one refers to."""
+    """Check the digest of every manifest and of every blob that one refers to; read every record and journal."""
     stored = [
         entry for entry in store.files.walk("blobs") if not entry.temporary
     ]  # before the manifests: none is young
@@ -45,4 +51,19 @@ def verify(store: ArtifactStore) -> Verification:
         blobs=len(digests),
         damaged=damaged,
         unreferenced=tuple(entry for entry in stored if entry.path not in named),
+        unreadable_records=dict(_unreadable_records(store)),
+        unreadable_entries={sweep: count for sweep, count in _unreadable_entries(store) if count},
     )
+
+
+def _unreadable_records(store: ArtifactStore) -> Iterator[tuple[str, str]]:
+    for sweep in store.sweeps():
+        try:
+            store.read_sweep(sweep)
+        except UnreadableRecordError as error:
+            yield sweep, str(error)
+
+
+def _unreadable_entries(store: ArtifactStore) -> Iterator[tuple[str, int]]:
+    for sweep in sorted(store.files.names("journal")):
+        yield sweep, sum(entry is UNREADABLE for entry in store.read_journal(sweep))

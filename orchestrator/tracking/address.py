@@ -7,20 +7,22 @@ one process, with a write-ahead log.
 import fcntl
 import logging
 import os
-import re
 import shlex
 import socket
 import sqlite3
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
-from urllib.parse import quote, urlsplit
-from urllib.request import urlopen
+from urllib.parse import quote, unquote, urlsplit
+from urllib.request import Request, urlopen
 
-from jobs.errors import OrchardError
+from jobs.errors import BadInputError, OrchardError
+from jobs.secrets import fill, mask
 from orchestrator.executables import typed
 
 if TYPE_CHECKING:
@@ -28,6 +30,18 @@ if TYPE_CHECKING:
 
 _SQLITE = "sqlite:///"
 _TIMEOUT_S = 5.0
+_NO_DRIVER = ("http", "https", "sqlite", "file")
+_DRIVERS = {
+    "postgresql": ("psycopg2", "orchard[postgresql]"),
+    "postgresql+psycopg2": ("psycopg2", "orchard[postgresql]"),
+    "postgresql+psycopg": ("psycopg", "psycopg[binary]"),
+    "mysql": ("MySQLdb", "mysqlclient"),
+    "mysql+mysqldb": ("MySQLdb", "mysqlclient"),
+    "mysql+pymysql": ("pymysql", "pymysql"),
+    "mssql+pyodbc": ("pyodbc", "pyodbc"),
+    "mssql+pymssql": ("pymssql", "pymssql"),
+}
+"""Scheme of a database -> the module that SQLAlchemy imports for it, and what brings it."""
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _MLFLOW_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -35,6 +49,7 @@ _MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines and a request more for every run
 }
+_USER_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 _NOISY = ("alembic", "mlflow.store.db.utils")
 
 
@@ -44,19 +59,58 @@ class TrackingUnavailableError(OrchardError):
 
 def unavailable(uri: str, problem: object) -> TrackingUnavailableError:
     """The error with address, problem and remedy; passwords are masked."""
-    shown = re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", uri)
     if problem_lines := str(problem).strip().splitlines():
         problem = problem_lines[0]
     return TrackingUnavailableError(
-        f"MLflow at {shown}: {problem}; nothing is lost, the store has the results. Start the server or correct "
-        f"`tracking` in the sweep file, then log them with `orchard sync`"
+        f"MLflow at {mask(uri)}: {mask(str(problem))}; nothing is lost, the store has the results. Start the server or "
+        f"correct `tracking` in the sweep file, then log them with `orchard sync`"
     )
 
 
 def resolved(tracking_uri: str) -> str:
-    """The URI with an absolute path for an SQLite file, `~` expanded."""
+    """The URI with its variables filled in, and an absolute path for an SQLite file, `~` expanded.
+
+    It is for MLflow's clients; `shown` is what may be printed or written.
+
+    Raises:
+        BadInputError: A variable is not set, or the password is masked.
+    """
+    uri = fill(tracking_uri, "tracking")
+    path = sqlite_path(uri)
+    return f"{_SQLITE}{path}" if path else uri.rstrip("/")
+
+
+def check_usable(tracking_uri: str) -> None:
+    """Check before anything runs that results can be logged with this URI, as far as this machine alone can tell.
+
+    Raises:
+        BadInputError: A variable is not set, the password is masked, or the driver of the database is not installed.
+    """
+    uri = resolved(tracking_uri)
+    if not uri.strip():
+        raise BadInputError(
+            "tracking: is empty; give a database (sqlite:///PATH) or a server of MLflow (http://HOST:PORT)"
+        )
+    scheme, separator, _ = uri.partition("://")
+    if not separator or scheme in _NO_DRIVER:
+        return
+    if scheme not in _DRIVERS:
+        raise BadInputError(
+            f"tracking: '{scheme}://' is not supported; give the address of a server (http://, https://), or of a "
+            f"database: {', '.join(f'{name}://' for name in ('sqlite', *_DRIVERS))}"
+        )
+    package, install = _DRIVERS[scheme]
+    if find_spec(package) is None:
+        raise BadInputError(
+            f"tracking: {scheme}:// needs the package {package}, which is not installed here; install it where drivers "
+            f"run: pip install {shlex.quote(install)}, or name a server of MLflow (http://HOST:PORT)"
+        )
+
+
+def shown(tracking_uri: str) -> str:
+    """The URI as it may be shown: variables are not filled in, passwords are masked."""
     path = sqlite_path(tracking_uri)
-    return f"{_SQLITE}{path}" if path else tracking_uri.rstrip("/")
+    return f"{_SQLITE}{path}" if path and "${" not in tracking_uri else mask(tracking_uri.rstrip("/"))
 
 
 def sqlite_path(tracking_uri: str) -> Path | None:
@@ -66,10 +120,20 @@ def sqlite_path(tracking_uri: str) -> Path | None:
     return Path(tracking_uri.removeprefix(_SQLITE)).expanduser().absolute()
 
 
-def artifact_location(uri: str, experiment: str) -> str | None:
-    """The artifact location of an experiment: beside an SQLite database; None: the server's default."""
-    path = sqlite_path(uri)
-    return (path.parent / "mlflow-artifacts" / quote(experiment, safe="")).as_uri() if path else None
+def artifact_location(uri: str, experiment: str, storage: str = "") -> str | None:
+    """The artifact location of an experiment; None: the server's default.
+
+    Args:
+        uri: A resolved URI. Beside an SQLite database, the files of experiments lie next to it.
+        experiment: Its name.
+        storage: URI of the sweep's store, which has those of a database that is reached directly; where that is no
+            folder, the home folder has them.
+    """
+    path, storage = sqlite_path(uri), fill(storage, "storage")
+    if _is_server(uri) or (path is None and urlsplit(uri).scheme not in _DRIVERS):
+        return None
+    folder = path.parent if path else Path.home() / ".orchard" if "://" in storage or not storage else Path(storage)
+    return (folder.expanduser().absolute() / "mlflow-artifacts" / quote(experiment, safe="")).as_uri()
 
 
 def ui_address(uri: str, experiment_id: str) -> str:
@@ -83,15 +147,17 @@ def version_address(uri: str, name: str, version: str) -> str:
 
 
 def _pages(uri: str) -> str:
-    return uri if _is_server(uri) else "http://127.0.0.1:5000"
+    return _without_user(uri)[0] if _is_server(uri) else "http://127.0.0.1:5000"
 
 
 def ui_command(tracking_uri: str) -> str:
-    """The shell command that serves MLflow's pages; for a server, its address."""
+    """The shell command that serves MLflow's pages; for a server, its address. It has variables, and no password."""
     uri = resolved(tracking_uri)
     if _is_server(uri):
-        return uri
-    return shlex.join([typed("mlflow"), "ui", "--backend-store-uri", uri])
+        return _pages(uri)
+    place = shown(tracking_uri)
+    quoted = f'"{place}"' if "${" in place else shlex.quote(place)  # so that the shell fills its variables in
+    return f"{typed('mlflow')} ui --backend-store-uri {quoted}"
 
 
 @contextmanager
@@ -99,20 +165,23 @@ def opened(uri: str) -> Iterator["MlflowClient"]:
     """A client for a resolved URI; errors of MLflow inside the block are converted, too.
 
     Raises:
-        TrackingUnavailableError: MLflow does not answer within seconds, or rejects a request.
+        TrackingUnavailableError: MLflow does not answer within seconds, rejects a request, or cannot be used from here
+            (`check_usable`).
     """
     try:
         _check_answers(uri)
+        check_usable(uri)
         for name, value in _MLFLOW_DEFAULTS.items():
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
-    except (OSError, HTTPException, ValueError, ImportError) as error:
+    except (OSError, HTTPException, ValueError, ImportError, BadInputError) as error:
         raise unavailable(uri, error) from error
     try:
         path = sqlite_path(uri)
-        yield _sqlite_client(MlflowClient, uri, path) if path else MlflowClient(uri)
+        with _signed_in(uri) as server:
+            yield _sqlite_client(MlflowClient, uri, path) if path else MlflowClient(server)
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise unavailable(uri, error) from error
 
@@ -123,7 +192,7 @@ def as_default(uri: str) -> Iterator[None]:
     import mlflow
 
     before = os.environ.get("MLFLOW_TRACKING_URI")
-    mlflow.set_tracking_uri(uri)
+    mlflow.set_tracking_uri(_without_user(uri)[0] if _is_server(uri) else uri)
     try:
         yield
     finally:
@@ -134,11 +203,41 @@ def _is_server(uri: str) -> bool:
     return urlsplit(uri).scheme in ("http", "https")
 
 
+def _without_user(uri: str) -> tuple[str, tuple[str, str] | None]:
+    """A server's address without user and password, and these two, where it has them."""
+    parts = urlsplit(uri)
+    if parts.username is None:
+        return uri, None
+    user = unquote(parts.username), unquote(parts.password or "")
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), user
+
+
+@contextmanager
+def _signed_in(uri: str) -> Iterator[str]:
+    """A server's address without user and password, which MLflow's clients take from the environment only."""
+    server, user = _without_user(uri) if _is_server(uri) else (uri, None)
+    before = {name: os.environ.get(name) for name in _USER_VARIABLES}
+    if user is not None:
+        os.environ.update(zip(_USER_VARIABLES, user, strict=True))
+    try:
+        yield server
+    finally:
+        for name, value in before.items():
+            if value is not None:
+                os.environ[name] = value
+            elif user is not None:
+                os.environ.pop(name, None)
+
+
 def _check_answers(uri: str) -> None:
     parts = urlsplit(uri)
     if _is_server(uri):
         try:
-            urlopen(f"{uri}/health", timeout=_TIMEOUT_S).close()
+            server, user = _without_user(uri)
+            request = Request(f"{server}/health")
+            if user is not None:
+                request.add_header("Authorization", f"Basic {b64encode(':'.join(user).encode()).decode()}")
+            urlopen(request, timeout=_TIMEOUT_S).close()
         except HTTPError as error:
             if error.code >= 500:  # below 500 the server is up; access is checked by logging
                 raise

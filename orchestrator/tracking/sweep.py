@@ -95,7 +95,9 @@ def log_sweep(
     if record.git_commit:
         provenance[COMMIT_TAG] = record.git_commit
     with opened(uri) as client:
-        experiment_id = find_experiment(client, record.name, artifact_location(uri, record.name))
+        experiment_id = find_experiment(
+            client, record.name, artifact_location(uri, record.name, str(record.spec.get("storage", "")))
+        )
         if rebuild:
             delete_runs(client, experiment_id)
         runs = runs_by_tag(client, experiment_id)

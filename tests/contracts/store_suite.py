@@ -200,9 +200,10 @@ class StoreSuite:
         assert (store.find("ab"), store.find(KEY[:9]), store.find("ac")) == ([KEY], [KEY], [])
 
     def test_a_sweep_is_kept_and_replaced(self, store):
-        store.write_sweep("s", {"a": 1})
-        store.write_sweep("s", {"a": 2})
-        assert (store.read_sweep("s"), store.sweeps()) == ({"a": 2}, ["s"])
+        first, second = ({"name": "s", "spec": {}, "curves": [], "git_commit": commit} for commit in "ab")
+        store.write_sweep("s", first)
+        store.write_sweep("s", second)
+        assert (store.read_sweep("s"), store.sweeps()) == (second, ["s"])
 
     def test_a_missing_sweep_names_those_that_are_there(self, store):
         store.write_sweep("here", {})
@@ -212,11 +213,11 @@ class StoreSuite:
     def test_a_journal_is_read_driver_by_driver(self, store):
         for driver in ("1", "2"):
             with store.open_journal("s", driver) as journal:
-                journal.append("start", driver=driver)
+                journal.append("start", term=int(driver))
                 journal.flush()
-                journal.append("end")
-        entries = [(entry["kind"], entry.get("driver")) for entry in store.read_journal("s")]
-        assert entries == [("start", "1"), ("end", None), ("start", "2"), ("end", None)]
+                journal.append("avoided", node="n")
+        entries = [(entry["kind"], entry.get("term")) for entry in store.read_journal("s")]
+        assert entries == [("start", 1), ("avoided", None), ("start", 2), ("avoided", None)]
         assert list(store.read_journal("another")) == []
 
     def test_a_sweep_has_one_driver(self, store):

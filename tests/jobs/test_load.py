@@ -209,7 +209,7 @@ TEXTS = [
     ("just words", "holds a str"),
     ("a: [1, 2\nb: 3\n", "not YAML"),
     ("a: 1\n\tb: 2\n", "not YAML"),
-    ("a: !!python/object/apply:os.system ['true']\n", "not YAML"),
+    ("a: !!python/object/apply:os.system ['true']\n", "is not allowed; use none"),
 ]
 
 
@@ -349,3 +349,12 @@ def test_a_criterion_says_what_it_reads_and_of_how_many_images(tiny_sweep, write
     path = write_sweep(changed(tiny_sweep, "methods.c", {"kind": "criterion", **method}))
     spec = load_sweep(path).methods["c"]
     assert (spec.reads, spec.num_images) == (reads, num_images)
+
+
+def test_where_imports_are_bounded_a_sweep_file_names_no_others(write_sweep, tiny_sweep, monkeypatch):
+    monkeypatch.setenv("ORCHARD_ALLOW_IMPORTS", "my_project")
+    load_sweep(write_sweep(tiny_sweep))
+    faults = faults_of(write_sweep(changed(tiny_sweep, "models.net.network", "subprocess:Popen")))
+    assert "'subprocess' may not be named here" in faults["models.net.network"]
+    faults = faults_of(write_sweep(changed(tiny_sweep, "models.net.network", "timm:resnet18")))
+    assert "'timm' may not be named here" in faults["models.net.network"]

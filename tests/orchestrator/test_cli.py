@@ -1,4 +1,5 @@
 import errno
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -209,6 +210,62 @@ class TestASweep:
         assert "tasks could not run" in out
         log = next(line.split("log: ")[1].strip() for line in out.splitlines() if "log: " in line)
         assert "RuntimeError: this network has a bug" in Path(log).read_text()
+
+    def test_a_secret_is_written_nowhere_and_shown_nowhere(self, orchard, path, tmp_path, empty_database, monkeypatch):
+        secret, tracking = "planted-s3cr3t", "tracking=http://me:planted-s3cr3t@127.0.0.1:9"
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted-s3cr3t-key")
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "sub").mkdir()
+        store, other = str(tmp_path / "store"), f"sqlite:///{tmp_path}/sub/other.db"
+        (tmp_path / "sub" / "other.db").write_bytes(empty_database)
+        code, out, err = orchard("run", path, tracking, "--backend", "inline")
+        assert (code, "Nothing to compute" in out) == (0, True)
+        key = json.loads(orchard("plan", path, tracking, "--json")[1])["tasks"][0]["key"]
+        shown = [out, err]
+        for arguments in (
+            ("status", "tiny", "--storage", store),
+            ("status", "--json", "--storage", store),
+            ("plan", path, tracking, "--json"),
+            ("report", "tiny", "--storage", store, "--out", tmp_path / "report"),
+            ("sync", "tiny", "--storage", store),
+            ("sync", "tiny", "--storage", store, "--tracking", "ftp://me:planted-s3cr3t@host"),
+            ("sync", "tiny", "--storage", store, "--tracking", other),
+            ("explain", key, "--storage", store),
+            ("logs", key, "--storage", store),
+            ("verify", "--storage", store),
+            ("gc", "--storage", store),
+            ("doctor", path, tracking, "device=cpu"),
+            ("doctor", path, tracking, "device=cpu", "--json"),
+            ("submit", path, tracking),
+            ("run", path, "storage=s3://me:planted-s3cr3t@bucket"),
+            ("run", path, "tracking={a: 'http://me:planted-s3cr3t@host'}"),
+        ):
+            shown += orchard(*arguments)[1:]
+        files = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()}
+        assert [each for each, content in files.items() if secret.encode() in content] == []
+        assert [text for text in shown if secret in text] == []
+        assert b"me:***@127.0.0.1" in files[tmp_path / "report" / "report.html"]
+        assert any("report.html" in str(each) for each in files if "mlflow-artifacts" in str(each))
+
+    def test_a_variable_in_the_tracking_uri_is_never_stored(self, orchard, path, tmp_path, monkeypatch, database):
+        monkeypatch.setenv("FOLDER", str(tmp_path))
+        code, _, err = orchard("run", path, "tracking=sqlite:///${FOLDER}/mlflow.db", "--backend", "inline")
+        assert (code, err) == (0, "")
+        assert "${FOLDER}" in (tmp_path / "store" / "sweeps" / "tiny.json").read_text()
+        assert orchard("sync", "tiny", "--storage", tmp_path / "store")[0] == 0
+        monkeypatch.delenv("FOLDER")
+        code, _, err = orchard("sync", "tiny", "--storage", tmp_path / "store")
+        assert (code, "has no variable FOLDER" in err) == (2, True)
+
+    def test_a_database_without_its_driver_is_refused_before_anything_runs(self, orchard, path, tmp_path, monkeypatch):
+        found = importlib.util.find_spec
+        monkeypatch.setattr(
+            "orchestrator.tracking.address.find_spec", lambda name: None if name == "psycopg2" else found(name)
+        )
+        for command in (("run", "--backend", "inline"), ("doctor",)):
+            code, out, err = orchard(command[0], path, "tracking=postgresql://me@127.0.0.1:9/db", *command[1:])
+            assert "pip install 'orchard[postgresql]'" in out + err
+            assert code == (2 if command[0] == "run" else 0)
 
     def test_mlflow_being_away_costs_no_result(self, orchard, tiny_sweep, write_sweep, tmp_path):
         path = write_sweep({**tiny_sweep, "tracking": "http://127.0.0.1:9"})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from jobs.artifact import CorruptArtifactError, MissingArtifactError
 from jobs.errors import BadInputError, BadNetworkError, BadNumericsError, CancelledError
 from jobs.outcome import Cause
+from jobs.secrets import mask
 
 _GPU_MEMORY = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 """Messages of the libraries below torch when a GPU's memory is full."""
@@ -37,8 +38,8 @@ class Diagnosis:
 
 
 def diagnose(error: BaseException) -> Diagnosis:
-    """Diagnose an exception."""
-    message = str(error) or type(error).__name__
+    """Diagnose an exception; secrets in its message are masked."""
+    message = mask(str(error)) or type(error).__name__
     match error:
         case BadInputError():
             return Diagnosis(cause=Cause.BAD_INPUT, message=message)

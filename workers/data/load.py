@@ -85,7 +85,7 @@ def _load(
     where = f"data '{name}'"
     keywords = json.loads(arguments)
     if ":" in name:
-        factory = import_factory(name, where=where)
+        factory = import_factory(name, where=where, gives=ImageData)
     elif name in DATASETS:
         factory = DATASETS[name]
     else:

@@ -59,7 +59,7 @@ def _find(network: str, arguments: Mapping[str, Any], *, where: str) -> tuple[Fa
         case "transformers":
             return from_transformers.factory(name, where=where), {}
     if is_own(network):
-        return import_factory(network, where=where), {}
+        return import_factory(network, where=where, gives=nn.Module), {}
     if network not in ZOO:
         raise BadInputError(
             f"{where}: unknown; {nearest(network, ZOO)} "

@@ -22,6 +22,9 @@ _TORCH = (".pt", ".pth", ".ckpt", ".bin", ".tar")
 ENDINGS = (".safetensors", *_TORCH)
 """Endings of checkpoints."""
 
+_MOST_EXPANSION, _SLACK_BYTES = 4, 2**20
+"""How much larger than the file its contents may be, as its directory says, before anything of them is read."""
+
 _SAVE = "Save model.state_dict() as safetensors where the file comes from"
 _COPY = "it may be cut off: copy it again"
 
@@ -90,8 +93,14 @@ def _no_checkpoint(content: bytes) -> str | None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = archive.namelist()
+            size = sum(entry.file_size for entry in archive.infolist())
     except zipfile.BadZipFile:
         return f"not a readable archive of torch.save: {_COPY}"
+    if size > _MOST_EXPANSION * len(content) + _SLACK_BYTES:
+        return (
+            f"would take {size / 1e9:.1f} GB when it is read, {size // len(content)} times its size; torch.save does "
+            f"not compress. {_SAVE}."
+        )
     if any(name.endswith("/constants.pkl") for name in names):
         return f"is a TorchScript program, torch.jit.load(FILE). {_SAVE}."
     if any(name.endswith(("archive_format", "serialized_exported_program.json")) for name in names):

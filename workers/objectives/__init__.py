@@ -23,7 +23,7 @@ def find_objective(params: ObjectiveParams) -> Objective:
     """
     where = f"objective '{params.name}'"
     if ":" in params.name:
-        factory = import_factory(params.name, where=where)
+        factory = import_factory(params.name, where=where, gives=Objective)
     elif params.name in names.OBJECTIVES:
         factory = importlib.import_module(f"workers.objectives.{params.name.replace('-', '_')}").objective
     else:

@@ -10,8 +10,10 @@ from stored_sweeps import stored_sweep
 from jobs.errors import BadInputError, OrchardError
 from jobs.stages.table import StageKind
 from orchestrator.commands.maintenance import collect_garbage, verify
+from orchestrator.driver.lease import DriverLease
 from orchestrator.store import Lease, open_store
-from orchestrator.store.artifacts import checkpoint_path, manifest_path
+from orchestrator.store.artifacts import checkpoint_path, manifest_path, sweep_path
+from orchestrator.store.claim import acquire_unclaimed
 
 METHODS = {"l1": {"kind": "criterion", "criterion": "l1"}, "integral": {"kind": "integral"}}
 
@@ -80,6 +82,21 @@ class TestVerify:
         store.files.delete(manifest_path(next(iter(sweep.tasks))))
         assert verify(store.uri, repair=False) == 0
         assert "1 (0.0 MB) belong to no artifact" in capsys.readouterr().out
+
+    def test_a_damaged_record_is_named_and_stays_for_the_next_run(self, store, sweep, other, capsys):
+        flip(store, sweep_path("tiny"))
+        for repair in (False, True):
+            assert verify(store.uri, repair=repair) == 1
+            assert "the record of sweep 'tiny' cannot be read" in capsys.readouterr().out
+        store.write_sweep("tiny", sweep.record.to_json())
+        assert verify(store.uri, repair=False) == 0
+
+    def test_lines_of_a_journal_that_cannot_be_read_are_counted_and_are_no_damage(self, store, sweep, capsys):
+        with store.open_journal("tiny", "d") as journal:
+            journal.append("start", term=1)
+            journal.append("stard", term=1)
+        assert verify(store.uri, repair=False) == 0
+        assert "journal of 'tiny': 1 lines cannot be read" in capsys.readouterr().out
 
 
 class TestGarbage:
@@ -165,6 +182,24 @@ class TestGarbage:
         assert store.present(sweep.tasks) == sweep.tasks.keys()
         assert "running now" in capsys.readouterr().out
 
+    def test_beside_a_damaged_record_every_artifact_stays_and_the_rest_is_cleared(self, store, sweep, other, capsys):
+        flip(store, sweep_path("tiny"))
+        store.files.create("journal/tiny/1.jsonl", b"{}\n")
+        store.files.create("manifests/ab/.ab.json.tmp", b"half")
+        age(store)
+        gc(store, forget=("other",))
+        assert store.present(sweep.tasks | other.tasks) == sweep.tasks.keys() | other.tasks.keys()
+        assert "all artifacts are kept: " in capsys.readouterr().out
+        assert [entry.path for entry in store.files.walk("journal")] == ["journal/tiny/1.jsonl"]
+        assert not [entry for entry in store.files.walk("manifests") if entry.temporary]
+
+    def test_a_sweep_whose_record_is_damaged_can_be_forgotten(self, store, sweep, other):
+        flip(store, sweep_path("tiny"))
+        age(store)
+        gc(store, forget=("tiny",))
+        assert store.sweeps() == ["other"]
+        assert store.present(sweep.tasks | other.tasks) == other.tasks.keys()
+
     def test_a_running_sweep_cannot_be_forgotten(self, store, sweep, monkeypatch):
         lease = Lease.acquire(store.files, "tiny")
         monkeypatch.setattr("orchestrator.commands.maintenance.live_leases", lambda files: [lease._record])
@@ -187,9 +222,40 @@ class TestGarbage:
 
         clearable = maintenance.clearable
         monkeypatch.setattr(maintenance, "clearable", begin)
-        with pytest.raises(OrchardError, match="started meanwhile"):
+        with pytest.raises(OrchardError, match="recorded meanwhile"):
             gc(store, forget=("tiny",))
         assert store.present(sweep.tasks) == sweep.tasks.keys()
+
+    def test_no_sweep_begins_while_it_deletes(self, store, sweep, monkeypatch):
+        from orchestrator.commands import maintenance
+
+        age(store)
+        clear, waited = maintenance.clear, []
+
+        def begin_and_clear(*arguments):
+            def sleep(seconds):
+                waited.append(seconds)
+                raise KeyboardInterrupt
+
+            with pytest.raises(KeyboardInterrupt):
+                acquire_unclaimed(store.files, "tiny", sleep=sleep)
+            clear(*arguments)
+
+        monkeypatch.setattr(maintenance, "clear", begin_and_clear)
+        gc(store, forget=("tiny",))
+        assert waited
+        assert acquire_unclaimed(store.files, "tiny").term.number == 1
+
+    def test_a_driver_that_has_not_said_yet_what_it_needs_keeps_every_artifact(self, store, sweep, other, capsys):
+        age(store)
+        with DriverLease(store, Lease.acquire(store.files, "other"), beat_s=0.05) as lease:
+            gc(store, older_than_hours=-1, forget=("tiny",))
+            assert "it is unknown what these need: other (starting)" in capsys.readouterr().out
+            assert store.present(sweep.tasks) == sweep.tasks.keys()
+            with store.open_journal("other", "d") as journal:
+                journal.append("start", term=lease.term.number)
+            gc(store, older_than_hours=-1)
+        assert store.present(sweep.tasks | other.tasks) == other.tasks.keys()
 
     def test_a_file_that_a_commit_took_up_again_stays(self, store, sweep, monkeypatch):
 

@@ -72,6 +72,13 @@ def test_status_names_what_does_not_repeat_and_counts_what_only_rounds(store, st
     assert "loss by 1e-7" in shown(capsys, storage=storage, as_json=True)
 
 
+def test_status_tells_of_lines_that_cannot_be_read(store, storage, capsys):
+    journalled(store, failed(1))
+    with store.open_journal("s", "changed") as journal:
+        journal.append("avoided", nose="n")
+    assert "1 lines of the journal cannot be read" in shown(capsys, storage=storage)
+
+
 def test_status_names_the_driver_that_lives(store, storage, capsys):
     with Lease.acquire(store.files, "s"):
         journalled(store)
@@ -97,6 +104,16 @@ def test_status_without_a_name_has_a_line_for_every_sweep(store, storage, capsys
     assert lines == ["other: new; 0 of 0 tasks", "s: interrupted; 1 of 2 tasks"]
     listed = json.loads(shown(capsys, None, storage=storage, as_json=True))["sweeps"]
     assert [each["sweep"] for each in listed] == ["other", "s"]
+
+
+def test_status_of_all_names_the_damaged_record_and_shows_the_others(store, storage, capsys):
+    store.write_sweep("other", {"name": "other", "spec": {}, "curves": []})
+    journalled(store, attempt("succeeded", 1, reused=False))
+    store.files.replace("sweeps/s.json", b"damaged")
+    lines = shown(capsys, None, storage=storage).splitlines()
+    assert lines[:2] == ["other: new; 0 of 0 tasks", "s: interrupted; 1 of 2 tasks"]
+    assert "the record of sweep 's' cannot be read" in lines[2]
+    assert "the record of sweep 's' cannot be read" in shown(capsys, storage=storage)
 
 
 def test_status_takes_a_sweep_file(store, storage, capsys, tmp_path, tiny_sweep):

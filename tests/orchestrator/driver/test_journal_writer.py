@@ -114,3 +114,17 @@ def test_another_result_than_the_first_is_noted_with_its_reason(tmp_path):
 
     (entry,) = (each for each in journalled(tmp_path, outcome) if each["kind"] == "succeeded")
     assert (entry["deviation"], entry["nondeterministic"]) == ("by 1e-07; another cpu", False)
+
+
+def test_what_is_stored_and_no_longer_needed_counts_as_reused(tmp_path):
+    """A second run whose only target is there: the scheduler never sees what that was made of."""
+    trained, target = plain_task(StageKind.TRAIN, n=1), tuning(0)
+    backend = SimulatedBackend(Slots(cpus=8.0, gpus=1.0), duration_s=lambda attempt: 1.0, outcome=success)
+    scheduler = Scheduler({target.key: target}, [target.key], limits=dict.fromkeys(Lane, 4))
+    store = open_store(str(tmp_path))
+    with store.open_journal("sweep", "driver") as journal:
+        writer = JournalWriter(journal, stored={trained.key: StageKind.TRAIN, target.key: StageKind.TUNE})
+        attempts = scheduler.start(frozenset({target.key}), {})
+        drive(scheduler, attempts, backend, [writer], clock=lambda: backend.now_s)
+    (counts,) = (entry["stages"] for entry in store.read_journal("sweep") if entry["kind"] == "counts")
+    assert counts == {"train": {"reused": 1}, "tune": {"reused": 1}}

@@ -35,6 +35,14 @@ def test_nobody_else_gets_the_sweep_until_it_is_released(store):
     assert Lease.acquire(store.files, "sweep").term == LeaseTerm(sweep="sweep", number=2)
 
 
+def test_a_driver_whose_heartbeats_have_stopped_commits_nothing_beside_its_successor(store):
+    lease = DriverLease(store, Lease.acquire(store.files, "sweep"))  # no heartbeat: it was never entered
+    assert lease.may_commit()
+    store.files.create(LeaseTerm(sweep="sweep", number=2).path, b"{}")
+    assert not lease.may_commit()
+    assert lease.lost
+
+
 def test_a_cancelled_sweep_is_a_request_to_stop_with_time_to_do_it(store):
     with lease_on(store) as lease:
         cancel(store.files, "sweep")

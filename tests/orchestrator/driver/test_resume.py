@@ -1,12 +1,13 @@
 import pytest
 from planned import ENVIRONMENT, tasks_of
 from store_suite import flip
+from stored_sweeps import stored_sweep
 
 from jobs.artifact import Manifest
 from jobs.load import load_sweep
 from jobs.stages.table import StageKind
 from jobs.task import joined_tasks
-from orchestrator.driver.resume import resume_point
+from orchestrator.driver.resume import resume_point, stored_tasks
 from orchestrator.planning import plan_sweep
 from orchestrator.store import open_store
 from orchestrator.store.artifacts import manifest_path
@@ -68,3 +69,12 @@ def test_a_point_counts_only_as_long_as_its_network_is_there(plan, store):
     assert resume_point(plan, store)[0] == frozenset()
     commit(store, evaluate.inputs["network"])
     assert resume_point(plan, store)[0] == {evaluate.key, evaluate.inputs["network"]}
+
+
+def test_all_that_is_stored_is_known_with_its_stage_appearing_tasks_included(tiny_sweep, tmp_path):
+    store = open_store(tmp_path / "store")
+    sweep = {**tiny_sweep, "methods": {"integral": {"kind": "integral"}}}
+    found = stored_sweep(store, sweep, tmp_path / "sweep.yaml")
+    stored = stored_tasks(found.plan, *resume_point(found.plan, store))
+    assert stored == {key: task.stage for key, task in found.tasks.items()}
+    assert StageKind.ORDER in stored.values()

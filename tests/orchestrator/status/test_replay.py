@@ -15,6 +15,7 @@ from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Lane, Scheduler
 from orchestrator.status import Driver, State, status_of
 from orchestrator.store import open_store
+from orchestrator.store.entries import UNREADABLE
 
 START = {"kind": "start", "at_s": 100.0, "term": 3}
 COUNTS = {
@@ -127,6 +128,17 @@ def test_the_time_left_is_a_lower_bound_while_a_stage_is_unseen():
 
 def test_entries_that_were_lost_are_told():
     assert status(START, COUNTS, {"kind": "lost", "at_s": 1.0, "entries": 9}).lost_entries == 9
+
+
+def test_lines_that_cannot_be_read_are_counted_and_the_rest_is_replayed():
+    found = status(UNREADABLE, START, UNREADABLE, success(), holder=driver())
+    assert (found.unreadable_entries, found.attempts, found.state) == (2, 1, State.RUNNING)
+    assert stage(found).done == 1
+    assert stage(found).waiting == 0  # the counts are among what cannot be read
+
+
+def test_a_run_whose_first_line_cannot_be_read_has_run_all_the_same():
+    assert status(UNREADABLE, COUNTS, success()).state is State.INTERRUPTED
 
 
 def test_its_json_has_every_field_and_only_plain_values():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from orchestrator.store import Journal, open_store
 from orchestrator.store import journal as journal_module
+from orchestrator.store.entries import UNREADABLE
 from orchestrator.store.files import FolderFiles
 from orchestrator.store.journal import open_journal, read_journal
 
@@ -39,16 +40,17 @@ def store(tmp_path):
     return open_store(tmp_path / "store")
 
 
-def kinds(files) -> list[str]:
-    return [entry["kind"] for entry in read_journal(files, "s")]
+def nodes(files) -> list[str]:
+    """What was written, torn lines aside."""
+    return [entry["node"] for entry in read_journal(files, "s") if entry is not UNREADABLE]
 
 
 def test_what_was_flushed_survives_the_process(store):
     journal = store.open_journal("s", "d")
-    journal.append("first")
-    assert kinds(store.files) == []
+    journal.append("avoided", node="first")
+    assert nodes(store.files) == []
     journal.flush()
-    assert kinds(store.files) == ["first"]
+    assert nodes(store.files) == ["first"]
     journal.close()
 
 
@@ -117,7 +119,7 @@ def test_whatever_is_torn_off_costs_only_the_lines_it_touches(sessions):
             written = []
             for _ in range(count):
                 number += 1
-                journal.append(f"entry {number}")
+                journal.append("avoided", node=f"entry {number}")
                 written.append(f"entry {number}")
             journal.flush()
             content = files.read("journal/s/d.jsonl")
@@ -127,7 +129,7 @@ def test_whatever_is_torn_off_costs_only_the_lines_it_touches(sessions):
             # A line without its end is whole JSON all the same if only the end of line was torn off.
             lines = [line for line in whole if line.strip().endswith(b"}")]
             expected += written[: len(lines)]
-        assert kinds(files) == expected
+        assert nodes(files) == expected
 
 
 def test_segments_of_an_object_store_are_never_written_twice(objects, monkeypatch):
@@ -138,7 +140,7 @@ def test_segments_of_an_object_store_are_never_written_twice(objects, monkeypatc
     monkeypatch.setattr("orchestrator.store.journal.time.monotonic", lambda: now[0])
     with open_journal(objects, "s", "d") as journal:
         for now[0] in (0.0, 100.0, 200.0):
-            journal.append(f"at {now[0]}")
+            journal.append("avoided", node=f"at {now[0]}")
             journal.flush()
     assert written == [f"journal/s/d-{number:08d}.jsonl" for number in range(3)]
-    assert kinds(objects) == ["at 0.0", "at 100.0", "at 200.0"]
+    assert nodes(objects) == ["at 0.0", "at 100.0", "at 200.0"]

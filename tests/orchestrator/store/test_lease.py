@@ -12,8 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from orchestrator.store import Fence, Lease, LeaseHeldError, LeaseState, LeaseTerm, Watch, active_leases, cancel
-from orchestrator.store.lease import live_leases
+from orchestrator.store import (
+    Fence,
+    Lease,
+    LeaseHeldError,
+    LeaseRecord,
+    LeaseState,
+    LeaseTerm,
+    Watch,
+    active_leases,
+    cancel,
+)
+from orchestrator.store.lease import _held_by, live_leases
 from orchestrator.store.terms import newest_term, read_lease
 
 TTL_S = 30.0
@@ -367,3 +377,39 @@ def test_two_drivers_that_interleave_at_every_request_never_both_hold(data):
     assert len({lease.term for lease in winners}) == len(winners)
     assert sum(Fence(files, lease.term).may_commit() for lease in winners) == 1
     assert sum(lease.renew() is LeaseState.HELD for lease in winners) == 1
+
+
+TERM = LeaseTerm(sweep="s", number=1)
+WRITTEN = LeaseRecord(
+    **{"term": TERM, "owner": "ab12", "host": "h", "pid": 7, "process": "b 1 7", "since_s": 1764435234.125},
+    ttl_s=TTL_S,
+    info={"priority": 1, "cluster": "c", "demand": {"cpu": 2.5}},
+).to_bytes()
+
+
+def check_readable(content: bytes) -> None:
+    """What a driver does with the lease of another one."""
+    files = DictFiles()
+    files.replace(TERM.path, content)
+    record = read_lease(files, TERM)
+    assert str(LeaseHeldError(_held_by(record, files)))
+    assert Watch(Clock()).alive(record) is not record.released
+    assert isinstance(record.info.get("priority", 0), int)
+    assert all(amount >= 0 for amount in record.info.get("demand", {}).values())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_changed_byte_of_a_lease_ends_no_one_who_reads_it(data):
+    place = data.draw(st.integers(0, len(WRITTEN) - 1))
+    other = data.draw(st.one_of(st.integers(0, 255), st.sampled_from(b'"{}[],:9e.-')))
+    check_readable(WRITTEN[:place] + bytes([other]) + WRITTEN[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("found", "changed"),
+    [(b".125", b"e125"), (b"30.0", b'"30"'), (b'"priority": 1', b'"priority": "x"'), (b"2.5", b"NaN"), (b"{", b"[")],
+)
+def test_a_changed_lease_ends_no_one_who_reads_it(found, changed):
+    assert found in WRITTEN
+    check_readable(WRITTEN.replace(found, changed))

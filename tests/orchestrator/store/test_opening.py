@@ -29,8 +29,29 @@ def test_places_where_a_reader_may_see_half_a_file_are_refused(uri):
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr("orchestrator.store.opening.find_spec", lambda name: None)
-    with pytest.raises(BadInputError, match="needs the package s3fs; install it here and on every worker"):
+    with pytest.raises(BadInputError, match=r"needs the package s3fs; .*: pip install 'orchard\[s3\]'"):
         resolve_storage("s3://bucket/x")
+    with pytest.raises(BadInputError, match=r"needs the package gcsfs; .*: pip install 'orchard\[gcs\]'"):
+        resolve_storage("gs://bucket/x")
+    with pytest.raises(BadInputError, match=r"needs the package adlfs; .*: pip install 'orchard\[azure\]'"):
+        resolve_storage("az://bucket/x")
+
+
+def test_an_empty_address_is_no_folder():
+    with pytest.raises(BadInputError, match="storage: is empty; give a folder"):
+        resolve_storage(" ")
+
+
+def test_variables_are_filled_in(monkeypatch):
+    monkeypatch.setenv("BUCKET", "bucket/a")
+    assert resolve_storage("s3://${BUCKET}/b") == "s3://bucket/a/b"
+
+
+@pytest.mark.parametrize("uri", ["s3://key:planted-secret@bucket/x", "az://c/x?sig=planted-secret"])
+def test_credentials_in_an_address_are_refused_and_not_repeated(uri):
+    with pytest.raises(BadInputError, match="AWS_SECRET_ACCESS_KEY") as caught:
+        resolve_storage(uri)
+    assert "planted-secret" not in str(caught.value)
 
 
 def test_a_bucket_has_to_be_named():

@@ -1,11 +1,14 @@
 """What a tracking URI means, against real databases and servers that are not there."""
 
+import os
 import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from base64 import b64encode
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,10 @@ from mlflow import MlflowClient
 from servers import free_port
 from tracked_curves import log, make_curve, runs_of
 
+from jobs.errors import BadInputError
+from orchestrator.doctor.probe import tracking_problem
 from orchestrator.tracking import TrackingUnavailableError, ui_command
+from orchestrator.tracking.address import artifact_location, check_usable
 
 
 def test_a_fresh_database_has_a_write_ahead_log(tmp_path):
@@ -91,3 +97,54 @@ def test_importing_the_package_imports_no_mlflow():
     command = [sys.executable, "-c", code]
     shown = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"
+
+
+class _Guarded(BaseHTTPRequestHandler):
+    """A server that lets one user in, and has no experiments."""
+
+    def do_GET(self):
+        known = self.headers["Authorization"] == "Basic " + b64encode(b"me:p@ss").decode()
+        self.send_response(200 if known else 401)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
+def test_user_and_password_of_a_server_are_used_and_leave_no_trace(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "another")
+    monkeypatch.delenv("MLFLOW_TRACKING_PASSWORD", raising=False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Guarded) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"127.0.0.1:{server.server_port}"
+        assert tracking_problem(f"http://me:p%40ss@{place}") == ""
+        assert "http://me:***@" in tracking_problem(f"http://me:wrong@{place}")
+        server.shutdown()
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == "another"
+    assert "MLFLOW_TRACKING_PASSWORD" not in os.environ
+    assert ui_command(f"http://me:p%40ss@{place}") == f"http://{place}"
+
+
+def test_the_command_for_a_database_has_variables_and_no_password(monkeypatch):
+    monkeypatch.setenv("PW", "planted")
+    assert ui_command("postgresql://me:${PW}@h/db").endswith('--backend-store-uri "postgresql://me:${PW}@h/db"')
+    assert ui_command("postgresql://me:planted@h/db").endswith("--backend-store-uri 'postgresql://me:***@h/db'")
+
+
+def test_an_address_that_no_one_can_use_is_refused():
+    with pytest.raises(BadInputError, match="tracking: is empty; give a database"):
+        check_usable("")
+    with pytest.raises(BadInputError, match="'ftp://' is not supported; give the address of a server"):
+        check_usable("ftp://host")
+
+
+def test_the_files_of_a_database_lie_where_its_user_looks_for_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert artifact_location("sqlite:////data/mlflow.db", "s") == "file:///data/mlflow-artifacts/s"
+    database = "postgresql://me@h/db"
+    assert artifact_location(database, "s", str(tmp_path)) == f"file://{tmp_path}/mlflow-artifacts/s"
+    assert artifact_location(database, "s", "s3://bucket/x") == "file:///home/me/.orchard/mlflow-artifacts/s"
+    assert artifact_location("http://host:5000", "s", str(tmp_path)) is None

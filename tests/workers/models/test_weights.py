@@ -18,6 +18,7 @@ from jobs.weights import CheckpointReading
 from workers.data import load_dataset
 from workers.measure import evaluate
 from workers.models import build, load_weights
+from workers.models.checkpoint_files import read_checkpoint
 from workers.objectives.classification import objective
 
 CLASSIFICATION = objective()
@@ -291,3 +292,14 @@ def test_published_weights_recognise_cifar10(network, file):
     first = load_dataset("cifar10", root).test.select(torch.arange(1_000))
     # 93.2 % and 92.2 % on all 10,000 images; 1,000 of them have a standard error of 0.8 %.
     assert evaluate(model, first, CLASSIFICATION, device="cpu", should_stop=lambda: False).metrics["accuracy"] >= 0.9
+
+
+def test_a_file_that_would_grow_a_hundredfold_is_refused_before_it_is_read(tmp_path):
+    torch.save({"weight": torch.zeros(4_000_000)}, tmp_path / "plain.pt")
+    with zipfile.ZipFile(tmp_path / "plain.pt") as plain, zipfile.ZipFile(tmp_path / "bomb.pt", "w") as bomb:
+        for name in plain.namelist():
+            bomb.writestr(name, plain.read(name), zipfile.ZIP_DEFLATED)
+    assert (tmp_path / "bomb.pt").stat().st_size < 100_000
+    with pytest.raises(BadInputError, match=r"would take 0\.0 GB when it is read, .* times its size"):
+        read_checkpoint(str(tmp_path / "bomb.pt"))
+    assert read_checkpoint(str(tmp_path / "plain.pt"))["weight"].numel() == 4_000_000
