@@ -6,11 +6,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from jobs import checks
 from jobs.spec.base import Record
+from jobs.spec.precision import Precision, PrecisionField
 
 Runtime = Literal["eager", "compile", "onnxruntime"]
 """What runs a network: torch itself, `torch.compile`, or ONNX Runtime on the exported graph."""
 
-Precision = Literal["float32", "float16", "bfloat16"]
 Runtimes = Annotated[
     tuple[Runtime, ...],
     BeforeValidator(checks.one_or_several),
