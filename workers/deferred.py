@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
 Note = TypeVar("Note")
@@ -22,7 +22,7 @@ class Deferred(Generic[Note]):
 
     Args:
         device: What computes them.
-        use: Called with each number and its note.
+        use: Called with each number, 1 and 0 for truth values, and its note.
         every: Numbers between two looks; default: 1 on a CPU, and `EVERY` elsewhere.
     """
 
@@ -34,8 +34,8 @@ class Deferred(Generic[Note]):
         self._use = use
         self._waiting: list[tuple[Tensor, Note]] = []
 
-    def add(self, number: Float[Tensor, ""], note: Note) -> None:
-        """A number, on the device; all are of one type."""
+    def add(self, number: Shaped[Tensor, ""], note: Note) -> None:
+        """A number or a truth value, on the device; all are of one type."""
         self._waiting.append((number.detach(), note))
         if len(self._waiting) >= self.every:
             self.read()
@@ -46,7 +46,7 @@ class Deferred(Generic[Note]):
         if not waiting:
             return
         for number, (_, note) in zip(torch.stack([each for each, _ in waiting]).tolist(), waiting, strict=True):
-            self._use(number, note)
+            self._use(float(number), note)
 
     def __enter__(self) -> Self:
         return self

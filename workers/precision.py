@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from jobs.errors import BadInputError
 from jobs.spec.precision import Precision
-from workers.nested import map_tensors
+from workers.inputs import Inputs, call
+from workers.nested import floats_of, map_tensors
 
 _HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -61,3 +62,27 @@ def _channels_last(tensor: Tensor) -> Tensor:
 
 def _single(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in _HALF.values() else tensor
+
+
+@torch.inference_mode()
+def precision_difference(network: nn.Module, precision: Precision, inputs: Inputs) -> float | None:
+    """The largest difference of a network's outputs in a precision from those in float32, over the largest of these.
+
+    Args:
+        network: In evaluation mode.
+        precision: The precision.
+        inputs: A batch, on the network's device.
+
+    Returns:
+        None where they cannot be compared: of images with boxes, whose number is another one, or without any.
+    """
+    in_full = floats_of(call(network, inputs))
+    found = floats_of(call(InPrecision(network, precision), inputs))
+    if [each.shape for each in found] != [each.shape for each in in_full]:
+        return None
+    pairs = [(one, other) for one, other in zip(found, in_full, strict=True) if other.numel()]
+    if not pairs:
+        return None
+    largest = max(float(other.abs().max()) for _, other in pairs)
+    apart = max(float((one - other).abs().max()) for one, other in pairs)
+    return apart / largest if largest else apart
