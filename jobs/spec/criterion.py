@@ -58,7 +58,11 @@ class CriterionMethod(RoundsMethod):
             return "comes from a checkpoint, so `sparsify` has to say how to train; give it a `train` block"
         if self.sparsify is not None and self.sparsify.train is None and model.train is not None:
             fault = unsuited(model.train)
-            return f"is trained in a way that `sparsify` cannot use: {fault}, or give it a `train` block" if fault else None
+            return (
+                f"is trained in a way that `sparsify` cannot use: {fault}, or give it a `train` block"
+                if fault
+                else None
+            )
         return None
 
     @model_validator(mode="after")

@@ -81,7 +81,9 @@ def train(
         steps = GradientSteps(state, running(model, recipe), objective)
         try:
             while not state.ended:
-                train_epoch(steps, data.train, device=device, should_stop=should_stop, checkpoint=checkpoint, watch=watch)
+                train_epoch(
+                    steps, data.train, device=device, should_stop=should_stop, checkpoint=checkpoint, watch=watch
+                )
                 regulariser.after_epoch()
                 log = _evaluated(steps, data.validation, device, should_stop)
                 report(state.epoch, log.numbers())
@@ -95,9 +97,7 @@ def train(
         put(model, state.best)
     if recipe.keep == "ema" and average is not None:
         put(model, average)
-    return Trained(
-        log=state.log, best=state.best, average=average, precision=recipe.precision, speed=watch.speed()
-    )
+    return Trained(log=state.log, best=state.best, average=average, precision=recipe.precision, speed=watch.speed())
 
 
 def _evaluated(

@@ -12,8 +12,9 @@ def network():
 
 def test_it_is_torchs_with_the_statistics_of_norms():
     model = network()
-    average, expected = MovingAverage(model, 0.8), AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(0.8), use_buffers=True
+    average, expected = (
+        MovingAverage(model, 0.8),
+        AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.8), use_buffers=True),
     )
     for _ in range(3):
         model(torch.rand(4, 2) + 1)

@@ -31,7 +31,9 @@ def test_hidden_matrices_are_neither_embeddings_nor_the_last_one():
 def test_muon_takes_the_hidden_matrices_and_adamw_the_rest():
     model, expected = network(), network()
     optimizer = step(model, recipe(optimizer="muon", momentum=0.95, nesterov=True, weight_decay=0.1))
-    muon = torch.optim.Muon([expected[1].weight], lr=0.01, momentum=0.95, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    muon = torch.optim.Muon(
+        [expected[1].weight], lr=0.01, momentum=0.95, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"
+    )
     rest = [each for each in expected.parameters() if each is not expected[1].weight]
     adamw = torch.optim.AdamW(rest, lr=0.01, weight_decay=0.1)
     expected(torch.arange(5)).square().sum().backward()
