@@ -1,4 +1,4 @@
-"""The precision that networks compute in, and the memory format of their images: in one place for all that runs them."""
+"""The precision that networks compute in, and the memory format of their images."""
 
 from typing import Any
 
@@ -24,8 +24,8 @@ def check_precision(precision: Precision, device: torch.device | str) -> None:
     kind = torch.device(device).type
     if precision == "float16" and kind == "cpu":
         raise BadInputError(
-            "precision float16 is for GPUs, whose kernels are quick in it, and this task runs on the CPU; set precision: "
-            "bfloat16, which needs no scaling, or float32"
+            "precision float16 is for GPUs, whose kernels are quick in it, and this task runs on the CPU; "
+            "set precision: bfloat16, which needs no scaled losses, or float32"
         )
 
 

@@ -37,8 +37,8 @@ class TrainSpec(Record):
     optimizer: Literal["sgd", "adam", "adamw", "muon"] = Field(
         default="sgd",
         exclude_if=lambda value: value == "sgd",  # the keys of tasks are those from before there was a choice
-        description="`adam`, `adamw` (decoupled weight decay): with torch's defaults, `momentum` and `nesterov` are not "
-        "used. `muon`: for the matrices of hidden linear layers, with rates that fit AdamW; the rest by `adamw`.",
+        description="`adam`, `adamw` (decoupled weight decay): with torch's defaults, `momentum` and `nesterov` are "
+        "not used. `muon`: for the matrices of hidden linear layers, with rates that fit AdamW; the rest by `adamw`.",
     )
     fused: bool = Field(
         default=False,
@@ -65,7 +65,7 @@ class TrainSpec(Record):
     schedule: Literal["step", "cosine", "constant", "poly", "one-cycle", "linear"] = Field(
         default="step",
         description="`step`: multiplied by 0.1 at each milestone; `poly`: by (1 - epoch / epochs) ** 0.9; `linear`: by "
-        "1 - epoch / epochs; `one-cycle`: from 1/25 up to the learning rate in 30 % of the epochs, and down to nothing.",
+        "1 - epoch / epochs; `one-cycle`: from 1/25 up to the learning rate in 30 % of the epochs, and down to zero.",
     )
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         default=(0.5, 0.75),

@@ -29,10 +29,14 @@ def test_numbers_that_are_left_are_used_before_an_error_is_told():
         if number != number:
             raise ArithmeticError(f"NaN at {note}")
 
-    with pytest.raises(ArithmeticError, match="NaN at 1"), Deferred("cpu", refuse, every=20) as numbers:
-        for note, number in enumerate((1.0, torch.nan, torch.nan)):
-            numbers.add(torch.tensor(number), note)
-        raise ValueError("what came of it")
+    def run():
+        with Deferred("cpu", refuse, every=20) as numbers:
+            for note, number in enumerate((1.0, torch.nan, torch.nan)):
+                numbers.add(torch.tensor(number), note)
+            raise ValueError("what came of it")
+
+    with pytest.raises(ArithmeticError, match="NaN at 1"):
+        run()
 
 
 def test_a_truth_value_is_one_or_nothing():

@@ -68,11 +68,14 @@ def evaluate(
         raise BadInputError("evaluate: the split is empty; at least one sample is needed")
     model.to(device)
     own = make_meters(objective, device)
-    losses: list[float] = []
-    loss_of = Deferred[None](device, lambda loss, _: losses.append(loss))
-    finite = Deferred[range](device, _refuse_unless)
-    seen = 0
-    with in_mode(model, training=False), torch.inference_mode(), loss_of, finite:
+    total, seen = 0.0, 0
+
+    def add(loss: float, _: None) -> None:
+        nonlocal total
+        total += loss
+
+    losses, finite = Deferred[None](device, add), Deferred[range](device, _refuse_unless)
+    with in_mode(model, training=False), torch.inference_mode(), losses, finite:
         for inputs, targets in batches(split, batch_size, device=device):
             if should_stop():
                 raise CancelledError(f"evaluation stopped on request after {seen} of {num_samples} samples")
@@ -84,11 +87,11 @@ def evaluate(
                 meter.update(outputs, targets)
             if objective.computes_its_loss:
                 outputs = call(model, objective.inputs(inputs, targets))
-            loss_of.add(objective.total_loss(outputs, targets), None)
+            losses.add(objective.total_loss(outputs, targets), None)
             seen += len(targets)
         finite.read()
         metrics = {name: float(meter.compute()) for name, meter in own.items()}
-    return Evaluation(metrics=metrics, loss=sum(losses) / num_samples, num_samples=num_samples)
+    return Evaluation(metrics=metrics, loss=total / num_samples, num_samples=num_samples)
 
 
 def _refuse_unless(finite: float, samples: range) -> None:

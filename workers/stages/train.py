@@ -41,9 +41,9 @@ def run(context: Context[TrainParams]) -> Product:
     """Build or read the network, and give it weights.
 
     Measures `params`, `macs`, `size_bytes`; of given weights how they were found (`weights_layout`) and which layers
-    have fresh ones all the same (`fresh_layers`); of a training, the `last` and the `best` epoch and its `precision`; for a given network
-    the training cost since the model's own weights, `training_epochs` and `training_macs`, and if it is pruned, what
-    its own task measured.
+    have fresh ones all the same (`fresh_layers`); of a training, the `last` and the `best` epoch, and its `precision`;
+    for a given network the training cost since the model's own weights, `training_epochs` and `training_macs`, and if
+    it is pruned, what its own task measured.
     """
     match context.params.procedure:
         case ModelWeights() as procedure:

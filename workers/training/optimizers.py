@@ -4,7 +4,7 @@ from itertools import chain
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from jobs.errors import BadInputError
 from jobs.spec.training import Recipe
@@ -78,23 +78,22 @@ def _ordinary(
     parameters: list[nn.Parameter], recipe: Recipe, kind: Literal["sgd", "adam", "adamw"]
 ) -> torch.optim.Optimizer:
     groups = _groups(parameters, recipe)
-    # Without the choice none is given, so that torch goes on choosing by itself.
-    fused = {"fused": True} if recipe.fused else {}
+    fused = recipe.fused or None  # None: torch chooses by itself
     if kind == "adam":
-        return torch.optim.Adam(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, **fused)
+        return torch.optim.Adam(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
     if kind == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, **fused)
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
     return torch.optim.SGD(
         groups,
         lr=recipe.learning_rate,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
         nesterov=recipe.nesterov,
-        **fused,
+        fused=fused,
     )
 
 
-def hidden_matrices(model: nn.Module) -> list[Tensor]:
+def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
     """The parameters of two axes, without embeddings and the last one, which makes the outputs."""
     embeddings = {id(each.weight) for each in model.modules() if isinstance(each, nn.Embedding | nn.EmbeddingBag)}
     found = [each for each in model.parameters() if each.ndim == 2 and id(each) not in embeddings]

@@ -20,8 +20,9 @@ def running(model: nn.Module, recipe: Recipe) -> nn.Module:
 
 
 def _compiled(model: nn.Module, recipe: Recipe) -> nn.Module:
-    """Compiled for every shape apart, so that kernels do not depend on which shape came first: a training that goes on
-    from a checkpoint begins with another one.
+    """The model, compiled for every shape apart.
+
+    So no kernel depends on which shape came first: a training that goes on from a checkpoint begins with another one.
     """
     mode = recipe.compile if isinstance(recipe.compile, str) else None
     compiled: Callable[..., object] = torch.compile(model, mode=mode, dynamic=False)

@@ -56,7 +56,7 @@ class GradientSteps:
         return objective.loss(outputs, targets, **state.recipe.loss_settings)
 
     def _checks(self) -> bool:
-        """Whether to check a batch: a GPU is waited for, so there only in the first epoch, and now and then after it."""
+        """Whether to check a batch. That waits for a GPU: there only in the first epoch, and now and then after it."""
         return self.state.epoch == self._first_epoch or self.state.step % self.state.losses.every == 0
 
     def _update(self) -> None:

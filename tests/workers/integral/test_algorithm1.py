@@ -57,13 +57,11 @@ def test_it_learns_at_all_sizes(drawn, images):
 
 
 def test_in_bfloat16_its_weights_and_statistics_are_computed_in_single_precision(drawn, images):
-    sampled = []
     other = copy.deepcopy(drawn)
     drawn.train()(images)
     with torch.autocast("cpu", torch.bfloat16):
         other.train()(images)
-        for each in (drawn, other):
-            sampled.append({name: tensor.clone() for name, tensor in each.network._sampled().items()})
+        sampled = [each.network._sampled() for each in (drawn, other)]
     for name, tensor in sampled[0].items():
         assert sampled[1][name].dtype == tensor.dtype
         if not name.endswith(("running_mean", "running_var")):

@@ -240,7 +240,7 @@ def test_in_bfloat16_the_weights_stay_in_single_precision_and_are_almost_the_sam
 
 
 def test_float16_on_a_cpu_is_refused():
-    with pytest.raises(BadInputError, match="float16 is for GPUs.*set precision: bfloat16"):
+    with pytest.raises(BadInputError, match=r"float16 is for GPUs.*set precision: bfloat16"):
         follow(linear(), two_stripes(), Recipe(epochs=1, precision="float16"))
 
 

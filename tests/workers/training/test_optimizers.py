@@ -44,7 +44,7 @@ def test_muon_takes_the_hidden_matrices_and_adamw_the_rest():
 
 
 def test_muon_without_a_hidden_matrix_is_refused():
-    with pytest.raises(BadInputError, match="muon is for matrices of hidden linear layers.*set optimizer: adamw"):
+    with pytest.raises(BadInputError, match=r"muon is for matrices of hidden linear layers.*set optimizer: adamw"):
         make_optimizer(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Linear(2, 2)), recipe(optimizer="muon"))
 
 
