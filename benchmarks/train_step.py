@@ -6,7 +6,8 @@ Random images of 3 x 32 x 32 in batches of 128, an epoch of a few batches, no au
   and `channels_last: true`; for ResNet-18, NIN and VGG-11 with batch norm, all for small images.
 - `ratio_to_plain_loop`: seconds of an epoch of our loop (checks of losses and outputs and offers to the checkpoint
   included) over those of a loop that does nothing but read a batch, call, differentiate and step, with the same
-  settings and weights: of `plain`, a network of three convolutions, where what a loop costs shows more than in a large one.
+  settings and weights: of `plain`, a network of three convolutions, where what a loop costs shows more than in a large
+  one.
 
 Epochs of the two kinds alternate within one run, and which begins does, too; ratios are medians over pairs. Further
 figures: `bf16_images_per_s.NETWORK`, `plain_loop_step_ms`, threads, device.

@@ -109,7 +109,8 @@ def _evaluated(
     def evaluated() -> Evaluation:
         return evaluate(steps.runner, validation, steps.objective, device=device, should_stop=should_stop)
 
-    evaluation, average = evaluated(), {}
+    evaluation = evaluated()
+    average: Mapping[str, float] = {}
     if state.average is not None:
         with state.average.in_use():
             average = evaluated().metrics
