@@ -93,10 +93,9 @@ def train(
             raise
     regulariser.after_training()
     average = None if state.average is None else state.average.tensors
-    if recipe.keep == "best":
-        put(model, state.best)
-    if recipe.keep == "ema" and average is not None:
-        put(model, average)
+    kept = {"last": None, "best": state.best, "ema": average}[recipe.keep]
+    if kept is not None:
+        put(model, kept)
     return Trained(log=state.log, best=state.best, average=average, precision=recipe.precision, speed=watch.speed())
 
 
