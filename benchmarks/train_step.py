@@ -34,7 +34,7 @@ from workers.precision import compute_in_full
 from workers.training import Regulariser, TrainingState
 from workers.training.loop import train_epoch
 from workers.training.optimizers import make_optimizer
-from workers.training.running import in_memory_format, running
+from workers.training.running import running
 from workers.training.speed import Stopwatch
 from workers.training.step import GradientSteps
 
@@ -59,6 +59,8 @@ def images(batches: int) -> Split:
 def our_epoch(module: nn.Module, split: Split, recipe: Recipe, device: torch.device) -> Callable[[], None]:
     """An epoch of our loop, over and over the same one."""
     model = copy.deepcopy(module).to(device)
+    if recipe.channels_last:
+        model.to(memory_format=torch.channels_last)
     generators = {"batches": torch.Generator().manual_seed(0)}
     state = TrainingState(
         model,
@@ -75,15 +77,7 @@ def our_epoch(module: nn.Module, split: Split, recipe: Recipe, device: torch.dev
 
     def epoch() -> None:
         state.step = 0
-        with in_memory_format(model, recipe):
-            train_epoch(
-                steps,
-                split,
-                device=device,
-                should_stop=lambda: False,
-                checkpoint=checkpoint,
-                watch=Stopwatch(),
-            )
+        train_epoch(steps, split, device=device, should_stop=lambda: False, checkpoint=checkpoint, watch=Stopwatch())
 
     return epoch
 
