@@ -48,7 +48,7 @@ class Manifest:
         identity: The fields that the key was computed from, for `orchard explain`.
         inputs: Role -> key of each artifact that the task read.
         measurements: Results that are the same on every run of the task.
-        timings: Results that are not (seconds); left out when two runs are compared.
+        timings: Results that are not (seconds, speeds); left out when two runs are compared.
         files: Name -> digest and size.
         label: The curve that asked for it first.
         created_s: When the stage ended, seconds since the epoch.

@@ -101,6 +101,11 @@ class Metric:
         return f"{self.name}_best"
 
     @property
+    def ema_name(self) -> str:
+        """The key of its value with the moving average of the weights, for networks that were trained with one."""
+        return f"{self.name}_ema"
+
+    @property
     def quantity(self) -> str:
         """Label and unit, within a sentence."""
         return f"{self.label} ({self.unit})" if self.unit else self.label

@@ -14,6 +14,9 @@ WEIGHTS_FILE = "weights.safetensors"
 BEST_FILE = "best.safetensors"
 """Tensors after the best epoch on the validation split; of trained networks."""
 
+AVERAGE_FILE = "ema.safetensors"
+"""The moving average of its tensors in training; of networks that were trained with one."""
+
 MASKS_FILE = "masks.safetensors"
 """Name of a parameter -> mask of its weights; of networks that lost single weights."""
 

@@ -9,7 +9,7 @@ from jobs.spec.allocation import AllocationField, UniformAllocation, check_compr
 from jobs.spec.base import Compressions, Record
 from jobs.spec.method import RoundsMethod
 from jobs.spec.models import ModelSpec
-from jobs.spec.sparsity import SparsifySpec
+from jobs.spec.sparsity import SparsifySpec, unsuited
 
 
 class ScoreSpec(Record):
@@ -56,6 +56,13 @@ class CriterionMethod(RoundsMethod):
         """Why the method cannot be applied to a model, and what to do; None where it can."""
         if self.sparsify is not None and self.sparsify.train is None and model.train is None:
             return "comes from a checkpoint, so `sparsify` has to say how to train; give it a `train` block"
+        if self.sparsify is not None and self.sparsify.train is None and model.train is not None:
+            fault = unsuited(model.train)
+            return (
+                f"is trained in a way that `sparsify` cannot use: {fault}, or give it a `train` block"
+                if fault
+                else None
+            )
         return None
 
     @model_validator(mode="after")

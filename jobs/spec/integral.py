@@ -54,6 +54,12 @@ class IntegralTrainSpec(TrainSpec):
         "reordering, and with continuous batch norms.",
     )
 
+    @model_validator(mode="after")
+    def _sizes_change(self) -> Self:
+        if self.compile:
+            raise checks.fault("an integral network has other sizes at every step; remove `compile`")
+        return self
+
 
 class TuneSpec(Record):
     """Partition tuning (INN, section 3.4): optimises the nodes; the weights are fixed."""

@@ -6,11 +6,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from jobs import checks
 from jobs.spec.base import Record
+from jobs.spec.precision import Precision, PrecisionField
 
 Runtime = Literal["eager", "compile", "onnxruntime"]
 """What runs a network: torch itself, `torch.compile`, or ONNX Runtime on the exported graph."""
 
-Precision = Literal["float32", "float16", "bfloat16"]
 Runtimes = Annotated[
     tuple[Runtime, ...],
     BeforeValidator(checks.one_or_several),
@@ -54,12 +54,13 @@ class LatencySpec(Record):
 
 
 class GateSpec(Record):
-    """Gates of every point: where a network fails one, its point fails."""
+    """How every point is evaluated: the precision, and gates; where a network fails a gate, its point fails."""
 
     reload: bool = Field(
         default=True, description="Gate: reloaded from its files in a fresh process, its output is bit-identical."
     )
     export: bool = Field(default=False, description="Gate: `torch.export` succeeds, and the graph's output agrees.")
+    precision: PrecisionField = "float32"
 
 
 class QuantizeSpec(Record):
@@ -86,8 +87,8 @@ class MeasureSpec(GateSpec):
 
     @property
     def gates(self) -> GateSpec:
-        """The gates alone."""
-        return GateSpec(reload=self.reload, export=self.export)
+        """What `evaluate` is told."""
+        return GateSpec(reload=self.reload, export=self.export, precision=self.precision)
 
     @property
     def needs_onnx(self) -> bool:

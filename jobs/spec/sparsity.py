@@ -1,11 +1,21 @@
 """Sparsity-inducing training: drives channels, blocks or filters towards zero before a criterion removes them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from jobs import checks
 from jobs.spec.base import Record
 from jobs.spec.training import TrainSpec
+
+
+def unsuited(train: TrainSpec) -> str | None:
+    """Why a network cannot be made sparse by a training with these settings; None if it can."""
+    if train.ema is not None or train.keep != "last":
+        return "only the last weights are sparse; remove `ema` and `keep`"
+    if train.precision == "float16":
+        return "precision float16 scales gradients, and regularisers have their own; use bfloat16"
+    return None
 
 
 class SparsifyBase(Record):
@@ -15,6 +25,13 @@ class SparsifyBase(Record):
         default="scratch", description="`scratch`: from random weights; `network`: from the model's own."
     )
     train: TrainSpec | None = Field(default=None, description="Training settings; default: those of the model.")
+
+    @model_validator(mode="after")
+    def _training_suits(self) -> Self:
+        fault = unsuited(self.train) if self.train is not None else None
+        if fault:
+            raise checks.fault(f"train: {fault}")
+        return self
 
 
 class SlimmingSpec(SparsifyBase):

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from jobs import checks
 from jobs.spec.base import Record
+from jobs.spec.precision import PrecisionField
 from jobs.spec.settings import SETTINGS
 
 Settings: TypeAlias = Literal[
@@ -33,17 +34,38 @@ class TrainSpec(Record):
     )
     epochs: int = Field(ge=1, description="Training epochs; not needed where `settings` are named.")
     batch_size: int = Field(default=64, ge=2, description="At least 2, because batch norm needs it.")
-    optimizer: Literal["sgd", "adam"] = Field(
+    optimizer: Literal["sgd", "adam", "adamw", "muon"] = Field(
         default="sgd",
         exclude_if=lambda value: value == "sgd",  # the keys of tasks are those from before there was a choice
-        description="`adam`: with torch's defaults, `momentum` and `nesterov` are not used.",
+        description="`adam`, `adamw` (decoupled weight decay): with torch's defaults, `momentum` and `nesterov` are "
+        "not used. `muon`: for the matrices of hidden linear layers, with rates that fit AdamW; the rest by `adamw`.",
+    )
+    fused: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="One kernel for a step of `sgd`, `adam` and `adamw`; the last bits differ.",
     )
     learning_rate: float = Field(default=0.1, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=1e-4, ge=0)
-    schedule: Literal["step", "cosine", "constant", "poly"] = Field(
+    decay_norms_and_biases: bool = Field(
+        default=True,
+        exclude_if=lambda value: value,
+        description="`false`: no weight decay for parameters of one axis or none, as those of norms, and biases.",
+    )
+    clip_gradients: float | None = Field(
+        default=None, gt=0, description="Largest l2 norm of the gradient of all parameters together; default: no limit."
+    )
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        exclude_if=lambda value: value == 1,
+        description="Batches per update of the weights; the gradient is that of one batch of all their samples.",
+    )
+    schedule: Literal["step", "cosine", "constant", "poly", "one-cycle", "linear"] = Field(
         default="step",
-        description="`step`: multiplied by 0.1 at each milestone; `poly`: by (1 - epoch / epochs) ** 0.9.",
+        description="`step`: multiplied by 0.1 at each milestone; `poly`: by (1 - epoch / epochs) ** 0.9; `linear`: by "
+        "1 - epoch / epochs; `one-cycle`: from 1/25 up to the learning rate in 30 % of the epochs, and down to zero.",
     )
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         default=(0.5, 0.75),
@@ -61,6 +83,35 @@ class TrainSpec(Record):
     )
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Of the cross-entropy of classification.")
     nesterov: bool = Field(default=False, description="Nesterov momentum; needs a `momentum` above 0.")
+    precision: PrecisionField = "float32"
+    channels_last: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="Images with the channels as the innermost axis in memory: quicker in half precision.",
+    )
+    compile: bool | Literal["reduce-overhead"] = Field(
+        default=False,
+        exclude_if=lambda value: value is False,
+        description="`torch.compile`, in its default mode or the one named, with static shapes.",
+    )
+    ema: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Decay per update of an exponential moving average of weights and statistics (0.999, say). It is "
+        "kept beside the last and the best weights, and evaluated, too; default: none.",
+    )
+    keep: Literal["last", "best", "ema"] = Field(
+        default="last",
+        exclude_if=lambda value: value == "last",
+        description="Which weights the trained network has: those of the last or the best epoch, or the average.",
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="Stop early, after so many epochs in which the primary metric on the validation split did not "
+        "improve; default: never.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -89,6 +140,18 @@ class TrainSpec(Record):
             raise checks.fault("nesterov needs momentum above 0; set `momentum`, or remove `nesterov`")
         return self
 
+    @model_validator(mode="after")
+    def _one_cycle_rises_once(self) -> Self:
+        if self.schedule == "one-cycle" and self.warmup_epochs:
+            raise checks.fault("schedule one-cycle begins with a rise of its own; set warmup_epochs: 0")
+        return self
+
+    @model_validator(mode="after")
+    def _kept_weights_exist(self) -> Self:
+        if self.keep == "ema" and self.ema is None:
+            raise checks.fault("keep: ema needs an average; give its decay as `ema`, 0.999, say")
+        return self
+
 
 class FineTuneSpec(TrainSpec):
     """Fine-tuning of a trained network. The defaults are those of Rethinking, section 5 (CIFAR)."""
@@ -106,8 +169,10 @@ class Recipe(TrainSpec):
 
     @classmethod
     def of(cls, spec: TrainSpec, *, begin: int = 0, until: int | None = None) -> "Recipe":
-        """The recipe for training settings of a sweep file."""
+        """The recipe for training settings of a sweep file; up to an epoch it ends with the weights of that one."""
         settings = {name: getattr(spec, name) for name in TrainSpec.model_fields}
+        if until is not None:
+            settings |= {"keep": "last", "patience": None}
         return cls(**settings, begin=begin, until=until)
 
     def lasting(self, epochs: int) -> "Recipe":
@@ -123,11 +188,6 @@ class Recipe(TrainSpec):
     def last_epoch(self) -> int:
         """The epoch after which the training ends."""
         return self.epochs if self.until is None else self.until
-
-    @property
-    def epochs_trained(self) -> int:
-        """The number of epochs to train."""
-        return self.last_epoch - self.begin
 
     @model_validator(mode="after")
     def _some_epoch_is_left(self) -> Self:

@@ -59,7 +59,7 @@ def metric_text(name: str, value: float, objective: Sequence[Metric]) -> str:
     """A metric's value as people read it, with its unit."""
     base = name.partition("/")[0]
     for metric in objective:
-        if base in (metric.name, metric.best_name):
+        if base in (metric.name, metric.best_name, metric.ema_name):
             return f"{metric.text(value)} {metric.unit}".rstrip()
     match base:
         case "compression":
@@ -81,6 +81,7 @@ def _label(name: str, objective: Sequence[Metric]) -> str | None:
     base, _, variant = name.partition("/")
     labels = _LABELS | {metric.name: metric.label for metric in objective}
     labels |= {objective[0].best_name: f"{objective[0].label}, weights of the best epoch"}
+    labels |= {objective[0].ema_name: f"{objective[0].label}, moving average of the weights"}
     if base not in labels:
         return None
     return f"{labels[base]} ({variant.replace('/', ', ')})" if variant else labels[base]

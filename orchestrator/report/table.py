@@ -273,7 +273,9 @@ def points_csv(
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = ["sweep", "model", "dataset", "method", "protocol", "seed", "asked"]
-    keys = (*all_metric_keys(curves), *OCCASIONAL_KEYS, *variant_keys(curves))
+    points = [point for curve in curves for point in curve.points]
+    averaged = dict.fromkeys(name for each in points if (name := each.primary.ema_name) in each.metrics)
+    keys = (*all_metric_keys(curves), *averaged, *OCCASIONAL_KEYS, *variant_keys(curves))
     primaries = list(dict.fromkeys(objective[0].name for objective in by_objective(curves)))
     changed = [f"{name}_change" for name in primaries]
     writer.writerow([*head, *keys, *changed, "pareto", "digest", "key", "note"])

@@ -109,8 +109,8 @@ class Point:
     Attributes:
         asked: The target compression, in [0, 1).
         key: The `evaluate` task.
-        metrics: Of `metric_keys` of its objective, and of `OCCASIONAL_KEYS`, those that were measured; then the
-            objective's metrics on each named test set: `psnr_db/set5`.
+        metrics: Of `metric_keys` of its objective, the `ema_name` of its primary metric, and `OCCASIONAL_KEYS`, those
+            that were measured; then the objective's metrics on each named test set: `psnr_db/set5`.
         created_s: When it was measured, seconds since the epoch.
         note: Why the compression reached misses the target by more than one percentage point; else empty.
         kept: The `channels` that every group keeps, or the `weights` that every parameter keeps; empty for dense
@@ -227,7 +227,8 @@ def point_of(asked: float, manifest: Manifest, further: Iterable[Manifest] = ())
     objective = tuple(map(Metric.from_json, records(measured, "metrics"))) or EARLIER
     values = {**measured, **manifest.timings, "duration_s": manifest.duration_s}
     sets = texts(measured, "test_sets")
-    names = (*metric_keys(objective), *OCCASIONAL_KEYS, *(f"{each.name}/{of}" for each in objective for of in sets))
+    apart = (f"{each.name}/{of}" for each in objective for of in sets)
+    names = (*metric_keys(objective), objective[0].ema_name, *OCCASIONAL_KEYS, *apart)
     return Point(
         asked=asked,
         key=manifest.key,

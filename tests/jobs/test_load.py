@@ -96,7 +96,7 @@ MALFORMED = [
     ("models.net.train.epoch", 1, "models.net.train.epoch", "did you mean 'epochs'?"),
     ("models.net.train.learning_rate", 0, "models.net.train.learning_rate", "greater than 0"),
     ("models.net.train.momentum", 1.0, "models.net.train.momentum", "less than 1"),
-    ("models.net.train.schedule", "linear", "models.net.train.schedule", "'step', 'cosine', 'constant' or 'poly'"),
+    ("models.net.train.schedule", "sqrt", "models.net.train.schedule", "'poly', 'one-cycle' or 'linear'"),
     ("models.net.train.warmup_epochs", 1, "models.net.train", "must be less than epochs (1)"),
     ("models.bad name", {"network": "resnet", "weights": "w"}, "models.bad name", "not a name"),
     ("methods", {}, "methods", "is empty"),

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 def device_of(task: Task) -> torch.device:
     """The device that a task was planned for; torch gets as many threads as the task has CPU slots.
 
+    Networks compute in full single precision unless their task says otherwise.
+
     Raises:
         BadInputError: It was planned for a GPU, and there is none.
     """
     import torch
 
+    from workers.precision import compute_in_full
+
+    compute_in_full()
     _limit_threads(task.resources)
     name = task.environment["device"]
     if name == "cuda" and not torch.cuda.is_available():

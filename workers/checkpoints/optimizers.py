@@ -30,6 +30,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     """
     parameters = _parameters(optimizer)
     memory: dict[Tensor, dict[str, Tensor]] = {}
+    on_device = {id(each) for group in optimizer.param_groups if group.get("fused") for each in group["params"]}
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
         if not index.isdecimal() or int(index) >= len(parameters):
@@ -39,15 +40,18 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
             raise UnfitProgressError(
                 f"its optimizer has '{key}' as {tuple(tensor.shape)}; {tuple(parameter.shape)} fits"
             )
-        memory.setdefault(parameter, {})[name] = _placed(tensor, parameter)
+        memory.setdefault(parameter, {})[name] = _placed(tensor, parameter, id(parameter) in on_device)
     for parameter, entries in memory.items():
         optimizer.state[parameter] = entries
 
 
-def _placed(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """A moment has the memory format of its parameter, so that the same kernels run; a step counter is on the CPU."""
+def _placed(tensor: Tensor, parameter: Tensor, on_device: bool) -> Tensor:
+    """A moment has the memory format of its parameter, so that the same kernels run.
+
+    A step counter is on the CPU, or, where fused kernels read it, on the device.
+    """
     if tensor.shape != parameter.shape:
-        return tensor.clone()
+        return tensor.to(parameter.device) if on_device else tensor.clone()
     return torch.empty_like(parameter, dtype=tensor.dtype, requires_grad=False).copy_(tensor)
 
 

@@ -56,4 +56,5 @@ class Statistics:
 
     def __call__(self, name: str, change: Float[Tensor, " m"]) -> Float[Tensor, " n"]:
         """The change of the coefficients for a change at the samples."""
-        return self._axes[name](change, 0, self._operators)
+        with torch.autocast(change.device.type, enabled=False):
+            return self._axes[name](change, 0, self._operators)

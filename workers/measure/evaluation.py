@@ -12,6 +12,7 @@ from torch import nn
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from workers.data.images import ImageData, Split, batches
+from workers.deferred import Deferred
 from workers.inputs import call
 from workers.models.modes import in_mode
 from workers.nested import floats_of
@@ -67,25 +68,35 @@ def evaluate(
         raise BadInputError("evaluate: the split is empty; at least one sample is needed")
     model.to(device)
     own = make_meters(objective, device)
-    loss, seen = 0.0, 0
-    with in_mode(model, training=False), torch.inference_mode():
+    total, seen = 0.0, 0
+
+    def add(loss: float, _: None) -> None:
+        nonlocal total
+        total += loss
+
+    losses, finite = Deferred[None](device, add), Deferred[range](device, _refuse_unless)
+    with in_mode(model, training=False), torch.inference_mode(), losses, finite:
         for inputs, targets in batches(split, batch_size, device=device):
             if should_stop():
                 raise CancelledError(f"evaluation stopped on request after {seen} of {num_samples} samples")
             outputs = objective.predict(model, inputs)
             objective.check(outputs, targets)
-            if not all(bool(each.isfinite().all()) for each in floats_of(outputs)):
-                raise BadNumericsError(
-                    f"evaluate: an output is NaN or infinite, in samples {seen} to {seen + len(targets) - 1}"
-                )
+            for each in floats_of(outputs):
+                finite.add(each.isfinite().all(), range(seen, seen + len(targets)))
             for meter in (*own.values(), *(meters or {}).values()):
                 meter.update(outputs, targets)
             if objective.computes_its_loss:
                 outputs = call(model, objective.inputs(inputs, targets))
-            loss += float(objective.total_loss(outputs, targets))
+            losses.add(objective.total_loss(outputs, targets), None)
             seen += len(targets)
+        finite.read()
         metrics = {name: float(meter.compute()) for name, meter in own.items()}
-    return Evaluation(metrics=metrics, loss=loss / num_samples, num_samples=num_samples)
+    return Evaluation(metrics=metrics, loss=total / num_samples, num_samples=num_samples)
+
+
+def _refuse_unless(finite: float, samples: range) -> None:
+    if not finite:
+        raise BadNumericsError(f"evaluate: an output is NaN or infinite, in samples {samples[0]} to {samples[-1]}")
 
 
 def _evaluate_sets(

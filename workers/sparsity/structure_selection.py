@@ -75,6 +75,10 @@ class StructureSelection(Regulariser):
             scale.copy_(shrunk + self._momentum * velocity)
             scale.grad = None
 
+    def learnt(self) -> Mapping[str, Tensor]:
+        """The scales."""
+        return {f"scale of {name}": scale for name, scale in self.scales.items()}
+
     def tensors(self) -> Mapping[str, Tensor]:
         """The scales and their velocities."""
         return {

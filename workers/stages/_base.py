@@ -72,7 +72,7 @@ class Product:
     Attributes:
         files: Name -> content; tensors as safetensors, records as JSON.
         measurements: Small results, the same on every run.
-        timings: Seconds, which differ between runs.
+        timings: Seconds and speeds, which differ between runs.
     """
 
     measurements: Mapping[str, Json]

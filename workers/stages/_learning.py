@@ -9,7 +9,9 @@ from jobs.identity import Json
 from jobs.measured import count, number
 from jobs.spec.training import Recipe
 from jobs.stages.training import TrainParams
+from workers.artifacts import AVERAGE_FILE, BEST_FILE
 from workers.data import ImageData
+from workers.network import state_bytes
 from workers.objectives import find_objective
 from workers.stages._base import Context
 from workers.training import Regulariser, Trained, train, training_macs
@@ -27,8 +29,8 @@ def learn(
     recipe: Recipe,
     regulariser: Regulariser | None = None,
 ) -> Trained:
-    """Train in place; the batches follow from the task's seed."""
-    return train(
+    """Train in place; the batches follow from the task's seed. Epochs and speed are logged."""
+    trained = train(
         module,
         data,
         recipe,
@@ -40,12 +42,21 @@ def learn(
         checkpoint=context.checkpoint,
         regulariser=regulariser,
     )
+    _log.info("trained in %s: %s", trained.precision, trained.speed.timings())
+    return trained
 
 
 def epochs_measured(trained: Trained) -> dict[str, Json]:
-    """Measurements of the `last` and the `best` epoch."""
+    """Measurements of the `last` and the `best` epoch, and the `precision` of the training."""
     epochs = {"last": trained.log.last, "best": trained.log.best}
-    return {name: {"epoch": each.epoch, **each.numbers()} for name, each in epochs.items()}
+    measured = {name: {"epoch": each.epoch, **each.numbers()} for name, each in epochs.items()}
+    return {**measured, "precision": trained.precision}
+
+
+def states_beside(trained: Trained) -> dict[str, bytes]:
+    """The files of the states beside the weights: of the best epoch, and the average, where there is one."""
+    average = {} if trained.average is None else {AVERAGE_FILE: state_bytes(trained.average)}
+    return {BEST_FILE: state_bytes(trained.best), **average}
 
 
 def spent(*measured: Mapping[str, Json]) -> dict[str, Json]:
@@ -55,13 +66,14 @@ def spent(*measured: Mapping[str, Json]) -> dict[str, Json]:
     }
 
 
-def spent_after(measured: Mapping[str, Json], recipe: Recipe, data: ImageData) -> dict[str, Json]:
+def spent_after(measured: Mapping[str, Json], trained: Trained, data: ImageData) -> dict[str, Json]:
     """The training cost after a further training: the earlier cost plus that of this training.
 
     Args:
         measured: Measurements of the network: its `macs` and its training cost.
-        recipe: Recipe of this training.
+        trained: This training.
         data: The data set, of which the training split is used.
     """
-    own = training_macs(count(measured, "macs"), len(data.train) * recipe.epochs_trained)
-    return spent(measured, {"training_epochs": recipe.epochs_trained, "training_macs": own})
+    epochs = len(trained.log.epochs)
+    own = training_macs(count(measured, "macs"), len(data.train) * epochs)
+    return spent(measured, {"training_epochs": epochs, "training_macs": own})

@@ -10,14 +10,14 @@ from jobs.identity import Json
 from jobs.measured import count
 from jobs.spec.training import Recipe
 from jobs.stages.training import FurtherTraining, ScratchTraining, TrainParams, TransferTraining
-from workers.artifacts import BEST_FILE, CHANNELS_FILE
+from workers.artifacts import CHANNELS_FILE
 from workers.measure import count_applications
 from workers.models import build, with_plain_weights
-from workers.network import NetworkRecipe, network_files, sizes, start_anew, state_bytes
+from workers.network import NetworkRecipe, network_files, sizes, start_anew
 from workers.sparsity import KeepMasked
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
-from workers.stages._learning import epochs_measured, learn, spent_after
+from workers.stages._learning import epochs_measured, learn, spent_after, states_beside
 from workers.training import scratch_epochs
 
 
@@ -107,6 +107,7 @@ def _trained(
     data = read_data(context, context.params.data)
     trained = learn(context, module, data, recipe, KeepMasked(module, masks) if masks else None)
     return Product(
-        measurements={**measured, **epochs_measured(trained), **spent_after(measured, recipe, data)},
-        files={**network_files(network, module.state_dict(), masks), BEST_FILE: state_bytes(trained.best)},
+        measurements={**measured, **epochs_measured(trained), **spent_after(measured, trained, data)},
+        files={**network_files(network, module.state_dict(), masks), **states_beside(trained)},
+        timings=trained.speed.timings(),
     )

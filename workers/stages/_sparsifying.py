@@ -31,7 +31,8 @@ def train_sparsely(context: Context[TrainParams], procedure: SparseTraining) -> 
         measurements={
             **size,
             **epochs_measured(trained),
-            **spent_after({**network.measured, **size}, procedure.recipe, data),
+            **spent_after({**network.measured, **size}, trained, data),
         },
         files=network_files(recipe, module.state_dict()),
+        timings=trained.speed.timings(),
     )

@@ -5,18 +5,22 @@ from dataclasses import asdict
 from safetensors.torch import load
 from torch import nn
 
+from jobs.identity import Json
 from jobs.measured import number
 from jobs.metric import PREDICTED
 from jobs.stages.finishing import EvaluateParams
-from workers.artifacts import BEST_FILE, WEIGHTS_FILE
+from workers.artifacts import AVERAGE_FILE, BEST_FILE, WEIGHTS_FILE
+from workers.data import batches
 from workers.gates import check_export, check_layers, check_reload
 from workers.gates.fresh import FILES
 from workers.measure import Evaluation, evaluate_data, peak_memory_bytes
-from workers.network import rebuild
+from workers.network import StoredNetwork, rebuild
 from workers.objectives import Objective, find_objective
+from workers.precision import InPrecision, check_precision, precision_difference
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
 from workers.stages._learning import COST
+from workers.training.speed import Stopwatch
 
 
 def run(context: Context[EvaluateParams]) -> Product:
@@ -24,8 +28,9 @@ def run(context: Context[EvaluateParams]) -> Product:
 
     Measures every metric of the objective by its name, those of each named test set as `NAME/SET` (`test_sets` lists
     them in the data's order), and `loss`; the primary metric again as `NAME_best`, with the weights of the best epoch
-    on the validation split (the same value for a network without such weights); `metrics`, the description of each
-    metric, the primary one first;
+    on the validation split (the same value for a network without such weights), and as `NAME_ema` with the moving
+    average of its weights, where it has one; `metrics`, the description of each metric, the primary one first; the
+    `precision` of all that, and where it is not float32 the `precision_difference` of the first batch's outputs;
     `peak_memory_bytes` (of one sample), the `digest` of its weights; what the network's own task measured:
     `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`,
     `full_weights`, and where its widths were chosen by a profile of its layers `speedup_predicted`; and its training
@@ -38,11 +43,14 @@ def run(context: Context[EvaluateParams]) -> Product:
     module, files, recipe = network.module(context.device), network.manifest.files, network.recipe
     check_layers(module)
     objective = find_objective(context.params.objective)
-    evaluation = best = _evaluate(context, module, objective)
+    check_precision(measure.precision, context.device)
+    watch = Stopwatch()
+    with watch.training():
+        evaluation = _evaluate(context, module, objective)
+    watch.count(evaluation.num_samples)
     if measure.reload:  # only after its outputs were checked
         check_reload({name: network.read(name) for name in FILES})
-    if network.has(BEST_FILE) and files[BEST_FILE].sha256 != files[WEIGHTS_FILE].sha256:
-        best = _evaluate(context, rebuild(recipe, load(network.read(BEST_FILE))), objective)
+    best, average = (_beside(context, network, name, objective) for name in (BEST_FILE, AVERAGE_FILE))
     if measure.export:
         check_export(module.cpu(), recipe.inputs.draw(2, context.generator("images")))
     measured = network.measured
@@ -54,7 +62,13 @@ def run(context: Context[EvaluateParams]) -> Product:
             "metrics": [asdict(metric) for metric in objective.metrics],
             **evaluation.metrics,
             **({"test_sets": sets} if sets else {}),
-            objective.primary.best_name: best.metrics[objective.primary.name],
+            objective.primary.best_name: (best or evaluation).metrics[objective.primary.name],
+            **(
+                {objective.primary.ema_name: (average or evaluation).metrics[objective.primary.name]}
+                if network.has(AVERAGE_FILE)
+                else {}
+            ),
+            **_precision(context, module),
             "loss": evaluation.loss,
             "num_samples": evaluation.num_samples,
             "compression": compression,
@@ -68,14 +82,37 @@ def run(context: Context[EvaluateParams]) -> Product:
             **{name: measured.get(name, {}) for name in ("widths", "weights")},
             **{name: measured.get(name, []) for name in ("full_widths", "full_weights")},
             "digest": files[WEIGHTS_FILE].sha256,
-        }
+        },
+        timings=watch.speed().timings(),
     )
 
 
-def _evaluate(context: Context[EvaluateParams], module: nn.Module, objective: Objective) -> Evaluation:
+def _beside(
+    context: Context[EvaluateParams], network: StoredNetwork, name: str, objective: Objective
+) -> Evaluation | None:
+    """The network with other weights that its training kept; None where there are none, or the same."""
+    files = network.manifest.files
+    if name not in files or files[name].sha256 == files[WEIGHTS_FILE].sha256:
+        return None
+    return _evaluate(context, rebuild(network.recipe, load(network.read(name))), objective)
+
+
+def _precision(context: Context[EvaluateParams], module: nn.Module) -> dict[str, Json]:
+    """The precision of the evaluation, and how far outputs are from those in float32."""
     params = context.params
+    precision = params.measure.precision
+    if precision == "float32":
+        return {"precision": precision}
+    data = read_data(context, params.data)
+    inputs, _ = next(batches(data.test, params.batch_size, device=context.device))
+    apart = precision_difference(module.to(context.device), precision, inputs)
+    return {"precision": precision, **({} if apart is None else {"precision_difference": apart})}
+
+
+def _evaluate(context: Context[EvaluateParams], module: nn.Module, objective: Objective) -> Evaluation:
+    params, precision = context.params, context.params.measure.precision
     return evaluate_data(
-        module,
+        module if precision == "float32" else InPrecision(module, precision),
         read_data(context, params.data),
         objective,
         split=params.split,

@@ -18,7 +18,7 @@ from jobs.stages.training import (
     TrainParams,
     TransferTraining,
 )
-from workers.artifacts import BEST_FILE, CHANNELS_FILE
+from workers.artifacts import CHANNELS_FILE
 from workers.data import ImageData
 from workers.inputs import InputSpec
 from workers.integral.algorithm1 import DrawnSizes
@@ -26,11 +26,11 @@ from workers.integral.network import IntegralNetwork
 from workers.models import build, build_with_weights, with_plain_weights
 from workers.models.sources import arguments_with
 from workers.models.weights import LoadedWeights
-from workers.network import NetworkRecipe, network_files, sizes, state_bytes
+from workers.network import NetworkRecipe, network_files, sizes
 from workers.stages._allocation import groups_kept_whole
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
-from workers.stages._learning import epochs_measured, learn, spent_after
+from workers.stages._learning import epochs_measured, learn, spent_after, states_beside
 from workers.stages._protocols import train_from_scratch, train_further, transfer
 from workers.stages._sparsifying import train_sparsely
 
@@ -41,9 +41,9 @@ def run(context: Context[TrainParams]) -> Product:
     """Build or read the network, and give it weights.
 
     Measures `params`, `macs`, `size_bytes`; of given weights how they were found (`weights_layout`) and which layers
-    have fresh ones all the same (`fresh_layers`); of a training, the `last` and the `best` epoch; for a given network
-    the training cost since the model's own weights, `training_epochs` and `training_macs`, and if it is pruned, what
-    its own task measured.
+    have fresh ones all the same (`fresh_layers`); of a training, the `last` and the `best` epoch, and its `precision`;
+    for a given network the training cost since the model's own weights, `training_epochs` and `training_macs`, and if
+    it is pruned, what its own task measured.
     """
     match context.params.procedure:
         case ModelWeights() as procedure:
@@ -65,6 +65,7 @@ def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Prod
     arguments, weights = procedure.arguments, context.task.locations.weights
     measurements: dict[str, Json] = {}
     files: dict[str, bytes] = {}
+    timings: dict[str, float] = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.generator("initial weights").initial_seed())
         if procedure.arguments_of is not None and weights is not None:
@@ -78,11 +79,13 @@ def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Prod
     recipe = NetworkRecipe(network=procedure.network, arguments=arguments, inputs=_inputs(procedure, data))
     if procedure.recipe is not None:
         trained = learn(context, module, data, procedure.recipe)
-        measurements, files = {**measurements, **epochs_measured(trained)}, {BEST_FILE: state_bytes(trained.best)}
+        measurements, files = {**measurements, **epochs_measured(trained)}, states_beside(trained)
+        timings = trained.speed.timings()
     module = module.cpu().eval()
     return Product(
         measurements={**sizes(module, recipe), **measurements},
         files={**network_files(recipe, module.state_dict()), **files},
+        timings=timings,
     )
 
 
@@ -121,9 +124,10 @@ def _train_functions(context: Context[TrainParams], procedure: IntegralTraining)
     functions = network.functions.cpu().eval()  # as many coefficients as channels: the network at full size
     size = sizes(functions, source.recipe)
     return Product(
-        measurements={**size, **epochs_measured(trained), **spent_after(size, procedure.recipe, data)},
+        measurements={**size, **epochs_measured(trained), **spent_after(size, trained, data)},
         files={
             **network_files(source.recipe, functions.state_dict()),
             CHANNELS_FILE: source.read(CHANNELS_FILE),
         },
+        timings=trained.speed.timings(),
     )

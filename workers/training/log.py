@@ -1,11 +1,13 @@
 """The log of a training, epoch by epoch. No test split."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from jobs.metric import Metric
+from jobs.spec.precision import Precision
+from workers.training.speed import Speed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,7 @@ class EpochLog:
         train_loss: Mean of the minimised loss over the epoch's samples, while the weights changed.
         validation_loss: Mean loss after the epoch, without training settings such as label smoothing.
         validation: Name of a metric -> its value on the validation split after the epoch.
+        average: The same with the moving average of the weights; empty without one.
     """
 
     epoch: int
@@ -25,14 +28,19 @@ class EpochLog:
     train_loss: float
     validation_loss: float
     validation: Mapping[str, float]
+    average: Mapping[str, float] = field(default_factory=dict)
 
     def numbers(self) -> dict[str, float]:
-        """All values but the epoch's number, by name; a metric's name has the prefix `validation_`."""
+        """All values but the epoch's number, by name; a metric's name has the prefix `validation_`.
+
+        With the moving average of the weights it has the suffix `_ema`, too.
+        """
         return {
             "learning_rate": self.learning_rate,
             "train_loss": self.train_loss,
             "validation_loss": self.validation_loss,
             **{f"validation_{name}": value for name, value in self.validation.items()},
+            **{f"validation_{name}_ema": value for name, value in self.average.items()},
         }
 
 
@@ -50,7 +58,7 @@ class TrainingLog:
 
     @property
     def last(self) -> EpochLog:
-        """The epoch whose weights the model has."""
+        """The last epoch."""
         return self.epochs[-1]
 
     @property
@@ -61,15 +69,27 @@ class TrainingLog:
             key=lambda each: (self.primary.cost(each.validation[self.primary.name]), each.validation_loss),
         )
 
+    @property
+    def epochs_in_vain(self) -> int:
+        """How many epochs there are since the primary metric improved last."""
+        costs = [self.primary.cost(each.validation[self.primary.name]) for each in self.epochs]
+        return len(costs) - 1 - costs.index(min(costs))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """The result of a training besides the model, which has the last epoch's weights.
+    """The result of a training besides the model, which has the weights that the recipe keeps.
 
     Attributes:
         log: Its epochs.
         best: The model's `state_dict` after the best epoch.
+        average: The moving average of the `state_dict`; None without one.
+        precision: What the model computed in.
+        speed: How quick it was in this process.
     """
 
     log: TrainingLog
     best: Mapping[str, Tensor]
+    average: Mapping[str, Tensor] | None
+    precision: Precision
+    speed: Speed

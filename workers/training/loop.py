@@ -3,29 +3,31 @@
 The generator, the objective, the checkpoint and the log are parameters; the test split is not read.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import Shaped
-from torch import Tensor, nn
+from torch import nn
 
-from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from jobs.errors import BadInputError, CancelledError
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data.images import ImageData, Split, in_batches
 from workers.factories import check_arguments
-from workers.inputs import Inputs, call, to_device
+from workers.inputs import to_device
 from workers.measure.evaluation import Evaluation, evaluate
 from workers.models.modes import in_mode
 from workers.objectives import Objective
+from workers.precision import check_precision
+from workers.training.average import put
+from workers.training.batch_place import batch_place
 from workers.training.log import EpochLog, Trained
+from workers.training.optimizers import make_optimizer
 from workers.training.regulariser import Regulariser
-from workers.training.schedule import learning_rate_at
+from workers.training.running import in_memory_format, running
+from workers.training.speed import Stopwatch
 from workers.training.state import TrainingState
-
-_ADVICE = "lower learning_rate or set warmup_epochs, and check that the data and the starting weights are finite"
+from workers.training.step import GradientSteps
 
 
 def train(
@@ -41,7 +43,7 @@ def train(
     checkpoint: Checkpoint,
     regulariser: Regulariser | None = None,
 ) -> Trained:
-    """Train a network in place; its weights are the last epoch's. Those of the best epoch are returned.
+    """Train a network in place; its weights are those that the recipe keeps. Those of the best epoch are returned.
 
     The same generator state gives the same weights on a CPU with the same number of threads, also if the training was
     interrupted and resumed from its checkpoint.
@@ -60,138 +62,113 @@ def train(
         regulariser: Regulariser of this model, on `device`. Default: none.
 
     Raises:
-        BadInputError: Nothing can be trained, the recipe does not suit the objective, or the outputs do not fit the
-            data's targets.
+        BadInputError: Nothing can be trained, the recipe does not suit the objective or the device, or the outputs do
+            not fit the data's targets.
         BadNumericsError: The loss became NaN or infinite.
         CancelledError: `should_stop` returned true; the weights are those of the last step.
     """
-    _check_recipe(recipe, objective)
+    _check_recipe(recipe, objective, device)
     model.to(device)
-    optimizer = make_optimizer(model, recipe)
-    with _global_draws_from(generator, device) as drawn_from:
+    watch = Stopwatch()
+    with in_memory_format(model, recipe), _global_draws_from(generator, device) as drawn_from:
+        optimizer = make_optimizer(model, recipe)
         generators = {"batches": generator, **drawn_from}
+        regulariser = regulariser or Regulariser()
         state = TrainingState(
-            model, optimizer, recipe, generators, len(data.train), regulariser or Regulariser(), objective.primary
+            model, optimizer, recipe, generators, len(data.train), regulariser, objective.primary, device
         )
         checkpoint.resume(state.restore)
+        steps = GradientSteps(state, running(model, recipe), objective)
         try:
-            while state.epoch <= recipe.last_epoch:
-                train_loss = train_epoch(
-                    state, data.train, objective, device=device, should_stop=should_stop, checkpoint=checkpoint
+            while not state.ended:
+                train_epoch(
+                    steps, data.train, device=device, should_stop=should_stop, checkpoint=checkpoint, watch=watch
                 )
-                state.regulariser.after_epoch()
-                evaluation = evaluate(model, data.validation, objective, device=device, should_stop=should_stop)
-                log = _epoch_log(state, train_loss, evaluation)
+                regulariser.after_epoch()
+                log = _evaluated(steps, data.validation, device, should_stop)
                 report(state.epoch, log.numbers())
                 state.finish_epoch(log)
         except CancelledError:
             checkpoint.save(state.progress())
             raise
-    state.regulariser.after_training()
-    return Trained(log=state.log, best=state.best)
+    regulariser.after_training()
+    average = None if state.average is None else state.average.tensors
+    kept = {"last": None, "best": state.best, "ema": average}[recipe.keep]
+    if kept is not None:
+        put(model, kept)
+    return Trained(log=state.log, best=state.best, average=average, precision=recipe.precision, speed=watch.speed())
 
 
-def _epoch_log(state: TrainingState, train_loss: float, evaluation: Evaluation) -> EpochLog:
+def _evaluated(
+    steps: GradientSteps, validation: Split, device: torch.device | str, should_stop: Callable[[], bool]
+) -> EpochLog:
+    """The state's epoch, evaluated with the model as it runs in training, and with the average of its weights."""
+    state = steps.state
+
+    def evaluated() -> Evaluation:
+        return evaluate(steps.runner, validation, steps.objective, device=device, should_stop=should_stop)
+
+    evaluation = evaluated()
+    average: Mapping[str, float] = {}
+    if state.average is not None:
+        with state.average.in_use():
+            average = evaluated().metrics
     return EpochLog(
         epoch=state.epoch,
         learning_rate=state.learning_rate,
-        train_loss=train_loss,
+        train_loss=state.total / state.seen,
         validation_loss=evaluation.loss,
         validation=evaluation.metrics,
+        average=average,
     )
 
 
-def _check_recipe(recipe: Recipe, objective: Objective) -> None:
-    """Raise BadInputError for settings of a recipe that the objective does not accept."""
+def _check_recipe(recipe: Recipe, objective: Objective, device: torch.device | str) -> None:
+    """Raise BadInputError for settings of a recipe that the objective or the device does not accept."""
+    check_precision(recipe.precision, device)
     where = f"objective '{objective.name}'"
     check_arguments(objective.loss, {"reduction": "mean", **recipe.loss_settings}, num_positional=2, where=where)
     objective.augmentation(recipe.augment)
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Gradient descent over the parameters that have `requires_grad`.
-
-    Raises:
-        BadInputError: There are none.
-    """
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not trainable:
-        raise BadInputError("train: the network has no trainable parameter; set requires_grad on those to train")
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam(trainable, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    return torch.optim.SGD(
-        trainable,
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.nesterov,
-    )
-
-
 def train_epoch(
-    state: TrainingState,
+    steps: GradientSteps,
     split: Split,
-    objective: Objective,
     *,
     device: torch.device | str,
     should_stop: Callable[[], bool],
     checkpoint: Checkpoint,
-) -> float:
+    watch: Stopwatch,
+) -> None:
     """Train on the remaining batches of the state's epoch, a gradient step each; arguments and errors as of `train`.
 
     A last batch of one sample is left out: batch norm cannot train on it.
 
     Args:
-        state: Its model is on `device`; it is updated with every batch.
+        steps: Takes the steps; its state's model is on `device`, and the state is updated with every batch.
         split: The training split, at least two samples.
-        objective: The objective.
         device: Where to compute.
         should_stop: Asked before every batch.
         checkpoint: Offered after every batch.
-
-    Returns:
-        The mean of the minimised loss over the epoch's samples.
+        watch: Measures the speed.
     """
     if len(split) < 2:
         raise BadInputError(f"train: {len(split)} training images; at least two are needed")
+    state = steps.state
     batch_size = state.recipe.batch_size
-    num_steps = math.ceil(len(split) / batch_size)
     rest = state.order()[state.step * batch_size :]
-    with in_mode(state.model, training=True):
+    with watch.training(), in_mode(steps.runner, training=True), state.losses:
         for indices in in_batches(rest, batch_size):
-            inputs, targets = to_device(split.read(indices), device), split.read_targets(indices).to(device)
-            where = f"epoch {state.epoch}, step {state.step + 1} of {num_steps}"
+            with watch.waiting():
+                inputs, targets = to_device(split.read(indices), device), split.read_targets(indices).to(device)
             if should_stop():
-                raise CancelledError(f"training stopped on request at {where}")
-            if len(targets) > 1:
-                state.set_learning_rate(learning_rate_at(state.recipe, state.epoch - 1 + state.step / num_steps))
-                _take_step(state, objective, inputs, targets, where)
+                raise CancelledError(f"training stopped on request at {state.next_batch}")
+            place = batch_place(state.recipe, state.step, len(split))
+            if place is not None:
+                steps.take(inputs, targets, place)
+                watch.count(len(targets))
             state.step += 1
             checkpoint.offer(state.progress)
-    return state.total / state.seen
-
-
-def _take_step(
-    state: TrainingState,
-    objective: Objective,
-    inputs: Inputs,
-    targets: Shaped[Tensor, "n ..."],
-    where: str,
-) -> None:
-    inputs, targets = objective.augment(state.recipe.augment, inputs, targets, state.generators["batches"])
-    outputs = call(state.model, objective.inputs(inputs, targets))
-    objective.check(outputs, targets)
-    loss = objective.loss(outputs, targets, **state.recipe.loss_settings)
-    value = loss.item()
-    if not math.isfinite(value):
-        raise BadNumericsError(f"training: the loss is {value} at {where}; {_ADVICE}")
-    state.optimizer.zero_grad()
-    torch.autograd.backward(loss)
-    state.regulariser.before_step()
-    state.optimizer.step()
-    state.regulariser.after_step(state.learning_rate)
-    state.total += value * len(targets)
-    state.seen += len(targets)
 
 
 @contextmanager

@@ -30,6 +30,10 @@ class Regulariser:
     def after_training(self) -> None:
         """Called after the last epoch; has to leave an ordinary model that computes the same."""
 
+    def learnt(self) -> Mapping[str, Tensor]:
+        """Tensors besides the model's parameters that gradients reach, under names that no parameter has."""
+        return {}
+
     def tensors(self) -> Mapping[str, Tensor]:
         """Its state, besides the model's own tensors; restored by copying into them."""
         return {}

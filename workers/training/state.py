@@ -3,6 +3,7 @@
 State of a network outside of its parameters and buffers is not included.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 
@@ -10,11 +11,16 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
+from jobs.errors import BadNumericsError
 from jobs.metric import Metric
 from jobs.spec.training import Recipe
 from workers.checkpoints import Progress, UnfitProgressError, check_fit, optimizer_tensors, restore_optimizer
+from workers.deferred import Deferred
+from workers.training.average import MovingAverage
 from workers.training.log import EpochLog, TrainingLog
 from workers.training.regulariser import Regulariser
+
+_ADVICE = "lower learning_rate or set warmup_epochs, and check that the data and the starting weights are finite"
 
 
 class TrainingState:
@@ -28,12 +34,17 @@ class TrainingState:
         num_samples: Samples per epoch.
         regulariser: Regulariser of the model.
         primary: The metric that selects the best epoch.
+        device: Where the model computes.
 
     Attributes:
         epoch: The present epoch; the schedule's first is 1.
+        num_samples: Samples per epoch.
         step: Number of its batches so far.
-        total: Sum of the minimised loss over its samples so far.
-        seen: Number of its samples so far.
+        total: Sum of the minimised loss over its samples so far, as far as the losses are read.
+        seen: Number of these samples.
+        losses: Takes the loss of every batch, with the number of samples and where it is.
+        scaler: Scales losses for gradients in float16, and does nothing otherwise.
+        average: The moving average of the weights; None without one.
         finished: The finished epochs.
         best: The model's `state_dict` after the best of those; empty before the first.
     """
@@ -47,10 +58,14 @@ class TrainingState:
         num_samples: int,
         regulariser: Regulariser,
         primary: Metric,
+        device: torch.device | str,
     ) -> None:
         self.model, self.optimizer, self.recipe, self.generators = model, optimizer, recipe, generators
         self.regulariser, self._primary = regulariser, primary
-        self._num_samples = num_samples
+        self.num_samples = num_samples
+        self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=recipe.precision == "float16")
+        self.average = MovingAverage(model, recipe.ema) if recipe.ema is not None else None
+        self.losses = Deferred[tuple[int, str]](device, self._take_loss)
         self.epoch, self.step, self.total, self.seen = recipe.begin + 1, 0, 0.0, 0
         self.finished: list[EpochLog] = []
         self.best: dict[str, Tensor] = {}
@@ -60,6 +75,16 @@ class TrainingState:
     def where(self) -> str:
         """The position, for people."""
         return f"epoch {self.epoch}, after {self.step} steps"
+
+    @property
+    def num_steps(self) -> int:
+        """Batches of an epoch."""
+        return math.ceil(self.num_samples / self.recipe.batch_size)
+
+    @property
+    def next_batch(self) -> str:
+        """The place of the batch that comes next, for people."""
+        return f"epoch {self.epoch}, step {self.step + 1} of {self.num_steps}"
 
     @property
     def learning_rate(self) -> float:
@@ -74,8 +99,22 @@ class TrainingState:
     def order(self) -> Int64[Tensor, " n"]:
         """The order of the samples in this epoch; drawn on first use."""
         if self._order is None:
-            self._order = torch.randperm(self._num_samples, generator=self.generators["batches"])
+            self._order = torch.randperm(self.num_samples, generator=self.generators["batches"])
         return self._order
+
+    def _take_loss(self, loss: float, place: tuple[int, str]) -> None:
+        samples, where = place
+        if not math.isfinite(loss):
+            raise BadNumericsError(f"training: the loss is {loss} at {where}; {_ADVICE}")
+        self.total += loss * samples
+        self.seen += samples
+
+    @property
+    def ended(self) -> bool:
+        """Whether no epoch is left, or the recipe's patience is at its end."""
+        patience = self.recipe.patience
+        out_of_patience = patience is not None and bool(self.finished) and self.log.epochs_in_vain >= patience
+        return self.epoch > self.recipe.last_epoch or out_of_patience
 
     @property
     def log(self) -> TrainingLog:
@@ -90,7 +129,12 @@ class TrainingState:
         self.epoch, self.step, self.total, self.seen, self._order = self.epoch + 1, 0, 0.0, 0, None
 
     def progress(self) -> Progress:
-        """The current progress, for a checkpoint."""
+        """The current progress, for a checkpoint.
+
+        Raises:
+            BadNumericsError: A loss so far was NaN or infinite.
+        """
+        self.losses.read()
         return Progress(
             where=self.where,
             tensors={
@@ -100,6 +144,8 @@ class TrainingState:
                 "regulariser": self.regulariser.tensors(),
                 "order": {} if self._order is None else {"epoch": self._order},
                 "best": self.best,
+                "gradients": self._gradients(),
+                "average": {} if self.average is None else self.average.tensors,
             },
             record={
                 "recipe": self.recipe.model_dump(mode="json"),
@@ -109,9 +155,18 @@ class TrainingState:
                 "seen": self.seen,
                 "finished": [asdict(each) for each in self.finished],
                 "learning_rate": self.learning_rate,
-                "num_samples": self._num_samples,
+                "num_samples": self.num_samples,
+                "scaler": self.scaler.state_dict(),
+                "average_updates": 0 if self.average is None else self.average.updates,
             },
         )
+
+    def _gradients(self) -> dict[str, Tensor]:
+        """Those of an update that has had some of its batches only."""
+        if self.step % self.recipe.accumulate == 0:
+            return {}
+        found = {**dict(self.model.named_parameters()), **self.regulariser.learnt()}
+        return {name: each.grad for name, each in found.items() if each.grad is not None}
 
     def restore(self, progress: Progress) -> None:
         """Resume from the progress of the same training.
@@ -122,8 +177,8 @@ class TrainingState:
         tensors, record = progress.tensors, progress.record
         if record["recipe"] != self.recipe.model_dump(mode="json"):
             raise UnfitProgressError(f"it is of another recipe: {record['recipe']}")
-        if record["num_samples"] != self._num_samples:
-            raise UnfitProgressError(f"it is of {record['num_samples']} samples; there are {self._num_samples}")
+        if record["num_samples"] != self.num_samples:
+            raise UnfitProgressError(f"it is of {record['num_samples']} samples; there are {self.num_samples}")
         model, generators, state = _tensors(self.model), _states(self.generators), self.model.state_dict()
         check_fit("model", tensors["model"], model)
         check_fit("generators", tensors["generators"], generators)
@@ -133,13 +188,23 @@ class TrainingState:
         order = tensors["order"].get("epoch")
         finished = [EpochLog(**each) for each in record["finished"]]
         position = record["epoch"], record["step"], record["total"], record["seen"]
-        learning_rate = record["learning_rate"]
+        learning_rate, gradients = record["learning_rate"], tensors["gradients"]
+        learnt = {**dict(self.model.named_parameters()), **self.regulariser.learnt()}
+        check_fit("gradients", gradients, {name: learnt[name] for name in gradients})
+        if self.average is not None:
+            check_fit("average", tensors["average"], state)
+        scaler, updates = record["scaler"], record["average_updates"]
         restore_optimizer(self.optimizer, tensors["optimizer"])  # checks before it changes anything
         with torch.no_grad():
             for name, tensor in model.items():
                 tensor.copy_(tensors["model"][name])
             for name, tensor in self.regulariser.tensors().items():
                 tensor.copy_(tensors["regulariser"][name])
+        for name, gradient in gradients.items():
+            learnt[name].grad = torch.empty_like(learnt[name], requires_grad=False).copy_(gradient)
+        if self.average is not None:
+            self.average.restore(tensors["average"], updates)
+        self.scaler.load_state_dict(scaler)
         for name, generator in self.generators.items():
             generator.set_state(tensors["generators"][name])
         self.set_learning_rate(learning_rate)

@@ -30,6 +30,11 @@ def faults(tiny_sweep, write_sweep):
         ({**SLIM, "sparsify": {}}, "sparsify", "has no kind; say kind: slimming, structure-selection"),
         ({**SLIM, "sparsify": {"kind": "slimming", "strength": 0}}, "sparsify.strength", "greater than 0"),
         ({**SLIM, "sparsify": {"kind": "slimming", "strenght": 1}}, "sparsify.strenght", "did you mean 'strength'?"),
+        (
+            {**SLIM, "sparsify": {"kind": "slimming", "train": {"epochs": 2, "ema": 0.9}}},
+            "sparsify",
+            "only the last weights are sparse; remove `ema` and `keep`",
+        ),
         ({**THIN, "scope": "all"}, "scope", "'global' or 'layer'"),
         ({**THIN, "rounds": 0}, "rounds", "greater than or equal to 1"),
     ],

@@ -3,9 +3,10 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from jobs.spec.integral import IntegralTrainSpec
 from jobs.spec.protocols import FineTuneProtocol
 from jobs.spec.settings import SETTINGS
-from jobs.spec.training import FineTuneSpec, Settings, TrainSpec
+from jobs.spec.training import FineTuneSpec, Recipe, Settings, TrainSpec
 
 
 def numbers(spec, **given):
@@ -68,3 +69,44 @@ def test_resolved_settings_come_back_the_same():
 def test_a_protocol_that_says_nothing_fine_tunes_as_the_paper_does():
     protocol = FineTuneProtocol.model_validate_json('{"kind": "fine-tune"}')
     assert protocol.train.model_dump(mode="json") == numbers(FineTuneSpec)
+
+
+def test_settings_that_were_added_are_in_no_key_where_they_are_not_used():
+    assert set(TrainSpec(epochs=2).model_dump(mode="json", exclude_none=True)) == {
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "momentum",
+        "weight_decay",
+        "schedule",
+        "milestones",
+        "warmup_epochs",
+        "augment",
+        "label_smoothing",
+        "nesterov",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"schedule": "one-cycle", "warmup_epochs": 1}, "a rise of its own; set warmup_epochs: 0"),
+        ({"keep": "ema"}, "keep: ema needs an average"),
+        ({"precision": "float64"}, "precision"),
+        ({"compile": "max-autotune"}, "compile"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(given, said):
+    with pytest.raises(ValidationError, match=said):
+        numbers(TrainSpec, epochs=2, **given)
+
+
+def test_an_integral_network_is_not_compiled():
+    with pytest.raises(ValidationError, match="other sizes at every step; remove `compile`"):
+        numbers(IntegralTrainSpec, epochs=2, compile=True)
+
+
+def test_up_to_an_epoch_a_training_ends_with_the_weights_of_that_one():
+    spec = TrainSpec(epochs=4, ema=0.9, keep="ema", patience=1)
+    assert (Recipe.of(spec).keep, Recipe.of(spec).patience) == ("ema", 1)
+    assert (Recipe.of(spec, until=2).keep, Recipe.of(spec, until=2).patience) == ("last", None)

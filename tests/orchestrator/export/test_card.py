@@ -137,6 +137,7 @@ def test_numbers_are_in_the_units_that_people_read():
     read = {
         "accuracy/int8": (0.512, "51.2 %"),
         "accuracy_best": (0.5, "50.0 %"),
+        "accuracy_ema": (0.5, "50.0 %"),
         "compression": (0.396, "39.6 %"),
         "params": (1234567.0, "1,234,567"),
         "size_bytes/int8": (4.2e6, "4.2 MB"),

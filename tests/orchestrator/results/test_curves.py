@@ -98,10 +98,11 @@ def test_a_point_says_what_it_is_of():
         {"name": "rmse", "label": "RMSE", "direction": "lower"},
         {"name": "psnr", "label": "PSNR", "direction": "higher", "unit": "dB"},
     ]
-    point = point_of(0.2, manifest("aa", metrics=metrics, rmse=0.25, rmse_best=0.2, psnr=12.0))
+    point = point_of(0.2, manifest("aa", metrics=metrics, rmse=0.25, rmse_best=0.2, rmse_ema=0.1, psnr=12.0))
     assert [metric.name for metric in point.objective] == ["rmse", "psnr"]
     assert (point.primary.direction, point.value) == ("lower", 0.25)
     assert list(point.metrics)[:4] == ["rmse", "rmse_best", "psnr", "loss"]
+    assert point.metrics["rmse_ema"] == 0.1
     assert "accuracy" not in point.metrics
 
 

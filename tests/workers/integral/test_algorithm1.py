@@ -56,6 +56,18 @@ def test_it_learns_at_all_sizes(drawn, images):
         assert functional.cross_entropy(ordinary(images), labels).item() < 1.15  # half of ln 10, that of guessing
 
 
+def test_in_bfloat16_its_weights_and_statistics_are_computed_in_single_precision(drawn, images):
+    other = copy.deepcopy(drawn)
+    drawn.train()(images)
+    with torch.autocast("cpu", torch.bfloat16):
+        other.train()(images)
+        sampled = [each.network._sampled() for each in (drawn, other)]
+    for name, tensor in sampled[0].items():
+        assert sampled[1][name].dtype == tensor.dtype
+        if not name.endswith(("running_mean", "running_var")):
+            assert torch.equal(sampled[1][name], tensor), name
+
+
 @pytest.mark.parametrize("momentum", [0.1, None])
 def test_no_variance_falls_below_zero_where_neighbours_differ(drawn, images, momentum):
     with torch.no_grad():

@@ -1,11 +1,15 @@
 """A training with a regulariser that is lost goes on as if nothing had happened."""
 
+import copy
+
 import pytest
 import torch
 
 from jobs.spec.sparsity import GroupLassoSpec, SlimmingSpec, SoftFilterSpec, StructureSelectionSpec
+from jobs.spec.training import Recipe
 from workers.models import build
 from workers.sparsity import KeepMasked, make_regulariser
+from workers.sparsity.structure_selection import StructureSelection
 
 KINDS = {
     "slimming": SlimmingSpec(kind="slimming", strength=0.01),
@@ -41,6 +45,24 @@ def test_lost_it_ends_with_the_same_bits(kind, shape, map_of, follow, slot, lost
     assert follow(found, regulariser, checkpoint=slot.checkpoint()) == log
     for name, tensor in expected.state_dict().items():
         assert torch.equal(found.state_dict()[name], tensor), name
+
+
+def test_lost_within_an_update_it_has_the_gradients_of_what_it_adds_to_the_network(
+    small, map_of, follow, slot, lost, lost_at
+):
+    recipe = Recipe(epochs=1, batch_size=8, learning_rate=0.1, accumulate=3)
+
+    def again():
+        model = copy.deepcopy(small)
+        return model, StructureSelection(model, map_of(model), structures="channels", norms={}, strength=0.05)
+
+    (expected, regulariser), (other, lost_one), (found, resumed) = again(), again(), again()
+    follow(expected, regulariser, recipe=recipe)
+    with pytest.raises(lost):
+        follow(other, lost_one, recipe=recipe, checkpoint=slot.checkpoint(), should_stop=lost_at(3))
+    follow(found, resumed, recipe=recipe, checkpoint=slot.checkpoint())
+    assert torch.equal(resumed.scales[name := next(iter(resumed.scales))], regulariser.scales[name])
+    assert torch.equal(found.head.weight, expected.head.weight)
 
 
 def test_what_a_regulariser_remembers_is_needed(shape, map_of, follow, slot, lost, lost_at, monkeypatch):

@@ -14,6 +14,7 @@ KEYS = {
     "top5",
     "f1",
     "calibration_error",
+    "precision",
     "loss",
     "num_samples",
     "compression",

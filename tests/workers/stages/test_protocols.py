@@ -43,7 +43,7 @@ def test_what_was_measured_of_the_pruned_network_is_carried_on(bench, pruned, fu
     for key in (further, scratch):
         measured = bench.measured(key)
         assert {name: measured[name] for name in before} == before
-        assert measured.keys() - before.keys() == {"last", "best", "training_epochs", "training_macs"}
+        assert measured.keys() - before.keys() == {"last", "best", "precision", "training_epochs", "training_macs"}
 
 
 def test_the_cost_is_three_forward_passes_of_every_sample_and_adds_up(bench, pruned, further):

@@ -17,7 +17,7 @@ TINY = {"network": "plain", "arguments": {"widths": [3], "in_channels": 1}}
 
 def test_it_measures_size_and_epochs(bench):
     measured = bench.measured(bench.train())
-    assert measured.keys() == {"params", "macs", "size_bytes", "last", "best"}
+    assert measured.keys() == {"params", "macs", "size_bytes", "last", "best", "precision"}
     # stem 72+16, a block of 8 channels 2 * (576+16), one of 12 with a projection 864+24 + 1296+24 + 96+24, linear 130
     assert measured["params"] == 88 + 1184 + 2328 + 130
     assert measured["last"] == measured["best"]  # there is one epoch
@@ -33,6 +33,18 @@ def test_its_files_are_a_network(bench, images):
     assert digests.keys() == {"network.json", "weights.safetensors", "best.safetensors"}
     assert digests["weights.safetensors"] == digests["best.safetensors"]  # there is one epoch; the store keeps one file
     assert bench.network(bench.train())(images).shape == (4, 10)
+
+
+def test_it_tells_its_precision_and_its_speed_and_keeps_the_average(own_bench):
+    recipe = Recipe(epochs=3, batch_size=64, learning_rate=5e-4, precision="bfloat16", ema=0.5, patience=1)
+    key = own_bench.train(**TINY, recipe=recipe)
+    assert own_bench.measured(key)["precision"] == "bfloat16"
+    assert own_bench.store.manifest(key).timings.keys() == {"samples_per_s", "data_wait_s"}
+    assert "ema.safetensors" in own_bench.digests(key)
+    evaluated = own_bench.measured(own_bench.evaluate(key, precision="bfloat16"))
+    assert 0 < evaluated["accuracy_ema"] < 1
+    assert evaluated["precision"] == "bfloat16"
+    assert 1e-5 < evaluated["precision_difference"] < 0.1  # a bfloat16 has eight bits
 
 
 def test_another_seed_gives_another_network(own_bench):

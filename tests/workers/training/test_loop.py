@@ -27,7 +27,11 @@ def silent(_epoch, _metrics):
     return None
 
 
-def follow(model, data, recipe, *, objective=CLASSIFICATION, seed=0, should_stop=never, report=silent):
+def follow(*args, **kwargs):
+    return trained(*args, **kwargs).log
+
+
+def trained(model, data, recipe, *, objective=CLASSIFICATION, seed=0, should_stop=never, report=silent):
     generator = torch.Generator().manual_seed(seed)
     return train(
         model,
@@ -39,7 +43,7 @@ def follow(model, data, recipe, *, objective=CLASSIFICATION, seed=0, should_stop
         should_stop=should_stop,
         report=report,
         checkpoint=Checkpoint(load=lambda: None, save=lambda content: None),
-    ).log
+    )
 
 
 def two_stripes(count=10):
@@ -221,6 +225,82 @@ def test_adams_first_step_is_the_learning_rate_whatever_the_gradient():
     follow(model, scalars(), recipe, objective=halving())
     after = torch.cat([each.detach().flatten() for each in model.parameters()])
     torch.testing.assert_close((after - before).abs(), torch.full((2,), 0.05), rtol=1e-3, atol=0)
+
+
+def test_in_bfloat16_the_weights_stay_in_single_precision_and_are_almost_the_same():
+    weights = []
+    for precision in ("float32", "bfloat16"):
+        model = linear()
+        result = trained(model, two_stripes(), Recipe(epochs=2, batch_size=5, precision=precision))
+        assert result.precision == precision
+        weights.append(model[2].weight.detach())
+    assert weights[1].dtype == torch.float32
+    assert not torch.equal(*weights)
+    torch.testing.assert_close(*weights, rtol=0.02, atol=0.01)
+
+
+def test_float16_on_a_cpu_is_refused():
+    with pytest.raises(BadInputError, match=r"float16 is for GPUs.*set precision: bfloat16"):
+        follow(linear(), two_stripes(), Recipe(epochs=1, precision="float16"))
+
+
+def test_batches_that_share_an_update_are_one_large_batch():
+    weights = []
+    for batch_size, accumulate in ((6, 1), (2, 3)):  # ten samples: an update of six, and one of four
+        model = linear()
+        recipe = Recipe(epochs=2, batch_size=batch_size, accumulate=accumulate, schedule="constant")
+        follow(model, two_stripes(), recipe)
+        weights.append(model[2].weight.detach())
+    torch.testing.assert_close(*weights)
+
+
+def test_a_clipped_gradient_has_the_largest_norm():
+    model = linear()
+    before = torch.cat([each.detach().clone().flatten() for each in model.parameters()])
+    recipe = Recipe(epochs=1, batch_size=10, learning_rate=1.0, momentum=0.0, weight_decay=0.0, clip_gradients=1e-3)
+    follow(model, two_stripes(), recipe)
+    after = torch.cat([each.detach().flatten() for each in model.parameters()])
+    assert (after - before).norm().item() == pytest.approx(1e-3, rel=1e-3)
+
+
+class TestKeptWeights:
+    RECIPE = Recipe(epochs=3, batch_size=5, learning_rate=1.0, ema=0.9)
+
+    def kept(self, **changes):
+        model = linear()
+        result = trained(model, two_stripes(), self.RECIPE.model_copy(update=changes))
+        return model.state_dict(), result
+
+    def test_the_last_the_best_and_the_average_are_three_states(self):
+        last, result = self.kept()
+        states = [state["2.weight"] for state in (last, self.kept(keep="best")[0], self.kept(keep="ema")[0])]
+        assert torch.equal(states[1], result.best["2.weight"])
+        assert torch.equal(states[2], result.average["2.weight"])
+        assert not torch.equal(states[0], states[2])
+
+    def test_every_epoch_says_how_good_the_average_is(self):
+        _, result = self.kept()
+        assert "validation_accuracy_ema" in result.log.last.numbers()
+
+    def test_without_a_decay_there_is_no_average(self):
+        _, result = self.kept(ema=None)
+        assert result.average is None
+        assert not [name for name in result.log.last.numbers() if name.endswith("_ema")]
+
+
+def test_patience_ends_a_training_that_no_longer_improves():
+    # The accuracy is 1 from the first epoch on; two epochs in vain are enough.
+    model = linear()
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    log = follow(model, two_stripes(), Recipe(epochs=9, patience=2))
+    assert [each.validation["accuracy"] for each in log.epochs] == [1.0, 1.0, 1.0]
+
+
+def test_the_speed_counts_the_samples_of_this_process():
+    speed = trained(linear(), two_stripes(), Recipe(epochs=2)).speed
+    assert speed.samples_per_s > 0
+    assert 0 < speed.data_wait_s < 20 / speed.samples_per_s
 
 
 @pytest.mark.slow

@@ -69,7 +69,8 @@ def follow(checkpoint, *, should_stop=lambda: False, recipe=RECIPE, model=None, 
         checkpoint=checkpoint,
     )
     best = {f"best {name}": tensor for name, tensor in trained.best.items()}
-    return trained.log, {**model.state_dict(), "mean": model.mean, **best}
+    average = {f"average {name}": tensor for name, tensor in (trained.average or {}).items()}
+    return trained.log, {**model.state_dict(), "mean": model.mean, **best, **average}
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +126,31 @@ def test_without_momentum_or_by_adam_or_with_a_lonely_last_sample_it_holds_too(s
     with pytest.raises(lost):
         follow(slot.checkpoint(), recipe=recipe, should_stop=lost_at(5))  # after the lonely one, before validation
     assert_same(follow(slot.checkpoint(), recipe=recipe), expected)
+
+
+EVERYTHING = {
+    "precision": "bfloat16",
+    "channels_last": True,
+    "optimizer": "adamw",
+    "decay_norms_and_biases": False,
+    "accumulate": 4,
+    "clip_gradients": 0.5,
+    "schedule": "one-cycle",
+    "ema": 0.8,
+    "patience": 2,
+}
+MUON = {"optimizer": "muon", "fused": True, "accumulate": 3, "ema": 0.5, "keep": "ema"}
+
+
+@pytest.mark.parametrize("changes", [EVERYTHING, MUON], ids=["everything", "muon"])
+def test_it_holds_within_an_update_and_with_all_that_a_training_can_have(slot, lost, lost_at, changes):
+    recipe = RECIPE.model_copy(update={"nesterov": False, **changes})
+    expected = follow(slot.checkpoint(interval_s=30), recipe=recipe)
+    for number in (3, 12, 16):  # after two batches; after four of the second epoch; before one of the third
+        with pytest.raises(lost):
+            follow(slot.checkpoint(), recipe=recipe, should_stop=lost_at(number))
+        assert_same(follow(slot.checkpoint(interval_s=30), recipe=recipe), expected)
+        slot.content = None
 
 
 @pytest.mark.parametrize("number", range(2, 3 * NUM_STEPS + 1))

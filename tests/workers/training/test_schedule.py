@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from jobs.spec.training import Recipe
 from workers.training import learning_rate_at
@@ -32,3 +33,19 @@ def test_the_polynomial_decay_falls_with_the_power_of_what_is_left_after_the_war
     assert learning_rate_at(recipe, 2.0) == 2.0
     assert learning_rate_at(recipe, 7.0) == pytest.approx(2 * 0.5**0.9)
     assert learning_rate_at(recipe, 11.99) < 0.01
+
+
+def test_linear_falls_to_nothing_after_the_warmup():
+    recipe = Recipe(epochs=12, warmup_epochs=2, learning_rate=2.0, schedule="linear")
+    assert [learning_rate_at(recipe, progress) for progress in (1.0, 2.0, 7.0)] == pytest.approx([1.0, 2.0, 1.0])
+
+
+def test_one_cycle_is_torchs():
+    steps = 1001  # torch counts to the last step, this package to the end of the epochs
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.5, total_steps=steps)
+    recipe = Recipe(epochs=10, learning_rate=0.5, schedule="one-cycle")
+    for step in range(steps - 1):
+        assert learning_rate_at(recipe, 10 * step / (steps - 1)) == pytest.approx(cycle.get_last_lr()[0], abs=2e-3)
+        optimizer.step()
+        cycle.step()

@@ -1,0 +1,57 @@
+"""How quick a training is: a clock for its epochs, which no result depends on."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """The speed of what one process trained; evaluations are not counted. Peak memory is in the usage of every task.
+
+    Attributes:
+        samples_per_s: Samples trained on a second; 0 where nothing was left to train.
+        data_wait_s: Seconds in which the loop waited for batches.
+    """
+
+    samples_per_s: float
+    data_wait_s: float
+
+    def timings(self) -> dict[str, float]:
+        """All values, by name."""
+        return {"samples_per_s": self.samples_per_s, "data_wait_s": self.data_wait_s}
+
+
+class Stopwatch:
+    """Measures the speed of a training."""
+
+    def __init__(self) -> None:
+        self._samples, self._taken_s, self._waited_s = 0, 0.0, 0.0
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """The time within is that of an epoch, or what is left of one."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._taken_s += time.perf_counter() - started
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """The time within is spent on getting a batch."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._waited_s += time.perf_counter() - started
+
+    def count(self, samples: int) -> None:
+        """So many samples were trained on."""
+        self._samples += samples
+
+    def speed(self) -> Speed:
+        """What was measured so far."""
+        rate = self._samples / self._taken_s if self._samples else 0.0
+        return Speed(samples_per_s=rate, data_wait_s=self._waited_s)

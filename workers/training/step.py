@@ -1,0 +1,73 @@
+"""Gradient steps of a training: from a batch to its loss, and from the gradients of an update to new weights."""
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from workers.inputs import Inputs, call
+from workers.objectives import Objective
+from workers.training.batch_place import BatchPlace
+from workers.training.schedule import learning_rate_at
+from workers.training.state import TrainingState
+
+
+class GradientSteps:
+    """Takes the steps of one training.
+
+    Args:
+        state: The state that the training begins in, or goes on from; updated with every step.
+        runner: What is called in the place of its model.
+        objective: The objective.
+    """
+
+    def __init__(self, state: TrainingState, runner: nn.Module, objective: Objective) -> None:
+        self.state, self.runner, self.objective = state, runner, objective
+        self._first_epoch = state.epoch
+
+    def take(self, inputs: Inputs, targets: Shaped[Tensor, "n ..."], place: BatchPlace) -> None:
+        """Add a batch's gradient, and update the weights where it is the last of an update.
+
+        Args:
+            inputs: The batch, on the device.
+            targets: Its targets.
+            place: Its place in the update.
+
+        Raises:
+            BadInputError: The outputs do not fit the targets.
+            BadNumericsError: A loss so far was NaN or infinite.
+        """
+        state = self.state
+        if place.begins:
+            state.set_learning_rate(learning_rate_at(state.recipe, state.epoch - 1 + state.step / state.num_steps))
+            state.optimizer.zero_grad()
+        loss = self._loss(inputs, targets)
+        state.losses.add(loss, (len(targets), state.next_batch))
+        part = loss if place.weight == 1 else loss * place.weight
+        torch.autograd.backward(state.scaler.scale(part))
+        if place.ends:
+            self._update()
+
+    def _loss(self, inputs: Inputs, targets: Shaped[Tensor, "n ..."]) -> Float[Tensor, ""]:
+        state, objective = self.state, self.objective
+        inputs, targets = objective.augment(state.recipe.augment, inputs, targets, state.generators["batches"])
+        outputs = call(self.runner, objective.inputs(inputs, targets))
+        if self._checks():
+            objective.check(outputs, targets)
+        return objective.loss(outputs, targets, **state.recipe.loss_settings)
+
+    def _checks(self) -> bool:
+        """Whether to check a batch. That waits for a GPU: there only in the first epoch, and now and then after it."""
+        return self.state.epoch == self._first_epoch or self.state.step % self.state.losses.every == 0
+
+    def _update(self) -> None:
+        state = self.state
+        state.scaler.unscale_(state.optimizer)
+        state.regulariser.before_step()
+        if state.recipe.clip_gradients is not None:
+            parameters = [each for group in state.optimizer.param_groups for each in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, state.recipe.clip_gradients)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        state.regulariser.after_step(state.learning_rate)
+        if state.average is not None:
+            state.average.update()
