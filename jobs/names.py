@@ -35,12 +35,12 @@ OBJECTIVES = ("classification", "super-resolution", "segmentation", "detection")
 """Modules of `workers.objectives`, with dashes for underscores."""
 
 AUGMENTATIONS: Mapping[str, tuple[str, ...]] = {
-    "classification": ("crop-flip", "resized-crop-flip"),
+    "classification": ("crop-flip", "flip", "resized-crop-flip"),
     "super-resolution": ("flip-turn",),
     "segmentation": ("flip", "scale-crop-flip"),
     "detection": ("flip",),
 }
-"""The augmentations of each objective, besides `none`."""
+"""The augmentations of each objective, besides `none`; classification takes the transforms (`jobs.spec.augment`), too."""
 
 DATASETS: Mapping[str, str] = {
     "cifar10": "classification",

@@ -34,6 +34,13 @@ class DataSpec(Record):
         default=None,
         description="Fingerprint of the data, where the driver cannot read `root`; default: computed.",
     )
+    workers: int = Field(
+        default=0,
+        ge=0,
+        description="Processes that read it ahead, in training and in evaluation, where it is not in memory or is "
+        "augmented image by image; 0: none. Results do not depend on it. Give stages that read as many CPUs "
+        "(`resources`).",
+    )
     batch_size: int = Field(default=256, ge=1, description="Images per batch in evaluation.")
     split: Literal["validation", "test"] = Field(
         default="test",

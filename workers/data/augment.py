@@ -45,6 +45,17 @@ def crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> F
     ]
 
 
+def flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
+    """Mirror half of the images from left to right.
+
+    Args:
+        images: On any device.
+        generator: On the CPU.
+    """
+    mirrored = torch.randint(2, (len(images), 1, 1, 1), generator=generator).bool()
+    return torch.where(mirrored.to(images.device), images.flip(3), images)
+
+
 def resized_crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
     """Crop a random 8 to 100 % of the area, of aspect ratio 3:4 to 4:3, scale it to the old size, mirror half.
 

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
-from workers.data.images import ImageData, Split, in_batches
+from workers.data.feed import Feed
+from workers.data.images import ImageData
 from workers.factories import check_arguments
-from workers.inputs import Inputs, call, to_device
+from workers.inputs import Inputs, call
 from workers.measure.evaluation import Evaluation, evaluate
 from workers.models.modes import in_mode
 from workers.objectives import Objective
@@ -68,6 +69,7 @@ def train(
     _check_recipe(recipe, objective)
     model.to(device)
     optimizer = make_optimizer(model, recipe)
+    feed = Feed(data.train, objective.pipeline(recipe.augment, data), device=device)
     with _global_draws_from(generator, device) as drawn_from:
         generators = {"batches": generator, **drawn_from}
         state = TrainingState(
@@ -76,9 +78,7 @@ def train(
         checkpoint.resume(state.restore)
         try:
             while state.epoch <= recipe.last_epoch:
-                train_loss = train_epoch(
-                    state, data.train, objective, device=device, should_stop=should_stop, checkpoint=checkpoint
-                )
+                train_loss = train_epoch(state, feed, objective, should_stop=should_stop, checkpoint=checkpoint)
                 state.regulariser.after_epoch()
                 evaluation = evaluate(model, data.validation, objective, device=device, should_stop=should_stop)
                 log = _epoch_log(state, train_loss, evaluation)
@@ -105,7 +105,6 @@ def _check_recipe(recipe: Recipe, objective: Objective) -> None:
     """Raise BadInputError for settings of a recipe that the objective does not accept."""
     where = f"objective '{objective.name}'"
     check_arguments(objective.loss, {"reduction": "mean", **recipe.loss_settings}, num_positional=2, where=where)
-    objective.augmentation(recipe.augment)
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -130,10 +129,9 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 def train_epoch(
     state: TrainingState,
-    split: Split,
+    feed: Feed,
     objective: Objective,
     *,
-    device: torch.device | str,
     should_stop: Callable[[], bool],
     checkpoint: Checkpoint,
 ) -> float:
@@ -142,30 +140,28 @@ def train_epoch(
     A last batch of one sample is left out: batch norm cannot train on it.
 
     Args:
-        state: Its model is on `device`; it is updated with every batch.
-        split: The training split, at least two samples.
+        state: It is updated with every batch.
+        feed: The training split, at least two samples, on the model's device.
         objective: The objective.
-        device: Where to compute.
         should_stop: Asked before every batch.
         checkpoint: Offered after every batch.
 
     Returns:
         The mean of the minimised loss over the epoch's samples.
     """
-    if len(split) < 2:
-        raise BadInputError(f"train: {len(split)} training images; at least two are needed")
+    if len(feed) < 2:
+        raise BadInputError(f"train: {len(feed)} training images; at least two are needed")
     batch_size = state.recipe.batch_size
-    num_steps = math.ceil(len(split) / batch_size)
+    num_steps = feed.num_batches(batch_size)
     rest = state.order()[state.step * batch_size :]
     with in_mode(state.model, training=True):
-        for indices in in_batches(rest, batch_size):
-            inputs, targets = to_device(split.read(indices), device), split.read_targets(indices).to(device)
+        for inputs, targets in feed.batches(rest, batch_size, seed=state.reading_seed()):
             where = f"epoch {state.epoch}, step {state.step + 1} of {num_steps}"
             if should_stop():
                 raise CancelledError(f"training stopped on request at {where}")
             if len(targets) > 1:
                 state.set_learning_rate(learning_rate_at(state.recipe, state.epoch - 1 + state.step / num_steps))
-                _take_step(state, objective, inputs, targets, where)
+                _take_step(state, objective, *feed.augment(inputs, targets, state.generators["batches"]), where)
             state.step += 1
             checkpoint.offer(state.progress)
     return state.total / state.seen
@@ -178,7 +174,6 @@ def _take_step(
     targets: Shaped[Tensor, "n ..."],
     where: str,
 ) -> None:
-    inputs, targets = objective.augment(state.recipe.augment, inputs, targets, state.generators["batches"])
     outputs = call(state.model, objective.inputs(inputs, targets))
     objective.check(outputs, targets)
     loss = objective.loss(outputs, targets, **state.recipe.loss_settings)
