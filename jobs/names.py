@@ -40,7 +40,7 @@ AUGMENTATIONS: Mapping[str, tuple[str, ...]] = {
     "segmentation": ("flip", "scale-crop-flip"),
     "detection": ("flip",),
 }
-"""The augmentations of each objective, besides `none`; classification takes the transforms (`jobs.spec.augment`), too."""
+"""The augmentations of each objective, besides `none`; classification takes transforms (`jobs.spec.augment`), too."""
 
 DATASETS: Mapping[str, str] = {
     "cifar10": "classification",

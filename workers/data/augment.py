@@ -52,8 +52,8 @@ def flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[
         images: On any device.
         generator: On the CPU.
     """
-    mirrored = torch.randint(2, (len(images), 1, 1, 1), generator=generator).bool()
-    return torch.where(mirrored.to(images.device), images.flip(3), images)
+    mirrored = torch.randint(2, (len(images),), generator=generator).nonzero().flatten().to(images.device)
+    return images.index_copy(0, mirrored, images[mirrored].flip(3))
 
 
 def resized_crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:

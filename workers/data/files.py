@@ -65,7 +65,7 @@ def read_image(path: Path, mode: str | None = "RGB") -> Image.Image:
     """
     with _opened(path) as image:
         image.load()
-        return image if mode is None else image.convert(mode)
+        return image if mode in (None, image.mode) else image.convert(mode)
 
 
 def image_size(path: Path) -> tuple[int, int]:

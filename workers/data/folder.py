@@ -38,12 +38,17 @@ class ImageFiles:
         Raises:
             BadInputError: The file cannot be read as an image.
         """
-        image = self._cut(read_image(self._paths[index]))
-        return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).permute(2, 0, 1)
+        return unit_tensor(self._cut(read_image(self._paths[index])))
 
     def with_cut(self, cut: Cut) -> "ImageFiles":
         """The same pictures, cut in this way."""
         return ImageFiles(self._paths, cut)
+
+
+def unit_tensor(image: Image.Image) -> Float32[Tensor, "3 h w"]:
+    """An image in RGB as a tensor in [0, 1]."""
+    channels_first = np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+    return torch.from_numpy(channels_first.astype(np.float32)).div_(255)
 
 
 def centre_square(image: Image.Image, *, size: int, resize: int) -> Image.Image:

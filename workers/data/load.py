@@ -144,7 +144,7 @@ class _Normalized:
         image = self._images[index]
         if not isinstance(image, Tensor):
             raise BadInputError("normalize is of images, and the data gives several tensors a sample; leave it out")
-        return (image - self._shift) / self._scale
+        return (image - self._shift).div_(self._scale)
 
     def with_cut(self, cut: Cut) -> "_Normalized":
         """The same images, cut out of their pictures in another way."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from jobs.errors import BadInputError, nearest
-from jobs.spec.augment import Augment, Step, TransformSpec, steps_of
+from jobs.spec.augment import Augment, TransformSpec, steps_of
 from workers.data.augment import Augmentation
 from workers.data.images import ImageData
 from workers.data.pictures import Cut
@@ -18,9 +18,9 @@ class Pipeline:
     Attributes:
         names: All of them.
         cut: How images are cut out of their pictures; None: as the data does it.
-        single: Those up to the last one that changes images one by one: for batches of one sample, where torch's global
-            generator is seeded by the sample; they draw from that one.
-        batch: All further ones, for batches.
+        single: Where any changes images one by one, all but those that mix the images of a batch: for batches of one
+            sample, where torch's global generator is seeded by the sample; they draw from that one.
+        batch: All others, for batches.
     """
 
     names: tuple[str, ...] = ()
@@ -57,13 +57,11 @@ class Pipeline:
                 raise BadInputError(
                     f"{where}: augment: {step.name} may not keep its targets true; {nearest(step.name, transforms)}"
                 )
+        one_by_one = any(isinstance(each, TransformSpec) and each.of_images for each in steps)
         cut = None
         if steps and isinstance(steps[0], TransformSpec) and steps[0].random_resized_crop:
             cut, steps = picture_cut(steps[0].random_resized_crop, data), steps[1:]
         made = tuple(transform(each, data) if isinstance(each, TransformSpec) else named(each) for each in steps)
-        of_images = max((number for number, each in enumerate(steps, 1) if _is_single(each)), default=0)
-        return cls(names=names, cut=cut, single=made[:of_images], batch=made[of_images:])
-
-
-def _is_single(step: Step) -> bool:
-    return isinstance(step, TransformSpec) and step.of_images
+        mixing = (number for number, each in enumerate(steps) if isinstance(each, TransformSpec) and not each.of_images)
+        first = next(mixing, len(made)) if one_by_one else 0
+        return cls(names=names, cut=cut, single=made[:first], batch=made[first:])

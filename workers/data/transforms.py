@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
 
 from jobs.errors import BadInputError
 from jobs.spec.augment import RandAugmentSpec, RandomErasingSpec, RandomResizedCropSpec, TransformSpec
@@ -63,10 +64,11 @@ def _rand_augment(spec: RandAugmentSpec, data: ImageData) -> Augmentation:
     def augment(
         images: Float[Tensor, "n c h w"], targets: Shaped[Tensor, "n ..."], generator: torch.Generator
     ) -> tuple[Float[Tensor, "n c h w"], Shaped[Tensor, "n ..."]]:
-        """On bytes, as torchvision defines it; those that images were made of are found again."""
+        """On the bytes that images were made of, as Pillow's images: torchvision is quicker on them."""
         del generator
-        pixels = ((images * scale + shift) * 255).round().clamp(0, 255).to(torch.uint8)
-        return (change(pixels).to(images.dtype) / 255 - shift) / scale, targets
+        pixels = (images * scale).add_(shift).mul_(255).round_().clamp_(0, 255).to(torch.uint8)
+        changed = [functional.pil_to_tensor(change(functional.to_pil_image(each))) for each in pixels]
+        return torch.stack(changed).to(images.dtype).div_(255).sub_(shift).div_(scale), targets
 
     return augment
 

@@ -80,15 +80,18 @@ def test_randaugment_is_torchvisions_on_the_bytes_of_each_image(normalized):
     assert torch.equal(classes, CLASSES)
     for number, pixels in enumerate(PIXELS):
         torch.manual_seed(seed_of(3, number))
-        expected = (v2.RandAugment(3, 20)(pixels) / 255 - shift) / scale
+        changed = v2.RandAugment(3, 20)(v2.functional.to_pil_image(pixels))
+        expected = (v2.functional.pil_to_tensor(changed) / 255 - shift) / scale
         torch.testing.assert_close(images[number], expected, rtol=0, atol=1e-5)
 
 
 def test_each_image_loses_a_rectangle_of_its_own():
     images, _ = augmented(held(PIXELS.clamp_min(1)), [{"random_erasing": {"probability": 1.0}}])
-    erased = (images == 0).all(1)
-    assert ((0.02 * 0.4 < erased.flatten(1).float().mean(1)) & (erased.flatten(1).float().mean(1) < 0.4)).all()
-    assert len({tuple(each.flatten().tolist()) for each in erased}) > 1
+    erased = (images == 0).all(1).flatten(1)
+    parts = erased.float().mean(1)
+    assert parts.min() > 0  # of 2 to 33 % of the area, with sides of whole pixels
+    assert parts.max() < 0.4
+    assert len({tuple(each.tolist()) for each in erased}) > 1
 
 
 @pytest.mark.parametrize(("name", "theirs"), [("mixup", v2.MixUp), ("cutmix", v2.CutMix)])
@@ -114,7 +117,9 @@ def test_one_follows_the_other_in_the_order_given():
     randaugment, mixup = (TransformSpec.model_validate({name: {}}) for name in ("randaugment", "mixup"))
     steps = objective().pipeline(("crop-flip", randaugment, "flip", mixup), held())
     assert steps.names == ("crop-flip", "randaugment", "flip", "mixup")
-    assert (len(steps.single), len(steps.batch)) == (2, 2)  # up to randaugment image by image
+    assert (len(steps.single), len(steps.batch)) == (3, 1)
+    in_batches = objective().pipeline(("crop-flip", mixup, "flip"), held())
+    assert (len(in_batches.single), len(in_batches.batch)) == (0, 3)
     assert objective().pipeline("none", held()).names == ()
     images, targets = augmented(held(), ["crop-flip", {"randaugment": {}}, {"mixup": {}}, {"cutmix": {}}])
     assert images.shape == PIXELS.shape
