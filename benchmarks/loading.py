@@ -1,10 +1,10 @@
 """How many augmented images a second a training gets from a folder of photographs, against torch's own pipeline.
 
-Random resized crops of the whole picture, 224 x 224, random flips, normalised, in shuffled batches of 64, read by as many
-processes as there are CPUs. The peer is torch's reference: torchvision's ImageFolder and transforms in a DataLoader with
-the same settings. Both go through the same photographs in alternation, with their processes started before; then both
-with RandAugment, too. Photographs are JPEG files made of noise at several scales, 1024 x 680, or the user's own
-(`--photos`), each several times.
+Random resized crops of the whole picture, 224 x 224, random flips, normalised, in shuffled batches of 64, read by as
+many processes as there are CPUs. The peer is torch's reference: torchvision's ImageFolder and transforms in a
+DataLoader with the same settings. Both go through the same photographs in alternation, with their processes started
+before; then both with RandAugment, too. Photographs are JPEG files made of noise at several scales, 1024 x 680, or the
+user's own (`--photos`), each several times.
 Figures: ratio_to_dataloader (our images per second to the peer's, median over pairs of runs), images_per_s,
 dataloader_images_per_s, randaugment_ratio, randaugment_images_per_s, workers, images, megapixels.
 

@@ -54,6 +54,7 @@ DATASETS: Mapping[str, str] = {
     "sr-folders": "super-resolution",
     "voc-detection": "detection",
     "voc-segmentation": "segmentation",
+    "webdataset": "classification",
 }
 """Data sets of `workers.data`: name -> the objective that its targets are for."""
 

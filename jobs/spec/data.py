@@ -27,7 +27,10 @@ class DataSpec(Record):
     dataset: Annotated[str, AfterValidator(checks.known_or_own(names.DATASETS))] = Field(
         description="A data set of ours, or your own `package.module:callable`."
     )
-    root: Location | None = Field(default=None, description="Folder of the data, as every worker sees it.")
+    root: Location | None = Field(
+        default=None,
+        description="Folder of the data, as every worker sees it; of `webdataset` also the URI of an index.",
+    )
     arguments: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of the data set.")
     normalize: NormalizeSpec | None = Field(default=None, description="Default: none, pixels stay in [0, 1].")
     fingerprint: str | None = Field(

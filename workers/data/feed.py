@@ -21,6 +21,8 @@ from workers.data.prefetch import Prefetcher
 from workers.data.seeding import global_generators_kept, seed_global_generators, seed_of
 from workers.inputs import Inputs, InputSpec, map_inputs
 
+_PARTS_AT_ONCE = 16
+
 _Batch = tuple[Inputs, Tensor]
 
 
@@ -56,6 +58,13 @@ class Feed:
     def num_batches(self, batch_size: int) -> int:
         """Batches of an epoch."""
         return math.ceil(len(self) / batch_size)
+
+    def order(self, drawn: Int64[Tensor, " n"]) -> Int64[Tensor, " n"]:
+        """The order to read in: as drawn, or where samples lie in files, these in the order in which they are drawn.
+
+        Then the samples of a few files at a time are mixed.
+        """
+        return drawn if self._split.parts is None else drawn[by_parts(self._split.parts[drawn])]
 
     def batches(self, order: Int64[Tensor, " m"], batch_size: int, *, seed: int) -> Iterator[_Batch]:
         """Read samples; what the pipeline does with batches is not done yet.
@@ -105,6 +114,18 @@ class Feed:
             return tensor.to(self._device, non_blocking=ahead)
 
         return map_inputs(place, inputs), place(targets)
+
+
+def by_parts(parts: Int64[Tensor, " n"], at_once: int = _PARTS_AT_ONCE) -> Int64[Tensor, " n"]:
+    """Positions of samples, those of the first few parts that occur first; among these they stay in their order.
+
+    Args:
+        parts: The part of each sample.
+        at_once: How many parts stay mixed.
+    """
+    known, part = parts.unique(return_inverse=True)
+    first = torch.full((len(known),), len(parts)).scatter_reduce(0, part, torch.arange(len(parts)), "amin")
+    return (first.argsort().argsort()[part] // at_once).argsort(stable=True)
 
 
 class _Samples:

@@ -66,6 +66,7 @@ class Split:
             (keyword arguments), the samples on the first axis of each; or lazy, giving these of one sample.
         targets: The desired output for each image, in the same two forms: a class from 0, another image, a map of
             classes, padded boxes.
+        parts: Where many samples lie in one file: which file each is in, so that training goes through few at a time.
         workers: Processes that read it ahead of those who go through it, where it is lazy; 0: none.
 
     Raises:
@@ -74,6 +75,7 @@ class Split:
 
     images: Images
     targets: Targets
+    parts: Int64[Tensor, " n"] | None = None
     workers: int = 0
 
     def __post_init__(self) -> None:
@@ -125,6 +127,7 @@ class Split:
             self,
             images=take(images, indices) if isinstance(images, _IN_MEMORY) else _Selection(images, numbers),
             targets=targets[indices] if isinstance(targets, Tensor) else _Selection(targets, numbers),
+            parts=None if self.parts is None else self.parts[indices],
         )
 
     def without_targets(self) -> "Split":

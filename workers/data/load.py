@@ -19,6 +19,7 @@ from workers.data.folder import load_folder
 from workers.data.idx import load_fashion_mnist, load_mnist
 from workers.data.images import ImageData, ImageStatistics, LazyInputs, LazyTensors, Split
 from workers.data.pictures import Cut, cut_anew
+from workers.data.shards import load_shards
 from workers.data.super_resolution import load_div2k, load_sr_folders
 from workers.data.voc import load_voc_detection, load_voc_segmentation
 from workers.factories import check_arguments, import_factory
@@ -40,6 +41,7 @@ DATASETS: Mapping[str, Callable[..., ImageData]] = MappingProxyType(
         "sr-folders": load_sr_folders,
         "voc-detection": load_voc_detection,
         "voc-segmentation": load_voc_segmentation,
+        "webdataset": load_shards,
     }
 )
 
@@ -115,8 +117,8 @@ def _normalized(data: ImageData, mean: tuple[float, ...], std: tuple[float, ...]
         if isinstance(split.images, tuple | Mapping):
             raise BadInputError(f"{where}: normalize is of images, and this data gives several tensors; leave it out")
         if isinstance(split.images, Tensor):
-            return Split(images=(split.images - shift) / scale, targets=split.targets)
-        return Split(images=_Normalized(split.images, shift, scale), targets=split.targets)
+            return replace(split, images=(split.images - shift) / scale)
+        return replace(split, images=_Normalized(split.images, shift, scale))
 
     return replace(_with_splits(data, normalized), normalized=(mean, std))
 

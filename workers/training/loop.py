@@ -153,7 +153,7 @@ def train_epoch(
         raise BadInputError(f"train: {len(feed)} training images; at least two are needed")
     batch_size = state.recipe.batch_size
     num_steps = feed.num_batches(batch_size)
-    rest = state.order()[state.step * batch_size :]
+    rest = feed.order(state.order())[state.step * batch_size :]
     with in_mode(state.model, training=True):
         for inputs, targets in feed.batches(rest, batch_size, seed=state.reading_seed()):
             where = f"epoch {state.epoch}, step {state.step + 1} of {num_steps}"
