@@ -40,7 +40,7 @@ def _type(field: dict[str, Any]) -> str:
     if choices:
         return " or ".join(_type(choice) for choice in choices if choice.get("type") != "null")
     if fixed := field.get("prefixItems"):
-        return f"list of {len(fixed)} {_type(fixed[0])}"
+        return f"{len(fixed)} x {_type(fixed[0])}"
     if field.get("type") == "array":
         return f"list of {_type(field['items'])}"
     if field.get("type") == "object":

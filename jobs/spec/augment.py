@@ -33,7 +33,7 @@ class RandomResizedCropSpec(Record):
     """A random part of the whole picture, scaled to the size of the data's images: torchvision's RandomResizedCrop.
 
     It takes the place of the resizing and of the centre crop with which the data is evaluated. Of data sets that read
-    picture files: `imagefolder`, shards.
+    picture files: `imagefolder`, `webdataset`.
     """
 
     scale: Area = Field(default=(0.08, 1.0), description="Smallest and largest part, as a fraction of the area.")

@@ -10,13 +10,15 @@ Shards that are elsewhere are fetched whole when a sample of theirs is read, int
 where those go that were unused for longest. Training goes through few at a time (`Split.parts`).
 """
 
+import fcntl
 import functools
 import hashlib
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -222,21 +224,37 @@ def _opened(base: str, name: str, known_as: str) -> TarSamples:
         return TarSamples(Path(base) / name, f"{base}/{name}")
     uri, cache = f"{base}/{name}", image_cache()
     cached_name = hashlib.sha256(f"{uri} {known_as}".encode()).hexdigest()[:32]
-    cached = cache.path(cached_name) if cache else ""
-    if cache and os.path.isfile(cached):
-        os.utime(cached)
-        return TarSamples(Path(cached), uri)
+    if cache is not None:
+        cached = Path(cache.path(cached_name))
+        with _one_at_a_time(cached):
+            content = b"" if cached.is_file() else _fetched(uri)
+            if not content or cache.put(cached_name, content):
+                os.utime(cached)
+                return TarSamples(cached, uri)
+    else:
+        content = _fetched(uri)
+    with tempfile.NamedTemporaryFile() as file:  # an open file stays when its name goes
+        file.write(content)
+        file.flush()
+        return TarSamples(Path(file.name), uri)
+
+
+def _fetched(uri: str) -> bytes:
     try:
         with fsspec.open(uri, "rb") as stream:
             content: bytes = stream.read()
     except (OSError, ValueError, ImportError) as error:
         raise BadInputError(f"{uri}: cannot be read ({error})") from error
-    if cache and cache.put(cached_name, content):
-        return TarSamples(Path(cached), uri)
-    with tempfile.NamedTemporaryFile() as file:  # an open file stays when its name goes
-        file.write(content)
-        file.flush()
-        return TarSamples(Path(file.name), uri)
+    return content
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Processes that read the same data need a shard at the same time: one fetches it, and the others wait."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 if __name__ == "__main__":
