@@ -49,6 +49,7 @@ DATASETS: Mapping[str, str] = {
     "digits": "classification",
     "div2k": "super-resolution",
     "fashion-mnist": "classification",
+    "huggingface": "classification",
     "imagefolder": "classification",
     "mnist": "classification",
     "sr-folders": "super-resolution",

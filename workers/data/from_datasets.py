@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float32, Int64
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jobs.errors import BadInputError, nearest
 from jobs.libraries import missing
-from jobs.weights import HUB_PREFIX
+from jobs.weights import HubReference, is_hub
 from workers.data.files import data_root, every_tenth
 from workers.data.folder import centre_square, unit_tensor
 from workers.data.images import ImageData, Split
@@ -44,7 +44,7 @@ class ColumnImages:
         picture = self._rows[index][self._column]
         if not isinstance(picture, Image.Image):
             raise BadInputError(
-                f"data 'datasets': column '{self._column}' has {type(picture).__name__} in row {index}; a picture is "
+                f"data 'huggingface': column '{self._column}' has {type(picture).__name__} in row {index}; a picture is "
                 "needed: name its column in data.arguments.image"
             )
         return unit_tensor(self._cut(picture.convert("RGB")))
@@ -68,7 +68,7 @@ def load_datasets(
     validation, as of `imagefolder`.
 
     Args:
-        root: What `save_to_disk` wrote, or a repository on the hub, `hf://OWNER/NAME@REVISION`.
+        root: What `save_to_disk` wrote, or a repository on the hub, `hf://OWNER/NAME@COMMIT`.
         size: Side of the square images, in pixels.
         resize: Length of the shorter side before the centre crop; `size` unless given.
         image: The column of the pictures.
@@ -80,13 +80,13 @@ def load_datasets(
     """
     resize = size if resize is None else resize
     if not 1 <= size <= resize:
-        raise BadInputError(f"data 'datasets': size is {size}, resize {resize}; 1 <= size <= resize is needed")
+        raise BadInputError(f"data 'huggingface': size is {size}, resize {resize}; 1 <= size <= resize is needed")
     found = _read(root, config)
     held_out = [next((name for name in names if name in found), None) for names in _HELD_OUT]
     present = [name for name in held_out if name is not None]
     if "train" not in found or not present:
         raise BadInputError(
-            f"data 'datasets': {root} has {', '.join(found) or 'no splits'}; needed: train, and validation or test or both"
+            f"data 'huggingface': {root} has {', '.join(found) or 'no splits'}; needed: train, and validation or test or both"
         )
     cut = partial(centre_square, size=size, resize=resize)
     splits = [_split(found[name], image, label, cut) for name in ("train", *present)]
@@ -102,18 +102,19 @@ def load_datasets(
 
 def _read(root: str | None, config: str | None) -> Mapping[str, Any]:
     if said := missing("datasets"):
-        raise BadInputError(f"data 'datasets': {said}")
+        raise BadInputError(f"data 'huggingface': {said}")
     import datasets
 
     try:
-        if root is not None and root.startswith(HUB_PREFIX):
-            name, _, revision = root.removeprefix(HUB_PREFIX).partition("@")
-            return cast(Mapping[str, Any], datasets.load_dataset(name, config, revision=revision or None))
-        found = datasets.load_from_disk(str(data_root("datasets", root)))
+        if root is not None and is_hub(root):
+            reference = HubReference.parse(root)
+            found = datasets.load_dataset(reference.repository, config, revision=reference.revision)
+        else:
+            found = datasets.load_from_disk(str(data_root("huggingface", root)))
     except BadInputError:
         raise
     except Exception as error:  # the library raises errors of many kinds
-        raise BadInputError(f"data 'datasets': {root} cannot be read: {type(error).__name__}: {error}") from error
+        raise BadInputError(f"data 'huggingface': {root} cannot be read: {type(error).__name__}: {error}") from error
     return found if isinstance(found, Mapping) else {}
 
 
@@ -121,7 +122,7 @@ def _split(rows: Any, image: str, label: str, cut: Cut) -> Split:
     for column in (image, label):
         if column not in rows.column_names:
             raise BadInputError(
-                f"data 'datasets': there is no column '{column}'; {nearest(column, rows.column_names)} "
+                f"data 'huggingface': there is no column '{column}'; {nearest(column, rows.column_names)} "
                 "Say image and label in data.arguments."
             )
     return Split(images=ColumnImages(rows, image, cut), targets=_labels(rows[label], label))
@@ -130,5 +131,7 @@ def _split(rows: Any, image: str, label: str, cut: Cut) -> Split:
 def _labels(values: Any, column: str) -> Int64[Tensor, " n"]:
     labels = torch.tensor(list(values))
     if labels.ndim != 1 or labels.is_floating_point():
-        raise BadInputError(f"data 'datasets': column '{column}' has no whole numbers, the classes; name another one")
+        raise BadInputError(
+            f"data 'huggingface': column '{column}' has no whole numbers, the classes; name another one"
+        )
     return labels.to(torch.int64)

@@ -16,6 +16,7 @@ from workers.data.cifar import load_cifar10, load_cifar100
 from workers.data.coco import load_coco_detection
 from workers.data.digits import load_digits
 from workers.data.folder import load_folder
+from workers.data.from_datasets import load_datasets
 from workers.data.idx import load_fashion_mnist, load_mnist
 from workers.data.images import ImageData, ImageStatistics, LazyInputs, LazyTensors, Split
 from workers.data.pictures import Cut, cut_anew
@@ -36,6 +37,7 @@ DATASETS: Mapping[str, Callable[..., ImageData]] = MappingProxyType(
         "digits": load_digits,
         "div2k": load_div2k,
         "fashion-mnist": load_fashion_mnist,
+        "huggingface": load_datasets,
         "imagefolder": load_folder,
         "mnist": load_mnist,
         "sr-folders": load_sr_folders,
