@@ -1,6 +1,6 @@
-"""Images of Hugging Face's datasets, from a folder or from the hub; the library is imported here, and may be missing."""
+"""Images of Hugging Face's datasets, from a folder or the hub; the library is imported here, and may be missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -24,12 +24,12 @@ class ColumnImages:
     """The pictures of a column as RGB in [0, 1], cut out of them.
 
     Args:
-        rows: Of datasets, one mapping each, with pictures of Pillow.
+        rows: A `datasets.Dataset`, whose rows are mappings, with pictures of Pillow.
         column: Which column.
         cut: How.
     """
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]], column: str, cut: Cut) -> None:
+    def __init__(self, rows: Any, column: str, cut: Cut) -> None:
         self._rows, self._column, self._cut = rows, column, cut
 
     def __len__(self) -> int:
@@ -44,8 +44,8 @@ class ColumnImages:
         picture = self._rows[index][self._column]
         if not isinstance(picture, Image.Image):
             raise BadInputError(
-                f"data 'huggingface': column '{self._column}' has {type(picture).__name__} in row {index}; a picture is "
-                "needed: name its column in data.arguments.image"
+                f"data 'huggingface': column '{self._column}' has {type(picture).__name__} in row {index}; a picture "
+                "is needed: name its column in data.arguments.image"
             )
         return unit_tensor(self._cut(picture.convert("RGB")))
 
@@ -86,7 +86,8 @@ def load_datasets(
     present = [name for name in held_out if name is not None]
     if "train" not in found or not present:
         raise BadInputError(
-            f"data 'huggingface': {root} has {', '.join(found) or 'no splits'}; needed: train, and validation or test or both"
+            f"data 'huggingface': {root} has {', '.join(found) or 'no splits'}; needed: train, and validation or test or "
+            "both"
         )
     cut = partial(centre_square, size=size, resize=resize)
     splits = [_split(found[name], image, label, cut) for name in ("train", *present)]
