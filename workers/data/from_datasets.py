@@ -86,8 +86,8 @@ def load_datasets(
     present = [name for name in held_out if name is not None]
     if "train" not in found or not present:
         raise BadInputError(
-            f"data 'huggingface': {root} has {', '.join(found) or 'no splits'}; needed: train, and validation or test or "
-            "both"
+            f"data 'huggingface': {root} has {', '.join(found) or 'no splits'}; needed: train, and validation or test "
+            "or both"
         )
     cut = partial(centre_square, size=size, resize=resize)
     splits = [_split(found[name], image, label, cut) for name in ("train", *present)]
@@ -133,6 +133,7 @@ def _labels(values: Any, column: str) -> Int64[Tensor, " n"]:
     labels = torch.tensor(list(values))
     if labels.ndim != 1 or labels.is_floating_point():
         raise BadInputError(
-            f"data 'huggingface': column '{column}' has no whole numbers, the classes; name another one"
+            f"data 'huggingface': column '{column}' has no whole numbers, the classes; name another one "
+            "in data.arguments.label"
         )
     return labels.to(torch.int64)
