@@ -251,7 +251,7 @@ def batches(
             yield to_device(split.read(indices), device), split.read_targets(indices).to(device)
         return
     collected: list[tuple[Inputs, Tensor]] = []
-    for sample in _samples(split, chosen, batch_size):
+    for sample in _samples(split, chosen):
         if collected and _forms(collected[0]) != _forms(sample):
             yield _batch(collected, device)
             collected = []
@@ -263,9 +263,14 @@ def batches(
         yield _batch(collected, device)
 
 
-def _samples(split: Split, chosen: Int64[Tensor, " m"], together_at_once: int) -> Iterator[tuple[Inputs, Tensor]]:
-    """Samples one by one; where processes read them, so many at once."""
-    if not split.workers:
+_AT_ONCE = 16
+"""Samples that a process reads for an evaluation before it hands them over."""
+
+
+def _samples(split: Split, chosen: Int64[Tensor, " m"]) -> Iterator[tuple[Inputs, Tensor]]:
+    """Samples one by one, in order; where there are many and processes to read them, these do."""
+    asked = [indices.tolist() for indices in in_batches(chosen, _AT_ONCE)]
+    if not split.workers or len(asked) < 2:
         yield from map(split.sample, chosen.tolist())
         return
 
@@ -274,8 +279,7 @@ def _samples(split: Split, chosen: Int64[Tensor, " m"], together_at_once: int) -
         runs = groupby(map(split.sample, indices), key=_forms)
         return [_batch(list(samples), "cpu") for _, samples in runs]
 
-    asked = [indices.tolist() for indices in in_batches(chosen, together_at_once)]
-    for runs in Prefetcher(read, workers=split.workers).results(asked):
+    for runs in Prefetcher(read, workers=min(split.workers, len(asked))).results(asked):
         for inputs, targets in runs:
             for number, target in enumerate(targets):
                 yield take(inputs, number), target

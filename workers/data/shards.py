@@ -35,7 +35,7 @@ from workers.data.folder import centre_square, unit_tensor
 from workers.data.image_pairs import image_cache
 from workers.data.images import ImageData, Split
 from workers.data.pictures import Cut
-from workers.data.tar_samples import TarSamples
+from workers.data.tar_samples import TarSamples, find_samples
 
 PARTS = ("train", "val", "test")
 
@@ -172,7 +172,7 @@ def make_index(folder: Path) -> Index:
 def _counted(folder: Path) -> Index:
     found = {
         part: {
-            path.name: {"samples": len(TarSamples(path, str(path)))} for path in sorted(folder.glob(f"{part}-*.tar"))
+            path.name: {"samples": len(find_samples(path, str(path)))} for path in sorted(folder.glob(f"{part}-*.tar"))
         }
         for part in PARTS
     }

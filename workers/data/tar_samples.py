@@ -34,12 +34,8 @@ class TarSamples:
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        self._name = name
-        try:
-            self._file = path.open("rb")
-            self._samples = _samples(path)
-        except (OSError, tarfile.TarError) as error:
-            raise BadInputError(f"{name}: cannot be read as a tar file ({error}); write it anew") from error
+        self._name, self._samples = name, find_samples(path, name)
+        self._file = path.open("rb")
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -77,16 +73,28 @@ class TarSamples:
         return os.pread(self._file.fileno(), member[1], member[0])
 
 
-def _samples(path: Path) -> Sequence[tuple[str, Mapping[str, Member]]]:
+def find_samples(path: Path, name: str) -> Sequence[tuple[str, Mapping[str, Member]]]:
+    """The samples of a tar file: their names, and their members by kind.
+
+    Args:
+        path: The file, without compression.
+        name: For messages.
+
+    Raises:
+        BadInputError: It cannot be read.
+    """
     found: list[tuple[str, dict[str, Member]]] = []
-    with tarfile.open(path, "r:") as archive:
-        for member in archive:
-            folder, slash, file = member.name.rpartition("/")
-            stem, dot, kind = file.partition(".")
-            if not member.isfile() or not dot or not stem:  # hidden files, too
-                continue
-            key = f"{folder}{slash}{stem}"
-            if not found or found[-1][0] != key:
-                found.append((key, {}))
-            found[-1][1][kind.lower()] = (member.offset_data, member.size)
+    try:
+        with tarfile.open(path, "r:") as archive:
+            for member in archive:
+                folder, slash, file = member.name.rpartition("/")
+                stem, dot, kind = file.partition(".")
+                if not member.isfile() or not dot or not stem:  # hidden files, too
+                    continue
+                key = f"{folder}{slash}{stem}"
+                if not found or found[-1][0] != key:
+                    found.append((key, {}))
+                found[-1][1][kind.lower()] = (member.offset_data, member.size)
+    except (OSError, tarfile.TarError) as error:
+        raise BadInputError(f"{name}: cannot be read as a tar file ({error}); write it anew") from error
     return found
