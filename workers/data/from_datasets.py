@@ -95,7 +95,7 @@ def load_datasets(
         splits[:1] = every_tenth(splits[0])
     train, validation, test = splits
     classes = getattr(found["train"].features[label], "num_classes", None)
-    num_classes = int(train.targets.amax()) + 1 if classes is None else classes
+    num_classes = int(_labels(found["train"][label], label).amax()) + 1 if classes is None else classes
     return ImageData(
         train=train, validation=validation, test=test, num_classes=num_classes, input_shape=(3, size, size)
     )
