@@ -3,7 +3,6 @@
 The same samples come out in the same form however many processes read them, and wherever in an epoch reading begins.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import cast
@@ -54,10 +53,6 @@ class Feed:
 
     def __len__(self) -> int:
         return len(self._split)
-
-    def num_batches(self, batch_size: int) -> int:
-        """Batches of an epoch."""
-        return math.ceil(len(self) / batch_size)
 
     def order(self, drawn: Int64[Tensor, " n"]) -> Int64[Tensor, " n"]:
         """The order to read in: as drawn, or where samples lie in files, these in the order in which they are drawn.

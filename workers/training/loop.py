@@ -152,7 +152,7 @@ def train_epoch(
     if len(feed) < 2:
         raise BadInputError(f"train: {len(feed)} training images; at least two are needed")
     batch_size = state.recipe.batch_size
-    num_steps = feed.num_batches(batch_size)
+    num_steps = math.ceil(len(feed) / batch_size)
     rest = feed.order(state.order())[state.step * batch_size :]
     with in_mode(state.model, training=True):
         for inputs, targets in feed.batches(rest, batch_size, seed=state.reading_seed()):
