@@ -6,7 +6,12 @@ from collections.abc import Mapping
 LIBRARIES = ("torchvision", "timm", "transformers")
 """Prefixes of names of networks that are neither ours nor the user's own."""
 
-_EXTRAS: Mapping[str, str] = {"timm": "timm", "transformers": "transformers", "huggingface_hub": "hub"}
+_EXTRAS: Mapping[str, str] = {
+    "timm": "timm",
+    "transformers": "transformers",
+    "huggingface_hub": "hub",
+    "datasets": "datasets",
+}
 """Optional packages, and the extra of Orchard that brings each."""
 
 

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from jobs.defaults import with_defaults
 from jobs.errors import Fault, InvalidFileError, nearest
 from jobs.spec.allocation import ALLOCATION_FORMS, ALLOCATION_KINDS
+from jobs.spec.augment import AUGMENT_FORMS, STEP_FORMS
 from jobs.spec.inputs import INPUT_FORMS
 from jobs.spec.methods import METHOD_KINDS
 from jobs.spec.objective import OBJECTIVE_KINDS
@@ -128,6 +129,7 @@ _KINDS_WITHIN: Mapping[int | str, tuple[str, ...]] = {
     "objective": OBJECTIVE_KINDS,
     "allocation": ALLOCATION_FORMS,
     "inputs": INPUT_FORMS,
+    "augment": AUGMENT_FORMS,
 }
 
 
@@ -147,6 +149,8 @@ def _kinds_at(location: FaultPath) -> tuple[str, ...]:
         return _KINDS.get(location[0], ())
     if location[-2:-1] == ("allocation",) and location[-1] in ALLOCATION_FORMS:
         return ALLOCATION_KINDS
+    if location[-3:-1] == ("augment", "list"):
+        return STEP_FORMS
     return _KINDS_WITHIN.get(location[-1], ())
 
 

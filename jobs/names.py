@@ -35,12 +35,12 @@ OBJECTIVES = ("classification", "super-resolution", "segmentation", "detection")
 """Modules of `workers.objectives`, with dashes for underscores."""
 
 AUGMENTATIONS: Mapping[str, tuple[str, ...]] = {
-    "classification": ("crop-flip", "resized-crop-flip"),
+    "classification": ("crop-flip", "flip", "resized-crop-flip"),
     "super-resolution": ("flip-turn",),
     "segmentation": ("flip", "scale-crop-flip"),
     "detection": ("flip",),
 }
-"""The augmentations of each objective, besides `none`."""
+"""The augmentations of each objective, besides `none`; classification takes transforms (`jobs.spec.augment`), too."""
 
 DATASETS: Mapping[str, str] = {
     "cifar10": "classification",
@@ -49,11 +49,13 @@ DATASETS: Mapping[str, str] = {
     "digits": "classification",
     "div2k": "super-resolution",
     "fashion-mnist": "classification",
+    "huggingface": "classification",
     "imagefolder": "classification",
     "mnist": "classification",
     "sr-folders": "super-resolution",
     "voc-detection": "detection",
     "voc-segmentation": "segmentation",
+    "webdataset": "classification",
 }
 """Data sets of `workers.data`: name -> the objective that its targets are for."""
 

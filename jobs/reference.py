@@ -39,6 +39,8 @@ def _type(field: dict[str, Any]) -> str:
     choices = field.get("anyOf") or field.get("oneOf")
     if choices:
         return " or ".join(_type(choice) for choice in choices if choice.get("type") != "null")
+    if fixed := field.get("prefixItems"):
+        return f"{len(fixed)} x {_type(fixed[0])}"
     if field.get("type") == "array":
         return f"list of {_type(field['items'])}"
     if field.get("type") == "object":

@@ -19,10 +19,12 @@ class Locations:
 
     Attributes:
         data: Folder of the data set.
+        data_workers: Processes that read it.
         weights: URI of a checkpoint, or what the sweep file says in the place of one (`jobs.weights`).
     """
 
     data: str | None = None
+    data_workers: int = 0
     weights: str | None = None
 
 

@@ -47,6 +47,11 @@ class HubReference:
     revision: str = "main"
     file: str | None = None
 
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the revision is a commit, which cannot change."""
+        return _COMMIT.fullmatch(self.revision) is not None
+
     @classmethod
     def parse(cls, reference: str) -> "HubReference":
         """The reference that a text is.
@@ -68,7 +73,7 @@ class HubReference:
         Raises:
             BadInputError: The hub has no such repository or revision, or cannot be reached.
         """
-        if _COMMIT.fullmatch(self.revision):
+        if self.is_pinned:
             return self
         if said := missing("huggingface_hub"):
             raise BadInputError(f"{self}: {said}")

@@ -16,7 +16,7 @@ from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
 from jobs.spec.protocols import OwnProtocol, TransferProtocol
 from jobs.spec.sweep import SweepSpec
-from jobs.weights import library_version, weights_fingerprint
+from jobs.weights import is_hub, library_version, weights_fingerprint
 from orchestrator.planning import PlanEnvironment
 
 _VERSIONED = ("timm", "transformers")
@@ -45,6 +45,8 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
     def read_data(path: str, data: DataSpec) -> str:
         if data.fingerprint is not None:
             return data.fingerprint
+        if data.root and is_hub(data.root):
+            return data.root  # a commit
         return read(f"{path}.root", data.root) if data.root else f"scikit-learn {version('scikit-learn')}"
 
     fingerprints = {path: read_data(path, each) for path, each in _data_sets(spec).items()}

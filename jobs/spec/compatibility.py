@@ -2,6 +2,7 @@
 
 from jobs import names
 from jobs.errors import nearest
+from jobs.spec.augment import TRANSFORMS, TransformSpec, steps_of
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
 from jobs.spec.integral import IntegralMethod
@@ -9,7 +10,13 @@ from jobs.spec.measure import MeasureSpec
 from jobs.spec.method import RoundsMethod
 from jobs.spec.methods import BicubicMethod, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
-from jobs.spec.objective import DetectionObjective, ObjectiveSpec, OwnObjective, SuperResolutionObjective
+from jobs.spec.objective import (
+    ClassificationObjective,
+    DetectionObjective,
+    ObjectiveSpec,
+    OwnObjective,
+    SuperResolutionObjective,
+)
 from jobs.spec.protocols import (
     FineTuneProtocol,
     ProtocolSpec,
@@ -131,7 +138,10 @@ def augmentation_conflict(objective: ObjectiveSpec, recipe: TrainSpec) -> str | 
     """Why an augmentation does not suit an objective, and what to do; None where it does, or where it is unknown."""
     if isinstance(objective, OwnObjective):
         return None
-    known = ("none", *names.AUGMENTATIONS[objective.kind])
-    if recipe.augment in known:
-        return None
-    return f"augment: {recipe.augment} is none of the objective {objective.kind}; {nearest(recipe.augment, known)}"
+    transforms = TRANSFORMS if isinstance(objective, ClassificationObjective) else ()
+    known = ("none", *names.AUGMENTATIONS[objective.kind], *transforms)
+    for step in steps_of(recipe.augment):
+        name = step.name if isinstance(step, TransformSpec) else step
+        if name not in known:
+            return f"augment: {name} is none of the objective {objective.kind}; {nearest(name, known)}"
+    return None

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from jobs import checks
+from jobs.spec.augment import Augment
 from jobs.spec.base import Record
 from jobs.spec.precision import PrecisionField
 from jobs.spec.settings import SETTINGS
@@ -73,11 +74,12 @@ class TrainSpec(Record):
         description="For `step`: increasing fractions of the epochs.",
     )
     warmup_epochs: int = Field(default=0, ge=0)
-    augment: str = Field(
+    augment: Augment = Field(
         default="none",
-        description="An augmentation of the objective. "
+        description="An augmentation of the objective, or a list of several, each a name or a transform. "
         "Classification: `crop-flip` (pad by 4, random crop, random horizontal flip), `resized-crop-flip` (random "
-        "resized crop of 8 to 100 % of the area, random horizontal flip). Super-resolution: `flip-turn` (random flips "
+        "resized crop of 8 to 100 % of the area, random horizontal flip), `flip` (horizontal), and every transform. "
+        "Super-resolution: `flip-turn` (random flips "
         "and quarter turns). Segmentation: `flip` (horizontal), `scale-crop-flip` (scaled by 0.5 to 2, random crop, "
         "flip). Detection: `flip`.",
     )

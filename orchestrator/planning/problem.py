@@ -49,8 +49,8 @@ class Problem:
 
     @property
     def location(self) -> Locations:
-        """Where the data set is."""
-        return Locations(data=self.spec.root)
+        """Where the data set is, and how it is read."""
+        return Locations(data=self.spec.root, data_workers=self.spec.workers)
 
     def images(self, num_images: int | None) -> CalibrationParams:
         """Calibration data of `num_images` images of the training split; None: all."""

@@ -17,6 +17,9 @@ _GPU_MEMORY = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN
 _HOST_MEMORY = "can't allocate memory"
 """torch's message when the CPU's memory is full, in a RuntimeError."""
 
+_READER_LOST = "DataLoader worker (pid"
+"""torch's message when a process that reads data was killed: as a rule the system was out of memory."""
+
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -62,6 +65,9 @@ def diagnose(error: BaseException) -> Diagnosis:
         return Diagnosis(cause=Cause.OUT_OF_MEMORY, message=message, on_gpu=True)
     if _HOST_MEMORY in message:
         return Diagnosis(cause=Cause.OUT_OF_MEMORY, message=message)
+    if _READER_LOST in message:
+        advice = "is the machine, or its /dev/shm, out of memory? lower data.workers; it will be tried again"
+        return Diagnosis(cause=Cause.TRANSIENT, message=f"a process that reads the data ended ({message}): {advice}")
     return Diagnosis(cause=Cause.BUG, message=f"{type(error).__name__}: {message}")
 
 

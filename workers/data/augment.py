@@ -45,6 +45,17 @@ def crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> F
     ]
 
 
+def flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
+    """Mirror half of the images from left to right.
+
+    Args:
+        images: On any device.
+        generator: On the CPU.
+    """
+    mirrored = torch.randint(2, (len(images),), generator=generator).nonzero().flatten().to(images.device)
+    return images.index_copy(0, mirrored, images[mirrored].flip(3))
+
+
 def resized_crop_flip(images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Float[Tensor, "n c h w"]:
     """Crop a random 8 to 100 % of the area, of aspect ratio 3:4 to 4:3, scale it to the old size, mirror half.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -57,15 +58,22 @@ def find_layout(name: str, root: Path, layouts: Mapping[str, Sequence[str]]) -> 
     )
 
 
+def decode_image(content: BytesIO, name: str) -> Image.Image:
+    """The content of a PNG or JPEG file, decoded, in RGB; arguments and errors as of `read_image`."""
+    with _opened(content, name) as image:
+        image.load()
+        return image if image.mode == "RGB" else image.convert("RGB")
+
+
 def read_image(path: Path, mode: str | None = "RGB") -> Image.Image:
     """A PNG or JPEG file, decoded and converted to a mode of Pillow; without one it stays as it is.
 
     Raises:
         BadInputError: The file cannot be read as an image.
     """
-    with _opened(path) as image:
+    with _opened(path, str(path)) as image:
         image.load()
-        return image if mode is None else image.convert(mode)
+        return image if mode in (None, image.mode) else image.convert(mode)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -74,17 +82,17 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         BadInputError: The file cannot be read as an image.
     """
-    with _opened(path) as image:
+    with _opened(path, str(path)) as image:
         return image.size
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(source: Path | BytesIO, name: str) -> Iterator[Image.Image]:
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(source, formats=_FORMATS) as image:
             yield image
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise BadInputError(f"{path}: cannot be read as an image ({error}); replace or remove it") from error
+        raise BadInputError(f"{name}: cannot be read as an image ({error}); replace or remove it") from error
 
 
 def every_tenth(split: Split) -> tuple[Split, Split]:

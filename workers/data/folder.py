@@ -1,5 +1,6 @@
-"""Images in folders, one folder per class, as ImageNet is laid out; read lazily. For random crops see `augment`."""
+"""Images in folders, one folder per class, as ImageNet is laid out; read lazily."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,37 +13,52 @@ from jobs.errors import BadInputError
 from workers.data.files import data_root, every_tenth, read_image
 from workers.data.image_files import image_files
 from workers.data.images import ImageData, Split
+from workers.data.pictures import Cut
 
 _LAYOUT = "train/CLASS/*.png|jpg|jpeg, and the same below test/ or val/ or both"
 
 
 class ImageFiles:
-    """Image files as RGB in [0, 1]: the shorter side resized, the centre square kept.
+    """Image files as RGB in [0, 1], cut out of their pictures.
 
     Args:
         paths: PNG or JPEG files.
-        size: Side of the square, in pixels.
-        resize: Length that the shorter side is scaled to first, in pixels; at least `size`.
+        cut: How.
     """
 
-    def __init__(self, paths: list[Path], *, size: int, resize: int) -> None:
-        self._paths, self._size, self._resize = paths, size, resize
+    def __init__(self, paths: list[Path], cut: Cut) -> None:
+        self._paths, self._cut = paths, cut
 
     def __len__(self) -> int:
         return len(self._paths)
 
-    def __getitem__(self, index: int, /) -> Float32[Tensor, "3 size size"]:
+    def __getitem__(self, index: int, /) -> Float32[Tensor, "3 h w"]:
         """One image.
 
         Raises:
             BadInputError: The file cannot be read as an image.
         """
-        square = _centre_square(read_image(self._paths[index]), size=self._size, resize=self._resize)
-        return torch.from_numpy(np.asarray(square, dtype=np.float32) / 255).permute(2, 0, 1)
+        return unit_tensor(self._cut(read_image(self._paths[index])))
+
+    def with_cut(self, cut: Cut) -> "ImageFiles":
+        """The same pictures, cut in this way."""
+        return ImageFiles(self._paths, cut)
 
 
-def _centre_square(image: Image.Image, *, size: int, resize: int) -> Image.Image:
-    """Resize and CenterCrop as torchvision does them on PIL images, rounding included, for its weights."""
+def unit_tensor(image: Image.Image) -> Float32[Tensor, "3 h w"]:
+    """An image in RGB as a tensor in [0, 1]."""
+    channels_first = np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+    return torch.from_numpy(channels_first.astype(np.float32)).div_(255)
+
+
+def centre_square(image: Image.Image, *, size: int, resize: int) -> Image.Image:
+    """Resize and CenterCrop as torchvision does them on PIL images, rounding included, for its weights.
+
+    Args:
+        image: A picture.
+        size: Side of the square, in pixels.
+        resize: Length that the shorter side is scaled to first, in pixels; at least `size`.
+    """
     shorter = min(image.size)
     width, height = (side * resize // shorter for side in image.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
@@ -97,4 +113,5 @@ def _read_split(folder: Path, classes: list[str], *, size: int, resize: int) -> 
         labels += [label] * len(members)
     if not paths:
         raise BadInputError(f"data 'imagefolder': no images below {folder}; expected: {_LAYOUT}")
-    return Split(images=ImageFiles(paths, size=size, resize=resize), targets=torch.tensor(labels, dtype=torch.int64))
+    cut = partial(centre_square, size=size, resize=resize)
+    return Split(images=ImageFiles(paths, cut), targets=torch.tensor(labels, dtype=torch.int64))

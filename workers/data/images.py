@@ -5,15 +5,18 @@ The objective defines what a target is.
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
+from itertools import groupby
+from typing import Generic, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
 import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from jobs.errors import BadInputError
+from workers.data.pictures import Cut, cut_anew
+from workers.data.prefetch import Prefetcher
 from workers.inputs import Inputs, InputSpec, form_of, map_inputs, num_samples, stack, take, tensors_of, to_device
 
 _Value = TypeVar("_Value", covariant=True)
@@ -49,6 +52,8 @@ _IN_MEMORY = (Tensor, tuple, Mapping)
 
 Images: TypeAlias = Inputs | LazyTensors | LazyInputs
 Targets: TypeAlias = Shaped[Tensor, "n ..."] | LazyTensors
+ImageStatistics: TypeAlias = tuple[Sequence[float], Sequence[float]]
+"""Mean and standard deviation per channel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,8 @@ class Split:
             (keyword arguments), the samples on the first axis of each; or lazy, giving these of one sample.
         targets: The desired output for each image, in the same two forms: a class from 0, another image, a map of
             classes, padded boxes.
+        parts: Where many samples lie in one file: which file each is in, so that training goes through few at a time.
+        workers: Processes that read it ahead of those who go through it, where it is lazy; 0: none.
 
     Raises:
         BadInputError: The counts of images and targets differ.
@@ -68,6 +75,8 @@ class Split:
 
     images: Images
     targets: Targets
+    parts: Int64[Tensor, " n"] | None = None
+    workers: int = 0
 
     def __post_init__(self) -> None:
         images = num_samples(self.images) if isinstance(self.images, _IN_MEMORY) else len(self.images)
@@ -79,6 +88,16 @@ class Split:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether nothing is read on access."""
+        return isinstance(self.images, _IN_MEMORY) and isinstance(self.targets, Tensor)
+
+    def sample(self, index: int) -> tuple[Inputs, Shaped[Tensor, "..."]]:
+        """One sample, without the axis of a batch: its inputs and its target."""
+        images = self.images
+        return take(images, index) if isinstance(images, _IN_MEMORY) else images[index], self.targets[index]
+
     def read(self, indices: Int64[Tensor, " k"]) -> Inputs:
         """The images at `indices`, in that order, in memory: a batch of the network's inputs.
 
@@ -87,7 +106,7 @@ class Split:
         """
         if isinstance(self.images, _IN_MEMORY):
             return take(self.images, indices)
-        return _together([self.images[index] for index in indices.tolist()])
+        return together([self.images[index] for index in indices.tolist()])
 
     def read_targets(self, indices: Int64[Tensor, " k"]) -> Shaped[Tensor, "k ..."]:
         """The targets at `indices`, in that order, in memory.
@@ -97,16 +116,18 @@ class Split:
         """
         if isinstance(self.targets, Tensor):
             return self.targets[indices]
-        targets = _together([self.targets[index] for index in indices.tolist()])
+        targets = together([self.targets[index] for index in indices.tolist()])
         assert isinstance(targets, Tensor)  # as each of them is
         return targets
 
     def select(self, indices: Int64[Tensor, " k"]) -> "Split":
         """A smaller split, in the order of `indices`; lazy values stay lazy."""
         images, targets, numbers = self.images, self.targets, indices.tolist()
-        return Split(
+        return replace(
+            self,
             images=take(images, indices) if isinstance(images, _IN_MEMORY) else _Selection(images, numbers),
             targets=targets[indices] if isinstance(targets, Tensor) else _Selection(targets, numbers),
+            parts=None if self.parts is None else self.parts[indices],
         )
 
     def without_targets(self) -> "Split":
@@ -132,6 +153,7 @@ class ImageData:
         input_shape: (channels, height, width) of every training image; None where networks take something else, which
             the first training sample shows.
         test_sets: Further named test sets, whose metrics are reported apart; `test` is all of them together.
+        normalized: What was subtracted from the pixels in [0, 1], and what they were divided by; None: nothing.
 
     Raises:
         BadInputError: The name of a test set cannot be part of a metric's.
@@ -143,6 +165,7 @@ class ImageData:
     num_classes: int | None = None
     input_shape: tuple[int, int, int] | None = None
     test_sets: Mapping[str, Split] = field(default_factory=dict)
+    normalized: ImageStatistics | None = None
 
     def __post_init__(self) -> None:
         unfit = [name for name in self.test_sets if not re.fullmatch(_SET_NAME, name) or name in _TAKEN]
@@ -192,6 +215,10 @@ class _Selection(Generic[_Value]):
     def __getitem__(self, index: int, /) -> _Value:
         return self._values[self._indices[index]]
 
+    def with_cut(self, cut: Cut) -> "_Selection[_Value]":
+        """The same images, cut out of their pictures in another way."""
+        return _Selection(cast("_Lazy[_Value]", cut_anew(self._values, cut)), self._indices)
+
 
 def batches(
     split: Split,
@@ -219,14 +246,12 @@ def batches(
     if batch_size < 1:
         raise BadInputError(f"batch_size is {batch_size}; at least 1 is needed")
     chosen = torch.arange(len(split)) if order is None else order
-    if isinstance(split.images, _IN_MEMORY) and isinstance(split.targets, Tensor):
+    if split.in_memory:
         for indices in in_batches(chosen, batch_size):
-            yield to_device(take(split.images, indices), device), split.targets[indices].to(device)
+            yield to_device(split.read(indices), device), split.read_targets(indices).to(device)
         return
-    images = split.images
     collected: list[tuple[Inputs, Tensor]] = []
-    for index in chosen.tolist():
-        sample = take(images, index) if isinstance(images, _IN_MEMORY) else images[index], split.targets[index]
+    for sample in _samples(split, chosen):
         if collected and _forms(collected[0]) != _forms(sample):
             yield _batch(collected, device)
             collected = []
@@ -236,6 +261,28 @@ def batches(
             collected = []
     if collected:
         yield _batch(collected, device)
+
+
+_AT_ONCE = 16
+"""Samples that a process reads for an evaluation before it hands them over."""
+
+
+def _samples(split: Split, chosen: Int64[Tensor, " m"]) -> Iterator[tuple[Inputs, Tensor]]:
+    """Samples one by one, in order; where there are many and processes to read them, these do."""
+    asked = [indices.tolist() for indices in in_batches(chosen, _AT_ONCE)]
+    if not split.workers or len(asked) < 2:
+        yield from map(split.sample, chosen.tolist())
+        return
+
+    def read(indices: list[int]) -> list[tuple[Inputs, Tensor]]:
+        """Stacks of those that follow one another in one form: tensors cost a file descriptor each on their way."""
+        runs = groupby(map(split.sample, indices), key=_forms)
+        return [_batch(list(samples), "cpu") for _, samples in runs]
+
+    for runs in Prefetcher(read, workers=min(split.workers, len(asked))).results(asked):
+        for inputs, targets in runs:
+            for number, target in enumerate(targets):
+                yield take(inputs, number), target
 
 
 def in_batches(indices: Int64[Tensor, " m"], batch_size: int) -> Iterator[Int64[Tensor, " _"]]:
@@ -253,7 +300,12 @@ def _batch(samples: list[tuple[Inputs, Tensor]], device: torch.device | str) -> 
     return to_device(stack(inputs), device), torch.stack(targets).to(device)
 
 
-def _together(samples: list[Inputs]) -> Inputs:
+def together(samples: Sequence[Inputs]) -> Inputs:
+    """Samples in a batch.
+
+    Raises:
+        BadInputError: Their shapes differ.
+    """
     forms = {form_of(each): each for each in samples}
     if len(forms) > 1:
         found = [", ".join(str(tuple(tensor.shape)) for tensor in tensors_of(each)) for each in forms.values()]

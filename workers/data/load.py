@@ -2,10 +2,10 @@
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float32
@@ -16,8 +16,11 @@ from workers.data.cifar import load_cifar10, load_cifar100
 from workers.data.coco import load_coco_detection
 from workers.data.digits import load_digits
 from workers.data.folder import load_folder
+from workers.data.from_datasets import load_datasets
 from workers.data.idx import load_fashion_mnist, load_mnist
-from workers.data.images import ImageData, LazyInputs, LazyTensors, Split
+from workers.data.images import ImageData, ImageStatistics, LazyInputs, LazyTensors, Split
+from workers.data.pictures import Cut, cut_anew
+from workers.data.shards import load_shards
 from workers.data.super_resolution import load_div2k, load_sr_folders
 from workers.data.voc import load_voc_detection, load_voc_segmentation
 from workers.factories import check_arguments, import_factory
@@ -34,16 +37,15 @@ DATASETS: Mapping[str, Callable[..., ImageData]] = MappingProxyType(
         "digits": load_digits,
         "div2k": load_div2k,
         "fashion-mnist": load_fashion_mnist,
+        "huggingface": load_datasets,
         "imagefolder": load_folder,
         "mnist": load_mnist,
         "sr-folders": load_sr_folders,
         "voc-detection": load_voc_detection,
         "voc-segmentation": load_voc_segmentation,
+        "webdataset": load_shards,
     }
 )
-
-ImageStatistics = tuple[Sequence[float], Sequence[float]]
-"""Mean and standard deviation per channel."""
 
 
 def load_dataset(
@@ -52,6 +54,7 @@ def load_dataset(
     *,
     normalize: ImageStatistics | None = None,
     arguments: Mapping[str, Any] | None = None,
+    workers: int = 0,
 ) -> ImageData:
     """Read a data set, or return the cached one: the last two are cached, and must not be written to.
 
@@ -61,6 +64,7 @@ def load_dataset(
         root: The folder that holds the files; `digits` needs none.
         normalize: Mean and standard deviation per channel, subtracted and divided by. Without it images stay in [0, 1].
         arguments: Keyword arguments of the data set, for example `{"size": 224}`; plain YAML values.
+        workers: Processes that read the splits, where they are lazy; 0: none.
 
     Raises:
         BadInputError: The name is unknown, files are missing or damaged, or the arguments do not fit.
@@ -70,7 +74,8 @@ def load_dataset(
         serialised = json.dumps(dict(arguments or {}), sort_keys=True)
     except TypeError as error:
         raise BadInputError(f"data '{name}': arguments are {arguments}; plain values are needed: {error}") from error
-    return _load(name, root, statistics, serialised)
+    data = _load(name, root, statistics, serialised)
+    return _with_splits(data, lambda split: replace(split, workers=workers)) if workers else data
 
 
 def forget_data() -> None:
@@ -114,15 +119,19 @@ def _normalized(data: ImageData, mean: tuple[float, ...], std: tuple[float, ...]
         if isinstance(split.images, tuple | Mapping):
             raise BadInputError(f"{where}: normalize is of images, and this data gives several tensors; leave it out")
         if isinstance(split.images, Tensor):
-            return Split(images=(split.images - shift) / scale, targets=split.targets)
-        return Split(images=_Normalized(split.images, shift, scale), targets=split.targets)
+            return replace(split, images=(split.images - shift) / scale)
+        return replace(split, images=_Normalized(split.images, shift, scale))
 
+    return replace(_with_splits(data, normalized), normalized=(mean, std))
+
+
+def _with_splits(data: ImageData, change: Callable[[Split], Split]) -> ImageData:
     return replace(
         data,
-        train=normalized(data.train),
-        validation=normalized(data.validation),
-        test=normalized(data.test),
-        test_sets={name: normalized(split) for name, split in data.test_sets.items()},
+        train=change(data.train),
+        validation=change(data.validation),
+        test=change(data.test),
+        test_sets={name: change(split) for name, split in data.test_sets.items()},
     )
 
 
@@ -139,4 +148,8 @@ class _Normalized:
         image = self._images[index]
         if not isinstance(image, Tensor):
             raise BadInputError("normalize is of images, and the data gives several tensors a sample; leave it out")
-        return (image - self._shift) / self._scale
+        return (image - self._shift).div_(self._scale)
+
+    def with_cut(self, cut: Cut) -> "_Normalized":
+        """The same images, cut out of their pictures in another way."""
+        return _Normalized(cast(LazyTensors, cut_anew(self._images, cut)), self._shift, self._scale)

@@ -3,7 +3,7 @@
 Objectives work on batches of outputs and targets.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -13,8 +13,11 @@ from torch import Tensor, nn
 
 from jobs.errors import BadInputError, nearest
 from jobs.metric import Metric
+from jobs.spec.augment import Augment
 from workers.data.augment import Augmentation
-from workers.inputs import Inputs, InputSpec, call, tensors_of
+from workers.data.images import ImageData
+from workers.data.pipeline import Pipeline
+from workers.inputs import Inputs, call, tensors_of
 from workers.nested import map_tensors
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ class Objective:
             them in this order.
         check: Raises BadInputError, in clear words, unless outputs of any type fit the targets.
         augmentations: The augmentations that move images and targets together, by name. Training refuses others.
+        transforms: The transforms of torchvision (`jobs.spec.augment.TRANSFORMS`) that keep the targets true.
         predict: From a network in evaluation mode and inputs to the outputs that are evaluated. Default: what the
             network returns for them.
         pseudo_targets: In the place of `difference`, for networks that compute their losses themselves, as detectors
@@ -65,6 +69,7 @@ class Objective:
     difference: Callable[[Tensor, Tensor], Float[Tensor, ""]] | None = None
     check: Callable[[Any, Tensor], None]
     augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
+    transforms: Collection[str] = ()
     predict: Callable[[nn.Module, Inputs], Any] = _plain_prediction
     pseudo_targets: Callable[[Tensor], Tensor] | None = None
 
@@ -136,32 +141,26 @@ class Objective:
         precise = map_tensors(lambda each: each.to(dtype) if each.is_floating_point() else each, outputs)
         return self.loss(precise, exact, reduction="sum")
 
-    def augment(
-        self, name: str, inputs: Inputs, targets: Shaped[Tensor, "n ..."], generator: torch.Generator
-    ) -> tuple[Inputs, Shaped[Tensor, "n ..."]]:
-        """A batch and its targets, changed by an augmentation; arguments as of `Augmentation`.
+    def pipeline(self, augment: Augment, data: ImageData) -> Pipeline:
+        """What a setting of the sweep file does to the images of a data set.
 
         Raises:
-            BadInputError: It is none of the objective's, or the inputs are not one tensor.
+            BadInputError: One of its augmentations is none of the objective's, or does not suit the data.
         """
-        change = self.augmentation(name)
-        if change is _unchanged:
-            return inputs, targets
-        if not isinstance(inputs, Tensor):
-            raise BadInputError(
-                f"objective '{self.name}': augment: {name} changes one tensor of images, and the data gives "
-                f"{InputSpec.of_sample(inputs)}; set `augment: none`, and augment in the data set"
-            )
-        return change(inputs, targets, generator)
+        return Pipeline.of(
+            augment,
+            data,
+            named=self.augmentation,
+            transforms=self.transforms,
+            where=f"objective '{self.name}'",
+        )
 
     def augmentation(self, name: str) -> Augmentation:
-        """The augmentation of that name; `none` leaves everything as it is.
+        """The augmentation of that name, which is not `none`.
 
         Raises:
             BadInputError: There is none.
         """
-        if name == "none":
-            return _unchanged
         if name not in self.augmentations:
             known = ("none", *self.augmentations)
             raise BadInputError(
@@ -169,12 +168,6 @@ class Objective:
                 f"{nearest(name, known)}"
             )
         return self.augmentations[name]
-
-
-def _unchanged(images: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draws nothing from the generator."""
-    del generator
-    return images, targets
 
 
 def one_tensor(outputs: Any) -> Tensor:

@@ -17,7 +17,8 @@ from torchmetrics.functional.classification import multiclass_stat_scores
 
 from jobs.errors import BadInputError
 from jobs.metric import Metric
-from workers.data.augment import crop_flip, of_images, resized_crop_flip
+from jobs.spec.augment import TRANSFORMS
+from workers.data.augment import crop_flip, flip, of_images, resized_crop_flip
 from workers.inputs import call
 from workers.objectives._base import Objective, Reduction, one_tensor
 
@@ -225,5 +226,9 @@ def objective() -> Objective:
         difference=difference,
         check=check,
         predict=lambda module, inputs: one_tensor(call(module, inputs)),
-        augmentations={"crop-flip": of_images(crop_flip), "resized-crop-flip": of_images(resized_crop_flip)},
+        augmentations={
+            name: of_images(change)
+            for name, change in {"crop-flip": crop_flip, "flip": flip, "resized-crop-flip": resized_crop_flip}.items()
+        },
+        transforms=TRANSFORMS,
     )

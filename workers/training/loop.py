@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from jobs.errors import BadInputError, CancelledError
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
-from workers.data.images import ImageData, Split, in_batches
+from workers.data.feed import Feed
+from workers.data.images import ImageData, Split
 from workers.factories import check_arguments
-from workers.inputs import to_device
+from workers.inputs import Inputs
 from workers.measure.evaluation import Evaluation, evaluate
 from workers.models.modes import in_mode
 from workers.objectives import Objective
@@ -78,12 +79,11 @@ def train(
             model, optimizer, recipe, generators, len(data.train), regulariser, objective.primary, device
         )
         checkpoint.resume(state.restore)
+        feed = Feed(data.train, objective.pipeline(recipe.augment, data), device=device)
         steps = GradientSteps(state, running(model, recipe), objective)
         try:
             while not state.ended:
-                train_epoch(
-                    steps, data.train, device=device, should_stop=should_stop, checkpoint=checkpoint, watch=watch
-                )
+                train_epoch(steps, feed, should_stop=should_stop, checkpoint=checkpoint, watch=watch)
                 regulariser.after_epoch()
                 log = _evaluated(steps, data.validation, device, should_stop)
                 report(state.epoch, log.numbers())
@@ -128,14 +128,12 @@ def _check_recipe(recipe: Recipe, objective: Objective, device: torch.device | s
     check_precision(recipe.precision, device)
     where = f"objective '{objective.name}'"
     check_arguments(objective.loss, {"reduction": "mean", **recipe.loss_settings}, num_positional=2, where=where)
-    objective.augmentation(recipe.augment)
 
 
 def train_epoch(
     steps: GradientSteps,
-    split: Split,
+    feed: Feed,
     *,
-    device: torch.device | str,
     should_stop: Callable[[], bool],
     checkpoint: Checkpoint,
     watch: Stopwatch,
@@ -145,30 +143,37 @@ def train_epoch(
     A last batch of one sample is left out: batch norm cannot train on it.
 
     Args:
-        steps: Takes the steps; its state's model is on `device`, and the state is updated with every batch.
-        split: The training split, at least two samples.
-        device: Where to compute.
+        steps: Takes the steps; its state is updated with every batch.
+        feed: The training split, at least two samples, on the model's device.
         should_stop: Asked before every batch.
         checkpoint: Offered after every batch.
         watch: Measures the speed.
     """
-    if len(split) < 2:
-        raise BadInputError(f"train: {len(split)} training images; at least two are needed")
+    if len(feed) < 2:
+        raise BadInputError(f"train: {len(feed)} training images; at least two are needed")
     state = steps.state
     batch_size = state.recipe.batch_size
-    rest = state.order()[state.step * batch_size :]
+    rest = feed.order(state.order())[state.step * batch_size :]
     with watch.training(), in_mode(steps.runner, training=True), state.losses:
-        for indices in in_batches(rest, batch_size):
-            with watch.waiting():
-                inputs, targets = to_device(split.read(indices), device), split.read_targets(indices).to(device)
+        for inputs, targets in _waited_for(feed.batches(rest, batch_size, seed=state.reading_seed()), watch):
             if should_stop():
                 raise CancelledError(f"training stopped on request at {state.next_batch}")
-            place = batch_place(state.recipe, state.step, len(split))
+            place = batch_place(state.recipe, state.step, len(feed))
             if place is not None:
-                steps.take(inputs, targets, place)
+                steps.take(*feed.augment(inputs, targets, state.generators["batches"]), place)
                 watch.count(len(targets))
             state.step += 1
             checkpoint.offer(state.progress)
+
+
+def _waited_for(batches: Iterator[tuple[Inputs, Tensor]], watch: Stopwatch) -> Iterator[tuple[Inputs, Tensor]]:
+    """The batches; waiting for them is measured."""
+    while True:
+        with watch.waiting():
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 @contextmanager

@@ -70,6 +70,7 @@ class TrainingState:
         self.finished: list[EpochLog] = []
         self.best: dict[str, Tensor] = {}
         self._order: Tensor | None = None
+        self._seed = 0
 
     @property
     def where(self) -> str:
@@ -99,8 +100,16 @@ class TrainingState:
     def order(self) -> Int64[Tensor, " n"]:
         """The order of the samples in this epoch; drawn on first use."""
         if self._order is None:
-            self._order = torch.randperm(self.num_samples, generator=self.generators["batches"])
+            batches = self.generators["batches"]
+            self._order = torch.randperm(self.num_samples, generator=batches)
+            # Of a copy, so that what is drawn next does not depend on it.
+            self._seed = int(torch.randint(2**63 - 1, (), generator=batches.clone_state()))
         return self._order
+
+    def reading_seed(self) -> int:
+        """The seed of what is drawn for single samples in this epoch; drawn with the order."""
+        self.order()
+        return self._seed
 
     def _take_loss(self, loss: float, place: tuple[int, str]) -> None:
         samples, where = place
@@ -142,7 +151,7 @@ class TrainingState:
                 "optimizer": optimizer_tensors(self.optimizer),
                 "generators": _states(self.generators),
                 "regulariser": self.regulariser.tensors(),
-                "order": {} if self._order is None else {"epoch": self._order},
+                "order": {} if self._order is None else {"epoch": self._order, "seed": torch.tensor(self._seed)},
                 "best": self.best,
                 "gradients": self._gradients(),
                 "average": {} if self.average is None else self.average.tensors,
@@ -186,6 +195,7 @@ class TrainingState:
         if tensors["best"]:
             check_fit("best epoch", tensors["best"], state)
         order = tensors["order"].get("epoch")
+        seed = 0 if order is None else int(tensors["order"]["seed"])
         finished = [EpochLog(**each) for each in record["finished"]]
         position = record["epoch"], record["step"], record["total"], record["seen"]
         learning_rate, gradients = record["learning_rate"], tensors["gradients"]
@@ -209,7 +219,7 @@ class TrainingState:
             generator.set_state(tensors["generators"][name])
         self.set_learning_rate(learning_rate)
         self.epoch, self.step, self.total, self.seen = position
-        self.finished, self._order = finished, order
+        self.finished, self._order, self._seed = finished, order, seed
         self.best = {name: tensor.to(state[name].device) for name, tensor in tensors["best"].items()}
 
 

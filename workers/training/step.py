@@ -28,7 +28,7 @@ class GradientSteps:
         """Add a batch's gradient, and update the weights where it is the last of an update.
 
         Args:
-            inputs: The batch, on the device.
+            inputs: The batch, on the device, augmented.
             targets: Its targets.
             place: Its place in the update.
 
@@ -49,7 +49,6 @@ class GradientSteps:
 
     def _loss(self, inputs: Inputs, targets: Shaped[Tensor, "n ..."]) -> Float[Tensor, ""]:
         state, objective = self.state, self.objective
-        inputs, targets = objective.augment(state.recipe.augment, inputs, targets, state.generators["batches"])
         outputs = call(self.runner, objective.inputs(inputs, targets))
         if self._checks():
             objective.check(outputs, targets)

@@ -72,9 +72,9 @@ def test_the_scale_of_the_data_is_that_of_the_objective(load):
 def test_an_augmentation_belongs_to_the_objective(load):
     with pytest.raises(InvalidFileError, match="augment: flip-turn is none of the objective classification"):
         load(models={"net": {**PLAIN, "train": {"epochs": 1, "augment": "flip-turn"}}})
-    fine_tune = {"kind": "fine-tune", "train": {"augment": "flip"}}
+    fine_tune = {"kind": "fine-tune", "train": {"augment": "scale-crop-flip"}}
     methods = {"l1": {**document()["methods"]["l1"], "protocols": ["tuned"]}}
-    with pytest.raises(InvalidFileError, match="model net, protocol 'tuned': augment: flip is none"):
+    with pytest.raises(InvalidFileError, match="model net, protocol 'tuned': augment: scale-crop-flip is none"):
         load(protocols={"tuned": fine_tune}, methods=methods)
 
 

@@ -21,6 +21,7 @@ CAUSES = [
     (CorruptArtifactError("another digest", key="ab"), Cause.CORRUPT),
     (ConnectionResetError("peer"), Cause.TRANSIENT),
     (TimeoutError("slow disk"), Cause.TRANSIENT),
+    (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), Cause.TRANSIENT),
     (RuntimeError("shapes"), Cause.BUG),
     (KeyError("role"), Cause.BUG),
     (AssertionError(), Cause.BUG),

@@ -28,7 +28,7 @@ def test_half_of_the_images_are_mirrored():
     assert 450 < int((middle[:, 0] > middle[:, 1]).sum()) < 550
 
 
-@pytest.mark.parametrize("name", ["crop-flip", "resized-crop-flip"])
+@pytest.mark.parametrize("name", ["crop-flip", "flip", "resized-crop-flip"])
 def test_it_draws_from_the_generator_only(name):
     images = torch.rand(8, 1, 8, 8)
     before = torch.get_rng_state()
@@ -37,11 +37,6 @@ def test_it_draws_from_the_generator_only(name):
     assert torch.equal(first, second)
     assert kept is labels
     assert torch.equal(before, torch.get_rng_state())
-
-
-def test_none_changes_nothing():
-    images, labels = torch.rand(2, 1, 3, 3), torch.tensor([0, 1])
-    assert objective().augmentation("none")(images, labels, torch.Generator()) == (images, labels)
 
 
 def test_an_unknown_name_is_refused():

@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import sys
 import types
@@ -104,3 +105,15 @@ def test_several_tensors_are_not_normalised(monkeypatch):
     monkeypatch.setitem(sys.modules, "orchard_test_pairs", module)
     with pytest.raises(BadInputError, match="normalize is of images, and this data gives 2 inputs"):
         load_dataset("orchard_test_pairs:pairs", normalize=([0.5], [0.5]))
+
+
+def test_a_missing_library_is_told_with_the_line_that_installs_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(BadInputError, match=r"datasets is not installed here; pip install 'orchard\[datasets\]'"):
+        load_dataset("huggingface", "/photos")
+
+
+def test_splits_know_how_many_processes_read_them():
+    data = load_dataset("digits", workers=3)
+    assert {split.workers for split in (data.train, data.validation, data.test)} == {3}
+    assert load_dataset("digits").train.workers == 0

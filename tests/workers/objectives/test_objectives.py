@@ -130,15 +130,6 @@ def test_targets_are_no_argument_beside_inputs_by_name():
         objective(difference=None, pseudo_targets=torch.sign).inputs(images, targets)
 
 
-def test_images_are_augmented_and_several_tensors_are_not():
-    flipping = objective(augmentations={"flip": lambda images, targets, _: (-images, targets)})
-    images, targets, generator = torch.ones(1, 2), torch.zeros(1), torch.Generator()
-    assert flipping.augment("flip", images, targets, generator)[0].tolist() == [[-1, -1]]
-    assert flipping.augment("none", (images, images), targets, generator) == ((images, images), targets)
-    with pytest.raises(BadInputError, match="augment: flip changes one tensor of images, and the data gives 2 inputs"):
-        flipping.augment("flip", (images, images), targets, generator)
-
-
 LOGITS = torch.rand(2, 3)
 
 
