@@ -14,7 +14,14 @@ from workers.channels.attributes import SizeAttribute, attach
 from workers.channels.cost import Cost, CostTerm, Length, cost_of_tensors
 from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
 from workers.channels.example import example_inputs
-from workers.channels.folding import apply_folding_structure, fold_batchnorm, fold_model, fold_state, norm_eps
+from workers.channels.folding import (
+    apply_folding_structure,
+    fold_batchnorm,
+    fold_model,
+    fold_pairs,
+    fold_state,
+    norm_eps,
+)
 from workers.channels.fresh import build_resized
 from workers.channels.layout import (
     NOT_A_CHANNEL,
@@ -60,6 +67,7 @@ __all__ = [
     "find_groups",
     "fold_batchnorm",
     "fold_model",
+    "fold_pairs",
     "fold_state",
     "largest_difference",
     "leaving_out",

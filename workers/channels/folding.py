@@ -178,7 +178,12 @@ def fold_state(
 def fold_model(model: nn.Module, inputs: InputsLike, parts: Sequence[str] = ()) -> list[tuple[str, str]]:
     """Folds all possible pairs, in place, and returns the pairs; pass a copy to keep the original."""
     pairs = fold_batchnorm(model, inputs, parts)
+    fold_pairs(model, pairs)
+    return pairs
+
+
+def fold_pairs(model: nn.Module, pairs: Sequence[tuple[str, str]]) -> None:
+    """Folds these pairs, as `fold_batchnorm` found them in a network of the same structure; in place."""
     state = fold_state(model.state_dict(), pairs, norm_eps(model, pairs))
     apply_folding_structure(model, pairs)
     load_resized(model, state)
-    return pairs

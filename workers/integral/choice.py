@@ -15,7 +15,7 @@ from jobs.errors import CancelledError
 from workers.channels import ChannelMap, load_resized, select
 from workers.inputs import Inputs, call, tensors_of
 from workers.integral.partition import Partition, nodes_of
-from workers.integral.quadrature import Quadrature, sampling_matrix
+from workers.integral.quadrature import Quadrature, output_matrix
 from workers.integral.resample import resample
 from workers.integral.slices import relative_slices
 from workers.nested import floats_of
@@ -41,7 +41,13 @@ class Choice:
 
 
 def choose_by_weights(
-    state: Mapping[str, Tensor], channel_map: ChannelMap, pools: Pools, widths: Mapping[str, int], partition: Partition
+    state: Mapping[str, Tensor],
+    channel_map: ChannelMap,
+    pools: Pools,
+    widths: Mapping[str, int],
+    *,
+    partition: Partition,
+    quadrature: Quadrature,
 ) -> Choice:
     """Choose, for every group, the order with the least resampling error of the weights. Data-free.
 
@@ -54,12 +60,14 @@ def choose_by_weights(
         pools: Orders for every group; the first of equal errors wins.
         widths: Group name -> cells that it will be sampled at.
         partition: How the cells are chosen.
+        quadrature: What goes with it; the sampling of the outputs may be its own.
     """
     chosen: dict[str, int] = {}
     before, after = 0.0, 0.0
     for index, group in enumerate(channel_map.groups):
         channels = relative_slices(state, channel_map, index)
-        errors = [_weight_error(channels[order], widths[group.name], partition) for order in pools[group.name]]
+        size = widths[group.name]
+        errors = [_weight_error(channels[order], size, partition, quadrature) for order in pools[group.name]]
         chosen[group.name] = min(range(len(errors)), key=errors.__getitem__)
         before, after = before + errors[0], after + min(errors)
     return Choice(chosen=chosen, error_before=before, error_after=after)
@@ -151,9 +159,9 @@ class OutputError:
         return float(difference / energy.clamp_min(torch.finfo(difference.dtype).tiny))
 
 
-def _weight_error(channels: Float[Tensor, "n d"], size: int, partition: Partition) -> float:
+def _weight_error(channels: Float[Tensor, "n d"], size: int, partition: Partition, quadrature: Quadrature) -> float:
     cells = partition(channels, size)
-    samples = sampling_matrix(nodes_of(cells), len(channels)) @ channels
+    samples = output_matrix(nodes_of(cells), len(channels), quadrature) @ channels
     middles = (torch.arange(len(channels), dtype=cells.dtype) + 0.5) / len(channels)
     at = torch.searchsorted(cells.cumsum(0), middles, right=True).clamp_max(size - 1)
     share = (channels - samples[at]).square().sum() / channels.square().sum().clamp_min(

@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from workers.channels import ChannelMap, select
+from jobs.stages.common import Resampling
+from workers.artifacts import MOMENTS_FILE
+from workers.channels import ChannelMap, fold_batchnorm, select
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
+from workers.integral.moments import OutputMoments
+from workers.integral.variance import VarianceRepair
+from workers.network import StoredNetwork
 
 
 def highest(scores: Mapping[str, Float[Tensor, " _"]], widths: Mapping[str, int]) -> dict[str, Int64[Tensor, " _"]]:
@@ -33,9 +39,29 @@ def cells_at(
     return choose_cells(state, channel_map, widths, PARTITIONS[partition])
 
 
-def resample_to(
-    state: Mapping[str, Tensor], channel_map: ChannelMap, cells: Mapping[str, Tensor], quadrature: str
-) -> dict[str, Tensor]:
-    """The tensors of functions, sampled at the nodes of these cells."""
+def resample_to(network: StoredNetwork, cells: Mapping[str, Tensor], how: Resampling) -> dict[str, Tensor]:
+    """The tensors of functions, sampled at the nodes of these cells, with their variance repaired where that is asked.
+
+    Statistics, which need images, are matched by whoever has some.
+    """
     nodes = {name: nodes_of(each) for name, each in cells.items()}
-    return resample(state, channel_map, nodes, QUADRATURES[quadrature])
+    quadrature = QUADRATURES[how.quadrature]
+    resampled = resample(network.state, network.channel_map, nodes, quadrature)
+    repair = variance_repair(network, how)
+    return resampled if repair is None else repair(resampled, nodes, quadrature)
+
+
+def variance_repair(
+    network: StoredNetwork, how: Resampling, device: torch.device | str = "cpu"
+) -> VarianceRepair | None:
+    """The variance repair of a permuted network, on a device; None where none is asked."""
+    if how.repair != "variance":
+        return None
+    folded, recipe = network.recipe.folded, network.recipe
+    moments = OutputMoments.read(network.read(MOMENTS_FILE)) if folded else OutputMoments(means={}, variances={})
+    return VarianceRepair(
+        {name: each.to(device) for name, each in network.state.items()},
+        network.channel_map,
+        moments.to(device),
+        fold_batchnorm(network.module(), recipe.inputs, recipe.parts),
+    )

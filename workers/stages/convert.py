@@ -7,8 +7,9 @@ import torch
 
 from jobs.errors import BadInputError
 from jobs.stages.channels import ConvertParams
-from workers.artifacts import CHANNELS_FILE
-from workers.channels import ChannelMap, find_groups, fold_model
+from workers.artifacts import CHANNELS_FILE, MOMENTS_FILE
+from workers.channels import ChannelMap, find_groups, fold_batchnorm, fold_pairs
+from workers.integral.moments import folded_moments
 from workers.network import network_files, sizes
 from workers.stages._base import Context, Product
 from workers.stages._learning import spent
@@ -28,8 +29,11 @@ def run(context: Context[ConvertParams]) -> Product:
     module, recipe = network.module(), network.recipe
     parts = context.params.parts or ()
     try:
-        if context.params.fold_batchnorm:
-            recipe = replace(recipe, folded=tuple(fold_model(module, recipe.inputs, parts)))
+        pairs = fold_batchnorm(module, recipe.inputs, parts) if context.params.fold_batchnorm else []
+        moments = folded_moments(module, pairs)
+        if pairs:
+            fold_pairs(module, pairs)
+            recipe = replace(recipe, folded=tuple(pairs))
         with torch.no_grad():
             channel_map = find_groups(module, recipe.inputs, parts=parts)
         recipe = replace(
@@ -58,6 +62,7 @@ def run(context: Context[ConvertParams]) -> Product:
         files={
             **network_files(recipe, module.state_dict()),
             CHANNELS_FILE: json.dumps(channel_map.to_json()).encode(),
+            MOMENTS_FILE: moments.to_bytes(),
         },
     )
 
