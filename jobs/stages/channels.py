@@ -11,7 +11,14 @@ from jobs.measured import count, records, text
 from jobs.spec.base import Record
 from jobs.spec.effort import SolverLimits
 from jobs.stages.base import AppearingTask, ArtifactKey, JoiningParams, StageParams
-from jobs.stages.common import CalibrationParams, ObjectiveParams, PartitionName, QuadratureName, WidthParams
+from jobs.stages.common import (
+    CalibrationParams,
+    ObjectiveParams,
+    PartitionName,
+    QuadratureName,
+    RepairName,
+    WidthParams,
+)
 
 _PLACEHOLDER_GROUPS = 16
 _NARROW, _BATCH = 128, 256  # channels: groups narrower than the first share tasks of at most the second
@@ -144,6 +151,7 @@ class ChooseParams(StageParams):
     Attributes:
         images: For `output`.
         objective: For `output`; None for classification.
+        repair: For `output`: of the resampled networks that are compared; None: they are not repaired.
     """
 
     network: ArtifactKey
@@ -153,3 +161,4 @@ class ChooseParams(StageParams):
     quadrature: QuadratureName = "product"
     images: CalibrationParams | None = None
     objective: ObjectiveParams | None = None
+    repair: RepairName | None = None

@@ -24,6 +24,7 @@ from jobs.stages.base import ArtifactKey
 
 PartitionName = Literal["adaptive", "curvature", "uniform"]
 QuadratureName = Literal["product", "midpoint", "trapezoid", "simpson", "means"]
+RepairName = Literal["variance"]
 CostTarget = Literal["parameters", "macs", "latency"]
 
 
@@ -214,7 +215,7 @@ class Resampling:
     kind: Literal["resample"] = "resample"
     partition: PartitionName
     quadrature: QuadratureName
-    repair: Literal["variance"] | None = None
+    repair: RepairName | None = None
 
 
 Shrinking = Annotated[Removal | Resampling, Field(discriminator="kind")]

@@ -91,6 +91,7 @@ def _add_choose_task(tasks: TaskCollector, spec: IntegralMethod, request: PruneR
             quadrature=spec.quadrature,
             images=problem.images(spec.ordering.images),
             objective=problem.objective if problem.objective != CLASSIFICATION else None,
+            repair="variance" if spec.repair == "variance" else None,
             seed=trial.seed,
         )
         return tasks.add(params, trial.label, model=trial.model, locations=problem.location)

@@ -18,11 +18,15 @@ from workers.integral.partition import Partition, nodes_of
 from workers.integral.quadrature import Quadrature, output_matrix
 from workers.integral.resample import resample
 from workers.integral.slices import relative_slices
+from workers.integral.variance import VarianceRepair
 from workers.nested import floats_of
 from workers.objectives import Objective
 
 Pools = Mapping[str, Sequence[Int64[Tensor, " _"]]]
 """Group name -> orders of its channels to choose from, at least one."""
+
+RepairOf = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], VarianceRepair]
+"""From a reordered network's tensors, and the order of each group's channels, to its variance repair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,7 @@ class OutputError:
         quadrature: Quadrature for the input axes.
         inputs: A calibration batch, on the module's device.
         objective: Knows whether networks compute their losses themselves.
+        repair: Of the variance of resampled networks; None: they are not repaired.
     """
 
     def __init__(
@@ -127,7 +132,9 @@ class OutputError:
         quadrature: Quadrature,
         inputs: Inputs,
         objective: Objective,
+        repair: RepairOf | None = None,
     ) -> None:
+        self._repair = repair
         self._state = {name: tensor.detach() for name, tensor in module.state_dict().items()}
         self._channel_map, self._pools, self._quadrature, self._inputs = channel_map, pools, quadrature, inputs
         device = tensors_of(inputs)[0].device
@@ -148,9 +155,13 @@ class OutputError:
         Args:
             chosen: Group name -> index into its pool.
         """
-        state = select(self._state, self._channel_map, {name: self._pools[name][k] for name, k in chosen.items()})
+        orders = {name: self._pools[name][k] for name, k in chosen.items()}
         nodes = {name: self._nodes[name][k] for name, k in chosen.items()}
-        load_resized(self._small, resample(state, self._channel_map, nodes, self._quadrature))
+        state = select(self._state, self._channel_map, orders)
+        smaller = resample(state, self._channel_map, nodes, self._quadrature)
+        if self._repair is not None:
+            smaller = self._repair(state, orders)(smaller, nodes, self._quadrature)
+        load_resized(self._small, smaller)
         if self._objective.computes_its_loss:
             return float(self._objective.distance(self._small, self._inputs, self._wanted))
         found, wanted = floats_of(call(self._small, self._inputs)), floats_of(self._wanted)

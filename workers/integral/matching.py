@@ -125,9 +125,7 @@ def _watching(
 ) -> Iterator[None]:
     """Calls a function with name, layer and outputs after each call of a layer; outputs may be replaced."""
     hooks = [
-        module.get_submodule(name).register_forward_hook(
-            lambda layer, _, outputs, name=name: act(name, layer, outputs)  # type: ignore[misc]  # bound per layer
-        )
+        module.get_submodule(name).register_forward_hook(lambda layer, _, outputs, name=name: act(name, layer, outputs))
         for name in names
     ]
     try:
@@ -148,7 +146,7 @@ def _taking_statistics(module: nn.Module) -> Iterator[None]:
             norm.running_var.copy_(rows.var(1))
 
     norms = [each for each in module.modules() if isinstance(each, _BatchNorm)]
-    hooks = [each.register_forward_pre_hook(take) for each in norms]  # type: ignore[arg-type]  # a norm's own form
+    hooks = [each.register_forward_pre_hook(take) for each in norms]
     try:
         yield
     finally:

@@ -85,7 +85,8 @@ class VarianceRepair:
 def _factor(wanted: Float[Tensor, " m"], found: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
     """From the deviation that outputs have to the one that they should have, at most `_LARGEST`."""
     least = torch.finfo(found.dtype).tiny
-    return (wanted.clamp_min(least) / found.clamp_min(least)).sqrt().clamp_max(_LARGEST)
+    factor: Tensor = (wanted.clamp_min(least) / found.clamp_min(least)).sqrt().clamp_max(_LARGEST)
+    return factor
 
 
 def _of_variance(weight: Float[Tensor, "n ..."], variance: Float[Tensor, " n"]) -> Float[Tensor, "n ..."]:

@@ -10,6 +10,7 @@ from jobs.stages.common import Resampling
 from workers.artifacts import MOMENTS_FILE
 from workers.channels import ChannelMap, fold_batchnorm, select
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
+from workers.integral.choice import RepairOf
 from workers.integral.moments import OutputMoments
 from workers.integral.variance import VarianceRepair
 from workers.network import StoredNetwork
@@ -55,13 +56,19 @@ def variance_repair(
     network: StoredNetwork, how: Resampling, device: torch.device | str = "cpu"
 ) -> VarianceRepair | None:
     """The variance repair of a permuted network, on a device; None where none is asked."""
-    if how.repair != "variance":
+    if how.repair is None:
         return None
-    folded, recipe = network.recipe.folded, network.recipe
-    moments = OutputMoments.read(network.read(MOMENTS_FILE)) if folded else OutputMoments(means={}, variances={})
-    return VarianceRepair(
-        {name: each.to(device) for name, each in network.state.items()},
-        network.channel_map,
-        moments.to(device),
-        fold_batchnorm(network.module(), recipe.inputs, recipe.parts),
-    )
+    state = {name: each.to(device) for name, each in network.state.items()}
+    return repair_for(network, device)(state, {})
+
+
+def repair_for(network: StoredNetwork, device: torch.device | str) -> RepairOf:
+    """The same for a network in any order of its channels: what its norms know is brought into that order."""
+    folded, recipe, channel_map = network.recipe.folded, network.recipe, network.channel_map
+    known = OutputMoments.read(network.read(MOMENTS_FILE)) if folded else OutputMoments(means={}, variances={})
+    kept, moments = fold_batchnorm(network.module(), recipe.inputs, recipe.parts), known.to(device)
+
+    def reordered(state: Mapping[str, Tensor], orders: Mapping[str, Tensor]) -> VarianceRepair:
+        return VarianceRepair(state, channel_map, moments.select(channel_map, orders), kept)
+
+    return reordered

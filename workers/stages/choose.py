@@ -22,6 +22,7 @@ from workers.objectives import find_objective
 from workers.stages._allocation import allocate_widths
 from workers.stages._base import Context, Product
 from workers.stages._images import draw_images
+from workers.stages._smaller import repair_for
 
 
 def run(context: Context[ChooseParams]) -> Product:
@@ -82,6 +83,7 @@ def _choice(context: Context[ChooseParams], network: StoredNetwork, module: nn.M
         quadrature=QUADRATURES[params.quadrature],
         inputs=inputs,
         objective=find_objective(params.objective or CLASSIFICATION),
+        repair=repair_for(network, context.device) if params.repair else None,
     )
     return choose_by_error(orders, error, context.should_stop)
 
