@@ -2,9 +2,9 @@
 
 A new channel is a sum s_1 y_1 + ... + s_n y_n of old ones. Its mean is the same sum of means, but its variance is
 v = sum_ij s_i s_j rho_ij sigma_i sigma_j: below t = sum_i s_i sigma_i^2 unless the channels are fully correlated. From
-weights and norms alone: the slices that a layer's outputs read their inputs with, each scaled to the length sigma_i,
-have the dot products rho_ij sigma_i sigma_j; resampled as the weights are, on both axes, they have the squared lengths
-v. The derivation is in docs/decisions/0017-variance-repair.md.
+weights and norms alone: the slices that a layer's outputs read their inputs with, each scaled so that it has the
+variance sigma_i^2 for the dense network's inputs, are resampled as the weights are, on both axes, and give v for the
+smaller network's inputs. The derivation is in docs/decisions/0017-variance-repair.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workers.channels import ChannelMap
+from workers.channels import ChannelMap, restrict
+from workers.integral.correlation import correlations, outputs_only, variances
 from workers.integral.moments import OutputMoments
 from workers.integral.quadrature import Quadrature
 from workers.integral.resample import resample
@@ -43,17 +44,25 @@ class VarianceRepair:
         moments: OutputMoments,
         norms: Sequence[tuple[str, str]] = (),
     ) -> None:
-        known = dict(moments.variances)
+        known = {layer: each for layer, each in moments.variances.items() if _changes(channel_map, layer)}
         self._norms = {layer: norm for layer, norm in norms if _changes(channel_map, layer)}
-        known |= {layer: state[f"{norm}.running_var"] for layer, norm in self._norms.items()}
-        known = {layer: each for layer, each in known.items() if _changes(channel_map, layer)}
-        self._channel_map, self._moments = channel_map, moments
-        self._layers = [layer for layer in known if layer not in self._norms]
-        self._weights = replace(
-            channel_map, tensors={f"{layer}.weight": channel_map.tensors[f"{layer}.weight"] for layer in known}
-        )
+        self._folded, self._moments, self._whole = list(known), moments, channel_map
+        names = [f"{layer}.weight" for layer in (*known, *self._norms)]
+        self._map = replace(channel_map, tensors={name: channel_map.tensors[name] for name in names})
+        weights = {name: state[name].detach() for name in names}
+        # What others read of an output lies behind its norm, which a folded one is part of.
+        scales = {layer: _scale(state, norm) for layer, norm in self._norms.items()}
+        written = known | {layer: scale.square() for layer, scale in scales.items()}
+        signs = {f"{layer}.weight": scale.sign() for layer, scale in scales.items()}
+        self._written = {
+            name: _lengthened(each, _squares(each), written[_layer(name)], signs.get(name))
+            for name, each in weights.items()
+        }
+        alike = correlations(self._written, self._map)
+        wanted = known | {layer: state[f"{norm}.running_var"] for layer, norm in self._norms.items()}
         self._slices = {
-            f"{layer}.weight": _of_variance(state[f"{layer}.weight"].detach(), each) for layer, each in known.items()
+            name: _lengthened(each, variances(each, self._map.tensors[name], alike), wanted[_layer(name)])
+            for name, each in weights.items()
         }
 
     def __call__(
@@ -66,14 +75,20 @@ class VarianceRepair:
             nodes: Group name -> the nodes that it was sampled at.
             quadrature: What it was sampled with.
         """
-        slices = resample(self._slices, self._weights, nodes, quadrature)
-        found = {name.removesuffix(".weight"): each.flatten(1).square().sum(1) for name, each in slices.items()}
-        wanted = self._moments.resampled(self._channel_map, nodes, quadrature)
+        smaller = restrict(self._map, {name: len(each) for name, each in nodes.items()})
+        wanted = self._moments.resampled(self._whole, nodes, quadrature)
+        written = resample(self._written, outputs_only(self._map), nodes, quadrature)
+        lengths = {layer: wanted.variances[layer] for layer in self._folded}
+        lengths |= {layer: _scale(resampled, norm).square() for layer, norm in self._norms.items()}
+        written = {name: _lengthened(each, _squares(each), lengths[_layer(name)]) for name, each in written.items()}
+        alike = correlations(written, outputs_only(smaller))
+        slices = resample(self._slices, self._map, nodes, quadrature)
+        found = {_layer(name): variances(each, smaller.tensors[name], alike) for name, each in slices.items()}
         result = dict(resampled)
-        for layer in self._layers:
+        for layer in self._folded:
             weight, bias = resampled[f"{layer}.weight"], resampled[f"{layer}.bias"]
             factor = _factor(wanted.variances[layer], found[layer])
-            result[f"{layer}.weight"] = weight * factor.reshape(-1, *[1] * (weight.ndim - 1)).to(weight.dtype)
+            result[f"{layer}.weight"] = weight * _along(factor, weight)
             mean = wanted.means[layer]
             result[f"{layer}.bias"] = (mean + factor * (bias - mean)).to(bias.dtype)
         for layer, norm in self._norms.items():
@@ -89,14 +104,36 @@ def _factor(wanted: Float[Tensor, " m"], found: Float[Tensor, " m"]) -> Float[Te
     return factor
 
 
-def _of_variance(weight: Float[Tensor, "n ..."], variance: Float[Tensor, " n"]) -> Float[Tensor, "n ..."]:
-    """The slices of a layer's outputs, each scaled so that its squares sum to the output's variance.
+def _lengthened(
+    weight: Float[Tensor, "n ..."],
+    found: Float[Tensor, " n"],
+    wanted: Float[Tensor, " n"],
+    signs: Float[Tensor, " n"] | None = None,
+) -> Float[Tensor, "n ..."]:
+    """The slices of a layer's outputs, scaled from one variance to another, and given signs."""
+    least = torch.finfo(weight.dtype).tiny
+    factor = (wanted.to(weight).clamp_min(least) / found.clamp_min(least)).sqrt()
+    return weight * _along(factor if signs is None else factor * signs, weight)
 
-    The dot product of two is then their covariance for inputs that are uncorrelated and of equal variance.
-    """
-    rows = weight.flatten(1)
-    norms = rows.norm(dim=1).clamp_min(torch.finfo(rows.dtype).tiny)
-    return (rows * (variance.to(rows).sqrt() / norms)[:, None]).reshape(weight.shape)
+
+def _squares(weight: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+    """The variance of each output for inputs that are uncorrelated and of variance 1."""
+    return weight.flatten(1).square().sum(1)
+
+
+def _along(values: Float[Tensor, " n"], weight: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+    """Values of outputs in the shape that goes with a weight."""
+    return values.reshape(-1, *[1] * (weight.ndim - 1)).to(weight.dtype)
+
+
+def _scale(state: Mapping[str, Tensor], norm: str) -> Float[Tensor, " n"]:
+    """The scale of a norm, which is 1 where it has none."""
+    weight = state.get(f"{norm}.weight")
+    return torch.ones_like(state[f"{norm}.running_var"]) if weight is None else weight.detach()
+
+
+def _layer(weight: str) -> str:
+    return weight.removesuffix(".weight")
 
 
 def _changes(channel_map: ChannelMap, layer: str) -> bool:

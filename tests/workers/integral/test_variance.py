@@ -98,6 +98,15 @@ def test_merged_inputs_add_up_in_the_layer_that_reads_them():
     assert fixed["1.weight"].item() == pytest.approx(math.sqrt(2))
 
 
+def test_merged_inputs_that_were_equal_change_nothing():
+    module = nn.Sequential(nn.Linear(1, 2), nn.Linear(2, 1), nn.Linear(1, 1)).eval()
+    with torch.no_grad():
+        module[0].weight.fill_(1.0)
+        module[1].weight.fill_(1.0)
+    plain, fixed = repaired(module, (1,), moments(_0=([0.0, 0.0], [1.0, 1.0]), _1=([0.0], [4.0])))
+    torch.testing.assert_close(fixed["1.weight"], plain["1.weight"])
+
+
 class Residual(nn.Module):
     """Two layers that write to one stream."""
 
