@@ -9,6 +9,7 @@ from torch import Tensor
 from jobs.stages.common import Resampling
 from workers.artifacts import MOMENTS_FILE
 from workers.channels import ChannelMap, fold_batchnorm, select
+from workers.channels.slicing import is_running_variance
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
 from workers.integral.choice import RepairOf
 from workers.integral.moments import OutputMoments
@@ -66,7 +67,8 @@ def repair_for(network: StoredNetwork, device: torch.device | str) -> RepairOf:
     """The same for a network in any order of its channels: what its norms know is brought into that order."""
     folded, recipe, channel_map = network.recipe.folded, network.recipe, network.channel_map
     known = OutputMoments.read(network.read(MOMENTS_FILE)) if folded else OutputMoments(means={}, variances={})
-    kept, moments = fold_batchnorm(network.module(), recipe.inputs, recipe.parts), known.to(device)
+    has_norms, moments = any(map(is_running_variance, network.state)), known.to(device)
+    kept = fold_batchnorm(network.module(), recipe.inputs, recipe.parts) if has_norms else []
 
     def reordered(state: Mapping[str, Tensor], orders: Mapping[str, Tensor]) -> VarianceRepair:
         return VarianceRepair(state, channel_map, moments.select(channel_map, orders), kept)
