@@ -33,7 +33,7 @@ def match_statistics(
     smaller: nn.Module,
     dense: nn.Module,
     channel_map: ChannelMap,
-    nodes: Mapping[str, Float[Tensor, " m"]],
+    nodes: Mapping[str, Float[Tensor, " _"]],
     quadrature: Quadrature,
     inputs: Inputs,
 ) -> None:

@@ -31,8 +31,8 @@ class OutputMoments:
         variances: The same of their variances.
     """
 
-    means: Mapping[str, Float[Tensor, " n"]]
-    variances: Mapping[str, Float[Tensor, " n"]]
+    means: Mapping[str, Float[Tensor, " _"]]
+    variances: Mapping[str, Float[Tensor, " _"]]
 
     @classmethod
     def read(cls, content: bytes) -> OutputMoments:
@@ -62,7 +62,7 @@ class OutputMoments:
         )
 
     def resampled(
-        self, channel_map: ChannelMap, nodes: Mapping[str, Float[Tensor, " m"]], quadrature: Quadrature
+        self, channel_map: ChannelMap, nodes: Mapping[str, Float[Tensor, " _"]], quadrature: Quadrature
     ) -> OutputMoments:
         """The functions on the groups' axes, sampled at nodes as `resample` samples biases; no variance below 0.
 

@@ -66,7 +66,7 @@ class VarianceRepair:
         }
 
     def __call__(
-        self, resampled: Mapping[str, Tensor], nodes: Mapping[str, Float[Tensor, " m"]], quadrature: Quadrature
+        self, resampled: Mapping[str, Tensor], nodes: Mapping[str, Float[Tensor, " _"]], quadrature: Quadrature
     ) -> dict[str, Tensor]:
         """The tensors, corrected; those that are not concerned are passed through.
 
