@@ -27,7 +27,8 @@ from torch.nn import functional
 from benchmarks.timing import paired
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
-from workers.data import Split
+from workers.data import ImageData, Split
+from workers.data.feed import Feed
 from workers.models import build
 from workers.objectives.classification import objective
 from workers.precision import compute_in_full
@@ -74,10 +75,12 @@ def our_epoch(module: nn.Module, split: Split, recipe: Recipe, device: torch.dev
     )
     steps = GradientSteps(state, running(model, recipe), CLASSIFICATION)
     checkpoint = Checkpoint(load=lambda: None, save=lambda content: None)
+    data = ImageData(train=split, validation=split, test=split)
+    feed = Feed(split, CLASSIFICATION.pipeline(recipe.augment, data), device=device)
 
     def epoch() -> None:
         state.step = 0
-        train_epoch(steps, split, device=device, should_stop=lambda: False, checkpoint=checkpoint, watch=Stopwatch())
+        train_epoch(steps, feed, should_stop=lambda: False, checkpoint=checkpoint, watch=Stopwatch())
 
     return epoch
 

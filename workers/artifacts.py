@@ -23,6 +23,9 @@ MASKS_FILE = "masks.safetensors"
 CHANNELS_FILE = "channels.json"
 """The channel groups of a network."""
 
+MOMENTS_FILE = "moments.safetensors"
+"""Mean and variance of the outputs of layers whose batch norms were folded, in the order of the network's channels."""
+
 ORDERS_FILE = "orders.json"
 """Group name -> `orders` of its channels, the shortest first, and their `lengths`."""
 

@@ -93,8 +93,23 @@ class IntegralMethod(ChannelMethod):
         description="`adaptive`: similar neighbours share a cell; `curvature`: narrow cells where the functions curve "
         "most; `uniform`: cells of equal width.",
     )
-    quadrature: Literal["product", "midpoint", "trapezoid", "simpson"] = Field(
-        default="product", description="On the input axes; prefer `midpoint` for a uniform partition."
+    quadrature: Literal["product", "midpoint", "trapezoid", "simpson", "means"] = Field(
+        default="product",
+        description="On the input axes; prefer `midpoint` for a uniform partition. `means` samples the output axes, "
+        "too: it takes the mean of the channels in each cell instead of an interpolated value; for `repair: variance`.",
+    )
+    repair: Literal["none", "variance", "statistics"] = Field(
+        default="none",
+        exclude_if=lambda value: value == "none",  # sweeps are those from before there was a choice
+        description="Gives the outputs of layers the variance that resampling takes. `variance`: from weights and "
+        "batch norms, without data, also while the partition is tuned; best with `quadrature: means`. `statistics`: "
+        "mean and variance of every output as the dense network has them on a few images without labels.",
+    )
+    repair_images: int = Field(
+        default=256,
+        ge=2,
+        exclude_if=lambda value: value == 256,
+        description="Training images for `repair: statistics`, drawn by the seed.",
     )
     allocation: AllocationField = UniformAllocation()
     tune: TuneSpec | None = Field(default=None, description="Tune the partition on a few batches.")
@@ -115,6 +130,15 @@ class IntegralMethod(ChannelMethod):
         if self.train is not None and self.ordering.choice != "shortest":
             raise checks.fault(
                 "a network trained at all sizes keeps one order; remove `ordering.choice` or remove `train`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _repairs_what_it_knows(self) -> Self:
+        if self.repair == "variance" and self.train is not None and not self.keeps_batchnorm:
+            raise checks.fault(
+                "repair: variance reads what batch norms know, and training at all sizes makes what folded ones knew "
+                "untrue; use batchnorm: keep, or repair: statistics"
             )
         return self
 

@@ -21,6 +21,7 @@ from jobs.stages.common import (
     ObjectiveParams,
     PartitionName,
     QuadratureName,
+    RepairName,
     WidthParams,
 )
 
@@ -192,6 +193,7 @@ class ChooseParams(StageParams):
     Attributes:
         images: For `output`.
         objective: For `output`; None for classification.
+        repair: For `output`: of the resampled networks that are compared; None: they are not repaired.
     """
 
     network: ArtifactKey
@@ -201,3 +203,4 @@ class ChooseParams(StageParams):
     quadrature: QuadratureName = "product"
     images: CalibrationParams | None = None
     objective: ObjectiveParams | None = None
+    repair: RepairName | None = None

@@ -23,7 +23,8 @@ from jobs.spec.prune import ALL
 from jobs.stages.base import ArtifactKey
 
 PartitionName = Literal["adaptive", "curvature", "uniform"]
-QuadratureName = Literal["product", "midpoint", "trapezoid", "simpson"]
+QuadratureName = Literal["product", "midpoint", "trapezoid", "simpson", "means"]
+RepairName = Literal["variance"]
 CostTarget = Literal["parameters", "macs", "latency"]
 
 
@@ -205,11 +206,16 @@ class Removal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resampling:
-    """Channels are samples of functions: they are sampled anew."""
+    """Channels are samples of functions: they are sampled anew.
+
+    Attributes:
+        repair: Of the outputs' variance, from weights and norms; None: they keep what they have.
+    """
 
     kind: Literal["resample"] = "resample"
     partition: PartitionName
     quadrature: QuadratureName
+    repair: RepairName | None = None
 
 
 Shrinking = Annotated[Removal | Resampling, Field(discriminator="kind")]

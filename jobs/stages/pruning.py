@@ -37,6 +37,7 @@ class ChannelPruning:
 
     Attributes:
         tuned: A tuned partition to resample at.
+        images: Images on which the dense network's statistics are measured and matched; None: they are not.
     """
 
     kind: Literal["channels"] = "channels"
@@ -44,6 +45,7 @@ class ChannelPruning:
     widths: WidthParams
     how: Shrinking
     tuned: ArtifactKey | None = None
+    images: CalibrationParams | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

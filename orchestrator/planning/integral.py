@@ -1,5 +1,7 @@
 """Plans integral methods: permute, optionally train at all sizes, optionally tune, resample."""
 
+from dataclasses import replace
+
 from jobs import names
 from jobs.spec.effort import EFFORTS
 from jobs.spec.integral import IntegralMethod, IntegralTrainSpec, OrderingSpec
@@ -20,7 +22,8 @@ def plan_integral(
 ) -> ArtifactKey:
     """The integral network, resampled to the target size."""
     problem = tasks.problem_of(trial.model)
-    how = Resampling(partition=spec.partition, quadrature=spec.quadrature)
+    sampling = Resampling(partition=spec.partition, quadrature=spec.quadrature)
+    how = replace(sampling, repair="variance") if spec.repair == "variance" else sampling
     asked = (trial.method, trial.model, trial.seed)
     network = tasks.once(asked, lambda: _add_integral_network(tasks, spec, trial))
     request = PruneRequest(network=network, allocation=allocation, how=how)
@@ -40,8 +43,12 @@ def plan_integral(
             seed=trial.seed,
         )
         tuned = tasks.add(tuning, trial.label, model=trial.model, locations=problem.location)
-    params = PruneParams(procedure=ChannelPruning(network=request.network, widths=widths, how=how, tuned=tuned))
-    return tasks.add(params, trial.label, model=trial.model)
+    pruning = ChannelPruning(network=request.network, widths=widths, how=how, tuned=tuned)
+    if spec.repair != "statistics":
+        return tasks.add(PruneParams(procedure=pruning), trial.label, model=trial.model)
+    matched = replace(pruning, images=problem.images(spec.repair_images))
+    params = PruneParams(procedure=matched, seed=trial.seed)
+    return tasks.add(params, trial.label, model=trial.model, locations=problem.location)
 
 
 def _add_integral_network(tasks: TaskCollector, spec: IntegralMethod, trial: Trial) -> ArtifactKey:
@@ -84,10 +91,17 @@ def _add_choose_task(tasks: TaskCollector, spec: IntegralMethod, request: PruneR
             quadrature=spec.quadrature,
             images=problem.images(spec.ordering.images),
             objective=problem.objective if problem.objective != CLASSIFICATION else None,
+            repair="variance" if spec.repair == "variance" else None,
             seed=trial.seed,
         )
         return tasks.add(params, trial.label, model=trial.model, locations=problem.location)
-    by_weights = ChooseParams(network=request.network, widths=widths, choice="reconstruction", partition=spec.partition)
+    by_weights = ChooseParams(
+        network=request.network,
+        widths=widths,
+        choice="reconstruction",
+        partition=spec.partition,
+        quadrature="means" if spec.quadrature == "means" else "product",  # others sample the outputs alike
+    )
     return tasks.add(by_weights, trial.label, model=trial.model)
 
 

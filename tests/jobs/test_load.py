@@ -169,6 +169,12 @@ MALFORMED = [
         "methods.i",
         "a network trained at all sizes keeps one order; remove `ordering.choice` or remove `train`",
     ),
+    (
+        "methods.i",
+        {"kind": "integral", "repair": "variance", "train": {"epochs": 1}},
+        "methods.i",
+        "use batchnorm: keep, or repair: statistics",
+    ),
     ("resources", {"train": {"num_cpus": 0}}, "resources.train.num_cpus", "greater than 0"),
     ("resources", {"tain": {}}, "resources.tain", "there is no such stage; did you mean 'train'?"),
 ]

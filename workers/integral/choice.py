@@ -15,14 +15,18 @@ from jobs.errors import CancelledError
 from workers.channels import ChannelMap, load_resized, select
 from workers.inputs import Inputs, call, tensors_of
 from workers.integral.partition import Partition, nodes_of
-from workers.integral.quadrature import Quadrature, sampling_matrix
+from workers.integral.quadrature import Quadrature, output_matrix
 from workers.integral.resample import resample
 from workers.integral.slices import relative_slices
+from workers.integral.variance import VarianceRepair
 from workers.nested import floats_of
 from workers.objectives import Objective
 
 Pools = Mapping[str, Sequence[Int64[Tensor, " _"]]]
 """Group name -> orders of its channels to choose from, at least one."""
+
+RepairOf = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], VarianceRepair]
+"""From a reordered network's tensors, and the order of each group's channels, to its variance repair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,13 @@ class Choice:
 
 
 def choose_by_weights(
-    state: Mapping[str, Tensor], channel_map: ChannelMap, pools: Pools, widths: Mapping[str, int], partition: Partition
+    state: Mapping[str, Tensor],
+    channel_map: ChannelMap,
+    pools: Pools,
+    widths: Mapping[str, int],
+    *,
+    partition: Partition,
+    quadrature: Quadrature,
 ) -> Choice:
     """Choose, for every group, the order with the least resampling error of the weights. Data-free.
 
@@ -54,12 +64,14 @@ def choose_by_weights(
         pools: Orders for every group; the first of equal errors wins.
         widths: Group name -> cells that it will be sampled at.
         partition: How the cells are chosen.
+        quadrature: What goes with it; the sampling of the outputs may be its own.
     """
     chosen: dict[str, int] = {}
     before, after = 0.0, 0.0
     for index, group in enumerate(channel_map.groups):
         channels = relative_slices(state, channel_map, index)
-        errors = [_weight_error(channels[order], widths[group.name], partition) for order in pools[group.name]]
+        size = widths[group.name]
+        errors = [_weight_error(channels[order], size, partition, quadrature) for order in pools[group.name]]
         chosen[group.name] = min(range(len(errors)), key=errors.__getitem__)
         before, after = before + errors[0], after + min(errors)
     return Choice(chosen=chosen, error_before=before, error_after=after)
@@ -106,6 +118,7 @@ class OutputError:
         quadrature: Quadrature for the input axes.
         inputs: A calibration batch, on the module's device.
         objective: Knows whether networks compute their losses themselves.
+        repair: Of the variance of resampled networks; None: they are not repaired.
     """
 
     def __init__(
@@ -119,7 +132,9 @@ class OutputError:
         quadrature: Quadrature,
         inputs: Inputs,
         objective: Objective,
+        repair: RepairOf | None = None,
     ) -> None:
+        self._repair = repair
         self._state = {name: tensor.detach() for name, tensor in module.state_dict().items()}
         self._channel_map, self._pools, self._quadrature, self._inputs = channel_map, pools, quadrature, inputs
         device = tensors_of(inputs)[0].device
@@ -140,9 +155,13 @@ class OutputError:
         Args:
             chosen: Group name -> index into its pool.
         """
-        state = select(self._state, self._channel_map, {name: self._pools[name][k] for name, k in chosen.items()})
+        orders = {name: self._pools[name][k] for name, k in chosen.items()}
         nodes = {name: self._nodes[name][k] for name, k in chosen.items()}
-        load_resized(self._small, resample(state, self._channel_map, nodes, self._quadrature))
+        state = select(self._state, self._channel_map, orders)
+        smaller = resample(state, self._channel_map, nodes, self._quadrature)
+        if self._repair is not None:
+            smaller = self._repair(state, orders)(smaller, nodes, self._quadrature)
+        load_resized(self._small, smaller)
         if self._objective.computes_its_loss:
             return float(self._objective.distance(self._small, self._inputs, self._wanted))
         found, wanted = floats_of(call(self._small, self._inputs)), floats_of(self._wanted)
@@ -151,9 +170,9 @@ class OutputError:
         return float(difference / energy.clamp_min(torch.finfo(difference.dtype).tiny))
 
 
-def _weight_error(channels: Float[Tensor, "n d"], size: int, partition: Partition) -> float:
+def _weight_error(channels: Float[Tensor, "n d"], size: int, partition: Partition, quadrature: Quadrature) -> float:
     cells = partition(channels, size)
-    samples = sampling_matrix(nodes_of(cells), len(channels)) @ channels
+    samples = output_matrix(nodes_of(cells), len(channels), quadrature) @ channels
     middles = (torch.arange(len(channels), dtype=cells.dtype) + 0.5) / len(channels)
     at = torch.searchsorted(cells.cumsum(0), middles, right=True).clamp_max(size - 1)
     share = (channels - samples[at]).square().sum() / channels.square().sum().clamp_min(

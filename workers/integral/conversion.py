@@ -17,7 +17,7 @@ from workers.channels import ChannelMap
 from workers.integral.axes import AxisMap, with_widths
 from workers.integral.kernels import CUBIC, Kernel
 from workers.integral.partition import nodes_of
-from workers.integral.quadrature import Quadrature, midpoint, sampling_matrix
+from workers.integral.quadrature import Quadrature, midpoint, output_matrix
 
 FitMethod = Literal["least-squares", "descent"]
 
@@ -154,7 +154,7 @@ def _exact(width: int, size: int, kernel: Kernel, quadrature: Quadrature) -> boo
         return False
     identity = torch.eye(width, dtype=torch.float64)
     nodes = uniform_nodes(width)
-    matrices = (sampling_matrix(nodes, width, kernel), quadrature(nodes, width))
+    matrices = (output_matrix(nodes, width, quadrature, kernel), quadrature(nodes, width))
     return all(bool((matrix - identity).abs().max() <= _IDENTITY) for matrix in matrices)
 
 
@@ -164,7 +164,10 @@ def _matrices(
     """By role: from coefficients to channels, and (the initial guess) from channels to coefficients."""
     to_channels, to_coefficients = uniform_nodes(width), uniform_nodes(size)
     return {
-        "output": (sampling_matrix(to_channels, size, kernel), sampling_matrix(to_coefficients, width, kernel)),
+        "output": (
+            output_matrix(to_channels, size, quadrature, kernel),
+            output_matrix(to_coefficients, width, quadrature, kernel),
+        ),
         "input": (quadrature(to_channels, size), quadrature(to_coefficients, width)),
     }
 

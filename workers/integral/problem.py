@@ -20,6 +20,7 @@ from workers.inputs import Inputs, call
 from workers.integral.partition import cells_of, nodes_of
 from workers.integral.quadrature import Quadrature
 from workers.integral.resample import resample
+from workers.integral.variance import VarianceRepair
 from workers.objectives import Objective
 
 TuningTarget = Literal["labels", "dense"]
@@ -36,6 +37,7 @@ class TuningProblem:
         biases: Whether the biases are tuned, too.
         target: What its outputs are compared with: the data's targets, or the dense network's outputs.
         objective: The loss that compares them.
+        repair: Of the variance, at every partition.
     """
 
     def __init__(
@@ -48,8 +50,9 @@ class TuningProblem:
         biases: bool,
         target: TuningTarget,
         objective: Objective,
+        repair: VarianceRepair | None = None,
     ) -> None:
-        self._dense = module
+        self._dense, self._repair = module, repair
         self._channel_map = channel_map
         self._quadrature = quadrature
         self._target, self._objective = target, objective
@@ -117,6 +120,8 @@ class TuningProblem:
     def _resampled(self) -> dict[str, Tensor]:
         nodes = {name: nodes_of(cells_of(delta)) for name, delta in self._delta.items()}
         state = resample(self._state, self._channel_map, nodes, self._quadrature)
+        if self._repair is not None:
+            state = self._repair(state, nodes, self._quadrature)
         return {**state, **self._biases}
 
 

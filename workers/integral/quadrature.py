@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from workers.integral.averages import CellMeans
 from workers.integral.interpolation import interpolation_matrix
 from workers.integral.kernels import CUBIC, Kernel
 from workers.integral.rules import QuadratureRule, midpoint_rule, simpson_rule, trapezoid_rule
@@ -29,6 +30,15 @@ class Quadrature(Protocol):
 def sampling_matrix(nodes: Float[Tensor, " m"], num_channels: int, kernel: Kernel = CUBIC) -> Float[Tensor, "m n"]:
     """The matrix that samples a function of n channels at nodes: the output axis of a layer."""
     return interpolation_matrix(nodes * num_channels - 0.5, num_channels, kernel)
+
+
+def output_matrix(
+    nodes: Float[Tensor, " m"], num_channels: int, quadrature: Quadrature, kernel: Kernel = CUBIC
+) -> Float[Tensor, "m n"]:
+    """The matrix for the output axis that goes with a quadrature: its own where it has one, else that of a kernel."""
+    if isinstance(quadrature, CellMeans):
+        return quadrature.sampling(nodes, num_channels)
+    return sampling_matrix(nodes, num_channels, kernel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +90,14 @@ trapezoid = Sampled(rule=trapezoid_rule, balanced=True)
 simpson = Sampled(rule=simpson_rule, balanced=True)
 """Simpson's rule, with every channel divided by its weight, which alternate between 2/3 and 4/3."""
 
+means = CellMeans()
+"""The channels' mean over each cell, and the sum of their weights."""
+
 QUADRATURES: Mapping[str, Quadrature] = {
     "product": product,
     "midpoint": midpoint,
     "trapezoid": trapezoid,
     "simpson": simpson,
+    "means": means,
 }
 """The quadratures that a sweep can name."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from workers.channels import ChannelMap, map_units
 from workers.integral.kernels import CUBIC, Kernel
 from workers.integral.partition import Partition
-from workers.integral.quadrature import Quadrature, sampling_matrix
+from workers.integral.quadrature import Quadrature, output_matrix
 from workers.integral.slices import relative_slices
 
 
@@ -31,7 +31,7 @@ def resample(
         nodes: Group name -> nodes of its partition in [0, 1], at most as many as the group has channels. Groups that
             are not named stay as they are.
         quadrature: For the input axes.
-        kernel: For the output axes.
+        kernel: For the output axes, where the quadrature has no sampling of its own.
 
     Returns:
         All tensors of `state`; those with channels of the named groups are new, of the same dtype.
@@ -41,7 +41,7 @@ def resample(
         if group.name in nodes:
             group_nodes = nodes[group.name]
             matrices[index] = {
-                "output": sampling_matrix(group_nodes, group.width, kernel),
+                "output": output_matrix(group_nodes, group.width, quadrature, kernel),
                 "input": quadrature(group_nodes, group.width),
             }
     resampled = dict(state)

@@ -15,7 +15,7 @@ from workers.channels import AxisLayout, ChannelMap
 from workers.integral.axes import AxisMap, with_widths
 from workers.integral.kernels import Kernel
 from workers.integral.operators import Identity, RowOperator, operator
-from workers.integral.quadrature import Quadrature, sampling_matrix
+from workers.integral.quadrature import Quadrature, output_matrix
 
 
 class Sampling:
@@ -49,7 +49,7 @@ class Sampling:
         for index, group in enumerate(coefficients.groups):
             if group.name in nodes:
                 at = nodes[group.name]
-                operators[index, "output"] = operator(sampling_matrix(at, group.width, kernel), device)
+                operators[index, "output"] = operator(output_matrix(at, group.width, quadrature, kernel), device)
                 operators[index, "input"] = operator(quadrature(at, group.width), device)
         self._axes = _axis_maps(coefficients, self.sampled, operators, device)
 

@@ -24,6 +24,7 @@ from workers.data import ImageData, Split, batches
 from workers.inputs import Inputs
 from workers.integral.problem import TuningProblem
 from workers.integral.quadrature import Quadrature
+from workers.integral.variance import VarianceRepair
 from workers.objectives import Objective
 
 
@@ -61,6 +62,7 @@ def tune_partition(
     *,
     generator: torch.Generator,
     device: torch.device,
+    repair: VarianceRepair | None = None,
     should_stop: Callable[[], bool],
     checkpoint: Checkpoint,
 ) -> TunedPartition:
@@ -76,6 +78,7 @@ def tune_partition(
         objective: The loss.
         generator: On the CPU; chooses images and their order.
         device: Where to compute.
+        repair: Of the variance, at every partition that is tried; on the device.
         should_stop: Polled per step.
         checkpoint: Resumed from, if there is one; offered after every step, and saved before stopping on request.
 
@@ -92,6 +95,7 @@ def tune_partition(
         biases=recipe.biases,
         target=recipe.target,
         objective=objective,
+        repair=repair,
     )
     chosen = torch.randperm(len(data.train), generator=generator)[: recipe.samples]
     held_out = torch.randperm(len(data.validation), generator=generator)[: recipe.holdout]

@@ -2,11 +2,19 @@
 
 from collections.abc import Mapping
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from workers.channels import ChannelMap, select
+from jobs.stages.common import Resampling
+from workers.artifacts import MOMENTS_FILE
+from workers.channels import ChannelMap, fold_batchnorm, select
+from workers.channels.slicing import is_running_variance
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
+from workers.integral.choice import RepairOf
+from workers.integral.moments import OutputMoments
+from workers.integral.variance import VarianceRepair
+from workers.network import StoredNetwork
 
 
 def highest(scores: Mapping[str, Float[Tensor, " _"]], widths: Mapping[str, int]) -> dict[str, Int64[Tensor, " _"]]:
@@ -33,9 +41,36 @@ def cells_at(
     return choose_cells(state, channel_map, widths, PARTITIONS[partition])
 
 
-def resample_to(
-    state: Mapping[str, Tensor], channel_map: ChannelMap, cells: Mapping[str, Tensor], quadrature: str
-) -> dict[str, Tensor]:
-    """The tensors of functions, sampled at the nodes of these cells."""
+def resample_to(network: StoredNetwork, cells: Mapping[str, Tensor], how: Resampling) -> dict[str, Tensor]:
+    """The tensors of functions, sampled at the nodes of these cells, with their variance repaired where that is asked.
+
+    Statistics, which need images, are matched by whoever has some.
+    """
     nodes = {name: nodes_of(each) for name, each in cells.items()}
-    return resample(state, channel_map, nodes, QUADRATURES[quadrature])
+    quadrature = QUADRATURES[how.quadrature]
+    resampled = resample(network.state, network.channel_map, nodes, quadrature)
+    repair = variance_repair(network, how)
+    return resampled if repair is None else repair(resampled, nodes, quadrature)
+
+
+def variance_repair(
+    network: StoredNetwork, how: Resampling, device: torch.device | str = "cpu"
+) -> VarianceRepair | None:
+    """The variance repair of a permuted network, on a device; None where none is asked."""
+    if how.repair is None:
+        return None
+    state = {name: each.to(device) for name, each in network.state.items()}
+    return repair_for(network, device)(state, {})
+
+
+def repair_for(network: StoredNetwork, device: torch.device | str) -> RepairOf:
+    """The same for a network in any order of its channels: what its norms know is brought into that order."""
+    folded, recipe, channel_map = network.recipe.folded, network.recipe, network.channel_map
+    known = OutputMoments.read(network.read(MOMENTS_FILE)) if folded else OutputMoments(means={}, variances={})
+    has_norms, moments = any(map(is_running_variance, network.state)), known.to(device)
+    kept = fold_batchnorm(network.module(), recipe.inputs, recipe.parts) if has_norms else []
+
+    def reordered(state: Mapping[str, Tensor], orders: Mapping[str, Tensor]) -> VarianceRepair:
+        return VarianceRepair(state, channel_map, moments.select(channel_map, orders), kept)
+
+    return reordered

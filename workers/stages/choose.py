@@ -11,16 +11,18 @@ from jobs.identity import Parsed
 from jobs.measured import records
 from jobs.stages.channels import ChooseParams, OrderCertificate
 from jobs.stages.common import CLASSIFICATION
-from workers.artifacts import CHANNELS_FILE, POOLS_FILE
+from workers.artifacts import CHANNELS_FILE, MOMENTS_FILE, POOLS_FILE
 from workers.channels import select
 from workers.data import batches
 from workers.integral import PARTITIONS, QUADRATURES
 from workers.integral.choice import Choice, OutputError, Pools, choose_by_error, choose_by_weights
+from workers.integral.moments import OutputMoments
 from workers.network import StoredNetwork, network_files
 from workers.objectives import find_objective
 from workers.stages._allocation import allocate_widths
 from workers.stages._base import Context, Product
 from workers.stages._images import draw_images
+from workers.stages._smaller import repair_for
 
 
 def run(context: Context[ChooseParams]) -> Product:
@@ -54,6 +56,7 @@ def run(context: Context[ChooseParams]) -> Product:
         files={
             **network_files(network.recipe, select(module.state_dict(), network.channel_map, chosen)),
             CHANNELS_FILE: network.read(CHANNELS_FILE),
+            MOMENTS_FILE: OutputMoments.read(network.read(MOMENTS_FILE)).select(network.channel_map, chosen).to_bytes(),
         },
         timings=network.manifest.timings,
     )
@@ -64,7 +67,9 @@ def _choice(context: Context[ChooseParams], network: StoredNetwork, module: nn.M
     partition = PARTITIONS[params.partition]
     widths = allocate_widths(context, network, params.widths).widths
     if params.choice == "reconstruction":
-        return choose_by_weights(state, channel_map, orders, widths, partition)
+        return choose_by_weights(
+            state, channel_map, orders, widths, partition=partition, quadrature=QUADRATURES[params.quadrature]
+        )
     if params.images is None:
         raise BadInputError("choice: output compares outputs on images, but the task has none; plan the sweep again")
     split = draw_images(context, params.images)
@@ -78,6 +83,7 @@ def _choice(context: Context[ChooseParams], network: StoredNetwork, module: nn.M
         quadrature=QUADRATURES[params.quadrature],
         inputs=inputs,
         objective=find_objective(params.objective or CLASSIFICATION),
+        repair=repair_for(network, context.device) if params.repair else None,
     )
     return choose_by_error(orders, error, context.should_stop)
 

@@ -4,8 +4,9 @@ import json
 from dataclasses import replace
 
 from jobs.stages.channels import ConvertParams
-from workers.artifacts import CHANNELS_FILE
+from workers.artifacts import CHANNELS_FILE, MOMENTS_FILE
 from workers.channels import applications_of, fold_pairs
+from workers.integral.moments import folded_moments
 from workers.network import network_files, sizes
 from workers.stages._base import Context, Product
 from workers.stages._learning import spent
@@ -27,6 +28,7 @@ def run(context: Context[ConvertParams]) -> Product:
     found = Structure(recipe=analysis.recipe, channel_map=analysis.channel_map)
     check_fits(found, network.state)
     module, channels = network.module(), analysis.read(CHANNELS_FILE)
+    moments = folded_moments(module, found.recipe.folded)
     fold_pairs(module, found.recipe.folded)
     recipe = replace(
         network.recipe,
@@ -45,5 +47,9 @@ def run(context: Context[ConvertParams]) -> Product:
             **sizes(module, recipe),
             **spent(network.measured),
         },
-        files={**network_files(recipe, module.state_dict()), CHANNELS_FILE: channels},
+        files={
+            **network_files(recipe, module.state_dict()),
+            CHANNELS_FILE: channels,
+            MOMENTS_FILE: moments.to_bytes(),
+        },
     )

@@ -9,8 +9,9 @@ from jobs.identity import Parsed
 from jobs.measured import records
 from jobs.stages.channels import OrderCertificate, PermuteParams
 from jobs.task import joined_tasks
-from workers.artifacts import CHANNELS_FILE, ORDERS_FILE, POOLS_FILE
+from workers.artifacts import CHANNELS_FILE, MOMENTS_FILE, ORDERS_FILE, POOLS_FILE
 from workers.channels import InDouble, largest_difference, outputs_of, select
+from workers.integral.moments import OutputMoments
 from workers.network import network_files, rebuild
 from workers.stages._base import Context, Product
 
@@ -54,6 +55,7 @@ def run(context: Context[PermuteParams]) -> Product:
         files={
             **network_files(network.recipe, permuted),
             CHANNELS_FILE: network.read(CHANNELS_FILE),
+            MOMENTS_FILE: OutputMoments.read(network.read(MOMENTS_FILE)).select(network.channel_map, orders).to_bytes(),
             **({POOLS_FILE: _permuted(pools)} if context.params.ordering.pool is not None else {}),
         },
         timings=timings,

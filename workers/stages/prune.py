@@ -1,5 +1,6 @@
 """Stage `prune`: makes the smaller network, by removing channels or weights, or by resampling functions."""
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import torch
@@ -7,16 +8,20 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from jobs.errors import BadNumericsError
-from jobs.stages.common import Removal, Resampling
+from jobs.stages.common import CalibrationParams, Removal, Resampling
 from jobs.stages.pruning import ChannelPruning, ChannelRewinding, PruneParams, WeightPruning
 from workers.allocation import Allocation
 from workers.artifacts import BIAS_PREFIX, KEPT_FILE, PARTITION_FILE, SCORES_FILE
 from workers.channels import InDouble, outputs_of, select
+from workers.data import batches
 from workers.inputs import Inputs
+from workers.integral import QUADRATURES, nodes_of
+from workers.integral.matching import match_statistics
 from workers.network import StoredNetwork, network_files, rebuild
 from workers.stages._allocation import allocate_widths, dense_network
 from workers.stages._base import Context, Product
 from workers.stages._description import measure_smaller
+from workers.stages._images import draw_images
 from workers.stages._learning import spent
 from workers.stages._selection import channels_left, selected
 from workers.stages._smaller import cells_at, highest, resample_to
@@ -56,7 +61,7 @@ def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) ->
         case Removal() as how:
             state, kept = _remove(context, network, how, allocation, inputs)
         case Resampling() as how:
-            state, kept = _resample(context, network, how, procedure.tuned, allocation, inputs), {}
+            state, kept = _resample(context, network, procedure, how, allocation, inputs), {}
     trained = [network.measured]
     if procedure.tuned is not None:
         trained.append(context.artifacts.manifest(procedure.tuned).measurements)
@@ -94,11 +99,12 @@ def _remove(
 def _resample(
     context: Context[PruneParams],
     network: StoredNetwork,
+    procedure: ChannelPruning,
     how: Resampling,
-    tuned: str | None,
     allocation: Allocation,
     inputs: Inputs,
 ) -> dict[str, Tensor]:
+    tuned, images = procedure.tuned, procedure.images
     biases: dict[str, Tensor] = {}
     if tuned is not None:
         partition = load(context.artifacts.read(tuned, PARTITION_FILE))
@@ -108,9 +114,29 @@ def _resample(
         }
     else:
         cells = cells_at(network.state, network.channel_map, allocation.widths, how.partition)
-    state = {**resample_to(network.state, network.channel_map, cells, how.quadrature), **biases}
+    state = {**resample_to(network, cells, how), **biases}
+    if images is not None:
+        state = _matched(context, network, state, how, cells, images)
     with torch.inference_mode(), InDouble():
         outputs = outputs_of(rebuild(network.recipe, state).double(), inputs, network.recipe.parts)
         if not all(bool(each.isfinite().all()) for each in outputs):
             raise BadNumericsError("the resampled network's output is not finite on random inputs")
     return state
+
+
+def _matched(
+    context: Context[PruneParams],
+    network: StoredNetwork,
+    state: dict[str, Tensor],
+    how: Resampling,
+    cells: Mapping[str, Tensor],
+    images: CalibrationParams,
+) -> dict[str, Tensor]:
+    """The tensors with the statistics of the network that they were resampled from, on calibration images."""
+    split = draw_images(context, images)
+    [(inputs, _)] = batches(split, len(split), device=context.device)
+    smaller = rebuild(network.recipe, state).to(context.device)
+    nodes = {name: nodes_of(each).to(context.device) for name, each in cells.items()}
+    dense, quadrature = network.module(context.device), QUADRATURES[how.quadrature]
+    match_statistics(smaller, dense, network.channel_map, nodes, quadrature, inputs)
+    return dict(smaller.cpu().state_dict())

@@ -60,4 +60,4 @@ def _cut(context: Context[SenseParams], network: StoredNetwork, widths: Mapping[
         scores = load(context.artifacts.read(how.scores, SCORES_FILE))
         return remove(network.state, network.channel_map, scores, widths)
     cells = cells_at(network.state, network.channel_map, widths, how.partition)
-    return resample_to(network.state, network.channel_map, cells, how.quadrature)
+    return resample_to(network, cells, how)

@@ -11,7 +11,7 @@ from workers.objectives import find_objective
 from workers.stages._allocation import allocate_widths, groups_kept_whole
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
-from workers.stages._smaller import cells_at
+from workers.stages._smaller import cells_at, variance_repair
 from workers.training import training_macs
 
 
@@ -35,6 +35,7 @@ def run(context: Context[TuneParams]) -> Product:
         find_objective(params.objective),
         generator=context.generator("batches"),
         device=context.device,
+        repair=variance_repair(network, params.how, context.device),
         should_stop=context.should_stop,
         checkpoint=context.checkpoint,
     )

@@ -9,10 +9,11 @@ from jobs.errors import CancelledError
 from workers.channels import find_groups
 from workers.integral.choice import OutputError, choose_by_error, choose_by_weights
 from workers.integral.partition import uniform
-from workers.integral.quadrature import midpoint
+from workers.integral.quadrature import QUADRATURES, midpoint
 from workers.objectives.classification import objective
 from workers.objectives.detection import objective as detection
 
+UNIFORM = {"partition": uniform, "quadrature": QUADRATURES["product"]}
 PAIRED, CROSSED = torch.tensor([0, 1, 2, 3]), torch.tensor([0, 2, 1, 3])
 
 
@@ -33,7 +34,7 @@ def test_weights_choose_the_order_whose_neighbours_are_alike():
     module, channel_map = network([0.0, 0.0, 1.0, 1.0])
     [group] = [group.name for group in channel_map.groups]
     for orders, best in (([PAIRED, CROSSED], 0), ([CROSSED, PAIRED], 1)):
-        choice = choose_by_weights(module.state_dict(), channel_map, {group: orders}, {group: 2}, uniform)
+        choice = choose_by_weights(module.state_dict(), channel_map, {group: orders}, {group: 2}, **UNIFORM)
         assert choice.chosen == {group: best}
         assert (choice.error_after < choice.error_before) == (best == 1)
 
@@ -41,7 +42,7 @@ def test_weights_choose_the_order_whose_neighbours_are_alike():
 def test_equal_errors_leave_the_shortest():
     module, channel_map = network([1.0, 1.0, 1.0, 1.0])
     [group] = [group.name for group in channel_map.groups]
-    choice = choose_by_weights(module.state_dict(), channel_map, {group: [PAIRED, CROSSED]}, {group: 2}, uniform)
+    choice = choose_by_weights(module.state_dict(), channel_map, {group: [PAIRED, CROSSED]}, {group: 2}, **UNIFORM)
     assert choice.chosen == {group: 0}
 
 

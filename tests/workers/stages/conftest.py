@@ -179,8 +179,10 @@ class Workbench:
     def widths(self, compression: float, **changes) -> WidthParams:
         return WidthParams(**{"allocation": UniformAllocation(), "compression": compression, **changes})
 
-    def sampling(self, partition: str = "adaptive", quadrature: str = "product") -> Resampling:
-        return Resampling(partition=partition, quadrature=quadrature)
+    def sampling(
+        self, partition: str = "adaptive", quadrature: str = "product", repair: str | None = None
+    ) -> Resampling:
+        return Resampling(partition=partition, quadrature=quadrature, repair=repair)
 
     def choose(self, choice: str, compression: float = 0.3) -> ArtifactKey:
         params = ChooseParams(
@@ -226,6 +228,7 @@ class Workbench:
         *,
         sampling: Sequence[str] = (),
         tuned: ArtifactKey | None = None,
+        matched: int | None = None,
         **widths: object,
     ) -> ArtifactKey:
         procedure = ChannelPruning(
@@ -233,8 +236,9 @@ class Workbench:
             widths=self.widths(compression, **widths),
             how=self.sampling(*sampling),
             tuned=tuned,
+            images=self.images(matched) if matched else None,
         )
-        return self.key(PruneParams(procedure=procedure))
+        return self.key(PruneParams(procedure=procedure, seed=0 if matched else None))
 
     def train_integral(self, permuted: ArtifactKey, smallest: float = 0.5, **recipe: object) -> ArtifactKey:
         procedure = IntegralTraining(network=permuted, recipe=RECIPE.model_copy(update=recipe), smallest=smallest)

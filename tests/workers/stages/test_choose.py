@@ -63,3 +63,16 @@ def test_what_comes_after_reads_it_like_a_permuted_network(bench):
     assert bench.digests(chosen)["channels.json"] == bench.digests(bench.convert())["channels.json"]
     assert bench.measured(bench.resample(chosen))["compression"] == pytest.approx(0.3, abs=0.05)
     assert bench.store.manifest(chosen).timings.keys() == {group["group"] for group in bench.measured(chosen)["groups"]}
+
+
+def test_what_the_norms_knew_comes_into_the_chosen_order(bench):
+    chosen, converted = bench.choose("output"), bench.convert()
+    before, after = (bench.tensors(key, "moments.safetensors") for key in (converted, chosen))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(after[name].sort().values, each.sort().values) for name, each in before.items())
+
+
+def test_outputs_of_repaired_networks_can_be_compared(bench):
+    chosen = bench.choose("output")
+    params = bench.params(chosen, repair="variance", quadrature="means")
+    assert bench.measured(bench.key(params))["error_before"] != bench.measured(chosen)["error_before"]

@@ -9,7 +9,9 @@ from jobs.outcome import Cause
 from jobs.spec.allocation import LeastErrorAllocation
 from workers.allocation import ALLOCATIONS, AllocationProblem, allocate, merging_errors, removal_errors
 from workers.channels import ChannelMap, ParameterCount
-from workers.integral import QUADRATURES, nodes_of, resample
+from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
+from workers.integral.moments import OutputMoments
+from workers.integral.variance import VarianceRepair
 
 KEYS = {"compression", "note", "widths", "full_widths", "speedup", "params", "macs", "size_bytes"}
 HOWS = ["l1", "random", "adaptive", "uniform", "tuned", "tuned biases"]
@@ -90,6 +92,38 @@ def test_a_tuned_partition_is_the_one_that_is_used(bench, pruned):
     expected = resample(bench.tensors(permuted), channel_map, nodes, QUADRATURES["product"])
     expected |= {name.removeprefix("bias:"): each for name, each in tuned.items() if name.startswith("bias:")}
     assert all(torch.equal(tensor, expected[name]) for name, tensor in bench.tensors(key).items())
+
+
+REPAIRED = ("adaptive", "means", "variance")
+
+
+def test_the_variance_is_repaired_by_what_the_folded_norms_knew(bench):
+    permuted = bench.permute()
+    plain, found = (bench.tensors(bench.resample(permuted, sampling=each)) for each in (REPAIRED[:2], REPAIRED))
+    channel_map = ChannelMap.from_json(bench.json(permuted, "channels.json"))
+    moments = OutputMoments.read(bench.store.read(permuted, "moments.safetensors"))
+    widths = bench.measured(bench.resample(permuted, sampling=REPAIRED))["widths"]
+    cells = choose_cells(bench.tensors(permuted), channel_map, widths, PARTITIONS["adaptive"])
+    nodes = {name: nodes_of(each) for name, each in cells.items()}
+    expected = VarianceRepair(bench.tensors(permuted), channel_map, moments)(plain, nodes, QUADRATURES["means"])
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in found.items())
+    assert any(not torch.equal(tensor, plain[name]) for name, tensor in found.items())
+
+
+def test_norms_that_were_kept_get_another_variance(bench):
+    permuted = bench.permute(bench.convert(fold=False))
+    plain, found = (bench.tensors(bench.resample(permuted, sampling=each)) for each in (REPAIRED[:2], REPAIRED))
+    changed = {name for name, tensor in found.items() if not torch.equal(tensor, plain[name])}
+    assert changed
+    assert all(name.endswith("running_var") for name in changed)
+
+
+def test_statistics_of_calibration_images_are_matched(bench):
+    permuted = bench.permute()
+    plain, matched = bench.resample(permuted), bench.resample(permuted, matched=32)
+    before, after = bench.tensors(plain), bench.tensors(matched)
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in after.items())
+    assert all(tensor.shape == before[name].shape for name, tensor in after.items())
 
 
 def test_a_target_that_is_out_of_reach_fails_with_the_nearest_possible_one(bench, failure):

@@ -73,3 +73,13 @@ def test_lost_in_the_middle_it_ends_with_the_same_artifact(bench, lost, lost_at)
     assert isinstance(outcome, Succeeded)
     assert counter.asked < 1 + 6  # before the stage, and at each step
     assert bench.run_again(outcome.key) is Commit.REPEATED
+
+
+def test_it_tunes_what_is_repaired(bench):
+    permuted = bench.permute()
+    plain, repaired = bench.sampling("adaptive", "means"), bench.sampling("adaptive", "means", "variance")
+    losses = [
+        bench.measured(bench.key(replace(bench.tuning(permuted, steps=1), how=how)))["loss_before"]
+        for how in (plain, repaired)
+    ]
+    assert losses[0] != losses[1]

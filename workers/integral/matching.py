@@ -1,0 +1,154 @@
+"""Statistics repair: gives every layer's outputs the mean and the variance that the dense network's say.
+
+Both networks see one batch of unlabelled inputs. What the dense network's layers write gives moments by channel, which
+are sampled like biases; a scale and a shift for each channel give them to the smaller network, layer after layer within
+a single pass, so that each corrects what those before it left.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from workers.channels import ChannelMap
+from workers.inputs import Inputs, call
+from workers.integral.moments import OutputMoments
+from workers.integral.quadrature import Quadrature
+
+_Layer: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
+
+_LARGEST = 5.0
+"""No output is enlarged more."""
+
+_NOTHING = 1e-12
+"""An output whose variance is below this share of its layer's largest is a constant."""
+
+
+@torch.inference_mode()
+def match_statistics(
+    smaller: nn.Module,
+    dense: nn.Module,
+    channel_map: ChannelMap,
+    nodes: Mapping[str, Float[Tensor, " _"]],
+    quadrature: Quadrature,
+    inputs: Inputs,
+) -> None:
+    """Match mean and variance of all outputs of layers with a bias, and the statistics of batch norms; in place.
+
+    Left as they are: layers without a bias, which a norm follows as a rule; layers that are called several times, or
+    whose tensors others share.
+
+    Args:
+        smaller: The resampled network in evaluation mode.
+        dense: The network that it was resampled from, in evaluation mode.
+        channel_map: Channel groups of the dense network.
+        nodes: Group name -> the nodes that it was sampled at.
+        quadrature: What it was sampled with.
+        inputs: A batch, on the device of both.
+    """
+    found: dict[str, tuple[Tensor, Tensor]] = {}
+    calls: dict[str, int] = {}
+
+    def note(name: str, layer: _Layer, outputs: Tensor) -> None:
+        calls[name] = calls.get(name, 0) + 1
+        found[name] = _moments(layer, outputs)
+
+    with _watching(dense, _layers(dense), note):
+        call(dense, inputs)
+    once = [name for name, times in calls.items() if times == 1]
+    measured = OutputMoments(
+        means={name: found[name][0] for name in once}, variances={name: found[name][1] for name in once}
+    )
+    wanted = measured.resampled(channel_map, nodes, quadrature)
+
+    def correct(name: str, layer: _Layer, outputs: Tensor) -> Tensor:
+        mean, variance = _moments(layer, outputs)
+        factor = _factor(wanted.variances[name], variance)
+        shift = wanted.means[name] - factor * mean
+        weight, bias = layer.weight, layer.bias
+        weight.copy_(weight * factor.reshape(-1, *[1] * (weight.ndim - 1)))
+        if bias is not None:
+            bias.copy_(factor * bias + shift)
+        return outputs * _spread(layer, outputs, factor) + _spread(layer, outputs, shift)
+
+    with ExitStack() as stack:
+        stack.enter_context(_watching(smaller, once, correct))
+        stack.enter_context(_taking_statistics(smaller))
+        call(smaller, inputs)
+
+
+def _layers(module: nn.Module) -> list[str]:
+    """Layers with a bias whose tensors are their own."""
+    owners: dict[int, int] = {}
+    for tensor in module.state_dict(keep_vars=True).values():
+        owners[id(tensor)] = owners.get(id(tensor), 0) + 1
+    return [
+        name
+        for name, layer in module.named_modules()
+        if isinstance(layer, _Layer)
+        and layer.bias is not None
+        and all(owners.get(id(each), 1) == 1 for each in (layer.weight, layer.bias))
+    ]
+
+
+def _moments(layer: _Layer, outputs: Tensor) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
+    """Mean and variance of each channel over all samples and positions."""
+    rows = outputs.detach().movedim(_channel_axis(layer, outputs), 0).flatten(1).float()
+    return rows.mean(1), rows.var(1, correction=0)
+
+
+def _channel_axis(layer: _Layer, outputs: Tensor) -> int:
+    return -1 if isinstance(layer, nn.Linear) else outputs.ndim - len(layer.kernel_size) - 1
+
+
+def _spread(layer: _Layer, outputs: Tensor, values: Float[Tensor, " c"]) -> Tensor:
+    """Values of channels in the shape that goes with the outputs."""
+    shape = [1] * outputs.ndim
+    shape[_channel_axis(layer, outputs)] = len(values)
+    return values.to(outputs.dtype).reshape(shape)
+
+
+def _factor(wanted: Float[Tensor, " c"], found: Float[Tensor, " c"]) -> Float[Tensor, " c"]:
+    """From the deviation that outputs have to the wanted one; 1 where they are constant."""
+    constant = found <= _NOTHING * found.max()
+    factor = (wanted / torch.where(constant, torch.ones_like(found), found)).sqrt().clamp_max(_LARGEST)
+    return torch.where(constant, torch.ones_like(found), factor)
+
+
+@contextmanager
+def _watching(
+    module: nn.Module, names: Collection[str], act: Callable[[str, Any, Tensor], Tensor | None]
+) -> Iterator[None]:
+    """Calls a function with name, layer and outputs after each call of a layer; outputs may be replaced."""
+    hooks = [
+        module.get_submodule(name).register_forward_hook(lambda layer, _, outputs, name=name: act(name, layer, outputs))
+        for name in names
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def _taking_statistics(module: nn.Module) -> Iterator[None]:
+    """Batch norms in evaluation mode take their running statistics from what they are called with."""
+
+    def take(norm: _BatchNorm, arguments: tuple[Tensor, ...]) -> None:
+        rows = arguments[0].transpose(0, 1).flatten(1).float()
+        if norm.running_mean is not None and norm.running_var is not None:
+            norm.running_mean.copy_(rows.mean(1))
+            norm.running_var.copy_(rows.var(1))
+
+    norms = [each for each in module.modules() if isinstance(each, _BatchNorm)]
+    hooks = [each.register_forward_pre_hook(take) for each in norms]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
