@@ -76,11 +76,11 @@ def test_torchvision(name, groups):
     assert (len(found.groups), found.refused) == (groups, ())
 
 
-def test_of_a_vision_transformer_heads_go_with_the_stream():
-    """torch's attention takes the joint width of its heads from the stream; each of the two MLPs has a layer."""
+def test_of_a_vision_transformer_heads_go_without_the_stream():
+    """The stream; of each of the two layers the heads and the MLP."""
     model = VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=12, mlp_dim=20, num_classes=5)
     found = check(model, (3, 32, 32), 0.5)
-    assert [group.width for group in found.groups] == [2, 20, 20]
+    assert [group.width for group in found.groups] == [12, 2, 20, 2, 20]
     assert not found.refused
 
 
