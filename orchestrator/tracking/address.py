@@ -169,8 +169,8 @@ def opened(uri: str) -> Iterator["MlflowClient"]:
             (`check_usable`).
     """
     try:
-        _check_answers(uri)
         check_usable(uri)
+        _check_answers(uri)
         for name, value in _MLFLOW_DEFAULTS.items():
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
