@@ -130,7 +130,7 @@ def _torchvision(name: str) -> Subject:
 
     settings = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     network = torchvision.models.get_model(name, weights=None, **settings)
-    side = 224 if name.startswith(("vit", "swin", "maxvit", "inception")) else 96
+    side = 299 if name == "inception_v3" else 224 if name.startswith(("vit", "swin", "maxvit")) else 96
     return Subject(network=network, shape=(3, side, side))
 
 
