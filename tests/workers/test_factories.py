@@ -56,7 +56,7 @@ def importable(monkeypatch):
     monkeypatch.setitem(sys.modules, "their_factories", sys.modules[__name__])
 
 
-@pytest.mark.parametrize("name", ["subprocess:Popen", "os:system", "shutil:rmtree", "builtins:print", "builtins:eval"])
+@pytest.mark.parametrize("name", ["subprocess:Popen", "os:system", "shutil:rmtree", "builtins:exec", "builtins:eval"])
 def test_nothing_of_the_standard_library_is_called(name):
     with pytest.raises(BadInputError, match=r"of Python's standard library .*; nothing there gives torch\.nn\.Module"):
         find(name)
