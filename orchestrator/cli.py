@@ -5,12 +5,9 @@ end (cancelled, out of budget, terminated) and the same command continues it. He
 that needs them, so that `orchard plan` starts fast.
 """
 
-import logging
 import os
 import sys
-import traceback
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 
 import click
@@ -25,6 +22,7 @@ from orchestrator.commands.selecting import (
     selection,
     selection_options,
 )
+from orchestrator.masked_output import mask_output
 
 _SWEEP = click.argument("sweep", type=click.Path(dir_okay=False))
 _OVERRIDES = click.argument("overrides", nargs=-1)
@@ -381,26 +379,9 @@ def gc(storage: str, delete: bool, older_than_hours: float, forget: tuple[str, .
     maintenance.collect_garbage(storage, delete=delete, older_than_hours=older_than_hours, forget=forget)
 
 
-class _Masked(logging.Formatter):
-    """Formats records without the secrets in them."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The text of a record, its traceback included."""
-        return mask(super().format(record))
-
-
-def _print_masked(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print the traceback of a bug, without secrets."""
-    sys.stderr.write(mask("".join(traceback.format_exception(kind, error, trace))))
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `orchard` command."""
-    handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)
-    handler.setFormatter(_Masked("%(message)s"))
-    logging.basicConfig(handlers=[handler])
-    sys.excepthook = _print_masked
+    mask_output()
     sys.path.insert(0, os.getcwd())  # so that the user's own modules are found in the working directory
     try:
         cli.main(args=arguments, prog_name="orchard", standalone_mode=False)
