@@ -11,6 +11,9 @@ _EXTRAS: Mapping[str, str] = {
     "transformers": "transformers",
     "huggingface_hub": "hub",
     "datasets": "datasets",
+    "s3fs": "s3",
+    "gcsfs": "gcs",
+    "adlfs": "azure",
 }
 """Optional packages, and the extra of Orchard that brings each."""
 

@@ -1,16 +1,16 @@
 """Opens the store at a storage URI."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from jobs.errors import BadInputError
+from jobs.libraries import missing
 from jobs.secrets import fill, mask
 from orchestrator.store.artifacts import ArtifactStore
 from orchestrator.store.cache import cache_of_this_machine
 from orchestrator.store.files import FolderFiles, ObjectFiles
 
-OBJECT_STORES = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "az": ("adlfs", "azure"), "abfs": ("adlfs", "azure")}
-"""Scheme -> the package that fsspec needs for it, and the extra that brings it.
+OBJECT_STORES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+"""Scheme -> the package that fsspec needs for it.
 
 Only stores with atomic writes and conditional creates: on other file
 systems of fsspec (ftp, hdfs, http, ...) readers would see partly written files."""
@@ -41,12 +41,8 @@ def resolve_storage(uri: str | Path) -> str:
         raise BadInputError(
             f"storage: '{scheme}://' is not supported; give a folder that every worker sees, file://, or one of {known}"
         )
-    package, extra = OBJECT_STORES[scheme]
-    if find_spec(package) is None:
-        raise BadInputError(
-            f"storage: {uri} needs the package {package}; install it here and on every worker: "
-            f"pip install 'orchard[{extra}]'"
-        )
+    if said := missing(OBJECT_STORES[scheme]):
+        raise BadInputError(f"storage: {uri}: {said}")
     if not rest.strip("/"):
         raise BadInputError(f"storage: {uri} names no bucket; give {scheme}://bucket/prefix")
     return f"{scheme}://{rest.strip('/')}"
