@@ -68,12 +68,22 @@ class TuneSpec(Record):
     batch_size: int = Field(default=64, ge=1)
     learning_rate: float = Field(default=0.003, gt=0, description="Of Adam, with cosine decay.")
     samples: int = Field(default=1024, ge=1, description="Number of training images.")
-    holdout: int = Field(default=512, ge=1, description="Number of validation images for choosing the best state.")
+    holdout: int = Field(
+        default=512,
+        ge=1,
+        description="Number of validation images for choosing the best state: by the primary metric, "
+        "then by the loss; for `target: dense` by the loss.",
+    )
     biases: bool = Field(default=False, description="Tune the biases too.")
     target: Literal["labels", "dense"] = Field(
         default="labels",
         description="`labels`: the targets of the data set; `dense`: distillation from the dense network's outputs, "
         "without labels.",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        exclude_if=lambda value: value == "float32",
+        description="What the networks compute in; `bfloat16` by torch's autocast.",
     )
 
 

@@ -4,8 +4,9 @@ The optimizer is in `tuning`.
 """
 
 import copy
+import math
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from jobs.errors import BadNumericsError
+from jobs.spec.precision import Precision
 from workers.channels import ChannelMap, load_resized
 from workers.data import Split, batches
 from workers.inputs import Inputs, call
@@ -21,9 +24,26 @@ from workers.integral.partition import cells_of, nodes_of
 from workers.integral.quadrature import Quadrature
 from workers.integral.resample import resample
 from workers.integral.variance import VarianceRepair
+from workers.measure.evaluation import evaluate
 from workers.objectives import Objective
+from workers.precision import InPrecision
 
 TuningTarget = Literal["labels", "dense"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """How good a partition is on held-out images.
+
+    Attributes:
+        loss: Mean loss, or distance from the dense network; NaN where an output is no number.
+        metrics: The objective's metrics, as stored; none where there are no labels, or where an output is no number.
+        rank: The smaller, the better: by the primary metric, then by the loss; without labels by the loss.
+    """
+
+    loss: float
+    metrics: Mapping[str, float]
+    rank: tuple[float, ...]
 
 
 class TuningProblem:
@@ -37,6 +57,7 @@ class TuningProblem:
         biases: Whether the biases are tuned, too.
         target: What its outputs are compared with: the data's targets, or the dense network's outputs.
         objective: The loss that compares them.
+        precision: What the networks compute in.
         repair: Of the variance, at every partition.
     """
 
@@ -50,9 +71,11 @@ class TuningProblem:
         biases: bool,
         target: TuningTarget,
         objective: Objective,
+        precision: Precision,
         repair: VarianceRepair | None = None,
     ) -> None:
-        self._dense, self._repair = module, repair
+        self._dense, self._repair = InPrecision(module, precision), repair
+        self._precision = precision
         self._channel_map = channel_map
         self._quadrature = quadrature
         self._target, self._objective = target, objective
@@ -92,7 +115,7 @@ class TuningProblem:
         Raises:
             BadInputError: The outputs do not fit the targets.
         """
-        objective, smaller = self._objective, partial(self._call, self._resampled())
+        objective, smaller = self._objective, self._smaller()
         if self._target == "dense":
             with torch.no_grad():
                 wanted = call(self._dense, inputs)
@@ -101,21 +124,37 @@ class TuningProblem:
         objective.check(outputs, targets)
         return objective.loss(outputs, targets)
 
-    def _call(self, resampled: dict[str, Tensor], *args: Tensor, **kwargs: Tensor) -> Any:
-        return functional_call(self._small, {name: resampled[name] for name in self._names}, args, kwargs)
-
     @torch.no_grad()
-    def mean_loss(self, split: Split, device: torch.device) -> float:
-        """Mean loss over a split."""
-        total = 0.0
-        for inputs, targets in batches(split, 256, device=device):
-            total += self.loss(inputs, targets).item() * len(targets)
-        return total / len(split)
+    def quality(self, split: Split, device: torch.device) -> Quality:
+        """How good the partition is on a split.
+
+        Raises:
+            BadInputError: The outputs do not fit the targets.
+        """
+        if self._target == "dense":
+            total = 0.0
+            for inputs, targets in batches(split, 256, device=device):
+                total += self.loss(inputs, targets).item() * len(targets)
+            loss = total / len(split)
+            return Quality(loss=loss, metrics={}, rank=(loss,))
+        try:
+            found = evaluate(self._smaller(), split, self._objective, device=device, should_stop=lambda: False)
+        except BadNumericsError:
+            return Quality(loss=math.nan, metrics={}, rank=(math.inf, math.inf))
+        primary = self._objective.primary
+        return Quality(
+            loss=found.loss, metrics=found.metrics, rank=(primary.cost(found.metrics[primary.name]), found.loss)
+        )
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Cells and biases as they are now, on the CPU."""
         cells = {name: cells_of(delta).detach().cpu() for name, delta in self._delta.items()}
         return cells, {name: bias.detach().cpu().clone() for name, bias in self._biases.items()}
+
+    def _smaller(self) -> nn.Module:
+        resampled = self._resampled()
+        tensors = {name: resampled[name] for name in self._names}
+        return InPrecision(_WithTensors(self._small, tensors), self._precision)
 
     def _resampled(self) -> dict[str, Tensor]:
         nodes = {name: nodes_of(cells_of(delta)) for name, delta in self._delta.items()}
@@ -123,6 +162,19 @@ class TuningProblem:
         if self._repair is not None:
             state = self._repair(state, nodes, self._quadrature)
         return {**state, **self._biases}
+
+
+class _WithTensors(nn.Module):
+    """A module, called with other tensors in the place of its own."""
+
+    def __init__(self, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.module, self._tensors = module, dict(tensors)
+        self.training = module.training
+
+    def forward(self, *args: Tensor, **kwargs: Tensor) -> Any:
+        """The module's output with those tensors."""
+        return functional_call(self.module, self._tensors, args, kwargs)
 
 
 class _DifferentiableNorm(nn.Module):

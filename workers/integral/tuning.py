@@ -3,7 +3,8 @@
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -22,7 +23,7 @@ from workers.checkpoints import (
 )
 from workers.data import ImageData, Split, batches
 from workers.inputs import Inputs
-from workers.integral.problem import TuningProblem
+from workers.integral.problem import Quality, TuningProblem
 from workers.integral.quadrature import Quadrature
 from workers.integral.variance import VarianceRepair
 from workers.objectives import Objective
@@ -30,20 +31,20 @@ from workers.objectives import Objective
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunedPartition:
-    """The best partition on the held-out images; the initial one counts, too.
+    """The best partition on the held-out images, by `Quality.rank`; the initial one counts, too.
 
     Attributes:
         cells: Group name -> widths of the cells, double precision, on the CPU.
         biases: Name of the tensor -> bias of the smaller network, where biases were tuned.
-        loss_before: Loss on the held-out images with the initial partition.
-        loss_after: Loss at the best state.
+        before: On the held-out images with the initial partition.
+        after: At the best state.
         best_step: Number of steps before the best state; 0 is the initial one.
     """
 
     cells: Mapping[str, Float[Tensor, " m"]]
     biases: Mapping[str, Float[Tensor, " m"]]
-    loss_before: float
-    loss_after: float
+    before: Quality
+    after: Quality
     best_step: int
 
 
@@ -95,6 +96,7 @@ def tune_partition(
         biases=recipe.biases,
         target=recipe.target,
         objective=objective,
+        precision=recipe.precision,
         repair=repair,
     )
     chosen = torch.randperm(len(data.train), generator=generator)[: recipe.samples]
@@ -103,7 +105,7 @@ def tune_partition(
     run = _TuningRun(problem, recipe)
     checkpoint.resume(run.restore)
     if run.step == 0:
-        run.record_loss(problem.mean_loss(holdout, device))
+        run.record(problem.quality(holdout, device))
     stream = _endless(data.train.select(chosen), recipe.batch_size, generator, device, skip=run.step)
     interval = max(1, recipe.steps // _CHECKS)
     while run.step < recipe.steps:
@@ -112,9 +114,12 @@ def tune_partition(
             raise CancelledError(f"stopped at tuning step {run.step + 1} of {recipe.steps}")
         run.take_step(*next(stream))
         if run.step % interval == 0 or run.step == recipe.steps:
-            run.record_loss(problem.mean_loss(holdout, device))
+            run.record(problem.quality(holdout, device))
         checkpoint.offer(run.progress)
     return run.result()
+
+
+_UNKNOWN = Quality(loss=math.inf, metrics={}, rank=(math.inf,))
 
 
 class _TuningRun:
@@ -124,7 +129,7 @@ class _TuningRun:
         self._problem, self._recipe = problem, recipe
         self._optimizer = torch.optim.Adam(problem.free.values(), lr=recipe.learning_rate)
         self.step = 0
-        self._loss_before = self._best = math.inf
+        self._before = self._best = _UNKNOWN
         self._best_step = 0
         self._best_state = problem.snapshot()
 
@@ -140,22 +145,18 @@ class _TuningRun:
         torch.autograd.backward(loss)
         self._optimizer.step()
 
-    def record_loss(self, loss: float) -> None:
-        """Record the loss on the held-out images; the first one is the initial loss."""
+    def record(self, quality: Quality) -> None:
+        """Record what the partition is worth on the held-out images; the first time that of the initial one."""
         if self.step == 0:
-            self._loss_before = self._best = loss
-        elif loss < self._best:
-            self._best, self._best_step, self._best_state = loss, self.step, self._problem.snapshot()
+            self._before = self._best = quality
+        elif quality.rank < self._best.rank:
+            self._best, self._best_step, self._best_state = quality, self.step, self._problem.snapshot()
 
     def result(self) -> TunedPartition:
         """The best recorded state."""
         cells, biases = self._best_state
         return TunedPartition(
-            cells=cells,
-            biases=biases,
-            loss_before=self._loss_before,
-            loss_after=self._best,
-            best_step=self._best_step,
+            cells=cells, biases=biases, before=self._before, after=self._best, best_step=self._best_step
         )
 
     def progress(self) -> Progress:
@@ -172,8 +173,8 @@ class _TuningRun:
             record={
                 "recipe": self._recipe.model_dump(mode="json"),
                 "step": self.step,
-                "loss_before": self._loss_before,
-                "best": self._best,
+                "before": asdict(self._before),
+                "best": asdict(self._best),
                 "best_step": self._best_step,
             },
         )
@@ -191,17 +192,21 @@ class _TuningRun:
         check_fit("free tensors", tensors["free"], self._problem.free)
         check_fit("best cells", tensors["best cells"], cells)
         check_fit("best biases", tensors["best biases"], biases)
-        step, losses = record["step"], (record["loss_before"], record["best"])
-        best_step = record["best_step"]
+        step, best_step = record["step"], record["best_step"]
+        before, best = (_quality(record[name]) for name in ("before", "best"))
         restore_optimizer(self._optimizer, tensors["optimizer"])  # checks before it changes anything
         with torch.no_grad():
             for name, tensor in self._problem.free.items():
                 tensor.copy_(tensors["free"][name])
-        self.step, (self._loss_before, self._best), self._best_step = step, losses, best_step
+        self.step, self._before, self._best, self._best_step = step, before, best, best_step
         self._best_state = (
             {name: tensors["best cells"][name] for name in cells},
             {name: tensors["best biases"][name] for name in biases},
         )
+
+
+def _quality(record: Mapping[str, Any]) -> Quality:
+    return Quality(loss=record["loss"], metrics=record["metrics"], rank=tuple(record["rank"]))
 
 
 def _endless(

@@ -6,8 +6,9 @@ from jobs.stages.pruning import TuneParams
 from workers.artifacts import BIAS_PREFIX, PARTITION_FILE
 from workers.channels import MacCount
 from workers.integral import QUADRATURES
+from workers.integral.problem import Quality
 from workers.integral.tuning import tune_partition
-from workers.objectives import find_objective
+from workers.objectives import Objective, find_objective
 from workers.stages._allocation import allocate_widths, groups_kept_whole
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
@@ -18,10 +19,12 @@ from workers.training import training_macs
 def run(context: Context[TuneParams]) -> Product:
     """Tune the partition of every group at the widths that the target compression gives; not of those kept whole.
 
-    Measures the loss on the held-out images before and after, and the training cost: a step costs as one of training.
+    Measures the loss and the primary metric on the held-out images before and after (without labels the loss alone),
+    and the training cost: a step costs as one of training.
     """
     params, network = context.params, context.network(context.params.network)
     data, channel_map = read_data(context, params.data), network.channel_map
+    objective = find_objective(params.objective)
     widths = allocate_widths(context, network, params.widths).widths
     whole = groups_kept_whole(channel_map, params.widths.limits)
     cells = cells_at(network.state, channel_map, widths, params.how.partition)
@@ -32,7 +35,7 @@ def run(context: Context[TuneParams]) -> Product:
         QUADRATURES[params.how.quadrature],
         data,
         params.tune,
-        find_objective(params.objective),
+        objective,
         generator=context.generator("batches"),
         device=context.device,
         repair=variance_repair(network, params.how, context.device),
@@ -43,11 +46,18 @@ def run(context: Context[TuneParams]) -> Product:
     biases = {f"{BIAS_PREFIX}{name}": bias for name, bias in tuned.biases.items()}
     return Product(
         measurements={
-            "loss_before": tuned.loss_before,
-            "loss_after": tuned.loss_after,
+            "loss_before": tuned.before.loss,
+            "loss_after": tuned.after.loss,
+            **_primary("before", tuned.before, objective),
+            **_primary("after", tuned.after, objective),
             "best_step": tuned.best_step,
             "training_epochs": samples / len(data.train),
             "training_macs": training_macs(MacCount(channel_map)(widths), samples),
         },
         files={PARTITION_FILE: save({**cells, **tuned.cells, **biases})},
     )
+
+
+def _primary(when: str, quality: Quality, objective: Objective) -> dict[str, float]:
+    name = objective.primary.name
+    return {f"{name}_{when}": quality.metrics[name]} if name in quality.metrics else {}

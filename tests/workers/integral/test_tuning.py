@@ -1,6 +1,7 @@
 import copy
 import dataclasses
 import logging
+import math
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from jobs.spec.integral import TuneSpec
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
+from workers.integral.problem import TuningProblem
 from workers.integral.tuning import tune_partition
 from workers.objectives.classification import objective
 
@@ -86,15 +88,51 @@ def same(left, right):
 
 
 @pytest.mark.parametrize("learning_rate", [0.01, 30.0])
-def test_it_is_never_worse_than_its_start_on_the_held_out_images(problem, learning_rate):
-    tuned = tune(problem, learning_rate=learning_rate)
-    assert tuned.loss_after <= tuned.loss_before
+@pytest.mark.parametrize("target", ["labels", "dense"])
+def test_it_is_never_worse_than_its_start_on_the_held_out_images(problem, learning_rate, target):
+    tuned = tune(problem, learning_rate=learning_rate, target=target)
+    assert tuned.after.rank <= tuned.before.rank
+
+
+def test_the_primary_metric_chooses_the_state_and_the_loss_decides_a_tie(problem):
+    tuned = tune(problem, steps=40, learning_rate=0.02)
+    accuracy, loss = tuned.after.metrics["accuracy"], tuned.after.loss
+    assert tuned.after.rank == (-accuracy, loss)
+    assert accuracy > tuned.before.metrics["accuracy"]
+
+
+def test_without_labels_the_loss_chooses_the_state(problem):
+    tuned = tune(problem, target="dense")
+    assert (tuned.after.rank, tuned.after.metrics) == ((tuned.after.loss,), {})
+
+
+def test_outputs_that_are_no_numbers_rank_last(problem):
+    module, channel_map, data = problem
+    module.state_dict()["2.weight"].fill_(float("nan"))
+    posed = TuningProblem(
+        module.eval(),
+        channel_map,
+        start_of(module, channel_map),
+        QUADRATURE,
+        biases=False,
+        target="labels",
+        objective=CLASSIFICATION,
+        precision="float32",
+    )
+    assert posed.quality(data.validation, torch.device("cpu")).rank == (math.inf, math.inf)
+
+
+def test_in_half_precision_it_learns_as_well(problem):
+    tuned = tune(problem, steps=40, learning_rate=0.02, target="dense", precision="bfloat16")
+    assert tuned.after.loss < 0.9 * tuned.before.loss
+    in_full = tune(problem, steps=40, learning_rate=0.02, target="dense")
+    assert not same(tuned.cells, in_full.cells)
 
 
 def test_where_nothing_helps_the_start_comes_back(problem):
     module, channel_map, _ = problem
     tuned = tune(problem, steps=1, learning_rate=1e-30)  # too small to move anything
-    assert (tuned.best_step, tuned.loss_after) == (0, tuned.loss_before)
+    assert (tuned.best_step, tuned.after.loss) == (0, tuned.before.loss)
     for name, cells in start_of(module, channel_map).items():
         torch.testing.assert_close(tuned.cells[name], cells, rtol=0, atol=1e-12)
 
@@ -103,14 +141,14 @@ def test_it_learns(problem):
     # The dense network as the target: the loss is how far the small one is from it.
     tuned = tune(problem, steps=40, learning_rate=0.02, target="dense")
     assert tuned.best_step > 0
-    assert tuned.loss_after < 0.9 * tuned.loss_before
+    assert tuned.after.loss < 0.9 * tuned.before.loss
 
 
 @pytest.mark.parametrize("name", ["residual", "concat"])
 def test_it_learns_through_batch_norms_that_were_not_folded(problem_of, name):
     # Their statistics move with the nodes; torch's own batch norm has no gradient for them.
     tuned = tune(problem_of(name), steps=20, learning_rate=0.02, target="dense")
-    assert tuned.loss_after < 0.9 * tuned.loss_before
+    assert tuned.after.loss < 0.9 * tuned.before.loss
 
 
 @pytest.mark.parametrize("name", ["residual", "concat", "flattened"])
@@ -122,7 +160,7 @@ def test_the_loss_it_reports_is_that_of_what_it_returns(problem_of, rebuilt, nam
     state = {**resample(module.state_dict(), channel_map, nodes, QUADRATURE), **tuned.biases}
     with torch.no_grad():
         loss = functional.cross_entropy(rebuilt(module, state)(data.validation.images), data.validation.targets)
-    assert loss.item() == pytest.approx(tuned.loss_after, rel=1e-5)
+    assert loss.item() == pytest.approx(tuned.after.loss, rel=1e-5)
 
 
 def test_cells_keep_their_number_and_fill_the_unit_interval(problem):
@@ -138,7 +176,7 @@ def test_the_same_generator_gives_the_same_partition(problem):
     first, second, other = tune(problem), tune(problem), tune(problem, seed=1)
     assert first.best_step > 0
     assert same(first.cells, second.cells)
-    assert (first.loss_before, first.loss_after) == (second.loss_before, second.loss_after)
+    assert (first.before.loss, first.after.loss) == (second.before.loss, second.after.loss)
     assert not same(first.cells, other.cells)
 
 
@@ -173,7 +211,7 @@ def test_biases_are_tuned_at_the_smaller_size(problem):
 
 
 def test_biases_bring_more_than_the_partition_alone(problem):
-    assert tune(problem, biases=True, steps=40).loss_after < tune(problem, steps=40).loss_after
+    assert tune(problem, biases=True, steps=40).after.loss < tune(problem, steps=40).after.loss
 
 
 def test_the_dense_target_needs_no_labels(problem):
@@ -197,7 +235,7 @@ def test_at_full_size_the_dense_target_is_met_from_the_start(problem):
         should_stop=never,
         checkpoint=no_checkpoint(),
     )
-    assert tuned.loss_before == pytest.approx(0, abs=1e-6)
+    assert tuned.before.loss == pytest.approx(0, abs=1e-6)
 
 
 def test_only_the_samples_allowed_are_seen(problem):
@@ -230,7 +268,7 @@ RESUMED = {"biases": True, "batch_size": 24, "learning_rate": 0.02}
 def assert_same(found, expected):
     assert same(found.cells, expected.cells)
     assert same(found.biases, expected.biases)
-    losses = [(each.loss_before, each.loss_after, each.best_step) for each in (found, expected)]
+    losses = [(each.before.loss, each.after.loss, each.best_step) for each in (found, expected)]
     assert losses[0] == losses[1]
 
 
