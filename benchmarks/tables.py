@@ -1,0 +1,140 @@
+"""The papers' tables on CIFAR-10: our committed results, and the published ones beside.
+
+Read from `benchmarks/results/SWEEP_*.csv`, which are the `points.csv` of `orchard report`; the newest of each sweep
+counts. Accuracies in % of the whole test set, means over the seeds:
+
+- `table1.MODEL.METHOD.SIZE` (SIZE: % of the parameters that are removed), `table1.MODEL.METHOD.paper`;
+- `table2.MODEL.METHOD`, and `table2.MODEL.gap` and `.gap_paper`: dense less tuned, by the paper's method and, for ours,
+  by the method that `SETTING` names; `.gap_as_published` is ours by the paper's method;
+- `figure1.MODEL.METHOD.SIZE`, `figure1.MODEL.METHOD.SIZE.paper`;
+- `missing`: sweeps without a committed result.
+
+    python -m benchmarks.tables [--quick] [--page]
+
+`--page` prints the page `docs/results.md` instead. There is nothing to be quick about: it reads files.
+"""
+
+import argparse
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+
+from benchmarks.published import FIGURE1, NAMES, TABLE1, TABLE2
+
+RESULTS = Path(__file__).parent / "results"
+SETTING = "repaired-tuned"
+"""The documented setting of Table 2: widths by least error, means of cells, repaired variance, tuned on labels."""
+SWEEPS: Mapping[str, Sequence[str]] = {
+    "table1": ("inn_table1_cifar10",),
+    "table2": ("inn_table2",),
+    "figure1": ("inn_figure1_nin", "inn_figure1_resnet18_cifar10"),
+}
+Place = tuple[str, str, int]
+"""Model, method, removed parameters in % as asked for."""
+
+
+def newest(sweep: str) -> Path | None:
+    """The newest committed points of a sweep."""
+    return max(RESULTS.glob(f"{sweep}_*_[0-9]*.csv"), key=lambda path: path.stem.rpartition("_")[2], default=None)
+
+
+def accuracies(table: str) -> dict[Place, list[float]]:
+    """Place -> accuracies in %, one a seed; of a table's sweeps, as far as they are there."""
+    found: dict[Place, list[float]] = defaultdict(list)
+    for path in filter(None, map(newest, SWEEPS[table])):
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                if row["accuracy"]:
+                    place = (row["model"], row["method"], round(100 * float(row["asked"])))
+                    found[place].append(100 * float(row["accuracy"]))
+    return dict(found)
+
+
+def figures() -> dict[str, float | list[str]]:
+    """All keys."""
+    found: dict[str, float | list[str]] = {}
+    for table in SWEEPS:
+        for (model, method, size), values in accuracies(table).items():
+            place = f"{table}.{model}.{method}"
+            found[place if method == "dense" or table == "table2" else f"{place}.{size}"] = round(fmean(values), 2)
+    for model, published in TABLE1.items():
+        found |= {f"table1.{model}.{method}.paper": value for method, value in published.items()}
+    for model, published in TABLE2.items():
+        found |= {f"table2.{model}.{method}.paper": value for method, value in published.items()}
+        found[f"table2.{model}.gap_paper"] = round(TABLE1[model]["dense"] - published["tuned"], 2)
+        dense = found.get(f"table2.{model}.dense")
+        for key, method in (("gap", SETTING), ("gap_as_published", "tuned")):
+            ours = found.get(f"table2.{model}.{method}")
+            if isinstance(dense, float) and isinstance(ours, float):
+                found[f"table2.{model}.{key}"] = round(dense - ours, 2)
+    for model, methods in FIGURE1.items():
+        for method, points in methods.items():
+            found |= {f"figure1.{model}.{method}.{size}.paper": value for size, value in points.items()}
+    found["missing"] = [sweep for sweeps in SWEEPS.values() for sweep in sweeps if newest(sweep) is None]
+    return found
+
+
+def page() -> Iterator[str]:
+    """Lines of `docs/results.md`: every table beside the published one."""
+    yield from (
+        "# Results beside the published ones",
+        "",
+        "Made by `python -m benchmarks.tables --page` from the committed points in",
+        "[benchmarks/results](../benchmarks/results). Test accuracy in % of CIFAR-10's 10,000 test images, mean and",
+        "standard deviation over the seeds; in brackets the published value. Our networks are trained for 20 epochs, the",
+        "paper's longer, so what can be compared is the distance from the own dense network.",
+    )
+    for title, table in (("Table 1", "table1"), ("Table 2", "table2"), ("Figure 1", "figure1")):
+        found = accuracies(table)
+        for model, name in NAMES.items():
+            places = {place: values for place, values in found.items() if place[0] == model}
+            if places:
+                yield from ("", f"## {title}, {name}", "", *_rows(table, model, places))
+    missing = figures()["missing"]
+    if missing:
+        yield from ("", f"Not there yet: {', '.join(map(str, missing if isinstance(missing, list) else []))}.")
+
+
+def _rows(table: str, model: str, places: Mapping[Place, Sequence[float]]) -> Iterator[str]:
+    sizes = sorted({size for _, method, size in places if method != "dense"})
+    methods = list(dict.fromkeys(method for _, method, _ in places))
+    yield "| removed | " + " | ".join(f"{size} %" for size in sizes) + " |"
+    yield "|---" * (1 + len(sizes)) + "|"
+    for method in methods:
+        cells = (
+            _cell(places.get((model, method, 0 if method == "dense" else size)), _published(table, model, method, size))
+            for size in sizes
+        )
+        yield f"| {method} | " + " | ".join(cells) + " |"
+
+
+def _published(table: str, model: str, method: str, size: int) -> float | None:
+    if method == "dense":
+        return TABLE1[model]["dense"]
+    if table == "table1":
+        return TABLE1[model].get(method) if size == 0 else None
+    if table == "table2":
+        return TABLE2[model].get(method)
+    return FIGURE1[model].get(method, {}).get(size)
+
+
+def _cell(values: Sequence[float] | None, published: float | None) -> str:
+    own = "" if values is None else f"{fmean(values):.1f}"
+    if values is not None and len(values) > 1 and stdev(values) >= 0.05:
+        own += f" ± {stdev(values):.1f}"
+    return own if published is None else f"{own} ({published})".strip()
+
+
+def main() -> None:
+    """Print the figures, or the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="Changes nothing.")
+    parser.add_argument("--page", action="store_true", help="Print docs/results.md.")
+    print("\n".join(page()) if parser.parse_args().page else json.dumps(figures()))
+
+
+if __name__ == "__main__":
+    main()
