@@ -35,4 +35,4 @@ FIGURE1: Mapping[str, Mapping[str, Mapping[int, float]]] = {
         "l1": {48: 50.0},
     },
 }
-"""INN, Figure 1 a and b, read off the plot (to half a point): model -> method -> removed parameters in % -> accuracy."""
+"""INN, Figure 1 a and b, read off the plot to half a point: model -> method -> removed parameters in % -> accuracy."""

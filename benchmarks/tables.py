@@ -84,8 +84,8 @@ def page() -> Iterator[str]:
         "",
         "Made by `python -m benchmarks.tables --page` from the committed points in",
         "[benchmarks/results](../benchmarks/results). Test accuracy in % of CIFAR-10's 10,000 test images, mean and",
-        "standard deviation over the seeds; in brackets the published value. Our networks are trained for 20 epochs, the",
-        "paper's longer, so what can be compared is the distance from the own dense network.",
+        "standard deviation over the seeds; in brackets the published value. Our networks are trained for 20 epochs,",
+        "the paper's longer, so what can be compared is the distance from the own dense network.",
     )
     for title, table in (("Table 1", "table1"), ("Table 2", "table2"), ("Figure 1", "figure1")):
         found = accuracies(table)

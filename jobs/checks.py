@@ -52,6 +52,13 @@ def whole_percent(compression: float) -> float:
     return compression
 
 
+def no_percentage(compression: object) -> object:
+    """Reject a number that reads like a percentage."""
+    if isinstance(compression, int | float) and 2 <= compression <= 100:
+        raise fault(f"{compression} reads like a percentage; give the fraction that is removed: {compression / 100:g}")
+    return compression
+
+
 def absolute(location: str) -> str:
     """An absolute path with `~` expanded; URIs are returned unchanged."""
     return location if "://" in location else os.path.abspath(os.path.expanduser(location))

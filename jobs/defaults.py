@@ -67,10 +67,7 @@ def _with_settings(document: dict[str, Any]) -> dict[str, Any]:
     if isinstance(models, dict):
         models = {name: _with_model_settings(model, document.get("objective")) for name, model in models.items()}
         document = {**document, "models": models}
-    own = objective == "own" or ":" in objective
     training, tuning = ({"settings": each} for each in named) if named else ({}, {})
-    # Which augmentations an objective of one's own has is not known here.
-    tuning = {"augment": "none"} if own else tuning
     methods = document.get("methods")
     if isinstance(methods, dict):
         methods = {name: _with_method_settings(method, training, tuning) for name, method in methods.items()}

@@ -24,7 +24,7 @@ from jobs.spec.sparsity import SPARSIFY_KINDS
 from jobs.spec.sweep import SweepSpec
 from jobs.yaml_loader import MOST_CHARACTERS, parse_yaml
 
-_MOST_FAULTS, _DEEPEST = 50, 30
+_MOST_FAULTS, _DEEPEST, _MOST_SEEDS = 50, 30, 20
 
 
 def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
@@ -52,11 +52,14 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
         faults = [Fault(path="", problem=f"holds a {type(document).__name__}; a sweep is a mapping of keys to values")]
     if not isinstance(document, dict):
         raise InvalidFileError(source, faults)
+    origins: dict[str, str] = {}
     for override in overrides:
         apply = _apply_file if override.startswith("@") else _apply_override
-        faults.extend(apply(document, override))
+        paths, found = apply(document, override)
+        origins |= dict.fromkeys(paths, override)
+        faults.extend(found)
     spec, invalid = _validate(with_defaults(document))
-    faults.extend(invalid)
+    faults.extend(_with_origin(fault, origins) for fault in invalid)
     if faults or spec is None:
         raise InvalidFileError(source, faults)
     return spec
@@ -68,30 +71,40 @@ def _read(path: str | Path) -> str:
         return stream.read(MOST_CHARACTERS + 1)
 
 
-def _apply_file(document: dict[str, Any], override: str) -> list[Fault]:
+def _apply_file(document: dict[str, Any], override: str) -> tuple[list[str], list[Fault]]:
+    """Apply a file of overrides; the paths that it sets, and its faults."""
     try:
         text = _read(override[1:])
     except (OSError, UnicodeDecodeError) as error:
-        return [Fault(path=override, problem=f"cannot be read ({error}); give a YAML file of dotted.path: value")]
+        return [], [Fault(path=override, problem=f"cannot be read ({error}); give a YAML file of dotted.path: value")]
     changes, faults = parse_yaml(text)
     if faults:
-        return [Fault(path=f"{override}: {fault.path}", problem=fault.problem) for fault in faults]
+        return [], [Fault(path=f"{override}: {fault.path}", problem=fault.problem) for fault in faults]
     if not isinstance(changes, dict):
-        return [Fault(path=override, problem="holds no overrides; write dotted.path: value, one per line")]
-    return [fault for path, value in changes.items() for fault in _set(document, str(path), value)]
+        return [], [Fault(path=override, problem="holds no overrides; write dotted.path: value, one per line")]
+    found = [fault for path, value in changes.items() for fault in _set(document, str(path), value)]
+    return list(map(str, changes)), found
 
 
-def _apply_override(document: dict[str, Any], override: str) -> list[Fault]:
+def _apply_override(document: dict[str, Any], override: str) -> tuple[list[str], list[Fault]]:
+    """Apply one override; the path that it sets, and its faults."""
     path, separator, text = override.partition("=")
     path = path.strip()
     if not separator or not path:
-        return [Fault(path=override, problem="is not an override; write dotted.path=value, e.g. seeds=[0,1]")]
+        return [], [Fault(path=override, problem="is not an override; write dotted.path=value, e.g. seeds=[0,1]")]
     value, faults = parse_yaml(text)
     if faults:
-        return [
-            Fault(path=path, problem=f"the value of the override, {_short(text)}, cannot be read: {faults[0].problem}")
-        ]
-    return _set(document, path, value)
+        problem = f"the value of the override, {_short(text)}, cannot be read: {faults[0].problem}"
+        return [], [Fault(path=path, problem=problem)]
+    return [path], _set(document, path, value)
+
+
+def _with_origin(fault: Fault, origins: Mapping[str, str]) -> Fault:
+    """The fault; where an override put the value there, with that."""
+    setting = [path for path in origins if fault.path == path or fault.path.startswith((f"{path}.", f"{path}["))]
+    if not setting:
+        return fault
+    return Fault(path=fault.path, problem=f"{fault.problem} (from the override {origins[max(setting, key=len)]})")
 
 
 def _set(document: dict[str, Any], path: str, value: Any) -> list[Fault]:
@@ -176,6 +189,10 @@ def _fault(details: ErrorDetails) -> Fault:
             problem = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), _kinds_at(location))}"
         case "literal_error":
             problem = f"{found} is not allowed; allowed: {context['expected']}"
+        case "tuple_type" | "list_type":
+            value = details["input"]
+            counted = isinstance(value, int) and location[-1] == "seeds" and 0 < value <= _MOST_SEEDS
+            problem = f"{found} is not a list; write {list(range(value)) if counted else f'[{found}]'}"
         case "string_pattern_mismatch":
             problem = f"{found} is not a name; use letters, digits, '.', '_' and '-', and begin with a letter or digit"
         case _:

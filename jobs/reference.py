@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jobs.spec.settings import SETTINGS
 from jobs.spec.sweep import SweepSpec
 
 _HEAD = """# The sweep file
@@ -16,7 +17,17 @@ def sweep_reference() -> str:
     schema = SweepSpec.model_json_schema()
     parts = [_HEAD, _section("SweepSpec", schema)]
     parts += [_section(name, record) for name, record in schema["$defs"].items()]
-    return "\n".join(parts)
+    return "\n".join([*parts, _settings()])
+
+
+def _settings() -> str:
+    """What each of the named settings of a training is."""
+    rows = [
+        f"| `{name}` | {', '.join(f'`{key}: {value}`' for key, value in values.items())} |"
+        for name, values in SETTINGS.items()
+    ]
+    summary = "What a training's `settings` name. Values given beside them override them; the rest is as in TrainSpec."
+    return "\n".join(["## Named settings\n", summary, "", "| settings | |", "|---|---|", *rows, ""])
 
 
 def _section(name: str, record: dict[str, Any]) -> str:
@@ -57,6 +68,10 @@ def _bounds(field: dict[str, Any]) -> str:
 
 
 def _default(key: str, field: dict[str, Any], record: dict[str, Any]) -> str:
+    """What a record has where the file says nothing: of trainings with settings by default, the value of those."""
+    named = SETTINGS.get(record["properties"].get("settings", {}).get("default"), {})
+    if key in named:
+        return f"`{named[key]}`"
     if key in record.get("required", []):
         return "required"
     default = field.get("default")

@@ -6,6 +6,7 @@ A word (`pretrained`, `pretrained:SET`, `own`), a repository of the Hugging Face
 import re
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from jobs.errors import BadInputError
 from jobs.fingerprint import fingerprint
@@ -14,6 +15,7 @@ from jobs.libraries import library_of, missing
 PRETRAINED = "pretrained"
 OWN = "own"
 _HUB = "hf://"
+_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".safetensors")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _REFERENCE = re.compile(r"hf://([\w.\-]+/[\w.\-]+)(?:@([\w.\-]+))?(?:/(.+))?")
 
@@ -128,13 +130,20 @@ def weights_fingerprint(weights: str, network: str) -> str:
         network: The network that they are for.
 
     Raises:
-        BadInputError: The file or repository cannot be found.
+        BadInputError: The file or repository cannot be found, or it is a folder.
     """
     if is_hub(weights):
         return str(HubReference.parse(weights).pinned())
     if is_pretrained(weights):
         return f"{library_version(network)} {weights}"
-    return OWN if weights == OWN else fingerprint(weights)
+    if weights == OWN:
+        return OWN
+    folder = Path(weights.removeprefix("file://"))
+    if folder.is_dir():
+        found = sorted(each.name for each in folder.iterdir() if each.suffix in _SUFFIXES)
+        inside = f"; in it are {', '.join(found[:5])}" if found else ""
+        raise BadInputError(f"{weights} is a folder; name the file of the weights{inside}")
+    return fingerprint(weights)
 
 
 def library_version(network: str) -> str:

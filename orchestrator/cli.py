@@ -51,13 +51,17 @@ def cli() -> None:
 @_OVERRIDES
 @_JSON
 @_DEVICE
-def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | None) -> None:
+@click.option("--show", is_flag=True, help="Print the sweep as it would run instead: every default filled in, as YAML.")
+def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | None, show: bool) -> None:
     """Show the tasks of a sweep by stage.
 
     Each with its number in total, shared, and already in the store (cache hits).
     """
     from orchestrator.commands import planning
 
+    if show:
+        planning.show_sweep(sweep, overrides)
+        return
     planning.show_plan(sweep, overrides, as_json=as_json, device=device)
 
 

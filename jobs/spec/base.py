@@ -2,11 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from jobs import checks
 
-Compression = Annotated[float, Field(ge=0.0, lt=1.0), AfterValidator(checks.whole_percent)]
+Compression = Annotated[
+    float, Field(ge=0.0, lt=1.0), BeforeValidator(checks.no_percentage), AfterValidator(checks.whole_percent)
+]
 Compressions = Annotated[tuple[Compression, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)]
 Location = Annotated[str, AfterValidator(checks.absolute)]
 Weights = Annotated[str, AfterValidator(checks.weights)]

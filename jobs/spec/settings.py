@@ -34,6 +34,7 @@ _DETECTION: Mapping[str, Json] = {"batch_size": 8, "momentum": 0.9, "weight_deca
 SETTINGS: Mapping[str, Mapping[str, Json]] = {
     "cifar_rethinking": {**_CIFAR, **_STEPS, "epochs": 160, "milestones": [0.5, 0.75]},
     "imagenet_rethinking": {**_IMAGENET, **_STEPS, "epochs": 90, "milestones": [1 / 3, 2 / 3]},
+    "fine_tune": {"batch_size": 64, "momentum": 0.9, "weight_decay": 1e-4, **_FINE_TUNING, "epochs": 40},
     "cifar_fine_tune": {**_CIFAR, **_FINE_TUNING, "epochs": 40},
     "imagenet_fine_tune": {**_IMAGENET, **_FINE_TUNING, "epochs": 20},
     "cifar_short": {**_CIFAR, **_SHORT, "epochs": 30, "batch_size": 128, "learning_rate": 0.1, "weight_decay": 5e-4},
@@ -45,10 +46,10 @@ SETTINGS: Mapping[str, Mapping[str, Json]] = {
     "detection": {**_DETECTION, "epochs": 12, "learning_rate": 0.01, "milestones": [2 / 3, 11 / 12]},
     "detection_fine_tune": {**_DETECTION, "epochs": 4, "learning_rate": 1e-3, "schedule": "constant"},
 }
-"""`*_rethinking`, `cifar_fine_tune` and `imagenet_fine_tune`: Liu et al. 2019 (arXiv:1810.05270, section 5); batch size
-and rate of `super_resolution`: Lim et al. 2017 (arXiv:1707.02921, section 4.2); the schedule of `segmentation`: Chen et
-al. 2017 (arXiv:1706.05587, section 4.1); steps of `detection`: torchvision's reference training (12 of its 26 epochs).
-The rest is ours."""
+"""`*_rethinking`, `cifar_fine_tune` (`fine_tune` without its augmentation) and `imagenet_fine_tune`: Liu et al. 2019
+(arXiv:1810.05270, section 5); batch size and rate of `super_resolution`: Lim et al. 2017 (arXiv:1707.02921, section
+4.2); the schedule of `segmentation`: Chen et al. 2017 (arXiv:1706.05587, section 4.1); steps of `detection`:
+torchvision's reference training (12 of its 26 epochs). The rest is ours."""
 
 OBJECTIVE_SETTINGS: Mapping[str, tuple[str, str]] = {
     "super-resolution": ("super_resolution", "super_resolution_fine_tune"),

@@ -14,6 +14,7 @@ from jobs.spec.settings import SETTINGS
 Settings: TypeAlias = Literal[
     "cifar_rethinking",
     "imagenet_rethinking",
+    "fine_tune",
     "cifar_fine_tune",
     "imagenet_fine_tune",
     "cifar_short",
@@ -156,10 +157,13 @@ class TrainSpec(Record):
 
 
 class FineTuneSpec(TrainSpec):
-    """Fine-tuning of a trained network. The defaults are those of Rethinking, section 5 (CIFAR)."""
+    """Fine-tuning of a trained network. The defaults are those of Rethinking, section 5 (CIFAR), without augmentation.
+
+    For objectives other than classification they are the settings named after the objective, `OBJECTIVE_fine_tune`.
+    """
 
     settings: Settings | None = Field(
-        default="cifar_fine_tune", exclude=True, description="Named settings; values given beside them override them."
+        default="fine_tune", exclude=True, description="Named settings; values given beside them override them."
     )
 
 

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import click
+import yaml
 
+from jobs.effective import effective
 from jobs.load import load_sweep
+from jobs.secrets import masked_record
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import JoiningParams
 from jobs.stages.table import StageKind, stage_for
@@ -81,6 +84,13 @@ def count_stages(plan: Plan, store: ArtifactStore) -> PlanCount:
         if keys[stage] or unknown[stage]
     ]
     return PlanCount(stages=tuple(stages), unknown=unknown)
+
+
+def show_sweep(sweep: str, overrides: Sequence[str]) -> None:
+    """Print a sweep as it would run, as YAML: overrides applied, every default filled in, no secrets."""
+    spec = load_sweep(sweep, overrides)
+    shown = masked_record(effective(spec))
+    click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=120), nl=False)
 
 
 def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: str | None) -> None:

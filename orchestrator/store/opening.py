@@ -49,8 +49,19 @@ def resolve_storage(uri: str | Path) -> str:
 
 
 def open_store(uri: str | Path) -> ArtifactStore:
-    """The store at a URI. Nothing is written until something is committed."""
+    """The store at a URI. Nothing is written until something is committed.
+
+    Raises:
+        BadInputError: As `resolve_storage`; or a file is where the folder would be.
+    """
     resolved = resolve_storage(uri)
     if "://" not in resolved:
+        _refuse_file(Path(resolved))
         return ArtifactStore(FolderFiles(resolved))
     return ArtifactStore(ObjectFiles(resolved), cache_of_this_machine())
+
+
+def _refuse_file(folder: Path) -> None:
+    there = next((each for each in (folder, *folder.parents) if each.exists()), None)
+    if there is not None and not there.is_dir():
+        raise BadInputError(f"storage: {there} is a file; give a folder that every worker sees")

@@ -41,7 +41,7 @@ MALFORMED = [
     ("storge", "x", "storge", "did you mean 'storage'?"),
     ("storage", 5, "storage", "string"),
     ("seeds", [], "seeds", "is empty"),
-    ("seeds", 3, "seeds", "array"),
+    ("seeds", 3, "seeds", "is not a list; write [0, 1, 2]"),
     ("seeds", ["0"], "seeds[0]", "integer"),
     ("seeds", [True], "seeds[0]", "integer"),
     ("seeds", [0.5], "seeds[0]", "integer"),
@@ -73,7 +73,7 @@ MALFORMED = [
     ("models.net.network", "torchvision:resnet19", "models.net.network", "did you mean 'resnet18'?"),
     ("models.net.network", "no_such_package:Net", "models.net.network", "no package 'no_such_package'"),
     ("models.net.inputs", [], "models.net.inputs", "is empty"),
-    ("models.net.inputs", 3, "models.net.inputs", "array"),
+    ("models.net.inputs", 3, "models.net.inputs", "is not a list"),
     ("models.net.inputs", [{"shape": [4], "dtyp": "bool"}], "models.net.inputs[0].dtyp", "did you mean 'dtype'?"),
     ("models.net.inputs", {"x": {"shape": [4], "dtyp": "bool"}}, "models.net.inputs.x.dtyp", "did you mean 'dtype'?"),
     ("models.net.inputs", [{"shape": [4], "dtype": "int64"}], "models.net.inputs[0]", "has dtype int64 and no `high`"),
@@ -263,6 +263,41 @@ def test_an_override_may_add_a_method(tiny_sweep, write_sweep):
     assert spec.methods["integral"].kind == "integral"
 
 
+@pytest.mark.parametrize(
+    ("override", "path", "said"),
+    [
+        ("compressions=[40]", "compressions[0]", "40 reads like a percentage; give the fraction that is removed: 0.4"),
+        ("seeds=3", "seeds", "3 is not a list; write [0, 1, 2]"),
+        ("models.net.train.epochs=few", "models.net.train.epochs", "'few' is not valid: input should be"),
+        ("models.net.train={epochs: few}", "models.net.train.epochs", "'few' is not valid: input should be"),
+    ],
+)
+def test_a_fault_of_an_override_names_it(tiny_sweep, write_sweep, override, path, said):
+    problem = faults_of(write_sweep(tiny_sweep), override)[path]
+    assert problem.startswith(said)
+    assert problem.endswith(f"(from the override {override})")
+
+
+def test_a_fault_of_the_file_names_no_override(tiny_sweep, write_sweep):
+    tiny_sweep["seeds"] = "no"
+    assert faults_of(write_sweep(tiny_sweep), "name=other")["seeds"] == "'no' is not a list; write ['no']"
+
+
+def test_merged_keys_may_be_overridden(tmp_path):
+    text = """
+name: merged
+data: {dataset: digits}
+models:
+  a: &a {network: plain, train: {epochs: 2}}
+  b: {<<: *a, train: {epochs: 3}}
+compressions: [0.2]
+methods: {l1: {kind: criterion, criterion: l1}}
+"""
+    (tmp_path / "sweep.yaml").write_text(text)
+    spec = load_sweep(tmp_path / "sweep.yaml")
+    assert [spec.training_of(model).epochs for model in spec.models] == [2, 3]
+
+
 def test_an_override_of_what_holds_no_keys_is_refused(tiny_sweep, write_sweep):
     assert "holds a value" in faults_of(write_sweep(tiny_sweep), "compressions.first=1")["compressions.first"]
 
@@ -313,6 +348,12 @@ def test_the_reduced_forms_that_we_ship_load(path):
     for model in spec.models:
         train = spec.training_of(model)
         assert train is None or train.epochs <= longest[spec.data_of(model).dataset]
+
+
+@pytest.mark.parametrize("path", sorted((SWEEPS / "two_cores").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_forms_for_two_cores_begin_with_networks_that_are_given(path):
+    spec = load_sweep(SWEEPS / path.name, [f"@{path}", "data.root=/data"])
+    assert all(spec.models[model].weights for model in spec.models)
 
 
 def test_overrides_may_stand_in_a_file(tiny_sweep, write_sweep, tmp_path):

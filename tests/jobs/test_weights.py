@@ -62,3 +62,9 @@ def test_a_published_set_is_identified_by_its_library():
 def test_words_and_references_are_no_files():
     files = [name for name in ("own", "pretrained", "pretrained:A", "hf://a/b", "/w.pt", "s3://b/w") if is_file(name)]
     assert files == ["/w.pt", "s3://b/w"]
+
+
+def test_a_folder_is_no_file_of_weights(tmp_path):
+    (tmp_path / "best.pt").touch()
+    with pytest.raises(BadInputError, match=r"is a folder; name the file of the weights; in it are best\.pt"):
+        weights_fingerprint(str(tmp_path), "resnet")

@@ -45,6 +45,7 @@ def test_what_stands_beside_the_name_goes_before_it():
 
 def test_fine_tuning_starts_from_the_papers_settings():
     expected = {"epochs": 40, "learning_rate": 1e-3, "schedule": "constant", "batch_size": 64}
+    expected |= {"augment": "none"}  # which suits every data set
     assert expected.items() <= numbers(FineTuneSpec).items()
     assert numbers(FineTuneSpec, settings="imagenet_fine_tune")["epochs"] == 20
     assert numbers(FineTuneSpec, epochs=3)["learning_rate"] == 1e-3

@@ -66,3 +66,10 @@ def test_a_folder_needs_no_object_store_client():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_file_is_no_store(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "store"):
+        with pytest.raises(BadInputError, match=r"storage: .*/file is a file; give a folder"):
+            open_store(path)

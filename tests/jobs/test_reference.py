@@ -1,0 +1,34 @@
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from jobs.reference import sweep_reference
+from jobs.spec.integral import IntegralTrainSpec
+from jobs.spec.training import FineTuneSpec, TrainSpec
+
+TABLES = {part.partition("\n")[0]: part for part in sweep_reference().split("\n## ")}
+
+
+def printed(record: type[BaseModel]) -> dict[str, str]:
+    """Field -> the default that its table prints."""
+    rows = [line.split(" | ") for line in TABLES[record.__name__].splitlines() if line.startswith("| `")]
+    return {cells[0].removeprefix("| ").strip("`"): cells[2].strip("`") for cells in rows}
+
+
+@pytest.mark.parametrize("record", [TrainSpec, FineTuneSpec, IntegralTrainSpec])
+def test_the_defaults_of_trainings_are_those_that_it_prints(record):
+    given: dict[str, Any] = {} if record is FineTuneSpec else {"epochs": 40}
+    made = record(**given)
+    expected = {name: getattr(made, name) for name in record.model_fields if name not in (*given, "settings")}
+    expected = {name: "" if value is None else str(value) for name, value in expected.items()}
+    found = printed(record)
+    assert {name: found[name] for name in expected} == {
+        name: value.replace("(", "[").replace(")", "]") for name, value in expected.items()
+    }
+
+
+def test_settings_are_printed_by_their_contents():
+    row = next(line for line in TABLES["Named settings"].splitlines() if line.startswith("| `cifar_fine_tune`"))
+    assert "`augment: crop-flip`" in row
+    assert "`epochs: 40`" in row
