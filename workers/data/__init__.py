@@ -6,6 +6,7 @@ Reads files below a data root that the caller gives; nothing is downloaded.
 from workers.data.augment import Augmentation
 from workers.data.images import ImageData, LazyInputs, LazyTensors, Split, batches, hide
 from workers.data.load import forget_data, load_dataset
+from workers.data.torch_datasets import from_torch
 
 __all__ = [
     "Augmentation",
@@ -15,6 +16,7 @@ __all__ = [
     "Split",
     "batches",
     "forget_data",
+    "from_torch",
     "hide",
     "load_dataset",
 ]

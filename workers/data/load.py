@@ -19,6 +19,7 @@ from workers.data.folder import load_folder
 from workers.data.from_datasets import load_datasets
 from workers.data.idx import load_fashion_mnist, load_mnist
 from workers.data.images import ImageData, ImageStatistics, LazyInputs, LazyTensors, Split
+from workers.data.own import check_own
 from workers.data.pictures import Cut, cut_anew
 from workers.data.shards import load_shards
 from workers.data.super_resolution import load_div2k, load_sr_folders
@@ -101,6 +102,8 @@ def _load(
     data = factory(root, **keywords)
     if not isinstance(data, ImageData):
         raise BadInputError(f"{where}: returned {type(data).__name__}; it must return a workers.data.ImageData")
+    if ":" in name:
+        check_own(data, where)
     return data if normalize is None else _normalized(data, *normalize, where=where)
 
 

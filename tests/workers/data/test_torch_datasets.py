@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import TensorDataset
+
+from jobs.errors import BadInputError
+from workers.data import from_torch
+
+PIXELS = torch.arange(20 * 12, dtype=torch.uint8).reshape(20, 3, 2, 2)
+LABELS = torch.arange(20) % 4
+
+
+class Listed(list):
+    """Samples by number that remembers which were read."""
+
+    def __init__(self, samples):
+        super().__init__(samples)
+        self.read = []
+
+    def __getitem__(self, index):
+        self.read.append(index)
+        return super().__getitem__(index)
+
+
+def test_a_dataset_of_torch_gives_images_and_targets():
+    data = from_torch(train=TensorDataset(PIXELS, LABELS), test=TensorDataset(PIXELS[:5], LABELS[:5]), num_classes=4)
+    assert (len(data.train), len(data.validation), len(data.test)) == (18, 2, 5)
+    assert (data.input_shape, data.num_classes) == ((3, 2, 2), 4)
+    torch.testing.assert_close(data.test.read(torch.arange(5)), PIXELS[:5] / 255)
+    assert data.validation.read_targets(torch.arange(2)).tolist() == [LABELS[9], LABELS[19]]
+
+
+@pytest.mark.parametrize("make", [np.asarray, Image.fromarray])
+def test_pictures_and_arrays_are_read_alike(make):
+    samples = [
+        (make(pixels.permute(1, 2, 0).numpy()), int(label)) for pixels, label in zip(PIXELS, LABELS, strict=True)
+    ]
+    image, target = from_torch(train=samples, test=samples, validation=samples).train.sample(3)
+    torch.testing.assert_close(image, PIXELS[3] / 255)
+    assert type(image) is torch.Tensor
+    assert (target.item(), target.dtype) == (3, torch.int64)
+
+
+def test_floating_point_stays_as_it_is():
+    images = torch.randn(20, 1, 2, 2)
+    data = from_torch(train=TensorDataset(images, LABELS), test=TensorDataset(images, LABELS))
+    assert torch.equal(data.test.read(torch.arange(20)), images)
+
+
+def test_a_sample_is_read_once_for_its_image_and_its_target():
+    samples = Listed(list(zip(PIXELS, LABELS, strict=True)))
+    data = from_torch(train=samples, test=samples, validation=samples)
+    samples.read.clear()
+    data.test.sample(4)
+    assert samples.read == [4]
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [([], "the training dataset is empty"), ([{"image": 1}], "sample 0 of the dataset is a dict; give a pair")],
+)
+def test_what_is_no_dataset_of_pairs_is_refused(samples, said):
+    with pytest.raises(BadInputError, match=said):
+        from_torch(train=samples, test=samples, validation=samples)

@@ -1,0 +1,112 @@
+"""Data sets of torch that are read one by one: any map-style `Dataset` that gives pairs of an image and a target."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from jobs.errors import BadInputError
+from workers.data.files import every_tenth
+from workers.data.images import ImageData, Split
+
+
+@runtime_checkable
+class Pairs(Protocol):
+    """A map-style dataset of torch: samples by number, each an image and a target."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Iterable[Any]:
+        """One of them, a pair."""
+        ...
+
+
+def from_torch(
+    *, train: Pairs, test: Pairs, validation: Pairs | None = None, num_classes: int | None = None
+) -> ImageData:
+    """A data set of torch's map-style datasets, read sample by sample.
+
+    Images may be pictures of Pillow, arrays (height, width, channels) or tensors (channels, height, width); of bytes
+    they become floating point in [0, 1], tensors of floating point stay as they are. All training images have the shape
+    of the first one. Targets become tensors.
+
+    Args:
+        train: Training samples.
+        test: Those that the reported metrics are of.
+        validation: Those that epochs and partitions are chosen by. Default: every tenth one of the training samples.
+        num_classes: Where targets are classes, these are in [0, num_classes).
+
+    Raises:
+        BadInputError: There is no training sample, or the first one is no pair.
+    """
+    if not len(train):
+        raise BadInputError("the training dataset is empty; give at least two samples")
+    splits = [_split(train), _split(validation)] if validation is not None else [*every_tenth(_split(train))]
+    channels, height, width = splits[0].sample(0)[0].shape
+    return ImageData(
+        train=splits[0],
+        validation=splits[1],
+        test=_split(test),
+        num_classes=num_classes,
+        input_shape=(channels, height, width),
+    )
+
+
+def _split(dataset: Pairs) -> Split:
+    samples = _Samples(dataset)
+    return Split(images=_Images(samples), targets=_Targets(samples))
+
+
+class _Samples:
+    """The samples of a dataset; the last one is kept, since its image and its target are asked for apart."""
+
+    def __init__(self, dataset: Pairs) -> None:
+        self.dataset = dataset
+        self._last: tuple[int, Any, Any] | None = None
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        last = self._last  # once, since threads may share this
+        if last is None or last[0] != index:
+            sample = self.dataset[index]
+            if not isinstance(sample, tuple | list) or len(sample) != 2:
+                raise BadInputError(
+                    f"sample {index} of the dataset is a {type(sample).__name__}; give a pair: an image and its target"
+                )
+            last = self._last = (index, *sample)
+        return last[1], last[2]
+
+
+class _Images:
+    """The images of samples: floating point, in [0, 1] where they are pictures or bytes."""
+
+    def __init__(self, samples: _Samples) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples.dataset)
+
+    def __getitem__(self, index: int, /) -> Tensor:
+        image, _ = self._samples[index]
+        if isinstance(image, Tensor) and image.is_floating_point():
+            return image
+        picture = image if isinstance(image, Tensor) else functional.to_image(image)
+        scaled: Tensor = functional.to_dtype(picture, torch.float32, scale=True)
+        return scaled.as_subclass(Tensor)
+
+
+class _Targets:
+    """The targets of samples, as tensors."""
+
+    def __init__(self, samples: _Samples) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples.dataset)
+
+    def __getitem__(self, index: int, /) -> Tensor:
+        _, target = self._samples[index]
+        return torch.as_tensor(target)
