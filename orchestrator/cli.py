@@ -8,6 +8,7 @@ that needs them, so that `orchard plan` starts fast.
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ from orchestrator.commands.selecting import (
     selection_options,
 )
 from orchestrator.masked_output import mask_output
+from orchestrator.shadowing import refuse_shadows
 
 _SWEEP = click.argument("sweep", type=click.Path(dir_okay=False))
 _OVERRIDES = click.argument("overrides", nargs=-1)
@@ -388,6 +390,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     mask_output()
     sys.path.insert(0, os.getcwd())  # so that the user's own modules are found in the working directory
     try:
+        refuse_shadows(Path.cwd())
         cli.main(args=arguments, prog_name="orchard", standalone_mode=False)
     except click.ClickException as error:
         error.show()
