@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from jobs.defaults import with_defaults
 from jobs.errors import Fault, InvalidFileError, nearest
+from jobs.shipped import suggestion, sweep_file
 from jobs.spec.allocation import ALLOCATION_FORMS, ALLOCATION_KINDS
 from jobs.spec.augment import AUGMENT_FORMS, STEP_FORMS
 from jobs.spec.inputs import INPUT_FORMS
@@ -31,7 +32,7 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     """Read a sweep file.
 
     Args:
-        path: The YAML file.
+        path: The YAML file, or the name of a sweep that is shipped.
         overrides: `dotted.path=value`, the value in YAML (`seeds=[0,1]`), or `@file`: a YAML file that maps dotted
             paths to values. Applied one after the other, before validation.
 
@@ -40,10 +41,10 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     """
     source = str(path)
     try:
-        text = _read(path)
+        text = _read(sweep_file(path))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidFileError(
-            source, [Fault(path="", problem=f"cannot be read ({error}); give a YAML file")]
+            source, [Fault(path="", problem=f"cannot be read ({error}); {suggestion(path)}")]
         ) from None
     document, faults = parse_yaml(text)
     if document is None and not faults:
@@ -74,7 +75,7 @@ def _read(path: str | Path) -> str:
 def _apply_file(document: dict[str, Any], override: str) -> tuple[list[str], list[Fault]]:
     """Apply a file of overrides; the paths that it sets, and its faults."""
     try:
-        text = _read(override[1:])
+        text = _read(sweep_file(override[1:]))
     except (OSError, UnicodeDecodeError) as error:
         return [], [Fault(path=override, problem=f"cannot be read ({error}); give a YAML file of dotted.path: value")]
     changes, faults = parse_yaml(text)

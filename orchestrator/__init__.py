@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.api import load_results, load_sweep, run_sweep
+
 if TYPE_CHECKING:
     from torch import nn
 
     from orchestrator.store import ArtifactStore
+
+__all__ = ["load_network", "load_results", "load_sweep", "run_sweep"]
 
 
 def load_network(

@@ -43,7 +43,8 @@ _DEVICE = click.option(
 def cli() -> None:
     """Run large neural-network pruning sweeps.
 
-    SWEEP is a YAML file; OVERRIDES change single values of it: seeds=[0,1] methods.l1.compressions=[0.2]
+    SWEEP is a YAML file, or the name of one that is shipped: `orchard sweeps`.
+    OVERRIDES change single values of it: seeds=[0,1] methods.l1.compressions=[0.2]
     or many at once, from a YAML file that maps dotted paths to values: @small.yaml
     """
 
@@ -65,6 +66,17 @@ def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | No
         planning.show_sweep(sweep, overrides)
         return
     planning.show_plan(sweep, overrides, as_json=as_json, device=device)
+
+
+@cli.command()
+def sweeps() -> None:
+    """List the sweeps that are shipped.
+
+    Where a command takes a sweep file, it takes their names, too: orchard run quickstart
+    """
+    from orchestrator.commands import planning
+
+    planning.list_shipped()
 
 
 @cli.command()

@@ -22,6 +22,6 @@ def refuse_shadows(folder: Path) -> None:
             ours = _OURS / found.relative_to(folder)
             if found.exists() and not (ours.exists() and ours.samefile(found)):
                 raise BadInputError(
-                    f"{found} has the name of Orchard's own package '{name}', and workers would import it in the place of "
-                    "that; rename yours, or run from a folder that does not hold it"
+                    f"{found} has the name of Orchard's own package '{name}', and workers would import it in the place "
+                    "of that; rename yours, or run from a folder that does not hold it"
                 )

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import click
 import yaml
+from rich.console import Console
+from rich.table import Table
 
 from jobs.effective import effective
 from jobs.load import load_sweep
 from jobs.secrets import masked_record
+from jobs.shipped import shipped_sweeps
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import JoiningParams
 from jobs.stages.table import StageKind, stage_for
@@ -84,6 +87,15 @@ def count_stages(plan: Plan, store: ArtifactStore) -> PlanCount:
         if keys[stage] or unknown[stage]
     ]
     return PlanCount(stages=tuple(stages), unknown=unknown)
+
+
+def list_shipped() -> None:
+    """Print the names of the sweeps that are shipped, and what each is."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    for name, summary in shipped_sweeps().items():
+        table.add_row(name, summary)
+    Console().print(table)
 
 
 def show_sweep(sweep: str, overrides: Sequence[str]) -> None:
