@@ -69,6 +69,27 @@ def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | No
 
 
 @cli.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--network", prompt="Network", default="resnet", show_default=True, help="Name, or package.module:name.")
+@click.option("--weights", prompt="Weights", default="", help="A file, or `pretrained`; empty: the network is trained.")
+@click.option("--data", prompt="Data set", default="digits", show_default=True, help="Name, or package.module:name.")
+@click.option("--root", prompt="Its folder", default="", help="Where the data lies; empty: nowhere.")
+@click.option("--classes", type=click.IntRange(2), help="Classes that the network is built for.")
+@click.option("--storage", default="~/.orchard/store", show_default=True, help="A store that every worker sees.")
+def init(file: str, network: str, weights: str, data: str, root: str, classes: int | None, storage: str) -> None:
+    """Write a sweep file to begin with.
+
+    Asks for what no option says. FILE is the new file: my_sweep.yaml
+    """
+    from orchestrator.commands.beginning import Beginning, begin
+
+    begin(
+        file,
+        Beginning(network=network, weights=weights, dataset=data, root=root, classes=classes, storage=storage),
+    )
+
+
+@cli.command()
 def sweeps() -> None:
     """List the sweeps that are shipped.
 
