@@ -49,7 +49,8 @@ def load_results(sweep: str | Path, storage: str = "~/.orchard/store") -> "panda
     except ImportError:
         raise BadInputError("results are a table of pandas, which is not installed; pip install pandas") from None
     from orchestrator.commands.locating import find_record
-    from orchestrator.report import changes_to_dense, pareto_front, points_csv
+    from orchestrator.report import points_csv
+    from orchestrator.report.comparison import changes_to_dense, pareto_front
     from orchestrator.results import collect
 
     record, store = find_record(str(sweep), storage)

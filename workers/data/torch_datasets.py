@@ -46,7 +46,9 @@ def from_torch(
     if not len(train):
         raise BadInputError("the training dataset is empty; give at least two samples")
     splits = [_split(train), _split(validation)] if validation is not None else [*every_tenth(_split(train))]
-    channels, height, width = splits[0].sample(0)[0].shape
+    first = splits[0].sample(0)[0]
+    assert isinstance(first, Tensor)  # as all images are here
+    channels, height, width = first.shape
     return ImageData(
         train=splits[0],
         validation=splits[1],
