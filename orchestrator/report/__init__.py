@@ -6,6 +6,7 @@ Pure apart from `write_report`; matplotlib is imported when the first figure is 
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.private import make_private
 from orchestrator.report.comparison import areas, areas_of_curves, changes_to_dense, pareto_front
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.page import figure_title, html_page, sweep_yaml
@@ -70,8 +71,8 @@ def write_report(
     folder: Path,
     resources: CurveResources | None = None,
 ) -> tuple[Path, ...]:
-    """Write the report into a folder, which is created if needed; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the report into a folder, which is created if needed, for its owner alone; returns the files."""
+    make_private(folder)
     paths = []
     for name, content in report_files(record, curves, orders, resources).items():
         path = folder / name

@@ -24,6 +24,7 @@ from urllib.request import Request, urlopen
 from jobs.errors import BadInputError, OrchardError
 from jobs.secrets import fill, mask
 from orchestrator.executables import typed
+from orchestrator.private import make_private_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -247,8 +248,8 @@ def _check_answers(uri: str) -> None:
 
 
 def _sqlite_client(client: "type[MlflowClient]", uri: str, path: Path) -> "MlflowClient":
-    """A client of an SQLite database, which is created under a lock if it does not exist."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A client of an SQLite database, which is created under a lock if it does not exist, for its owner alone."""
+    make_private_file(path)
     for name in _NOISY:  # forty lines of migration on the first sweep
         logging.getLogger(name).setLevel(logging.WARNING)
     with path.with_name(f"{path.name}.lock").open("a") as lock:

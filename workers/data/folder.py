@@ -98,7 +98,15 @@ def load_folder(root: str | None, size: int = 224, resize: int | None = None) ->
 
 
 def _classes(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    root = folder.parent.resolve()
+    names = sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    outside = [name for name in names if not (folder / name).resolve().is_relative_to(root)]
+    if outside:
+        raise BadInputError(
+            f"data 'imagefolder': {folder / outside[0]} is a link to a folder outside of {root}, whose changes would "
+            "not be noticed; put the pictures below the root"
+        )
+    return names
 
 
 def _read_split(folder: Path, classes: list[str], *, size: int, resize: int) -> Split:

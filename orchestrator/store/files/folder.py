@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.errors import BadInputError
+from orchestrator.private import make_private
 from orchestrator.store.files.base import Appender, Entry
 
 _SYNC_INTERVAL_S = 1.0
@@ -123,6 +124,7 @@ class FolderFiles:
 
     def _make(self, folder: str) -> None:
         if folder not in self._made:
+            make_private(self._root)  # what is within has the usual rights, so that a shared store stays shared
             os.makedirs(folder, exist_ok=True)
             self._made.add(folder)
 

@@ -83,6 +83,12 @@ def test_a_class_that_train_lacks_is_named(root):
         load_dataset("imagefolder", str(root))
 
 
+def test_a_class_that_is_a_link_out_of_the_root_is_refused(root, tmp_path_factory):
+    (root / "train" / "cow").symlink_to(tmp_path_factory.mktemp("elsewhere"))
+    with pytest.raises(BadInputError, match=r"cow is a link to a folder outside of"):
+        load_dataset("imagefolder", str(root))
+
+
 def test_a_folder_of_another_layout_is_told_the_right_one(tmp_path):
     with pytest.raises(BadInputError, match=r"expected under .*train/CLASS/\*\.png\|jpg\|jpeg"):
         load_dataset("imagefolder", str(tmp_path))

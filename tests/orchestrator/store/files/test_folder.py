@@ -1,5 +1,6 @@
 import errno
 import os
+from stat import S_IMODE
 
 import pytest
 from files_suite import FilesSuite
@@ -118,3 +119,16 @@ def test_a_file_system_without_unnamed_files_keeps_the_first_writers_file_too(tm
     assert not files.create("a/b", b"second")
     assert files.read("a/b") == b"first"
     assert [entry.path for entry in files.walk("a")] == ["a/b"]
+
+
+@pytest.mark.parametrize(("made_before", "rights"), [(False, 0o700), (True, 0o775)])
+def test_a_store_that_it_makes_is_for_its_owner(tmp_path, made_before, rights):
+    root = tmp_path / "store"
+    if made_before:
+        root.mkdir()
+        root.chmod(0o775)
+    FolderFiles(str(root)).create("manifests/a", b"content")
+    assert S_IMODE(root.stat().st_mode) == rights
+    usual = tmp_path / "usual"
+    usual.mkdir()
+    assert (root / "manifests").stat().st_mode == usual.stat().st_mode
