@@ -90,6 +90,7 @@ class Failed:
         usage: Peak resource usage, as far as known.
         on_gpu: For OUT_OF_MEMORY: it was GPU memory.
         damaged: For CORRUPT: the key of the artifact to compute again.
+        progressed: For PREEMPTED: the attempt left a newer checkpoint than the one before; filled in by the driver.
     """
 
     key: str
@@ -103,6 +104,7 @@ class Failed:
     usage: Usage = Usage()
     on_gpu: bool = False
     damaged: str = ""
+    progressed: bool = False
 
 
 Outcome = Succeeded | Failed

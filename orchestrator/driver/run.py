@@ -16,6 +16,7 @@ from jobs.spec.sweep import SweepSpec
 from jobs.stages.table import StageKind
 from jobs.task import Attempt
 from orchestrator.backends import Backend
+from orchestrator.driver.advances import Advances
 from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.publishing import Publisher
@@ -117,7 +118,8 @@ def run_sweep(
         attempts = scheduler.start(present, measured, now_s=time.monotonic())
         stored = stored_tasks(plan, present, measured)
         observers = [JournalWriter(journal, stored=stored), progress, publisher, Steering(lease, backend)]
-        summary = drive(scheduler, attempts, backend, observers, quarantine=store.quarantine)
+        advances = Advances(store)
+        summary = drive(scheduler, attempts, backend, observers, quarantine=store.quarantine, noted=advances.noted)
         journal.append("end", complete=summary.complete, computed=summary.computed, stopped=summary.stopped)
     return summary, publisher
 
@@ -130,6 +132,7 @@ def drive(
     *,
     clock: Callable[[], float] = time.monotonic,
     quarantine: Callable[[str], None] = lambda key: None,
+    noted: Callable[[Sequence[Outcome]], list[Outcome]] = list,
 ) -> RunSummary:
     """Run the main loop until the scheduler has finished.
 
@@ -141,6 +144,7 @@ def drive(
         clock: The scheduler's clock, in seconds.
         quarantine: Moves a damaged artifact out of the way. If it raises OSError, the artifact's readers fail, and the
             next run tries again.
+        noted: Notes on outcomes what the scheduler is to know beyond what the backend saw.
     """
     started = clock()
     computed = 0
@@ -152,7 +156,7 @@ def drive(
         if scheduler.finished:
             break
         wait_s = _POLL_S if scheduler.wake_s is None else min(_POLL_S, max(0.0, scheduler.wake_s - clock()))
-        outcomes = backend.wait(wait_s)
+        outcomes = noted(backend.wait(wait_s))
         for outcome in outcomes:
             computed += isinstance(outcome, Succeeded) and not outcome.reused
             if isinstance(outcome, Failed) and outcome.damaged and scheduler.state_of(outcome.damaged) in FINISHED:

@@ -11,7 +11,7 @@ from jobs.outcome import Cause, Failed
 from jobs.resources import Resources
 
 RETRIES: Mapping[Cause, int] = {
-    Cause.PREEMPTED: 8,  # not the task's fault, but a task that kills every worker must not be retried for ever
+    Cause.PREEMPTED: 8,  # without progress between them: a task that kills every worker must not be retried for ever
     Cause.TRANSIENT: 5,
     Cause.OUT_OF_MEMORY: 3,
     Cause.CORRUPT: 3,
@@ -40,7 +40,7 @@ def retry_after(failure: Failed, *, count: int, asked: Resources, node_memory_by
 
     Args:
         failure: The failure.
-        count: How often the task has failed for this cause, including this failure.
+        count: How often the task has failed for this cause, including this failure, since it last got further.
         asked: The request of the failed attempt.
         node_memory_bytes: Memory of the largest node; 0 where unknown.
     """

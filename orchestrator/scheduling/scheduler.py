@@ -219,7 +219,8 @@ class Scheduler:
 
     def _fail(self, node: TaskNode, failure: Failed, attempt: Attempt, now_s: float) -> None:
         history = self._histories.setdefault(failure.key, _FailureHistory())
-        history.failures[failure.cause] += 1
+        # Losses after progress are no sign of a task that kills its workers: counting begins anew.
+        history.failures[failure.cause] = 0 if failure.progressed else history.failures[failure.cause] + 1
         decision = self.decisions[failure.key] = decide(
             failure,
             count=history.failures[failure.cause],

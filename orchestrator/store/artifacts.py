@@ -187,6 +187,11 @@ class ArtifactStore:
         except (FileNotFoundError, ValueError):
             return None
 
+    def checkpoint_version(self, key: str) -> tuple[float, int] | None:
+        """What changes whenever the checkpoint of a task is replaced; None where there is none."""
+        found = self.files.stat(checkpoint_path(key))
+        return None if found is None else (found.modified_s, found.size_bytes)
+
     def drop_checkpoint(self, key: str) -> None:
         """Delete the checkpoint of a task, if there is one."""
         self.files.delete(checkpoint_path(key))

@@ -12,6 +12,7 @@ import ray
 
 from jobs.outcome import Cause, Failed, Outcome
 from jobs.task import Task
+from orchestrator.backends.ray_cluster.notice import handed_over, heed_notice
 from orchestrator.store import ArtifactStore, Fence, LeaseTerm, open_store
 from workers.attempt.entry import Provenance, StageOf, run_task
 
@@ -52,16 +53,21 @@ def cached_fence(storage: str, term: LeaseTerm) -> Fence:
 def execute(task: Task, config: WorkerConfig, stage_of: StageOf | None = None) -> Outcome:
     """Run one task; the fence of its driver's lease decides whether it may go on and commit.
 
+    A worker that is told to end lets long stages save their progress, and hands the task over.
+
     Args:
         task: The task.
         config: The worker's configuration.
         stage_of: The function that runs a stage; default: those of `workers.stages`.
     """
     run = partial(run_task, task, cached_store(config.storage), provenance=config.provenance, stage_of=stage_of)
-    if config.term is None:
-        return run()
-    fence = cached_fence(config.storage, config.term)
-    return run(should_stop=fence.should_stop, may_commit=fence.may_commit)
+    with heed_notice() as told:
+        if config.term is None:
+            outcome = run(should_stop=told)
+        else:
+            fence = cached_fence(config.storage, config.term)
+            outcome = run(should_stop=lambda: told() or fence.should_stop(), may_commit=fence.may_commit)
+        return handed_over(outcome) if told() else outcome
 
 
 def run_bundle(pickled: bytes, config: WorkerConfig, execute: Execute) -> bytes:

@@ -163,6 +163,19 @@ def test_a_fault_that_may_pass_is_retried_within_its_budget(cause):
     assert state.state_of(each.key) is TaskState.FAILED
 
 
+def test_losses_with_progress_between_them_do_not_count():
+    each = task(StageKind.TRAIN)
+    state = scheduler({each.key: each}, [each.key])
+    submitted = state.start(frozenset(), {})
+    for _ in range(RETRIES[Cause.PREEMPTED] + 2):
+        assert submitted
+        submitted = state.step([replace(failed(each, Cause.PREEMPTED), progressed=True)])
+    for _ in range(RETRIES[Cause.PREEMPTED] + 1):  # and from then on those without any do
+        assert submitted
+        submitted = state.step([failed(each, Cause.PREEMPTED)])
+    assert (submitted, state.state_of(each.key)) == ([], TaskState.FAILED)
+
+
 def test_a_loss_then_a_success_is_a_success():
     each = task(StageKind.SCORE)
     state = scheduler({each.key: each}, [each.key])

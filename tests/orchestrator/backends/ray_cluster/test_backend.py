@@ -43,6 +43,11 @@ def do(task, config):
                 os._exit(1)
             case "be killed":
                 os.kill(os.getpid(), signal.SIGKILL)
+            case "be told to end":
+                os.kill(os.getpid(), signal.SIGTERM)
+                while True:
+                    context.poll()
+                    time.sleep(0.05)
             case "raise":
                 raise RuntimeError("a bug")
             case "sleep":
@@ -130,6 +135,12 @@ def test_a_worker_that_dies_is_a_preemption_on_its_node_and_others_go_on(backend
     assert lost.node in alive()
     assert lost.host
     assert {type(each) for each in outcomes.values()} == {Succeeded}
+
+
+def test_a_worker_that_is_told_to_end_hands_its_task_over(backend):
+    backend.submit([attempt(doing("be told to end"))])
+    (outcome,) = drain(backend, 1)
+    assert (outcome.cause, "told to end (SIGTERM)" in outcome.message) == (Cause.PREEMPTED, True)
 
 
 def test_an_outcome_names_its_node(backend):
