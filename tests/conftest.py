@@ -1,7 +1,7 @@
 """Set-up shared by all tests: one thread, checked shapes, sweeps that run in seconds, work for several processes.
 
-`make test` runs two processes, each one folder after another. So what a folder shares is made once, and of two clusters
-that run at once one is that of `tests/cluster`, which leaves the other processor free most of the time.
+`make test` runs several processes, each one folder after another, so that what a folder shares is made once. Whatever
+starts Ray runs in one of them: there is one cluster at a time, and others compute while it waits.
 """
 
 import fcntl
@@ -25,12 +25,15 @@ PACKAGES = (
 install_import_hook([f"workers.{package}" for package in PACKAGES], "beartype.beartype")
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# Ray's workers give way to all other processes: beside tests that compute they would hardly run.
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  # as Ray spells it
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("RAY_ADDRESS", None)
 
-FIRST = ("tests/cluster", "tests/workers/stages", "tests/workers/integral", "tests/workers/channels")
-"""Folders that take minutes: begun first, so that no process is left alone with one at the end."""
+CLUSTERS = ("tests/cluster", "tests/orchestrator/backends/ray_cluster")
+FIRST = (CLUSTERS[0], "tests/workers/stages", "tests/workers/channels", "tests/workers/integral")
+"""What takes minutes: begun first, so that no process is left alone with one at the end."""
 
 
 def pytest_configure() -> None:
@@ -44,24 +47,26 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Gives a process a folder whenever it has nothing to do. (xdist 3.8's own groups are lost with pytest 9.2.)"""
+    """Gives a process a unit whenever it has nothing to do. (xdist 3.8's own groups are lost with pytest 9.2.)"""
     from xdist.scheduler import LoadScopeScheduling
 
-    class FolderScheduling(LoadScopeScheduling):
+    class UnitScheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return _folder(nodeid)
+            return _unit(nodeid)
 
-    return FolderScheduling(config, log) if config.getoption("dist") == "loadscope" else None
+    return UnitScheduling(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
-        ranks = {folder: rank for rank, folder in enumerate(FIRST)}
-        items.sort(key=lambda item: ranks.get(_folder(item.nodeid), len(FIRST)))
+        ranks = {unit: rank for rank, unit in enumerate(FIRST)}
+        items.sort(key=lambda item: ranks.get(_unit(item.nodeid), len(FIRST)))
 
 
-def _folder(nodeid: str) -> str:
-    return nodeid.partition("::")[0].rpartition("/")[0]
+def _unit(nodeid: str) -> str:
+    """The folder of a test; those of clusters are one."""
+    folder = nodeid.partition("::")[0].rpartition("/")[0]
+    return CLUSTERS[0] if folder in CLUSTERS else folder
 
 
 @pytest.fixture(scope="session")
