@@ -5,7 +5,9 @@ its seed, and returns files and measurements. No store layout, no cluster, no cl
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
 import torch
@@ -17,6 +19,7 @@ from jobs.task import Task
 from workers.artifacts import ArtifactReader
 from workers.checkpoints import Checkpoint
 from workers.network import StoredNetwork
+from workers.parallel import ALONE, Processes
 
 Params = TypeVar("Params", bound=StageParams, covariant=True)
 
@@ -32,6 +35,7 @@ class Context(Generic[Params]):
         device: Device of tensors.
         should_stop: Polled per batch; true when the task was asked to stop.
         checkpoint: Keeps the progress of a long stage.
+        together: Within it the processes of the task train together.
     """
 
     task: Task
@@ -40,6 +44,7 @@ class Context(Generic[Params]):
     device: torch.device
     should_stop: Callable[[], bool]
     checkpoint: Checkpoint
+    together: Callable[[], AbstractContextManager[Processes]] = partial(nullcontext, ALONE)
 
     def network(self, key: str) -> StoredNetwork:
         """The network in the artifact of a task."""
