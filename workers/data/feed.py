@@ -91,7 +91,7 @@ class Feed:
 
     def augment(
         self, inputs: Inputs, targets: Shaped[Tensor, "n ..."], generator: torch.Generator
-    ) -> tuple[Inputs, Shaped[Tensor, "n ..."]]:
+    ) -> tuple[Inputs, Shaped[Tensor, "taken ..."]]:
         """What the pipeline does with a batch, and of that the samples that are taken.
 
         Raises:

@@ -175,5 +175,9 @@ def make_meters(objective: Objective, device: torch.device | str) -> dict[str, "
     for meter in meters.values():
         for each in meter.modules():
             if isinstance(each, Metric):
-                each.sync_on_compute = False
+                each.distributed_available_fn = _never
     return meters
+
+
+def _never() -> bool:
+    return False
