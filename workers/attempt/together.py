@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
@@ -13,8 +13,8 @@ from workers.artifacts import ArtifactReader
 from workers.attempt.device import device_of
 from workers.attempt.launching import Join, leading
 from workers.checkpoints import Checkpoint
+from workers.parallel import Processes, alone
 from workers.stages import Context, stage_function
-from workers.parallel import ALONE, Processes
 
 
 def together(task: Task, store: Store, device: torch.device) -> Callable[[], AbstractContextManager[Processes]]:
@@ -27,12 +27,12 @@ def together(task: Task, store: Store, device: torch.device) -> Callable[[], Abs
     """
     size = task.resources.processes
     if size == 1:
-        return partial(nullcontext, ALONE)
+        return alone
     return partial(leading, size, device, partial(_follow, task, store))
 
 
 def _follow(task: Task, store: Store, number: int, join: Join) -> None:
-    """What the other processes do: the same stage, which nobody stops but the first process, and which keeps nothing."""
+    """What the other processes do: the same stage, which only the first process stops, and which keeps nothing."""
     device = device_of(task, number)
     context = Context(
         task=task,

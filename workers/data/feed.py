@@ -44,9 +44,7 @@ class Feed:
         BadInputError: Images are to be cut out of pictures, and there are none.
     """
 
-    def __init__(
-        self, split: Split, pipeline: Pipeline, *, device: torch.device | str, taken: _Taken = slice
-    ) -> None:
+    def __init__(self, split: Split, pipeline: Pipeline, *, device: torch.device | str, taken: _Taken = slice) -> None:
         if pipeline.cut is not None:
             split = replace(split, images=cast(Images, cut_anew(split.images, pipeline.cut)))
         self._split, self._pipeline, self._device = split, pipeline, torch.device(device)

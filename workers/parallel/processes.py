@@ -62,9 +62,7 @@ class Processes:
         if self.size == 1 or samples < self.size:
             return Share(samples=samples, taken=slice(0, samples), factor=1.0, alone=True)
         begin, end = (samples * number // self.size for number in (self.number, self.number + 1))
-        return Share(
-            samples=samples, taken=slice(begin, end), factor=self.size * (end - begin) / samples, alone=False
-        )
+        return Share(samples=samples, taken=slice(begin, end), factor=self.size * (end - begin) / samples, alone=False)
 
     def taken(self, samples: int) -> slice:
         """The samples of its share."""
@@ -125,6 +123,12 @@ class Processes:
 
 
 ALONE = Processes()
+
+
+@contextmanager
+def alone() -> Iterator[Processes]:
+    """No other process is joined."""
+    yield ALONE
 
 
 @contextmanager

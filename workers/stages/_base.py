@@ -5,9 +5,8 @@ its seed, and returns files and measurements. No store layout, no cluster, no cl
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Generic, TypeVar
 
 import torch
@@ -19,7 +18,7 @@ from jobs.task import Task
 from workers.artifacts import ArtifactReader
 from workers.checkpoints import Checkpoint
 from workers.network import StoredNetwork
-from workers.parallel import ALONE, Processes
+from workers.parallel import Processes, alone
 
 Params = TypeVar("Params", bound=StageParams, covariant=True)
 
@@ -44,7 +43,7 @@ class Context(Generic[Params]):
     device: torch.device
     should_stop: Callable[[], bool]
     checkpoint: Checkpoint
-    together: Callable[[], AbstractContextManager[Processes]] = partial(nullcontext, ALONE)
+    together: Callable[[], AbstractContextManager[Processes]] = alone
 
     def network(self, key: str) -> StoredNetwork:
         """The network in the artifact of a task."""

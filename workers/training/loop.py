@@ -19,12 +19,12 @@ from workers.inputs import Inputs
 from workers.measure.evaluation import Evaluation, evaluate
 from workers.models.modes import in_mode
 from workers.objectives import Objective
+from workers.parallel import ALONE, Processes
 from workers.precision import check_precision
 from workers.training.average import put
 from workers.training.batch_place import batch_place
 from workers.training.log import EpochLog, Trained
 from workers.training.optimizers import make_optimizer
-from workers.parallel import ALONE, Processes
 from workers.training.regulariser import Regulariser
 from workers.training.running import in_memory_format, running
 from workers.training.speed import Stopwatch
@@ -49,8 +49,9 @@ def train(
     """Train a network in place; its weights are those that the recipe keeps. Those of the best epoch are returned.
 
     The same generator state gives the same weights on a CPU with the same number of threads, also if the training was
-    interrupted and resumed from its checkpoint. Several processes, each of which calls this with the same arguments, give
-    the same weights to rounding, but for dropout, whose draws are their own, and losses that are no mean over samples.
+    interrupted and resumed from its checkpoint. Several processes, each of which calls this with the same arguments,
+    give the same weights to rounding, but for dropout, whose draws are their own, and losses that are no mean over
+    samples.
 
     Args:
         model: From inputs to outputs; moved to `device`, where it stays. Train/eval flags are restored.
@@ -132,8 +133,8 @@ def _check_recipe(recipe: Recipe, objective: Objective, device: torch.device | s
     """Raise BadInputError for settings of a recipe that the objective, the device or the processes do not accept."""
     if recipe.compile and processes.size > 1:
         raise BadInputError(
-            f"train: compile is for one process, and {processes.size} train together; set compile: false, or one GPU and "
-            "one process in resources.train"
+            f"train: compile is for one process, and {processes.size} train together; set compile: false, or one GPU "
+            "and one process in resources.train"
         )
     check_precision(recipe.precision, device)
     where = f"objective '{objective.name}'"

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from workers.inputs import Inputs, call
 from workers.objectives import Objective
-from workers.training.batch_place import BatchPlace
 from workers.parallel import ALONE, Processes, Share
+from workers.training.batch_place import BatchPlace
 from workers.training.schedule import learning_rate_at
 from workers.training.state import TrainingState
 

@@ -43,7 +43,9 @@ def results(tmp_path_factory):
 def assert_close(found, expected):
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
-        torch.testing.assert_close(found[name], tensor, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name} {text}")
+        torch.testing.assert_close(
+            found[name], tensor, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name} {text}"
+        )
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -59,7 +61,7 @@ def test_a_training_that_one_process_began_goes_on_with_two(results):
 def test_every_sample_of_a_batch_is_in_one_share_and_counts_alike(samples, size):
     shares = [Processes(number=number, size=size).share(samples) for number in range(size)]
     taken = [list(range(samples))[share.taken] for share in shares]
-    assert sum(taken, []) == list(range(samples))
+    assert [sample for own in taken for sample in own] == list(range(samples))
     for share, own in zip(shares, taken, strict=True):
         assert share.factor == pytest.approx(size * len(own) / samples)
         assert not share.alone
