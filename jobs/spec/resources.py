@@ -18,8 +18,8 @@ class ResourcesSpec(Record):
     num_gpus: float | None = Field(
         default=None,
         ge=0,
-        description="Default: 1 for `train`, a quarter for the other GPU stages, on `cuda`. Below 1: several tasks share "
-        "a GPU. 2 or more: that many `processes` train on one machine, each on a GPU of its own.",
+        description="Default: 1 for `train`, a quarter for the other GPU stages, on `cuda`. Below 1: several tasks "
+        "share a GPU. 2 or more: that many `processes` train on one machine, each on a GPU of its own.",
     )
     memory_bytes: int = Field(default=0, ge=0, description="Memory to reserve; 0 reserves none.")
     processes: int | None = Field(

@@ -4,9 +4,13 @@ import torch
 from torch import nn
 
 from jobs.spec.training import Recipe
+from workers.channels import find_groups
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
+from workers.integral.algorithm1 import DrawnSizes
+from workers.integral.network import IntegralNetwork
 from workers.objectives.classification import objective
+from workers.sparsity.structure_selection import StructureSelection
 from workers.training import train
 
 CPU = torch.device("cpu")
@@ -27,6 +31,8 @@ RECIPES = {
     "norms": Recipe(epochs=2, batch_size=7, learning_rate=0.1, augment="crop-flip", ema=0.9),
     "norms, accumulated": Recipe(epochs=2, batch_size=7, learning_rate=0.1, accumulate=2, clip_gradients=1.0),
     "norms, adam": Recipe(epochs=2, batch_size=3, learning_rate=0.01, optimizer="adam", keep="best"),
+    "norms, all sizes": Recipe(epochs=2, batch_size=7, learning_rate=0.1),
+    "norms, scales": Recipe(epochs=2, batch_size=7, learning_rate=0.1, accumulate=2),
 }
 RESUMED = "norms, accumulated"
 
@@ -43,6 +49,17 @@ class Network(nn.Module):
 
     def forward(self, images):
         return self.head(self.norm(self.conv(images)).relu().mean((2, 3)))
+
+
+def made(name):
+    """The network of a training, and its regulariser."""
+    network = Network("norms" in name)
+    if "sizes" in name:
+        return DrawnSizes(IntegralNetwork(network, find_groups(network, (1, 6, 6))), seed=7, smallest=0.4), None
+    if "scales" in name:
+        channel_map = find_groups(network, (1, 6, 6))
+        return network, StructureSelection(network, channel_map, structures="channels", norms={}, strength=0.01)
+    return network, None
 
 
 def data(root):
@@ -65,7 +82,7 @@ def stop_at(number):
 
 def follow(name, processes, checkpoint=None, should_stop=lambda: False):
     """All that a training leaves, by name."""
-    model = Network("norms" in name)
+    model, regulariser = made(name)
     trained = train(
         model,
         DATA,
@@ -76,6 +93,7 @@ def follow(name, processes, checkpoint=None, should_stop=lambda: False):
         should_stop=should_stop,
         report=lambda epoch, metrics: None,
         checkpoint=checkpoint or kept_in({}),
+        regulariser=regulariser,
         processes=processes,
     )
     losses = [number for each in trained.log.epochs for number in (each.train_loss, each.validation_loss)]

@@ -39,8 +39,8 @@ def device_of(task: Task, number: int = 0) -> torch.device:
     processes = task.resources.processes
     if name == "cuda" and processes > torch.cuda.device_count():
         raise BadInputError(
-            f"{task.stage} {task.label}: {processes} processes train together, each on a GPU of its own, and this "
-            f"worker sees {torch.cuda.device_count()}; set resources.{task.stage}.num_gpus to that, or use a larger machine"
+            f"{task.stage} {task.label}: {processes} processes train together, each on its own GPU, and this worker "
+            f"sees {torch.cuda.device_count()}; set resources.{task.stage}.num_gpus to that, or use another machine"
         )
     if name != "cuda" or processes == 1:
         return torch.device(name)
