@@ -74,7 +74,7 @@ def leading(size: int, device: torch.device, follow: Follow) -> Iterator[Process
         meeting = Path(folder, "meeting")
         # Not daemonic, since those may not start processes that read data.
         arguments = (size, meeting, follow, [end for _, end in pipes])
-        started = start_processes(  # type: ignore[no-untyped-call]  # torch leaves it without annotations
+        started = start_processes(
             _take_part, arguments, nprocs=size - 1, join=False, daemon=False, start_method="spawn"
         )
         others = _Others(started.processes, [end for end, _ in pipes])
