@@ -86,7 +86,7 @@ def train(
         checkpoint.resume(state.restore, agree=processes.agreed)
         processes.draw_apart(drawn_from.values())
         feed = Feed(data.train, objective.pipeline(recipe.augment, data), device=device, taken=processes.taken)
-        steps = GradientSteps(state, running(model, recipe), objective, processes)
+        steps = GradientSteps(state, running(model, recipe), objective, processes=processes)
         try:
             while not state.ended:
                 train_epoch(steps, feed, should_stop=should_stop, checkpoint=checkpoint, watch=watch)

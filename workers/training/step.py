@@ -23,7 +23,7 @@ class GradientSteps:
     """
 
     def __init__(
-        self, state: TrainingState, runner: nn.Module, objective: Objective, processes: Processes = ALONE
+        self, state: TrainingState, runner: nn.Module, objective: Objective, *, processes: Processes = ALONE
     ) -> None:
         self.state, self.runner, self.objective, self.processes = state, runner, objective, processes
         self._first_epoch = state.epoch
