@@ -84,9 +84,11 @@ def leading(size: int, device: torch.device, follow: Follow) -> Iterator[Process
                 try:
                     yield processes
                 except Exception as error:
-                    if isinstance(error, OrchardError):
-                        raise  # nothing that the loss of another process leads to
-                    raise others.failure() or error from error
+                    # What Orchard itself raises is nothing that the loss of another process leads to.
+                    lost = None if isinstance(error, OrchardError) else others.failure()
+                    if lost is None:
+                        raise
+                    raise lost from error
         finally:
             others.end()
 
