@@ -133,9 +133,15 @@ def _import_paths(spec: SweepSpec) -> dict[str, str]:
     return paths
 
 
-def this_machine_has_gpu() -> bool:
-    """Whether a CUDA device is visible on this machine, without importing torch."""
-    return Path("/dev/nvidia0").exists() and os.environ.get("CUDA_VISIBLE_DEVICES") != ""
+def gpus_of_this_machine(devices: Path = Path("/dev")) -> int:
+    """Number of visible CUDA devices, without importing torch.
+
+    Args:
+        devices: Where the system lists its devices.
+    """
+    there = len(list(devices.glob("nvidia[0-9]*")))
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return there if visible is None else min(there, sum(each.strip() not in ("", "-1") for each in visible.split(",")))
 
 
 def git_commit() -> str:

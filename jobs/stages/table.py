@@ -39,12 +39,14 @@ class StageRow:
         resources: Default request of a task. With GPUs, the stage runs on a GPU where the sweep has some; without, it
             always runs on CPUs.
         assumed_s: Assumed duration in seconds until one was observed. Only ratios matter, for the critical path.
+        parallel: Whether a task may compute in several processes.
     """
 
     params: type[StageParams]
     version: int
     resources: Resources
     assumed_s: float
+    parallel: bool = False
 
     @property
     def accelerated(self) -> bool:
@@ -66,7 +68,7 @@ class StageKind(StrEnum):
         member.row = row
         return member
 
-    TRAIN = "train", StageRow(params=TrainParams, version=5, resources=_GPU, assumed_s=600.0)
+    TRAIN = "train", StageRow(params=TrainParams, version=5, resources=_GPU, assumed_s=600.0, parallel=True)
     ANALYSE = "analyse", StageRow(params=AnalyseParams, version=1, resources=_CPU, assumed_s=5.0)
     CONVERT = "convert", StageRow(params=ConvertParams, version=3, resources=_CPU, assumed_s=2.0)
     ORDER = "order", StageRow(params=OrderParams, version=4, resources=_CPU, assumed_s=10.0)

@@ -9,7 +9,7 @@ from jobs.artifact import Store
 from jobs.outcome import Cause, Failed, Outcome
 from jobs.task import Attempt
 from orchestrator.backends.base import NodeKind, Slots
-from orchestrator.environment import this_machine_has_gpu
+from orchestrator.environment import gpus_of_this_machine
 from workers.attempt.entry import Provenance, StageOf, run_task
 
 
@@ -42,8 +42,8 @@ class InlineBackend:
         self._cancelled: list[Outcome] = []
 
     def slots(self) -> Slots:
-        """This machine's CPUs and GPU; one task runs at a time."""
-        return Slots(cpus=float(os.cpu_count() or 1), gpus=float(this_machine_has_gpu()))
+        """This machine's CPUs and GPUs; one task runs at a time."""
+        return Slots(cpus=float(os.cpu_count() or 1), gpus=float(gpus_of_this_machine()))
 
     def node_kinds(self) -> tuple[NodeKind, ...]:
         """This machine."""

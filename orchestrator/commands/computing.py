@@ -12,7 +12,7 @@ from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.progress import ProgressDisplay
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.run import RunSummary, run_sweep
-from orchestrator.environment import git_commit, read_environment, this_machine_has_gpu
+from orchestrator.environment import git_commit, gpus_of_this_machine, read_environment
 from orchestrator.executables import typed
 from orchestrator.planning import Plan, PlanEnvironment
 from orchestrator.store import ArtifactStore
@@ -66,7 +66,7 @@ class Computer:
         if self._name == "ray" and "RAY_ADDRESS" in os.environ:
             self._backend = self._backend or self._open(self._name)
             return "cuda" if any(kind.gpus and kind.count for kind in self._backend.node_kinds()) else "cpu"
-        return "cuda" if this_machine_has_gpu() else "cpu"
+        return "cuda" if gpus_of_this_machine() else "cpu"
 
     def _open(self, name: str) -> Backend:
         return BACKENDS[name](self._store, self._provenance, self._lease)

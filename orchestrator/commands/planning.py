@@ -19,7 +19,7 @@ from jobs.stages.base import JoiningParams
 from jobs.stages.table import StageKind, stage_for
 from jobs.task import appearing_tasks
 from orchestrator.driver.resume import resume_point
-from orchestrator.environment import read_environment, this_machine_has_gpu
+from orchestrator.environment import gpus_of_this_machine, read_environment
 from orchestrator.planning import Plan, plan_sweep
 from orchestrator.store import ArtifactStore, open_store
 
@@ -49,7 +49,7 @@ class StageCount:
 def plan_for(spec: SweepSpec, device: str | None) -> tuple[Plan, str]:
     """The plan of a sweep, and its device class."""
     if device is None:
-        device = spec.device if spec.device != "auto" else "cuda" if this_machine_has_gpu() else "cpu"
+        device = spec.device if spec.device != "auto" else "cuda" if gpus_of_this_machine() else "cpu"
     return plan_sweep(spec, read_environment(spec, device=device)), device
 
 

@@ -102,4 +102,6 @@ class TaskCollector:
             default = replace(default, num_gpus=asked.num_gpus, adaptive=False)
         elif self.environment.device != "cuda":
             default = replace(default, num_gpus=0.0, adaptive=False)
-        return replace(default, num_cpus=asked.num_cpus, memory_bytes=asked.memory_bytes)
+        elif asked.processes:
+            default = replace(default, num_gpus=float(asked.processes), adaptive=False)
+        return replace(default, num_cpus=asked.num_cpus, memory_bytes=asked.memory_bytes, processes=asked.num_processes)

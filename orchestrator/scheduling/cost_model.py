@@ -5,7 +5,7 @@ Tasks of one stage and family (a model of the sweep) are expected to cost the sa
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs.outcome import Usage
 from jobs.resources import Resources
@@ -55,9 +55,4 @@ class CostModel:
         if not asked.adaptive or not asked.num_gpus or not seen or not seen.gpu_fraction:
             return asked
         sixteenths = min(_FRACTIONS, max(1, math.ceil(seen.gpu_fraction * _HEADROOM * _FRACTIONS)))
-        return Resources(
-            num_cpus=asked.num_cpus,
-            num_gpus=sixteenths / _FRACTIONS,
-            memory_bytes=asked.memory_bytes,
-            adaptive=True,
-        )
+        return replace(asked, num_gpus=sixteenths / _FRACTIONS)

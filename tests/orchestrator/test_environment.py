@@ -4,7 +4,7 @@ import pytest
 
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
-from orchestrator.environment import git_commit, read_environment, this_machine_has_gpu
+from orchestrator.environment import git_commit, gpus_of_this_machine, read_environment
 
 
 def test_versions_are_those_that_are_installed(tiny_sweep, write_sweep):
@@ -87,6 +87,11 @@ def test_outside_of_a_repository_there_is_no_commit(tmp_path, monkeypatch):
     assert git_commit() == ""
 
 
-def test_hidden_gpus_do_not_count(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert not this_machine_has_gpu()
+@pytest.mark.parametrize(("visible", "count"), [(None, 4), ("", 0), ("-1", 0), ("2,3", 2), ("0,1,2,3,4,5", 4)])
+def test_hidden_gpus_do_not_count(monkeypatch, tmp_path, visible, count):
+    for name in ("nvidia0", "nvidia1", "nvidia2", "nvidia3", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert gpus_of_this_machine(tmp_path) == count

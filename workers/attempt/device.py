@@ -12,13 +12,17 @@ if TYPE_CHECKING:
     import torch
 
 
-def device_of(task: Task) -> torch.device:
+def device_of(task: Task, number: int = 0) -> torch.device:
     """The device that a task was planned for; torch gets as many threads as the task has CPU slots.
 
     Networks compute in full single precision unless their task says otherwise.
 
+    Args:
+        task: The task.
+        number: Which of its processes this is; each has a GPU, and threads, of its own.
+
     Raises:
-        BadInputError: It was planned for a GPU, and there is none.
+        BadInputError: It was planned for a GPU, and there is none, or were too few for its processes.
     """
     import torch
 
@@ -32,12 +36,21 @@ def device_of(task: Task) -> torch.device:
             f"{task.stage} {task.label}: planned for cuda, but this worker sees no GPU; "
             "set device: cpu, or give the stage a GPU in `resources`"
         )
-    return torch.device(name)
+    processes = task.resources.processes
+    if name == "cuda" and processes > torch.cuda.device_count():
+        raise BadInputError(
+            f"{task.stage} {task.label}: {processes} processes train together, each on its own GPU, and this worker "
+            f"sees {torch.cuda.device_count()}; set resources.{task.stage}.num_gpus to that, or use another machine"
+        )
+    if name != "cuda" or processes == 1:
+        return torch.device(name)
+    torch.cuda.set_device(number)
+    return torch.device(name, number)
 
 
 def _limit_threads(resources: Resources) -> None:
     import torch
 
-    threads = max(1, int(resources.num_cpus))
+    threads = max(1, int(resources.num_cpus) // resources.processes)
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)

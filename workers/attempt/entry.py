@@ -138,6 +138,7 @@ class _Attempt:
     ) -> Product:
         """Run the stage."""
         # Torch is imported with the first stage that runs, not with this module: a reused task needs none of it.
+        from workers.attempt.together import together
         from workers.checkpoints import INTERVAL_S, Checkpoint
         from workers.stages import Context, stage_function
 
@@ -157,6 +158,7 @@ class _Attempt:
             device=self.device,
             should_stop=should_stop,
             checkpoint=self._checkpoint,
+            together=together(task, store, self.device),
         )
         product = (stage_of or stage_function)(task.stage)(context)
         try:
@@ -192,7 +194,7 @@ class _Attempt:
             },
             usage=asdict(usage),
             versions=versions(),
-            processor=processor(self.device) if self.device else {},
+            processor=processor(self.device, processes=task.resources.processes) if self.device else {},
             git_commit=self._provenance.git_commit,
         )
         comparison = None

@@ -40,10 +40,27 @@ class Diagnosis:
     damaged: str = ""
 
 
+class LostProcessError(Exception):
+    """Another process that trains together with this one has failed.
+
+    Args:
+        diagnosis: Why.
+        trace: Its traceback.
+    """
+
+    def __init__(self, diagnosis: Diagnosis, trace: str = "") -> None:
+        super().__init__(diagnosis.message)
+        self.diagnosis = diagnosis
+        if trace:
+            self.add_note(trace)
+
+
 def diagnose(error: BaseException) -> Diagnosis:
     """Diagnose an exception; secrets in its message are masked."""
     message = mask(str(error)) or type(error).__name__
     match error:
+        case LostProcessError():
+            return error.diagnosis
         case BadInputError():
             return Diagnosis(cause=Cause.BAD_INPUT, message=message)
         case BadNumericsError():

@@ -22,16 +22,20 @@ OVERRIDES = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIO
 _CPUINFO = Path("/proc/cpuinfo")
 
 
-def processor(device: torch.device, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def processor(
+    device: torch.device, environment: Mapping[str, str] = os.environ, *, processes: int = 1
+) -> dict[str, str]:
     """The processor that a stage has just used; a field of its manifest.
 
     Args:
         device: Where the stage computed.
         environment: Where overrides are looked for.
+        processes: How many computed together.
 
     Returns:
         `cpu`: make and model. `instructions`: the set that torch's own kernels use. `threads`: of one operation. `gpu`:
-        its model, where the stage used one. And those of `OVERRIDES` that are set.
+        its model, where the stage used one. `processes`, where there were several. And those of `OVERRIDES` that are
+        set.
     """
     import torch
 
@@ -43,6 +47,8 @@ def processor(device: torch.device, environment: Mapping[str, str] = os.environ)
     }
     if device.type == "cuda":
         found["gpu"] = torch.cuda.get_device_name(device)
+    if processes > 1:
+        found["processes"] = str(processes)
     return found
 
 

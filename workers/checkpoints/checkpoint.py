@@ -46,13 +46,19 @@ class Checkpoint:
         """Whether a checkpoint exists, which has to be dropped in the end."""
         return self._kept
 
-    def resume(self, restore: Callable[[Progress], None]) -> None:
+    def resume(
+        self,
+        restore: Callable[[Progress], None],
+        *,
+        agree: Callable[[Callable[[], bytes | None]], bytes | None] = lambda load: load(),
+    ) -> None:
         """Restore the last checkpoint if there is one that fits; otherwise the computation starts from the beginning.
 
         Args:
             restore: Applies it. Where it does not fit, raises KeyError, TypeError or ValueError and changes nothing.
+            agree: For processes that compute together: gives each of them what the first one loads.
         """
-        content = self._load()
+        content = agree(self._load)
         if content is None:
             return
         self._kept = True

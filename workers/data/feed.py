@@ -3,7 +3,7 @@
 The same samples come out in the same form however many processes read them, and wherever in an epoch reading begins.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -23,6 +23,7 @@ from workers.inputs import Inputs, InputSpec, map_inputs
 _PARTS_AT_ONCE = 16
 
 _Batch = tuple[Inputs, Tensor]
+_Taken = Callable[[int], slice]
 
 
 class Feed:
@@ -36,15 +37,18 @@ class Feed:
         split: The split.
         pipeline: How it is augmented.
         device: Where the batches are put.
+        taken: From the number of samples in a batch to those that come out of it. The others are not even read, where
+            nothing is done with whole batches. Default: all.
 
     Raises:
         BadInputError: Images are to be cut out of pictures, and there are none.
     """
 
-    def __init__(self, split: Split, pipeline: Pipeline, *, device: torch.device | str) -> None:
+    def __init__(self, split: Split, pipeline: Pipeline, *, device: torch.device | str, taken: _Taken = slice) -> None:
         if pipeline.cut is not None:
             split = replace(split, images=cast(Images, cut_anew(split.images, pipeline.cut)))
         self._split, self._pipeline, self._device = split, pipeline, torch.device(device)
+        self._taken = taken
         self._one_by_one = bool(pipeline.single) or not split.in_memory
         self._samples = _Samples(split, pipeline)
         self._pinned = self._device.type == "cuda"
@@ -76,24 +80,32 @@ class Feed:
             BadInputError: A sample cannot be read, or has another shape than the others.
         """
         if not self._one_by_one:
-            for indices in in_batches(order, batch_size):
+            for indices in self._read_of(order, batch_size):
                 yield self._placed((self._split.read(indices), self._split.read_targets(indices)))
             return
-        asked = [(indices.tolist(), seed) for indices in in_batches(order, batch_size)]
+        asked = [(indices.tolist(), seed) for indices in self._read_of(order, batch_size)]
         for batch in self._read_here(asked) if self._ahead is None else self._ahead.results(asked):
             yield self._placed(batch)
 
     def augment(
         self, inputs: Inputs, targets: Shaped[Tensor, "n ..."], generator: torch.Generator
-    ) -> tuple[Inputs, Shaped[Tensor, "n ..."]]:
-        """What the pipeline does with a batch.
+    ) -> tuple[Inputs, Shaped[Tensor, "taken ..."]]:
+        """What the pipeline does with a batch, and of that the samples that are taken.
 
         Raises:
             BadInputError: The inputs are not one tensor.
         """
+        if not self._pipeline.batch:
+            return inputs, targets  # they are all that was read
         for change in self._pipeline.batch:
             inputs, targets = change(_images(inputs, self._pipeline), targets, generator)
-        return inputs, targets
+        taken = self._taken(len(targets))
+        return map_inputs(lambda each: each[taken], inputs), targets[taken]
+
+    def _read_of(self, order: Int64[Tensor, " m"], batch_size: int) -> Iterator[Int64[Tensor, " _"]]:
+        """What is read of every batch: all of it, where its samples may be mixed or draw from one generator."""
+        for indices in in_batches(order, batch_size):
+            yield indices if self._pipeline.batch else indices[self._taken(len(indices))]
 
     def _read_here(self, asked: Sequence[tuple[list[int], int]]) -> Iterator[_Batch]:
         for each in asked:

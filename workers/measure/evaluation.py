@@ -168,5 +168,16 @@ def _first(split: Split, num_images: int | None) -> Split:
 
 
 def make_meters(objective: Objective, device: torch.device | str) -> dict[str, "torchmetrics.Metric"]:
-    """New meters of an objective's metrics, by name."""
-    return {metric.name: make().to(device) for metric, make in objective.metrics.items()}
+    """New meters of an objective's metrics, by name; they measure in this process alone, whatever group it is in."""
+    from torchmetrics import Metric
+
+    meters = {metric.name: make().to(device) for metric, make in objective.metrics.items()}
+    for meter in meters.values():
+        for each in meter.modules():
+            if isinstance(each, Metric):
+                each.distributed_available_fn = _never
+    return meters
+
+
+def _never() -> bool:
+    return False

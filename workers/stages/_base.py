@@ -5,6 +5,7 @@ its seed, and returns files and measurements. No store layout, no cluster, no cl
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -17,6 +18,7 @@ from jobs.task import Task
 from workers.artifacts import ArtifactReader
 from workers.checkpoints import Checkpoint
 from workers.network import StoredNetwork
+from workers.parallel import Processes, alone
 
 Params = TypeVar("Params", bound=StageParams, covariant=True)
 
@@ -32,6 +34,7 @@ class Context(Generic[Params]):
         device: Device of tensors.
         should_stop: Polled per batch; true when the task was asked to stop.
         checkpoint: Keeps the progress of a long stage.
+        together: Within it the processes of the task train together.
     """
 
     task: Task
@@ -40,6 +43,7 @@ class Context(Generic[Params]):
     device: torch.device
     should_stop: Callable[[], bool]
     checkpoint: Checkpoint
+    together: Callable[[], AbstractContextManager[Processes]] = alone
 
     def network(self, key: str) -> StoredNetwork:
         """The network in the artifact of a task."""

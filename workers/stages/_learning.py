@@ -29,19 +29,21 @@ def learn(
     recipe: Recipe,
     regulariser: Regulariser | None = None,
 ) -> Trained:
-    """Train in place; the batches follow from the task's seed. Epochs and speed are logged."""
-    trained = train(
-        module,
-        data,
-        recipe,
-        find_objective(context.params.objective),
-        generator=context.generator("batches"),
-        device=context.device,
-        should_stop=context.should_stop,
-        report=lambda epoch, values: _log.info("epoch %d: %s", epoch, values),
-        checkpoint=context.checkpoint,
-        regulariser=regulariser,
-    )
+    """Train in place, in all processes of the task; the batches follow from its seed. Epochs and speed are logged."""
+    with context.together() as processes:
+        trained = train(
+            module,
+            data,
+            recipe,
+            find_objective(context.params.objective),
+            generator=context.generator("batches"),
+            device=context.device,
+            should_stop=context.should_stop,
+            report=lambda epoch, values: _log.info("epoch %d: %s", epoch, values),
+            checkpoint=context.checkpoint,
+            regulariser=regulariser,
+            processes=processes,
+        )
     _log.info("trained in %s: %s", trained.precision, trained.speed.timings())
     return trained
 

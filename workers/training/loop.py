@@ -19,6 +19,7 @@ from workers.inputs import Inputs
 from workers.measure.evaluation import Evaluation, evaluate
 from workers.models.modes import in_mode
 from workers.objectives import Objective
+from workers.parallel import ALONE, Processes
 from workers.precision import check_precision
 from workers.training.average import put
 from workers.training.batch_place import batch_place
@@ -43,11 +44,14 @@ def train(
     report: Callable[[int, dict[str, float]], None],
     checkpoint: Checkpoint,
     regulariser: Regulariser | None = None,
+    processes: Processes = ALONE,
 ) -> Trained:
     """Train a network in place; its weights are those that the recipe keeps. Those of the best epoch are returned.
 
     The same generator state gives the same weights on a CPU with the same number of threads, also if the training was
-    interrupted and resumed from its checkpoint.
+    interrupted and resumed from its checkpoint. Several processes, each of which calls this with the same arguments,
+    give the same weights to rounding, but for dropout, whose draws are their own, and losses that are no mean over
+    samples.
 
     Args:
         model: From inputs to outputs; moved to `device`, where it stays. Train/eval flags are restored.
@@ -61,6 +65,7 @@ def train(
             validation_loss and the objective's metrics as `validation_NAME`.
         checkpoint: Resumed from, if there is one; offered after every batch, and saved before stopping on request.
         regulariser: Regulariser of this model, on `device`. Default: none.
+        processes: The processes that train together. The first one loads checkpoints, and evaluates.
 
     Raises:
         BadInputError: Nothing can be trained, the recipe does not suit the objective or the device, or the outputs do
@@ -68,7 +73,7 @@ def train(
         BadNumericsError: The loss became NaN or infinite.
         CancelledError: `should_stop` returned true; the weights are those of the last step.
     """
-    _check_recipe(recipe, objective, device)
+    _check_recipe(recipe, objective, device, processes)
     model.to(device)
     watch = Stopwatch()
     with in_memory_format(model, recipe), _global_draws_from(generator, device) as drawn_from:
@@ -78,14 +83,15 @@ def train(
         state = TrainingState(
             model, optimizer, recipe, generators, len(data.train), regulariser, objective.primary, device
         )
-        checkpoint.resume(state.restore)
-        feed = Feed(data.train, objective.pipeline(recipe.augment, data), device=device)
-        steps = GradientSteps(state, running(model, recipe), objective)
+        checkpoint.resume(state.restore, agree=processes.agreed)
+        processes.draw_apart(drawn_from.values())
+        feed = Feed(data.train, objective.pipeline(recipe.augment, data), device=device, taken=processes.taken)
+        steps = GradientSteps(state, running(model, recipe), objective, processes=processes)
         try:
             while not state.ended:
                 train_epoch(steps, feed, should_stop=should_stop, checkpoint=checkpoint, watch=watch)
                 regulariser.after_epoch()
-                log = _evaluated(steps, data.validation, device, should_stop)
+                log = processes.agreed(lambda: _evaluated(steps, data.validation, device, should_stop))
                 report(state.epoch, log.numbers())
                 state.finish_epoch(log)
         except CancelledError:
@@ -123,8 +129,13 @@ def _evaluated(
     )
 
 
-def _check_recipe(recipe: Recipe, objective: Objective, device: torch.device | str) -> None:
-    """Raise BadInputError for settings of a recipe that the objective or the device does not accept."""
+def _check_recipe(recipe: Recipe, objective: Objective, device: torch.device | str, processes: Processes) -> None:
+    """Raise BadInputError for settings of a recipe that the objective, the device or the processes do not accept."""
+    if recipe.compile and processes.size > 1:
+        raise BadInputError(
+            f"train: compile is for one process, and {processes.size} train together; set compile: false, or one GPU "
+            "and one process in resources.train"
+        )
     check_precision(recipe.precision, device)
     where = f"objective '{objective.name}'"
     check_arguments(objective.loss, {"reduction": "mean", **recipe.loss_settings}, num_positional=2, where=where)
@@ -151,7 +162,7 @@ def train_epoch(
     """
     if len(feed) < 2:
         raise BadInputError(f"train: {len(feed)} training images; at least two are needed")
-    state = steps.state
+    state, processes = steps.state, steps.processes
     batch_size = state.recipe.batch_size
     rest = feed.order(state.order())[state.step * batch_size :]
     with watch.training(), in_mode(steps.runner, training=True), state.losses:
@@ -160,8 +171,9 @@ def train_epoch(
                 raise CancelledError(f"training stopped on request at {state.next_batch}")
             place = batch_place(state.recipe, state.step, len(feed))
             if place is not None:
-                steps.take(*feed.augment(inputs, targets, state.generators["batches"]), place)
-                watch.count(len(targets))
+                share = processes.share(min(batch_size, len(feed) - state.step * batch_size))
+                steps.take(*feed.augment(inputs, targets, state.generators["batches"]), place, share)
+                watch.count(share.samples)
             state.step += 1
             checkpoint.offer(state.progress)
 

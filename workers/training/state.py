@@ -92,6 +92,11 @@ class TrainingState:
         """Learning rate of the last step."""
         return float(self.optimizer.param_groups[0]["lr"])
 
+    def learnt(self) -> list[Tensor]:
+        """All tensors that gradients reach."""
+        parameters = (each for each in self.model.parameters() if each.requires_grad)
+        return [*parameters, *self.regulariser.learnt().values()]
+
     def set_learning_rate(self, value: float) -> None:
         """Set the learning rate of the following steps."""
         for group in self.optimizer.param_groups:

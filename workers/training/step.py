@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from workers.inputs import Inputs, call
 from workers.objectives import Objective
+from workers.parallel import ALONE, Processes, Share
 from workers.training.batch_place import BatchPlace
 from workers.training.schedule import learning_rate_at
 from workers.training.state import TrainingState
@@ -18,19 +19,24 @@ class GradientSteps:
         state: The state that the training begins in, or goes on from; updated with every step.
         runner: What is called in the place of its model.
         objective: The objective.
+        processes: The processes that take them together.
     """
 
-    def __init__(self, state: TrainingState, runner: nn.Module, objective: Objective) -> None:
-        self.state, self.runner, self.objective = state, runner, objective
+    def __init__(
+        self, state: TrainingState, runner: nn.Module, objective: Objective, *, processes: Processes = ALONE
+    ) -> None:
+        self.state, self.runner, self.objective, self.processes = state, runner, objective, processes
         self._first_epoch = state.epoch
+        self._learnt = state.learnt()
 
-    def take(self, inputs: Inputs, targets: Shaped[Tensor, "n ..."], place: BatchPlace) -> None:
+    def take(self, inputs: Inputs, targets: Shaped[Tensor, "n ..."], place: BatchPlace, share: Share) -> None:
         """Add a batch's gradient, and update the weights where it is the last of an update.
 
         Args:
-            inputs: The batch, on the device, augmented.
+            inputs: This process's share of the batch, on the device, augmented.
             targets: Its targets.
-            place: Its place in the update.
+            place: The place of the batch in the update.
+            share: The share.
 
         Raises:
             BadInputError: The outputs do not fit the targets.
@@ -40,10 +46,11 @@ class GradientSteps:
         if place.begins:
             state.set_learning_rate(learning_rate_at(state.recipe, state.epoch - 1 + state.step / state.num_steps))
             state.optimizer.zero_grad()
-        loss = self._loss(inputs, targets)
-        state.losses.add(loss, (len(targets), state.next_batch))
-        part = loss if place.weight == 1 else loss * place.weight
-        torch.autograd.backward(state.scaler.scale(part))
+        with self.processes.norms(share):
+            loss = _times(self._loss(inputs, targets), share.factor)
+            torch.autograd.backward(state.scaler.scale(_times(loss, place.weight)))
+        loss = self.processes.average(self._learnt, loss)
+        state.losses.add(loss, (share.samples, state.next_batch))
         if place.ends:
             self._update()
 
@@ -70,3 +77,7 @@ class GradientSteps:
         state.regulariser.after_step(state.learning_rate)
         if state.average is not None:
             state.average.update()
+
+
+def _times(loss: Float[Tensor, ""], factor: float) -> Float[Tensor, ""]:
+    return loss if factor == 1 else loss * factor

@@ -182,6 +182,19 @@ def test_what_a_stage_is_said_to_ask_for_goes_before_its_default(plan):
     assert made.resources[StageKind.TUNE] == asked
 
 
+@pytest.mark.parametrize(
+    ("asked", "device", "gpus"),
+    [("{num_gpus: 2}", "cuda", 2), ("{processes: 2}", "cuda", 2), ("{processes: 2}", "cpu", 0)],
+)
+def test_several_processes_train_and_the_keys_are_those_of_one(plan, asked, device, gpus):
+    environment = replace(ENVIRONMENT, device=device)
+    made = plan(f"resources.train={asked}", environment=environment)
+    (train,) = {task.resources for task in tasks_of(made, StageKind.TRAIN)}
+    assert (train.processes, train.num_gpus) == (2, gpus)
+    assert {task.resources.processes for task in made.tasks.values()} == {1, 2}
+    assert made.tasks.keys() == plan(environment=environment).tasks.keys()
+
+
 def test_tasks_that_may_appear_are_requested_too(plan):
     order = (StageKind.ORDER, Resources(num_cpus=64.0))
     assert order in plan("resources.order={num_cpus: 64}").requests

@@ -126,7 +126,7 @@ def test_what_is_no_part_of_the_key_does_not_make_it_run_again(store):
     assert run_task(moved, store, stage_of=raising(AssertionError("it ran"))).reused
 
 
-def test_threads_are_as_many_as_cpu_slots(store):
+def test_threads_are_as_many_as_cpu_slots_in_all_processes_together(store):
     counts = []
 
     def run(context):
@@ -134,12 +134,13 @@ def test_threads_are_as_many_as_cpu_slots(store):
         return PRODUCT
 
     try:
-        for number, num_cpus in enumerate((2.0, 0.5)):
-            task = a_task(number=number, resources=Resources(num_cpus=num_cpus))
+        for number, (num_cpus, processes) in enumerate(((2.0, 1), (0.5, 1), (5.0, 2))):
+            task = a_task(number=number, resources=Resources(num_cpus=num_cpus, processes=processes))
             run_task(task, store, stage_of=lambda stage: run)
     finally:
         torch.set_num_threads(1)
-    assert counts == [2, 1]
+    assert counts == [2, 1, 2]
+    assert store.manifest(task.key).processor["processes"] == "2"
 
 
 @pytest.mark.parametrize(("error", "cause"), CAUSES, ids=[type(error).__name__ for error, _ in CAUSES])

@@ -31,6 +31,10 @@ def test_instructions_that_were_left_aside_on_request_are_told():
     assert "HOME" not in found
 
 
+def test_several_processes_are_told():
+    assert processor(CPU, {}, processes=2) == {**processor(CPU, {}), "processes": "2"}
+
+
 def test_a_gpu_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"card {device.index}")
     assert processor(torch.device("cuda", 1), {})["gpu"] == "card 1"

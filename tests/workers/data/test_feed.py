@@ -60,6 +60,27 @@ def test_samples_are_the_same_whatever_the_processes_and_the_rest_of_an_epoch_is
     assert not torch.equal(read(split, seed=6)[0][0], here[0][0])
 
 
+@pytest.mark.parametrize(
+    ("split", "pipeline"),
+    [
+        (LAZY, NOISY),
+        (HELD, Pipeline()),
+        (HELD, Pipeline(names=("crop-flip",), batch=(of_images(crop_flip),))),
+    ],
+    ids=["lazy", "held", "augmented together"],
+)
+def test_shares_of_the_batches_are_together_the_batches(split, pipeline):
+    def batches(*taken):
+        feed, generator = Feed(split, pipeline, device="cpu", **dict(taken)), torch.Generator().manual_seed(0)
+        return [feed.augment(*each, generator) for each in feed.batches(ORDER, 4, seed=5)]
+
+    halves = [lambda n: slice(0, n // 2), lambda n: slice(n // 2, n)]
+    first, second = (batches(("taken", half)) for half in halves)
+    for whole, one, other in zip(batches(), first, second, strict=True):
+        for together, left, right in zip(whole, one, other, strict=True):
+            assert torch.equal(together, torch.cat([left, right]))
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_the_global_generators_are_left_as_they_were(workers):
     before = torch.get_rng_state(), np.random.get_state()[1].tolist()  # noqa: NPY002
