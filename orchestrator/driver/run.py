@@ -17,6 +17,7 @@ from jobs.stages.table import StageKind
 from jobs.task import Attempt
 from orchestrator.backends import Backend
 from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
+from orchestrator.driver.key_claims import KeyClaims
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.resume import resume_point, stored_tasks
@@ -111,13 +112,14 @@ def run_sweep(
         spending=Spending(_caps(spec), gpu_s=gpu_s, started_s=time.monotonic()),
         node_memory_bytes=max((kind.memory_bytes for kind in kinds), default=0),
     )
+    lease.claim_keys()
     with store.open_journal(spec.name, _driver_name()) as journal:
         journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, term=lease.term.number)
         present, measured = resume_point(plan, store)
         attempts = scheduler.start(present, measured, now_s=time.monotonic())
         stored = stored_tasks(plan, present, measured)
         observers = [JournalWriter(journal, stored=stored), progress, publisher, Steering(lease, backend)]
-        summary = drive(scheduler, attempts, backend, observers, quarantine=store.quarantine)
+        summary = drive(scheduler, attempts, backend, observers, quarantine=store.quarantine, claims=lease.keys)
         journal.append("end", complete=summary.complete, computed=summary.computed, stopped=summary.stopped)
     return summary, publisher
 
@@ -130,6 +132,7 @@ def drive(
     *,
     clock: Callable[[], float] = time.monotonic,
     quarantine: Callable[[str], None] = lambda key: None,
+    claims: KeyClaims | None = None,
 ) -> RunSummary:
     """Run the main loop until the scheduler has finished.
 
@@ -141,10 +144,18 @@ def drive(
         clock: The scheduler's clock, in seconds.
         quarantine: Moves a damaged artifact out of the way. If it raises OSError, the artifact's readers fail, and the
             next run tries again.
+        claims: The keys that this driver claims; None where no other driver can want any of them.
     """
+
+    def submit(attempts: Sequence[Attempt]) -> None:
+        while attempts:
+            elsewhere = claims.claim([attempt.task.key for attempt in attempts]) if claims else {}
+            backend.submit([attempt for attempt in attempts if attempt.task.key not in elsewhere])
+            attempts = scheduler.leave(elsewhere, clock()) if elsewhere else ()
+
     started = clock()
     computed = 0
-    backend.submit(attempts)
+    submit(attempts)
     outcomes: list[Outcome] = []
     while True:
         for observer in observers:
@@ -153,14 +164,14 @@ def drive(
             break
         wait_s = _POLL_S if scheduler.wake_s is None else min(_POLL_S, max(0.0, scheduler.wake_s - clock()))
         outcomes = backend.wait(wait_s)
-        for outcome in outcomes:
-            computed += isinstance(outcome, Succeeded) and not outcome.reused
-            if isinstance(outcome, Failed) and outcome.damaged and scheduler.state_of(outcome.damaged) in FINISHED:
-                try:
-                    quarantine(outcome.damaged)
-                except OSError as error:
-                    _log.warning("the damaged artifact %s cannot be quarantined: %s", outcome.damaged, error)
-        backend.submit(scheduler.step(outcomes, clock()))
+        computed += sum(isinstance(outcome, Succeeded) and not outcome.reused for outcome in outcomes)
+        _put_aside(outcomes, scheduler, quarantine)
+        elsewhere = None
+        if claims:
+            claims.release(outcomes)
+            if found := claims.look(scheduler.elsewhere):
+                outcomes, elsewhere = [*outcomes, *found.stored], found.holders
+        submit(scheduler.step(outcomes, clock(), elsewhere=elsewhere))
     return RunSummary(
         counts=dict(scheduler.counts),
         failures=tuple(scheduler.failures),
@@ -170,6 +181,16 @@ def drive(
         retries=dict(scheduler.retries),
         duration_s=clock() - started,
     )
+
+
+def _put_aside(outcomes: Sequence[Outcome], scheduler: Scheduler, quarantine: Callable[[str], None]) -> None:
+    """Quarantine the damaged artifacts that attempts have met."""
+    for outcome in outcomes:
+        if isinstance(outcome, Failed) and outcome.damaged and scheduler.state_of(outcome.damaged) in FINISHED:
+            try:
+                quarantine(outcome.damaged)
+            except OSError as error:
+                _log.warning("the damaged artifact %s cannot be quarantined: %s", outcome.damaged, error)
 
 
 def _caps(spec: SweepSpec) -> Caps:
