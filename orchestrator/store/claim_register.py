@@ -136,16 +136,20 @@ class ClaimRegister:
         return [int(name[:8]) for name in names if name.endswith(".json") and name[:8].isdigit()]
 
     def _load(self, numbers: Sequence[int]) -> ClaimTable:
-        """The newest table that is whole; empty where there is none.
+        """The newest table; empty where there is none.
+
+        Where it is damaged, the drivers in the one before it may have claimed anything, until they write it again.
 
         Raises:
             FileNotFoundError: One was deleted meanwhile.
         """
+        newest = max(numbers, default=0)
         for number in sorted(numbers, reverse=True):
             try:
-                return ClaimTable.from_bytes(self._files.read(_path(number)))
+                table = ClaimTable.from_bytes(self._files.read(_path(number)))
             except ValueError:
-                continue  # what its last change said is lost; each driver writes its own part again
+                continue
+            return table if number == newest else ClaimTable(keys=dict.fromkeys(table.keys))
         return ClaimTable()
 
     def _delete_old(self, numbers: Sequence[int]) -> None:
