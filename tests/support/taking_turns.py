@@ -1,4 +1,4 @@
-"""Threads of which one runs at a time, each until its next file operation: every interleaving of drivers can be made."""
+"""Threads of which one runs at a time, each until its next file operation, to make every interleaving of drivers."""
 
 import threading
 from collections.abc import Callable

@@ -301,6 +301,6 @@ def test_no_task_is_computed_by_two_and_all_ends_whatever_happens(seed, drivers)
     assert not running
     failing = set().union(*world.bad.values())
     assert len(world.computed) == len(set(world.computed))
-    for sweep, tasks in plans.items():
+    for tasks in plans.values():
         if not failing & set(tasks):
             assert set(tasks) <= set(world.computed)
