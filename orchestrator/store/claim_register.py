@@ -123,7 +123,8 @@ class ClaimRegister:
         """
         while (changed := change(self.table)) != self.table:
             number = self._number + 1
-            created = self._files.create(_path(number), changed.to_bytes())
+            # No claim outlives its driver: where a power cut leaves an incomplete table, it has ended them all.
+            created = self._files.create(_path(number), changed.to_bytes(), sync=False)
             if created and (numbers := self._numbers()) and max(numbers) == number:
                 self.table, self._number = changed, number
                 self._delete_old(numbers)

@@ -73,7 +73,7 @@ class PausingFiles(DictFiles):
         self._actor.pause()
         return super().read(path)
 
-    def create(self, path: str, content: bytes) -> bool:
+    def create(self, path: str, content: bytes, *, sync: bool = True) -> bool:
         self._actor.pause()
         return super().create(path, content)
 

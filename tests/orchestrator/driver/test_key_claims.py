@@ -171,7 +171,7 @@ def test_without_an_answer_of_the_store_nothing_is_computed_and_it_goes_on_after
     first.beat()
     second.beat()
 
-    def fails(*arguments):
+    def fails(*arguments, **options):
         raise OSError("the store is away")
 
     with monkeypatch.context() as patch:
