@@ -4,6 +4,7 @@ Ray tasks never wait for each other, and Ray retries nothing: every loss comes b
 the scheduler decides. `RAY_ADDRESS` names the cluster to join; without it a local one is started and stopped again.
 """
 
+import atexit
 import logging
 import os
 import pickle
@@ -22,7 +23,7 @@ from jobs.resources import Resources
 from jobs.task import Attempt
 from orchestrator.backends.base import NodeKind, Slots
 from orchestrator.backends.ray_cluster.bundles import Bundle, pack
-from orchestrator.backends.ray_cluster.link import PATIENCE_S, Link
+from orchestrator.backends.ray_cluster.link import HEAD, LOCAL, PATIENCE_S, Link
 from orchestrator.backends.ray_cluster.losses import Reference, failures, means_lost_cluster, nodes_of
 from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
 from orchestrator.backends.ray_cluster.worker import Execute, WorkerConfig, execute, hide_gpus, run_bundle
@@ -64,7 +65,7 @@ class RayBackend:
         provenance: Recorded in the manifests.
         term: The driver's lease term; without one, tasks are not asked to stop and every result may be committed.
         execute: The function that a worker calls for each task.
-        patience_s: How long the cluster's head may not answer before the cluster counts as lost.
+        patience_s: How long the cluster's head, or Ray on this machine, may not answer before the cluster is lost.
 
     Raises:
         OrchardError: There is no cluster at RAY_ADDRESS.
@@ -88,7 +89,7 @@ class RayBackend:
             return run_bundle(pickled, config, execute)
 
         self._work = work
-        self._link = Link(ray.get_runtime_context().gcs_address, patience_s)
+        self._link = _link(patience_s)
         self._shared_cluster = ray.get_runtime_context().get_session_name() if "RAY_ADDRESS" in os.environ else ""
         self._nodes = Nodes()
         self._functions: dict[Resources, Any] = {}
@@ -132,6 +133,7 @@ class RayBackend:
 
     def cancel(self) -> None:
         """Kill everything in flight; does not wait longer than `_KILL_S` for Ray to confirm it."""
+        self._link.check()
         given_up_s = time.monotonic() + _KILL_S
         for reference, flight in self._flights.items():
             ray.cancel(reference, force=True)
@@ -139,10 +141,14 @@ class RayBackend:
 
     def close(self) -> None:
         """Kill everything in flight and disconnect; a local cluster is stopped."""
-        for reference in self._flights:
-            ray.cancel(reference, force=True)
+        self._link.close()
+        if self._link.lost:
+            atexit.unregister(ray.shutdown)  # it would wait for the head
+        else:
+            for reference in self._flights:
+                ray.cancel(reference, force=True)
+            ray.shutdown()
         self._flights.clear()
-        ray.shutdown()
 
     def _start(self, bundle: Bundle) -> None:
         resources = bundle[0].resources
@@ -206,6 +212,16 @@ class RayBackend:
             if flight.avoid and not self._nodes.to_avoid(flight.bundle[0].resources, flight.avoid):
                 ray.cancel(reference, force=True)
                 self._start(self._land(reference).bundle)
+
+
+def _link(patience_s: float) -> Link:
+    """Watches the head and the raylet that this process is connected to."""
+    context = ray.get_runtime_context()
+    places = {HEAD: context.gcs_address}
+    for node in ray.nodes():
+        if node["NodeID"] == context.get_node_id():
+            places[LOCAL] = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+    return Link(context.gcs_address, places, patience_s=patience_s)
 
 
 def _connect() -> None:
