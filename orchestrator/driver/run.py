@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
+from jobs.errors import StoppedError
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
 from jobs.secrets import masked_record
 from jobs.spec.sweep import SweepSpec
@@ -88,6 +89,7 @@ def run_sweep(
 
     Raises:
         BadInputError: A task requests more than any node has, or `tracking` cannot be used.
+        StoppedError: The cluster is lost.
     """
     check_usable(spec.tracking)
     kinds = backend.node_kinds()
@@ -119,7 +121,11 @@ def run_sweep(
         attempts = scheduler.start(present, measured, now_s=time.monotonic())
         stored = stored_tasks(plan, present, measured)
         observers = [JournalWriter(journal, stored=stored), progress, publisher, Steering(lease, backend)]
-        summary = drive(scheduler, attempts, backend, observers, quarantine=store.quarantine, claims=lease.keys)
+        try:
+            summary = drive(scheduler, attempts, backend, observers, quarantine=store.quarantine, claims=lease.keys)
+        except StoppedError as error:
+            journal.append("end", complete=False, computed=0, stopped=str(error))
+            raise
         journal.append("end", complete=summary.complete, computed=summary.computed, stopped=summary.stopped)
     return summary, publisher
 

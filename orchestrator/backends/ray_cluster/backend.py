@@ -23,7 +23,7 @@ from jobs.resources import Resources
 from jobs.task import Attempt
 from orchestrator.backends.base import NodeKind, Slots
 from orchestrator.backends.ray_cluster.bundles import Bundle, pack
-from orchestrator.backends.ray_cluster.link import HEAD, LOCAL, PATIENCE_S, Link
+from orchestrator.backends.ray_cluster.link import HEAD, LOCAL, PATIENCE_S, Link, end_lost
 from orchestrator.backends.ray_cluster.losses import Reference, failures, means_lost_cluster, nodes_of
 from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
 from orchestrator.backends.ray_cluster.worker import Execute, WorkerConfig, execute, hide_gpus, run_bundle
@@ -91,7 +91,8 @@ class RayBackend:
         self._work = work
         self._link = _link(patience_s)
         self._shared_cluster = ray.get_runtime_context().get_session_name() if "RAY_ADDRESS" in os.environ else ""
-        self._nodes = Nodes()
+        self._nodes = Nodes(self._link.head_answers)
+        self._kinds: tuple[NodeKind, ...] = ()
         self._functions: dict[Resources, Any] = {}
         self._flights: dict[Reference, _Flight] = {}
         self._waiting: Counter[Resources] = Counter()
@@ -106,7 +107,9 @@ class RayBackend:
 
     def node_kinds(self) -> tuple[NodeKind, ...]:
         """The nodes of the cluster, and those that its autoscaler could start, as far as known."""
-        return node_kinds(self._nodes.alive())
+        if self._link.head_answers():  # else Ray hangs
+            self._kinds = node_kinds(self._nodes.alive())
+        return self._kinds
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
         """Submit attempts to Ray; very short ones in bundles."""
@@ -140,10 +143,10 @@ class RayBackend:
             self._flights[reference] = replace(flight, given_up_s=given_up_s)
 
     def close(self) -> None:
-        """Kill everything in flight and disconnect; a local cluster is stopped."""
+        """Kill everything in flight and disconnect; a local cluster is stopped. Without its head, all ends at exit."""
         self._link.close()
         if self._link.lost:
-            atexit.unregister(ray.shutdown)  # it would wait for the head
+            atexit.register(end_lost)
         else:
             for reference in self._flights:
                 ray.cancel(reference, force=True)

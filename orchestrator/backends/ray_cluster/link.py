@@ -36,8 +36,15 @@ class LostClusterError(StoppedError):
 
 def end_process(error: LostClusterError) -> None:
     """End this process with the exit code of a stopped run, because it hangs."""
-    print(f"stopped: {mask(str(error))}", file=sys.stderr, flush=True)
-    os._exit(error.exit_code)
+    print(f"stopped: {mask(str(error))}", file=sys.stderr)
+    end_lost()
+
+
+def end_lost() -> None:
+    """End this process as a stopped run ends, without Ray: it would wait for its head, and crash."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(StoppedError.exit_code)
 
 
 class Link:
@@ -73,6 +80,10 @@ class Link:
         """Whether the cluster is lost: Ray must not be called any more."""
         return bool(self._found)
 
+    def head_answers(self) -> bool:
+        """Whether the head answers right now."""
+        return answers(self.address)
+
     def check(self) -> None:
         """Does nothing while all answer.
 
@@ -97,7 +108,7 @@ class Link:
             if self._closed.wait(min(_INTERVAL_S, self._patience_s / 4)):
                 return
             for name, address in self._places.items():
-                if _answers(address):
+                if answers(address):
                     answered_s[name] = time.monotonic()
                 silent_s = time.monotonic() - answered_s[name]
                 if silent_s > self._patience_s:
@@ -106,7 +117,8 @@ class Link:
             self._end(LostClusterError(self.address, self._found))
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+    """Whether something takes connections at `host:port`."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_TIMEOUT_S).close()

@@ -1,6 +1,5 @@
+import os
 import socket
-import subprocess
-import sys
 import time
 
 import pytest
@@ -75,15 +74,12 @@ def test_a_loss_that_the_main_loop_has_dealt_with_ends_nothing():
     assert not ends
 
 
-def test_a_process_that_hangs_inside_of_ray_is_ended_with_the_same_words_and_exit_code_3():
+def test_a_process_that_hangs_inside_of_ray_is_ended_with_the_same_words_and_exit_code_3(monkeypatch, capsys):
+    codes = []
+    monkeypatch.setattr(os, "_exit", codes.append)
     server, address = a_head()
     server.close()
-    program = f"""
-import time
-from orchestrator.backends.ray_cluster.link import Link
-Link("{address}", patience_s=0.1, grace_s=0.1)
-time.sleep(60)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 3
-    assert done.stderr.startswith(f"stopped: Ray cluster at {address}: its head has not answered")
+    Link(address, patience_s=0.1, grace_s=0.1)
+    until(lambda: codes)
+    assert codes == [3]
+    assert capsys.readouterr().err.startswith(f"stopped: Ray cluster at {address}: its head has not answered")
