@@ -4,17 +4,23 @@ Both run on one Ray in alternation, with the same number of tasks in flight. Orc
 the lease of their driver, commit an artifact (with fsync) and are written to a journal; plain Ray's do nothing. The Ray
 has four slots whatever the machine has, so that on two cores a worker that waits for the disk leaves its core to
 another. The cost model learns from the first pass how long the tasks take, as it does in a sweep.
-Figures: ratio_to_ray (median over pairs), tasks_per_s, ray_tasks_per_s, peak_bytes (of the driver).
+Then the same beside another driver on the store, so that every task is claimed in the table of claims before it is
+submitted, in alternation with rounds without one.
+Figures: ratio_to_ray (median over pairs), tasks_per_s, ray_tasks_per_s, claims_ratio (with claims to without, median
+over pairs), peak_bytes (of the driver).
 """
 
 import argparse
+import itertools
 import json
 import os
 import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import ray
 from ray.cluster_utils import Cluster
@@ -25,15 +31,18 @@ from jobs.task import Task
 from orchestrator.backends.ray_cluster import RayBackend
 from orchestrator.backends.ray_cluster.worker import WorkerConfig, execute
 from orchestrator.driver.journal_writer import JournalWriter
+from orchestrator.driver.key_claims import KeyClaims
+from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.run import drive
 from orchestrator.scheduling.cost_model import CostModel
 from orchestrator.scheduling.scheduler import Lane, Scheduler
-from orchestrator.store import Journal, Lease, open_store
+from orchestrator.store import ArtifactStore, Journal, Lease, open_store
 from workers.attempt.entry import Provenance
 from workers.stages import AnyContext, Product
 
 IN_FLIGHT = 64
 SLOTS = 4
+_BEAT_S = 0.5
 
 
 def _empty_stage(context: AnyContext) -> Product:
@@ -44,14 +53,16 @@ def _execute_empty(task: Task, config: WorkerConfig) -> Outcome:
     return execute(task, config, stage_of=lambda stage: _empty_stage)
 
 
-def through_orchard(backend: RayBackend, journal: Journal, cost_model: CostModel, count: int, salt: int) -> float:
-    """Tasks per second through scheduler, backend, store and journal."""
+def through_orchard(
+    backend: RayBackend, journal: Journal, claims: KeyClaims, cost_model: CostModel, count: int, salt: int
+) -> float:
+    """Tasks per second through scheduler, claims, backend, store and journal."""
     tasks = numbered_tasks(count, salt)
     limits = dict.fromkeys(Lane, float(IN_FLIGHT))
     started = time.perf_counter()
     scheduler = Scheduler(tasks, list(tasks), limits=limits, cost_model=cost_model)
     attempts = scheduler.start(frozenset(), {}, now_s=time.monotonic())
-    summary = drive(scheduler, attempts, backend, [JournalWriter(journal)])
+    summary = drive(scheduler, attempts, backend, [JournalWriter(journal)], claims=claims)
     seconds = time.perf_counter() - started
     if summary.computed != count:
         raise RuntimeError(f"{summary.computed} of {count} tasks were computed: {summary.failures[:1]}")
@@ -78,23 +89,62 @@ def through_ray(count: int) -> float:
     return count / (time.perf_counter() - started)
 
 
-def measure(folder: str, count: int, pairs: int) -> tuple[list[float], list[float]]:
-    """Rates through Orchard and through plain Ray, pair by pair."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Tasks per second, pair by pair.
+
+    Attributes:
+        orchard: Through Orchard.
+        plain: Through plain Ray, beside it.
+        alone: Through Orchard, again.
+        claimed: Beside another driver on the store.
+    """
+
+    orchard: list[float] = field(default_factory=list)
+    plain: list[float] = field(default_factory=list)
+    alone: list[float] = field(default_factory=list)
+    claimed: list[float] = field(default_factory=list)
+
+
+@contextmanager
+def another_driver(store: ArtifactStore) -> Iterator[None]:
+    """A driver of another sweep, which computes nothing; the others have seen it."""
+    with DriverLease(store, Lease.acquire(store.files, "another"), beat_s=_BEAT_S) as lease:
+        lease.claim_keys()
+        time.sleep(3 * _BEAT_S)
+        yield
+    time.sleep(3 * _BEAT_S)
+
+
+def measure(folder: str, count: int, pairs: int) -> Rates:
+    """Rates through Orchard, through plain Ray, and with claims."""
     store = open_store(f"{folder}/store")
-    orchard, plain, cost_model = [], [], CostModel()
-    with Lease.acquire(store.files, "throughput") as lease, store.open_journal("throughput", "driver") as journal:
+    rates, cost_model, salts = Rates(), CostModel(), itertools.count()
+    with (
+        DriverLease(store, Lease.acquire(store.files, "throughput"), beat_s=_BEAT_S) as lease,
+        store.open_journal("throughput", "driver") as journal,
+    ):
+        lease.claim_keys()
         backend = RayBackend(store.uri, Provenance(), term=lease.term, execute=_execute_empty)
+
+        def orchard(count: int) -> float:
+            return through_orchard(backend, journal, lease.keys, cost_model, count, salt=next(salts))
+
         try:
-            for warm_up in (-1, -2):  # workers start and import; then it is learnt how long a task takes
-                cost_model = CostModel()
-                through_orchard(backend, journal, cost_model, 512, salt=warm_up)
+            orchard(512)  # workers start and import
+            cost_model = CostModel()
+            orchard(512)  # it is learnt how long a task takes
             through_ray(512)
-            for pair in range(pairs):
-                orchard.append(through_orchard(backend, journal, cost_model, count, salt=pair))
-                plain.append(through_ray(count))
+            for _ in range(pairs):
+                rates.orchard.append(orchard(count))
+                rates.plain.append(through_ray(count))
+            for _ in range(pairs):
+                rates.alone.append(orchard(count))
+                with another_driver(store):
+                    rates.claimed.append(orchard(count))
         finally:
             backend.close()
-    return orchard, plain
+    return rates
 
 
 def main() -> None:
@@ -106,20 +156,24 @@ def main() -> None:
     os.environ["RAY_ADDRESS"] = cluster.address
     try:
         with tempfile.TemporaryDirectory() as folder:
-            orchard, plain = measure(folder, count=1000 if quick else 5000, pairs=1 if quick else 5)
+            rates = measure(folder, count=1000 if quick else 5000, pairs=1 if quick else 5)
     finally:
         cluster.shutdown()
-    ratio = statistics.median(first / second for first, second in zip(orchard, plain, strict=True))
     print(
         json.dumps(
             {
-                "ratio_to_ray": round(ratio, 3),
-                "tasks_per_s": round(statistics.median(orchard)),
-                "ray_tasks_per_s": round(statistics.median(plain)),
+                "ratio_to_ray": round(_ratio(rates.orchard, rates.plain), 3),
+                "tasks_per_s": round(statistics.median(rates.orchard)),
+                "ray_tasks_per_s": round(statistics.median(rates.plain)),
+                "claims_ratio": round(_ratio(rates.claimed, rates.alone), 3),
                 "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             }
         )
     )
+
+
+def _ratio(first: Sequence[float], second: Sequence[float]) -> float:
+    return statistics.median(one / other for one, other in zip(first, second, strict=True))
 
 
 if __name__ == "__main__":

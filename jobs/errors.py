@@ -21,6 +21,12 @@ class BadNetworkError(OrchardError):
     """A network failed a gate, so its results would be misleading."""
 
 
+class StoppedError(OrchardError):
+    """A run was stopped before its end by something outside of it; the same command continues it."""
+
+    exit_code = 3
+
+
 class CancelledError(OrchardError):
     """The task stopped on request."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from jobs.errors import BadInputError, OrchardError
+from jobs.errors import BadInputError, OrchardError, StoppedError
 from jobs.secrets import mask
 from orchestrator.backends import BACKENDS
 from orchestrator.commands.selecting import (
@@ -434,6 +434,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BadInputError as error:
         click.echo(f"error: {mask(str(error))}", err=True)
         sys.exit(2)
+    except StoppedError as error:
+        click.echo(f"stopped: {mask(str(error))}", err=True)
+        sys.exit(error.exit_code)
     except OrchardError as error:
         click.echo(f"error: {mask(str(error))}", err=True)
         sys.exit(1)

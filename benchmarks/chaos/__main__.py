@@ -1,8 +1,8 @@
 """Injects each fault many times at random moments, and prints a table of the results.
 
 Figures: runs (faults that met a sweep), lost (points), duplicated (rows and runs in MLflow), recomputed (stages that
-began after their result was committed), faults (the same for each fault, with the steps of long stages that ran twice
-and the longest time from a signal to the end of a driver).
+began after their result was committed), doubled (stages that one driver began beside another), faults (the same for
+each fault, with the steps of long stages that ran twice and the longest time from a signal to the end of a driver).
 `--quick`: most faults against files and inline drivers once, none on Ray.
 """
 
@@ -118,12 +118,14 @@ def main() -> None:
             _tally(inline_runs(ground, times, wanted), table)
         if arguments.where != "inline" and not arguments.quick:
             _tally(ray_runs(ground, times, wanted), table)
-    total = {key: sum(row[key] for row in table.values()) for key in ("runs", "lost", "duplicated", "recomputed")}
+    total = {
+        key: sum(row[key] for row in table.values()) for key in ("runs", "lost", "duplicated", "recomputed", "doubled")
+    }
     print(json.dumps({**total, "faults": table}))
 
 
 def _tally(runs: Iterator[Run], table: dict[str, dict[str, float]]) -> None:
-    counted = ("lost", "duplicated", "recomputed", "repeated_steps")
+    counted = ("lost", "duplicated", "recomputed", "doubled", "repeated_steps")
     for run in runs:
         row = table.setdefault(run.fault, dict.fromkeys(("runs", "sweeps", *counted, "longest_end_s"), 0))
         row["runs"] += run.met

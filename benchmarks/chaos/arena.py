@@ -64,17 +64,28 @@ class Arena:
     def _tracking(self) -> str:
         return self.tracking or f"sqlite:///{self.database}"
 
-    def start(self, prepare: Callable[[], None] = lambda: None) -> int:
+    def _tracking_of(self, sweep: str) -> str:
+        """MLflow's address for a sweep: the other one has a database of its own, which nobody looks at."""
+        if sweep == world.SWEEP:
+            return self._tracking
+        database = self.root / f"{sweep}.db"
+        if not database.exists():
+            shutil.copy(self.database, database)
+        return f"sqlite:///{database}"
+
+    def start(self, prepare: Callable[[], None] = lambda: None, sweep: str = world.SWEEP) -> int:
         """Start a driver; its process id.
 
         Args:
             prepare: Called in the new process before anything else; inline drivers only.
+            sweep: Which of the folder's sweeps it runs.
         """
+        tracking = self._tracking_of(sweep)
         if self.ray_address:
-            command = [sys.executable, "-m", "benchmarks.chaos.driver", str(self.root), self._tracking]
+            command = [sys.executable, "-m", "benchmarks.chaos.driver", str(self.root), tracking]
             with (self.root / "driver.log").open("ab") as log:
                 return subprocess.Popen(
-                    [*command, "--num-models", str(self.num_models)],
+                    [*command, "--num-models", str(self.num_models), "--sweep", sweep],
                     env={**self.environment, "RAY_ADDRESS": self.ray_address},
                     stdout=log,
                     stderr=log,
@@ -88,7 +99,7 @@ class Arena:
             os.dup2(output, 1)
             os.dup2(output, 2)
             prepare()
-            code = run_driver(self.root, self._tracking, on_ray=False, num_models=self.num_models)
+            code = run_driver(self.root, tracking, on_ray=False, num_models=self.num_models, sweep=sweep)
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:

@@ -20,6 +20,7 @@ class AuditFindings:
         lost: Points without a readable result, or without their rows in MLflow.
         duplicated: Rows or runs in MLflow beyond one per point and one per curve.
         recomputed: Stages that began after their result was committed.
+        doubled: Stages that one driver began while another, alive, had begun it.
         repeated_steps: Steps of long stages that ran more than once: what the checkpoints did not save.
         computed: Stages that began.
     """
@@ -27,13 +28,14 @@ class AuditFindings:
     lost: int
     duplicated: int
     recomputed: int
+    doubled: int
     repeated_steps: int
     computed: int
 
     @property
     def clean(self) -> bool:
         """Nothing lost, nothing twice."""
-        return not (self.lost or self.duplicated or self.recomputed)
+        return not (self.lost or self.duplicated or self.recomputed or self.doubled)
 
 
 def audit(root: Path, plan: Plan, database: Path) -> AuditFindings:
@@ -56,9 +58,22 @@ def audit(root: Path, plan: Plan, database: Path) -> AuditFindings:
         lost=lost + rows_lost,
         duplicated=duplicated,
         recomputed=recomputed,
+        doubled=_doubled(noted),
         repeated_steps=len(steps) - len(set(steps)),
         computed=len(began),
     )
+
+
+def _doubled(noted: list[dict[str, object]]) -> int:
+    """Begins of a task that a driver had begun which was not killed since."""
+    found = 0
+    begun_by: dict[object, object] = {}
+    for entry in noted:
+        if entry["event"] == "killed":
+            begun_by = {key: driver for key, driver in begun_by.items() if driver != entry["driver"]}
+        elif entry["event"] == "began":
+            found += begun_by.setdefault(entry["key"], entry["driver"]) != entry["driver"]
+    return found
 
 
 def _rows(database: Path, plan: Plan) -> tuple[int, int]:

@@ -38,9 +38,9 @@ class Quiet:
         """See the class."""
 
 
-def run_driver(root: Path, tracking: str, *, on_ray: bool, num_models: int) -> int:
-    """Run the sweep in a folder to its end, or to the end of this driver."""
-    spec, plan = world.sweep(root, num_models=num_models, tracking=tracking)
+def run_driver(root: Path, tracking: str, *, on_ray: bool, num_models: int, sweep: str = world.SWEEP) -> int:
+    """Run a sweep in a folder to its end, or to the end of this driver."""
+    spec, plan = world.sweep(root, num_models=num_models, tracking=tracking, name=sweep)
     store = open_store(spec.storage)
     try:
         lease = Lease.acquire(store.files, spec.name, ttl_s=TTL_S)
@@ -50,10 +50,10 @@ def run_driver(root: Path, tracking: str, *, on_ray: bool, num_models: int) -> i
     with DriverLease(store, lease, beat_s=_BEAT_S) as driver_lease:
         try:
             if on_ray:
-                execute = partial(_execute, record=root / "record.jsonl", seconds=_RAY_S)
+                execute = partial(_execute, record=root / "record.jsonl", seconds=_RAY_S, driver=sweep)
                 backend = RayBackend(store.uri, Provenance(), term=driver_lease.term, execute=execute)
             else:
-                stage = partial(world.stage, record=root / "record.jsonl", seconds=_INLINE_S)
+                stage = partial(world.stage, record=root / "record.jsonl", seconds=_INLINE_S, driver=sweep)
                 backend = InlineBackend(
                     store,
                     Provenance(),
@@ -71,9 +71,9 @@ def run_driver(root: Path, tracking: str, *, on_ray: bool, num_models: int) -> i
     return 0 if summary.complete else 3 if summary.stopped else 1
 
 
-def _execute(task: Task, config: WorkerConfig, *, record: Path, seconds: float) -> Outcome:
+def _execute(task: Task, config: WorkerConfig, *, record: Path, seconds: float, driver: str) -> Outcome:
     def stage_of(kind: StageKind) -> StageFunction:
-        return partial(world.stage, record=record, seconds=seconds)
+        return partial(world.stage, record=record, seconds=seconds, driver=driver)
 
     return execute(task, config, stage_of=stage_of)
 
@@ -83,11 +83,13 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("tracking")
     parser.add_argument("--num-models", type=int, default=4)
+    parser.add_argument("--sweep", default=world.SWEEP)
     arguments = parser.parse_args()
     # Workers cannot import the benchmarks: what they are handed travels by value.
     for module in (sys.modules["benchmarks.chaos.world"], sys.modules[__name__]):
         ray.cloudpickle.register_pickle_by_value(module)
-    sys.exit(run_driver(arguments.root, arguments.tracking, on_ray=True, num_models=arguments.num_models))
+    sizes = {"num_models": arguments.num_models, "sweep": arguments.sweep}
+    sys.exit(run_driver(arguments.root, arguments.tracking, on_ray=True, **sizes))
 
 
 if __name__ == "__main__":

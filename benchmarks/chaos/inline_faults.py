@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.chaos import world
 from benchmarks.chaos.arena import HELD, Arena, kill
 from benchmarks.chaos.driver import TTL_S
 from orchestrator.store import open_store
@@ -119,6 +120,17 @@ def lease_lost(arena: Arena) -> None:
     arena.wait(second)
 
 
+def shared(arena: Arena) -> None:
+    """Two sweeps of the same tasks run at once, and the driver of one is killed on its way."""
+    drivers = {sweep: arena.start(sweep=sweep) for sweep in (world.SWEEP, world.OTHER)}
+    arena.await_progress(arena.draw.randrange(1, 60))
+    victim = arena.draw.choice(list(drivers))
+    kill(drivers[victim])
+    world.note(arena.root / "record.jsonl", event="killed", driver=victim, key="")
+    for pid in drivers.values():
+        arena.wait(pid)
+
+
 def _kill_on_its_way(arena: Arena) -> None:
     pid = arena.start()
     arena.await_progress(arena.draw.randrange(10, 40))  # the first result is committed after seven lines
@@ -142,4 +154,5 @@ FAULTS: dict[str, Callable[[Arena], None]] = {
     "torn journal": torn_journal,
     "two drivers": two_drivers,
     "lease lost": lease_lost,
+    "shared": shared,
 }

@@ -27,10 +27,14 @@ STEPS = 5
 """A long stage has so many steps, with a checkpoint after each."""
 
 
-def sweep(root: Path, *, num_models: int, tracking: str) -> tuple[SweepSpec, Plan]:
+SWEEP, OTHER = "chaos", "other"
+"""The sweep of a folder, and one of the same tasks."""
+
+
+def sweep(root: Path, *, num_models: int, tracking: str, name: str = SWEEP) -> tuple[SweepSpec, Plan]:
     """A sweep in a folder, and its plan."""
     document = {
-        "name": "chaos",
+        "name": name,
         "storage": str(root / "store"),
         "tracking": tracking,
         "data": {"dataset": "digits"},
@@ -50,7 +54,7 @@ def sweep(root: Path, *, num_models: int, tracking: str) -> tuple[SweepSpec, Pla
     return spec, plan_sweep(spec, environment)
 
 
-def stage(context: "AnyContext", *, record: Path, seconds: float) -> "Product":
+def stage(context: "AnyContext", *, record: Path, seconds: float, driver: str) -> "Product":
     """A stage of any kind: reads all that it is promised, sleeps, gives what follows from its key."""
     import torch  # here, as a driver on Ray runs no stage and starts without it
 
@@ -58,7 +62,7 @@ def stage(context: "AnyContext", *, record: Path, seconds: float) -> "Product":
     from workers.stages import Product
 
     task = context.task
-    note(record, event="began", key=task.key)
+    note(record, event="began", key=task.key, driver=driver)
     read = context.artifacts.read
     content = b"".join(read(key, FILE) for key in task.inputs.values())
     if isinstance(task.params, JoiningParams):

@@ -86,6 +86,8 @@ def _foot(status: SweepStatus) -> Iterator[str]:
     )
     cap = "" if status.gpu_hours_cap is None else f" of {status.gpu_hours_cap:g}"
     yield f"GPU-hours, all runs: {status.gpu_hours:.3g}{cap}"
+    for sweep, count in sorted(status.elsewhere.items()):
+        yield f"waiting for {sweep or 'an answer of the store'}: {count} tasks{' that it computes' if sweep else ''}"
     if status.avoided_nodes:
         yield f"nodes avoided because they killed tasks: {', '.join(status.avoided_nodes)}"
     for task in status.failed_tasks[:_SHOWN]:

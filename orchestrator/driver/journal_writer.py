@@ -43,6 +43,7 @@ class JournalWriter:
         self._clock = clock
         self._avoided: frozenset[str] = frozenset()
         self._tasks = 0
+        self._elsewhere: frozenset[str] = frozenset()
         self._counted_s = clock()
 
     def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
@@ -59,22 +60,25 @@ class JournalWriter:
     def _count(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
         """Write the counts from time to time, and whenever they cannot be derived from the outcomes."""
         tasks, now_s = scheduler.counts.total(), self._clock()
+        elsewhere = frozenset(scheduler.elsewhere.values())
         failed = any(isinstance(outcome, Failed) for outcome in outcomes)
         due = outcomes and now_s - self._counted_s >= _COUNT_INTERVAL_S
-        if tasks != self._tasks or failed or due or scheduler.finished:
-            self._tasks, self._counted_s = tasks, now_s
+        changed = (tasks, elsewhere) != (self._tasks, self._elsewhere)
+        if changed or failed or due or scheduler.finished:
+            self._tasks, self._elsewhere, self._counted_s = tasks, elsewhere, now_s
             self._journal.append("counts", **counts_json(scheduler, self._stored))
 
 
 def counts_json(scheduler: Scheduler, stored: Mapping[str, StageKind]) -> dict[str, Json]:
-    """Tasks by stage and state, zeros left out; see `JournalWriter` for `stored`."""
+    """Tasks by stage and state, and those elsewhere by sweep, zeros left out; see `JournalWriter` for `stored`."""
     counts = Counter(scheduler.counts)
     counts.update((stage, TaskState.REUSED) for key, stage in stored.items() if scheduler.state_of(key) is None)
     stages: dict[str, dict[str, int]] = {}
     for (stage, state), count in counts.items():
         if count:
             stages.setdefault(stage.value, {})[state.value] = count
-    return {"stages": stages}
+    elsewhere = Counter(scheduler.elsewhere.values())
+    return {"stages": stages, **({"elsewhere": dict(elsewhere)} if elsewhere else {})}
 
 
 def _entry(scheduler: Scheduler, outcome: Outcome) -> tuple[str, dict[str, Json]]:

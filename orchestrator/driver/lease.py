@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from jobs.identity import Json, Parsed
+from orchestrator.driver.key_claims import KeyClaims
 from orchestrator.scheduling.sharing import Claim
 from orchestrator.store import ArtifactStore, Fence, Lease, LeaseState, LeaseTerm, Watch, active_leases, cancel
 
@@ -26,6 +27,9 @@ SIGKILL."""
 class DriverLease:
     """The lease of a running driver. A context manager: renews the lease inside, and releases it at the end.
 
+    Attributes:
+        keys: The keys that this driver claims under its lease.
+
     Args:
         store: The sweep's store.
         lease: The lease to renew.
@@ -37,6 +41,7 @@ class DriverLease:
         self._store = store
         self._lease = lease
         self._beat_s = beat_s
+        self.keys = KeyClaims(store, lease.term, ttl_s=lease.ttl_s)
         self._watch = Watch()
         self._info: dict[str, Json] = {"priority": priority, "cluster": "", "demand": {}}
         self._others: list[Parsed] = []
@@ -52,6 +57,7 @@ class DriverLease:
     def __exit__(self, *error: object) -> None:
         self._ended.set()
         self._thread.join()
+        self.keys.leave()
         self._lease.release()
 
     @property
@@ -73,6 +79,10 @@ class DriverLease:
     def hurried(self) -> bool:
         """Whether the driver must end without writing anything more: terminated, or lease lost."""
         return self._reason in (LOST, TERMINATED)
+
+    def claim_keys(self) -> None:
+        """From now on, claim what this driver computes: see `KeyClaims`."""
+        self.keys.join(self._lease.beaten_s)
 
     def should_stop(self) -> bool:
         """Whether a stop was requested."""
@@ -134,6 +144,7 @@ class DriverLease:
                 return
             if state is LeaseState.CANCELLED and not self._reason:
                 self.stop(CANCELLED)
+            self.keys.beat(self._lease.beaten_s)
             if self._info["cluster"]:
                 self._read_other_leases()
             if self._ended.wait(self._beat_s):

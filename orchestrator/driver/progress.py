@@ -18,7 +18,7 @@ from orchestrator.status.eta import EtaEstimator
 
 _PLAIN_INTERVAL_S = 10.0
 _LIVE_INTERVAL_S = 0.25
-_OPEN = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING)
+_OPEN = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING, TaskState.ELSEWHERE)
 
 
 class ProgressDisplay:
@@ -82,7 +82,7 @@ class ProgressDisplay:
             counts = {state: scheduler.counts[stage, state] for state in TaskState}
             if not any(counts.values()):
                 continue
-            waiting = counts[TaskState.WAITING] + counts[TaskState.READY]
+            waiting = counts[TaskState.WAITING] + counts[TaskState.READY] + counts[TaskState.ELSEWHERE]
             shown = (counts[TaskState.DONE], counts[TaskState.RUNNING], waiting, counts[TaskState.REUSED])
             ended = (counts[TaskState.FAILED], counts[TaskState.BLOCKED])
             table.add_row(stage.value, *(str(count) if count else "·" for count in (*shown, *ended)))
@@ -101,7 +101,9 @@ class ProgressDisplay:
 
     def _time_line(self, scheduler: Scheduler) -> str:
         elapsed = self._clock() - self._started
-        return f"{_clock(elapsed)} elapsed{self._time_left(scheduler, elapsed)}"
+        others = ", ".join(sorted({sweep or "the store" for sweep in scheduler.elsewhere.values()}))
+        waiting = f", {len(scheduler.elsewhere)} tasks wait for {others}" if others else ""
+        return f"{_clock(elapsed)} elapsed{self._time_left(scheduler, elapsed)}{waiting}"
 
     def _time_left(self, scheduler: Scheduler, elapsed_s: float) -> str:
         open_tasks = {stage: sum(scheduler.counts[stage, state] for state in _OPEN) for stage in StageKind}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
+from jobs.errors import StoppedError
 from jobs.outcome import Cause, Failed, Outcome, Succeeded
 from jobs.secrets import masked_record
 from jobs.spec.sweep import SweepSpec
@@ -18,6 +19,7 @@ from jobs.task import Attempt
 from orchestrator.backends import Backend
 from orchestrator.driver.advances import Advances
 from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
+from orchestrator.driver.key_claims import KeyClaims
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.resume import resume_point, stored_tasks
@@ -88,6 +90,7 @@ def run_sweep(
 
     Raises:
         BadInputError: A task requests more than any node has, or `tracking` cannot be used.
+        StoppedError: The cluster is lost.
     """
     check_usable(spec.tracking)
     kinds = backend.node_kinds()
@@ -112,14 +115,26 @@ def run_sweep(
         spending=Spending(_caps(spec), gpu_s=gpu_s, started_s=time.monotonic()),
         node_memory_bytes=max((kind.memory_bytes for kind in kinds), default=0),
     )
+    lease.claim_keys()
     with store.open_journal(spec.name, _driver_name()) as journal:
         journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, term=lease.term.number)
         present, measured = resume_point(plan, store)
         attempts = scheduler.start(present, measured, now_s=time.monotonic())
         stored = stored_tasks(plan, present, measured)
         observers = [JournalWriter(journal, stored=stored), progress, publisher, Steering(lease, backend)]
-        advances = Advances(store)
-        summary = drive(scheduler, attempts, backend, observers, quarantine=store.quarantine, noted=advances.noted)
+        try:
+            summary = drive(
+                scheduler,
+                attempts,
+                backend,
+                observers,
+                quarantine=store.quarantine,
+                noted=Advances(store).noted,
+                claims=lease.keys,
+            )
+        except StoppedError as error:
+            journal.append("end", complete=False, computed=0, stopped=str(error))
+            raise
         journal.append("end", complete=summary.complete, computed=summary.computed, stopped=summary.stopped)
     return summary, publisher
 
@@ -133,6 +148,7 @@ def drive(
     clock: Callable[[], float] = time.monotonic,
     quarantine: Callable[[str], None] = lambda key: None,
     noted: Callable[[Sequence[Outcome]], list[Outcome]] = list,
+    claims: KeyClaims | None = None,
 ) -> RunSummary:
     """Run the main loop until the scheduler has finished.
 
@@ -145,10 +161,18 @@ def drive(
         quarantine: Moves a damaged artifact out of the way. If it raises OSError, the artifact's readers fail, and the
             next run tries again.
         noted: Notes on outcomes what the scheduler is to know beyond what the backend saw.
+        claims: The keys that this driver claims; None where no other driver can want any of them.
     """
+
+    def submit(attempts: Sequence[Attempt]) -> None:
+        while attempts:
+            elsewhere = claims.claim([attempt.task.key for attempt in attempts]) if claims else {}
+            backend.submit([attempt for attempt in attempts if attempt.task.key not in elsewhere])
+            attempts = scheduler.leave(elsewhere, clock()) if elsewhere else ()
+
     started = clock()
     computed = 0
-    backend.submit(attempts)
+    submit(attempts)
     outcomes: list[Outcome] = []
     while True:
         for observer in observers:
@@ -157,14 +181,14 @@ def drive(
             break
         wait_s = _POLL_S if scheduler.wake_s is None else min(_POLL_S, max(0.0, scheduler.wake_s - clock()))
         outcomes = noted(backend.wait(wait_s))
-        for outcome in outcomes:
-            computed += isinstance(outcome, Succeeded) and not outcome.reused
-            if isinstance(outcome, Failed) and outcome.damaged and scheduler.state_of(outcome.damaged) in FINISHED:
-                try:
-                    quarantine(outcome.damaged)
-                except OSError as error:
-                    _log.warning("the damaged artifact %s cannot be quarantined: %s", outcome.damaged, error)
-        backend.submit(scheduler.step(outcomes, clock()))
+        computed += sum(isinstance(outcome, Succeeded) and not outcome.reused for outcome in outcomes)
+        _put_aside(outcomes, scheduler, quarantine)
+        elsewhere = None
+        if claims:
+            claims.release(outcomes)
+            if found := claims.look(scheduler.elsewhere):
+                outcomes, elsewhere = [*outcomes, *found.stored], found.holders
+        submit(scheduler.step(outcomes, clock(), elsewhere=elsewhere))
     return RunSummary(
         counts=dict(scheduler.counts),
         failures=tuple(scheduler.failures),
@@ -174,6 +198,16 @@ def drive(
         retries=dict(scheduler.retries),
         duration_s=clock() - started,
     )
+
+
+def _put_aside(outcomes: Sequence[Outcome], scheduler: Scheduler, quarantine: Callable[[str], None]) -> None:
+    """Quarantine the damaged artifacts that attempts have met."""
+    for outcome in outcomes:
+        if isinstance(outcome, Failed) and outcome.damaged and scheduler.state_of(outcome.damaged) in FINISHED:
+            try:
+                quarantine(outcome.damaged)
+            except OSError as error:
+                _log.warning("the damaged artifact %s cannot be quarantined: %s", outcome.damaged, error)
 
 
 def _caps(spec: SweepSpec) -> Caps:

@@ -19,6 +19,8 @@ class TaskState(StrEnum):
     """For its inputs."""
     READY = "ready"
     RUNNING = "running"
+    ELSEWHERE = "elsewhere"
+    """The driver of another sweep computes it."""
     DONE = "done"
     REUSED = "reused"
     """Cache hit: its artifact was in the store."""

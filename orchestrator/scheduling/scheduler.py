@@ -66,6 +66,7 @@ class Scheduler:
         failures: All final failures.
         retries: Number of retries, by cause of the failure.
         stopped: Why nothing more is submitted; empty while the scheduler is not stopped.
+        elsewhere: The tasks that drivers of other sweeps compute: key -> sweep.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Scheduler:
         self._ready: dict[Lane, list[tuple[float, float, int, str]]] = {lane: [] for lane in Lane}
         self._delayed: list[tuple[float, int, str]] = []
         self._running: dict[str, Attempt] = {}
+        self._left: dict[str, Attempt] = {}
         self._histories: dict[str, _FailureHistory] = {}
         self._demand = dict.fromkeys(Lane, 0.0)
         self._in_flight = dict.fromkeys(Lane, 0.0)
@@ -99,6 +101,7 @@ class Scheduler:
         self.failures: list[Failed] = []
         self.retries: Counter[Cause] = Counter()
         self.stopped = ""
+        self.elsewhere: dict[str, str] = {}
 
     def start(
         self, present: frozenset[str], measured: Mapping[str, Mapping[str, Json]], now_s: float = 0.0
@@ -124,14 +127,22 @@ class Scheduler:
         self._make_ready(self._graph.startable())
         return list(self._submissions(now_s))
 
-    def step(self, outcomes: Sequence[Outcome], now_s: float = 0.0) -> list[Attempt]:
-        """Process outcomes of attempts in flight (others are ignored) and the time; returns attempts to submit."""
+    def step(
+        self, outcomes: Sequence[Outcome], now_s: float = 0.0, *, elsewhere: Mapping[str, str] | None = None
+    ) -> list[Attempt]:
+        """Process outcomes and the time; returns attempts to submit.
+
+        Args:
+            outcomes: Of attempts in flight, and cache hits of tasks that are elsewhere; others are ignored.
+            now_s: The time.
+            elsewhere: Which sweep computes the tasks that were `elsewhere`, by key; those that are not in it any more
+                are ready again. None: as before.
+        """
         self.ended, self.decisions = {}, {}
         for outcome in outcomes:
-            attempt = self._running.pop(outcome.key, None)
+            attempt = self._landed(outcome)
             if attempt is not None:
                 self.ended[outcome.key] = attempt
-                self._settle(attempt, outcome)
                 self._health.observe(outcome)
                 node = self._graph.nodes[outcome.key]
                 if isinstance(outcome, Succeeded):
@@ -140,6 +151,22 @@ class Scheduler:
                     self._fail(node, outcome, attempt, now_s)
         while self._delayed and self._delayed[0][0] <= now_s:
             self._enqueue(self._graph.nodes[heapq.heappop(self._delayed)[-1]])
+        if elsewhere is not None:
+            self._return(elsewhere)
+        return list(self._submissions(now_s))
+
+    def leave(self, elsewhere: Mapping[str, str], now_s: float = 0.0) -> list[Attempt]:
+        """Leave tasks to the drivers of other sweeps; returns attempts to submit in their place.
+
+        Args:
+            elsewhere: The sweep, by the key of an attempt that was to be submitted.
+            now_s: The time.
+        """
+        for key, sweep in elsewhere.items():
+            attempt = self._running.pop(key)
+            self._settle(attempt, spent_s=0.0)
+            self._graph.move(self._graph.nodes[key], TaskState.ELSEWHERE)
+            self._left[key], self.elsewhere[key] = attempt, sweep
         return list(self._submissions(now_s))
 
     def stop(self, reason: str) -> None:
@@ -154,7 +181,8 @@ class Scheduler:
     @property
     def finished(self) -> bool:
         """Whether nothing is in flight and nothing more will be submitted."""
-        return not self._running and (bool(self.stopped) or not (any(self._ready.values()) or self._delayed))
+        more = any(self._ready.values()) or self._delayed or self.elsewhere
+        return not self._running and (bool(self.stopped) or not more)
 
     @property
     def complete(self) -> bool:
@@ -199,13 +227,29 @@ class Scheduler:
         """
         return self._graph.nodes[key].task
 
-    def _settle(self, attempt: Attempt, outcome: Outcome) -> None:
+    def _landed(self, outcome: Outcome) -> Attempt | None:
+        """The attempt that an outcome ends; None where there is none."""
+        attempt = self._running.pop(outcome.key, None)
+        if attempt is not None:
+            self._settle(attempt, spent_s=outcome.duration_s)
+            return attempt
+        self.elsewhere.pop(outcome.key, None)
+        return self._left.pop(outcome.key, None)
+
+    def _return(self, elsewhere: Mapping[str, str]) -> None:
+        """Note who computes the tasks that are elsewhere, and queue those that nobody does."""
+        self.elsewhere = {key: elsewhere[key] for key in self._left if key in elsewhere}
+        for key in [key for key in self._left if key not in elsewhere]:
+            del self._left[key]
+            self._make_ready([self._graph.nodes[key]])
+
+    def _settle(self, attempt: Attempt, *, spent_s: float) -> None:
         lane, slots = lane_of(attempt.resources), slots_of(attempt.resources)
         self._in_flight[lane] -= slots
         self._demand[lane] -= slots
         gpus = attempt.resources.num_gpus
         if gpus:
-            self._spending.settle(reserved_gpu_s=gpus * attempt.expected_s, spent_gpu_s=gpus * outcome.duration_s)
+            self._spending.settle(reserved_gpu_s=gpus * attempt.expected_s, spent_gpu_s=gpus * spent_s)
 
     def _succeed(self, node: TaskNode, outcome: Succeeded) -> None:
         task = node.task

@@ -116,6 +116,7 @@ class SweepStatus:
         failed_tasks: Failed tasks of the last run.
         deviating_tasks: Deviating tasks of the last run.
         avoided_nodes: Nodes that the last run avoids.
+        elsewhere: How many tasks wait for drivers of other sweeps that compute them, by sweep, as of the last counts.
         gpu_hours: GPU-hours spent by all runs.
         gpu_hours_cap: The sweep's budget of GPU-hours; None: no cap.
         lost_entries: Number of entries that could not be written to the journal.
@@ -137,6 +138,7 @@ class SweepStatus:
     failed_tasks: tuple[FailedTask, ...]
     deviating_tasks: tuple[DeviatingTask, ...]
     avoided_nodes: tuple[str, ...]
+    elsewhere: Mapping[str, int]
     gpu_hours: float
     gpu_hours_cap: float | None
     lost_entries: int

@@ -60,6 +60,7 @@ def status_of(
         failed_tasks=tuple(run.failed.values()),
         deviating_tasks=tuple(run.deviating),
         avoided_nodes=tuple(run.avoided),
+        elsewhere=run.elsewhere if goes_on else {},
         gpu_hours=gpu_s / 3600,
         gpu_hours_cap=gpu_hours_cap,
         lost_entries=lost,
@@ -68,7 +69,7 @@ def status_of(
     )
 
 
-_OPEN = (TaskState.RUNNING, TaskState.READY, TaskState.WAITING)
+_OPEN = (TaskState.RUNNING, TaskState.READY, TaskState.WAITING, TaskState.ELSEWHERE)
 
 
 class _Run:
@@ -86,6 +87,7 @@ class _Run:
         self.deviating: list[DeviatingTask] = []
         self.avoided: list[str] = []
         self.eta = EtaEstimator()
+        self.elsewhere: dict[str, int] = {}
         self._counts: Counter[tuple[StageKind, TaskState]] = Counter()
         self._ended: Counter[tuple[StageKind, TaskState]] = Counter()  # since the last count
 
@@ -105,6 +107,7 @@ class _Run:
                     }
                 )
                 self._ended.clear()
+                self.elsewhere = entry.get("elsewhere", {})
             case "succeeded":
                 self._succeed(entry)
             case "failed":

@@ -11,6 +11,7 @@ Layout below the root:
     sweeps/<name>.json           records of sweeps; each ends with its own digest (`records`)
     journal/<sweep>/*.jsonl      attempts, by driver (`journal`)
     leases/<sweep>/*             lease terms of drivers (`terms`, `lease`)
+    claims/*                     which driver computes which keys (`claim_register`)
 """
 
 import hashlib

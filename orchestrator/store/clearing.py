@@ -82,6 +82,7 @@ def clearable(
     add(Kind.QUARANTINED, "quarantine", lambda entry: True)
     add(Kind.JOURNAL, "journal", lambda entry: entry.path.split("/")[1] not in policy.sweeps)
     add(Kind.TEMPORARY, "sweeps", lambda entry: False)
+    add(Kind.TEMPORARY, "claims", lambda entry: False)  # drivers delete what they need no more
     newest = {sweep: max(files.names(f"{LEASES}/{sweep}"), default="")[:8] for sweep in files.names(LEASES)}
     add(Kind.LEASE, LEASES, lambda entry: entry.path.split("/")[2][:8] < newest[entry.path.split("/")[1]])
     return found

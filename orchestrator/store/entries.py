@@ -46,11 +46,15 @@ class _Start(TypedDict):
     term: _Count
 
 
+_State = Literal["waiting", "ready", "running", "elsewhere", "done", "reused", "failed", "blocked"]
+
+
 @_config
 class _Counts(TypedDict):
     kind: Literal["counts"]
     at_s: _Time
-    stages: dict[StageKind, dict[Literal["waiting", "ready", "running", "done", "reused", "failed", "blocked"], _Count]]
+    stages: dict[StageKind, dict[_State, _Count]]
+    elsewhere: NotRequired[dict[str, _Count]]
 
 
 @_config

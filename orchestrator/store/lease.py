@@ -54,7 +54,7 @@ class Lease:
         self._files = files
         self._record = record
         self._clock = clock
-        self._answered_s = clock()
+        self._answered_s = self._beaten_s = clock()
         self._lost = False
 
     @classmethod
@@ -105,6 +105,16 @@ class Lease:
         """The lease term, which workers check before they commit."""
         return self._record.term
 
+    @property
+    def ttl_s(self) -> float:
+        """Time to live, in seconds."""
+        return self._record.ttl_s
+
+    @property
+    def beaten_s(self) -> float:
+        """When the last heartbeat began that could be written, by the lease's clock."""
+        return self._beaten_s
+
     def renew(self, **info: Json) -> LeaseState:
         """Write a heartbeat and return the state of the lease. Call it every few seconds.
 
@@ -123,9 +133,11 @@ class Lease:
         if self._lost:
             return LeaseState.LOST
         self._record = replace(self._record, beat=self._record.beat + 1, info=info)
+        began_s = self._clock()
         # On a full disk the heartbeat fails; if another driver takes over because of that, the next call returns LOST.
         with suppress(OSError, OrchardError):
             self._files.replace(self.term.path, self._record.to_bytes())
+            self._beaten_s = began_s
         return LeaseState.CANCELLED if cancelled else LeaseState.HELD
 
     def release(self) -> None:

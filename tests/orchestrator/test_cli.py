@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from jobs.errors import StoppedError
+from orchestrator import cli
 from orchestrator.cli import main
 from orchestrator.executables import typed
 
@@ -100,6 +102,15 @@ def test_a_full_disk_is_an_error_and_no_traceback(orchard, tiny_sweep, write_swe
     assert "No space left on device" in err
     assert "the same command continues" in err
     assert "Traceback" not in err
+
+
+def test_a_run_that_lost_its_cluster_gives_exit_code_3(orchard, monkeypatch):
+    def lose(**options):
+        raise StoppedError("Ray cluster at head:1: its head has not answered for 20 s")
+
+    monkeypatch.setattr(cli.cli, "main", lose)
+    code, _, err = orchard("run", "sweep.yaml")
+    assert (code, err) == (3, "stopped: Ray cluster at head:1: its head has not answered for 20 s\n")
 
 
 def test_an_unknown_command_gives_exit_code_2(orchard):

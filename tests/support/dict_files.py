@@ -37,7 +37,7 @@ class DictFiles:
         except KeyError:
             raise FileNotFoundError(path) from None
 
-    def create(self, path: str, content: bytes) -> bool:
+    def create(self, path: str, content: bytes, *, sync: bool = True) -> bool:
         with self._lock:
             if path in self._content:
                 return False

@@ -4,6 +4,7 @@ Ray tasks never wait for each other, and Ray retries nothing: every loss comes b
 the scheduler decides. `RAY_ADDRESS` names the cluster to join; without it a local one is started and stopped again.
 """
 
+import atexit
 import logging
 import os
 import pickle
@@ -22,7 +23,7 @@ from jobs.resources import Resources
 from jobs.task import Attempt
 from orchestrator.backends.base import NodeKind, Slots
 from orchestrator.backends.ray_cluster.bundles import Bundle, pack
-from orchestrator.backends.ray_cluster.link import PATIENCE_S, Link
+from orchestrator.backends.ray_cluster.link import HEAD, LOCAL, PATIENCE_S, Link, end_lost
 from orchestrator.backends.ray_cluster.losses import Reference, failures, means_lost_cluster, nodes_of
 from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
 from orchestrator.backends.ray_cluster.worker import Execute, WorkerConfig, execute, hide_gpus, run_bundle
@@ -64,7 +65,7 @@ class RayBackend:
         provenance: Recorded in the manifests.
         term: The driver's lease term; without one, tasks are not asked to stop and every result may be committed.
         execute: The function that a worker calls for each task.
-        patience_s: How long the cluster's head may not answer before the cluster counts as lost.
+        patience_s: How long the cluster's head, or Ray on this machine, may not answer before the cluster is lost.
 
     Raises:
         OrchardError: There is no cluster at RAY_ADDRESS.
@@ -88,9 +89,10 @@ class RayBackend:
             return run_bundle(pickled, config, execute)
 
         self._work = work
-        self._link = Link(ray.get_runtime_context().gcs_address, patience_s)
+        self._link = _link(patience_s)
         self._shared_cluster = ray.get_runtime_context().get_session_name() if "RAY_ADDRESS" in os.environ else ""
-        self._nodes = Nodes()
+        self._nodes = Nodes(self._link.head_answers)
+        self._kinds: tuple[NodeKind, ...] = ()
         self._functions: dict[Resources, Any] = {}
         self._flights: dict[Reference, _Flight] = {}
         self._waiting: Counter[Resources] = Counter()
@@ -105,7 +107,9 @@ class RayBackend:
 
     def node_kinds(self) -> tuple[NodeKind, ...]:
         """The nodes of the cluster, and those that its autoscaler could start, as far as known."""
-        return node_kinds(self._nodes.alive())
+        if self._link.head_answers():  # else Ray hangs
+            self._kinds = node_kinds(self._nodes.alive())
+        return self._kinds
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
         """Submit attempts to Ray; very short ones in bundles."""
@@ -132,17 +136,22 @@ class RayBackend:
 
     def cancel(self) -> None:
         """Kill everything in flight; does not wait longer than `_KILL_S` for Ray to confirm it."""
+        self._link.check()
         given_up_s = time.monotonic() + _KILL_S
         for reference, flight in self._flights.items():
             ray.cancel(reference, force=True)
             self._flights[reference] = replace(flight, given_up_s=given_up_s)
 
     def close(self) -> None:
-        """Kill everything in flight and disconnect; a local cluster is stopped."""
-        for reference in self._flights:
-            ray.cancel(reference, force=True)
+        """Kill everything in flight and disconnect; a local cluster is stopped. Without its head, all ends at exit."""
+        self._link.close()
+        if self._link.lost:
+            atexit.register(end_lost)
+        else:
+            for reference in self._flights:
+                ray.cancel(reference, force=True)
+            ray.shutdown()
         self._flights.clear()
-        ray.shutdown()
 
     def _start(self, bundle: Bundle) -> None:
         resources = bundle[0].resources
@@ -206,6 +215,16 @@ class RayBackend:
             if flight.avoid and not self._nodes.to_avoid(flight.bundle[0].resources, flight.avoid):
                 ray.cancel(reference, force=True)
                 self._start(self._land(reference).bundle)
+
+
+def _link(patience_s: float) -> Link:
+    """Watches the head and the raylet that this process is connected to."""
+    context = ray.get_runtime_context()
+    places = {HEAD: context.gcs_address}
+    for node in ray.nodes():
+        if node["NodeID"] == context.get_node_id():
+            places[LOCAL] = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+    return Link(context.gcs_address, places, patience_s=patience_s)
 
 
 def _connect() -> None:

@@ -4,7 +4,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,15 +53,20 @@ class ClusterNode:
 
 
 class Nodes:
-    """The nodes that are alive, cached for two seconds."""
+    """The nodes that are alive, cached for two seconds.
 
-    def __init__(self) -> None:
+    Args:
+        head_answers: Whether Ray's head answers; while it does not, what was known before is used, because Ray hangs.
+    """
+
+    def __init__(self, head_answers: Callable[[], bool] = lambda: True) -> None:
+        self._head_answers = head_answers
         self._nodes: dict[str, ClusterNode] = {}
         self._read_s = -math.inf
 
     def alive(self) -> Mapping[str, ClusterNode]:
         """The nodes by id."""
-        if time.monotonic() - self._read_s > _FRESH_S:
+        if time.monotonic() - self._read_s > _FRESH_S and self._head_answers():
             self._nodes = {each["NodeID"]: _node(each) for each in ray.nodes() if each["Alive"]}
             self._read_s = time.monotonic()
         return self._nodes

@@ -58,10 +58,15 @@ class Files(Protocol):
             FileNotFoundError: There is none.
         """
 
-    def create(self, path: str, content: bytes) -> bool:
+    def create(self, path: str, content: bytes, *, sync: bool = True) -> bool:
         """Write a file atomically unless it exists; returns whether this call wrote it.
 
         False does not always mean another writer: a request whose response was lost may have been sent twice.
+
+        Args:
+            path: Where.
+            content: What.
+            sync: Wait until a power cut cannot take the content away; else it may leave an incomplete file.
         """
 
     def replace(self, path: str, content: bytes) -> None:

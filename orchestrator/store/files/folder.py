@@ -46,18 +46,18 @@ class FolderFiles:
         with open(f"{self._root}/{path}", "rb", buffering=0) as stream:
             return stream.read()
 
-    def create(self, path: str, content: bytes) -> bool:
+    def create(self, path: str, content: bytes, *, sync: bool = True) -> bool:
         """Write a file unless it exists: `link` fails if the name is taken."""
         target = f"{self._root}/{path}"
         if self._has_unnamed:
             self._make(target.rpartition("/")[0])
             try:
-                return _link_unnamed(target, content)
+                return _link_unnamed(target, content, sync=sync)
             except OSError as error:
                 if error.errno not in _NO_UNNAMED:
                     raise
                 self._has_unnamed = False
-        return self._publish(target, content, replace=False)
+        return self._publish(target, content, replace=False, sync=sync)
 
     def replace(self, path: str, content: bytes) -> None:
         """Write a file whether it exists or not."""
@@ -128,7 +128,7 @@ class FolderFiles:
             os.makedirs(folder, exist_ok=True)
             self._made.add(folder)
 
-    def _publish(self, path: str, content: bytes, *, replace: bool) -> bool:
+    def _publish(self, path: str, content: bytes, *, replace: bool, sync: bool = True) -> bool:
         """Write a file atomically; False if the name was taken."""
         # Paths are joined as strings: this runs for every task, and pathlib would be half the cost of an empty task.
         folder, _, name = path.rpartition("/")
@@ -137,7 +137,8 @@ class FolderFiles:
         try:
             with open(temporary, "xb", buffering=0) as stream:
                 _write_all(stream.fileno(), content)
-                os.fsync(stream.fileno())
+                if sync:
+                    os.fsync(stream.fileno())
             if replace:
                 os.replace(temporary, path)
                 return True
@@ -188,12 +189,13 @@ class _GrowingFile:
         self._synced_s = time.monotonic()
 
 
-def _link_unnamed(path: str, content: bytes) -> bool:
+def _link_unnamed(path: str, content: bytes, *, sync: bool) -> bool:
     """Write an unnamed file, then link it to its name; False if the name was taken."""
     descriptor = os.open(path.rpartition("/")[0], os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
     try:
         _write_all(descriptor, content)
-        os.fsync(descriptor)
+        if sync:
+            os.fsync(descriptor)
         # With `src_dir_fd` it is linkat(2), which follows the symbolic link that /proc shows an open file as.
         os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
     except FileExistsError:

@@ -59,8 +59,8 @@ class ObjectFiles:
             content: bytes = self._system.cat_file(f"{self._root}/{path}")
         return content
 
-    def create(self, path: str, content: bytes) -> bool:
-        """Write an object unless one of its name exists."""
+    def create(self, path: str, content: bytes, *, sync: bool = True) -> bool:
+        """Write an object unless one of its name exists; what an object store has answered for is always kept."""
         for attempt in count(1):
             try:
                 self._write(path, content, mode="create")

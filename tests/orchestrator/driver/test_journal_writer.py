@@ -128,3 +128,21 @@ def test_what_is_stored_and_no_longer_needed_counts_as_reused(tmp_path):
         drive(scheduler, attempts, backend, [writer], clock=lambda: backend.now_s)
     (counts,) = (entry["stages"] for entry in store.read_journal("sweep") if entry["kind"] == "counts")
     assert counts == {"train": {"reused": 1}, "tune": {"reused": 1}}
+
+
+def test_who_computes_what_this_driver_waits_for_is_counted_as_soon_as_it_changes(tmp_path):
+    tasks = {each.key: each for each in map(tuning, range(2))}
+    scheduler = Scheduler(tasks, list(tasks), limits=dict.fromkeys(Lane, 4))
+    store = open_store(tmp_path)
+    with store.open_journal("sweep", "driver") as journal:
+        writer = JournalWriter(journal)
+        scheduler.start(frozenset(), {})
+        writer.update(scheduler, [])
+        scheduler.leave({next(iter(tasks)): "other"})
+        writer.update(scheduler, [])
+        writer.update(scheduler, [])
+        scheduler.step([], elsewhere={})
+        writer.update(scheduler, [])
+    counts = [entry for entry in store.read_journal("sweep") if entry["kind"] == "counts"]
+    assert [entry.get("elsewhere") for entry in counts] == [None, {"other": 1}, None]
+    assert counts[1]["stages"] == {"tune": {"elsewhere": 1, "running": 1}}

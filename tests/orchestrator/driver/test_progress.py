@@ -101,3 +101,9 @@ def test_while_a_stage_is_unseen_the_time_left_is_a_lower_bound(scheduler, tasks
     scheduler.start(frozenset(), {})
     text = shown(scheduler, [Succeeded(key=next(iter(tasks)), measurements={}, duration_s=1.0)], terminal=False)
     assert "at least 0:00 left" in text  # evaluate has not run yet
+
+
+def test_it_says_for_whom_tasks_wait(scheduler, tasks):
+    scheduler.start(frozenset(), {})
+    scheduler.leave({next(iter(tasks)): "other"})
+    assert "1 tasks wait for other" in shown(scheduler, [], terminal=False)

@@ -1,15 +1,22 @@
 """The loop, on the simulated backend: what is driven, observed and waited for."""
 
+import threading
+import time
+from collections import Counter
 from dataclasses import replace
 
 from plain_tasks import PlainParams, plain_task, plain_tasks
 
 from jobs.outcome import Cause, Failed, Succeeded
 from jobs.stages.table import StageKind
-from orchestrator.backends import SimulatedBackend, Slots
+from orchestrator.backends import InlineBackend, SimulatedBackend, Slots
+from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.run import drive
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Lane, Scheduler
+from orchestrator.store import Lease, open_store
+from workers.attempt.entry import Provenance
+from workers.stages import Product
 
 
 def scheduler_of(tasks) -> Scheduler:
@@ -121,3 +128,33 @@ def test_a_damaged_artifact_that_cannot_be_put_aside_ends_no_sweep():
     summary = driven(scheduler, backend_of(outcome), quarantine=full)
     assert [failure.key for failure in summary.failures] == [reader.key]
     assert scheduler.state_of(other.key) is TaskState.DONE
+
+
+def test_two_sweeps_at_once_compute_each_task_that_they_share_once(tmp_path):
+    tasks = plain_tasks(30)
+    computed, summaries = Counter(), []
+    begin = threading.Barrier(2)
+
+    def stage(context):
+        computed[context.task.key] += 1
+        time.sleep(0.005)
+        return Product(measurements={})
+
+    def run(sweep, keys):
+        store = open_store(tmp_path)
+        with DriverLease(store, Lease.acquire(store.files, sweep), beat_s=0.05) as lease:
+            backend = InlineBackend(store, Provenance(), may_commit=lease.may_commit, stage_of=lambda kind: stage)
+            scheduler = Scheduler(tasks, keys, limits=dict.fromkeys(Lane, 4))
+            begin.wait()
+            lease.claim_keys()
+            summaries.append(drive(scheduler, scheduler.start(frozenset(), {}), backend, [], claims=lease.keys))
+
+    keys = list(tasks)
+    threads = [threading.Thread(target=run, args=each) for each in (("a", keys), ("b", keys[::-1]))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [summary.complete for summary in summaries] == [True, True]
+    assert computed == Counter(keys)
+    assert sum(summary.computed for summary in summaries) == 30

@@ -404,3 +404,59 @@ def test_whatever_happens_in_whatever_order_the_sweep_ends_true_to_what_happened
             assert state.state_of(key) is TaskState.DONE
     open_states = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING)
     assert all(state.counts[stage, each] == 0 for stage in StageKind for each in open_states)
+
+
+def in_a_row(count):
+    return {each.key: each for each in (task(StageKind.SCORE, number) for number in range(count))}
+
+
+def test_others_are_submitted_in_place_of_tasks_that_are_left_to_another_sweep():
+    tasks = in_a_row(4)
+    state = scheduler(tasks, list(tasks), limit=2)
+    first, _ = state.start(frozenset(), {})
+    assert [each.task.key for each in state.leave({first.task.key: "other"})] == [list(tasks)[2]]
+    assert (state.in_flight, state.elsewhere) == (2, {first.task.key: "other"})
+    assert state.counts[StageKind.SCORE, TaskState.ELSEWHERE] == 1
+    assert state.demand[Lane.CPU] == 3  # what another computes needs no slots of ours
+
+
+def test_what_another_sweep_has_stored_is_a_cache_hit_and_reveals_what_follows():
+    tasks, targets = chain()
+    state = scheduler(tasks, targets)
+    (train,) = state.start(frozenset(), {})
+    assert state.leave({train.task.key: "other"}) == []
+    assert not state.finished
+    (convert,) = state.step([succeeded(train.task, reused=True)], elsewhere={})
+    assert state.leave({convert.task.key: "other"}) == []
+    orders = state.step([succeeded(convert.task, reused=True)], elsewhere={})
+    assert [each.task.stage for each in orders] == [StageKind.ORDER] * 3
+    assert state.counts[StageKind.TRAIN, TaskState.REUSED] == 1
+
+
+def test_what_no_other_sweep_computes_any_more_is_submitted_again_and_what_another_took_over_is_not():
+    tasks = in_a_row(2)
+    state = scheduler(tasks, list(tasks))
+    one, two = [each.task.key for each in state.start(frozenset(), {})]
+    state.leave({one: "dead", two: "dead"})
+    assert state.step([]) == []
+    (again,) = state.step([], elsewhere={two: "heir"})
+    assert (again.task.key, again.number) == (one, 1)
+    assert state.elsewhere == {two: "heir"}
+
+
+def test_a_stopped_run_does_not_wait_for_others():
+    tasks = in_a_row(1)
+    state = scheduler(tasks, list(tasks))
+    (attempt,) = state.start(frozenset(), {})
+    state.leave({attempt.task.key: "other"})
+    state.stop("enough")
+    assert (state.finished, state.complete) == (True, False)
+
+
+def test_gpus_reserved_for_what_is_left_to_others_are_free_again():
+    each = task(StageKind.TUNE, num_gpus=1.0)
+    spending = Spending(Caps(gpu_s=100.0))
+    state = Scheduler({each.key: each}, [each.key], limits=dict.fromkeys(Lane, 1), spending=spending)
+    (attempt,) = state.start(frozenset(), {})
+    state.leave({attempt.task.key: "other"})
+    assert (spending.reserved_gpu_s, spending.gpu_s, state.demand[Lane.GPU]) == (0.0, 0.0, 0.0)

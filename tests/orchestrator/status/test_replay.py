@@ -1,14 +1,17 @@
 """A sweep's status, replayed from hand-written journals and from what the loop writes."""
 
+import io
 import json
 from collections import Counter
 
 import pytest
 from plain_tasks import plain_tasks
+from rich.console import Console
 
 from jobs.outcome import Cause, Failed, Succeeded
 from jobs.stages.table import StageKind
 from orchestrator.backends import SimulatedBackend, Slots
+from orchestrator.commands.status_text import status_page
 from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.run import drive
 from orchestrator.scheduling.graph import TaskState
@@ -183,3 +186,13 @@ def test_the_replay_ends_where_the_scheduler_ended(tmp_path):
     assert replayed == Counter({state: count for (_, state), count in scheduler.counts.items() if count})
     assert found.retries == scheduler.retries
     assert {task.key for task in found.failed_tasks} == {failed.key for failed in scheduler.failures}
+
+
+def test_tasks_that_another_sweep_computes_are_waiting_and_it_is_named():
+    counts = {**COUNTS, "stages": {"train": {"elsewhere": 2, "running": 1}}, "elsewhere": {"other": 2}}
+    found = status(START, counts, holder=driver())
+    assert (stage(found).waiting, stage(found).running, found.elsewhere) == (2, 1, {"other": 2})
+    page = io.StringIO()
+    Console(file=page, width=200).print(status_page(found))
+    assert "waiting for other: 2 tasks that it computes" in page.getvalue()
+    assert status(START, counts, END).elsewhere == {}

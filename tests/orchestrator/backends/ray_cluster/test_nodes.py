@@ -74,3 +74,14 @@ def test_kinds_that_an_autoscaler_could_start_count_too(nodes, monkeypatch, tmp_
 def test_on_kubernetes_anything_may_come(nodes, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_KUBERAY_IN_USE", "1")
     assert fits(Resources(num_gpus=8.0), node_kinds(nodes(described(1, {"CPU": 2.0})).alive())[-1])
+
+
+def test_while_the_head_does_not_answer_what_was_known_counts(monkeypatch):
+    now, answers = [100.0], [True]
+    monkeypatch.setattr(ray_nodes.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(ray_nodes.ray, "nodes", lambda: [described(1, GPU_NODE)])
+    there = Nodes(lambda: answers[0])
+    assert there.slots_for(Resources()) == 8
+    monkeypatch.setattr(ray_nodes.ray, "nodes", lambda: pytest.fail("Ray would hang"))
+    now[0], answers[0] = 200.0, False
+    assert there.slots_for(Resources()) == 8
