@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from workers.channels.origins import NotingOrigins, name_numbers
 from workers.channels.regions import inline_regions
 from workers.inputs import InputsLike, as_spec, call_arguments
 from workers.nested import leaves_of, returning_leaves
@@ -151,12 +152,13 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
         ValueError: the network cannot be traced; the exporter's error is the cause.
     """
     subject = meta_copy(meta_model).train(training)
+    name_numbers(subject)
     loggers = [logging.getLogger(name) for name in _NOISY]
     silent = [logger.disabled for logger in loggers]
     for logger in loggers:
         logger.disabled = True
     try:
-        with returning_leaves(subject), warnings.catch_warnings():
+        with returning_leaves(subject), warnings.catch_warnings(), NotingOrigins():
             for message in _IGNORED:
                 warnings.filterwarnings("ignore", message=message)
             program = torch.export.export(subject, example.args, dict(example.kwargs), strict=False)

@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 from torch import nn
 
-from workers.channels.following import Assignment, Candidates, Unreadable, records
+from workers.channels.following import Assignment, Candidates, Unreadable, known, records
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
 from workers.channels.reading import Reading
@@ -134,7 +134,7 @@ class _Proof:
         self._where: dict[str, str] = {}
         self._passed: Pass = self._trials.whole
         self._known: tuple[Hashable, _Fault | None] = None, None
-        self.assignment: Assignment = {}
+        self.assignment: Assignment = known(meta_model, found)
 
     def places(self, groups: Iterable[str]) -> dict[str, str]:
         """Dotted path of the innermost module at work where a group, cut alone, failed; by its name."""
