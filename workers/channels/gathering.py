@@ -42,7 +42,7 @@ class ChannelFindings:
         stuck: sites of the views that split channels which have to stay.
         choices: the interpretation chosen for each of these views.
         further: the next interpretation of each view that has one left.
-        numbers: of each number in a module that is the length of an axis, how many of its entries belong to which group.
+        numbers: of the axis whose length is a number in a module, how many entries belong to which group.
     """
 
     channel_map: ChannelMap

@@ -119,12 +119,16 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, output
                 _fix(labelling, tensor, outputs)
         else:
             lengths = _lengths(labelling, node, sites)
+            sliced = len(labelling.book.sliced)
             values[node] = _call(labelling, node, values, prefix, {place: each[1] for place, each in lengths.items()})
             site = f"{prefix}{node.name}"
             labelling.results[site] = tuple(axis for tensor in _tensors(values[node]) for axis in tensor.axes)
             labelling.stacks[site] = stack_of(node)
             sites[serial_of(node)] = site
-            _couple(labelling, list(_tensors(values[node])), lengths)
+            results = list(_tensors(values[node]))
+            if 1 < len(results) == len(lengths):  # parts whose sizes are numbers that follow, not ones in the code
+                del labelling.book.sliced[sliced:]
+            _couple(labelling, results, lengths)
 
 
 _COUPLED = Obstacle(operator="view", where="", reason="shares its width with channels that have to stay")

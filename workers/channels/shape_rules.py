@@ -84,6 +84,11 @@ def _reshape_block(
         if len(axes[number]) == 1:
             book.atoms.fix(axes[number], call.obstacle("drops the axis of a single channel"))
             labelled = [other for other in labelled if other != number]
+    if len(labelled) > 1:
+        made = [number for number in labelled if _made(book, axes[number])]
+        for number in set(labelled) - set(made):
+            book.atoms.fix(axes[number], call.obstacle("they are positions, not features"))
+        labelled = made
     if len(labelled) > 1 or not sizes:
         raise Unsupported("merges several axes of channels")
     if not labelled:
@@ -102,8 +107,13 @@ def _reshape_block(
     return _split_axis(book, call, values, follow)
 
 
+def _made(book: Book, axis: Labels) -> bool:
+    """Whether a layer has made any of these channels; what no layer made counts the rows of a table."""
+    return any(np.isin(axis, labels).any() for _, labels in book.produced)
+
+
 def _split_axis(book: Book, call: OperatorCall, values: Labels, follow: Collection[int]) -> list[Labels]:
-    """Labels of the axes of an array of labels, one of them with channels; first of those that follow other channels."""
+    """Labels of the axes of an array of labels, one of them with channels: one that follows others, if there is one."""
     order = sorted(range(values.ndim), key=lambda axis: (values.shape[axis], axis), reverse=True)
     parts = [axis for axis in range(values.ndim) if values.shape[axis] > 1]
     if call.site in book.heads and len(parts) > 1:  # the last axis is a head's places, the one before counts the heads
