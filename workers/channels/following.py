@@ -21,9 +21,7 @@ from torch import nn
 from workers.channels.attributes import SizeAttribute, SizeTerm, numbers_of, set_number
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap
-
-Place: TypeAlias = tuple[str, str, int | None]
-"""Dotted path of a module, name of an attribute, and position in it."""
+from workers.channels.origins import Place, is_own
 
 Kind: TypeAlias = tuple[type[nn.Module], str, int | None]
 """Class of a module, name of an attribute, and position in it."""
@@ -56,10 +54,11 @@ class Candidates:
     def __init__(self, model: nn.Module, found: ChannelFindings) -> None:
         self._widths = found.channel_map.widths()
         modules = dict(model.named_modules())
-        self._numbers = {path: numbers_of(module) for path, module in modules.items() if _is_own(module)}
+        self._numbers = {path: numbers_of(module) for path, module in modules.items() if is_own(module)}
         self._classes = {path: type(modules[path]) for path in self._numbers}
         self._sizes: dict[Place, list[Size]] = defaultdict(list)
         self._places: dict[Kind, list[Place]] = defaultdict(list)
+        self._known = found.numbers.keys()
         self._collect(found)
 
     def assignments(
@@ -116,22 +115,31 @@ class Candidates:
                     self._note(stack, size, owned)
 
     def _note(self, stack: Sequence[str], size: int, owned: Mapping[str, int]) -> None:
-        expression = Size(
-            size - sum(owned.values()),
-            tuple(sorted((name, count // self._widths[name]) for name, count in owned.items())),
-        )
+        expression = _size(size, owned, self._widths)
         for path in stack:
             for (name, position), value in self._numbers.get(path, {}).items():
                 place = path, name, position
-                if value == size and expression not in self._sizes[place]:
+                if value == size and place not in self._known and expression not in self._sizes[place]:
                     if not self._sizes[place]:
                         self._places[self._kind(place)].append(place)
                     self._sizes[place].append(expression)
 
 
-def _is_own(module: nn.Module) -> bool:
-    """Whether a module is not one of torch's layers, whose numbers follow from their tensors; but its attention is."""
-    return isinstance(module, nn.MultiheadAttention) or not type(module).__module__.startswith("torch.nn.modules.")
+def _size(size: int, owned: Mapping[str, int], widths: Mapping[str, int]) -> Size:
+    """The size of an axis of which groups own as many entries."""
+    each = ((name, count // widths[name]) for name, count in owned.items())
+    return Size(size - sum(owned.values()), tuple(sorted(each)))
+
+
+def known(model: nn.Module, found: ChannelFindings) -> Assignment:
+    """The numbers in modules that are the length of an axis with channels: they follow it."""
+    widths = found.channel_map.widths()
+    numbers = {path: numbers_of(module) for path, module in model.named_modules()}
+    return {
+        (path, name, position): _size(numbers[path][name, position], owned, widths)
+        for (path, name, position), owned in found.numbers.items()
+        if owned
+    }
 
 
 def assign(model: nn.Module, assignment: Assignment, widths: Mapping[str, int]) -> None:

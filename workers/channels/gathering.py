@@ -22,6 +22,7 @@ from workers.channels.layout import (
     Labels,
     RefusedGroup,
 )
+from workers.channels.origins import Place
 from workers.channels.trace import layer_name
 
 
@@ -41,6 +42,7 @@ class ChannelFindings:
         stuck: sites of the views that split channels which have to stay.
         choices: the interpretation chosen for each of these views.
         further: the next interpretation of each view that has one left.
+        numbers: of the axis whose length is a number in a module, how many entries belong to which group.
     """
 
     channel_map: ChannelMap
@@ -54,6 +56,7 @@ class ChannelFindings:
     stuck: frozenset[str]
     choices: Mapping[str, int]
     further: Mapping[str, int]
+    numbers: Mapping[Place, Mapping[str, int]]
 
     def untried(self, groups: Iterable[str]) -> dict[str, int]:
         """The next interpretations of the views that split these groups."""
@@ -156,6 +159,7 @@ def gather(
             for site, split in book.splits.items()
             if book.choices[site] in split.interpretations[:-1]
         },
+        numbers={place: _owned(axis, roots, group_of, names) for place, axis in labelling.numbers.items()},
     )
 
 

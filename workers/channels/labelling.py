@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +29,7 @@ from workers.channels.atoms import Obstacle
 from workers.channels.heads import attention_views
 from workers.channels.layout import Labels
 from workers.channels.operators import RULES, Book, OperatorCall, Sign, Traced, Unsupported, Value, unlabelled
+from workers.channels.origins import AxisOf, Place, SizedAxis, serial_of, sized_axes
 from workers.channels.signs import sign_of
 from workers.channels.slicing import is_running_variance
 from workers.channels.trace import TracedGraph, arguments_of, module_of, stack_of
@@ -50,6 +51,7 @@ class Labelling:
         first: first name of a parameter or buffer, by each of its further ones.
         results: labels of every axis of the results of every call, by its site.
         stacks: dotted paths of the modules at work at a call, the innermost last, by its site.
+        numbers: labels of an axis whose length is a number that a module keeps, by the number's place.
     """
 
     book: Book = field(default_factory=Book)
@@ -57,6 +59,7 @@ class Labelling:
     first: dict[str, str] = field(default_factory=dict)
     results: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
     stacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    numbers: dict[Place, Labels] = field(default_factory=dict)
 
 
 def new_labelling(shapes: Mapping[str, tuple[int, ...]], aliases: Mapping[str, list[str]]) -> Labelling:
@@ -107,6 +110,7 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, output
     """
     labelling.book.heads.update(f"{prefix}{node.name}" for node in attention_views(traced.graph))
     values: dict[fx.Node, Value | None] = {}
+    sites: dict[int | None, str] = {}
     for node in traced.graph.nodes:
         if node.op == "placeholder":
             values[node] = _placeholder(labelling, traced, node)
@@ -114,10 +118,50 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, output
             for tensor in _tensors(_resolve(node.args, values)):
                 _fix(labelling, tensor, outputs)
         else:
-            values[node] = _call(labelling, node, values, prefix)
+            lengths = _lengths(labelling, node, sites)
+            sliced = len(labelling.book.sliced)
+            values[node] = _call(labelling, node, values, prefix, {place: each[1] for place, each in lengths.items()})
             site = f"{prefix}{node.name}"
             labelling.results[site] = tuple(axis for tensor in _tensors(values[node]) for axis in tensor.axes)
             labelling.stacks[site] = stack_of(node)
+            sites[serial_of(node)] = site
+            results = list(_tensors(values[node]))
+            if 1 < len(results) == len(lengths):  # parts whose sizes are numbers that follow, not ones in the code
+                del labelling.book.sliced[sliced:]
+            _couple(labelling, results, lengths)
+
+
+_COUPLED = Obstacle(operator="view", where="", reason="shares its width with channels that have to stay")
+
+
+def _lengths(
+    labelling: Labelling, node: fx.Node, sites: Mapping[int | None, str]
+) -> dict[tuple[int, int], tuple[SizedAxis, Labels | None]]:
+    """Where the lengths of axes of a call's results are from, and the labels there, by the result and its axis."""
+    lengths = {}
+    for sized in sized_axes(node):
+        labels = labelling.numbers.get(sized.origin) if isinstance(sized.origin, tuple) else None
+        if isinstance(sized.origin, AxisOf):
+            axes = labelling.results.get(sites.get(sized.origin.serial, ""), ())
+            labels = axes[sized.origin.axis] if sized.origin.axis < len(axes) else None
+        lengths[sized.part, sized.axis] = sized, labels
+    return lengths
+
+
+def _couple(
+    labelling: Labelling,
+    results: Sequence[Traced],
+    lengths: Mapping[tuple[int, int], tuple[SizedAxis, Labels | None]],
+) -> None:
+    """Joins the channels of axes whose lengths the code takes from one place."""
+    for (part, axis), (sized, other) in lengths.items():
+        if part >= len(results) or axis >= len(results[part].axes):
+            continue
+        labels = results[part].axes[axis]
+        if isinstance(sized.origin, tuple):
+            labelling.numbers.setdefault(sized.origin, labels)
+        if other is not None and labels.size == other.size and (labels >= 0).all() and (other >= 0).all():
+            labelling.book.atoms.join(labels, other, _COUPLED)
 
 
 def unread_tensors(traced: TracedGraph) -> set[str]:
@@ -142,7 +186,13 @@ def _placeholder(labelling: Labelling, traced: TracedGraph, node: fx.Node) -> Va
     )
 
 
-def _call(labelling: Labelling, node: fx.Node, values: Mapping[fx.Node, Value | None], prefix: str) -> Value | None:
+def _call(
+    labelling: Labelling,
+    node: fx.Node,
+    values: Mapping[fx.Node, Value | None],
+    prefix: str,
+    lengths: Mapping[tuple[int, int], Labels | None],
+) -> Value | None:
     arguments = {name: _resolve(value, values) for name, value in arguments_of(node).items()}
     if node.target is operator.getitem:
         parts, index = arguments["0"], arguments["1"]
@@ -156,7 +206,14 @@ def _call(labelling: Labelling, node: fx.Node, values: Mapping[fx.Node, Value | 
         }
     shape = shapes if isinstance(shapes, tuple) else None
     site = f"{prefix}{node.name}"
-    call = OperatorCall(operator=str(node.target), where=module_of(node), site=site, arguments=arguments, shape=shape)
+    call = OperatorCall(
+        operator=str(node.target),
+        where=module_of(node),
+        site=site,
+        arguments=arguments,
+        shape=shape,
+        lengths={axis: labels for (part, axis), labels in lengths.items() if part == 0 and labels is not None},
+    )
     touched = list(_tensors(arguments))
     _note_numbers(labelling.book, call)
     reason = "no rule for this operator"

@@ -86,6 +86,7 @@ class OperatorCall:
         site: name of the call in its graph; the same whenever the network is traced.
         arguments: by schema name, with `Traced` in place of tensors.
         shape: shape of the result, or None where it is not one tensor.
+        lengths: labels of the axis that the code takes the length of an axis of the result from, by the latter.
     """
 
     operator: str
@@ -93,6 +94,7 @@ class OperatorCall:
     site: str
     arguments: Mapping[str, Any]
     shape: tuple[int, ...] | None
+    lengths: Mapping[int, Labels] = field(default_factory=dict)
 
     def tensor(self, *names: str) -> Traced:
         """The tensor passed under the first of the names that exists."""

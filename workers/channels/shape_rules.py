@@ -8,7 +8,7 @@ labels that it couples; the second trace tests it (see `analysis`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -34,15 +34,16 @@ def reshape(book: Book, call: OperatorCall) -> Traced:
 
     Where the channels of one axis end up on several, the longest of these is assumed to get shorter with them, and as
     further interpretations the others by length; all labels at one of its indices are joined. Channels that are split
-    for an attention product go by heads first.
+    for an attention product go by heads first; before that comes an axis whose length the code takes from channels.
     """
     source = call.tensor("self")
     if call.shape is None:
         raise Unsupported("a result that is not one tensor")
     axes: list[Labels] = []
     for before, after in _blocks(source.shape, call.shape):
+        follow = {place for place, axis in enumerate(after) if is_labelled(call.lengths.get(axis, unlabelled(0)))}
         values, sizes = [source.axes[axis] for axis in before], [call.shape[axis] for axis in after]
-        axes.extend(_reshape_block(book, call, values, sizes))
+        axes.extend(_reshape_block(book, call, values, sizes, follow))
     return Traced(axes=tuple(axes), zero=source.zero)
 
 
@@ -73,7 +74,9 @@ def _blocks(before: tuple[int, ...], after: tuple[int, ...]) -> list[tuple[list[
     return blocks
 
 
-def _reshape_block(book: Book, call: OperatorCall, axes: list[Labels], sizes: list[int]) -> list[Labels]:
+def _reshape_block(
+    book: Book, call: OperatorCall, axes: list[Labels], sizes: list[int], follow: Collection[int]
+) -> list[Labels]:
     labelled = [number for number, axis in enumerate(axes) if is_labelled(axis)]
     if not labelled:
         return [unlabelled(size) for size in sizes]
@@ -81,6 +84,11 @@ def _reshape_block(book: Book, call: OperatorCall, axes: list[Labels], sizes: li
         if len(axes[number]) == 1:
             book.atoms.fix(axes[number], call.obstacle("drops the axis of a single channel"))
             labelled = [other for other in labelled if other != number]
+    if len(labelled) > 1:
+        made = [number for number in labelled if _made(book, axes[number])]
+        for number in set(labelled) - set(made):
+            book.atoms.fix(axes[number], call.obstacle("they are positions, not features"))
+        labelled = made
     if len(labelled) > 1 or not sizes:
         raise Unsupported("merges several axes of channels")
     if not labelled:
@@ -96,16 +104,22 @@ def _reshape_block(book: Book, call: OperatorCall, axes: list[Labels], sizes: li
             result = [unlabelled(size) for size in sizes]
             result[target] = values.min(axis=others)
             return result
-    return _split_axis(book, call, values)
+    return _split_axis(book, call, values, follow)
 
 
-def _split_axis(book: Book, call: OperatorCall, values: Labels) -> list[Labels]:
-    """Labels of the axes of an array of labels, one of them with channels."""
+def _made(book: Book, axis: Labels) -> bool:
+    """Whether a layer has made any of these channels; what no layer made counts the rows of a table."""
+    return any(np.isin(axis, labels).any() for _, labels in book.produced)
+
+
+def _split_axis(book: Book, call: OperatorCall, values: Labels, follow: Collection[int]) -> list[Labels]:
+    """Labels of the axes of an array of labels, one of them with channels: one that follows others, if there is one."""
     order = sorted(range(values.ndim), key=lambda axis: (values.shape[axis], axis), reverse=True)
     parts = [axis for axis in range(values.ndim) if values.shape[axis] > 1]
     if call.site in book.heads and len(parts) > 1:  # the last axis is a head's places, the one before counts the heads
         order.remove(parts[-2])
         order.insert(0, parts[-2])
+    order.sort(key=lambda axis: axis not in follow)
     book.splits[call.site] = AxisSplit(
         labels=values.reshape(-1), interpretations=tuple(axis for axis in order if values.shape[axis] > 1)
     )

@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from workers.channels.origins import NotingOrigins, name_numbers
 from workers.channels.regions import inline_regions
 from workers.inputs import InputsLike, as_spec, call_arguments
 from workers.nested import leaves_of, returning_leaves
@@ -140,7 +141,7 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     """Traces a network that lives on the meta device.
 
     A copy of it is traced, so that what the network remembers of a call, such as anchors of the last input's size, is
-    the same before each trace.
+    the same before each trace. The calls in the graph know where the code takes sizes from (see `origins`).
 
     Args:
         meta_model: what `meta_copy` returned.
@@ -150,21 +151,15 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
     Raises:
         ValueError: the network cannot be traced; the exporter's error is the cause.
     """
-    subject = meta_copy(meta_model).train(training)
-    loggers = [logging.getLogger(name) for name in _NOISY]
-    silent = [logger.disabled for logger in loggers]
-    for logger in loggers:
-        logger.disabled = True
     try:
-        with returning_leaves(subject), warnings.catch_warnings():
-            for message in _IGNORED:
-                warnings.filterwarnings("ignore", message=message)
-            program = torch.export.export(subject, example.args, dict(example.kwargs), strict=False)
-    except Exception as error:  # the exporter raises whatever the network's own code raises
-        raise _failure(example, "traced", error) from error
-    finally:
-        for logger, before in zip(loggers, silent, strict=True):
-            logger.disabled = before
+        program = _exported(meta_copy(meta_model).train(training), example, noting=True)
+    except (
+        Exception
+    ):  # the exporter raises whatever the network's own code raises, such as where it takes only an `int`
+        try:
+            program = _exported(meta_copy(meta_model).train(training), example, noting=False)
+        except Exception as error:
+            raise _failure(example, "traced", error) from error
     inline_regions(program.graph_module)
     tensors = {
         spec.arg.name: str(spec.target)
@@ -172,6 +167,24 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
         if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER)
     }
     return TracedGraph(graph=program.graph, tensors=tensors)
+
+
+def _exported(subject: nn.Module, example: Example, *, noting: bool) -> torch.export.ExportedProgram:
+    """Exports a network, with notes of where sizes come from (see `origins`) or without."""
+    loggers = [logging.getLogger(name) for name in _NOISY]
+    silent = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    if noting:
+        name_numbers(subject)
+    try:
+        with returning_leaves(subject), warnings.catch_warnings(), NotingOrigins() if noting else nullcontext():
+            for message in _IGNORED:
+                warnings.filterwarnings("ignore", message=message)
+            return torch.export.export(subject, example.args, dict(example.kwargs), strict=False)
+    finally:
+        for logger, before in zip(loggers, silent, strict=True):
+            logger.disabled = before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

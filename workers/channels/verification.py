@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 from torch import nn
 
-from workers.channels.following import Assignment, Candidates, Unreadable, records
+from workers.channels.following import Assignment, Candidates, Unreadable, known, records
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
 from workers.channels.reading import Reading
@@ -101,7 +101,7 @@ class _Fault:
         sizes: the sizes that should have changed otherwise, where the network runs.
         inside: where the innermost of these modules was at work, by the number of its calls.
         calls: calls of modules at work there, as they were made in the run.
-        groups: names of the groups that own channels of the call at fault, where the network runs.
+        groups: names of the groups that own channels of the call at fault, or around it, where the network runs.
     """
 
     reason: str
@@ -134,7 +134,7 @@ class _Proof:
         self._where: dict[str, str] = {}
         self._passed: Pass = self._trials.whole
         self._known: tuple[Hashable, _Fault | None] = None, None
-        self.assignment: Assignment = {}
+        self.assignment: Assignment = known(meta_model, found)
 
     def places(self, groups: Iterable[str]) -> dict[str, str]:
         """Dotted path of the innermost module at work where a group, cut alone, failed; by its name."""
@@ -319,12 +319,19 @@ class _Proof:
         end = True, len(predicted)
         for site in self._found.facts.keys() & again.facts.keys():
             if self._found.facts[site] != again.facts[site]:
-                return _Fault(reason=f"with fewer of these channels {site} computes with other numbers", reached=end)
+                reason = f"with fewer of these channels {site} computes with other numbers"
+                return _Fault(reason=reason, reached=end, groups=self._groups_around(site.partition(" ")[0]))
         expected = restrict(self._found.channel_map, widths)
         same = again.channel_map.groups == expected.groups and again.channel_map.tensors == expected.tensors
         if min(widths.values()) > 1 and not same:
             return _Fault(reason="with fewer of these channels the network couples other channels", reached=end)
         return None
+
+    def _groups_around(self, site: str) -> frozenset[str]:
+        """Names of the groups that own channels in the innermost module at work at a call."""
+        stacks, owned = self._found.stacks, self._found.owned
+        inside = [each for each, stack in stacks.items() if stack[-1:] == stacks[site][-1:]]
+        return frozenset(name for each in inside for axis in owned[each] for name in axis)
 
     def _wrong_size(self, number: int, site: str, predicted: tuple[int, ...], sizes: tuple[int, ...]) -> _Fault:
         full = self._found.shapes[site]

@@ -175,3 +175,81 @@ class Alike(nn.Module):
 
 def test_a_number_that_equals_a_width_by_chance_stays():
     assert numbers(check(Alike(), (6, 5))) == {("", "width", None)}
+
+
+class Reduction(nn.Module):
+    """Attention to fewer places: heads, the layer that makes them fewer and the stream share the input's width."""
+
+    def __init__(self):
+        super().__init__()
+        self.heads = 3
+        self.reduce, self.q, self.kv, self.out = (
+            nn.Conv1d(12, 12, 2, 2),
+            nn.Linear(12, 12),
+            nn.Linear(12, 24),
+            nn.Linear(12, 12),
+        )
+
+    def forward(self, x):
+        n, t, c = x.shape
+        q = self.q(x).reshape(n, t, self.heads, 4).transpose(1, 2)
+        fewer = self.reduce(x.transpose(1, 2)).reshape(n, c, -1).transpose(1, 2)
+        k, v = self.kv(fewer).reshape(n, -1, 2, self.heads, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        y = functional.scaled_dot_product_attention(q, k, v)
+        return self.out(y.transpose(1, 2).reshape(n, t, c))
+
+
+def test_all_that_takes_its_width_from_one_input_goes_together():
+    found = check(Transformer(Reduction()), (6, 5))
+    assert found.widths() == {"embed": 3}
+    assert "attention.reduce" in found.groups[0].layers
+
+
+class Windows(nn.Module):
+    """A convolution over the places of each head's values, which are put together and taken apart again."""
+
+    def __init__(self):
+        super().__init__()
+        self.heads, self.parts = 3, (4, 8)
+        self.qv, self.out = nn.Linear(12, 24), nn.Linear(12, 12)
+        self.one, self.two = nn.Conv1d(4, 4, 3, padding=1, groups=4), nn.Conv1d(8, 8, 3, padding=1, groups=8)
+
+    def forward(self, x):
+        n, t, c = x.shape
+        q, v = self.qv(x).reshape(n, t, 2, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        scores = q @ (v.transpose(-2, -1) @ v)
+        n, heads, t, length = q.shape
+        one, two = v.transpose(-1, -2).reshape(n, heads * length, t).split(self.parts, 1)
+        around = torch.cat([self.one(one), self.two(two)], 1).reshape(n, heads, length, t).transpose(-1, -2)
+        return self.out((scores + q * around).transpose(1, 2).reshape(n, t, c))
+
+
+def test_what_is_taken_apart_as_heads_are_is_heads():
+    found = check(Transformer(Windows()), (6, 5), 0.4)
+    assert sum(found.widths().values()) == 3
+    assert {("attention", "heads", None), ("attention", "parts", 1)} <= numbers(found)
+
+
+class Places(nn.Module):
+    """A bias of every head for every place, from a table of places; and a bias of which a part is set to zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.heads = 3
+        self.qk, self.out, self.bias = nn.Linear(12, 24), nn.Linear(12, 12), nn.Linear(2, 3, bias=False)
+        self.register_buffer("table", torch.rand(2, 3, 2))
+
+    def forward(self, x):
+        n, t, c = x.shape
+        bias = self.qk.bias.clone()
+        length = bias.numel() // 2
+        bias[length:].zero_()
+        q, k = functional.linear(x, self.qk.weight, bias).reshape(n, t, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        y = (q @ k.transpose(-2, -1) + self.bias(self.table).view(-1, self.heads).T[:, None]).softmax(-1) @ k
+        return self.out(y.transpose(1, 2).reshape(n, t, c))
+
+
+def test_places_of_a_table_are_no_channels_and_parts_of_a_bias_may_be_zero():
+    found = check(Transformer(Places()), (6, 5), 0.4)
+    assert found.widths() == {"embed": 3}
+    assert "attention.qk" in found.groups[0].layers

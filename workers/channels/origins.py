@@ -1,0 +1,185 @@
+"""Where the sizes in a network's code come from: an axis of a tensor, or a number in a module.
+
+Code that writes `x.reshape(b, n, c)` with `b, n, c = y.shape` makes an axis as long as one of `y`: their channels only
+go together. Code that writes `x.view(b, n, self.num_heads, -1)` needs another number when heads go. While a network is
+traced, sizes and numbers are integers that know where they are from, and calls that are given one note it.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+
+from workers.channels.attributes import numbers_of, set_number
+
+Place: TypeAlias = tuple[str, str, int | None]
+"""Dotted path of a module, name of an attribute, and position in it."""
+
+_SERIAL, _SIZED = "orchard_serial", "orchard_sized"
+"""Names of what is noted of a node."""
+
+_SHAPES = frozenset({"view", "reshape", "expand"})
+_PARTS = frozenset({"split", "split_with_sizes"})
+
+
+@dataclass(frozen=True, slots=True)
+class AxisOf:
+    """An axis of the result of a call.
+
+    Attributes:
+        serial: number of the call.
+        axis: of its result.
+    """
+
+    serial: int
+    axis: int
+
+
+Origin: TypeAlias = AxisOf | Place
+
+
+@dataclass(frozen=True, slots=True)
+class SizedAxis:
+    """An axis of a call's results whose length the code takes from somewhere.
+
+    Attributes:
+        part: which of the results.
+        axis: its axis.
+        origin: where the length is from.
+    """
+
+    part: int
+    axis: int
+    origin: Origin
+
+
+def serial_of(node: fx.Node) -> int | None:
+    """The number by which origins name a call; None where nothing was noted of it."""
+    serial: int | None = node.meta.get(_SERIAL)
+    return serial
+
+
+def sized_axes(node: fx.Node) -> tuple[SizedAxis, ...]:
+    """The axes of a call's results whose lengths have a known origin."""
+    sized: tuple[SizedAxis, ...] = node.meta.get(_SIZED, ())
+    return sized
+
+
+def is_own(module: nn.Module) -> bool:
+    """Whether a module is not one of torch's layers, whose numbers follow from their tensors; but its attention is."""
+    return isinstance(module, nn.MultiheadAttention) or not type(module).__module__.startswith("torch.nn.modules.")
+
+
+def name_numbers(model: nn.Module) -> None:
+    """Makes the numbers in a network's modules know where they are from; in place."""
+    for path, module in model.named_modules():
+        if is_own(module):
+            for (name, position), value in numbers_of(module).items():
+                set_number(module, name, position, _Named(value, (path, name, position)))
+
+
+class _Named(int):
+    """A whole number that knows where it is from; one that is computed from it does not."""
+
+    origin: Origin | None
+
+    def __new__(cls, value: int, origin: Origin | None = None) -> _Named:
+        number = super().__new__(cls, value)
+        number.origin = origin
+        return number
+
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        return int, (int(self),)
+
+
+class NotingOrigins(TorchFunctionMode):
+    """A context in which a traced network's sizes know where they are from, and the calls in its graph note it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: dict[int, int] = {}
+        self._alive: list[Tensor] = []  # holds the tensors, so that no identity is used twice
+        self._count = 0
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Calls the function, and notes."""
+        kwargs = kwargs or {}
+        before = _last_node()
+        result = func(*args, **kwargs)
+        if isinstance(result, torch.Size) or (type(result) is int and func is Tensor.size):
+            return self._named(result, args, kwargs) if _read_by_network() else result
+        tensors = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        if tensors and (new := _nodes_since(before)):
+            self._note(new, tensors, args, kwargs)
+        return result
+
+    def _named(self, result: Any, args: Sequence[Any], kwargs: Any) -> Any:
+        serial = self._calls.get(id(args[0]))
+        if serial is None:
+            return result
+        if isinstance(result, torch.Size):
+            return torch.Size([_Named(size, AxisOf(serial, axis)) for axis, size in enumerate(result)])
+        return _Named(result, AxisOf(serial, args[1] if len(args) > 1 else kwargs["dim"]))
+
+    def _note(self, new: list[fx.Node], tensors: list[Tensor], args: Any, kwargs: Any) -> None:
+        parts = [node for node in new if node.target is operator.getitem]
+        for node in new:
+            node.meta[_SERIAL] = self._count = self._count + 1
+        holders = new[-1:] if len(tensors) == 1 else parts
+        if len(holders) == len(tensors):
+            self._calls.update({id(tensor): node.meta[_SERIAL] for tensor, node in zip(tensors, holders, strict=True)})
+            self._alive.extend(tensors)
+        calls = [node for node in new if node not in parts]
+        sizes = [leaf for leaf in tree_leaves((args[1:], kwargs)) if isinstance(leaf, int)]
+        if len(calls) == 1 and any(isinstance(size, _Named) for size in sizes):
+            calls[0].meta[_SIZED] = tuple(_sized(calls[0], sizes, tensors))
+
+
+def _sized(node: fx.Node, sizes: list[int], tensors: list[Tensor]) -> Iterable[SizedAxis]:
+    """The axes of a call's results that these numbers in its arguments are the lengths of, in order."""
+    name = str(node.target).split(".")[1]
+    axes: list[tuple[int, int]] = []
+    if name in _SHAPES and len(sizes) == tensors[0].ndim:
+        axes = [(0, axis) for axis in range(len(sizes))]
+    elif name in _PARTS and len(node.args) > 1:
+        given = node.args[1]
+        dim = int(node.args[2] if len(node.args) > 2 else node.kwargs.get("dim", 0))  # type: ignore[arg-type]
+        count = len(given) if isinstance(given, list | tuple) else 1
+        axes = [(part, dim % tensors[0].ndim) for part in range(count)]
+    for size, (part, axis) in zip(sizes, axes, strict=False):
+        if isinstance(size, _Named) and size.origin is not None:
+            yield SizedAxis(part, axis, size.origin)
+
+
+def _last_node() -> fx.Node | None:
+    mode = get_proxy_mode()
+    return next(reversed(mode.tracer.graph.nodes), None) if mode is not None else None
+
+
+def _nodes_since(before: fx.Node | None) -> list[fx.Node]:
+    mode = get_proxy_mode()
+    new: list[fx.Node] = []
+    if mode is not None:
+        for node in reversed(mode.tracer.graph.nodes):
+            if node is before:
+                break
+            new.append(node)
+    return new[::-1]
+
+
+def _read_by_network() -> bool:
+    """Whether a size is read by the network's code, not by the tracer."""
+    frame = sys._getframe(2)
+    while frame.f_code.co_name == "__torch_function__" and frame.f_back is not None:
+        frame = frame.f_back
+    name = str(frame.f_globals.get("__name__", ""))
+    return name.startswith("torch.nn.") or not name.startswith("torch.")
