@@ -106,7 +106,7 @@ def _collect(store: ArtifactStore, *, delete: bool, older_than_hours: float, for
 
 def _has_recorded(store: ArtifactStore, term: LeaseTerm) -> bool:
     """Whether the driver of a term has written what its sweep needs: it begins its journal afterwards."""
-    entries = store.read_journal(term.sweep)
+    entries = store.read_journal(term.sweep, ['"start"'])
     return any(entry["kind"] == "start" and entry["term"] == term.number for entry in entries)
 
 

@@ -16,6 +16,7 @@ from orchestrator.status import (
     Driver,
     SweepStatus,
     past_attempts,
+    read_history,
     related_keys,
     retries_of,
     status_of,
@@ -63,7 +64,7 @@ def retries(name: str, *, storage: str, as_json: bool) -> None:
     sweep, store = find_sweep(name, storage)
     if _driver(store.files, sweep) is None and sweep not in store.sweeps():
         store.read_sweep(sweep)  # its error names those that are there
-    found = retries_of(past_attempts(sweep, store.read_journal(sweep)))
+    found = retries_of(past_attempts(sweep, store.read_journal(sweep, ('"start"', '"failed"'))))
     if as_json:
         click.echo(json.dumps({"sweep": sweep, "retries": [each.to_json() for each in found]}, indent=2))
         return
@@ -136,8 +137,8 @@ def _read(sweep: str, store: ArtifactStore) -> SweepStatus:
             cap = _gpu_hours_cap(store.read_sweep(sweep))
         except UnreadableRecordError as error:
             problem = str(error)
-    entries = store.read_journal(sweep)
-    return status_of(sweep, entries, driver=driver, gpu_hours_cap=cap, now_s=time.time(), problem=problem)
+    history = read_history(store.files, sweep)
+    return status_of(sweep, history, driver=driver, gpu_hours_cap=cap, now_s=time.time(), problem=problem)
 
 
 def _gpu_hours_cap(record: Parsed) -> float | None:

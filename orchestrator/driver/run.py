@@ -16,11 +16,12 @@ from jobs.spec.sweep import SweepSpec
 from jobs.stages.table import StageKind
 from jobs.task import Attempt
 from orchestrator.backends import Backend
-from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
+from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.resume import resume_point, stored_tasks
 from orchestrator.driver.steering import Steering, capacity, in_flight_limits
+from orchestrator.driver.summarizing import Summarizer
 from orchestrator.planning import Plan
 from orchestrator.results import SweepRecord
 from orchestrator.results.lineage import planned_settings
@@ -28,6 +29,7 @@ from orchestrator.scheduling.feasibility import check_feasible
 from orchestrator.scheduling.graph import FINISHED, TaskState
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.scheduling.spending import Caps, Spending
+from orchestrator.status import read_history
 from orchestrator.store import ArtifactStore
 from orchestrator.tracking.address import check_usable
 from workers.attempt.entry import Provenance, versions
@@ -101,14 +103,14 @@ def run_sweep(
     )
     store.write_sweep(spec.name, record.to_json())
     publisher = Publisher(record, store, spec.tracking)
-    cost_model, gpu_s = cost_model_of(store.read_journal(spec.name))
+    history = read_history(store.files, spec.name)
     scheduler = Scheduler(
         plan.tasks,
         plan.targets,
         limits=in_flight_limits(capacity(backend.slots(), kinds)),
         resources=plan.resources,
-        cost_model=cost_model,
-        spending=Spending(_caps(spec), gpu_s=gpu_s, started_s=time.monotonic()),
+        cost_model=history.cost_model,
+        spending=Spending(_caps(spec), gpu_s=history.gpu_s, started_s=time.monotonic()),
         node_memory_bytes=max((kind.memory_bytes for kind in kinds), default=0),
     )
     with store.open_journal(spec.name, _driver_name()) as journal:
@@ -116,7 +118,13 @@ def run_sweep(
         present, measured = resume_point(plan, store)
         attempts = scheduler.start(present, measured, now_s=time.monotonic())
         stored = stored_tasks(plan, present, measured)
-        observers = [JournalWriter(journal, stored=stored), progress, publisher, Steering(lease, backend)]
+        observers = [
+            JournalWriter(journal, stored=stored),
+            Summarizer(store.files, spec.name),
+            progress,
+            publisher,
+            Steering(lease, backend),
+        ]
         summary = drive(scheduler, attempts, backend, observers, quarantine=store.quarantine)
         journal.append("end", complete=summary.complete, computed=summary.computed, stopped=summary.stopped)
     return summary, publisher

@@ -10,6 +10,7 @@ Layout below the root:
     quarantine/sweeps/           damaged records of sweeps, moved away as the next run wrote new ones
     sweeps/<name>.json           records of sweeps; each ends with its own digest (`records`)
     journal/<sweep>/*.jsonl      attempts, by driver (`journal`)
+    summaries/<sweep>.json       what a long journal amounts to so far (`summaries`)
     leases/<sweep>/*             lease terms of drivers (`terms`, `lease`)
 """
 
@@ -17,7 +18,7 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jobs.artifact import Commit, CorruptArtifactError, FileEntry, Manifest, MissingArtifactError
@@ -258,9 +259,12 @@ class ArtifactStore:
         """Open the journal of a new driver, whose name must sort by its start time."""
         return open_journal(self.files, sweep, driver)
 
-    def read_journal(self, sweep: str) -> Iterator[Parsed]:
-        """The entries of a sweep's journal, driver by driver in the order of their start; see `store.entries`."""
-        return read_journal(self.files, sweep)
+    def read_journal(self, sweep: str, only: Sequence[str] = ()) -> Iterator[Parsed]:
+        """The entries of a sweep's journal, driver by driver in the order of their start; see `store.entries`.
+
+        With `only`, those lines alone that contain one of these texts.
+        """
+        return read_journal(self.files, sweep, only)
 
     def _keep_blob(self, digest: str, content: bytes) -> None:
         """Write a blob unless an intact and young one exists.

@@ -10,6 +10,7 @@ from enum import StrEnum
 from jobs.artifact import Manifest
 from orchestrator.store.artifacts import ArtifactStore, blob_path
 from orchestrator.store.files import Entry, map_files
+from orchestrator.store.summaries import SUMMARIES
 from orchestrator.store.terms import LEASES
 
 _SAME_TIME_S = 2.0
@@ -81,6 +82,7 @@ def clearable(
     add(Kind.LOG, "logs", lambda entry: not policy.keeps(entry.path.split("/")[1]))
     add(Kind.QUARANTINED, "quarantine", lambda entry: True)
     add(Kind.JOURNAL, "journal", lambda entry: entry.path.split("/")[1] not in policy.sweeps)
+    add(Kind.JOURNAL, SUMMARIES, lambda entry: _key(entry) not in policy.sweeps)
     add(Kind.TEMPORARY, "sweeps", lambda entry: False)
     newest = {sweep: max(files.names(f"{LEASES}/{sweep}"), default="")[:8] for sweep in files.names(LEASES)}
     add(Kind.LEASE, LEASES, lambda entry: entry.path.split("/")[2][:8] < newest[entry.path.split("/")[1]])
