@@ -1,7 +1,8 @@
 """The status of a sweep and the history of its tasks, replayed from the journal.
 
 `history` takes in the journal, `replay` computes the status from that, `story` the attempts of one task and the
-decisions after each, `eta` the remaining time. Pure: no store, no clock, but for `reading`. Whether results exist is read from the store, not from here.
+decisions after each, `eta` the remaining time. Pure: no store, no clock, but for `reading`. Whether results exist is
+read from the store, not from here.
 """
 
 from orchestrator.status.history import History

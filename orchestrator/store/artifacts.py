@@ -102,18 +102,25 @@ class ArtifactStore:
         """The manifests of those of `keys` that are committed, and the keys whose manifest is damaged."""
         intact: dict[str, Manifest] = {}
         damaged: set[str] = set()
-
-        def take(key: str) -> None:
-            try:
-                intact[key] = self.manifest(key)
-            except MissingArtifactError:
-                pass
-            except CorruptArtifactError:
+        for key, manifest in self.each_manifest(keys):
+            if manifest is None:
                 damaged.add(key)
-
-        for _ in map_files(self.files, take, keys):
-            pass
+            else:
+                intact[key] = manifest
         return intact, damaged
+
+    def each_manifest(self, keys: Iterable[str]) -> Iterator[tuple[str, Manifest | None]]:
+        """The manifests of those of `keys` that are committed, one at a time; None for one that is damaged."""
+
+        def read(key: str) -> tuple[str, Manifest | None] | None:
+            try:
+                return key, self.manifest(key)
+            except MissingArtifactError:
+                return None
+            except CorruptArtifactError:
+                return key, None
+
+        return (found for found in map_files(self.files, read, keys) if found is not None)
 
     def read(self, key: str, name: str) -> bytes:
         """One file of a committed artifact, its digest checked. Raises as the contract says."""
@@ -293,6 +300,15 @@ def manifest_path(key: str) -> str:
 def blob_path(digest: str) -> str:
     """The path of a blob."""
     return f"blobs/{digest[:2]}/{digest}"
+
+
+def blob_digest(path: str) -> bytes:
+    """The digest that a blob is named by; of a file that is none, its name."""
+    name = path.rpartition("/")[2]
+    try:
+        return bytes.fromhex(name)
+    except ValueError:
+        return name.encode()
 
 
 def checkpoint_path(key: str) -> str:
