@@ -5,7 +5,6 @@ All decisions are made by the scheduler; this module does the input and output.
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
@@ -31,6 +30,7 @@ from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.scheduling.spending import Caps, Spending
 from orchestrator.status import read_history
 from orchestrator.store import ArtifactStore
+from orchestrator.store.journal import new_driver_name
 from orchestrator.tracking.address import check_usable
 from workers.attempt.entry import Provenance, versions
 
@@ -113,7 +113,7 @@ def run_sweep(
         spending=Spending(_caps(spec), gpu_s=history.gpu_s, started_s=time.monotonic()),
         node_memory_bytes=max((kind.memory_bytes for kind in kinds), default=0),
     )
-    with store.open_journal(spec.name, _driver_name()) as journal:
+    with store.open_journal(spec.name, new_driver_name()) as journal:
         journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, term=lease.term.number)
         present, measured = resume_point(plan, store)
         attempts = scheduler.start(present, measured, now_s=time.monotonic())
@@ -186,10 +186,3 @@ def _caps(spec: SweepSpec) -> Caps:
         gpu_s=None if gpu_hours is None else 3600 * gpu_hours,
         wall_s=None if wall_hours is None else 3600 * wall_hours,
     )
-
-
-def _driver_name() -> str:
-    """A unique name that sorts by time, also where several runs begin within a second."""
-    now_ns = time.time_ns()
-    second = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ns // 10**9))
-    return f"{second}.{now_ns // 1000 % 10**6:06d}-{uuid.uuid4().hex[:6]}"

@@ -167,6 +167,7 @@ class History:
         gpu_s: GPU-seconds that they spent.
         lost: Entries that could not be written to the journal.
         unreadable: Lines that cannot be read.
+        closed: Number of the lease term of the last dead driver whose runs in MLflow were ended.
         cost_model: What they cost, for estimates.
         run: The last one.
     """
@@ -175,6 +176,7 @@ class History:
     gpu_s: float = 0.0
     lost: int = 0
     unreadable: int = 0
+    closed: int = 0
     cost_model: CostModel = field(default_factory=CostModel)
     run: Run = field(default_factory=Run)
 
@@ -190,6 +192,9 @@ class History:
         """Take in the next entry."""
         if entry is UNREADABLE:
             self.unreadable += 1
+            return
+        if entry["kind"] == "closed":
+            self.closed = entry["term"]
             return
         if entry["kind"] == "start":
             self.run, self.runs = Run(), self.runs + 1
