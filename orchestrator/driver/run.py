@@ -118,7 +118,7 @@ def run_sweep(
         present, measured = resume_point(plan, store)
         attempts = scheduler.start(present, measured, now_s=time.monotonic())
         stored = stored_tasks(plan, present, measured)
-        observers = [
+        observers: list[Observer] = [
             JournalWriter(journal, stored=stored),
             Summarizer(store.files, spec.name),
             progress,

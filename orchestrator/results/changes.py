@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from jobs.identity import Parsed
 from jobs.spec.sweep import SweepSpec
@@ -64,11 +65,23 @@ _Undo = Callable[[PlanEnvironment], PlanEnvironment]
 def _reverted(before: Parsed, now: PlanEnvironment) -> Iterator[tuple[str, tuple[bool, _Undo]]]:
     """What has changed: its name, whether it is code, and what undoes the change."""
     for name, old in _differing(before.get("sources"), now.sources):
-        yield name, (True, lambda each, name=name, old=old: replace(each, sources={**each.sources, name: old}))
-    if (data := before.get("data", now.data)) != now.data:
-        yield "data", (False, lambda each: replace(each, data=data))
+        yield name, (True, partial(_with_source, name, old))
+    for name, old in _differing({"data": before.get("data", now.data)}, {"data": now.data}):
+        yield name, (False, partial(_with_data, old))
     for name, old in _differing(before.get("own_data"), now.own_data):
-        yield name, (False, lambda each, name=name, old=old: replace(each, own_data={**each.own_data, name: old}))
+        yield name, (False, partial(_with_own_data, name, old))
+
+
+def _with_source(name: str, old: str, environment: PlanEnvironment) -> PlanEnvironment:
+    return replace(environment, sources={**environment.sources, name: old})
+
+
+def _with_data(old: str, environment: PlanEnvironment) -> PlanEnvironment:
+    return replace(environment, data=old)
+
+
+def _with_own_data(name: str, old: str, environment: PlanEnvironment) -> PlanEnvironment:
+    return replace(environment, own_data={**environment.own_data, name: old})
 
 
 def _differing(before: Mapping[str, str] | None, now: Mapping[str, str]) -> list[tuple[str, str]]:

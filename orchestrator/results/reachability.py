@@ -108,7 +108,7 @@ class _Joining:
 
     def _read(self, key: str) -> Mapping[str, Json] | None:
         manifest = self._catalog.manifest(key)
-        return manifest and manifest.measurements
+        return None if manifest is None else manifest.measurements
 
 
 def _task_of(manifest: Manifest) -> Task | None:

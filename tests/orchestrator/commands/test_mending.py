@@ -5,7 +5,7 @@ import json
 import pytest
 from tracked_curves import log, make_curve, runs_of
 
-from orchestrator.commands import watching
+from orchestrator.commands import diagnosing, watching
 from orchestrator.driver.lease import TERMINATED
 from orchestrator.store import Lease, open_store
 from orchestrator.tracking import ending
@@ -53,6 +53,12 @@ def test_a_look_at_a_sweep_whose_driver_died_ends_its_runs_once(store, database,
     assert states(database) == ["FAILED", "FINISHED"]
     monkeypatch.setattr(ending, "end_runs", lambda *_: pytest.fail("asked again"))
     assert status(store, capsys) == ("interrupted", "")
+
+
+def test_the_doctor_sets_it_right_too(store, database):
+    left(store)
+    (finding,) = diagnosing._mended("quick", store.uri)
+    assert (finding.verdict, states(database)) == ("ok", ["FAILED", "FINISHED"])
 
 
 def test_a_terminated_driver_leaves_them_as_they_are_too(store, database, capsys):
