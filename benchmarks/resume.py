@@ -28,12 +28,13 @@ from jobs.stages.table import StageKind
 from jobs.task import Attempt
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.commands.reporting import sync
-from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
+from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.resume import resume_point
 from orchestrator.driver.run import drive
 from orchestrator.planning import Plan, PlanEnvironment, PlannedCurve, PlannedPoint, plan_sweep
 from orchestrator.results import METRICS, Curve, SweepRecord, collect
 from orchestrator.scheduling.scheduler import Lane, Scheduler
+from orchestrator.status import read_history
 from orchestrator.store import ArtifactStore, open_store
 from orchestrator.store.artifacts import manifest_path
 
@@ -71,7 +72,7 @@ def replan(spec: SweepSpec, uri: str) -> float:
     started = time.perf_counter()
     store = open_store(uri)
     plan = plan_sweep(spec, _ENVIRONMENT)
-    cost_model, _ = cost_model_of(store.read_journal(spec.name))
+    cost_model = read_history(store.files, spec.name).cost_model
     scheduler = Scheduler(
         plan.tasks,
         plan.targets,

@@ -1,16 +1,16 @@
-"""Fingerprints of data, checkpoints and code outside the store, so that a task's key changes when they do.
+"""Fingerprints of data and checkpoints outside the store, so that a task's key changes when they do.
 
 Cheap enough for `orchard plan`: small files are hashed whole, large ones by size, head and tail.
 """
 
 import hashlib
-import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from jobs.errors import BadInputError
+from jobs.identity import Json, content_key
 
 _WHOLE_BYTES = 64 * 2**20
 _PROBE_BYTES = 2**20
@@ -81,22 +81,43 @@ def _digest(stream: BinaryIO, size: int, whole_bytes: int) -> str:
     return digest.hexdigest()[:32]
 
 
-def source_fingerprint(import_path: str) -> str:
-    """The fingerprint of the source of a user's `package.module:callable`; the module is located, not imported.
+def data_fingerprint(root: str, arguments: Json) -> str:
+    """The fingerprint of a data set of the user's own: of its root, and of the files and folders that arguments name.
 
-    Only the named module counts, not the modules that it imports.
+    An argument names one if it is an absolute path, a URI, or the relative path (with a slash or a dot) of something
+    that is there.
+
+    Args:
+        root: The fingerprint of its root; empty where it has none.
+        arguments: Its arguments.
 
     Raises:
-        BadInputError: There is no such module.
+        BadInputError: An absolute path or a URI cannot be read.
     """
-    top, *rest = import_path.partition(":")[0].split(".")
-    spec = importlib.util.find_spec(top)
-    roots = [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
-    candidates = [root.joinpath(*rest) for root in roots]
-    if spec and spec.origin and not rest:
-        return fingerprint(spec.origin)
-    for candidate in candidates:
-        for file in (candidate.with_suffix(".py"), candidate / "__init__.py"):
-            if file.is_file():
-                return fingerprint(str(file))
-    raise BadInputError(f"{import_path}: no module '{import_path.partition(':')[0]}' is found on this machine")
+    files = dict(_named_files("", arguments))
+    return content_key({"root": root, "files": files}) if files else root
+
+
+def _named_files(path: str, value: Json) -> Iterator[tuple[str, str]]:
+    """By its place among the arguments: the fingerprint of every file and folder that is named."""
+    match value:
+        case Mapping():
+            for name, each in value.items():
+                yield from _named_files(f"{path}.{name}", each)
+        case list() | tuple():
+            for index, each in enumerate(value):
+                yield from _named_files(f"{path}.{index}", each)
+        case str() if _names_a_file(value):
+            try:
+                yield path, fingerprint(value)
+            except BadInputError as error:
+                raise BadInputError(f"arguments{path}: {error}; or give data.fingerprint") from error
+
+
+def _names_a_file(text: str) -> bool:
+    if "://" in text or text.startswith(("/", "~")):
+        return True
+    try:
+        return ("/" in text or "." in text) and Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or a NUL byte
+        return False

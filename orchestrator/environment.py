@@ -9,8 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from jobs.errors import BadInputError, Fault, InvalidFileError
-from jobs.fingerprint import fingerprint, source_fingerprint
+from jobs.fingerprint import data_fingerprint, fingerprint
 from jobs.libraries import is_own, library_of
+from jobs.sources import read_modules, source_fingerprint
 from jobs.spec.allocation import OwnAllocation
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
@@ -47,7 +48,14 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
             return data.fingerprint
         if data.root and is_hub(data.root):
             return data.root  # a commit
-        return read(f"{path}.root", data.root) if data.root else f"scikit-learn {version('scikit-learn')}"
+        found = read(f"{path}.root", data.root) if data.root else f"scikit-learn {version('scikit-learn')}"
+        if not is_own(data.dataset):
+            return found
+        try:
+            return data_fingerprint(found, data.arguments)
+        except BadInputError as error:
+            faults.append(Fault(path=path, problem=str(error)))
+            return ""
 
     fingerprints = {path: read_data(path, each) for path, each in _data_sets(spec).items()}
 
@@ -63,14 +71,15 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
         for name, model in spec.models.items()
         if model.weights and model.network
     }
-    sources = {}
+    sources, modules = {}, {}
     for path, import_path in _import_paths(spec).items():
         if library_of(import_path) in _VERSIONED:
             sources[import_path] = library_version(import_path)
         if not is_own(import_path):
             continue
         try:
-            sources[import_path] = source_fingerprint(import_path)
+            modules[import_path] = read_modules(import_path)
+            sources[import_path] = source_fingerprint(modules[import_path])
         except BadInputError as error:
             faults.append(Fault(path=path, problem=str(error)))
     if faults:
@@ -82,6 +91,7 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
         data=fingerprints.pop("data"),
         weights=weights,
         sources=sources,
+        modules=modules,
         own_data=fingerprints,
         onnx=f"onnx {version('onnx')}, onnxruntime {_onnxruntime_version()}, onnxscript {version('onnxscript')}",
     )

@@ -6,12 +6,17 @@ from dataclasses import asdict
 
 import click
 
+from jobs.errors import OrchardError
 from jobs.load import load_sweep
 from jobs.secrets import mask, masked_record
 from jobs.spec.sweep import SweepSpec
+from orchestrator.commands.mending import end_dead_runs
 from orchestrator.commands.submitting import EXCLUDES
 from orchestrator.doctor import Finding, Verdict, examine
 from orchestrator.doctor.facts import ProbeRequest
+from orchestrator.doctor.finding import ok
+from orchestrator.store import open_store
+from orchestrator.store.lease import live_leases
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
@@ -35,12 +40,24 @@ def diagnose(
         storage, tracking, device = (SweepSpec.model_fields[name].default for name in ("storage", "tracking", "device"))
     request = ProbeRequest(storage=storage, tracking=tracking, gpus=device != "cpu")
     findings = examine(request, device=device, address=address, working_dir=working_dir, excludes=EXCLUDES)
+    if sweep:
+        findings += _mended(spec.name, spec.storage)
     if as_json:
         click.echo(json.dumps([masked_record(asdict(finding)) for finding in findings], indent=2))
     else:
         for finding in findings:
             _print(finding)
     return int(any(finding.verdict is Verdict.FAIL for finding in findings))
+
+
+def _mended(sweep: str, storage: str) -> list[Finding]:
+    """What a dead driver of the sweep had left in MLflow; nothing where the store cannot be read, as others say."""
+    try:
+        store = open_store(storage)
+        told = end_dead_runs(sweep, store, alive=any(each.term.sweep == sweep for each in live_leases(store.files)))
+    except (OSError, OrchardError):
+        return []
+    return [ok("dead driver", told)] if told else []
 
 
 def _print(finding: Finding) -> None:

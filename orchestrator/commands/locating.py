@@ -40,7 +40,7 @@ def find_record(name: str, storage: str) -> tuple[SweepRecord, ArtifactStore]:
 def find_attempts(prefix: str, store: ArtifactStore) -> Iterator[PastAttempt]:
     """The attempts in all journals of a store that concern tasks whose keys have this prefix."""
     for sweep in store.sweeps():
-        for attempt in past_attempts(sweep, store.read_journal(sweep)):
+        for attempt in past_attempts(sweep, store.read_journal(sweep, ('"start"', prefix))):
             if any(key.startswith(prefix) for key in related_keys(attempt)):
                 yield attempt
 

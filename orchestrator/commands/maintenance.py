@@ -13,9 +13,9 @@ from orchestrator.results.reachability import needed
 from orchestrator.results.records import read_records
 from orchestrator.store import ArtifactStore, LeaseTerm, open_store
 from orchestrator.store.artifacts import sweep_path
+from orchestrator.store.catalog import Catalog
 from orchestrator.store.claim import acquire_claim
 from orchestrator.store.clearing import Kind, RetentionPolicy, clear, clearable
-from orchestrator.store.files import Entry
 from orchestrator.store.lease import live_leases
 from orchestrator.store.verification import verify as verify_store
 
@@ -27,12 +27,13 @@ def verify(storage: str, *, repair: bool) -> int:
     for key, problem in found.damaged.items():
         click.echo(f"{key}: {problem}")
     if found.unreferenced:
-        click.echo(f"{_sum(found.unreferenced)} belong to no artifact; `orchard gc` removes them once they are old")
+        size = _sum(found.unreferenced, found.unreferenced_bytes)
+        click.echo(f"{size} belong to no artifact; `orchard gc` removes them once they are old")
     for sweep, count in found.unreadable_entries.items():
         click.echo(
             f"journal of '{sweep}': {count} lines cannot be read; they are passed over, and no result needs them"
         )
-    for problem in found.unreadable_records.values():
+    for problem in (*found.unreadable_summaries.values(), *found.unreadable_records.values()):
         click.echo(problem)
     click.echo(f"{store.uri}: {found.artifacts} artifacts, {found.blobs} files; {len(found.damaged)} artifacts damaged")
     if not found.damaged:
@@ -64,13 +65,13 @@ def _collect(store: ArtifactStore, *, delete: bool, older_than_hours: float, for
     running = {lease.term.sweep for lease in alive}
     _check_forget(store, forget, running)
     records, unreadable = _records(store, forget)
-    manifests, damaged = store.manifests(store.keys())
-    if damaged:
+    catalog = Catalog(store)
+    if catalog.damaged:
         raise OrchardError(
-            f"{store.uri}: {len(damaged)} manifests are damaged, so it is unknown what they need; "
+            f"{store.uri}: {catalog.damaged} manifests are damaged, so it is unknown what they need; "
             "quarantine them first: orchard verify --repair"
         )
-    need = needed(records, manifests)
+    need = needed(records, catalog)
     starting = sorted(lease.term.sweep for lease in alive if not _has_recorded(store, lease.term))
     begun_s = min([time.time(), *(lease.since_s for lease in alive)])
     policy = RetentionPolicy(
@@ -79,9 +80,9 @@ def _collect(store: ArtifactStore, *, delete: bool, older_than_hours: float, for
         sweeps=frozenset([*unreadable, *(record.name for record in records)]),
         since_s=begun_s - 3600 * older_than_hours,
     )
-    found = clearable(store, manifests, policy)
+    found = clearable(store, catalog, policy)
     for kind in Kind:
-        click.echo(f"{kind.value + ':':<24}{_sum(found[kind])}")
+        click.echo(f"{kind.value + ':':<24}{_sum(len(found[kind]), sum(entry.size_bytes for entry in found[kind]))}")
     if running:
         click.echo(f"running now, so everything younger than their drivers is kept: {', '.join(sorted(running))}")
     if need.unplanned:
@@ -106,7 +107,7 @@ def _collect(store: ArtifactStore, *, delete: bool, older_than_hours: float, for
 
 def _has_recorded(store: ArtifactStore, term: LeaseTerm) -> bool:
     """Whether the driver of a term has written what its sweep needs: it begins its journal afterwards."""
-    entries = store.read_journal(term.sweep)
+    entries = store.read_journal(term.sweep, ['"start"'])
     return any(entry["kind"] == "start" and entry["term"] == term.number for entry in entries)
 
 
@@ -124,6 +125,6 @@ def _records(store: ArtifactStore, forget: Iterable[str]) -> tuple[list[SweepRec
     return read_records(store, (name for name in store.sweeps() if name not in set(forget)))
 
 
-def _sum(entries: Sequence[Entry]) -> str:
+def _sum(count: int, size_bytes: int) -> str:
     """Number and total size of files."""
-    return f"{len(entries)} ({sum(entry.size_bytes for entry in entries) / 1e6:.1f} MB)"
+    return f"{count} ({size_bytes / 1e6:.1f} MB)"

@@ -1,6 +1,7 @@
 """`orchard plan`: the DAG of a sweep by stage. Imports neither torch, ray nor mlflow."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from jobs.artifact import MissingArtifactError
 from jobs.effective import effective
 from jobs.load import load_sweep
 from jobs.secrets import masked_record
 from jobs.shipped import shipped_sweeps
+from jobs.sources import project_modules
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import JoiningParams
 from jobs.stages.table import StageKind, stage_for
@@ -21,7 +24,10 @@ from jobs.task import appearing_tasks
 from orchestrator.driver.resume import resume_point
 from orchestrator.environment import gpus_of_this_machine, read_environment
 from orchestrator.planning import Plan, plan_sweep
+from orchestrator.results.changes import Change, changes_since
+from orchestrator.results.records import read_record
 from orchestrator.store import ArtifactStore, open_store
+from orchestrator.store.records import UnreadableRecordError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +117,7 @@ def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: st
     plan, device = plan_for(spec, device)
     store = open_store(spec.storage)
     count = count_stages(plan, store)
+    changes = _changes(spec, plan, store)
     if as_json:
         value = {
             "name": spec.name,
@@ -126,6 +133,7 @@ def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: st
                 }
                 for each in count.stages
             },
+            "changed": [{"name": each.name, "files": _files(each), "run_again": sorted(each.keys)} for each in changes],
             "joining_tasks_with_unknown_inputs": {stage.value: number for stage, number in count.unknown.items()},
             "tasks": [
                 {"key": task.key, "stage": task.stage.value, "label": task.label, "inputs": dict(task.inputs)}
@@ -141,3 +149,28 @@ def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: st
         click.echo(f"{each.stage.value:<12}{each.asked:>8}{each.shared:>8}{each.tasks:>8}{each.stored:>8}{missing:>8}")
     for stage, number in count.unknown.items():
         click.echo(f"{stage.value}: more tasks will appear once their source is measured; {number} tasks wait for some")
+    for change in changes:
+        click.echo(_told(change, plan))
+
+
+def _changes(spec: SweepSpec, plan: Plan, store: ArtifactStore) -> tuple[Change, ...]:
+    """What has changed since the sweep of this name ran with this store."""
+    try:
+        return changes_since(read_record(store, spec.name), spec, plan, store.present)
+    except (MissingArtifactError, UnreadableRecordError):
+        return ()
+
+
+def _told(change: Change, plan: Plan) -> str:
+    what = "code" if change.is_code else "data"
+    files = f", in {', '.join(_files(change))}" if change.modules else ""
+    stages = Counter(plan.tasks[key].stage.value for key in change.keys)
+    counts = ", ".join(f"{count} {stage}" for stage, count in stages.items())
+    again = f"{len(change.keys)} tasks run again because of it ({counts})" if stages else "no stored task runs again"
+    return f"{what} has changed since the last run: {change.name}{files}; {again}"
+
+
+def _files(change: Change) -> list[str]:
+    """The files of the modules that have changed; the name of a module that is not there any more."""
+    found = project_modules(change.name) if change.is_code else {}
+    return [os.path.relpath(found[name]) if name in found else f"{name} (gone)" for name in change.modules]

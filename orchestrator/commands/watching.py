@@ -10,12 +10,14 @@ from rich.live import Live
 
 from jobs.identity import Parsed
 from orchestrator.commands.locating import find_attempts, find_sweep, resolve_key
+from orchestrator.commands.mending import end_dead_runs
 from orchestrator.commands.status_text import status_line, status_page, when
 from orchestrator.commands.story_text import attempt_heading, retries_page, story_lines
 from orchestrator.status import (
     Driver,
     SweepStatus,
     past_attempts,
+    read_history,
     related_keys,
     retries_of,
     status_of,
@@ -42,16 +44,21 @@ def status(name: str | None, *, storage: str, as_json: bool, watch: bool) -> Non
             click.echo(json.dumps({"storage": store.uri, "sweeps": [each.to_json() for each in found]}, indent=2))
         for each in () if as_json else found:
             console.print(status_line(each))
+        for each in found:
+            _mend(each, store)
         if not found and not as_json:
             console.print(f"{store.uri}: no sweep was run with this store")
         return
     sweep, store = find_sweep(name, storage)
     if watch:
-        _watch(lambda: _read(sweep, store), console)
-    elif as_json:
-        click.echo(json.dumps(_read(sweep, store).to_json(), indent=2))
+        read = _watch(lambda: _read(sweep, store), console)
     else:
-        console.print(status_page(_read(sweep, store)))
+        read = _read(sweep, store)
+        if as_json:
+            click.echo(json.dumps(read.to_json(), indent=2))
+        else:
+            console.print(status_page(read))
+    _mend(read, store)
 
 
 def retries(name: str, *, storage: str, as_json: bool) -> None:
@@ -63,7 +70,7 @@ def retries(name: str, *, storage: str, as_json: bool) -> None:
     sweep, store = find_sweep(name, storage)
     if _driver(store.files, sweep) is None and sweep not in store.sweeps():
         store.read_sweep(sweep)  # its error names those that are there
-    found = retries_of(past_attempts(sweep, store.read_journal(sweep)))
+    found = retries_of(past_attempts(sweep, store.read_journal(sweep, ('"start"', '"failed"'))))
     if as_json:
         click.echo(json.dumps({"sweep": sweep, "retries": [each.to_json() for each in found]}, indent=2))
         return
@@ -136,8 +143,8 @@ def _read(sweep: str, store: ArtifactStore) -> SweepStatus:
             cap = _gpu_hours_cap(store.read_sweep(sweep))
         except UnreadableRecordError as error:
             problem = str(error)
-    entries = store.read_journal(sweep)
-    return status_of(sweep, entries, driver=driver, gpu_hours_cap=cap, now_s=time.time(), problem=problem)
+    history = read_history(store.files, sweep)
+    return status_of(sweep, history, driver=driver, gpu_hours_cap=cap, now_s=time.time(), problem=problem)
 
 
 def _gpu_hours_cap(record: Parsed) -> float | None:
@@ -166,15 +173,21 @@ def _driver(files: Files, sweep: str) -> Driver | None:
     )
 
 
-def _watch(read: Callable[[], SweepStatus], console: Console) -> None:
-    """Redraw until the driver has ended; a journal that is slow to read is read less often."""
+def _mend(status: SweepStatus, store: ArtifactStore) -> None:
+    """Set right what a dead driver left, and say so beside the output."""
+    if told := end_dead_runs(status.sweep, store, alive=status.driver is not None and status.driver.alive):
+        click.echo(f"{status.sweep}: {told}", err=True)
+
+
+def _watch(read: Callable[[], SweepStatus], console: Console) -> SweepStatus:
+    """Redraw until the driver has ended, and return the last status; what is slow to read is read less often."""
     with Live(console=console, auto_refresh=False) as live:
         while True:
             started_s = time.monotonic()
             found = read()
             live.update(status_page(found), refresh=True)
             if found.driver is None or not found.driver.alive:
-                return
+                return found
             time.sleep(max(_WATCH_INTERVAL_S, time.monotonic() - started_s))
 
 

@@ -1,24 +1,21 @@
-"""Writes a running sweep's attempts to the journal, and reads cost estimates from it.
+"""Writes a running sweep's attempts to the journal.
 
 The journal is for people and for estimates; results are read only from the store's artifacts.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from jobs.identity import Json, Parsed
-from jobs.outcome import Failed, Outcome, Succeeded, Usage
+from jobs.identity import Json
+from jobs.outcome import Failed, Outcome, Succeeded
 from jobs.stages.table import StageKind
-from orchestrator.scheduling.cost_model import CostModel
 from orchestrator.scheduling.decision import resources_json
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.store import Journal
 
 _COUNT_INTERVAL_S = 10.0
-_COSTS = {"family", "work", "memory_bytes", "gpu_fraction"}
-"""What entries of version 0.1 lack."""
 
 
 class JournalWriter:
@@ -105,20 +102,3 @@ def _entry(scheduler: Scheduler, outcome: Outcome) -> tuple[str, dict[str, Json]
         return "succeeded", fields | how
     failure = {"cause": outcome.cause.value, "message": outcome.message}
     return "failed", fields | failure | scheduler.decisions[outcome.key].to_json()
-
-
-def cost_model_of(entries: Iterable[Parsed]) -> tuple[CostModel, float]:
-    """The cost model that a sweep's journal implies, and the GPU-seconds spent so far."""
-    cost_model, gpu_s = CostModel(), 0.0
-    for entry in entries:
-        gpu_s += entry.get("gpu_s", 0.0)
-        if entry["kind"] == "succeeded" and entry.keys() >= _COSTS and not entry["reused"]:
-            usage = Usage(memory_bytes=entry["memory_bytes"], gpu_fraction=entry["gpu_fraction"])
-            cost_model.observe(
-                StageKind(entry["stage"]),
-                entry["family"],
-                duration_s=entry["duration_s"],
-                work=entry["work"],
-                usage=usage,
-            )
-    return cost_model, gpu_s

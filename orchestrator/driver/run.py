@@ -5,7 +5,6 @@ All decisions are made by the scheduler; this module does the input and output.
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
@@ -18,12 +17,13 @@ from jobs.stages.table import StageKind
 from jobs.task import Attempt
 from orchestrator.backends import Backend
 from orchestrator.driver.advances import Advances
-from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
+from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.key_claims import KeyClaims
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.resume import resume_point, stored_tasks
 from orchestrator.driver.steering import Steering, capacity, in_flight_limits
+from orchestrator.driver.summarizing import Summarizer
 from orchestrator.planning import Plan
 from orchestrator.results import SweepRecord
 from orchestrator.results.lineage import planned_settings
@@ -31,7 +31,9 @@ from orchestrator.scheduling.feasibility import check_feasible
 from orchestrator.scheduling.graph import FINISHED, TaskState
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.scheduling.spending import Caps, Spending
+from orchestrator.status import read_history
 from orchestrator.store import ArtifactStore
+from orchestrator.store.journal import new_driver_name
 from orchestrator.tracking.address import check_usable
 from workers.attempt.entry import Provenance, versions
 
@@ -105,23 +107,29 @@ def run_sweep(
     )
     store.write_sweep(spec.name, record.to_json())
     publisher = Publisher(record, store, spec.tracking)
-    cost_model, gpu_s = cost_model_of(store.read_journal(spec.name))
+    history = read_history(store.files, spec.name)
     scheduler = Scheduler(
         plan.tasks,
         plan.targets,
         limits=in_flight_limits(capacity(backend.slots(), kinds)),
         resources=plan.resources,
-        cost_model=cost_model,
-        spending=Spending(_caps(spec), gpu_s=gpu_s, started_s=time.monotonic()),
+        cost_model=history.cost_model,
+        spending=Spending(_caps(spec), gpu_s=history.gpu_s, started_s=time.monotonic()),
         node_memory_bytes=max((kind.memory_bytes for kind in kinds), default=0),
     )
     lease.claim_keys()
-    with store.open_journal(spec.name, _driver_name()) as journal:
+    with store.open_journal(spec.name, new_driver_name()) as journal:
         journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, term=lease.term.number)
         present, measured = resume_point(plan, store)
         attempts = scheduler.start(present, measured, now_s=time.monotonic())
         stored = stored_tasks(plan, present, measured)
-        observers = [JournalWriter(journal, stored=stored), progress, publisher, Steering(lease, backend)]
+        observers: list[Observer] = [
+            JournalWriter(journal, stored=stored),
+            Summarizer(store.files, spec.name),
+            progress,
+            publisher,
+            Steering(lease, backend),
+        ]
         try:
             summary = drive(
                 scheduler,
@@ -216,10 +224,3 @@ def _caps(spec: SweepSpec) -> Caps:
         gpu_s=None if gpu_hours is None else 3600 * gpu_hours,
         wall_s=None if wall_hours is None else 3600 * wall_hours,
     )
-
-
-def _driver_name() -> str:
-    """A unique name that sorts by time, also where several runs begin within a second."""
-    now_ns = time.time_ns()
-    second = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ns // 10**9))
-    return f"{second}.{now_ns // 1000 % 10**6:06d}-{uuid.uuid4().hex[:6]}"

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from jobs.artifact import CorruptArtifactError, MissingArtifactError
 from jobs.errors import BadInputError, OrchardError
-from jobs.fingerprint import source_fingerprint
 from jobs.libraries import is_own
+from jobs.sources import read_modules
 from jobs.stages.table import StageKind
 from orchestrator.results import Point, SweepRecord
 from orchestrator.results.lineage import source_network
@@ -127,10 +127,10 @@ def _timed_on(store: ArtifactStore, point: Point) -> Mapping[str, str]:
 
 
 def _source_changed(record: SweepRecord, network: str) -> bool:
-    known = record.environment.get("sources", {}).get(network)
+    known = record.environment.get("modules", {}).get(network)
     if known is None or not is_own(network):
         return False
     try:
-        return bool(source_fingerprint(network) != known)
+        return bool(read_modules(network) != known)
     except BadInputError:  # made in this process, not read from a file
         return False

@@ -21,7 +21,10 @@ class PlanEnvironment:
         ortools_version: Part of the keys of tasks that use a solver.
         data: Fingerprint of the sweep's data set.
         weights: Model name -> what identifies its weights (`jobs.weights.weights_fingerprint`).
-        sources: Import path of the user's own code -> fingerprint of its module; network of a library -> its version.
+        sources: Import path of the user's own code -> its fingerprint (`jobs.sources`); network of a library -> its
+            version.
+        modules: Import path of the user's own code -> its modules -> their digests. No key depends on it: it tells what
+            has changed since.
         own_data: Fingerprints of data sets that are not the sweep's, by their path in the file: `models.NAME.data`.
         onnx: Versions of what writes, quantises and runs ONNX graphs; part of the keys of tasks that do.
     """
@@ -34,6 +37,7 @@ class PlanEnvironment:
     sources: Mapping[str, str]
     onnx: str = ""
     own_data: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

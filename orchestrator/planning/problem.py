@@ -31,7 +31,7 @@ class Problem:
             data: The data set.
             objective: The objective.
             fingerprint: Of the data.
-            sources: Import path of the user's own code -> fingerprint of its module.
+            sources: Import path of the user's own code -> its fingerprint.
         """
         return cls(
             spec=data,

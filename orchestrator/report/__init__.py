@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.private import make_private
+from orchestrator.report.choice import choose
 from orchestrator.report.comparison import areas, areas_of_curves, changes_to_dense, pareto_front
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.page import figure_title, html_page, sweep_yaml
@@ -37,9 +38,10 @@ def report_files(
 ) -> dict[str, bytes]:
     """All files of the report, by name.
 
-    `curves.png`, `points.csv`, `areas.csv` (areas under the curves), `settings.csv` (settings and resource usage of the
-    tasks behind each curve), `report.html`, `sweep.yaml` (the sweep file as it was run); where channels or weights were
-    pruned, `kept.csv` and `kept.png`; where channels were ordered, `orders.csv`.
+    Figures show what can be read (`choose`), tables have everything: `curves.png`, `points.csv`, `areas.csv` (areas
+    under the curves), `settings.csv` (settings and resource usage of the tasks behind each curve), `report.html`,
+    `sweep.yaml` (the sweep file as it was run); where channels or weights were pruned, `kept.csv` and `kept.png`; where
+    channels were ordered, `orders.csv`.
 
     Args:
         record: The sweep.
@@ -47,15 +49,17 @@ def report_files(
         orders: The channel orders behind the curves.
         resources: The resource usage of the tasks behind the curves.
     """
-    figure = draw_curves(curves, figure_title(record, curves))
-    patterns = draw_patterns(curves, f"{record.name}: fraction kept")
+    shown = choose(curves)
+    figure = draw_curves(shown.curves, figure_title(record, shown))
+    patterns = draw_patterns(shown.curves, f"{record.name}: fraction kept")
+    sweep = sweep_yaml(record)
     files = {
         "curves.png": figure,
         "points.csv": points_csv(record, curves, changes_to_dense(curves), pareto_front(curves)).encode(),
         "areas.csv": areas_csv({row: area for each in summaries(curves) for row, area in areas(each).items()}).encode(),
         "settings.csv": settings_csv(curves, resources or {}).encode(),
-        "report.html": html_page(record, curves, figure=figure, patterns=patterns).encode(),
-        "sweep.yaml": sweep_yaml(record).encode(),
+        "report.html": html_page(record, curves, figure=figure, patterns=patterns, sweep=sweep).encode(),
+        "sweep.yaml": sweep.encode(),
     }
     if patterns:
         files |= {"kept.csv": kept_csv(curves).encode(), "kept.png": patterns}

@@ -31,8 +31,10 @@ def areas(summary: CurveSummary) -> dict[SummaryRow, float]:
         methods that share no range with the others have none.
     """
     found: dict[SummaryRow, float] = {}
-    for model in dict.fromkeys((row.model, row.dataset) for row in summary.rows):
-        rows = [row for row in summary.rows if (row.model, row.dataset) == model]
+    models: dict[tuple[str, str], list[SummaryRow]] = {}
+    for row in summary.rows:
+        models.setdefault((row.model, row.dataset), []).append(row)
+    for rows in models.values():
         dense = {row.control: row.measured[0].value for row in rows if row.is_control and row.measured}
         lines = {row: _line(row, dense.get(row.control)) for row in rows if not row.is_level}
         lines = {row: line for row, line in lines.items() if len(line) > 1}

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from jobs.metric import Metric
-from orchestrator.report.table import SummaryRow, row_name, summaries
+from orchestrator.report.table import SummaryRow, row_name, several_protocols, summaries
 from orchestrator.results import Curve
 
 if TYPE_CHECKING:
@@ -73,9 +73,10 @@ def _draw_panels(
 ) -> None:
     rows = [row for members in panels.values() for row in members]
     metrics = {row.metric for row in rows}
-    styles = _styles(rows)
+    several = several_protocols(rows)
+    styles = _styles(rows, several)
     for index, ((model, dataset, metric), members) in enumerate(panels.items()):
-        _draw_panel(axes[index], f"{model} on {dataset}", members, rows, styles)
+        _draw_panel(axes[index], f"{model} on {dataset}", members, several, styles)
         _set_range(axes[index], [row for row in rows if row.metric == metric], metric)
         if index % num_columns == 0 or len(metrics) > 1:
             axes[index].set_ylabel(f"Test {metric.quantity}", fontsize=12, color=_INK)
@@ -86,10 +87,10 @@ def _draw_panels(
     axes[0].set_xlim(0, max([cell.reached * 100 for row in rows for cell in row.measured] + [9.0]) * 1.04)
 
 
-def _styles(rows: Sequence[SummaryRow]) -> dict[str, tuple[str, str]]:
+def _styles(rows: Sequence[SummaryRow], several: frozenset[str]) -> dict[str, tuple[str, str]]:
     """Colour and marker by label: fixed for our methods, else chosen by a hash of the name, avoiding collisions."""
     styles: dict[str, tuple[str, str]] = {}
-    labels = sorted({row_name(row, rows) for row in rows if not row.is_level})
+    labels = sorted({row_name(row, several) for row in rows if not row.is_level})
     for label in labels:
         start = int(sha256(label.encode()).hexdigest(), 16)
         taken = {color for color, _ in styles.values()}
@@ -105,12 +106,12 @@ def _draw_panel(
     axes: "Axes",
     title: str,
     members: Sequence[SummaryRow],
-    rows: Sequence[SummaryRow],
+    several: frozenset[str],
     styles: dict[str, tuple[str, str]],
 ) -> None:
     axes.autoscale(False)  # the range is set for all panels at once; autoscaling per curve takes most of the time
     for row in members:
-        cells, label = row.measured, row_name(row, rows)
+        cells, label = row.measured, row_name(row, several)
         middle = [cell.metric.shown(cell.value) for cell in cells]
         if row.is_level:
             color, dashes = _LEVELS[row.baseline]
@@ -159,8 +160,8 @@ def _add_legend(axes: "Axes", panels: Iterable["Axes"], rows: Sequence[SummaryRo
     for panel in panels:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    heights = _heights(rows)
-    height = {label: max(heights[row] for row in rows if row_name(row, rows) == label) for label in handles}
+    heights, several = _heights(rows), several_protocols(rows)
+    height = {label: max(heights[row] for row in rows if row_name(row, several) == label) for label in handles}
     handles = {label: handles[label] for label in sorted(handles, key=lambda label: -height[label])}
     if num_seeds > 1:
         handles[f"± standard deviation\nover {num_seeds} seeds"] = Patch(facecolor=_MUTED, alpha=0.22)

@@ -15,6 +15,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from orchestrator.planning import PlannedPoint
+from orchestrator.report.choice import Shown, choose
 from orchestrator.report.comparison import areas
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.settings import differing_settings
@@ -27,9 +28,14 @@ from orchestrator.report.table import (
     further_summaries,
     percent,
     row_name,
+    several_protocols,
     summaries,
 )
 from orchestrator.results import Curve, Point, SweepRecord, by_objective, variant_keys
+
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # a tenth of the time, where libyaml is there
+_MOST_POINTS = 1000
+_MOST_NOTES = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +54,12 @@ class _Table:
 
 
 def html_page(
-    record: SweepRecord, curves: Sequence[Curve], *, figure: bytes | None = None, patterns: bytes | None = None
+    record: SweepRecord,
+    curves: Sequence[Curve],
+    *,
+    figure: bytes | None = None,
+    patterns: bytes | None = None,
+    sweep: str | None = None,
 ) -> str:
     """The page of a sweep.
 
@@ -57,14 +68,21 @@ def html_page(
         curves: Its curves, as far as measured.
         figure: The figure of the curves as PNG; drawn if it is not given.
         patterns: The figure of the fractions kept as PNG, if there is one.
+        sweep: The sweep file as it was run; written if it is not given.
     """
+    shown = choose(curves)
+    points = sum(len(curve.plan.points) for curve in curves)
+    notes = [
+        (curve.plan.label, percent(point.asked), point.note) for curve in curves for point in curve.points if point.note
+    ]
     versions = [*sorted(record.versions.items()), ("git commit", record.git_commit or "unknown")]
     speed = summarize_speed(record, curves)
     return _template().render(
         name=record.name,
         facts=_facts(curves),
         drawn=f"{_labels(curves)} against compression",
-        figure=_base64(figure or draw_curves(curves, figure_title(record, curves))),
+        figure=_base64(figure or draw_curves(shown.curves, figure_title(record, shown))),
+        extent=shown.extent,
         missing=MISSING,
         summaries=[(each, _table(each, areas(each))) for each in summaries(curves)],
         others=[
@@ -72,23 +90,21 @@ def html_page(
         ],
         speed=_speed(speed),
         slower=sum(bool(row.slower) for row in speed.rows),
-        notes=[
-            (curve.plan.label, percent(point.asked), point.note)
-            for curve in curves
-            for point in curve.points
-            if point.note
-        ],
+        notes=notes[:_MOST_NOTES],
+        more_notes=len(notes[_MOST_NOTES:]),
         patterns=_base64(patterns) if patterns else None,
-        points=_points(curves),
-        settings=_settings(curves),
-        sweep=sweep_yaml(record),
+        points=_points(curves if points <= _MOST_POINTS else shown.curves),
+        num_points=points,
+        settings=_settings(shown.curves),
+        sweep=sweep or sweep_yaml(record),
         versions=_Table(head=("what", "version"), rows=versions, names=2),
     )
 
 
-def figure_title(record: SweepRecord, curves: Sequence[Curve]) -> str:
+def figure_title(record: SweepRecord, shown: Shown) -> str:
     """What stands above the sweep's figure."""
-    return f"{record.name}: {_labels(curves)} after pruning"
+    extent = f" ({shown.extent})" if shown.extent else ""
+    return f"{record.name}: {_labels(shown.curves)} after pruning{extent}"
 
 
 def _labels(curves: Sequence[Curve]) -> str:
@@ -99,7 +115,7 @@ def _labels(curves: Sequence[Curve]) -> str:
 def sweep_yaml(record: SweepRecord) -> str:
     """The sweep file as it was run: overrides applied, defaults filled in."""
     plain = json.loads(json.dumps(dict(record.spec)))
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return yaml.dump(plain, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
 
 
 @cache
@@ -129,7 +145,8 @@ def _facts(curves: Sequence[Curve]) -> str:
 def _table(summary: CurveSummary, under: Mapping[SummaryRow, float] | None = None) -> _Table:
     """A summary, with the areas under its curves where they are given."""
     head = ["model", "data set", "method", *map(percent, summary.asked)]
-    rows = [[row.model, row.dataset, row_name(row, summary.rows), *summary.texts(row)] for row in summary.rows]
+    several = several_protocols(summary.rows)
+    rows = [[row.model, row.dataset, row_name(row, several), *summary.texts(row)] for row in summary.rows]
     if under is not None:
         head.append("area")
         for row, cells in zip(summary.rows, rows, strict=True):
@@ -152,7 +169,7 @@ def _points(curves: Sequence[Curve]) -> _Table:
         for planned in curve.plan.points:
             names = [curve.plan.model, curve.plan.method, curve.plan.protocol, str(curve.plan.seed)]
             rows.append([*names, *_point_texts(planned, measured.get(planned.compression), keys)])
-    return _Table(head=head, rows=rows, names=3)
+    return _Table(head=head, rows=rows[:_MOST_POINTS], names=3)
 
 
 def _settings(curves: Sequence[Curve]) -> _Table:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import fmean, stdev
@@ -204,10 +205,15 @@ def percent(fraction: float) -> str:
     return f"{to_percent(fraction)} %"
 
 
-def row_name(row: SummaryRow, rows: Sequence[SummaryRow]) -> str:
-    """A method's name, with its protocol where the method has several."""
-    protocols = {other.protocol for other in rows if other.method == row.method}
-    return f"{row.method} · {row.protocol}" if len(protocols) > 1 else row.method
+def several_protocols(rows: Sequence[SummaryRow]) -> frozenset[str]:
+    """The methods of which there are rows with several protocols."""
+    pairs = {(row.method, row.protocol) for row in rows}
+    return frozenset(method for method, count in Counter(method for method, _ in pairs).items() if count > 1)
+
+
+def row_name(row: SummaryRow, several: frozenset[str]) -> str:
+    """A method's name, with its protocol where the method is among those that have several."""
+    return f"{row.method} · {row.protocol}" if row.method in several else row.method
 
 
 def summary_tables(curves: Sequence[Curve]) -> list["Table"]:
@@ -221,8 +227,11 @@ def _summary_table(summary: CurveSummary) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    methods = list(dict.fromkeys(row_name(row, summary.rows) for row in summary.rows))
-    models = list(dict.fromkeys((row.model, row.dataset) for row in summary.rows))
+    several = several_protocols(summary.rows)
+    methods = list(dict.fromkeys(row_name(row, several) for row in summary.rows))
+    models: dict[tuple[str, str], dict[str, SummaryRow]] = {}
+    for row in summary.rows:
+        models.setdefault((row.model, row.dataset), {})[row_name(row, several)] = row
     table = Table(
         box=box.SIMPLE_HEAD,
         title=f"{summary.heading}, mean ± standard deviation",
@@ -236,10 +245,7 @@ def _summary_table(summary: CurveSummary) -> "Table":
         table.add_column(
             Text(method), justify="right", overflow="fold"
         )  # as text: names may hold what rich takes for markup
-    for model, dataset in models:
-        rows = {
-            row_name(row, summary.rows): row for row in summary.rows if (row.model, row.dataset) == (model, dataset)
-        }
+    for (model, _), rows in models.items():
         columns = [summary.texts(rows[method]) if method in rows else [""] * len(summary.asked) for method in methods]
         lines = [line for line in zip(summary.asked, *columns, strict=True) if any(line[1:])]
         for number, (asked, *cells) in enumerate(lines):

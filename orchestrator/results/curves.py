@@ -236,9 +236,10 @@ def point_of(asked: float, manifest: Manifest, further: Iterable[Manifest] = ())
         created_s=manifest.created_s,
         note=text(measured, "note", ""),
         kept={
-            of: Kept(left={name: counts(measured, left)[name] for name in full}, full=full)
-            for of, (left, listed) in _KEPT.items()
+            of: Kept(left={name: left[name] for name in full}, full=full)
+            for of, (names, listed) in _KEPT.items()
             if (full := counts(measured, listed))
+            for left in [counts(measured, names)]
         },
         digest=text(measured, "digest", ""),
         objective=objective,

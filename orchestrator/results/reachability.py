@@ -1,21 +1,24 @@
 """Which artifacts the recorded sweeps need, for `orchard gc`.
 
-Their points, all ancestors of these, and what a run of the same sweep would read. Pure: no disk, no store. What is
-deleted is decided in `store.clearing`.
+Their points, all ancestors of these, and what a run of the same sweep would read. What is deleted is decided in
+`store.clearing`.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jobs.artifact import Manifest
 from jobs.errors import OrchardError
+from jobs.identity import Json
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import JoiningParams
 from jobs.stages.table import StageKind
 from jobs.task import Task, appearing_tasks, make_task
 from orchestrator.planning import Plan, PlanEnvironment, plan_sweep
 from orchestrator.results import SweepRecord
+from orchestrator.store.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +34,14 @@ class Needed:
     unplanned: tuple[str, ...]
 
 
-def needed(records: Iterable[SweepRecord], manifests: Mapping[str, Manifest]) -> Needed:
+def needed(records: Iterable[SweepRecord], catalog: Catalog) -> Needed:
     """The artifacts that the recorded sweeps need.
 
     Args:
         records: The records of all sweeps to keep.
-        manifests: The manifests of all committed artifacts.
+        catalog: All committed artifacts.
     """
+    joining = _Joining(catalog)
     roots: set[str] = set()
     unplanned = []
     for record in records:
@@ -47,10 +51,10 @@ def needed(records: Iterable[SweepRecord], manifests: Mapping[str, Manifest]) ->
         if plan is not None:
             roots |= plan.tasks.keys()
             for task in plan.tasks.values():
-                roots |= _joined(task, manifests)
-        elif not points <= manifests.keys():
+                roots |= joining.joined(task)
+        elif not all(key in catalog for key in points):
             unplanned.append(record.name)
-    return Needed(keys=frozenset(_closure(roots, manifests)), unplanned=tuple(sorted(unplanned)))
+    return Needed(keys=frozenset(_closure(roots, catalog, joining)), unplanned=tuple(sorted(unplanned)))
 
 
 def _plan_again(record: SweepRecord, points: set[str]) -> Plan | None:
@@ -65,7 +69,7 @@ def _plan_again(record: SweepRecord, points: set[str]) -> Plan | None:
     return plan if set(plan.targets) == points else None
 
 
-def _closure(roots: set[str], manifests: Mapping[str, Manifest]) -> set[str]:
+def _closure(roots: set[str], catalog: Catalog, joining: "_Joining") -> set[str]:
     """The roots and all their ancestors."""
     reached: set[str] = set()
     waiting = list(roots)
@@ -74,29 +78,45 @@ def _closure(roots: set[str], manifests: Mapping[str, Manifest]) -> set[str]:
         if key in reached:
             continue
         reached.add(key)
-        if manifest := manifests.get(key):
-            waiting.extend(manifest.inputs.values())
-            if task := _joining_task(manifest):
-                waiting.extend(_joined(task, manifests))
+        waiting.extend(catalog.inputs(key))
+        waiting.extend(joining.joined_by(key))
     return reached
 
 
-def _joining_task(manifest: Manifest) -> Task | None:
-    """The joining task that produced an artifact; None for other tasks and for parameters of an older version."""
+class _Joining:
+    """The tasks that others join. Of manifests, those of joining tasks and of their sources alone are read again."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._stages = {stage.value for stage in StageKind if issubclass(stage.row.params, JoiningParams)}
+        self._measured = lru_cache(maxsize=256)(self._read)  # seeds and methods share sources
+
+    def joined_by(self, key: str) -> set[str]:
+        """Keys of the appearing tasks that the task behind an artifact joined; none of other tasks."""
+        if key not in self._catalog or self._catalog.stage(key) not in self._stages:
+            return set()
+        manifest = self._catalog.manifest(key)
+        task = manifest and _task_of(manifest)
+        return self.joined(task) if task else set()
+
+    def joined(self, task: Task) -> set[str]:
+        """Keys of the appearing tasks that a task joins, if their source is measured."""
+        if not isinstance(task.params, JoiningParams):
+            return set()
+        measured = self._measured(task.params.source)
+        return set() if measured is None else {each.key for each in appearing_tasks(task, measured)}
+
+    def _read(self, key: str) -> Mapping[str, Json] | None:
+        manifest = self._catalog.manifest(key)
+        return None if manifest is None else manifest.measurements
+
+
+def _task_of(manifest: Manifest) -> Task | None:
+    """The joining task behind an artifact; None where its parameters are of an older version."""
     try:
-        stage = StageKind(manifest.stage)
-        if not issubclass(stage.row.params, JoiningParams):
-            return None
         identity = manifest.identity
-        params = stage.row.params.from_document(identity["params"])
+        params = StageKind(manifest.stage).row.params.from_document(identity["params"])
         task = make_task(params, environment=identity["environment"])
         return task if task.key == manifest.key else None
     except (ValueError, KeyError):
         return None
-
-
-def _joined(task: Task, manifests: Mapping[str, Manifest]) -> set[str]:
-    """Keys of the appearing tasks that a task joins, if their source is measured."""
-    if not isinstance(task.params, JoiningParams) or task.params.source not in manifests:
-        return set()
-    return {each.key for each in appearing_tasks(task, manifests[task.params.source].measurements)}

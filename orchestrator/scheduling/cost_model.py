@@ -4,8 +4,7 @@ Tasks of one stage and family (a model of the sweep) are expected to cost the sa
 """
 
 import math
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from jobs.outcome import Usage
 from jobs.resources import Resources
@@ -18,30 +17,34 @@ _FRACTIONS = 16
 
 
 @dataclass(slots=True)
-class _Seen:
-    count: int = 0
+class Seen:
+    """What attempts of one stage and family took: in total, and their largest peak."""
+
     total_s: float = 0.0
     total_work: float = 0.0
     gpu_fraction: float = 0.0
 
 
+@dataclass(slots=True)
 class CostModel:
-    """Predicts costs. Durations per unit of work are means over all observations; GPU memory is the largest peak."""
+    """Predicts costs. Durations per unit of work are means over all observations; GPU memory is the largest peak.
 
-    def __init__(self) -> None:
-        self._seen: defaultdict[tuple[StageKind, str], _Seen] = defaultdict(_Seen)
+    Attributes:
+        seen: Stage -> family -> what was observed.
+    """
+
+    seen: dict[StageKind, dict[str, Seen]] = field(default_factory=dict)
 
     def observe(self, stage: StageKind, family: str, *, duration_s: float, work: float, usage: Usage) -> None:
         """Add a successful attempt."""
-        seen = self._seen[stage, family]
-        seen.count += 1
+        seen = self.seen.setdefault(stage, {}).setdefault(family, Seen())
         seen.total_s += duration_s
         seen.total_work += work
         seen.gpu_fraction = max(seen.gpu_fraction, usage.gpu_fraction)
 
     def expected_s(self, task: Task) -> float:
         """The expected duration of a task in seconds; 0 without observations of work."""
-        seen = self._seen.get((task.stage, task.family))
+        seen = self._of(task)
         return seen.total_s / seen.total_work * task.work if seen and seen.total_work else 0.0
 
     def path_s(self, task: Task) -> float:
@@ -50,9 +53,13 @@ class CostModel:
 
     def resources(self, task: Task) -> Resources:
         """The request for a task; an adaptive GPU fraction is replaced by the observed peak plus headroom."""
-        seen = self._seen.get((task.stage, task.family))
+        seen = self._of(task)
         asked = task.resources
         if not asked.adaptive or not asked.num_gpus or not seen or not seen.gpu_fraction:
             return asked
         sixteenths = min(_FRACTIONS, max(1, math.ceil(seen.gpu_fraction * _HEADROOM * _FRACTIONS)))
         return replace(asked, num_gpus=sixteenths / _FRACTIONS)
+
+    def _of(self, task: Task) -> Seen | None:
+        families = self.seen.get(task.stage)
+        return families.get(task.family) if families else None

@@ -10,6 +10,7 @@ Layout below the root:
     quarantine/sweeps/           damaged records of sweeps, moved away as the next run wrote new ones
     sweeps/<name>.json           records of sweeps; each ends with its own digest (`records`)
     journal/<sweep>/*.jsonl      attempts, by driver (`journal`)
+    summaries/<sweep>.json       what a long journal amounts to so far (`summaries`)
     leases/<sweep>/*             lease terms of drivers (`terms`, `lease`)
     claims/*                     which driver computes which keys (`claim_register`)
 """
@@ -18,7 +19,7 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jobs.artifact import Commit, CorruptArtifactError, FileEntry, Manifest, MissingArtifactError
@@ -102,18 +103,25 @@ class ArtifactStore:
         """The manifests of those of `keys` that are committed, and the keys whose manifest is damaged."""
         intact: dict[str, Manifest] = {}
         damaged: set[str] = set()
-
-        def take(key: str) -> None:
-            try:
-                intact[key] = self.manifest(key)
-            except MissingArtifactError:
-                pass
-            except CorruptArtifactError:
+        for key, manifest in self.each_manifest(keys):
+            if manifest is None:
                 damaged.add(key)
-
-        for _ in map_files(self.files, take, keys):
-            pass
+            else:
+                intact[key] = manifest
         return intact, damaged
+
+    def each_manifest(self, keys: Iterable[str]) -> Iterator[tuple[str, Manifest | None]]:
+        """The manifests of those of `keys` that are committed, one at a time; None for one that is damaged."""
+
+        def read(key: str) -> tuple[str, Manifest | None] | None:
+            try:
+                return key, self.manifest(key)
+            except MissingArtifactError:
+                return None
+            except CorruptArtifactError:
+                return key, None
+
+        return (found for found in map_files(self.files, read, keys) if found is not None)
 
     def read(self, key: str, name: str) -> bytes:
         """One file of a committed artifact, its digest checked. Raises as the contract says."""
@@ -264,9 +272,12 @@ class ArtifactStore:
         """Open the journal of a new driver, whose name must sort by its start time."""
         return open_journal(self.files, sweep, driver)
 
-    def read_journal(self, sweep: str) -> Iterator[Parsed]:
-        """The entries of a sweep's journal, driver by driver in the order of their start; see `store.entries`."""
-        return read_journal(self.files, sweep)
+    def read_journal(self, sweep: str, only: Sequence[str] = ()) -> Iterator[Parsed]:
+        """The entries of a sweep's journal, driver by driver in the order of their start; see `store.entries`.
+
+        With `only`, those lines alone that contain one of these texts.
+        """
+        return read_journal(self.files, sweep, only)
 
     def _keep_blob(self, digest: str, content: bytes) -> None:
         """Write a blob unless an intact and young one exists.
@@ -295,6 +306,15 @@ def manifest_path(key: str) -> str:
 def blob_path(digest: str) -> str:
     """The path of a blob."""
     return f"blobs/{digest[:2]}/{digest}"
+
+
+def blob_digest(path: str) -> bytes:
+    """The digest that a blob is named by; of a file that is none, its name."""
+    name = path.rpartition("/")[2]
+    try:
+        return bytes.fromhex(name)
+    except ValueError:
+        return name.encode()
 
 
 def checkpoint_path(key: str) -> str:

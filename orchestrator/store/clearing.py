@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from jobs.artifact import Manifest
-from orchestrator.store.artifacts import ArtifactStore, blob_path
+from orchestrator.store.artifacts import ArtifactStore, blob_digest
+from orchestrator.store.catalog import Catalog
 from orchestrator.store.files import Entry, map_files
+from orchestrator.store.summaries import SUMMARIES
 from orchestrator.store.terms import LEASES
 
 _SAME_TIME_S = 2.0
@@ -50,14 +51,12 @@ class RetentionPolicy:
         return self.any_key or key in self.keys
 
 
-def clearable(
-    store: ArtifactStore, manifests: Mapping[str, Manifest], policy: RetentionPolicy
-) -> dict[Kind, list[Entry]]:
+def clearable(store: ArtifactStore, catalog: Catalog, policy: RetentionPolicy) -> dict[Kind, list[Entry]]:
     """The files that can be deleted, by kind.
 
     Args:
         store: The store.
-        manifests: The manifests of all committed artifacts.
+        catalog: All committed artifacts.
         policy: What to keep.
     """
     files = store.files
@@ -70,17 +69,13 @@ def clearable(
 
     add(Kind.ARTIFACT, "manifests", lambda entry: not policy.keeps(_key(entry)))
     gone = {_key(entry) for entry in found[Kind.ARTIFACT]}
-    named = {
-        blob_path(file.sha256)
-        for key, manifest in manifests.items()
-        if key not in gone
-        for file in manifest.files.values()
-    }
-    add(Kind.BLOB, "blobs", lambda entry: entry.path not in named)
-    add(Kind.CHECKPOINT, "checkpoints", lambda entry: _key(entry) in manifests or not policy.keeps(_key(entry)))
+    named = {digest for key in catalog if key not in gone for digest in catalog.digests(key)}
+    add(Kind.BLOB, "blobs", lambda entry: blob_digest(entry.path) not in named)
+    add(Kind.CHECKPOINT, "checkpoints", lambda entry: _key(entry) in catalog or not policy.keeps(_key(entry)))
     add(Kind.LOG, "logs", lambda entry: not policy.keeps(entry.path.split("/")[1]))
     add(Kind.QUARANTINED, "quarantine", lambda entry: True)
     add(Kind.JOURNAL, "journal", lambda entry: entry.path.split("/")[1] not in policy.sweeps)
+    add(Kind.JOURNAL, SUMMARIES, lambda entry: _key(entry) not in policy.sweeps)
     add(Kind.TEMPORARY, "sweeps", lambda entry: False)
     add(Kind.TEMPORARY, "claims", lambda entry: False)  # drivers delete what they need no more
     newest = {sweep: max(files.names(f"{LEASES}/{sweep}"), default="")[:8] for sweep in files.names(LEASES)}

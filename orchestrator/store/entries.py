@@ -73,6 +73,13 @@ class _End(TypedDict):
 
 
 @_config
+class _Closed(TypedDict):
+    kind: Literal["closed"]
+    at_s: _Time
+    term: _Count
+
+
+@_config
 class _Lost(TypedDict):
     kind: Literal["lost"]
     at_s: _Time
@@ -116,7 +123,9 @@ class _Failed(_Attempt):
     reason: NotRequired[str]
 
 
-_Entry = Annotated[_Start | _Counts | _Avoided | _End | _Lost | _Succeeded | _Failed, Field(discriminator="kind")]
+_Entry = Annotated[
+    _Start | _Counts | _Avoided | _End | _Closed | _Lost | _Succeeded | _Failed, Field(discriminator="kind")
+]
 _ENTRY: TypeAdapter[Parsed] = TypeAdapter(_Entry)
 
 

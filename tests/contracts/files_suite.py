@@ -68,6 +68,10 @@ class FilesSuite:
         ]
         assert list(files.walk("nowhere")) == []
 
+    def test_a_part_of_a_file_ends_where_the_file_does(self, files):
+        files.replace("a/b", b"0123456789")
+        assert [files.read_part("a/b", *part) for part in ((0, 4), (3, 2), (8, 9))] == [b"0123", b"34", b"89"]
+
     def test_the_time_of_writing_is_told(self, files):
         files.create("a/b", b"12")
         (listed,) = files.walk("a")

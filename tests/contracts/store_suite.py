@@ -6,8 +6,10 @@ import threading
 import pytest
 
 from jobs.artifact import Commit, CorruptArtifactError, Manifest, MissingArtifactError
+from orchestrator.status import History, read_history, reading
 from orchestrator.store import Fence, Lease, LeaseHeldError, LeaseState, active_leases, cancel
 from orchestrator.store.artifacts import ArtifactStore, blob_path, checkpoint_path, manifest_path
+from orchestrator.store.summaries import read_summary
 
 KEY, OTHER, THIRD = "ab" + "0" * 30, "cd" + "1" * 30, "ab" + "2" * 30
 
@@ -219,6 +221,16 @@ class StoreSuite:
         entries = [(entry["kind"], entry.get("term")) for entry in store.read_journal("s")]
         assert entries == [("start", 1), ("avoided", None), ("start", 2), ("avoided", None)]
         assert list(store.read_journal("another")) == []
+
+    def test_a_journal_is_read_on_from_its_summary(self, store, monkeypatch):
+        monkeypatch.setattr(reading, "LINES_BEYOND", 1)
+        for number in range(3):
+            with store.open_journal("s", f"{number}") as journal:
+                journal.append("start", term=number)
+                journal.append("avoided", node="n")
+            assert read_history(store.files, "s") == History.of(store.read_journal("s"))
+            assert len(read_summary(store.files, "s").read) == number + 1
+        assert read_history(store.files, "s").runs == 3
 
     def test_a_sweep_has_one_driver(self, store):
         first = Lease.acquire(store.files, "s", ttl_s=0.4)

@@ -2,7 +2,7 @@ import fsspec
 import pytest
 
 from jobs.errors import BadInputError
-from jobs.fingerprint import fingerprint, source_fingerprint
+from jobs.fingerprint import data_fingerprint, fingerprint
 
 
 def test_a_changed_byte_changes_a_files_fingerprint(tmp_path):
@@ -67,16 +67,31 @@ def test_a_checkpoint_that_cannot_be_reached_is_bad_input(uri):
         fingerprint(uri)
 
 
-def test_a_users_module_counts_without_being_imported(tmp_path, monkeypatch):
-    (tmp_path / "their_package").mkdir()
-    module = tmp_path / "their_package" / "nets.py"
-    module.write_text("raise RuntimeError('imported')")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    before = source_fingerprint("their_package.nets:build")
-    module.write_text("raise RuntimeError('imported again')")
-    assert source_fingerprint("their_package.nets:build") != before
+def test_files_that_arguments_name_count(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("1,2")
+    named = [{"path": str(labels)}, {"inner": [{"path": "labels.csv"}]}, {"folder": f"{tmp_path}/"}]
+    before = [data_fingerprint("root", each) for each in named]
+    labels.write_text("2,1")
+    after = [data_fingerprint("root", each) for each in named]
+    assert all(one != other for one, other in zip(before, after, strict=True))
 
 
-def test_a_missing_module_is_bad_input():
-    with pytest.raises(BadInputError, match="no module"):
-        source_fingerprint("jobs.no_such_module:build")
+def test_the_place_of_a_file_among_the_arguments_counts(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text(name)
+    one, other = ({"train": str(tmp_path / x), "test": str(tmp_path / y)} for x, y in ("ab", "ba"))
+    assert data_fingerprint("", one) != data_fingerprint("", other)
+
+
+def test_arguments_that_name_no_file_leave_the_roots_fingerprint_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train").mkdir()
+    assert data_fingerprint("root", {"split": "train", "scale": 0.5, "name": "none.csv", "text": "x" * 5000}) == "root"
+
+
+@pytest.mark.parametrize("value", ["/no/labels.csv", "memory://no/labels.csv"])
+def test_a_file_that_an_argument_names_and_that_is_not_there_is_bad_input(value):
+    with pytest.raises(BadInputError, match=r"arguments\.path: .*data\.fingerprint"):
+        data_fingerprint("root", {"path": value})

@@ -95,3 +95,34 @@ def test_hidden_gpus_do_not_count(monkeypatch, tmp_path, visible, count):
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert gpus_of_this_machine(tmp_path) == count
+
+
+class TestOwnData:
+    @pytest.fixture
+    def labels(self, tiny_sweep, tmp_path):
+        """A file that an own data set reads; the module is never imported."""
+        file = tmp_path / "labels.csv"
+        file.write_text("1,2")
+        tiny_sweep["data"] = {"dataset": "jobs.errors:make", "arguments": {"path": str(file)}}
+        return file
+
+    def test_files_that_its_arguments_name_name_the_data(self, tiny_sweep, write_sweep, labels):
+        spec = load_sweep(write_sweep(tiny_sweep))
+        before = read_environment(spec, device="cpu").data
+        labels.write_text("2,1")
+        assert read_environment(spec, device="cpu").data != before
+
+    def test_what_is_not_there_is_a_fault_of_the_data(self, tiny_sweep, write_sweep, labels):
+        labels.unlink()
+        with pytest.raises(InvalidFileError, match=r"arguments\.path: .*no such file"):
+            read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+
+    def test_the_users_own_fingerprint_stands_for_them(self, tiny_sweep, write_sweep, labels):
+        labels.unlink()
+        tiny_sweep["data"]["fingerprint"] = "v1"
+        assert read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu").data == "v1"
+
+
+def test_no_code_of_the_users_leaves_no_trace_in_the_environment(tiny_sweep, write_sweep):
+    environment = read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+    assert (environment.sources, environment.modules) == ({}, {})

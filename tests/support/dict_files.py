@@ -37,6 +37,9 @@ class DictFiles:
         except KeyError:
             raise FileNotFoundError(path) from None
 
+    def read_part(self, path: str, start: int, size: int) -> bytes:
+        return self.read(path)[start : start + size]
+
     def create(self, path: str, content: bytes, *, sync: bool = True) -> bool:
         with self._lock:
             if path in self._content:

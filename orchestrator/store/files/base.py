@@ -58,6 +58,13 @@ class Files(Protocol):
             FileNotFoundError: There is none.
         """
 
+    def read_part(self, path: str, start: int, size: int) -> bytes:
+        """At most `size` bytes of a file, from `start`, which lies within it.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+
     def create(self, path: str, content: bytes, *, sync: bool = True) -> bool:
         """Write a file atomically unless it exists; returns whether this call wrote it.
 

@@ -59,6 +59,12 @@ class ObjectFiles:
             content: bytes = self._system.cat_file(f"{self._root}/{path}")
         return content
 
+    def read_part(self, path: str, start: int, size: int) -> bytes:
+        """A part of a file's content. Raises as the contract says."""
+        with self._as_os_error(path):
+            content: bytes = self._system.cat_file(f"{self._root}/{path}", start=start, end=start + size)
+        return content
+
     def create(self, path: str, content: bytes, *, sync: bool = True) -> bool:
         """Write an object unless one of its name exists; what an object store has answered for is always kept."""
         for attempt in count(1):

@@ -6,9 +6,10 @@ from jobs.outcome import Cause, Failed, Succeeded, Usage
 from jobs.resources import Resources
 from jobs.stages.table import StageKind
 from orchestrator.backends import SimulatedBackend, Slots
-from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
+from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.run import drive
 from orchestrator.scheduling.scheduler import Lane, Scheduler
+from orchestrator.status import History
 from orchestrator.store import open_store
 
 GPU = Resources(num_gpus=0.5, adaptive=True)
@@ -97,15 +98,16 @@ def test_a_bad_node_is_noted_once(tmp_path):
 
 
 def test_the_next_driver_learns_durations_memory_and_costs(tmp_path):
-    cost_model, gpu_s = cost_model_of(journalled(tmp_path, success, count=2))
-    assert gpu_s == 100.0  # twice 100 s on half a GPU
+    history = History.of(journalled(tmp_path, success, count=2))
+    cost_model = history.cost_model
+    assert history.gpu_s == 100.0  # twice 100 s on half a GPU
     assert cost_model.expected_s(tuning(9)) == 100.0
     assert cost_model.resources(tuning(9)).num_gpus == 6 / 16  # 0.3 and a quarter more
 
 
 def test_a_reused_result_teaches_nothing(tmp_path):
-    cost_model, _ = cost_model_of(journalled(tmp_path, lambda attempt: success(attempt, reused=True)))
-    assert cost_model.expected_s(tuning(9)) == 0.0
+    history = History.of(journalled(tmp_path, lambda attempt: success(attempt, reused=True)))
+    assert history.cost_model.expected_s(tuning(9)) == 0.0
 
 
 def test_another_result_than_the_first_is_noted_with_its_reason(tmp_path):

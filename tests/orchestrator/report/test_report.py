@@ -23,6 +23,7 @@ from orchestrator.report import (
     summary_tables,
     write_report,
 )
+from orchestrator.report.choice import MOST_METHODS, MOST_MODELS, choose
 from orchestrator.results import EARLIER, METRICS, Curve, Point, SweepRecord
 from orchestrator.results.orders import GroupOrder
 
@@ -309,3 +310,41 @@ def test_a_sweep_with_orders_has_a_table_of_them(curves):
         ("layer1", "9.5", "4.0", "0.25")
     ]
     assert "orders.csv" not in report_files(record, curves, ())
+
+
+@pytest.fixture(scope="module")
+def many():
+    methods = [f"m{number:02}" for number in range(20)]
+    return [
+        make_curve(method, 0, {0.2: 0.9 - index / 100}, model=f"net{model:02}", note="as near as can be")
+        for model in range(20)
+        for index, method in enumerate(methods)
+    ] + [make_curve("dense", 0, {0.0: 0.98}, model=f"net{model:02}") for model in range(20)]
+
+
+class TestManyCurves:
+    """Twenty models and twenty methods: nobody reads four hundred lines."""
+
+    def test_figures_show_the_best_methods_on_the_first_models(self, many):
+        shown = choose(many)
+        names = dict.fromkeys(curve.plan.method for curve in shown.curves)
+        assert [*names] == [*(f"m{number:02}" for number in range(MOST_METHODS)), "dense"]
+        assert {curve.plan.model for curve in shown.curves} == {f"net{number:02}" for number in range(MOST_MODELS)}
+        assert shown.extent == "12 of 20 models and the best 12 of 20 methods"
+
+    def test_a_methods_place_counts_where_it_was_measured(self):
+        """One that is measured at its best point alone is not worse for that."""
+        curves = [make_curve(f"m{n:02}", 0, {0.2: 0.9, 0.4: 0.5 - n / 100}) for n in range(MOST_METHODS)]
+        late = make_curve("late", 0, {0.2: None, 0.4: 0.6})
+        assert late in choose([*curves, late]).curves
+
+    def test_few_are_all_shown(self, curves):
+        assert (choose(curves).curves, choose(curves).extent) == (curves, "")
+
+    def test_the_page_says_what_it_leaves_out_and_its_tables_of_results_leave_out_none(self, many, monkeypatch):
+        monkeypatch.setattr("orchestrator.report.page._MOST_POINTS", 100)
+        text = Page(html_page(make_record(*many), many, figure=b"png")).text
+        assert "The figures show 12 of 20 models and the best 12 of 20 methods" in text
+        assert "100 of 420 points; points.csv has all." in text
+        assert "and 350 more, in points.csv" in text
+        assert "net19" in text

@@ -6,6 +6,7 @@ from stored_sweeps import stored_sweep
 from jobs.stages.table import StageKind
 from orchestrator.results.reachability import needed
 from orchestrator.store import open_store
+from orchestrator.store.catalog import Catalog
 
 METHODS = {"l1": {"kind": "criterion", "criterion": "l1"}, "integral": {"kind": "integral"}}
 
@@ -20,21 +21,32 @@ def sweep(store, tiny_sweep, tmp_path):
     return stored_sweep(store, {**tiny_sweep, "methods": METHODS}, tmp_path / "sweep.yaml")
 
 
+class Manifests(dict):
+    """What a catalog reads of a store."""
+
+    def each_manifest(self, keys):
+        return self.items()
+
+    def manifest(self, key):
+        return self[key]
+
+
 def manifests(store) -> dict:
     return store.manifests(store.keys())[0]
 
 
-def without(store, *stages: StageKind) -> dict:
-    return {key: manifest for key, manifest in manifests(store).items() if manifest.stage not in stages}
+def without(store, *stages: StageKind) -> Catalog:
+    kept = {key: manifest for key, manifest in manifests(store).items() if manifest.stage not in stages}
+    return Catalog(Manifests(kept))
 
 
 def test_a_finished_sweep_needs_all_that_its_points_were_made_of(store, sweep):
-    assert needed([sweep.record], manifests(store)).keys == sweep.tasks.keys()
+    assert needed([sweep.record], Catalog(store)).keys == sweep.tasks.keys()
 
 
 def test_without_its_plan_the_manifests_lead_from_the_points_to_everything(store, sweep):
     """Orders and scores too: nothing but the inputs of permute and prune names them."""
-    found = needed([replace(sweep.record, environment={})], manifests(store))
+    found = needed([replace(sweep.record, environment={})], Catalog(store))
     assert (found.keys, found.unplanned) == (sweep.tasks.keys(), ())
 
 
@@ -56,7 +68,7 @@ def test_an_unfinished_sweep_that_cannot_be_planned_again_is_named(store, sweep)
 
 
 def test_no_sweep_needs_nothing(store, sweep):
-    assert needed([], manifests(store)).keys == frozenset()
+    assert needed([], Catalog(store)).keys == frozenset()
 
 
 def test_artifacts_of_version_0_1_name_their_inputs_and_not_the_orders_that_they_joined(store, sweep):
@@ -65,5 +77,5 @@ def test_artifacts_of_version_0_1_name_their_inputs_and_not_the_orders_that_they
         key: replace(manifest, identity={"stage": manifest.stage, "params": {"ordering": {"method": "tsp"}}})
         for key, manifest in manifests(store).items()
     }
-    found = needed([replace(sweep.record, environment={})], old)
+    found = needed([replace(sweep.record, environment={})], Catalog(Manifests(old)))
     assert found.keys == sweep.tasks.keys() - sweep.keys(StageKind.ORDER)

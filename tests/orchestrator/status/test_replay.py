@@ -16,7 +16,7 @@ from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.run import drive
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Lane, Scheduler
-from orchestrator.status import Driver, State, status_of
+from orchestrator.status import Driver, History, State, status_of
 from orchestrator.store import open_store
 from orchestrator.store.entries import UNREADABLE
 
@@ -47,7 +47,7 @@ def driver(alive=True, term=3) -> Driver:
 
 
 def status(*entries, holder: Driver | None = None):
-    return status_of("s", entries, driver=holder, gpu_hours_cap=None, now_s=200.0)
+    return status_of("s", History.of(entries), driver=holder, gpu_hours_cap=None, now_s=200.0)
 
 
 def stage(found, kind=StageKind.TRAIN):
@@ -179,7 +179,7 @@ def test_the_replay_ends_where_the_scheduler_ended(tmp_path):
         journal.append("start", term=1)
         attempts = scheduler.start(frozenset(), {})
         drive(scheduler, attempts, backend, [JournalWriter(journal)], clock=lambda: backend.now_s)
-    found = status_of("s", store.read_journal("s"), driver=None, gpu_hours_cap=None, now_s=0.0)
+    found = status_of("s", History.of(store.read_journal("s")), driver=None, gpu_hours_cap=None, now_s=0.0)
     replayed = Counter(
         {TaskState(state): getattr(stage(found, StageKind.SCORE), state) for state in ("done", "failed", "reused")}
     )

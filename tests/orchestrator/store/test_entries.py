@@ -15,10 +15,10 @@ from jobs.stages.table import StageKind
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.commands.status_text import status_line, status_page
 from orchestrator.commands.story_text import retries_page, story_lines
-from orchestrator.driver.journal_writer import JournalWriter, cost_model_of
+from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.run import drive
 from orchestrator.scheduling.scheduler import Lane, Scheduler
-from orchestrator.status import Driver, past_attempts, retries_of, status_of, story_of
+from orchestrator.status import Driver, past_attempts, read_history, retries_of, status_of, story_of
 from orchestrator.store import open_store
 from orchestrator.store.entries import UNREADABLE, read_entry
 
@@ -63,18 +63,18 @@ def read_everything(store) -> int:
     """All that commands and drivers make of a journal; returns the number of lines that no one could read."""
     console = Console(width=100, quiet=True)
     for holder in (None, DRIVER):
-        found = status_of("s", store.read_journal("s"), driver=holder, gpu_hours_cap=1.0, now_s=time.time())
+        found = status_of("s", read_history(store.files, "s"), driver=holder, gpu_hours_cap=1.0, now_s=time.time())
         json.dumps(found.to_json(), allow_nan=False)
         console.print(status_line(found), status_page(found))
     attempts = list(past_attempts("s", store.read_journal("s")))
     console.print(retries_page("s", retries_of(attempts)))
     for each in attempts:
         console.print(*story_lines(story_of(each.key, attempts)))
-    cost_model, gpu_s = cost_model_of(store.read_journal("s"))
-    assert 0 <= gpu_s < float("inf")
+    history = read_history(store.files, "s")
+    assert 0 <= history.gpu_s < float("inf")
     for task in TASKS.values():
-        assert 0 <= cost_model.expected_s(task) < float("inf")
-        assert cost_model.resources(task).num_gpus <= 1
+        assert 0 <= history.cost_model.expected_s(task) < float("inf")
+        assert history.cost_model.resources(task).num_gpus <= 1
     return found.unreadable_entries
 
 

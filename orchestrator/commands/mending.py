@@ -1,0 +1,48 @@
+"""Sets right what a dead driver left in MLflow, for the commands that look at a sweep."""
+
+from contextlib import suppress
+
+from jobs.errors import OrchardError
+from orchestrator.driver.lease import LOST, TERMINATED
+from orchestrator.executables import typed
+from orchestrator.status import read_history
+from orchestrator.store import ArtifactStore
+from orchestrator.store.journal import new_driver_name
+from orchestrator.store.terms import newest_term, read_lease
+
+
+def end_dead_runs(sweep: str, store: ArtifactStore, *, alive: bool) -> str:
+    """End the runs in MLflow of a driver that died or was terminated: once, as the journal then says.
+
+    A driver that starts meanwhile sets them to RUNNING again as it logs.
+
+    Args:
+        sweep: The sweep's name.
+        store: Its store.
+        alive: Whether its driver lives.
+
+    Returns:
+        What to tell; empty where there was nothing to do.
+    """
+    term, _ = newest_term(store.files, sweep)
+    if alive or term is None:
+        return ""
+    history, released = read_history(store.files, sweep), read_lease(store.files, term).released
+    ended_well = released and history.run.ended and history.run.stopped not in (TERMINATED, LOST)
+    if ended_well or history.closed >= term.number:
+        return ""
+    try:
+        tracking = store.read_sweep(sweep)["spec"].get("tracking")
+        if not tracking:
+            return ""
+        from orchestrator.tracking.ending import end_runs
+
+        ended = end_runs(sweep, str(tracking))
+        if ended is None:
+            return ""
+    except OrchardError as error:
+        again = f"{typed('orchard')} sync {sweep} --storage {store.uri}"
+        return f"its runs in MLflow may still be RUNNING: {error}; once it is back: {again}"
+    with suppress(OSError), store.open_journal(sweep, new_driver_name()) as journal:  # else the next look asks again
+        journal.append("closed", term=term.number)
+    return f"MLflow: {ended} runs that the dead driver left as RUNNING are now FAILED" if ended else ""
