@@ -52,4 +52,4 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv .uv .orchard
+	rm -rf .venv .uv .orchard build

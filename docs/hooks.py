@@ -38,7 +38,9 @@ def navigation(listed: list[Any]) -> list[Any]:
 
 def _entry(entry: Any) -> Any:
     if isinstance(entry, dict):
-        return {title: navigation(value) if isinstance(value, list) else _entry(value) for title, value in entry.items()}
+        return {
+            title: navigation(value) if isinstance(value, list) else _entry(value) for title, value in entry.items()
+        }
     if entry.endswith("/"):
         return sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / entry).glob("*.md"))
     return entry

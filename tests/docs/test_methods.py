@@ -23,7 +23,9 @@ def choices(record: type, field: str) -> tuple[str, ...]:
 
 def section(title: str) -> str:
     """From a heading to the next one of its level or above."""
-    level = "#" * next(len(marks) for marks, text in re.findall(r"^(#+) (.+)$", PAGE.read_text(), re.M) if text == title)
+    level = "#" * next(
+        len(marks) for marks, text in re.findall(r"^(#+) (.+)$", PAGE.read_text(), re.M) if text == title
+    )
     after = PAGE.read_text().split(f"\n{level} {title}\n")[1]
     return re.split(rf"^#{{1,{len(level)}}} ", after, maxsplit=1, flags=re.M)[0]
 

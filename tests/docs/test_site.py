@@ -76,3 +76,12 @@ def test_its_links_end_somewhere(page):
     links = re.findall(r"\]\(([^)\s]+)\)", without_code((ROOT / page).read_text()))
     near = [link for link in links if not link.startswith(("http://", "https://", "mailto:"))]
     assert [fault(page, link) for link in near if fault(page, link)] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_its_lists_are_lists_in_the_site_too(page):
+    """GitHub needs no empty line before a list, and two spaces before a paragraph in one; Python-Markdown one and four."""
+    text = re.sub(r"^( *)```.*?^\1```$", "", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
+    late = re.findall(r"^(?!\s|[-*] |\d+\. )[^\n]+\n([-*] .*)", text, re.MULTILINE)
+    shallow = re.findall(r"\n\n {1,3}(\S.*)", text)
+    assert late + shallow == []
