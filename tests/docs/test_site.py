@@ -1,4 +1,4 @@
-"""The pages of the site: all are in its navigation, and every link between them, on GitHub and in the site, ends somewhere."""
+"""The pages of the site: all are in its navigation, and links between them end somewhere, on GitHub and in the site."""
 
 import importlib.util
 import re
@@ -80,7 +80,7 @@ def test_its_links_end_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_its_lists_are_lists_in_the_site_too(page):
-    """GitHub needs no empty line before a list, and two spaces before a paragraph in one; Python-Markdown one and four."""
+    """A list needs an empty line before it, and its paragraphs four spaces; GitHub is content with less."""
     text = re.sub(r"^( *)```.*?^\1```$", "", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
     late = re.findall(r"^(?!\s|[-*] |\d+\. )[^\n]+\n([-*] .*)", text, re.MULTILINE)
     shallow = re.findall(r"\n\n {1,3}(\S.*)", text)
