@@ -83,5 +83,6 @@ def test_its_lists_are_lists_in_the_site_too(page):
     """A list needs an empty line before it, and its paragraphs four spaces; GitHub is content with less."""
     text = re.sub(r"^( *)```.*?^\1```$", "", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
     late = re.findall(r"^(?!\s|[-*] |\d+\. )[^\n]+\n([-*] .*)", text, re.MULTILINE)
+    late += re.findall(r"^ {4}[^\n]+\n([-*] .*)", text, re.MULTILINE)
     shallow = re.findall(r"\n\n {1,3}(\S.*)", text)
     assert late + shallow == []
