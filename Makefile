@@ -7,7 +7,7 @@ READY := .venv/.ready
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 
-.PHONY: setup demo test check format clean
+.PHONY: setup demo test check docs format clean
 
 setup: $(READY)
 
@@ -40,9 +40,17 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The site, in build/site: open its index.html.
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+.venv/.docs: $(READY)
+	VIRTUAL_ENV=.venv $(UV) pip install --quiet --group docs
+	touch $@
+
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv .uv .orchard
+	rm -rf .venv .uv .orchard build
