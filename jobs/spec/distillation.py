@@ -7,8 +7,8 @@ from pydantic import Field
 from jobs.spec.base import Record
 
 MISPLACED = (
-    "has `distill`, and this trains the dense network itself, so there is no teacher yet; distil where a pruned network "
-    "is trained: a protocol's `train`, say"
+    "has `distill`, and trains the dense network itself, so that there is no teacher yet; distil where a pruned "
+    "network is trained: in a protocol of kind fine-tune, say"
 )
 
 
@@ -43,3 +43,8 @@ class DistillSpec(Record):
         "its square. 4 is usual, too.",
     )
     features: FeatureSpec | None = Field(default=None, description="Layers within that are compared, too.")
+
+    @property
+    def compares(self) -> bool:
+        """Whether anything of the dense network is looked at."""
+        return self.weight > 0 or self.features is not None

@@ -297,8 +297,8 @@ class SweepSpec(Record):
                 asked = {f"protocol '{each}'": self.protocols[each] for each in self._protocols_of(method)}
                 records = {f"method {name}": method, **asked} if method.applies_to(model) else {}
                 for where, record in records.items():
-                    transferred = isinstance(record, TransferProtocol)
-                    objective = record.objective if transferred else self.objective_of(model)
+                    transfer = record if isinstance(record, TransferProtocol) else None
+                    objective = transfer.objective if transfer else self.objective_of(model)
                     for distill in distillations_of(record):
                         if conflict := distillation_conflict(objective, distill):
                             raise checks.fault(f"model {model}, {where}: {conflict}")

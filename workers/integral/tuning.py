@@ -94,6 +94,7 @@ def tune_partition(
         quadrature,
         biases=recipe.biases,
         target=recipe.target,
+        distill=recipe.distill,
         objective=objective,
         repair=repair,
     )

@@ -14,6 +14,7 @@ from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data.feed import Feed
 from workers.data.images import ImageData, Split
+from workers.distillation import Teacher
 from workers.factories import check_arguments
 from workers.inputs import Inputs
 from workers.measure.evaluation import Evaluation, evaluate
@@ -43,6 +44,7 @@ def train(
     report: Callable[[int, dict[str, float]], None],
     checkpoint: Checkpoint,
     regulariser: Regulariser | None = None,
+    teacher: Teacher | None = None,
 ) -> Trained:
     """Train a network in place; its weights are those that the recipe keeps. Those of the best epoch are returned.
 
@@ -61,6 +63,7 @@ def train(
             validation_loss and the objective's metrics as `validation_NAME`.
         checkpoint: Resumed from, if there is one; offered after every batch, and saved before stopping on request.
         regulariser: Regulariser of this model, on `device`. Default: none.
+        teacher: The dense network that the model is distilled from, on `device`. Default: none.
 
     Raises:
         BadInputError: Nothing can be trained, the recipe does not suit the objective or the device, or the outputs do
@@ -80,7 +83,7 @@ def train(
         )
         checkpoint.resume(state.restore)
         feed = Feed(data.train, objective.pipeline(recipe.augment, data), device=device)
-        steps = GradientSteps(state, running(model, recipe), objective)
+        steps = GradientSteps(state, running(model, recipe), objective, teacher)
         try:
             while not state.ended:
                 train_epoch(steps, feed, should_stop=should_stop, checkpoint=checkpoint, watch=watch)
@@ -96,7 +99,8 @@ def train(
     kept = {"last": None, "best": state.best, "ema": average}[recipe.keep]
     if kept is not None:
         put(model, kept)
-    return Trained(log=state.log, best=state.best, average=average, precision=recipe.precision, speed=watch.speed())
+    speed = watch.speed(teacher_s=None if teacher is None else teacher.seconds)
+    return Trained(log=state.log, best=state.best, average=average, precision=recipe.precision, speed=speed)
 
 
 def _evaluated(
