@@ -18,8 +18,8 @@ from workers.training import training_macs
 def run(context: Context[TuneParams]) -> Product:
     """Tune the partition of every group at the widths that the target compression gives; not of those kept whole.
 
-    Measures the loss on the held-out images before and after, and the training cost: a step costs as one of training, and
-    where the dense network teaches, a pass of that one.
+    Measures the loss on the held-out images before and after, and the training cost: a step costs as one of training,
+    and where the dense network teaches, a pass of that one.
     """
     params, network = context.params, context.network(context.params.network)
     data, channel_map = read_data(context, params.data), network.channel_map
