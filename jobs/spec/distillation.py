@@ -11,6 +11,8 @@ MISPLACED = (
     "network is trained: in a protocol of kind fine-tune, say"
 )
 
+COMPILED = "layers within a compiled network cannot be read; remove `compile` or distill.features"
+
 
 class FeatureSpec(Record):
     """Features: outputs of layers within the network are compared with those of the dense network's."""

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.spec.augment import Augment
 from jobs.spec.base import Record
-from jobs.spec.distillation import DistillSpec
+from jobs.spec.distillation import COMPILED, DistillSpec
 from jobs.spec.precision import PrecisionField
 from jobs.spec.settings import SETTINGS
 
@@ -163,7 +163,7 @@ class TrainSpec(Record):
     @model_validator(mode="after")
     def _features_can_be_read(self) -> Self:
         if self.compile and self.distill is not None and self.distill.features is not None:
-            raise checks.fault("layers within a compiled network cannot be read; remove `compile` or distill.features")
+            raise checks.fault(COMPILED)
         return self
 
 

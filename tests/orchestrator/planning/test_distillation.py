@@ -169,6 +169,20 @@ def test_where_it_cannot_stand_the_file_says_why(load, said):
         load(**WRONG[said])
 
 
+@pytest.mark.parametrize(
+    ("method", "protocol"),
+    [
+        (None, {"kind": "rewind", "what": "weights", "epoch": 0, "distill": FEATURES}),
+        ({"kind": "unstructured", "rounds": 2, "distill": FEATURES}, None),
+    ],
+    ids=["rewind", "unstructured"],
+)
+def test_features_of_a_model_that_is_compiled_are_not_read_where_it_is_trained_as_before(load, method, protocol):
+    models = {"net": {"network": "resnet", "train": {"epochs": 1, "compile": True}}}
+    with pytest.raises(InvalidFileError, match="is trained once more as it was: layers within a compiled network"):
+        load(method, protocol, models=models)
+
+
 def test_a_transfer_that_makes_a_model_has_no_teacher(load):
     models = {
         "net": {"network": "plain", "train": {"epochs": 1}},
