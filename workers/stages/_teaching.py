@@ -44,7 +44,9 @@ def read_teacher(
     if key is None or recipe.distill is None or not recipe.distill.compares:
         return None
     stored = context.network(key)
-    network = stored.module(context.device)
+    network = stored.module()
+    macs = sizes(network, stored.recipe)["macs"]
+    network.to(context.device)
     teacher = Teacher(
         recipe.distill,
         network,
@@ -52,4 +54,4 @@ def read_teacher(
         find_objective(context.params.objective),
         runner=running_teacher(network, recipe),
     )
-    return DenseTeacher(teacher=teacher, macs=sizes(stored.module(), stored.recipe)["macs"])
+    return DenseTeacher(teacher=teacher, macs=macs)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from small_detectors import images, small_detector, targets
 from torch import nn
 from torch.nn import functional
 from torchmetrics import MeanSquaredError
@@ -114,6 +115,18 @@ class TestOtherObjectives:
         features = FeatureSpec(layers=("layer",))
         with pytest.raises(BadInputError, match="temperature is for outputs"):
             loss_of(None, [0.0], objective=detection.objective(), weight=0.0, temperature=2.0, features=features)
+
+    def test_of_detectors_features_are_compared_while_the_student_computes_its_losses(self):
+        objective, student = detection.objective(), small_detector(widths=[4, 4, 4, 8]).train()
+        how = DistillSpec(weight=0.0, features=FeatureSpec(layers=("backbone.layer*",), weight=2.0))
+        teacher, own = Teacher(how, small_detector(), student, objective), []
+
+        def loss(losses):
+            own.append(objective.loss(losses, targets()))
+            return own[0]
+
+        total = teacher.loss(images(), lambda: student(images(), targets()), loss)
+        assert 0 < float(total.detach() - own[0].detach()) < 2 * 4
 
     def test_an_own_one_without_a_temperature_says_so(self):
         metric = Metric(name="rmse", label="RMSE", direction="lower")
