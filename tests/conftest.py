@@ -20,7 +20,7 @@ from jaxtyping import install_import_hook
 # validates its arguments itself, and has tests for that.
 PACKAGES = (
     *("allocation", "channels", "criteria", "data", "integral", "measure", "models", "objectives", "observations"),
-    *("sparsity", "training"),
+    *("distillation", "sparsity", "training"),
 )
 install_import_hook([f"workers.{package}" for package in PACKAGES], "beartype.beartype")
 

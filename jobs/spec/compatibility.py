@@ -5,6 +5,7 @@ from jobs.errors import nearest
 from jobs.spec.augment import TRANSFORMS, TransformSpec, steps_of
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
+from jobs.spec.distillation import COMPILED, DistillSpec
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.measure import MeasureSpec
 from jobs.spec.method import RoundsMethod
@@ -96,6 +97,8 @@ def model_conflict(protocol: ProtocolSpec, model: ModelSpec, training: TrainSpec
         return "comes from a checkpoint, and its training cannot be rewound; give it a `train` block instead"
     if protocol.begin(training.epochs) >= training.epochs:
         return f"is trained for {training.epochs} epochs; rewind to an earlier one than {protocol.epoch}"
+    if protocol.distill is not None and protocol.distill.features is not None and training.compile:
+        return f"is trained once more as it was: {COMPILED}"
     return None
 
 
@@ -144,4 +147,23 @@ def augmentation_conflict(objective: ObjectiveSpec, recipe: TrainSpec) -> str | 
         name = step.name if isinstance(step, TransformSpec) else step
         if name not in known:
             return f"augment: {name} is none of the objective {objective.kind}; {nearest(name, known)}"
+    return None
+
+
+def distillations_of(record: MethodSpec | ProtocolSpec) -> tuple[DistillSpec, ...]:
+    """The distillations in the trainings of a method or a protocol."""
+    trainings = [getattr(record, name, None) for name in ("train", "tune")]
+    asked = [getattr(record, "distill", None), *(each.distill for each in trainings if each is not None)]
+    return tuple(each for each in asked if each is not None)
+
+
+def distillation_conflict(objective: ObjectiveSpec, distill: DistillSpec) -> str | None:
+    """Why networks for an objective cannot be distilled so, and what to do; None where they can, or it is unknown."""
+    if isinstance(objective, DetectionObjective) and distill.weight > 0:
+        return (
+            "distill: the outputs of two detectors are different numbers of boxes, which cannot be compared; "
+            "set weight: 0, and name layers as `features`, those of the backbone, say"
+        )
+    if isinstance(objective, DetectionObjective | SuperResolutionObjective) and distill.temperature != 1:
+        return f"distill: a temperature is for logits, and networks for {objective.kind} have none; remove it"
     return None

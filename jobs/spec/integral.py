@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions
 from jobs.spec.base import Compressions, Record
+from jobs.spec.distillation import DistillSpec
 from jobs.spec.method import ChannelMethod
 from jobs.spec.training import TrainSpec
 
@@ -58,6 +59,10 @@ class IntegralTrainSpec(TrainSpec):
     def _sizes_change(self) -> Self:
         if self.compile:
             raise checks.fault("an integral network has other sizes at every step; remove `compile`")
+        if self.distill is not None and self.distill.features is not None:
+            raise checks.fault(
+                "an integral network has other layers at every step, which cannot be read; remove distill.features"
+            )
         return self
 
 
@@ -85,6 +90,17 @@ class TuneSpec(Record):
         exclude_if=lambda value: value == "float32",
         description="What the networks compute in; `bfloat16` by torch's autocast.",
     )
+    distill: DistillSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Distillation from the dense network beside the labels, or of features; default: none.",
+    )
+
+    @model_validator(mode="after")
+    def _learns_from_the_dense_network_once(self) -> Self:
+        if self.distill is not None and self.target == "dense":
+            raise checks.fault("target: dense is distillation already, of weight 1; remove it, or `distill`")
+        return self
 
 
 class IntegralMethod(ChannelMethod):

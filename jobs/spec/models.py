@@ -8,6 +8,7 @@ from jobs import checks
 from jobs.libraries import is_own, library_of
 from jobs.spec.base import Name, Record, Weights
 from jobs.spec.data import DataSpec
+from jobs.spec.distillation import MISPLACED
 from jobs.spec.inputs import NetworkInputs
 from jobs.spec.objective import ObjectiveSpec
 from jobs.spec.prune import PruneSpec
@@ -106,6 +107,12 @@ class ModelSpec(Record):
             raise checks.fault("has no weights; give `weights` (URI of a checkpoint) or a `train` block")
         if conflict := _conflict(self.weights, self.network):
             raise checks.fault(conflict)
+        return self
+
+    @model_validator(mode="after")
+    def _teachers_come_first(self) -> Self:
+        if self.train is not None and self.train.distill is not None:
+            raise checks.fault(f"train: {MISPLACED}")
         return self
 
     @model_validator(mode="after")

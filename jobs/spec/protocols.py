@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from jobs import checks
 from jobs.spec.base import Name, Record
 from jobs.spec.data import DataSpec
+from jobs.spec.distillation import DistillSpec
 from jobs.spec.objective import ObjectiveSpec
 from jobs.spec.training import FineTuneSpec, TrainSpec
 
@@ -67,6 +68,9 @@ class RewindProtocol(Record):
         ge=0,
         description="The epoch to rewind to: a number of epochs, or, as `0.1`, a fraction of them. `0`: the initial "
         "weights.",
+    )
+    distill: DistillSpec | None = Field(
+        default=None, description="Distillation from the dense network; default: trained as the model was."
     )
 
     def begin(self, epochs: int) -> int:

@@ -13,6 +13,8 @@ def unsuited(train: TrainSpec) -> str | None:
     """Why a network cannot be made sparse by a training with these settings; None if it can."""
     if train.ema is not None or train.keep != "last":
         return "only the last weights are sparse; remove `ema` and `keep`"
+    if train.distill is not None:
+        return "it comes before pruning, where nothing is lost yet; distil in the protocol's training"
     if train.precision == "float16":
         return "precision float16 scales gradients, and regularisers have their own; use bfloat16"
     return None

@@ -18,6 +18,8 @@ from jobs.spec.base import Compressions, Name, Record, Seed
 from jobs.spec.compatibility import (
     NO_RANDOM_WEIGHTS,
     augmentation_conflict,
+    distillation_conflict,
+    distillations_of,
     measure_conflict,
     method_conflict,
     model_conflict,
@@ -27,6 +29,7 @@ from jobs.spec.compatibility import (
 )
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
+from jobs.spec.distillation import MISPLACED
 from jobs.spec.measure import MeasureSpec
 from jobs.spec.method import RoundsMethod
 from jobs.spec.methods import BicubicMethod, DenseMethod, MethodSpec
@@ -130,6 +133,8 @@ class SweepSpec(Record):
             if protocol not in kinds:
                 known = f"those of kind transfer: {', '.join(kinds) or 'none'}"
                 raise checks.fault(f"{where} '{source}' by the protocol '{protocol}'; name one of {known}")
+            if distillations_of(self.protocols[protocol]):
+                raise checks.fault(f"{where} '{source}' by the protocol '{protocol}', which {MISPLACED}")
         return self
 
     @model_validator(mode="after")
@@ -284,6 +289,26 @@ class SweepSpec(Record):
                 ):
                     raise checks.fault(f"protocol {name} with the objective {objective.name}: it {conflict}")
         return self
+
+    @model_validator(mode="after")
+    def _every_distillation_fits_its_objective(self) -> Self:
+        for model in self.models:
+            for name, method in self.methods.items():
+                asked = {f"protocol '{each}'": self.protocols[each] for each in self._protocols_of(method)}
+                records = {f"method {name}": method, **asked} if method.applies_to(model) else {}
+                for where, record in records.items():
+                    transfer = record if isinstance(record, TransferProtocol) else None
+                    objective = transfer.objective if transfer else self.objective_of(model)
+                    for distill in distillations_of(record):
+                        if conflict := distillation_conflict(objective, distill):
+                            raise checks.fault(f"model {model}, {where}: {conflict}")
+        return self
+
+    def _protocols_of(self, method: MethodSpec) -> set[str]:
+        """The protocols that are applied to a method's networks, those before transfers included."""
+        asked = {name: self.protocols[name] for name in method.protocols if name != NO_PROTOCOL}
+        before = {each.after for each in asked.values() if isinstance(each, TransferProtocol)}
+        return {*asked, *(before - {NO_PROTOCOL})}
 
     def objective_of(self, model: str) -> ObjectiveSpec:
         """What a model is for: its own objective, else the sweep's."""

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.spec.augment import Augment
 from jobs.spec.base import Record
+from jobs.spec.distillation import COMPILED, DistillSpec
 from jobs.spec.precision import PrecisionField
 from jobs.spec.settings import SETTINGS
 
@@ -115,6 +116,11 @@ class TrainSpec(Record):
         description="Stop early, after so many epochs in which the primary metric on the validation split did not "
         "improve; default: never.",
     )
+    distill: DistillSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Distillation from the dense network, where a pruned one is trained; default: none.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -155,6 +161,12 @@ class TrainSpec(Record):
             raise checks.fault("keep: ema needs an average; give its decay as `ema`, 0.999, say")
         return self
 
+    @model_validator(mode="after")
+    def _features_can_be_read(self) -> Self:
+        if self.compile and self.distill is not None and self.distill.features is not None:
+            raise checks.fault(COMPILED)
+        return self
+
 
 class FineTuneSpec(TrainSpec):
     """Fine-tuning of a trained network. The defaults are those of Rethinking, section 5 (CIFAR), without augmentation.
@@ -174,9 +186,20 @@ class Recipe(TrainSpec):
     until: int | None = Field(default=None, description="The last epoch; default: the end of the schedule.")
 
     @classmethod
-    def of(cls, spec: TrainSpec, *, begin: int = 0, until: int | None = None) -> "Recipe":
-        """The recipe for training settings of a sweep file; up to an epoch it ends with the weights of that one."""
+    def of(
+        cls, spec: TrainSpec, *, begin: int = 0, until: int | None = None, distill: DistillSpec | None = None
+    ) -> "Recipe":
+        """The recipe for training settings of a sweep file; up to an epoch it ends with the weights of that one.
+
+        Args:
+            spec: The settings.
+            begin: Epochs of the schedule to skip.
+            until: The last epoch; None: the end of the schedule.
+            distill: Distillation, where the settings are the model's own, which have none.
+        """
         settings = {name: getattr(spec, name) for name in TrainSpec.model_fields}
+        if distill is not None:
+            settings |= {"distill": distill}
         if until is not None:
             settings |= {"keep": "last", "patience": None}
         return cls(**settings, begin=begin, until=until)

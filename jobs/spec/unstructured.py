@@ -1,11 +1,13 @@
 """Unstructured pruning: methods that remove single weights."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from jobs import checks
 from jobs.rounds import Schedule
 from jobs.spec.base import Compressions, Record
+from jobs.spec.distillation import COMPILED, DistillSpec
 from jobs.spec.method import MethodBase
 from jobs.spec.models import ModelSpec
 
@@ -42,7 +44,16 @@ class UnstructuredMethod(MethodBase):
         description="After every round, including the last, reset the remaining weights to that epoch and train from "
         "there as the model is (lottery tickets; Frankle and Carbin 2019). Default: no rewinding.",
     )
+    distill: DistillSpec | None = Field(
+        default=None, description="Distillation from the dense network, in all these trainings; default: none."
+    )
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
+
+    @model_validator(mode="after")
+    def _distils_in_training(self) -> Self:
+        if self.distill is not None and not self.trains:
+            raise checks.fault("has `distill` and trains nothing; set `rounds` or `rewind`, or distil in a protocol")
+        return self
 
     @property
     def trains(self) -> bool:
@@ -58,6 +69,8 @@ class UnstructuredMethod(MethodBase):
                 "comes from a checkpoint, and several rounds or rewinding train as the model is trained; "
                 "give it a `train` block instead"
             )
+        if self.distill is not None and self.distill.features is not None and model.train.compile:
+            return f"is trained once more as it was: {COMPILED}"
         if self.rewind is not None and self.rewind.epoch >= model.train.epochs:
             return f"is trained for {model.train.epochs} epochs; rewind to an earlier one than {self.rewind.epoch}"
         return None

@@ -46,6 +46,7 @@ class IntegralTraining:
     Attributes:
         smallest: Smallest size drawn, as a fraction of the width.
         limits: Which layers stay whole; None: none.
+        teacher: The dense network, where the recipe distils; so it is in other procedures.
     """
 
     kind: Literal["integral"] = "integral"
@@ -53,6 +54,7 @@ class IntegralTraining:
     recipe: Recipe
     smallest: float
     limits: WidthLimits | None = None
+    teacher: ArtifactKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,7 @@ class FurtherTraining:
     kind: Literal["further"] = "further"
     network: ArtifactKey
     recipe: Recipe
+    teacher: ArtifactKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,7 @@ class ScratchTraining:
     dense: ArtifactKey
     recipe: Recipe
     budget: ScratchBudget | None = None
+    teacher: ArtifactKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,7 @@ class TransferTraining:
         target: The network, as the sweep file names it.
         source: Fingerprint of the user's own module.
         arguments: Keyword arguments of the network, besides `backbone`.
+        teacher: The same around the whole backbone, trained.
     """
 
     kind: Literal["transfer"] = "transfer"
@@ -130,6 +135,7 @@ class TransferTraining:
     source: str | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
     recipe: Recipe
+    teacher: ArtifactKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from jobs.stages.pruning import ChannelPruning, PruneParams, TuneParams
 from jobs.stages.training import IntegralTraining, TrainParams
 from orchestrator.planning.allocation import PruneRequest, plan_widths, whole_of
 from orchestrator.planning.collector import TaskCollector
-from orchestrator.planning.networks import add_convert_task, add_train_task, add_untrained_task
+from orchestrator.planning.networks import add_convert_task, add_train_task, add_untrained_task, teacher_of
 from orchestrator.planning.trial import Trial
 
 
@@ -115,5 +115,7 @@ def _add_integral_train_task(
         smallest=spec.smallest,
         limits=whole_of(tasks.spec.prune_of(trial.model, trial.method)),
     )
+    teacher = teacher_of(tasks, permuted, procedure.recipe, model=trial.model, seed=trial.seed)
+    procedure = replace(procedure, teacher=teacher)
     params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=trial.seed)
     return tasks.add(params, trial.shared_label, model=trial.model, locations=problem.location)

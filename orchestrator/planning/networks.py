@@ -7,7 +7,7 @@ from jobs.spec.objective import SuperResolutionObjective
 from jobs.spec.protocols import TransferProtocol
 from jobs.spec.training import Recipe, TrainSpec
 from jobs.stages.base import ArtifactKey
-from jobs.stages.channels import ConvertParams
+from jobs.stages.channels import ChooseParams, ConvertParams, PermuteParams
 from jobs.stages.finishing import EvaluateParams
 from jobs.stages.pruning import ChannelPruning, PruneParams, ReconstructParams
 from jobs.stages.training import (
@@ -66,10 +66,37 @@ def add_retrain_task(
     trial: Trial,
     label: str | None = None,
 ) -> ArtifactKey:
-    """A network trained once more; the label is the trial's unless another one is given."""
+    """A network trained once more, its teacher added; the label is the trial's unless another one is given."""
     problem = tasks.problem_of(trial.model)
+    if not isinstance(procedure, SparseTraining):
+        teacher = teacher_of(tasks, procedure.network, procedure.recipe, model=trial.model, seed=trial.seed)
+        procedure = replace(procedure, teacher=teacher)
     params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=trial.seed)
     return tasks.add(params, label or trial.label, model=trial.model, locations=problem.location)
+
+
+def teacher_of(
+    tasks: TaskCollector, network: ArtifactKey, recipe: Recipe, *, model: str, seed: int
+) -> ArtifactKey | None:
+    """The dense network that a network is distilled from; None where the recipe distils nothing.
+
+    Where features are compared, its channels are in the order that those of the network had before they were pruned.
+    """
+    if recipe.distill is None:
+        return None
+    dense = add_train_task(tasks, model, seed)
+    if recipe.distill.features is None:
+        return dense
+    key, ordered = network, dense
+    while key != dense:
+        task = tasks.tasks[key]
+        if ordered == dense and isinstance(task.params, PermuteParams | ChooseParams):
+            ordered = key
+        source = task.inputs.get("network") or task.inputs.get("procedure.network")
+        if source is None:
+            return dense  # the network began with other weights
+        key = ArtifactKey(source)
+    return ordered
 
 
 def add_convert_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial, *, fold: bool) -> ArtifactKey:
@@ -101,6 +128,11 @@ def add_transfer_task(
     spec, problem = tasks.spec.protocols[protocol], tasks.problem_of(model, protocol)
     if not isinstance(spec, TransferProtocol):
         raise TypeError(f"protocol {protocol} transfers nothing")
+
+    def add(procedure: TransferTraining) -> ArtifactKey:
+        params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=seed)
+        return tasks.add(params, label, model=model, locations=problem.location)
+
     procedure = TransferTraining(
         network=network,
         target=spec.network,
@@ -108,8 +140,11 @@ def add_transfer_task(
         arguments=spec.arguments,
         recipe=Recipe.of(spec.train),
     )
-    params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=seed)
-    return tasks.add(params, label, model=model, locations=problem.location)
+    whole = teacher_of(tasks, network, procedure.recipe, model=model, seed=seed)
+    if whole is None:
+        return add(procedure)
+    plain = procedure.recipe.model_copy(update={"distill": None})
+    return add(replace(procedure, teacher=add(replace(procedure, network=whole, recipe=plain))))
 
 
 def add_evaluate_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial, problem: Problem) -> ArtifactKey:

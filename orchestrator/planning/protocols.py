@@ -99,7 +99,8 @@ def _add_rewind_tasks(
             pruned=network,
         )
         network = tasks.add(PruneParams(procedure=procedure), trial.label, model=trial.model)
-    return add_retrain_task(tasks, FurtherTraining(network=network, recipe=Recipe.of(recipe, begin=begin)), trial)
+    recipe = Recipe.of(recipe, begin=begin, distill=protocol.distill)
+    return add_retrain_task(tasks, FurtherTraining(network=network, recipe=recipe), trial)
 
 
 def _add_apply_task(tasks: TaskCollector, protocol: OwnProtocol, network: ArtifactKey, trial: Trial) -> ArtifactKey:

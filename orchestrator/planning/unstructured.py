@@ -30,6 +30,6 @@ def plan_unstructured(tasks: TaskCollector, spec: UnstructuredMethod, trial: Tri
         )
         network = tasks.add(PruneParams(procedure=procedure), trial.label, model=trial.model)
         if rewound is not None or number < spec.rounds:
-            recipe = Recipe.of(recipe_of(tasks, trial.model), begin=begin)
+            recipe = Recipe.of(recipe_of(tasks, trial.model), begin=begin, distill=spec.distill)
             network = add_retrain_task(tasks, FurtherTraining(network=network, recipe=recipe), trial)
     return network

@@ -16,9 +16,11 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from jobs.errors import BadNumericsError
+from jobs.spec.distillation import DistillSpec
 from jobs.spec.precision import Precision
 from workers.channels import ChannelMap, load_resized
 from workers.data import Split, batches
+from workers.distillation import Teacher
 from workers.inputs import Inputs, call
 from workers.integral.partition import cells_of, nodes_of
 from workers.integral.quadrature import Quadrature
@@ -56,6 +58,7 @@ class TuningProblem:
         quadrature: For the input axes.
         biases: Whether the biases are tuned, too.
         target: What its outputs are compared with: the data's targets, or the dense network's outputs.
+        distill: How it learns from the dense network beside the targets; None: not.
         objective: The loss that compares them.
         precision: What the networks compute in.
         repair: Of the variance, at every partition.
@@ -72,6 +75,7 @@ class TuningProblem:
         target: TuningTarget,
         objective: Objective,
         precision: Precision,
+        distill: DistillSpec | None = None,
         repair: VarianceRepair | None = None,
     ) -> None:
         self._dense, self._repair = InPrecision(module, precision), repair
@@ -102,6 +106,9 @@ class TuningProblem:
                 for name, tensor in resampled.items()
                 if name in channel_map.parameters and name.endswith("bias")
             }
+        self._teacher: Teacher | None = None
+        if distill is not None and distill.compares:
+            self._teacher = Teacher(distill, module, self._small, objective, runner=self._dense)
 
     @property
     def free(self) -> dict[str, Tensor]:
@@ -120,9 +127,12 @@ class TuningProblem:
             with torch.no_grad():
                 wanted = call(self._dense, inputs)
             return objective.distance(smaller, inputs, wanted)
-        outputs = call(smaller, objective.inputs(inputs, targets))
-        objective.check(outputs, targets)
-        return objective.loss(outputs, targets)
+        run, loss = partial(call, smaller, objective.inputs(inputs, targets)), partial(self._loss_on, targets)
+        return loss(run()) if self._teacher is None else self._teacher.loss(inputs, run, loss)
+
+    def _loss_on(self, targets: Tensor, outputs: Any) -> Float[Tensor, ""]:
+        self._objective.check(outputs, targets)
+        return self._objective.loss(outputs, targets)
 
     @torch.no_grad()
     def quality(self, split: Split, device: torch.device) -> Quality:

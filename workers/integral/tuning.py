@@ -95,6 +95,7 @@ def tune_partition(
         quadrature,
         biases=recipe.biases,
         target=recipe.target,
+        distill=recipe.distill,
         objective=objective,
         precision=recipe.precision,
         repair=repair,

@@ -48,7 +48,8 @@ class Objective:
         loss: From outputs, targets and `reduction` to a number: the mean over the samples, or their sum. Its further
             keyword arguments are settings, which only training gives. Outputs may be those of a network in training.
         difference: Distance of a smaller network's outputs from the whole network's, as a mean over the samples; takes
-            them in this order.
+            them in this order. Where outputs are logits it has a keyword argument `temperature`, which distillation
+            may give.
         check: Raises BadInputError, in clear words, unless outputs of any type fit the targets.
         augmentations: The augmentations that move images and targets together, by name. Training refuses others.
         transforms: The transforms of torchvision (`jobs.spec.augment.TRANSFORMS`) that keep the targets true.
@@ -66,7 +67,7 @@ class Objective:
     name: str
     metrics: Mapping[Metric, "Callable[[], torchmetrics.Metric]"]
     loss: Callable[..., Float[Tensor, ""]]
-    difference: Callable[[Tensor, Tensor], Float[Tensor, ""]] | None = None
+    difference: Callable[..., Float[Tensor, ""]] | None = None
     check: Callable[[Any, Tensor], None]
     augmentations: Mapping[str, Augmentation] = field(default_factory=dict)
     transforms: Collection[str] = ()

@@ -156,10 +156,17 @@ def loss(
     return functional.cross_entropy(logits, exact, reduction=reduction, label_smoothing=label_smoothing)
 
 
-def difference(outputs: Any, wanted: Any) -> Float[Tensor, ""]:
-    """Kullback-Leibler divergence in nats of the predicted distribution from the wanted one, mean over the samples."""
-    predicted, target = (one_tensor(each).log_softmax(1) for each in (outputs, wanted))
-    return functional.kl_div(predicted, target, reduction="batchmean", log_target=True)
+def difference(outputs: Any, wanted: Any, *, temperature: float = 1.0) -> Float[Tensor, ""]:
+    """Kullback-Leibler divergence in nats of the predicted distribution from the wanted one, mean over the samples.
+
+    Args:
+        outputs: A network's outputs.
+        wanted: The whole network's.
+        temperature: Logits are divided by it, and the divergence is multiplied by its square (Hinton et al. 2015,
+            arXiv:1503.02531, section 2).
+    """
+    predicted, target = ((one_tensor(each) / temperature).log_softmax(1) for each in (outputs, wanted))
+    return temperature**2 * functional.kl_div(predicted, target, reduction="batchmean", log_target=True)
 
 
 def check(outputs: Any, targets: Tensor) -> None:

@@ -18,7 +18,7 @@ from jobs.metric import Metric
 from workers.data.canvas import IGNORED
 from workers.data.joint import flip_with_masks, scale_crop_flip
 from workers.inputs import Inputs, call
-from workers.objectives._base import Objective, Reduction, over_samples
+from workers.objectives._base import Objective, Reduction, one_tensor, over_samples
 from workers.objectives._segmentation_metrics import MeanIoU, PixelAccuracy
 
 _OUTPUTS = ("out", "aux")
@@ -46,15 +46,19 @@ def loss(
     return over_samples(per_pixel.flatten(1).sum(1) / counted.clamp_min(1), reduction)
 
 
-def difference(
-    logits: Float[Tensor, "n num_classes h w"], wanted: Float[Tensor, "n num_classes h w"]
-) -> Float[Tensor, ""]:
+def difference(outputs: Any, wanted: Any, *, temperature: float = 1.0) -> Float[Tensor, ""]:
     """Kullback-Leibler divergence in nats of the predicted distribution of a pixel's class from the wanted one.
 
     The mean over all pixels of a sample, ignored or not, and over the samples.
+
+    Args:
+        outputs: Logits, or a mapping that has them as `out`; auxiliary ones are left out.
+        wanted: The whole network's.
+        temperature: As of `workers.objectives.classification.difference`.
     """
-    predicted, target = logits.log_softmax(1), wanted.log_softmax(1)
-    return over_samples(functional.kl_div(predicted, target, reduction="none", log_target=True).sum(1), "mean")
+    predicted, target = ((one_tensor(each) / temperature).log_softmax(1) for each in (outputs, wanted))
+    divergence = functional.kl_div(predicted, target, reduction="none", log_target=True).sum(1)
+    return temperature**2 * over_samples(divergence, "mean")
 
 
 def check(outputs: Any, masks: Tensor) -> None:

@@ -14,6 +14,7 @@ from workers.data import ImageData
 from workers.network import state_bytes
 from workers.objectives import find_objective
 from workers.stages._base import Context
+from workers.stages._teaching import DenseTeacher
 from workers.training import Regulariser, Trained, train, training_macs
 
 COST = ("training_epochs", "training_macs")
@@ -28,6 +29,7 @@ def learn(
     data: ImageData,
     recipe: Recipe,
     regulariser: Regulariser | None = None,
+    teacher: DenseTeacher | None = None,
 ) -> Trained:
     """Train in place, in all processes of the task; the batches follow from its seed. Epochs and speed are logged."""
     with context.together() as processes:
@@ -43,6 +45,7 @@ def learn(
             checkpoint=context.checkpoint,
             regulariser=regulariser,
             processes=processes,
+            teacher=None if teacher is None else teacher.teacher,
         )
     _log.info("trained in %s: %s", trained.precision, trained.speed.timings())
     return trained
@@ -68,14 +71,18 @@ def spent(*measured: Mapping[str, Json]) -> dict[str, Json]:
     }
 
 
-def spent_after(measured: Mapping[str, Json], trained: Trained, data: ImageData) -> dict[str, Json]:
+def spent_after(
+    measured: Mapping[str, Json], trained: Trained, data: ImageData, teacher: DenseTeacher | None = None
+) -> dict[str, Json]:
     """The training cost after a further training: the earlier cost plus that of this training.
 
     Args:
         measured: Measurements of the network: its `macs` and its training cost.
         trained: This training.
         data: The data set, of which the training split is used.
+        teacher: The dense network that it learnt from, whose passes count, too.
     """
     epochs = len(trained.log.epochs)
-    own = training_macs(count(measured, "macs"), len(data.train) * epochs)
-    return spent(measured, {"training_epochs": epochs, "training_macs": own})
+    samples = len(data.train) * epochs
+    macs = training_macs(count(measured, "macs"), samples) + (teacher.macs * samples if teacher else 0)
+    return spent(measured, {"training_epochs": epochs, "training_macs": macs})

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from jobs.identity import Json
 from jobs.measured import count
 from jobs.spec.training import Recipe
+from jobs.stages.base import ArtifactKey
 from jobs.stages.training import FurtherTraining, ScratchTraining, TrainParams, TransferTraining
 from workers.artifacts import CHANNELS_FILE
 from workers.measure import count_applications
@@ -18,6 +19,7 @@ from workers.sparsity import KeepMasked
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
 from workers.stages._learning import epochs_measured, learn, spent_after, states_beside
+from workers.stages._teaching import read_teacher
 from workers.training import scratch_epochs
 
 
@@ -28,7 +30,9 @@ def train_further(context: Context[TrainParams], procedure: FurtherTraining) -> 
     """
     network = context.network(procedure.network)
     module = network.module(context.device)
-    trained = _trained(context, module, network.recipe, network.masks, procedure.recipe, network.measured)
+    trained = _trained(
+        context, module, network.recipe, network.masks, procedure.recipe, network.measured, procedure.teacher
+    )
     channels = {CHANNELS_FILE: network.read(CHANNELS_FILE)} if network.has(CHANNELS_FILE) else {}
     return replace(trained, files={**trained.files, **channels})
 
@@ -46,7 +50,7 @@ def train_from_scratch(context: Context[TrainParams], procedure: ScratchTraining
     schedule = _on_budget(
         procedure, dense_macs=count(dense.measured, "macs"), pruned_macs=count(pruned.measured, "macs")
     )
-    return _trained(context, module, recipe, pruned.masks, schedule, measured)
+    return _trained(context, module, recipe, pruned.masks, schedule, measured, procedure.teacher)
 
 
 def transfer(context: Context[TrainParams], procedure: TransferTraining) -> Product:
@@ -74,7 +78,7 @@ def transfer(context: Context[TrainParams], procedure: TransferTraining) -> Prod
         "compression": 1 - size["params"] / full["params"],
         "speedup": full["macs"] / size["macs"],
     }
-    return _trained(context, module, recipe, {}, procedure.recipe, measured)
+    return _trained(context, module, recipe, {}, procedure.recipe, measured, procedure.teacher)
 
 
 def _on_budget(procedure: ScratchTraining, *, dense_macs: int, pruned_macs: int) -> Recipe:
@@ -99,15 +103,17 @@ def _trained(
     masks: Mapping[str, Tensor],
     recipe: Recipe,
     measured: Mapping[str, Json],
+    dense: ArtifactKey | None,
 ) -> Product:
     """Train a module; the product has the measurements of the network, plus those of this training.
 
     Single weights that were removed stay zero, whether the module has the network's weights or fresh ones.
     """
     data = read_data(context, context.params.data)
-    trained = learn(context, module, data, recipe, KeepMasked(module, masks) if masks else None)
+    teacher = read_teacher(context, dense, recipe, module)
+    trained = learn(context, module, data, recipe, KeepMasked(module, masks) if masks else None, teacher)
     return Product(
-        measurements={**measured, **epochs_measured(trained), **spent_after(measured, trained, data)},
+        measurements={**measured, **epochs_measured(trained), **spent_after(measured, trained, data, teacher)},
         files={**network_files(network, module.state_dict(), masks), **states_beside(trained)},
         timings=trained.speed.timings(),
     )

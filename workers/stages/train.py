@@ -33,6 +33,7 @@ from workers.stages._images import read_data
 from workers.stages._learning import epochs_measured, learn, spent_after, states_beside
 from workers.stages._protocols import train_from_scratch, train_further, transfer
 from workers.stages._sparsifying import train_sparsely
+from workers.stages._teaching import read_teacher
 
 _log = logging.getLogger("orchard")
 
@@ -120,11 +121,12 @@ def _train_functions(context: Context[TrainParams], procedure: IntegralTraining)
         whole=groups_kept_whole(source.channel_map, procedure.limits),
     )
     data = read_data(context, context.params.data)
-    trained = learn(context, drawn, data, procedure.recipe)
+    teacher = read_teacher(context, procedure.teacher, procedure.recipe, drawn)
+    trained = learn(context, drawn, data, procedure.recipe, teacher=teacher)
     functions = network.functions.cpu().eval()  # as many coefficients as channels: the network at full size
     size = sizes(functions, source.recipe)
     return Product(
-        measurements={**size, **epochs_measured(trained), **spent_after(size, trained, data)},
+        measurements={**size, **epochs_measured(trained), **spent_after(size, trained, data, teacher)},
         files={
             **network_files(source.recipe, functions.state_dict()),
             CHANNELS_FILE: source.read(CHANNELS_FILE),

@@ -20,7 +20,7 @@ def run(context: Context[TuneParams]) -> Product:
     """Tune the partition of every group at the widths that the target compression gives; not of those kept whole.
 
     Measures the loss and the primary metric on the held-out images before and after (without labels the loss alone),
-    and the training cost: a step costs as one of training.
+    and the training cost: a step costs as one of training, and where the dense network teaches, a pass of that one.
     """
     params, network = context.params, context.network(context.params.network)
     data, channel_map = read_data(context, params.data), network.channel_map
@@ -42,7 +42,8 @@ def run(context: Context[TuneParams]) -> Product:
         should_stop=context.should_stop,
         checkpoint=context.checkpoint,
     )
-    samples = params.tune.steps * params.tune.batch_size
+    samples, macs = params.tune.steps * params.tune.batch_size, MacCount(channel_map)
+    taught = params.tune.distill is not None and params.tune.distill.compares
     biases = {f"{BIAS_PREFIX}{name}": bias for name, bias in tuned.biases.items()}
     return Product(
         measurements={
@@ -52,7 +53,8 @@ def run(context: Context[TuneParams]) -> Product:
             **_primary("after", tuned.after, objective),
             "best_step": tuned.best_step,
             "training_epochs": samples / len(data.train),
-            "training_macs": training_macs(MacCount(channel_map)(widths), samples),
+            "training_macs": training_macs(macs(widths), samples)
+            + (macs(channel_map.widths()) * samples if taught else 0),
         },
         files={PARTITION_FILE: save({**cells, **tuned.cells, **biases})},
     )

@@ -14,6 +14,7 @@ from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data.feed import Feed
 from workers.data.images import ImageData, Split
+from workers.distillation import Teacher
 from workers.factories import check_arguments
 from workers.inputs import Inputs
 from workers.measure.evaluation import Evaluation, evaluate
@@ -44,6 +45,7 @@ def train(
     report: Callable[[int, dict[str, float]], None],
     checkpoint: Checkpoint,
     regulariser: Regulariser | None = None,
+    teacher: Teacher | None = None,
     processes: Processes = ALONE,
 ) -> Trained:
     """Train a network in place; its weights are those that the recipe keeps. Those of the best epoch are returned.
@@ -65,6 +67,7 @@ def train(
             validation_loss and the objective's metrics as `validation_NAME`.
         checkpoint: Resumed from, if there is one; offered after every batch, and saved before stopping on request.
         regulariser: Regulariser of this model, on `device`. Default: none.
+        teacher: The dense network that the model is distilled from, on `device`. Default: none.
         processes: The processes that train together. The first one loads checkpoints, and evaluates.
 
     Raises:
@@ -86,7 +89,7 @@ def train(
         checkpoint.resume(state.restore, agree=processes.agreed)
         processes.draw_apart(drawn_from.values())
         feed = Feed(data.train, objective.pipeline(recipe.augment, data), device=device, taken=processes.taken)
-        steps = GradientSteps(state, running(model, recipe), objective, processes=processes)
+        steps = GradientSteps(state, running(model, recipe), objective, teacher, processes=processes)
         try:
             while not state.ended:
                 train_epoch(steps, feed, should_stop=should_stop, checkpoint=checkpoint, watch=watch)
@@ -102,7 +105,8 @@ def train(
     kept = {"last": None, "best": state.best, "ema": average}[recipe.keep]
     if kept is not None:
         put(model, kept)
-    return Trained(log=state.log, best=state.best, average=average, precision=recipe.precision, speed=watch.speed())
+    speed = watch.speed(teacher_s=None if teacher is None else teacher.seconds)
+    return Trained(log=state.log, best=state.best, average=average, precision=recipe.precision, speed=speed)
 
 
 def _evaluated(

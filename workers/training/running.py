@@ -19,6 +19,16 @@ def running(model: nn.Module, recipe: Recipe) -> nn.Module:
     return InPrecision(runner, recipe.precision, channels_last=recipe.channels_last)
 
 
+def running_teacher(network: nn.Module, recipe: Recipe) -> nn.Module:
+    """What to call in the place of a dense network that others learn from: as they run, but not compiled.
+
+    Its weights get the memory format of the recipe and keep it.
+    """
+    if recipe.channels_last:
+        _set_format(network, torch.channels_last)
+    return running(network, recipe.model_copy(update={"compile": False}))
+
+
 def _compiled(model: nn.Module, recipe: Recipe) -> nn.Module:
     """The model, compiled for every shape apart.
 

@@ -13,14 +13,17 @@ class Speed:
     Attributes:
         samples_per_s: Samples trained on a second; 0 where nothing was left to train.
         data_wait_s: Seconds in which the loop waited for batches.
+        teacher_s: Seconds that the passes of the dense network took, on its device; None without distillation.
     """
 
     samples_per_s: float
     data_wait_s: float
+    teacher_s: float | None = None
 
     def timings(self) -> dict[str, float]:
-        """All values, by name."""
-        return {"samples_per_s": self.samples_per_s, "data_wait_s": self.data_wait_s}
+        """All values that there are, by name."""
+        teacher = {} if self.teacher_s is None else {"teacher_s": self.teacher_s}
+        return {"samples_per_s": self.samples_per_s, "data_wait_s": self.data_wait_s, **teacher}
 
 
 class Stopwatch:
@@ -51,7 +54,7 @@ class Stopwatch:
         """So many samples were trained on."""
         self._samples += samples
 
-    def speed(self) -> Speed:
-        """What was measured so far."""
+    def speed(self, *, teacher_s: float | None = None) -> Speed:
+        """What was measured so far, and what a teacher measured itself."""
         rate = self._samples / self._taken_s if self._samples else 0.0
-        return Speed(samples_per_s=rate, data_wait_s=self._waited_s)
+        return Speed(samples_per_s=rate, data_wait_s=self._waited_s, teacher_s=teacher_s)

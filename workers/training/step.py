@@ -1,9 +1,13 @@
 """Gradient steps of a training: from a batch to its loss, and from the gradients of an update to new weights."""
 
+from functools import partial
+from typing import Any
+
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from workers.distillation import Teacher
 from workers.inputs import Inputs, call
 from workers.objectives import Objective
 from workers.parallel import ALONE, Processes, Share
@@ -19,13 +23,21 @@ class GradientSteps:
         state: The state that the training begins in, or goes on from; updated with every step.
         runner: What is called in the place of its model.
         objective: The objective.
+        teacher: The dense network that the model is distilled from; None without distillation.
         processes: The processes that take them together.
     """
 
     def __init__(
-        self, state: TrainingState, runner: nn.Module, objective: Objective, *, processes: Processes = ALONE
+        self,
+        state: TrainingState,
+        runner: nn.Module,
+        objective: Objective,
+        teacher: Teacher | None = None,
+        *,
+        processes: Processes = ALONE,
     ) -> None:
         self.state, self.runner, self.objective, self.processes = state, runner, objective, processes
+        self._teacher = teacher
         self._first_epoch = state.epoch
         self._learnt = state.learnt()
 
@@ -55,11 +67,14 @@ class GradientSteps:
             self._update()
 
     def _loss(self, inputs: Inputs, targets: Shaped[Tensor, "n ..."]) -> Float[Tensor, ""]:
-        state, objective = self.state, self.objective
-        outputs = call(self.runner, objective.inputs(inputs, targets))
+        run = partial(call, self.runner, self.objective.inputs(inputs, targets))
+        loss = partial(self._loss_on, targets)
+        return loss(run()) if self._teacher is None else self._teacher.loss(inputs, run, loss)
+
+    def _loss_on(self, targets: Shaped[Tensor, "n ..."], outputs: Any) -> Float[Tensor, ""]:
         if self._checks():
-            objective.check(outputs, targets)
-        return objective.loss(outputs, targets, **state.recipe.loss_settings)
+            self.objective.check(outputs, targets)
+        return self.objective.loss(outputs, targets, **self.state.recipe.loss_settings)
 
     def _checks(self) -> bool:
         """Whether to check a batch. That waits for a GPU: there only in the first epoch, and now and then after it."""

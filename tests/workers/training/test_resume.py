@@ -8,11 +8,14 @@ import torch
 from torch import nn
 
 from jobs.errors import CancelledError
+from jobs.spec.augment import MixupSpec, TransformSpec
+from jobs.spec.distillation import DistillSpec, FeatureSpec
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
+from workers.distillation import Teacher
 from workers.objectives.classification import objective
-from workers.training import train
+from workers.training import running_teacher, train
 
 CLASSIFICATION = objective()
 
@@ -56,6 +59,7 @@ class Network(nn.Module):
 def follow(checkpoint, *, should_stop=lambda: False, recipe=RECIPE, model=None, data=DATA):
     """A new process: a new network, a new generator, other global draws before it."""
     model = model or Network()
+    teacher = teacher_of(model, recipe)
     torch.manual_seed(torch.seed())
     trained = train(
         model,
@@ -67,10 +71,19 @@ def follow(checkpoint, *, should_stop=lambda: False, recipe=RECIPE, model=None, 
         should_stop=should_stop,
         report=lambda epoch, metrics: None,
         checkpoint=checkpoint,
+        teacher=teacher,
     )
     best = {f"best {name}": tensor for name, tensor in trained.best.items()}
     average = {f"average {name}": tensor for name, tensor in (trained.average or {}).items()}
     return trained.log, {**model.state_dict(), "mean": model.mean, **best, **average}
+
+
+def teacher_of(model, recipe):
+    """A wider network, if the recipe distils from one."""
+    if recipe.distill is None:
+        return None
+    dense = Network(width=7)
+    return Teacher(recipe.distill, dense, model, CLASSIFICATION, runner=running_teacher(dense, recipe))
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +151,9 @@ EVERYTHING = {
     "schedule": "one-cycle",
     "ema": 0.8,
     "patience": 2,
+    "label_smoothing": 0.1,
+    "augment": ("crop-flip", TransformSpec(mixup=MixupSpec(alpha=0.4))),
+    "distill": DistillSpec(weight=0.5, temperature=4.0, features=FeatureSpec(layers=("conv",))),
 }
 MUON = {"optimizer": "muon", "fused": True, "accumulate": 3, "ema": 0.5, "keep": "ema"}
 
