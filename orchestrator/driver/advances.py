@@ -20,9 +20,12 @@ class Advances:
 
     def noted(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The outcomes; those lost attempts that left a new checkpoint have `progressed`."""
-        return [self._noted(each) if _lost(each) else each for each in outcomes]
+        return [
+            self._noted(each) if isinstance(each, Failed) and each.cause is Cause.PREEMPTED else each
+            for each in outcomes
+        ]
 
-    def _noted(self, outcome: Outcome) -> Outcome:
+    def _noted(self, outcome: Failed) -> Failed:
         try:
             found = self._store.checkpoint_version(outcome.key)
         except OSError:
@@ -31,7 +34,3 @@ class Advances:
             return outcome
         self._seen[outcome.key] = found
         return replace(outcome, progressed=True)
-
-
-def _lost(outcome: Outcome) -> bool:
-    return isinstance(outcome, Failed) and outcome.cause is Cause.PREEMPTED
