@@ -52,7 +52,7 @@ def head(ray_environment) -> Iterator[dict[str, str]]:
         address = f"http://127.0.0.1:{ports['dashboard']}"
         try:
             _await_jobs_api(address, process, log)
-            yield {"dashboard": address, "gcs": f"127.0.0.1:{ports['gcs']}", "pid": str(process.pid)}
+            yield {"dashboard": address, "gcs": f"127.0.0.1:{ports['gcs']}", "pid": str(process.pid), "folder": folder}
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             try:
