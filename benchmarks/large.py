@@ -10,6 +10,8 @@ import argparse
 import hashlib
 import json
 import os
+import resource
+import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, replace
@@ -28,6 +30,17 @@ from orchestrator.store.artifacts import blob_path, manifest_path
 from orchestrator.store.seals import seal_json
 
 _ENVIRONMENT = PlanEnvironment(device="cpu", torch_version="2", ortools_version="9", data="d", weights={}, sources={})
+_RUN = """
+import sys
+from orchestrator.cli import main
+try:
+    main(sys.argv[2:])
+finally:
+    peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    open(sys.argv[1], "w").write(peak)
+"""
+"""Not `ru_maxrss`: a process begins with the peak of the one that started it."""
+
 _GROUPS: list[Json] = [{"name": f"group{index}", "width": 64} for index in range(8)]
 _WIDTHS: dict[str, Json] = {f"group{index}": 48 for index in range(8)}
 _FULL: list[Json] = [[f"group{index}", 64] for index in range(8)]
@@ -123,19 +136,17 @@ def measured(*arguments: str) -> tuple[float, float]:
     Raises:
         RuntimeError: It failed.
     """
-    command = [sys.executable, "-m", "orchestrator.cli", *arguments]
-    with tempfile.TemporaryFile() as output:
-        child = os.posix_spawn(
-            sys.executable,
-            command,
-            {**os.environ, "OMP_NUM_THREADS": "1"},
-            file_actions=[(os.POSIX_SPAWN_DUP2, output.fileno(), 1), (os.POSIX_SPAWN_DUP2, output.fileno(), 2)],
-        )
-        _, status, usage = os.wait4(child, 0)
-        if status:
-            output.seek(0)
-            raise RuntimeError(f"orchard {' '.join(arguments)}: {output.read().decode(errors='replace')[-2000:]}")
-    return round(usage.ru_utime + usage.ru_stime, 1), round(usage.ru_maxrss * 1024 / 1e9, 2)
+    with tempfile.NamedTemporaryFile("r") as peak:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [sys.executable, "-c", _RUN, peak.name, *arguments]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if done.returncode:
+            raise RuntimeError(f"orchard {' '.join(arguments)}: {done.stderr[-2000:]}")
+        kilobytes = int(peak.read().split()[1])
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return round(seconds, 1), round(kilobytes * 1024 / 1e9, 2)
 
 
 def measure_journal(folder: Path, lines: int) -> dict[str, float]:
@@ -194,7 +205,7 @@ def main() -> None:
             found |= measure_report(folder, 200 // part)
         if given.only in (None, "artifacts"):
             found |= measure_artifacts(folder, 44 // part)
-    print(json.dumps(found))
+        print(json.dumps(found), flush=True)  # deleting the stores takes long
 
 
 if __name__ == "__main__":
