@@ -71,15 +71,21 @@ def take_slice(book: Book, call: OperatorCall) -> Traced:
 
 @rule("split", "split_with_sizes", "chunk")
 def split(book: Book, call: OperatorCall) -> list[Traced]:
-    """Consecutive parts of one axis; parts of one length stay so: equal indices of all parts are tied."""
+    """Consecutive parts of one axis; parts of one length stay so: equal indices of all parts are tied.
+
+    Parts whose lengths are numbers in modules, each another one, may have any lengths.
+    """
     source = call.tensor("self")
     axis = axis_number(int(call.arguments["dim"]), len(source.axes))
     sizes = [shape[axis] for shape in call.arguments["result_shapes"]]
     labels = source.axes[axis]
+    ends = np.cumsum(sizes)
+    numbers = {each.origin for each in call.sized if isinstance(each.origin, tuple)}
+    if len(numbers) == len(sizes):
+        return [_take(source, axis, slice(end - size, end)) for size, end in zip(sizes, ends, strict=True)]
     if len(set(sizes)) == 1 < len(sizes) and is_labelled(labels):
         book.atoms.tie(labels.reshape(len(sizes), -1).T, call.obstacle(_TAKEN_APART))
         return [_take(source, axis, slice(start, start + sizes[0])) for start in range(0, labels.size, sizes[0])]
-    ends = np.cumsum(sizes)
     return [_part(book, source, axis, slice(end - size, end)) for size, end in zip(sizes, ends, strict=True)]
 
 

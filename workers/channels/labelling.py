@@ -119,16 +119,12 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, output
                 _fix(labelling, tensor, outputs)
         else:
             lengths = _lengths(labelling, node, sites)
-            sliced = len(labelling.book.sliced)
             values[node] = _call(labelling, node, values, prefix, {place: each[1] for place, each in lengths.items()})
             site = f"{prefix}{node.name}"
             labelling.results[site] = tuple(axis for tensor in _tensors(values[node]) for axis in tensor.axes)
             labelling.stacks[site] = stack_of(node)
             sites[serial_of(node)] = site
-            results = list(_tensors(values[node]))
-            if 1 < len(results) == len(lengths):  # parts whose sizes are numbers that follow, not ones in the code
-                del labelling.book.sliced[sliced:]
-            _couple(labelling, results, lengths)
+            _couple(labelling, list(_tensors(values[node])), lengths)
 
 
 _COUPLED = Obstacle(operator="view", where="", reason="shares its width with channels that have to stay")
@@ -212,6 +208,7 @@ def _call(
         site=site,
         arguments=arguments,
         shape=shape,
+        sized=sized_axes(node),
         lengths={axis: labels for (part, axis), labels in lengths.items() if part == 0 and labels is not None},
     )
     touched = list(_tensors(arguments))

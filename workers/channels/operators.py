@@ -18,6 +18,7 @@ import numpy as np
 
 from workers.channels.atoms import Atoms, Obstacle
 from workers.channels.layout import NOT_A_CHANNEL, Labels, Role
+from workers.channels.origins import SizedAxis
 
 NO_CHANNELS = "its channels meet an axis that is not made of channels"
 """Reason of the most common obstacle."""
@@ -87,6 +88,7 @@ class OperatorCall:
         arguments: by schema name, with `Traced` in place of tensors.
         shape: shape of the result, or None where it is not one tensor.
         lengths: labels of the axis that the code takes the length of an axis of the result from, by the latter.
+        sized: where the lengths of axes of the results are from.
     """
 
     operator: str
@@ -95,6 +97,7 @@ class OperatorCall:
     arguments: Mapping[str, Any]
     shape: tuple[int, ...] | None
     lengths: Mapping[int, Labels] = field(default_factory=dict)
+    sized: tuple[SizedAxis, ...] = ()
 
     def tensor(self, *names: str) -> Traced:
         """The tensor passed under the first of the names that exists."""

@@ -245,7 +245,7 @@ class Places(nn.Module):
         length = bias.numel() // 2
         bias[length:].zero_()
         q, k = functional.linear(x, self.qk.weight, bias).reshape(n, t, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        y = (q @ k.transpose(-2, -1) + self.bias(self.table).view(-1, self.heads).T[:, None]).softmax(-1) @ k
+        y = (q @ k.transpose(-2, -1) + self.bias(self.table).view(-1, self.heads).t()[:, None]).softmax(-1) @ k
         return self.out(y.transpose(1, 2).reshape(n, t, c))
 
 
