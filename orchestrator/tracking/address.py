@@ -29,6 +29,9 @@ from orchestrator.private import make_private_file
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+FIRST_VIEW = "orchard-compression"
+"""The id of the saved view that addresses open."""
+
 _SQLITE = "sqlite:///"
 _TIMEOUT_S = 5.0
 _NO_DRIVER = ("http", "https", "sqlite", "file")
@@ -137,9 +140,15 @@ def artifact_location(uri: str, experiment: str, storage: str = "") -> str | Non
     return (folder.expanduser().absolute() / "mlflow-artifacts" / quote(experiment, safe="")).as_uri()
 
 
-def ui_address(uri: str, experiment_id: str) -> str:
-    """The URL of an experiment's charts; for a database, the URL once `ui_command` runs."""
-    return f"{_pages(uri)}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART"
+def ui_address(uri: str, experiment_id: str, view: str | None = FIRST_VIEW) -> str:
+    """The URL of an experiment's charts, in a saved view; for a database, the URL once `orchard ui` serves it."""
+    return f"{_pages(uri)}/#{view_path(experiment_id, view)}"
+
+
+def view_path(experiment_id: str, view: str | None) -> str:
+    """Where the charts of an experiment are within MLflow's pages; versions before 3.16 pass the view over."""
+    share = f"&viewStateShareKey={view}" if view else ""
+    return f"/experiments/{experiment_id}/runs?compareRunsMode=CHART{share}"
 
 
 def version_address(uri: str, name: str, version: str) -> str:

@@ -1,11 +1,16 @@
-"""Finds or creates the MLflow runs of a sweep: a parent run for the sweep and a child run per curve, by tags.
+"""Finds or creates the runs of a sweep by their tags: one for the sweep, one per mean curve, one per seed below it.
 
-The parent is found by the sweep's name alone, so that an added compression, seed, method or model continues in the same
-place. Whether a curve continues in an existing child run is decided by `continues`.
+The sweep's run is found by the sweep's name alone, so that an added compression, seed, method or model continues in the
+same place. Whether a curve continues in an existing run is decided by `continues`.
+
+MLflow lists runs by the time of their start, the latest first. Those of the runs here are so chosen (`Order`) that mean
+curves come first, in their order, and the sweep's run last.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.percent import to_percent
@@ -14,45 +19,52 @@ from orchestrator.results import Point
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
 
+KIND_TAG = "orchard.kind"
+"""What a run is: `sweep`, `mean` (a mean curve) or `seed` (the curve of one seed)."""
 SWEEP_TAG = "orchard.sweep"
-"""On the parent run: the sweep's name."""
+"""On the sweep's run: the sweep's name."""
+MEAN_TAG = "orchard.mean"
+"""On the run of a mean curve: `model/dataset/method/protocol`."""
 CURVE_TAG = "orchard.curve"
-"""On a child run: `model/dataset/method/protocol/seed`."""
+"""On the run of a seed: `model/dataset/method/protocol/seed`."""
 CURRENT_TAG = "orchard.current"
-"""On a child run: `yes`, or `no` once a run with other results has replaced it."""
+"""On the run of a seed: `yes`, or `no` once a run with other results has replaced it."""
 RECORDED_TAG = "orchard.recorded"
-"""On a child run: its logged rows, as `row_name` -> prefix of the key of the task that measured it."""
+"""On the run of a seed: its logged rows, as `row_name` -> prefix of the key of the task that measured it; on that of a
+mean curve: a digest of these."""
 RESOURCES_TAG = "orchard.resources"
-"""On a child run: the resource usage of the tasks behind it, by stage, as JSON."""
+"""On the run of a seed: the resource usage of the tasks behind it, by stage, as JSON."""
 AREA_TAG = "orchard.area"
-"""On a child run: the area under its method's curve, over the range that all methods of its model share."""
+"""On the run of a mean curve: the area under it, over the range that all methods of its model share."""
 ARTIFACTS_TAG = "orchard.artifacts"
-"""On the parent run: a digest of its files."""
-PARENT_TAG, COMMIT_TAG = "mlflow.parentRunId", "mlflow.source.git.commit"
+"""On the sweep's run: a digest of its files."""
+PARENT_TAG, COMMIT_TAG, COLOR_TAG = "mlflow.parentRunId", "mlflow.source.git.commit", "mlflow.runColor"
 
 _VALUE_LENGTH, _KEY_LENGTH = 500, 12
+_SEEDS_MS, _MEANS_MS = 10_000, 10_000
+"""How far apart the starts of the sweep's run, of runs of seeds, and of mean curves are: room for so many."""
 
 
-def find_experiment(client: "MlflowClient", name: str, location: str | None) -> str:
-    """The id of the experiment of this name; it is created with `location` for its files if needed."""
+def find_experiment(client: "MlflowClient", name: str, location: str | None) -> "Experiment":
+    """The experiment of this name; it is created with `location` for its files if needed."""
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return client.create_experiment(name, artifact_location=location)
+        return client.get_experiment(client.create_experiment(name, artifact_location=location))
     if experiment.lifecycle_stage == "deleted":  # its name is still taken, so restore it
         client.restore_experiment(experiment.experiment_id)
-    return str(experiment.experiment_id)
+    return experiment
 
 
 def runs_by_tag(client: "MlflowClient", experiment_id: str) -> dict[tuple[str, str], list["Run"]]:
-    """The runs of an experiment by their sweep or curve tag, earliest first."""
+    """The runs of an experiment by the tag that names them, earliest first."""
     named: dict[tuple[str, str], list[Run]] = {}
     token, more = None, True
     while more:
         page = client.search_runs([experiment_id], page_token=token)
         for run in page:
-            for tag in (SWEEP_TAG, CURVE_TAG):
+            for tag in (SWEEP_TAG, MEAN_TAG, CURVE_TAG):
                 if tag in run.data.tags:
                     named.setdefault((tag, run.data.tags[tag]), []).append(run)
         token, more = page.token, bool(page.token)
@@ -68,31 +80,56 @@ def delete_runs(client: "MlflowClient", experiment_id: str) -> None:
             client.delete_run(run.info.run_id)
 
 
-def find_parent(client: "MlflowClient", experiment_id: str, candidates: Sequence["Run"], name: str) -> "Run":
-    """The parent run, created if needed; duplicates left by a crash or a second writer are deleted."""
+def find_sweep_run(client: "MlflowClient", experiment_id: str, candidates: Sequence["Run"], name: str) -> "Run":
+    """The sweep's run, created if needed; duplicates left by a crash or a second writer are deleted."""
     if not candidates:
-        return client.create_run(experiment_id, run_name=name, tags={SWEEP_TAG: name})
+        start = round(time.time() * 1000) - _SEEDS_MS - _MEANS_MS
+        return client.create_run(experiment_id, start, {SWEEP_TAG: name, KIND_TAG: "sweep"}, name)
     for copy in candidates[1:]:
         client.delete_run(copy.info.run_id)
     return candidates[0]
 
 
-def find_child(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """The times at which runs start, by which MLflow lists them.
+
+    Attributes:
+        seeds_ms: The first seed's.
+        means_ms: The first mean curve's.
+    """
+
+    seeds_ms: int
+    means_ms: int
+
+    @classmethod
+    def of(cls, sweep: "Run", seeds: Iterable["Run"]) -> "Order":
+        """The order of a sweep; version 0.1 gave runs of seeds the time at which they were logged."""
+        first = int(sweep.info.start_time) + _SEEDS_MS
+        last = max((int(run.info.start_time) for run in seeds), default=first)
+        return cls(seeds_ms=first, means_ms=max(first, last) + _MEANS_MS)
+
+
+def find_seed_run(
     client: "MlflowClient", candidates: Sequence["Run"], plan: PlannedCurve, settings: Mapping[str, str]
-) -> "Run | None":
-    """The run in which a curve continues; None where there is none.
+) -> tuple["Run | None", list["Run"]]:
+    """The run in which the curve of a seed continues, None where there is none, and its earlier runs.
 
     Duplicates left by a crash or a second writer are deleted; runs with other results are marked as not current.
     """
     fitting = [run for run in candidates if continues(run, plan, settings)]
-    fitting.sort(key=lambda run: run.data.tags.get(CURRENT_TAG) != "yes")
-    chosen = fitting[0] if fitting else None
+    fitting.sort(key=lambda run: (run.data.tags.get(CURRENT_TAG) != "yes", -len(recorded_rows(run))))
+    chosen, earlier = fitting[0] if fitting else None, []
     for run in candidates:
+        if run is chosen:
+            continue
         if run in fitting[1:] and _agree(recorded_rows(run), recorded_rows(fitting[0])):
             client.delete_run(run.info.run_id)
-        elif run is not chosen and run.data.tags.get(CURRENT_TAG) != "no":
+            continue
+        if run.data.tags.get(CURRENT_TAG) != "no":
             client.set_tag(run.info.run_id, CURRENT_TAG, "no")
-    return chosen
+        earlier.append(run)
+    return chosen, earlier
 
 
 def find_measured(client: "MlflowClient", sweep: str, plan: PlannedCurve, point: Point) -> "Run | None":
@@ -105,9 +142,9 @@ def find_measured(client: "MlflowClient", sweep: str, plan: PlannedCurve, point:
     return min(found, key=lambda run: run.data.tags.get(CURRENT_TAG) != "yes", default=None)
 
 
-def make_child(client: "MlflowClient", experiment_id: str, plan: PlannedCurve, tags: Mapping[str, str]) -> "Run":
-    """Create a run for a curve."""
-    return client.create_run(experiment_id, run_name=plan.label, tags={CURVE_TAG: curve_name(plan), **tags})
+def mean_name(plan: PlannedCurve) -> str:
+    """The unique name of a mean curve within its sweep."""
+    return "/".join([plan.model, plan.dataset, plan.method, plan.protocol])
 
 
 def continues(run: "Run", plan: PlannedCurve, settings: Mapping[str, str]) -> bool:
@@ -134,7 +171,7 @@ def _agree(some: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 def curve_name(plan: PlannedCurve) -> str:
     """The unique name of a curve within its sweep."""
-    return "/".join([plan.model, plan.dataset, plan.method, plan.protocol, str(plan.seed)])
+    return f"{mean_name(plan)}/{plan.seed}"
 
 
 def recorded_rows(run: "Run") -> dict[str, str]:
@@ -150,6 +187,12 @@ def row_name(step: int, stage: str = "") -> str:
 def short(key: str) -> str:
     """A prefix of a task's key, long enough to distinguish tasks at the same step."""
     return key[:_KEY_LENGTH]
+
+
+def words_of(plan: PlannedCurve) -> dict[str, str]:
+    """What a curve is, as tags: to search, group and colour runs by."""
+    words = {"model": plan.model, "dataset": plan.dataset, "method": plan.method, "protocol": plan.protocol}
+    return {f"orchard.{name}": word for name, word in words.items()}
 
 
 def settings_of(plan: PlannedCurve) -> dict[str, str]:

@@ -1,0 +1,72 @@
+"""What MLflow's page of an experiment shows of a sweep besides its runs: a description, and saved views."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from jobs.identity import content_key
+from jobs.percent import to_percent
+from jobs.spec.protocols import NO_PROTOCOL
+from orchestrator.results import SweepRecord
+from orchestrator.tracking.address import view_path
+from orchestrator.tracking.means import MeanCurve
+from orchestrator.tracking.views import view_tags, views_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment
+
+NOTE_TAG = "mlflow.note.content"
+"""On an experiment: its description in Markdown."""
+WRITTEN_TAG = "orchard.description"
+"""On an experiment: a digest of the description that Orchard wrote."""
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Without it MLflow asks what the experiment is."""
+
+
+def write_experiment(
+    client: "MlflowClient", experiment: "Experiment", record: SweepRecord, means: Sequence[MeanCurve], run_id: str
+) -> None:
+    """Install the views and the description; a description that a user has changed stays.
+
+    Args:
+        client: A client of MLflow.
+        experiment: The sweep's experiment.
+        record: The sweep.
+        means: Its mean curves, as far as measured.
+        run_id: The sweep's run.
+    """
+    number = str(experiment.experiment_id)
+    note = describe(record, means, number, run_id)
+    wanted = view_tags(means, int(experiment.creation_time or 0))
+    present = experiment.tags.get(NOTE_TAG)
+    if present in (None, note) or content_key({"note": present}) == experiment.tags.get(WRITTEN_TAG):
+        wanted |= {NOTE_TAG: note, WRITTEN_TAG: content_key({"note": note})}
+    wanted |= {name: value for name, value in _KIND.items() if name not in experiment.tags}
+    for name, value in wanted.items():
+        if experiment.tags.get(name) != value:
+            client.set_experiment_tag(number, name, value)
+
+
+def describe(record: SweepRecord, means: Sequence[MeanCurve], experiment_id: str, run_id: str) -> str:
+    """What a sweep is and where its results are, in Markdown."""
+    plans = [curve.plan for mean in means for curve in mean.seeds]
+    protocols = _words(plan.protocol for plan in plans if plan.protocol != NO_PROTOCOL)
+    asked = sorted({to_percent(point.compression) for plan in plans for point in plan.points} - {0})
+    facts = [
+        f"{_words(plan.model for plan in plans)} on {_words(plan.dataset for plan in plans)}",
+        f"methods {_words(plan.method for plan in plans)}",
+        *([f"protocols {protocols}"] if protocols else []),
+        *([f"{len(asked)} compressions from {asked[0]} % to {asked[-1]} %"] if asked else []),
+        f"{len({plan.seed for plan in plans})} seeds",
+    ]
+    links = [f"[{view.name}](#{view_path(experiment_id, view.key)})" for view in views_of(means)]
+    files = f"[figure, tables and report](#/experiments/{experiment_id}/runs/{run_id}/artifacts)"
+    return (
+        f"{' · '.join([*links, files])}\n\n"
+        f"Pruning sweep **{record.name}**: {'; '.join(facts)}.\n\n"
+        "A line is the mean over the seeds, which are folded below its run; the dense network crosses the chart.\n"
+    )
+
+
+def _words(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in dict.fromkeys(names))
