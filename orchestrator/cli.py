@@ -283,6 +283,25 @@ def sync(name: str, storage: str, tracking: str | None, rebuild: bool) -> None:
 
 
 @cli.command()
+@click.argument("name", required=False)
+@_STORAGE
+@_TRACKING
+@click.option("--port", type=click.IntRange(1, 65535), help="Port on this machine; default: 5000, or one that is free.")
+@click.option("--browser/--no-browser", default=True, help="Open the address in a browser.")
+def ui(name: str | None, storage: str, tracking: str | None, port: int | None, browser: bool) -> None:
+    """Show the curves in MLflow until Ctrl-C.
+
+    Of the sweep NAME or of a sweep file; without NAME, the list of all sweeps.
+
+    Serves MLflow from the sweep's database on this machine alone, and opens its charts. Where `tracking` is a server,
+    only opens them.
+    """
+    from orchestrator.commands import viewing
+
+    viewing.view(name, storage=storage, tracking=tracking, port=port, browser=browser)
+
+
+@cli.command()
 @click.argument("name")
 @selection_options
 @click.option("--as", "target", required=True, metavar="MODEL[@ALIAS]", help="The registered model, and an alias.")

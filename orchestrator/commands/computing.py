@@ -78,7 +78,8 @@ def print_tracking(console: Console, spec: SweepSpec, store: ArtifactStore, trac
 
     if tracked:
         console.print(f"MLflow: {tracked.address}", soft_wrap=True, highlight=False)
-        console.print(f"  shown by: {ui_command(spec.tracking)}", soft_wrap=True, highlight=False)
+        if command := ui_command(spec.name, store.uri, spec.tracking):
+            console.print(f"  shown by: {command}", soft_wrap=True, highlight=False)
     else:
         again = f"{typed('orchard')} sync {spec.name} --storage {store.uri}"
         console.print(f"MLflow was not reached; once it is back: {again}", soft_wrap=True, highlight=False)

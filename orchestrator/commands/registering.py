@@ -36,7 +36,7 @@ def register_network(name: str, *, asked: Selection, target: str, storage: str, 
         log_results(found.record, found.store, tracking_uri=uri)
     registered = register(_entry(found), model, tracking_uri=uri)
     click.echo(headline(found))
-    _print(registered, uri)
+    _print(registered, found, uri)
 
 
 def _entry(found: Found) -> Entry:
@@ -55,7 +55,7 @@ def _entry(found: Found) -> Entry:
     )
 
 
-def _print(registered: RegisteredVersion, uri: str) -> None:
+def _print(registered: RegisteredVersion, found: Found, uri: str) -> None:
     """What was registered, where it is, and how it is loaded."""
     made = "new" if registered.created else "it was there already"
     click.echo(f"  version {registered.version} of {registered.name} ({made})")
@@ -63,7 +63,9 @@ def _print(registered: RegisteredVersion, uri: str) -> None:
         moved = f" (version {registered.moved_from} had it before)" if registered.moved_from else ""
         click.echo(f"  alias {registered.alias}{moved}")
     click.echo(f"MLflow: {registered.address}")
-    click.echo(f"  shown by: {ui_command(uri)}")
+    record, storage = found.record, found.store.uri
+    if command := ui_command(record.name, storage, uri, is_default=uri == record.spec["tracking"]):
+        click.echo(f"  shown by: {command}")
     click.echo("to load it, also without Orchard:")
     click.echo(f'  import mlflow; mlflow.set_tracking_uri("{shown(uri)}")')
     click.echo(f'  model = mlflow.pyfunc.load_model("{registered.uri}", model_config={{"device": "cpu"}})')

@@ -33,6 +33,8 @@ FIRST_VIEW = "orchard-compression"
 """The id of the saved view that addresses open."""
 
 _SQLITE = "sqlite:///"
+PORT = 5000
+"""Where `orchard ui` serves a database, if the port is free."""
 _TIMEOUT_S = 5.0
 _NO_DRIVER = ("http", "https", "sqlite", "file")
 _DRIVERS = {
@@ -134,7 +136,7 @@ def artifact_location(uri: str, experiment: str, storage: str = "") -> str | Non
             folder, the home folder has them.
     """
     path, storage = sqlite_path(uri), fill(storage, "storage")
-    if _is_server(uri) or (path is None and urlsplit(uri).scheme not in _DRIVERS):
+    if is_server(uri) or (path is None and urlsplit(uri).scheme not in _DRIVERS):
         return None
     folder = path.parent if path else Path.home() / ".orchard" if "://" in storage or not storage else Path(storage)
     return (folder.expanduser().absolute() / "mlflow-artifacts" / quote(experiment, safe="")).as_uri()
@@ -142,7 +144,7 @@ def artifact_location(uri: str, experiment: str, storage: str = "") -> str | Non
 
 def ui_address(uri: str, experiment_id: str, view: str | None = FIRST_VIEW) -> str:
     """The URL of an experiment's charts, in a saved view; for a database, the URL once `orchard ui` serves it."""
-    return f"{_pages(uri)}/#{view_path(experiment_id, view)}"
+    return f"{pages(uri)}/#{view_path(experiment_id, view)}"
 
 
 def view_path(experiment_id: str, view: str | None) -> str:
@@ -152,22 +154,32 @@ def view_path(experiment_id: str, view: str | None) -> str:
 
 
 def version_address(uri: str, name: str, version: str) -> str:
-    """The URL of a version of a registered model; for a database, the URL once `ui_command` runs."""
-    return f"{_pages(uri)}/#/models/{quote(name, safe='')}/versions/{version}"
+    """The URL of a version of a registered model; for a database, the URL once `orchard ui` serves it."""
+    return f"{pages(uri)}/#/models/{quote(name, safe='')}/versions/{version}"
 
 
-def _pages(uri: str) -> str:
-    return _without_user(uri)[0] if _is_server(uri) else "http://127.0.0.1:5000"
+def pages(uri: str) -> str:
+    """The address of MLflow's pages: a server's, without user and password; for a database, while it is served."""
+    return _without_user(uri)[0] if is_server(uri) else f"http://127.0.0.1:{PORT}"
 
 
-def ui_command(tracking_uri: str) -> str:
-    """The shell command that serves MLflow's pages; for a server, its address. It has variables, and no password."""
-    uri = resolved(tracking_uri)
-    if _is_server(uri):
-        return _pages(uri)
+def ui_command(sweep: str, storage: str, tracking_uri: str, *, is_default: bool = True) -> str | None:
+    """The shell command that serves MLflow's pages of a sweep; None for a server, which runs already.
+
+    Args:
+        sweep: The sweep's name.
+        storage: URI of its store.
+        tracking_uri: MLflow's tracking URI. It is shown with variables, and no password.
+        is_default: Whether it is the sweep's own.
+    """
+    if is_server(resolved(tracking_uri)):
+        return None
+    command = f"{typed('orchard')} ui {sweep} --storage {shlex.quote(storage)}"
+    if is_default:
+        return command
     place = shown(tracking_uri)
     quoted = f'"{place}"' if "${" in place else shlex.quote(place)  # so that the shell fills its variables in
-    return f"{typed('mlflow')} ui --backend-store-uri {quoted}"
+    return f"{command} --tracking {quoted}"
 
 
 @contextmanager
@@ -202,14 +214,15 @@ def as_default(uri: str) -> Iterator[None]:
     import mlflow
 
     before = os.environ.get("MLFLOW_TRACKING_URI")
-    mlflow.set_tracking_uri(_without_user(uri)[0] if _is_server(uri) else uri)
+    mlflow.set_tracking_uri(_without_user(uri)[0] if is_server(uri) else uri)
     try:
         yield
     finally:
         mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None: its own default
 
 
-def _is_server(uri: str) -> bool:
+def is_server(uri: str) -> bool:
+    """Whether it is the address of a server, and not a database."""
     return urlsplit(uri).scheme in ("http", "https")
 
 
@@ -225,7 +238,7 @@ def _without_user(uri: str) -> tuple[str, tuple[str, str] | None]:
 @contextmanager
 def _signed_in(uri: str) -> Iterator[str]:
     """A server's address without user and password, which MLflow's clients take from the environment only."""
-    server, user = _without_user(uri) if _is_server(uri) else (uri, None)
+    server, user = _without_user(uri) if is_server(uri) else (uri, None)
     before = {name: os.environ.get(name) for name in _USER_VARIABLES}
     if user is not None:
         os.environ.update(zip(_USER_VARIABLES, user, strict=True))
@@ -241,7 +254,7 @@ def _signed_in(uri: str) -> Iterator[str]:
 
 def _check_answers(uri: str) -> None:
     parts = urlsplit(uri)
-    if _is_server(uri):
+    if is_server(uri):
         try:
             server, user = _without_user(uri)
             request = Request(f"{server}/health")

@@ -7,9 +7,9 @@ from jobs.identity import content_key
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.results import SweepRecord
-from orchestrator.tracking.address import view_path
+from orchestrator.tracking.address import FIRST_VIEW, opened, resolved, view_path
 from orchestrator.tracking.means import MeanCurve
-from orchestrator.tracking.views import view_tags, views_of
+from orchestrator.tracking.views import VIEW_TAG, view_tags, views_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,6 +45,20 @@ def write_experiment(
     for name, value in wanted.items():
         if experiment.tags.get(name) != value:
             client.set_experiment_tag(number, name, value)
+
+
+def sweep_page(name: str, *, tracking_uri: str) -> tuple[str | None, bool]:
+    """The path of a sweep's charts within MLflow's pages, None where it is not there; and whether it has views.
+
+    Raises:
+        TrackingUnavailableError: MLflow does not answer or rejects a request.
+    """
+    with opened(resolved(tracking_uri)) as client:
+        experiment = client.get_experiment_by_name(name)
+    if experiment is None or experiment.lifecycle_stage == "deleted":
+        return None, False
+    viewed = f"{VIEW_TAG}{FIRST_VIEW}" in experiment.tags
+    return view_path(str(experiment.experiment_id), FIRST_VIEW if viewed else None), viewed
 
 
 def describe(record: SweepRecord, means: Sequence[MeanCurve], experiment_id: str, run_id: str) -> str:

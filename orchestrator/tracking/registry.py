@@ -113,7 +113,7 @@ class RegisteredVersion:
         alias: The alias that was asked for.
         moved_from: The version that had the alias before; None where no other one had it.
         created: Whether it is new.
-        address: The URL of its page; for a database, the URL once `ui_command` runs.
+        address: The URL of its page; for a database, the URL once `orchard ui` serves it.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Logs a sweep's curves to MLflow: a projection of the store that can be deleted and rebuilt.
 
-One experiment per sweep name. A run for each mean curve, and below it one for each seed; the step of a metric row is
-the target compression in percent. A run of the sweep has the files. Stateless: what has been logged is read from MLflow.
+One experiment per sweep name. A run for each mean curve, below it one for each seed; the step of a metric row is the
+target compression in percent. A run of the sweep has the files. Stateless: what has been logged is read from MLflow.
 """
 
 from collections.abc import Mapping, Sequence
