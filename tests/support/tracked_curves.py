@@ -48,5 +48,13 @@ def log(uri: str, *curves: Curve, epochs=1, commit="c0ffee", **options):
 def runs_of(uri: str, tag="orchard.curve", view=ViewType.ACTIVE_ONLY):
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("quick")
-    runs = client.search_runs([experiment.experiment_id], run_view_type=view, order_by=["attributes.start_time ASC"])
+    runs = client.search_runs([experiment.experiment_id], run_view_type=view, order_by=["attributes.start_time DESC"])
     return [run for run in runs if tag in run.data.tags]
+
+
+def with_accuracies(curve: Curve, values) -> Curve:
+    """The curve, with these accuracies measured."""
+    points = zip(curve.points, values, strict=True)
+    return replace(
+        curve, points=tuple(replace(each, metrics={**each.metrics, "accuracy": value}) for each, value in points)
+    )

@@ -40,8 +40,8 @@ def test_sync_lets_go_of_the_sweep_and_rebuilds_as_often_as_asked(store, databas
     assert capsys.readouterr().out.count("2 points of 1 curves are in MLflow") == 3
     client = MlflowClient(database)
     runs = client.search_runs([client.get_experiment_by_name("s").experiment_id])
-    assert sorted(run.data.metrics.get("accuracy", 0.0) for run in runs) == [0.0, 0.6]  # the parent, the curve
-    assert [run.data.tags["orchard.area"] for run in runs if "orchard.curve" in run.data.tags] == ["0.7"]
+    assert sorted(run.data.metrics.get("accuracy", 0.0) for run in runs) == [0.0, 0.6, 0.6]  # sweep, mean, seed
+    assert [run.data.tags["orchard.area"] for run in runs if "orchard.mean" in run.data.tags] == ["0.7"]
 
 
 def test_sync_writes_where_it_is_told_and_nowhere_else(store, database, empty_database, tmp_path):

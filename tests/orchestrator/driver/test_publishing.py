@@ -47,8 +47,8 @@ def accuracies(tracking_uri: str) -> list[float]:
 def test_at_the_end_everything_is_in_mlflow_with_the_figure(store, record, database):
     curves, tracked = Publisher(record, store, database).finish()
     assert [point.asked for curve in curves for point in curve.points] == [0.2]
-    assert accuracies(database) == [0.5]
-    artifacts = mlflow.MlflowClient(database).list_artifacts(tracked.parent_run_id)
+    assert accuracies(database) == [0.5, 0.5]  # the mean curve, and the seed
+    artifacts = mlflow.MlflowClient(database).list_artifacts(tracked.sweep_run_id)
     assert {"curves.png", "points.csv", "report.html"} <= {artifact.path for artifact in artifacts}
 
 
@@ -60,7 +60,7 @@ def test_points_are_logged_while_the_sweep_runs(store, record, evaluate, databas
     publisher = Publisher(record, store, database)
     publisher.update(scheduler, [Succeeded(key=evaluate.key, measurements={}, duration_s=1.0)])
     publisher.wait()
-    assert accuracies(database) == [0.5]
+    assert accuracies(database) == [0.5, 0.5]  # the mean curve, and the seed
 
 
 def test_without_mlflow_the_curves_are_there_all_the_same(store, record):

@@ -19,7 +19,7 @@ from tracked_curves import log, make_curve, runs_of
 from jobs.errors import BadInputError
 from orchestrator.doctor.probe import tracking_problem
 from orchestrator.tracking import TrackingUnavailableError, ui_command
-from orchestrator.tracking.address import artifact_location, check_usable
+from orchestrator.tracking.address import artifact_location, check_usable, pages
 
 
 def test_a_fresh_database_has_a_write_ahead_log(tmp_path):
@@ -86,10 +86,10 @@ def test_a_file_that_is_no_database_is_one_error(tmp_path):
 
 
 def test_what_to_type_for_the_ui():
-    assert ui_command("http://host:5000/") == "http://host:5000"
-    command = ui_command("sqlite:///~/a folder/mlflow.db")
-    assert command.split()[0].endswith("mlflow")
-    assert command.endswith(f"ui --backend-store-uri 'sqlite:///{Path.home()}/a folder/mlflow.db'")
+    assert ui_command("quick", "/a store", "http://host:5000/") is None  # it runs already
+    assert ui_command("quick", "/a store", "sqlite:///~/mlflow.db").endswith("ui quick --storage '/a store'")
+    other = ui_command("quick", "/s", "sqlite:///~/a folder/mlflow.db", is_default=False)
+    assert other.endswith(f"--storage /s --tracking 'sqlite:///{Path.home()}/a folder/mlflow.db'")
 
 
 def test_importing_the_package_imports_no_mlflow():
@@ -125,13 +125,14 @@ def test_user_and_password_of_a_server_are_used_and_leave_no_trace(monkeypatch):
         server.shutdown()
     assert os.environ["MLFLOW_TRACKING_USERNAME"] == "another"
     assert "MLFLOW_TRACKING_PASSWORD" not in os.environ
-    assert ui_command(f"http://me:p%40ss@{place}") == f"http://{place}"
+    assert pages(f"http://me:p%40ss@{place}") == f"http://{place}"
 
 
 def test_the_command_for_a_database_has_variables_and_no_password(monkeypatch):
     monkeypatch.setenv("PW", "planted")
-    assert ui_command("postgresql://me:${PW}@h/db").endswith('--backend-store-uri "postgresql://me:${PW}@h/db"')
-    assert ui_command("postgresql://me:planted@h/db").endswith("--backend-store-uri 'postgresql://me:***@h/db'")
+    typed = [ui_command("s", "/s", f"postgresql://me:{word}@h/db", is_default=False) for word in ("${PW}", "planted")]
+    assert typed[0].endswith('--tracking "postgresql://me:${PW}@h/db"')
+    assert typed[1].endswith("--tracking 'postgresql://me:***@h/db'")
 
 
 def test_an_address_that_no_one_can_use_is_refused():

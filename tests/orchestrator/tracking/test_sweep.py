@@ -32,11 +32,11 @@ def everything(path: Path) -> list[str]:
     return lines
 
 
-def test_a_curve_becomes_a_child_run_with_rows_at_whole_percents(uri):
-    tracked = log(uri, make_curve(compressions=(0.2, 0.29, 0.4)))
-    (run,) = runs_of(uri)
+def test_the_curve_of_a_seed_becomes_a_run_with_rows_at_whole_percents(uri):
+    log(uri, make_curve(compressions=(0.2, 0.29, 0.4)))
+    (run,), (mean,) = runs_of(uri), runs_of(uri, "orchard.mean")
     assert run.info.run_name == "net/l1/seed0"
-    assert run.data.tags["mlflow.parentRunId"] == tracked.parent_run_id
+    assert run.data.tags["mlflow.parentRunId"] == mean.info.run_id
     assert set(run.data.metrics) == set(METRICS)
     assert history(uri, run.info.run_id) == pytest.approx({20: 0.8, 29: 0.71, 40: 0.6})  # 0.29 * 100 is 28.999...
     first = MlflowClient(uri).get_metric_history(run.info.run_id, "loss")[0]
@@ -100,12 +100,12 @@ def test_logging_twice_changes_nothing(uri, tmp_path):
     assert everything(tmp_path / "mlflow.db") == before
 
 
-def test_the_area_under_a_curve_is_a_tag_that_a_later_call_changes(uri):
+def test_the_area_under_a_mean_curve_is_a_tag_that_a_later_call_changes(uri):
     one, other = make_curve(), make_curve("l2")
     log(uri, one, other, areas={one.plan: 0.83126})
-    assert [run.data.tags.get("orchard.area") for run in runs_of(uri)] == ["0.83126", None]
+    assert [run.data.tags.get("orchard.area") for run in runs_of(uri, "orchard.mean")] == ["0.83126", None]
     log(uri, one, other, areas={one.plan: 0.5, other.plan: 0.25})
-    assert [run.data.tags["orchard.area"] for run in runs_of(uri)] == ["0.5", "0.25"]
+    assert [run.data.tags["orchard.area"] for run in runs_of(uri, "orchard.mean")] == ["0.5", "0.25"]
 
 
 def test_all_curves_have_the_same_metric_keys(uri):
@@ -126,7 +126,8 @@ def test_a_compression_more_goes_on_in_the_same_runs(uri):
 def test_a_changed_setting_gives_a_new_run_and_marks_the_old_one(uri):
     log(uri, make_curve(computation="a"), epochs=1)
     log(uri, make_curve(computation="b"), epochs=2)
-    old, new = runs_of(uri)
+    new, old = runs_of(uri)  # both below the mean curve, the new one first
+    assert old.data.tags["mlflow.parentRunId"] == new.data.tags["mlflow.parentRunId"]
     assert (old.data.params["train.model.recipe.epochs"], old.data.tags["orchard.current"]) == ("1", "no")
     assert (new.data.params["train.model.recipe.epochs"], new.data.tags["orchard.current"]) == ("2", "yes")
     assert len(history(uri, old.info.run_id)) == 2
@@ -136,13 +137,13 @@ def test_going_back_to_the_old_setting_goes_back_to_the_old_run(uri):
     log(uri, make_curve(computation="a"), epochs=1)
     log(uri, make_curve(computation="b"), epochs=2)
     log(uri, make_curve(computation="a"), epochs=1)
-    assert [run.data.tags["orchard.current"] for run in runs_of(uri)] == ["yes", "no"]
+    assert [run.data.tags["orchard.current"] for run in runs_of(uri)] == ["no", "yes"]
 
 
 def test_a_changed_setting_with_other_compressions_gives_a_new_run(uri):
     log(uri, make_curve(compressions=(0.2,)), epochs=1)
     log(uri, make_curve(compressions=(0.4,)), epochs=2)
-    assert [run.data.params["train.model.recipe.epochs"] for run in runs_of(uri)] == ["1", "2"]
+    assert [run.data.params["train.model.recipe.epochs"] for run in runs_of(uri)] == ["2", "1"]
 
 
 def test_a_setting_that_changed_no_task_goes_on_and_stays_as_it_was(uri):
@@ -157,7 +158,7 @@ def test_a_commit_that_measured_nothing_leaves_the_curve_alone(uri):
     log(uri, make_curve(), commit="c0ffee")
     tracked = log(uri, make_curve(), commit="decaf")
     assert [run.data.tags["mlflow.source.git.commit"] for run in runs_of(uri)] == ["c0ffee"]
-    parent = MlflowClient(uri).get_run(tracked.parent_run_id)
+    parent = MlflowClient(uri).get_run(tracked.sweep_run_id)
     assert parent.data.tags["mlflow.source.git.commit"] == "decaf"
 
 
@@ -175,15 +176,15 @@ def test_of_duplicates_the_earliest_stays(uri):
     client.create_run(tracked.experiment_id, tags=tags)
     assert log(uri, make_curve()) == tracked
     assert [kept.info.run_id for kept in runs_of(uri)] == [run.info.run_id]
-    assert [kept.info.run_id for kept in runs_of(uri, "orchard.sweep")] == [tracked.parent_run_id]
+    assert [kept.info.run_id for kept in runs_of(uri, "orchard.sweep")] == [tracked.sweep_run_id]
 
 
-def test_a_child_of_a_deleted_copy_of_the_parent_is_taken_over(uri):
+def test_a_seed_below_a_run_that_is_gone_is_taken_over(uri):
     log(uri, make_curve())
-    (run,) = runs_of(uri)
+    (run,), (mean,) = runs_of(uri), runs_of(uri, "orchard.mean")
     MlflowClient(uri).set_tag(run.info.run_id, "mlflow.parentRunId", "gone")
-    tracked = log(uri, make_curve())
-    assert runs_of(uri)[0].data.tags["mlflow.parentRunId"] == tracked.parent_run_id
+    log(uri, make_curve())
+    assert runs_of(uri)[0].data.tags["mlflow.parentRunId"] == mean.info.run_id
 
 
 def test_a_crash_before_the_first_row_leaves_no_second_run(uri):
@@ -251,7 +252,7 @@ def test_status_follows_the_points(uri):
     statuses = []
     for curve, ended in ((half, False), (half, True), (half, False), (make_curve(), False)):
         tracked = log(uri, curve, ended=ended)
-        parent = MlflowClient(uri).get_run(tracked.parent_run_id)
+        parent = MlflowClient(uri).get_run(tracked.sweep_run_id)
         statuses.append((runs_of(uri)[0].info.status, parent.info.status))
     expected = ["RUNNING", "FAILED", "RUNNING", "FINISHED"]  # missing; given up; taken up again; complete
     assert statuses == [(status, status) for status in expected]
@@ -261,7 +262,7 @@ def test_files_lie_beside_the_database_on_the_parent_run(uri, tmp_path):
     tracked = log(uri, make_curve(), artifacts={"curves.png": b"old", "points.csv": b"a,b"})
     log(uri, make_curve(), artifacts={"curves.png": b"new", "points.csv": b"a,b"})
     client = MlflowClient(uri)
-    assert [file.path for file in client.list_artifacts(tracked.parent_run_id)] == ["curves.png", "points.csv"]
+    assert [file.path for file in client.list_artifacts(tracked.sweep_run_id)] == ["curves.png", "points.csv"]
     (figure,) = tmp_path.glob("mlflow-artifacts/quick/**/curves.png")
     assert figure.read_bytes() == b"new"
 
@@ -304,7 +305,7 @@ def test_logging_twice_through_a_server_changes_nothing(tmp_path, uri):
         assert everything(tmp_path / "mlflow.db") == before
         assert first.address.startswith(f"{address}/#/experiments/{first.experiment_id}")
         assert [history(address, run.info.run_id).keys() for run in runs_of(address)] == [{20, 40}, {20}]
-        logged = MlflowClient(address).list_artifacts(first.parent_run_id)
+        logged = MlflowClient(address).list_artifacts(first.sweep_run_id)
         assert [file.path for file in logged] == ["curves.png"]
 
 
@@ -326,7 +327,7 @@ def test_a_server_killed_while_it_is_logged_to_loses_and_doubles_nothing(databas
         with pytest.raises(TrackingUnavailableError, match="orchard sync"):
             log(address, *curves)
         monkeypatch.undo()
-    assert len(runs_of(database)) == 3  # two with their rows, one without
+    assert len(runs_of(database)) == 2  # one with its rows, one without; one was killed while its mean was logged
     with mortal_mlflow_server(port, database):
         log(address, *curves, ended=True)
     runs = runs_of(database)
