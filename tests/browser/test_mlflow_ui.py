@@ -41,7 +41,7 @@ def make_curve(method: str, seed: int, compressions=COMPRESSIONS) -> Curve:
 @pytest.fixture
 def address(database):
     """MLflow as `orchard ui` serves it, with a sweep of twelve methods: the address of its charts."""
-    curves = [make_curve(method, seed) for method in ACCURACIES for seed in SEEDS]
+    curves = [make_curve(method, seed) for method in ACCURACIES for seed in (SEEDS if method == "l1" else SEEDS[:1])]
     curves += [make_curve("dense", seed, (0.0,)) for seed in SEEDS]
     spec = {"methods": {"random": {"criterion": "random"}}}
     record = SweepRecord(name="browsed", spec=spec, curves=tuple(curve.plan for curve in curves))
@@ -85,6 +85,7 @@ def test_the_address_shows_all_curves_over_the_compression_reached_without_a_cli
     assert listed[:2] == ["net/dense", "net/random"]
     assert page.get_by_role("link", name="accuracy against MACs").is_visible()
 
+    page.goto("about:blank")  # else the view stays
     page.goto(address.partition("&viewStateShareKey")[0])  # as servers before 3.16 show it
     lines, axis = first_chart(page, 10)
     assert (axis, lines["net/dense"][0]) == ("Step", [0, 20, 40, 60])
