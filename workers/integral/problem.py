@@ -41,7 +41,7 @@ class Quality:
     Attributes:
         loss: Mean loss, or distance from the dense network; NaN where an output is no number.
         metrics: The objective's metrics, as stored; none where there are no labels, or where an output is no number.
-        rank: The smaller, the better: by the primary metric, then by the loss; without labels by the loss.
+        rank: The smaller, the better: by the primary metric, then by the loss on labels; without labels by the loss.
     """
 
     loss: float
@@ -107,6 +107,7 @@ class TuningProblem:
                 for name, tensor in resampled.items()
                 if name in channel_map.parameters and name.endswith("bias")
             }
+        self._labelled = target == "labels" and (distill is None or distill.weight < 1)
         self._teacher: Teacher | None = None
         if distill is not None and distill.compares:
             self._teacher = Teacher(distill, module, self._small, objective, runner=self._dense)
@@ -142,7 +143,7 @@ class TuningProblem:
         Raises:
             BadInputError: The outputs do not fit the targets.
         """
-        if self._target == "dense":
+        if not self._labelled:
             total = 0.0
             for inputs, targets in batches(split, 256, device=device):
                 total += self.loss(inputs, targets).item() * len(targets)
