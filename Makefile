@@ -26,8 +26,9 @@ demo: $(READY)
 	$(BIN)/orchard run jobs/sweeps/quickstart.yaml $(DEMO)
 	$(BIN)/orchard report quickstart --storage .orchard/store --out .orchard/report
 
-# The tests of a folder run in one process, and folders that take minutes come first: tests/conftest.py.
-PROCESSES ?= 2
+# The tests of a folder run in one process, and what takes minutes comes first: tests/conftest.py. Three processes keep two
+# processors busy: one or two of them wait for clusters most of the time.
+PROCESSES ?= 3
 TESTS ?=
 
 test: $(READY)

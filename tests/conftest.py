@@ -1,7 +1,7 @@
 """Set-up shared by all tests: one thread, checked shapes, sweeps that run in seconds, work for several processes.
 
-`make test` runs two processes, each one folder after another. So what a folder shares is made once, and of two clusters
-that run at once one is that of `tests/cluster`, which leaves the other processor free most of the time.
+`make test` runs several processes, each one folder after another, so that what a folder shares is made once. The files of
+`tests/cluster` share nothing, and wait most of the time: they begin first, and others compute beside them.
 """
 
 import fcntl
@@ -29,8 +29,12 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("RAY_ADDRESS", None)
 
-FIRST = ("tests/cluster", "tests/workers/stages", "tests/workers/integral", "tests/workers/channels")
-"""Folders that take minutes: begun first, so that no process is left alone with one at the end."""
+CLUSTER = "tests/cluster"
+FIRST = (
+    *(f"{CLUSTER}/test_faults.py", f"{CLUSTER}/test_autoscaling.py", "tests/workers/stages"),
+    *(f"{CLUSTER}/test_head.py", "tests/workers/channels", "tests/workers/integral"),
+)
+"""What takes minutes: begun first, so that no process is left alone with one at the end."""
 
 
 def pytest_configure() -> None:
@@ -44,24 +48,33 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Gives a process a folder whenever it has nothing to do. (xdist 3.8's own groups are lost with pytest 9.2.)"""
+    """Gives a process a unit whenever it has nothing to do. (xdist 3.8's own groups are lost with pytest 9.2.)"""
     from xdist.scheduler import LoadScopeScheduling
 
-    class FolderScheduling(LoadScopeScheduling):
+    class UnitScheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return _folder(nodeid)
+            return _unit(nodeid)
 
-    return FolderScheduling(config, log) if config.getoption("dist") == "loadscope" else None
+    return UnitScheduling(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
-        ranks = {folder: rank for rank, folder in enumerate(FIRST)}
-        items.sort(key=lambda item: ranks.get(_folder(item.nodeid), len(FIRST)))
+        ranks = {unit: rank for rank, unit in enumerate(FIRST)}
+        items.sort(key=lambda item: ranks.get(_unit(item.nodeid), len(FIRST)))
 
 
-def _folder(nodeid: str) -> str:
-    return nodeid.partition("::")[0].rpartition("/")[0]
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A process that computes gives way to clusters, which have little to do, and wait for it."""
+    if hasattr(item.config, "workerinput") and not _unit(item.nodeid).startswith(CLUSTER) and os.nice(0) == 0:
+        os.nice(5)
+
+
+def _unit(nodeid: str) -> str:
+    """What one process runs: a folder; of clusters a file."""
+    file = nodeid.partition("::")[0]
+    folder = file.rpartition("/")[0]
+    return file if folder == CLUSTER else folder
 
 
 @pytest.fixture(scope="session")

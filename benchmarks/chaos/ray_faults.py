@@ -17,13 +17,19 @@ from benchmarks.chaos import world
 from benchmarks.chaos.arena import Arena, kill
 
 NODES, CPUS_PER_NODE = 2, 2
+_HEAD = {
+    "num_cpus": 0,
+    "include_dashboard": False,
+    # A lost node is struck off after a second, not after fifteen.
+    "_system_config": {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300},
+}
 
 
 class Field:
     """A Ray cluster of this test's own: a head that runs no tasks, and nodes that can be lost."""
 
     def __init__(self) -> None:
-        self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        self._cluster = Cluster(initialize_head=True, head_node_args=_HEAD)
         self._nodes = [self._add() for _ in range(NODES)]
 
     @property

@@ -152,6 +152,8 @@ def fake_cluster(cluster: dict[str, Any], environment: dict[str, str], *, autosc
         "AUTOSCALER_UPDATE_INTERVAL_S": "1",
         "AUTOSCALER_HEARTBEAT_TIMEOUT_S": "5",  # v1 replaces a lost node after so long
         "AUTOSCALER_METRIC_PORT": str(free_port()),
+        "RAY_health_check_initial_delay_ms": "0",
+        "RAY_health_check_period_ms": "300",  # a lost node is struck off after a second, not after fifteen
     }
     with tempfile.TemporaryDirectory(prefix="orchard-ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "head.log"

@@ -8,7 +8,6 @@ from jobs.spec.augment import Augment, TransformSpec, steps_of
 from workers.data.augment import Augmentation
 from workers.data.images import ImageData
 from workers.data.pictures import Cut
-from workers.data.transforms import picture_cut, transform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +49,8 @@ class Pipeline:
         Raises:
             BadInputError: One of the augmentations is unknown, or does not suit the data.
         """
+        from workers.data.transforms import picture_cut, transform  # torchvision: it takes seconds to be imported
+
         steps = steps_of(augment)
         names = tuple(each.name if isinstance(each, TransformSpec) else each for each in steps)
         for step in steps:
