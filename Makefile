@@ -27,7 +27,7 @@ demo: $(READY)
 	$(BIN)/orchard report quickstart --storage .orchard/store --out .orchard/report
 
 # The tests of a folder run in one process, and what takes minutes comes first: tests/conftest.py. Three processes keep two
-# processors busy: one or two of them wait for clusters most of the time.
+# processors busy: one of them waits for clusters half of the time.
 PROCESSES ?= 3
 TESTS ?=
 

@@ -1,7 +1,7 @@
 """Set-up shared by all tests: one thread, checked shapes, sweeps that run in seconds, work for several processes.
 
-`make test` runs several processes, each one folder after another, so that what a folder shares is made once. The files of
-`tests/cluster` share nothing, and wait most of the time: they begin first, and others compute beside them.
+`make test` runs several processes, each one folder after another, so that what a folder shares is made once. Whatever
+starts Ray runs in one of them: there is one cluster at a time, and others compute while it waits.
 """
 
 import fcntl
@@ -29,11 +29,8 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("RAY_ADDRESS", None)
 
-CLUSTER = "tests/cluster"
-FIRST = (
-    *(f"{CLUSTER}/test_faults.py", f"{CLUSTER}/test_autoscaling.py", "tests/workers/stages"),
-    *(f"{CLUSTER}/test_head.py", "tests/workers/channels", "tests/workers/integral"),
-)
+CLUSTERS = ("tests/cluster", "tests/orchestrator/backends/ray_cluster")
+FIRST = (CLUSTERS[0], "tests/workers/stages", "tests/workers/channels", "tests/workers/integral")
 """What takes minutes: begun first, so that no process is left alone with one at the end."""
 
 
@@ -65,16 +62,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A process that computes gives way to clusters, which have little to do, and wait for it."""
-    if hasattr(item.config, "workerinput") and not _unit(item.nodeid).startswith(CLUSTER) and os.nice(0) == 0:
+    """A process that computes gives way to clusters: where they are kept waiting, Ray gives its own processes up."""
+    if hasattr(item.config, "workerinput") and _unit(item.nodeid) != CLUSTERS[0] and os.nice(0) == 0:
         os.nice(5)
 
 
 def _unit(nodeid: str) -> str:
-    """What one process runs: a folder; of clusters a file."""
-    file = nodeid.partition("::")[0]
-    folder = file.rpartition("/")[0]
-    return file if folder == CLUSTER else folder
+    """The folder of a test; those of clusters are one."""
+    folder = nodeid.partition("::")[0].rpartition("/")[0]
+    return CLUSTERS[0] if folder in CLUSTERS else folder
 
 
 @pytest.fixture(scope="session")

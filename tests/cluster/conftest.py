@@ -36,11 +36,11 @@ def ray_environment(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def head(ray_environment) -> Iterator[dict[str, str]]:
-    """A real head with two CPUs and a dashboard; ended by its own process group."""
+    """A real head with a dashboard and one CPU: each job starts one process for its tasks. Ended by its own group."""
     ports = {"gcs": free_port(), "dashboard": free_port()}
     with tempfile.TemporaryDirectory(prefix="orchard-ray-", dir="/tmp") as folder:  # socket paths must stay short
         command = [
-            *(str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=2", "--num-gpus=0"),
+            *(str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=1", "--num-gpus=0"),
             *("--node-ip-address=127.0.0.1", f"--port={ports['gcs']}", f"--temp-dir={folder}"),
             *("--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={ports['dashboard']}"),
             *(f"--ray-client-server-port={free_port()}", f"--dashboard-agent-listen-port={free_port()}"),
