@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A process that computes gives way to clusters: where they are kept waiting, Ray gives its own processes up."""
     if hasattr(item.config, "workerinput") and _unit(item.nodeid) != CLUSTERS[0] and os.nice(0) == 0:
-        os.nice(5)
+        os.nice(10)
 
 
 def _unit(nodeid: str) -> str:
