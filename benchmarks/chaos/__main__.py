@@ -28,6 +28,7 @@ from benchmarks.chaos.audit import AuditFindings
 from benchmarks.chaos.inline_faults import FAULTS
 from benchmarks.chaos.ray_faults import RAY_FAULTS, field
 from benchmarks.chaos.tracking_fault import mlflow_killed
+from workers.stages import Product  # noqa: F401  # for forks, too
 
 _INLINE_MODELS, _RAY_MODELS = 2, 6
 _LONG = frozenset({"MLflow killed", "writes fail now and then"})

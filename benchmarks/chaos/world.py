@@ -5,8 +5,7 @@ import os
 import time
 from hashlib import sha256
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from jobs.errors import CancelledError
 from jobs.identity import Json
@@ -16,8 +15,10 @@ from jobs.stages.table import StageKind
 from jobs.task import joined_tasks
 from orchestrator.planning import Plan, PlanEnvironment, plan_sweep
 from orchestrator.results import METRICS
-from workers.checkpoints import Progress
-from workers.stages import AnyContext, Product
+
+if TYPE_CHECKING:
+    from workers.checkpoints import Progress
+    from workers.stages import AnyContext, Product
 
 FILE = "out.bin"
 _GROUPS: list[dict[str, Json]] = [{"name": f"group{index}", "width": 8 * (index + 1)} for index in range(3)]
@@ -49,8 +50,13 @@ def sweep(root: Path, *, num_models: int, tracking: str) -> tuple[SweepSpec, Pla
     return spec, plan_sweep(spec, environment)
 
 
-def stage(context: AnyContext, *, record: Path, seconds: float) -> Product:
+def stage(context: "AnyContext", *, record: Path, seconds: float) -> "Product":
     """A stage of any kind: reads all that it is promised, sleeps, gives what follows from its key."""
+    import torch  # here, as a driver on Ray runs no stage and starts without it
+
+    from workers.checkpoints import Progress
+    from workers.stages import Product
+
     task = context.task
     note(record, event="began", key=task.key)
     read = context.artifacts.read
@@ -72,10 +78,10 @@ def stage(context: AnyContext, *, record: Path, seconds: float) -> Product:
     return Product(measurements=_measured(task.stage, digest), files=files)
 
 
-def _steps_done(context: AnyContext) -> int:
+def _steps_done(context: "AnyContext") -> int:
     done = 0
 
-    def restore(progress: Progress) -> None:
+    def restore(progress: "Progress") -> None:
         nonlocal done
         done = int(progress.tensors["state"]["step"])
 
