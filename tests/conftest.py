@@ -25,6 +25,8 @@ PACKAGES = (
 install_import_hook([f"workers.{package}" for package in PACKAGES], "beartype.beartype")
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# Ray's workers give way to all other processes: beside tests that compute they would hardly run.
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  # as Ray spells it
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("RAY_ADDRESS", None)
@@ -59,12 +61,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         ranks = {unit: rank for rank, unit in enumerate(FIRST)}
         items.sort(key=lambda item: ranks.get(_unit(item.nodeid), len(FIRST)))
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A process that computes gives way to clusters: where they are kept waiting, Ray gives its own processes up."""
-    if hasattr(item.config, "workerinput") and _unit(item.nodeid) != CLUSTERS[0] and os.nice(0) == 0:
-        os.nice(10)
 
 
 def _unit(nodeid: str) -> str:

@@ -19,9 +19,8 @@ BIN = Path(sys.executable).parent
 @pytest.fixture(scope="module")
 def ray_environment(tmp_path_factory) -> dict[str, str]:
     """The environment of a Ray that nobody else uses."""
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith("RAY_") or name == "RAY_TMPDIR"
-    }
+    kept = ("RAY_TMPDIR", "RAY_worker_niceness")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_") or name in kept}
     return {
         **inherited,
         "HOME": str(tmp_path_factory.mktemp("home")),

@@ -44,8 +44,9 @@ def run():
 
     def run(program: str, **environment: str):
         with tempfile.TemporaryDirectory(prefix="orchard-") as folder:
+            kept = ("RAY_TMPDIR", "RAY_worker_niceness")
             inherited = {
-                name: value for name, value in os.environ.items() if not name.startswith("RAY_") or name == "RAY_TMPDIR"
+                name: value for name, value in os.environ.items() if not name.startswith("RAY_") or name in kept
             }
             done = subprocess.run(
                 [sys.executable, "-c", PROLOGUE + program, f"{folder}/store"],
