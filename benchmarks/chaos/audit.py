@@ -79,12 +79,18 @@ def _doubled(noted: list[dict[str, object]]) -> int:
 def _rows(database: Path, plan: Plan) -> tuple[int, int]:
     """Points whose rows MLflow lacks, and rows and runs that it has too many of."""
     points = sum(len(curve.points) for curve in plan.curves)
+    means = {(curve.model, curve.method, curve.protocol) for curve in plan.curves}
     with closing(sqlite3.connect(database)) as connection:
-        (runs,) = connection.execute("select count(*) from runs where lifecycle_stage = 'active'").fetchone()
+
+        def count(what: str) -> int:
+            (found,) = connection.execute(f"select count(*) from {what}").fetchone()
+            return int(found)
+
         active = "run_uuid in (select run_uuid from runs where lifecycle_stage = 'active')"
-        (rows,) = connection.execute(f"select count(*) from metrics where {active}").fetchone()
-        (distinct,) = connection.execute(
-            f"select count(*) from (select distinct run_uuid, key, step from metrics where {active})"
-        ).fetchone()
-    missing = max(0, points * len(METRICS) - distinct)
-    return -(-missing // len(METRICS)), max(0, rows - distinct) + max(0, runs - len(plan.curves) - 1)
+        seeds = f"{active} and run_uuid in (select run_uuid from tags where key = 'orchard.kind' and value = 'seed')"
+        runs, rows = count(f"runs where {active}"), count(f"metrics where {active}")
+        distinct = count(f"(select distinct run_uuid, key, step from metrics where {active})")
+        of_points = count(f"(select distinct run_uuid, key, step from metrics where {seeds})")
+    missing = max(0, points * len(METRICS) - of_points)
+    too_many = max(0, rows - distinct) + max(0, runs - len(plan.curves) - len(means) - 1)
+    return -(-missing // len(METRICS)), too_many

@@ -91,7 +91,9 @@ def numbers_of(module: nn.Module) -> dict[tuple[str, int | None], int]:
     for name, value in vars(module).items():
         if _is_number(value):
             found[name, None] = value
-        elif type(value) in (tuple, list) and all(_is_number(entry) or entry == 1 for entry in value):
+        elif type(value) in (tuple, list) and all(
+            _is_number(entry) or (type(entry) is int and entry == 1) for entry in value
+        ):
             found.update({(name, position): entry for position, entry in enumerate(value) if entry > 1})
     return found
 

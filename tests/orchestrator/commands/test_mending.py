@@ -48,7 +48,7 @@ def test_a_look_at_a_sweep_whose_driver_died_ends_its_runs_once(store, database,
     state, told = status(store, capsys)
     assert (state, told) == (
         "interrupted",
-        "quick: MLflow: 2 runs that the dead driver left as RUNNING are now FAILED\n",
+        "quick: MLflow: 3 runs that the dead driver left as RUNNING are now FAILED\n",
     )
     assert states(database) == ["FAILED", "FINISHED"]
     monkeypatch.setattr(ending, "end_runs", lambda *_: pytest.fail("asked again"))

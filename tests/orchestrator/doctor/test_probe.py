@@ -22,7 +22,7 @@ def test_a_folder_that_can_be_written_to_is_left_empty(tmp_path):
 def test_a_store_that_cannot_be_made_is_told_with_its_reason(tmp_path):
     (tmp_path / "file").write_text("in the way")
     machine = probe(str(tmp_path / "file" / "store"))
-    assert "Not a directory" in machine.storage_problem
+    assert "is a file; give a folder" in machine.storage_problem
 
 
 def test_an_unknown_kind_of_store_is_told_with_what_is_allowed():

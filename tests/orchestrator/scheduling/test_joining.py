@@ -22,6 +22,7 @@ from orchestrator.results import SweepRecord, reachability
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Lane, Scheduler
 from orchestrator.store import open_store
+from orchestrator.store.catalog import Catalog
 
 TRAIN = plain_task(StageKind.TRAIN)
 OBSERVE = plain_task(StageKind.OBSERVE, inputs={"network": TRAIN.key})
@@ -225,7 +226,7 @@ class TestStore:
         record = SweepRecord(name="s", spec={}, curves=PLAN.curves, environment=asdict(ENVIRONMENT))
         for task in (OBSERVE, *BRANCHES):  # what joins them has not run yet
             commit(store, task, **MEASURED)
-        assert reachability.needed([record], manifests(store)).keys >= {task.key for task in BRANCHES}
+        assert reachability.needed([record], Catalog(store)).keys >= {task.key for task in BRANCHES}
 
     @pytest.mark.parametrize("joining", [VOTE, ENSEMBLE], ids=["vote", "ensemble"])
     def test_without_its_plan_the_manifest_of_what_joined_them_names_them(self, store, monkeypatch, joining):
@@ -238,11 +239,7 @@ class TestStore:
             commit(store, task, **MEASURED)
         points = (PlannedPoint(compression=0.2, key=joining.key),)
         record = SweepRecord(name="s", spec={}, curves=(replace(PLAN.curves[0], points=points),))
-        assert reachability.needed([record], manifests(store)).keys == {task.key for task in tasks}
-
-
-def manifests(store):
-    return store.manifests(store.keys())[0]
+        assert reachability.needed([record], Catalog(store)).keys == {task.key for task in tasks}
 
 
 @pytest.mark.parametrize("joining", [VOTE, ENSEMBLE], ids=["vote", "ensemble"])

@@ -22,7 +22,7 @@ PARAMS = TrainParams(
 
 
 def training(processes):
-    resources = Resources(num_cpus=2, processes=processes)
+    resources = Resources(num_cpus=processes, processes=processes)  # a thread each
     return make_task(PARAMS, environment={"torch": "any", "dtype": "float32", "device": "cpu"}, resources=resources)
 
 

@@ -26,12 +26,12 @@ def second(meeting):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """Of two processes; the second one is forked, which spares it the imports."""
+    """Of two processes."""
     begun = {}
     with pytest.raises(CancelledError):
         follow(RESUMED, ALONE, kept_in(begun), stop_at(STOP))
     meeting = tmp_path_factory.mktemp("processes") / "meeting"
-    other = multiprocessing.get_context("fork").Process(target=second, args=(meeting,))
+    other = multiprocessing.get_context("spawn").Process(target=second, args=(meeting,))  # forks hang in OpenMP
     other.start()
     try:
         with joined(0, 2, meeting=meeting, device=CPU) as processes:
