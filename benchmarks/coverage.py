@@ -28,7 +28,7 @@ from pathlib import Path
 from benchmarks.coverage_measure import Row, limit_memory, measure, measure_peer, prepare
 from benchmarks.coverage_networks import NAMES, QUICK
 
-PEER_PATIENCE = 300
+PEER_PATIENCE = 60
 """Seconds after which the peer is given up."""
 _KINDS: dict[str, Callable[[str], Iterator[Row]]] = {"ours": measure, "peer": measure_peer}
 

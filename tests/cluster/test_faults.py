@@ -9,6 +9,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.timeout(900)]
 
 
 def test_faults_of_a_ray_cluster():
-    found = chaos("--where", "ray", "--times", "2")
+    found = chaos("--where", "ray", "--times", "1")
     assert RAY_FAULTS.keys() == found["faults"].keys()
-    assert all(row["runs"] >= 2 for row in found["faults"].values())
+    assert all(row["runs"] >= 1 for row in found["faults"].values())
