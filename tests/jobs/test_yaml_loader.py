@@ -77,18 +77,25 @@ def refused(path, content: str | bytes) -> str:
     return ""
 
 
+def timed_refusal(path, text):
+    """The message, and the processor seconds until it."""
+    started_s = time.process_time()
+    return refused(path, text), time.process_time() - started_s
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_is_refused_within_a_second_and_in_little_memory(name, tmp_path):
     if name in ("billion laughs", "billion merges", "a huge file", "an anchor that names itself"):
         tracemalloc.start()
-    started_s = time.process_time()
-    message = refused(tmp_path / "sweep.yaml", HOSTILE[name])
-    duration_s, (_, peak) = time.process_time() - started_s, tracemalloc.get_traced_memory()
+    message, duration_s = timed_refusal(tmp_path / "sweep.yaml", HOSTILE[name])
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert message
     message.encode()
     assert len(message) < 20_000
-    assert duration_s < 2  # within one, where the cores are not shared
+    if duration_s >= 1:  # once more, as cores may be shared
+        _, duration_s = timed_refusal(tmp_path / "sweep.yaml", HOSTILE[name])
+    assert duration_s < 1
     assert peak < 20e6
 
 
