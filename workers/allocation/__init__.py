@@ -19,7 +19,7 @@ from workers.allocation._base import (
 )
 from workers.allocation.best_score import best_score
 from workers.allocation.depth import design_template
-from workers.allocation.errors import loss_curve, merging_errors, removal_errors
+from workers.allocation.errors import folding_errors, loss_curve, merging_errors, removal_errors
 from workers.allocation.greedy import least_error, sensitivity
 from workers.allocation.isomorphic import isomorphic
 from workers.allocation.latency import latency_cost
@@ -58,6 +58,7 @@ __all__ = [
     "allocator",
     "design_template",
     "find_allocator",
+    "folding_errors",
     "latency_cost",
     "loss_curve",
     "merging_errors",

@@ -29,6 +29,7 @@ from jobs.stages.common import (
     CalibrationParams,
     DatasetParams,
     DesignInput,
+    Folding,
     FollowedDesigns,
     PlannedAllocation,
     Removal,
@@ -129,6 +130,7 @@ PROCEDURES = [
 PRUNINGS = [
     ChannelPruning(network=NETWORK, widths=ALL_WIDTHS, how=REMOVAL),
     ChannelPruning(network=NETWORK, widths=widths(), how=RESAMPLING, tuned=ArtifactKey("tuned")),
+    ChannelPruning(network=NETWORK, widths=widths(), how=Folding(clustering="kmeans", slices="incoming")),
     WeightPruning(network=NETWORK, rewound=ArtifactKey("rewound"), scope="layer", linear=True, compression=0.4),
     ChannelRewinding(network=NETWORK, channels=ArtifactKey("channels"), pruned=ArtifactKey("pruned")),
 ]
