@@ -106,6 +106,7 @@ ALLOCATIONS: Mapping[str, tuple[str, ...]] = {
     "least-error": ("weights",),
     "predefined": (),
     "sensitivity": ("losses",),
+    "spectrum": ("spectra",),
     "template": (),
     "uniform": (),
 }

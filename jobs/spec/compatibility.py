@@ -54,11 +54,13 @@ def method_conflict(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
         return "is applied to pruned networks, and bicubic enlargement is none; leave its protocols out"
     mixes = isinstance(method, IntegralMethod | FoldMethod)
     if isinstance(protocol, RecalibrateProtocol) and isinstance(method, IntegralMethod | FoldMethod):
+        folded = "recalibrates batch norms that are folded away; set its batchnorm: keep"
+        return None if method.keeps_batchnorm else folded
+    if isinstance(protocol, RepairProtocol) and isinstance(method, DenseMethod | UnstructuredMethod):
         return (
-            None if method.keeps_batchnorm else "recalibrates batch norms that are folded away; set its batchnorm: keep"
+            "takes no channels away, so there is nothing to refit to; repair methods of the kinds criterion, "
+            "reconstruction, integral or fold"
         )
-    if isinstance(protocol, RepairProtocol) and not isinstance(method, CriterionMethod | ReconstructionMethod):
-        return "removes no channels, so there are no targets to refit to; repair kinds criterion or reconstruction"
     if isinstance(protocol, RewindProtocol) and mixes:
         return "has no weights of the model's training to rewind; fine-tune instead"
     if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and isinstance(method, UnstructuredMethod):

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from jobs import checks
-from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions
+from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions, check_functions
 from jobs.spec.base import Compressions
 from jobs.spec.method import ChannelMethod
 
@@ -47,6 +47,7 @@ class FoldMethod(ChannelMethod):
     @model_validator(mode="after")
     def _allocation_fits(self) -> Self:
         check_compressions(self.allocation, self.compressions)
+        check_functions(self.allocation)
         if "scores" in self.allocation.wants:
             raise checks.fault(
                 f"its allocation, {self.allocation.kind}, needs scores, and folding scores no channels; use one that "

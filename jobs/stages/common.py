@@ -15,6 +15,7 @@ from jobs.spec.allocation import (
     OwnAllocation,
     PredefinedAllocation,
     SensitivityAllocation,
+    SpectrumAllocation,
     TemplateAllocation,
     UniformAllocation,
 )
@@ -114,6 +115,7 @@ PlannedAllocation = Annotated[
     | GlobalAllocation
     | IsomorphicAllocation
     | SensitivityAllocation
+    | SpectrumAllocation
     | PredefinedAllocation
     | FollowedDesigns
     | TemplateAllocation

@@ -27,6 +27,7 @@ from workers.allocation.predefined import CONFIGURATIONS, predefined
 from workers.allocation.proportions import guided, template, uniform
 from workers.allocation.ranges import WidthRange, ranges_of
 from workers.allocation.ranking import global_threshold
+from workers.allocation.spectral import spectra, spectral
 from workers.factories import find_declared
 
 ALLOCATIONS: Mapping[str, Allocator] = MappingProxyType(
@@ -38,6 +39,7 @@ ALLOCATIONS: Mapping[str, Allocator] = MappingProxyType(
         "least-error": least_error,
         "predefined": predefined,
         "sensitivity": sensitivity,
+        "spectrum": spectral,
         "template": template,
         "uniform": uniform,
     }
@@ -64,6 +66,7 @@ __all__ = [
     "merging_errors",
     "ranges_of",
     "removal_errors",
+    "spectra",
 ]
 
 

@@ -24,6 +24,7 @@ from workers.allocation import (
     merging_errors,
     ranges_of,
     removal_errors,
+    spectra,
 )
 from workers.artifacts import LOSSES_FILE, PROFILE_FILE, SCORES_FILE
 from workers.channels import ChannelMap, Cost, MacCount, ParameterCount, cost_of_tensors, live_activations
@@ -148,6 +149,7 @@ def _evidence(
             evidence["errors"] = lambda: folding_errors(network.state, network.channel_map)
         case _:
             evidence["errors"] = lambda: merging_errors(network.state, network.channel_map)
+            evidence["spectra"] = lambda: spectra(network.state, network.channel_map)
     losses, profile, allocation = widths.losses, widths.profile, widths.allocation
     if losses is not None:
         evidence["losses"] = lambda: _losses(context.artifacts.read_json(losses, LOSSES_FILE), network)

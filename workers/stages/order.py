@@ -11,7 +11,7 @@ from workers.artifacts import ORDERS_FILE
 from workers.integral.slices import group_slices
 from workers.ordering import order_channels
 from workers.stages._base import Context, Product
-from workers.stages._smaller import check_no_indices
+from workers.stages._mixing import check_no_indices
 
 
 def run(context: Context[OrderParams]) -> Product:

@@ -11,7 +11,7 @@ from jobs.stages.base import ArtifactKey
 from jobs.stages.common import CalibrationParams, Folding, Removal, Resampling
 from jobs.stages.pruning import ChannelPruning, ChannelRewinding, PruneParams, WeightPruning
 from workers.allocation import Allocation
-from workers.artifacts import BIAS_PREFIX, KEPT_FILE, PARTITION_FILE, SCORES_FILE
+from workers.artifacts import BIAS_PREFIX, KEPT_FILE, MIXTURE_FILE, PARTITION_FILE, SCORES_FILE
 from workers.channels import InDouble, outputs_of, select
 from workers.data import batches
 from workers.inputs import Inputs
@@ -22,8 +22,9 @@ from workers.stages._base import Context, Product
 from workers.stages._description import measure_smaller
 from workers.stages._images import draw_images
 from workers.stages._learning import spent
+from workers.stages._mixing import Sampling, folding, mixture_file, resampling, sample
 from workers.stages._selection import channels_left, selected
-from workers.stages._smaller import Sampling, cells_at, folding, highest, resampling, sample
+from workers.stages._smaller import cells_at, highest
 from workers.stages._weights import remove_weights
 
 _Made: TypeAlias = tuple[dict[str, Tensor], dict[str, bytes]]
@@ -51,16 +52,17 @@ def run(context: Context[PruneParams]) -> Product:
 def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) -> Product:
     """Measures what `measure_smaller` does and the training cost, if there is one.
 
-    If channels were removed, the indices of those kept are a file; before a further round, the groups that are left.
+    If channels were removed, the indices of those kept are a file, if they were mixed, the matrices; before a further
+    round, the groups that are left.
     """
     network = context.network(procedure.network)
     allocation = allocate_widths(context, network, procedure.widths, how=procedure.how)
     inputs = network.recipe.inputs.draw(2, context.generator("images"), torch.float64)
     match procedure.how:
         case Removal() as how:
-            state, kept = _remove(context, network, how, allocation, inputs)
+            state, files = _remove(context, network, how, allocation, inputs)
         case Resampling() | Folding() as how:
-            state, kept = _mix(context, network, procedure, how, allocation, inputs), {}
+            state, files = _mix(context, network, procedure, how, allocation, inputs)
     trained = [network.measured]
     if procedure.tuned is not None:
         trained.append(context.artifacts.manifest(procedure.tuned).measurements)
@@ -73,7 +75,7 @@ def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) ->
         },
         files={
             **network_files(network.recipe, state),
-            **kept,
+            **files,
             **channels_left(network, allocation.widths, procedure.widths.round),
         },
     )
@@ -102,7 +104,7 @@ def _mix(
     how: Resampling | Folding,
     allocation: Allocation,
     inputs: Inputs,
-) -> dict[str, Tensor]:
+) -> _Made:
     biases: dict[str, Tensor] = {}
     if isinstance(how, Folding):
         sampling = folding(network, how, allocation.widths, context.small_seed("clusters"))
@@ -116,7 +118,7 @@ def _mix(
         outputs = outputs_of(rebuild(network.recipe, state).double(), inputs, network.recipe.parts)
         if not all(bool(each.isfinite().all()) for each in outputs):
             raise BadNumericsError("the resampled network's output is not finite on random inputs")
-    return state
+    return state, {MIXTURE_FILE: mixture_file(sampling, network.channel_map)}
 
 
 def _cells(

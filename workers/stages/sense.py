@@ -17,7 +17,8 @@ from workers.network import StoredNetwork
 from workers.objectives import find_objective
 from workers.stages._base import Context, Product
 from workers.stages._images import draw_images
-from workers.stages._smaller import cells_at, folding, remove, resampling, sample
+from workers.stages._mixing import folding, resampling, sample
+from workers.stages._smaller import cells_at, remove
 
 
 def run(context: Context[SenseParams]) -> Product:

@@ -20,3 +20,8 @@ def test_norms_can_be_recalibrated_where_they_are_kept():
 def test_there_is_no_training_to_rewind():
     conflict = method_conflict(RewindProtocol(kind="rewind", what="weights", epoch=1), FoldMethod(kind="fold"))
     assert "fine-tune instead" in conflict
+
+
+def test_an_allocation_of_functions_is_for_integral_methods():
+    with pytest.raises(ValidationError, match="samples of functions, which only integral methods have"):
+        FoldMethod(kind="fold", allocation="spectrum")

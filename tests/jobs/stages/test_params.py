@@ -94,6 +94,7 @@ ALLOCATIONS = [
         {"kind": "global", "floor": 0.2},
         {"kind": "isomorphic"},
         {"kind": "sensitivity", "fractions": [0.5, 1]},
+        {"kind": "spectrum"},
         {"kind": "predefined", "widths": {"conv1": 3}, "compression": 0.2},
         {"kind": "template", "fractions": [0.5, 1.0]},
         {"kind": "best-score", "latency": 0.5},
