@@ -89,6 +89,9 @@ CRITERIA: Mapping[str, str | None] = {
 CRITERIA_THAT_DRAW = ("random",)
 """Criteria whose scores depend on the seed."""
 
+CLUSTERINGS_THAT_DRAW = ("kmeans",)
+"""Clusterings of `workers.fold` that depend on the seed."""
+
 OBSERVATIONS: Mapping[str, int | None] = {"activations": None, "gradients": 1024, "ranks": 512, "removals": 64}
 """Observations of `workers.observations`, each with its default number of calibration images; None: all."""
 
@@ -103,6 +106,7 @@ ALLOCATIONS: Mapping[str, tuple[str, ...]] = {
     "least-error": ("weights",),
     "predefined": (),
     "sensitivity": ("losses",),
+    "spectrum": ("spectra",),
     "template": (),
     "uniform": (),
 }

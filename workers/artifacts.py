@@ -52,6 +52,10 @@ BIAS_PREFIX = "bias:"
 KEPT_FILE = "kept.safetensors"
 """Group name -> indices of the channels that were kept, ascending; of networks that lost channels."""
 
+MIXTURE_FILE = "mixture.safetensors"
+"""`rows:group`, `columns:group`, `values:group` -> the entries of the matrix from a group's channels to the fewer ones
+that they were mixed into; of networks whose channels were resampled or folded."""
+
 GRAPH_FILE = "model.onnx"
 """A network as an ONNX graph, its weights inside."""
 

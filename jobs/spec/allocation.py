@@ -88,6 +88,12 @@ class SensitivityAllocation(AllocationRecord):
         return {}
 
 
+class SpectrumAllocation(AllocationRecord):
+    """Keep the sizes that hold one share of the spectrum of every group's channels along their order (Nyquist)."""
+
+    kind: Literal["spectrum"]
+
+
 class PredefinedAllocation(AllocationRecord):
     """Given widths; the method then has one compression, the nominal one."""
 
@@ -192,6 +198,7 @@ AllocationSpec = (
     | GlobalAllocation
     | IsomorphicAllocation
     | SensitivityAllocation
+    | SpectrumAllocation
     | PredefinedAllocation
     | GuidedAllocation
     | TemplateAllocation
@@ -204,6 +211,7 @@ _WITH_DEFAULTS: Mapping[str, type[AllocationRecord]] = {
     "isomorphic": IsomorphicAllocation,
     "least-error": LeastErrorAllocation,
     "sensitivity": SensitivityAllocation,
+    "spectrum": SpectrumAllocation,
     "uniform": UniformAllocation,
 }
 
@@ -233,6 +241,19 @@ AllocationField = Annotated[
     Discriminator(_tag),
     Field(description="How many channels each group keeps: a kind, or a record with its settings."),
 ]
+
+
+def check_functions(allocation: AllocationSpec) -> None:
+    """Reject an allocation that looks at functions, for a method whose channels are none.
+
+    Raises:
+        PydanticCustomError: It does.
+    """
+    if "spectra" in allocation.wants:
+        raise checks.fault(
+            f"its allocation, {allocation.kind}, needs channels that are samples of functions, which only integral "
+            "methods have; use another one, such as least-error"
+        )
 
 
 def check_rounds(allocation: AllocationSpec, rounds: int) -> None:

@@ -6,6 +6,7 @@ from jobs.spec.augment import TRANSFORMS, TransformSpec, steps_of
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
 from jobs.spec.distillation import COMPILED, DistillSpec
+from jobs.spec.fold import FoldMethod
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.measure import MeasureSpec
 from jobs.spec.method import RoundsMethod
@@ -51,12 +52,16 @@ def method_conflict(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
     """Why a protocol cannot be applied to a method's networks, and what to do; None where it can."""
     if isinstance(method, BicubicMethod):
         return "is applied to pruned networks, and bicubic enlargement is none; leave its protocols out"
-    integral = isinstance(method, IntegralMethod)
-    if isinstance(protocol, RecalibrateProtocol) and isinstance(method, IntegralMethod) and not method.keeps_batchnorm:
-        return "recalibrates batch norms that are folded away; set its batchnorm: keep"
-    if isinstance(protocol, RepairProtocol) and not isinstance(method, CriterionMethod | ReconstructionMethod):
-        return "removes no channels, so there are no targets to refit to; repair kinds criterion or reconstruction"
-    if isinstance(protocol, RewindProtocol) and integral:
+    mixes = isinstance(method, IntegralMethod | FoldMethod)
+    if isinstance(protocol, RecalibrateProtocol) and isinstance(method, IntegralMethod | FoldMethod):
+        folded = "recalibrates batch norms that are folded away; set its batchnorm: keep"
+        return None if method.keeps_batchnorm else folded
+    if isinstance(protocol, RepairProtocol) and isinstance(method, DenseMethod | UnstructuredMethod):
+        return (
+            "takes no channels away, so there is nothing to refit to; repair methods of the kinds criterion, "
+            "reconstruction, integral or fold"
+        )
+    if isinstance(protocol, RewindProtocol) and mixes:
         return "has no weights of the model's training to rewind; fine-tune instead"
     if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and isinstance(method, UnstructuredMethod):
         return "rewinds single weights itself; set its `rewind`"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from jobs.spec.criterion import CriterionMethod
+from jobs.spec.fold import FoldMethod
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.method import MethodBase
 from jobs.spec.reconstruction import ReconstructionMethod
@@ -23,8 +24,14 @@ class BicubicMethod(MethodBase):
     kind: Literal["bicubic"]
 
 
-METHOD_KINDS = ("dense", "bicubic", "criterion", "integral", "reconstruction", "unstructured")
+METHOD_KINDS = ("dense", "bicubic", "criterion", "integral", "fold", "reconstruction", "unstructured")
 MethodSpec = Annotated[
-    DenseMethod | BicubicMethod | CriterionMethod | IntegralMethod | ReconstructionMethod | UnstructuredMethod,
+    DenseMethod
+    | BicubicMethod
+    | CriterionMethod
+    | IntegralMethod
+    | FoldMethod
+    | ReconstructionMethod
+    | UnstructuredMethod,
     Field(discriminator="kind"),
 ]

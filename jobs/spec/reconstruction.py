@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from jobs import checks
-from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions, check_rounds
+from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions, check_functions, check_rounds
 from jobs.spec.base import Compressions
 from jobs.spec.method import RoundsMethod
 from jobs.spec.protocols import CalibrationImages
@@ -27,6 +27,7 @@ class ReconstructionMethod(RoundsMethod):
     @model_validator(mode="after")
     def _allocation_fits(self) -> Self:
         check_compressions(self.allocation, self.compressions)
+        check_functions(self.allocation)
         check_rounds(self.allocation, self.rounds)
         if missing := {"scores", "losses"} & set(self.allocation.wants):
             raise checks.fault(

@@ -15,6 +15,7 @@ from jobs.spec.allocation import (
     OwnAllocation,
     PredefinedAllocation,
     SensitivityAllocation,
+    SpectrumAllocation,
     TemplateAllocation,
     UniformAllocation,
 )
@@ -25,6 +26,8 @@ from jobs.stages.base import ArtifactKey
 PartitionName = Literal["adaptive", "curvature", "uniform"]
 QuadratureName = Literal["product", "midpoint", "trapezoid", "simpson", "means"]
 RepairName = Literal["variance"]
+ClusteringName = Literal["kmeans", "ward", "cosine"]
+SlicesName = Literal["incoming", "all"]
 CostTarget = Literal["parameters", "macs", "latency"]
 
 
@@ -112,6 +115,7 @@ PlannedAllocation = Annotated[
     | GlobalAllocation
     | IsomorphicAllocation
     | SensitivityAllocation
+    | SpectrumAllocation
     | PredefinedAllocation
     | FollowedDesigns
     | TemplateAllocation
@@ -218,5 +222,20 @@ class Resampling:
     repair: RepairName | None = None
 
 
-Shrinking = Annotated[Removal | Resampling, Field(discriminator="kind")]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folding:
+    """Channels that are alike become their mean.
+
+    Attributes:
+        slices: What is compared of each channel: the weights that write it, or all that it owns.
+        repair: Of the outputs' variance, from weights and norms; None: they keep what they have.
+    """
+
+    kind: Literal["fold"] = "fold"
+    clustering: ClusteringName
+    slices: SlicesName
+    repair: RepairName | None = None
+
+
+Shrinking = Annotated[Removal | Resampling | Folding, Field(discriminator="kind")]
 """How a network is brought to given widths."""

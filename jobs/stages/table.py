@@ -79,7 +79,7 @@ class StageKind(StrEnum):
     SENSE = "sense", StageRow(params=SenseParams, version=2, resources=_SHARED_GPU, assumed_s=120.0)
     PROFILE = "profile", StageRow(params=ProfileParams, version=2, resources=_SHARED_GPU, assumed_s=30.0)
     TUNE = "tune", StageRow(params=TuneParams, version=5, resources=_SHARED_GPU, assumed_s=60.0)
-    PRUNE = "prune", StageRow(params=PruneParams, version=5, resources=_CPU, assumed_s=2.0)
+    PRUNE = "prune", StageRow(params=PruneParams, version=6, resources=_CPU, assumed_s=2.0)
     RECONSTRUCT = "reconstruct", StageRow(params=ReconstructParams, version=3, resources=_SHARED_GPU, assumed_s=60.0)
     RECALIBRATE = "recalibrate", StageRow(params=RecalibrateParams, version=2, resources=_SHARED_GPU, assumed_s=5.0)
     REPAIR = "repair", StageRow(params=RepairParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from jobs.spec.allocation import AllocationSpec, GuidedAllocation
 from jobs.spec.criterion import CriterionMethod
+from jobs.spec.fold import FoldMethod
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.methods import BicubicMethod, DenseMethod
 from jobs.spec.reconstruction import ReconstructionMethod
@@ -13,6 +14,7 @@ from jobs.stages.base import ArtifactKey
 from jobs.stages.common import DesignInput, FollowedDesigns, PlannedAllocation
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.criterion import plan_criterion
+from orchestrator.planning.fold import plan_fold
 from orchestrator.planning.integral import plan_integral
 from orchestrator.planning.measurements import plan_measurements
 from orchestrator.planning.networks import add_bicubic_task, add_evaluate_task, add_train_task, dense_of
@@ -78,6 +80,8 @@ def _plan_method(tasks: TaskCollector, trial: Trial) -> ArtifactKey:
             return plan_reconstruction(tasks, spec, _plan_allocation(tasks, spec.allocation, trial), trial)
         case IntegralMethod() as spec:
             return plan_integral(tasks, spec, _plan_allocation(tasks, spec.allocation, trial), trial)
+        case FoldMethod() as spec:
+            return plan_fold(tasks, spec, _plan_allocation(tasks, spec.allocation, trial), trial)
         case UnstructuredMethod() as spec:
             return plan_unstructured(tasks, spec, trial)
 

@@ -8,6 +8,7 @@ import pytest
 
 from jobs import names
 from jobs.spec.allocation import ALLOCATION_KINDS
+from jobs.spec.fold import FoldMethod
 from jobs.spec.integral import IntegralMethod, OrderingSpec
 from jobs.spec.methods import METHOD_KINDS
 from jobs.spec.protocols import PROTOCOL_KINDS
@@ -37,6 +38,7 @@ def section(title: str) -> str:
         ("Criteria", names.CRITERIA),
         ("Allocations", ALLOCATION_KINDS),
         ("Ordering", choices(OrderingSpec, "method")),
+        ("Folding", choices(FoldMethod, "clustering")),
         ("Reconstruction", choices(ReconstructionMethod, "how")),
         ("Sparsity-inducing training", SPARSIFY_KINDS),
         ("Protocols", PROTOCOL_KINDS),

@@ -7,9 +7,11 @@ import torchvision
 import workers.objectives
 from jobs import names
 from jobs.spec.effort import EFFORTS
+from jobs.spec.fold import FoldMethod
 from jobs.spec.reconstruction import ReconstructionMethod
 from workers.criteria import CRITERIA
 from workers.data.load import DATASETS
+from workers.fold import CLUSTERINGS
 from workers.models._registry import ZOO
 from workers.observations import OBSERVATIONS
 from workers.ordering import METHODS, order_channels
@@ -40,6 +42,11 @@ def test_the_names_of_observations_are_those_that_there_are():
 
 def test_the_names_of_reconstructions_are_those_that_there_are():
     assert set(get_args(ReconstructionMethod.model_fields["how"].annotation)) == set(RECONSTRUCTIONS)
+
+
+def test_the_names_of_clusterings_are_those_that_there_are():
+    assert set(get_args(FoldMethod.model_fields["clustering"].annotation)) == set(CLUSTERINGS)
+    assert set(names.CLUSTERINGS_THAT_DRAW) <= set(CLUSTERINGS)
 
 
 def test_the_drawn_orderings_are_those_that_follow_the_seed():

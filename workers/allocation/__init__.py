@@ -19,7 +19,7 @@ from workers.allocation._base import (
 )
 from workers.allocation.best_score import best_score
 from workers.allocation.depth import design_template
-from workers.allocation.errors import loss_curve, merging_errors, removal_errors
+from workers.allocation.errors import folding_errors, loss_curve, merging_errors, removal_errors
 from workers.allocation.greedy import least_error, sensitivity
 from workers.allocation.isomorphic import isomorphic
 from workers.allocation.latency import latency_cost
@@ -27,6 +27,7 @@ from workers.allocation.predefined import CONFIGURATIONS, predefined
 from workers.allocation.proportions import guided, template, uniform
 from workers.allocation.ranges import WidthRange, ranges_of
 from workers.allocation.ranking import global_threshold
+from workers.allocation.spectral import spectra, spectral
 from workers.factories import find_declared
 
 ALLOCATIONS: Mapping[str, Allocator] = MappingProxyType(
@@ -38,6 +39,7 @@ ALLOCATIONS: Mapping[str, Allocator] = MappingProxyType(
         "least-error": least_error,
         "predefined": predefined,
         "sensitivity": sensitivity,
+        "spectrum": spectral,
         "template": template,
         "uniform": uniform,
     }
@@ -58,11 +60,13 @@ __all__ = [
     "allocator",
     "design_template",
     "find_allocator",
+    "folding_errors",
     "latency_cost",
     "loss_curve",
     "merging_errors",
     "ranges_of",
     "removal_errors",
+    "spectra",
 ]
 
 

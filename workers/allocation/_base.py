@@ -65,6 +65,7 @@ class AllocationProblem:
         scores: Importance of each channel (need `scores`).
         errors: Error of the weights as channels are removed (need `weights`).
         losses: Growth of the loss when a single group is pruned (need `losses`).
+        spectra: Energy of each group's channels at every frequency along their order (need `spectra`).
         designs: Networks that another method found (need `designs`).
         latency: Seconds of a forward pass (need `latency`).
         memory: Bytes of a forward pass on so many images: those of the weights, and those of the activations that are
@@ -79,6 +80,7 @@ class AllocationProblem:
     scores: Callable[[], Scores] = field(default=_missing("scores"))
     errors: Callable[[], Errors] = field(default=_missing("errors of weights"))
     losses: Callable[[], Errors] = field(default=_missing("losses"))
+    spectra: Callable[[], Mapping[str, Float[Tensor, " _"]]] = field(default=_missing("spectra"))
     designs: Callable[[], Sequence[Design]] = field(default=_missing("designs"))
     latency: Callable[[], Cost] = field(default=_missing("the latency"))
     memory: Callable[[int], tuple[Cost, Sequence[Cost]]] = field(default=lambda batch_size: _missing("the memory")())

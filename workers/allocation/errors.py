@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workers.channels import ChannelMap
+from workers.fold import joining_errors
 from workers.integral.agglomeration import agglomerate
 from workers.integral.slices import relative_slices
 
@@ -31,6 +32,14 @@ def merging_errors(state: Mapping[str, Tensor], channel_map: ChannelMap) -> dict
     """
     return {
         group.name: agglomerate(relative_slices(state, channel_map, index)).errors
+        for index, group in enumerate(channel_map.groups)
+    }
+
+
+def folding_errors(state: Mapping[str, Tensor], channel_map: ChannelMap) -> dict[str, Float[Tensor, " _"]]:
+    """The error after k of a group's channels were merged with any other, the cheapest first; as `merging_errors`."""
+    return {
+        group.name: joining_errors(relative_slices(state, channel_map, index))
         for index, group in enumerate(channel_map.groups)
     }
 

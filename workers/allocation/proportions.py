@@ -6,6 +6,7 @@ Uses no channel importance; `guided` needs the networks that the other method ma
 from collections.abc import Mapping, Sequence
 
 from workers.allocation._base import AllocationProblem, allocator
+from workers.allocation.bisection import nearest_to_target
 from workers.allocation.depth import design_template, follow_template
 
 
@@ -40,30 +41,13 @@ def guided(problem: AllocationProblem) -> dict[str, int]:
 def in_proportion(problem: AllocationProblem, fractions: Mapping[str, float]) -> dict[str, int]:
     """Keep of every group a fraction that is a common scale times its own, at most all of it, as near as may be.
 
-    The scale is found by bisection. Rounding moves many groups at once, so between the last scale that removes too
-    little and the first that removes too much the groups are shrunk one by one, the widest first, as long as that
-    brings the cost nearer.
-
     Args:
         problem: The target and the groups.
         fractions: Group name -> its own fraction, above 0.
     """
-    cost, full = problem.cost, problem.channel_map.widths()
-    smallest, largest = problem.smallest(), problem.largest()
-    wanted = (1 - problem.target) * cost({})
+    full = problem.channel_map.widths()
 
     def widths_at(scale: float) -> dict[str, int]:
-        kept = {name: round(width * fractions[name] * scale) for name, width in full.items()}
-        return {name: min(largest[name], max(smallest[name], width)) for name, width in kept.items()}
+        return {name: round(width * fractions[name] * scale) for name, width in full.items()}
 
-    low, high = 0.0, 1 / min(fractions.values(), default=1.0)
-    while widths_at(low) != widths_at(high) and high - low > 1e-9:
-        middle = (low + high) / 2
-        low, high = (low, middle) if cost(widths_at(middle)) >= wanted else (middle, high)
-    narrow, best = widths_at(low), widths_at(high)
-    current = dict(best)
-    for name in sorted(full, key=lambda name: (-full[name], name)):
-        current[name] = narrow[name]
-        if abs(cost(current) - wanted) < abs(cost(best) - wanted):
-            best = dict(current)
-    return best
+    return nearest_to_target(problem, widths_at, high=1 / min(fractions.values(), default=1.0))

@@ -29,10 +29,20 @@ def spectrum(channels: Float[Tensor, "n d"]) -> Float64[Tensor, " n"]:
 
 
 def nyquist_size(channels: Float[Tensor, "n d"], energy_kept: float) -> int:
-    """The least number of samples that hold a share of the energy.
+    """The least number of samples of some channels that hold a share of the energy; see `samples_for`.
 
     Args:
         channels: All entries that each channel owns, a row per channel, in order.
+        energy_kept: 1 - eps, in (0, 1].
+    """
+    return samples_for(spectrum(channels), energy_kept)
+
+
+def samples_for(energies: Float[Tensor, " n"], energy_kept: float) -> int:
+    """The least number of samples that hold a share of the energy.
+
+    Args:
+        energies: As of `spectrum`.
         energy_kept: 1 - eps, in (0, 1]. The mean is left out: it does not depend on how fast the function varies.
 
     Returns:
@@ -43,9 +53,8 @@ def nyquist_size(channels: Float[Tensor, "n d"], energy_kept: float) -> int:
     """
     if not 0 < energy_kept <= 1:
         raise ValueError(f"energy_kept is {energy_kept}; a share in (0, 1] is needed, such as 0.99")
-    varying = spectrum(channels)[1:]
-    held = varying.cumsum(0)
-    if len(held) == 0 or held[-1] <= _NOISE * channels.double().square().sum():
+    held = energies[1:].cumsum(0)
+    if len(held) == 0 or held[-1] <= _NOISE * energies.sum():
         return 1
     enough = held >= energy_kept * held[-1] * (1 - _NOISE)
     return 2 + int(enough.int().argmax())

@@ -8,7 +8,7 @@ from safetensors.torch import load
 from jobs.errors import BadInputError
 from jobs.spec.allocation import OwnAllocation
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import DesignInput, FollowedDesigns, Removal, Shrinking, WidthLimits, WidthParams
+from jobs.stages.common import DesignInput, Folding, FollowedDesigns, Removal, Shrinking, WidthLimits, WidthParams
 from workers.allocation import (
     Allocation,
     AllocationProblem,
@@ -18,11 +18,13 @@ from workers.allocation import (
     Errors,
     allocate,
     find_allocator,
+    folding_errors,
     latency_cost,
     loss_curve,
     merging_errors,
     ranges_of,
     removal_errors,
+    spectra,
 )
 from workers.artifacts import LOSSES_FILE, PROFILE_FILE, SCORES_FILE
 from workers.channels import ChannelMap, Cost, MacCount, ParameterCount, cost_of_tensors, live_activations
@@ -49,8 +51,8 @@ def allocate_widths(
         network: The network to be pruned; in rounds, what earlier ones have left of the dense one.
         widths: Target and allocation.
         how: How channels are removed; says whether there are scores.
-        errors: Error of the weights as channels are removed; default: of removing the lowest scores if there are
-            scores, otherwise of merging neighbours.
+        errors: Error of the weights as channels are removed; default: of removing the lowest scores, of folding, or
+            of merging neighbours.
 
     Raises:
         BadInputError: The target is out of reach, a pattern of the sweep file matches nothing, or the allocation has
@@ -58,8 +60,7 @@ def allocate_widths(
     """
     dense = dense_network(context, network, widths)
     measure, cost = _cost(context, dense, widths)
-    scores = how.scores if isinstance(how, Removal) else None
-    evidence = _evidence(context, network, dense, widths, scores)
+    evidence = _evidence(context, network, dense, widths, how)
     problem = AllocationProblem(
         channel_map=dense.channel_map,
         target=widths.compression if widths.round is None else widths.round.gone(widths.compression),
@@ -136,16 +137,19 @@ def _evidence(
     network: StoredNetwork,
     dense: StoredNetwork,
     widths: WidthParams,
-    scores: ArtifactKey | None,
+    how: Shrinking | None,
 ) -> dict[str, Callable[[], Any]]:
     """The inputs of the allocation, read lazily."""
-    evidence: dict[str, Callable[[], Any]] = {
-        "errors": lambda: merging_errors(network.state, network.channel_map),
-    }
-    if scores is not None:
-        read = context.artifacts.read
-        evidence["scores"] = lambda: load(read(scores, SCORES_FILE))
-        evidence["errors"] = lambda: removal_errors(network.state, network.channel_map, load(read(scores, SCORES_FILE)))
+    evidence: dict[str, Callable[[], Any]] = {}
+    match how:
+        case Removal():
+            evidence["scores"] = lambda: load(context.artifacts.read(how.scores, SCORES_FILE))
+            evidence["errors"] = lambda: removal_errors(network.state, network.channel_map, evidence["scores"]())
+        case Folding():
+            evidence["errors"] = lambda: folding_errors(network.state, network.channel_map)
+        case _:
+            evidence["errors"] = lambda: merging_errors(network.state, network.channel_map)
+            evidence["spectra"] = lambda: spectra(network.state, network.channel_map)
     losses, profile, allocation = widths.losses, widths.profile, widths.allocation
     if losses is not None:
         evidence["losses"] = lambda: _losses(context.artifacts.read_json(losses, LOSSES_FILE), network)

@@ -56,8 +56,14 @@ class Context(Generic[Params]):
             purpose: What is drawn, e.g. `batches`.
             device: Device of the generator.
         """
-        seed = int(content_key([self.params.seed, purpose])[:15], 16)
-        return torch.Generator(device=device).manual_seed(seed)
+        return torch.Generator(device=device).manual_seed(self._seed(purpose))
+
+    def small_seed(self, purpose: str) -> int:
+        """The same as a number of 32 bits, for libraries that draw by themselves."""
+        return self._seed(purpose) % 2**32
+
+    def _seed(self, purpose: str) -> int:
+        return int(content_key([self.params.seed, purpose])[:15], 16)
 
     def poll(self) -> None:
         """To be called per batch.

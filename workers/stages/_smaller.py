@@ -1,4 +1,4 @@
-"""Makes smaller networks at given widths, by removing channels or by resampling functions."""
+"""Makes smaller networks at given widths by removing channels, and chooses the cells and the repair of others."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from jobs.stages.common import Resampling
 from workers.artifacts import MOMENTS_FILE
 from workers.channels import ChannelMap, fold_batchnorm, select
 from workers.channels.slicing import is_running_variance
-from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
+from workers.integral import PARTITIONS, choose_cells
 from workers.integral.choice import RepairOf
 from workers.integral.moments import OutputMoments
 from workers.integral.variance import VarianceRepair
@@ -39,18 +39,6 @@ def cells_at(
 ) -> dict[str, Tensor]:
     """Group name -> cells of a partition, by their widths; `widths` has their number."""
     return choose_cells(state, channel_map, widths, PARTITIONS[partition])
-
-
-def resample_to(network: StoredNetwork, cells: Mapping[str, Tensor], how: Resampling) -> dict[str, Tensor]:
-    """The tensors of functions, sampled at the nodes of these cells, with their variance repaired where that is asked.
-
-    Statistics, which need images, are matched by whoever has some.
-    """
-    nodes = {name: nodes_of(each) for name, each in cells.items()}
-    quadrature = QUADRATURES[how.quadrature]
-    resampled = resample(network.state, network.channel_map, nodes, quadrature)
-    repair = variance_repair(network, how)
-    return resampled if repair is None else repair(resampled, nodes, quadrature)
 
 
 def variance_repair(

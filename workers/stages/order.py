@@ -2,19 +2,16 @@
 
 import json
 import time
-from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
-from jobs.errors import BadInputError
 from jobs.identity import Json
 from jobs.stages.channels import OrderCertificate, OrderParams
 from workers.artifacts import ORDERS_FILE
-from workers.channels import ChannelMap
 from workers.integral.slices import group_slices
 from workers.ordering import order_channels
 from workers.stages._base import Context, Product
+from workers.stages._mixing import check_no_indices
 
 
 def run(context: Context[OrderParams]) -> Product:
@@ -28,7 +25,7 @@ def run(context: Context[OrderParams]) -> Product:
     """
     network, ordering = context.network(context.params.network), context.params.ordering
     channel_map, state = network.channel_map, network.state
-    _check_interpolable(state, channel_map)
+    check_no_indices(state, channel_map)
     index_of = {group.name: index for index, group in enumerate(channel_map.groups)}
     orders: dict[str, Json] = {}
     certificates, timings = [], {}
@@ -65,12 +62,3 @@ def run(context: Context[OrderParams]) -> Product:
         files={ORDERS_FILE: json.dumps(orders).encode()},
         timings=timings,
     )
-
-
-def _check_interpolable(state: Mapping[str, Tensor], channel_map: ChannelMap) -> None:
-    whole = [name for name in channel_map.tensors if not state[name].is_floating_point()]
-    if whole:
-        raise BadInputError(
-            f"{whole[0]}: channels are selected by index, and indices cannot be interpolated; use the "
-            "network without selections (`channel_selection: false`), or prune it by a criterion"
-        )

@@ -1,6 +1,5 @@
-"""Stage `prune`: makes the smaller network, by removing channels or weights, or by resampling functions."""
+"""Stage `prune`: makes the smaller network, by removing channels or weights, or by mixing channels into fewer."""
 
-from collections.abc import Mapping
 from typing import TypeAlias
 
 import torch
@@ -8,14 +7,14 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from jobs.errors import BadNumericsError
-from jobs.stages.common import CalibrationParams, Removal, Resampling
+from jobs.stages.base import ArtifactKey
+from jobs.stages.common import CalibrationParams, Folding, Removal, Resampling
 from jobs.stages.pruning import ChannelPruning, ChannelRewinding, PruneParams, WeightPruning
 from workers.allocation import Allocation
-from workers.artifacts import BIAS_PREFIX, KEPT_FILE, PARTITION_FILE, SCORES_FILE
+from workers.artifacts import BIAS_PREFIX, KEPT_FILE, MIXTURE_FILE, PARTITION_FILE, SCORES_FILE
 from workers.channels import InDouble, outputs_of, select
 from workers.data import batches
 from workers.inputs import Inputs
-from workers.integral import QUADRATURES, nodes_of
 from workers.integral.matching import match_statistics
 from workers.network import StoredNetwork, network_files, rebuild
 from workers.stages._allocation import allocate_widths, dense_network
@@ -23,8 +22,9 @@ from workers.stages._base import Context, Product
 from workers.stages._description import measure_smaller
 from workers.stages._images import draw_images
 from workers.stages._learning import spent
+from workers.stages._mixing import Sampling, folding, mixture_file, resampling, sample
 from workers.stages._selection import channels_left, selected
-from workers.stages._smaller import cells_at, highest, resample_to
+from workers.stages._smaller import cells_at, highest
 from workers.stages._weights import remove_weights
 
 _Made: TypeAlias = tuple[dict[str, Tensor], dict[str, bytes]]
@@ -52,16 +52,17 @@ def run(context: Context[PruneParams]) -> Product:
 def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) -> Product:
     """Measures what `measure_smaller` does and the training cost, if there is one.
 
-    If channels were removed, the indices of those kept are a file; before a further round, the groups that are left.
+    If channels were removed, the indices of those kept are a file, if they were mixed, the matrices; before a further
+    round, the groups that are left.
     """
     network = context.network(procedure.network)
     allocation = allocate_widths(context, network, procedure.widths, how=procedure.how)
     inputs = network.recipe.inputs.draw(2, context.generator("images"), torch.float64)
     match procedure.how:
         case Removal() as how:
-            state, kept = _remove(context, network, how, allocation, inputs)
-        case Resampling() as how:
-            state, kept = _resample(context, network, procedure, how, allocation, inputs), {}
+            state, files = _remove(context, network, how, allocation, inputs)
+        case Resampling() | Folding() as how:
+            state, files = _mix(context, network, procedure, how, allocation, inputs)
     trained = [network.measured]
     if procedure.tuned is not None:
         trained.append(context.artifacts.manifest(procedure.tuned).measurements)
@@ -74,7 +75,7 @@ def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) ->
         },
         files={
             **network_files(network.recipe, state),
-            **kept,
+            **files,
             **channels_left(network, allocation.widths, procedure.widths.round),
         },
     )
@@ -96,47 +97,59 @@ def _remove(
     return selected(network, kept, inputs), {KEPT_FILE: save(kept)}
 
 
-def _resample(
+def _mix(
     context: Context[PruneParams],
     network: StoredNetwork,
     procedure: ChannelPruning,
-    how: Resampling,
+    how: Resampling | Folding,
     allocation: Allocation,
     inputs: Inputs,
-) -> dict[str, Tensor]:
-    tuned, images = procedure.tuned, procedure.images
+) -> _Made:
     biases: dict[str, Tensor] = {}
-    if tuned is not None:
-        partition = load(context.artifacts.read(tuned, PARTITION_FILE))
-        cells = {name: partition[name] for name in allocation.widths}
-        biases = {
-            name.removeprefix(BIAS_PREFIX): tensor for name, tensor in partition.items() if name.startswith(BIAS_PREFIX)
-        }
+    if isinstance(how, Folding):
+        sampling = folding(network, how, allocation.widths, context.small_seed("clusters"))
     else:
-        cells = cells_at(network.state, network.channel_map, allocation.widths, how.partition)
-    state = {**resample_to(network, cells, how), **biases}
-    if images is not None:
-        state = _matched(context, network, state, how, cells, images)
+        cells, biases = _cells(context, network, procedure.tuned, how, allocation)
+        sampling = resampling(network, how, cells)
+    state = {**sample(network, sampling), **biases}
+    if procedure.images is not None:
+        state = _matched(context, network, state, sampling, procedure.images)
     with torch.inference_mode(), InDouble():
         outputs = outputs_of(rebuild(network.recipe, state).double(), inputs, network.recipe.parts)
         if not all(bool(each.isfinite().all()) for each in outputs):
             raise BadNumericsError("the resampled network's output is not finite on random inputs")
-    return state
+    return state, {MIXTURE_FILE: mixture_file(sampling, network.channel_map)}
+
+
+def _cells(
+    context: Context[PruneParams],
+    network: StoredNetwork,
+    tuned: ArtifactKey | None,
+    how: Resampling,
+    allocation: Allocation,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The cells of every group, and biases that were tuned with them."""
+    if tuned is None:
+        return cells_at(network.state, network.channel_map, allocation.widths, how.partition), {}
+    partition = load(context.artifacts.read(tuned, PARTITION_FILE))
+    biases = {
+        name.removeprefix(BIAS_PREFIX): tensor for name, tensor in partition.items() if name.startswith(BIAS_PREFIX)
+    }
+    return {name: partition[name] for name in allocation.widths}, biases
 
 
 def _matched(
     context: Context[PruneParams],
     network: StoredNetwork,
     state: dict[str, Tensor],
-    how: Resampling,
-    cells: Mapping[str, Tensor],
+    sampling: Sampling,
     images: CalibrationParams,
 ) -> dict[str, Tensor]:
     """The tensors with the statistics of the network that they were resampled from, on calibration images."""
     split = draw_images(context, images)
     [(inputs, _)] = batches(split, len(split), device=context.device)
     smaller = rebuild(network.recipe, state).to(context.device)
-    nodes = {name: nodes_of(each).to(context.device) for name, each in cells.items()}
-    dense, quadrature = network.module(context.device), QUADRATURES[how.quadrature]
-    match_statistics(smaller, dense, network.channel_map, nodes, quadrature, inputs)
+    nodes = {name: each.to(context.device) for name, each in sampling.nodes.items()}
+    dense = rebuild(network.recipe, sampling.state).to(context.device)
+    match_statistics(smaller, dense, network.channel_map, nodes, sampling.quadrature, inputs)
     return dict(smaller.cpu().state_dict())

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load
 from torch import Tensor
 
-from jobs.stages.common import Removal
+from jobs.stages.common import Folding, Removal, Resampling
 from jobs.stages.scoring import SenseParams
 from workers.artifacts import LOSSES_FILE, SCORES_FILE
 from workers.channels import load_resized
@@ -17,7 +17,8 @@ from workers.network import StoredNetwork
 from workers.objectives import find_objective
 from workers.stages._base import Context, Product
 from workers.stages._images import draw_images
-from workers.stages._smaller import cells_at, remove, resample_to
+from workers.stages._mixing import folding, resampling, sample
+from workers.stages._smaller import cells_at, remove
 
 
 def run(context: Context[SenseParams]) -> Product:
@@ -55,9 +56,12 @@ def run(context: Context[SenseParams]) -> Product:
 
 
 def _cut(context: Context[SenseParams], network: StoredNetwork, widths: Mapping[str, int]) -> dict[str, Tensor]:
-    how = context.params.how
-    if isinstance(how, Removal):
-        scores = load(context.artifacts.read(how.scores, SCORES_FILE))
-        return remove(network.state, network.channel_map, scores, widths)
-    cells = cells_at(network.state, network.channel_map, widths, how.partition)
-    return resample_to(network, cells, how)
+    match context.params.how:
+        case Removal(scores=scored):
+            scores = load(context.artifacts.read(scored, SCORES_FILE))
+            return remove(network.state, network.channel_map, scores, widths)
+        case Resampling() as how:
+            cells = cells_at(network.state, network.channel_map, widths, how.partition)
+            return sample(network, resampling(network, how, cells))
+        case Folding() as how:
+            return sample(network, folding(network, how, widths, context.small_seed("clusters")))

@@ -29,6 +29,7 @@ from jobs.stages.common import (
     CalibrationParams,
     DatasetParams,
     DesignInput,
+    Folding,
     FollowedDesigns,
     PlannedAllocation,
     Removal,
@@ -93,6 +94,7 @@ ALLOCATIONS = [
         {"kind": "global", "floor": 0.2},
         {"kind": "isomorphic"},
         {"kind": "sensitivity", "fractions": [0.5, 1]},
+        {"kind": "spectrum"},
         {"kind": "predefined", "widths": {"conv1": 3}, "compression": 0.2},
         {"kind": "template", "fractions": [0.5, 1.0]},
         {"kind": "best-score", "latency": 0.5},
@@ -129,6 +131,7 @@ PROCEDURES = [
 PRUNINGS = [
     ChannelPruning(network=NETWORK, widths=ALL_WIDTHS, how=REMOVAL),
     ChannelPruning(network=NETWORK, widths=widths(), how=RESAMPLING, tuned=ArtifactKey("tuned")),
+    ChannelPruning(network=NETWORK, widths=widths(), how=Folding(clustering="kmeans", slices="incoming")),
     WeightPruning(network=NETWORK, rewound=ArtifactKey("rewound"), scope="layer", linear=True, compression=0.4),
     ChannelRewinding(network=NETWORK, channels=ArtifactKey("channels"), pruned=ArtifactKey("pruned")),
 ]

@@ -28,6 +28,7 @@ def problem(staged, ask):
             ask(staged, target, scores={name: torch.arange(1.0, width + 1).tolist() for name, width in widths.items()}),
             errors=lambda: errors,
             losses=lambda: errors,
+            spectra=lambda: {name: torch.ones(width, dtype=torch.float64) for name, width in widths.items()},
             designs=lambda: [Design(channel_map=staged, widths=staged.widths())],
         )
 
