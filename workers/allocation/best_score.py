@@ -5,7 +5,7 @@ Needs scores that can be added up over groups, and for a limit on latency a prof
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from jaxtyping import Float
 from torch import Tensor
@@ -14,8 +14,10 @@ from jobs.errors import BadInputError
 from workers.allocation._base import AllocationProblem, Widths, allocator, smallest_widths
 from workers.allocation.limits import Limit
 from workers.allocation.ranking import comparable
-from workers.allocation.width_model import Solution, solve_widths
 from workers.channels import Cost, MacCount
+
+if TYPE_CHECKING:
+    from workers.allocation.width_model import Solution
 
 _EFFORT = 3.0  # deterministic seconds: ResNet-50 under four limits to within 1 %
 _CANDIDATES = 48
@@ -82,12 +84,14 @@ def best_widths(
     multiple: int,
     floor: float,
     normalize: Literal["none", "group"],
-) -> Solution:
+) -> "Solution":
     """The best widths that the solver finds, with its bound.
 
     Raises:
         BadInputError: No widths meet a limit; the message says how far each one has to be raised.
     """
+    from workers.allocation.width_model import solve_widths  # the solver takes a second to be imported
+
     candidates = candidate_widths(problem, floor=floor, multiple=multiple)
     narrowest = {name: widths[0] for name, widths in candidates.items()}
     broken = [limit for limit in limits if not limit.met(narrowest)]

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from workers.channels.layout import NOT_A_CHANNEL, Labels
 
@@ -73,6 +71,10 @@ class Atoms:
 
     def roots(self) -> Labels:
         """Per atom the smallest atom that it is joined with, directly or through others."""
+        # It takes a second to be imported, and most tasks analyse no network.
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
         left = np.concatenate([np.empty(0, dtype=np.int64), *self._left])
         right = np.concatenate([np.empty(0, dtype=np.int64), *self._right])
         joins = coo_array((np.ones(left.size), (left, right)), shape=(self._count, self._count))

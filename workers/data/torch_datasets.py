@@ -5,7 +5,6 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional
 
 from jobs.errors import BadInputError
 from workers.data.files import every_tenth
@@ -95,6 +94,8 @@ class _Images:
         image, _ = self._samples[index]
         if isinstance(image, Tensor) and image.is_floating_point():
             return image
+        from torchvision.transforms.v2 import functional  # it takes seconds to be imported
+
         picture = image if isinstance(image, Tensor) else functional.to_image(image)
         scaled: Tensor = functional.to_dtype(picture, torch.float32, scale=True)
         return scaled.as_subclass(Tensor)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -49,6 +50,11 @@ class IntegralNetwork(nn.Module):
     Raises:
         ValueError: A group is unknown, or is to have less than one coefficient.
     """
+
+    def __new__(cls, *args: object, **kwargs: object) -> IntegralNetwork:
+        """Also for copies and what is unpickled."""
+        _stay_uncompiled()
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -134,7 +140,6 @@ class IntegralNetwork(nn.Module):
             raise ValueError(f"group {name!r}: nodes {nodes.tolist()}; they have to rise within [0, 1]")
         return nodes
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
     def _training_step(self) -> tuple[nn.Module, dict[str, Tensor], dict[str, Tensor]]:
         """The network without tensors, in the modes of the functions; the tensors; the statistics before the pass."""
         sampling = self.prepare()
@@ -146,7 +151,6 @@ class IntegralNetwork(nn.Module):
         before = {name: tensors[name].detach().clone() for name in self._statistics_at_samples().names}
         return self._shell[0], tensors, before
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
     @torch.no_grad()
     def _update_statistics(self, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> None:
         """Map the changes of the running statistics in a forward pass to their functions.
@@ -163,7 +167,6 @@ class IntegralNetwork(nn.Module):
                 changed = torch.maximum(changed, (1 - weight) * own)
             own.copy_(changed)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch leaves it without annotations
     def _materialised(self) -> nn.Module:
         """The cached ordinary network of the present size in evaluation mode."""
         tensors = _tensors(self.functions).values()
@@ -221,6 +224,16 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers under all their names, including non-persistent ones."""
     parameters = module.named_parameters(remove_duplicate=False)
     return {**dict(parameters), **dict(module.named_buffers(remove_duplicate=False))}
+
+
+@cache
+def _stay_uncompiled() -> None:
+    """Keep `torch.compile` out of the methods that compute weights, with the first network of a process.
+
+    Decorators would import the compiler with this module, which takes seconds that most processes have no need of.
+    """
+    for method in (IntegralNetwork._training_step, IntegralNetwork._update_statistics, IntegralNetwork._materialised):
+        setattr(IntegralNetwork, method.__name__, torch.compiler.disable(method))
 
 
 def _shell(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> nn.Module:
