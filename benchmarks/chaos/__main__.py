@@ -89,7 +89,7 @@ def ray_runs(ground: Ground, times: int, wanted: Callable[[str], bool]) -> Itera
         on_ray = {"num_models": _RAY_MODELS, "ray_address": cluster.address, "environment": dict(os.environ)}
         for name, fault in RAY_FAULTS.items():
             met = index = 0
-            while wanted(name) and met < times:
+            while wanted(name) and met < times:  # a sweep may be over before a fault meets it
                 arena = ground.arena(name, index, **on_ray)
                 now_met = fault(arena, cluster, min(_PER_SWEEP, times - met))
                 met, index = met + now_met, index + 1

@@ -15,11 +15,15 @@ from ray.cluster_utils import Cluster
 
 from benchmarks.chaos import world
 from benchmarks.chaos.arena import Arena, kill
+from benchmarks.chaos.driver import TTL_S
 
 NODES, CPUS_PER_NODE = 2, 2
 _HEAD = {
     "num_cpus": 0,
+    # Nobody looks at it, is told its logs, or lets it grow.
     "include_dashboard": False,
+    "include_log_monitor": False,
+    "no_monitor": True,
     # A lost node is struck off after a second, not after fifteen.
     "_system_config": {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300},
 }
@@ -94,11 +98,23 @@ def driver_killed(arena: Arena, cluster: Field, count: int) -> int:
 def driver_terminated(arena: Arena, cluster: Field, count: int) -> int:
     """SIGTERM: the driver ends within its grace, and no task of it runs on."""
     done = _restarting(arena, count, signal.SIGTERM)
-    for _ in range(50):
-        if not cluster.workers():
-            return done
-        time.sleep(0.1)
-    raise RuntimeError(f"workers run on: {cluster.workers()}")
+    _await_rest(cluster)
+    return done
+
+
+def all_in_turn(arena: Arena, cluster: Field, count: int) -> int:
+    """One sweep meets all of them: a worker lost, the driver told to end; the next one killed; the third loses a node.
+
+    Counts where it met all four.
+    """
+    pid = _begin(arena)
+    met = _strike(arena, pid, 1, lambda: _kill_one(arena, cluster))
+    met += _end(arena, pid, signal.SIGTERM)
+    _await_rest(cluster)
+    met += driver_killed(arena, cluster, 1)
+    time.sleep(TTL_S)  # so long the sweep is still its own
+    met += nodes_killed(arena, cluster, 1)
+    return int(met == len(RAY_FAULTS) - 1)
 
 
 RAY_FAULTS: dict[str, Callable[[Arena, Field, int], int]] = {
@@ -106,37 +122,65 @@ RAY_FAULTS: dict[str, Callable[[Arena, Field, int], int]] = {
     "nodes killed": nodes_killed,
     "driver killed": driver_killed,
     "driver told to end (SIGTERM)": driver_terminated,
+    "all of them in turn": all_in_turn,
 }
 """Each takes a number of faults and gives the number of those that met a running sweep."""
 
 
 def _while_running(arena: Arena, count: int, strike: Callable[[], bool]) -> int:
-    pid, done = arena.start(), 0
-    arena.await_progress(1)
+    pid = _begin(arena)
+    done = _strike(arena, pid, count, strike)
+    arena.wait(pid)
+    return done
+
+
+def _begin(arena: Arena) -> int:
+    """Starts a driver and waits until a task of it runs."""
+    before = len(world.notes(arena.root / "record.jsonl"))
+    pid = arena.start()
+    arena.await_progress(before + 1)
+    return pid
+
+
+def _strike(arena: Arena, pid: int, count: int, strike: Callable[[], bool]) -> int:
+    done = 0
     while done < count and not _ended(pid):
         time.sleep(arena.draw.uniform(0.2, 1.5))
         if not _ended(pid):
             done += strike()
-    arena.wait(pid)
     return done
 
 
 def _restarting(arena: Arena, count: int, number: signal.Signals) -> int:
     for done in range(count):
-        before = len(world.notes(arena.root / "record.jsonl"))
-        pid = arena.start()
-        arena.await_progress(before + 1)
+        pid = _begin(arena)
         time.sleep(arena.draw.uniform(0.0, 0.6))
-        if _ended(pid):
-            arena.wait(pid)
+        if not _end(arena, pid, number):
             return done
-        kill(pid, number)
-        told_s = time.monotonic()
-        code = arena.wait(pid)
-        arena.longest_end_s = max(arena.longest_end_s, time.monotonic() - told_s)
-        if number is signal.SIGTERM and code not in (0, 3):
-            raise RuntimeError(f"the driver did not end well: {arena.root / 'driver.log'}")
     return count
+
+
+def _end(arena: Arena, pid: int, number: signal.Signals) -> bool:
+    """Ends a driver by a signal; false where it had ended by itself."""
+    if _ended(pid):
+        arena.wait(pid)
+        return False
+    kill(pid, number)
+    told_s = time.monotonic()
+    code = arena.wait(pid)
+    arena.longest_end_s = max(arena.longest_end_s, time.monotonic() - told_s)
+    if number is signal.SIGTERM and code not in (0, 3):
+        raise RuntimeError(f"the driver did not end well: {arena.root / 'driver.log'}")
+    return True
+
+
+def _await_rest(cluster: Field) -> None:
+    """Waits until nothing runs on the cluster: no task outlives its driver by more than seconds."""
+    for _ in range(50):
+        if not cluster.workers():
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"workers run on: {cluster.workers()}")
 
 
 def _kill_one(arena: Arena, cluster: Field) -> bool:

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from servers import free_port
 BIN = Path(sys.executable).parent
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ray_environment(tmp_path_factory) -> dict[str, str]:
     """The environment of a Ray that nobody else uses."""
     kept = ("RAY_TMPDIR", "RAY_worker_niceness")
@@ -33,9 +35,32 @@ def ray_environment(tmp_path_factory) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
-def head(ray_environment) -> Iterator[dict[str, str]]:
-    """A real head with a dashboard and one CPU: each job starts one process for its tasks. Ended by its own group."""
+@pytest.fixture
+def head(_heads) -> dict[str, str]:
+    """A real head with a dashboard and one CPU: each job starts one process for its tasks.
+
+    All tests share it; where one has ended its GCS, the next gets another head.
+    """
+    return _heads()
+
+
+@pytest.fixture(scope="session")
+def _heads(ray_environment) -> Iterator[Callable[[], dict[str, str]]]:
+    with ExitStack() as started:
+        last: dict[str, str] = {}
+
+        def living() -> dict[str, str]:
+            nonlocal last
+            if not (last and _listens(last["gcs"])):
+                last = started.enter_context(_head(ray_environment))
+            return last
+
+        yield living
+
+
+@contextmanager
+def _head(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Ended by its own group."""
     ports = {"gcs": free_port(), "dashboard": free_port()}
     with tempfile.TemporaryDirectory(prefix="orchard-ray-", dir="/tmp") as folder:  # socket paths must stay short
         command = [
@@ -43,12 +68,11 @@ def head(ray_environment) -> Iterator[dict[str, str]]:
             *("--node-ip-address=127.0.0.1", f"--port={ports['gcs']}", f"--temp-dir={folder}"),
             *("--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={ports['dashboard']}"),
             *(f"--ray-client-server-port={free_port()}", f"--dashboard-agent-listen-port={free_port()}"),
+            *("--include-log-monitor=false", "--no-monitor"),  # nobody is told its logs, and nothing is to grow
         ]
         log = Path(folder) / "head.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                command, env=ray_environment, stdout=output, stderr=output, start_new_session=True
-            )
+            process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
         address = f"http://127.0.0.1:{ports['dashboard']}"
         try:
             _await_jobs_api(address, process, log)
@@ -60,6 +84,15 @@ def head(ray_environment) -> Iterator[dict[str, str]]:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.partition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _await_jobs_api(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

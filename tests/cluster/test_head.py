@@ -32,6 +32,7 @@ SMALL = [
     "models.resnet.train.epochs=1",
     "methods.integral-tuned.tune.steps=2",
 ]
+DENSE = "methods={dense: {kind: dense}}"
 
 
 def points(store: Path) -> dict[str, float]:
@@ -95,7 +96,7 @@ def test_a_job_whose_sweep_fails_fails_and_names_the_log(head, ray_environment, 
     sweep.write_text(yaml.safe_dump(document))
     done = subprocess.run(
         [
-            *(str(BIN / "orchard"), "submit", str(sweep), *SMALL, f"storage={tmp_path}/store"),
+            *(str(BIN / "orchard"), "submit", str(sweep), *SMALL, DENSE, f"storage={tmp_path}/store"),
             *(f"tracking={database}", "--address", head["dashboard"], "--wait"),
         ],
         cwd=working_dir,
@@ -114,7 +115,7 @@ def test_a_stopped_job_lets_go_of_its_sweep_and_goes_on_when_it_is_submitted_aga
     head, ray_environment, working_dir, tmp_path, database
 ):
     ground = [f"storage={tmp_path}/store", f"tracking={database}"]
-    long = [*SMALL, "models.resnet.train.epochs=400", "methods={dense: {kind: dense}}"]
+    long = [*SMALL, "models.resnet.train.epochs=400", DENSE]
 
     def call(*command: str) -> str:
         done = subprocess.run(
@@ -132,7 +133,7 @@ def test_a_stopped_job_lets_go_of_its_sweep_and_goes_on_when_it_is_submitted_aga
     # Released, not left to expire: the driver ended by itself within the three seconds that Ray gives it.
     until(lambda: json.loads(lease.read_text())["released"])
     until(lambda: not busy_workers(int(head["pid"])))
-    out = call(*submit, *SMALL, "methods={dense: {kind: dense}}", "name=stopped", "--wait")
+    out = call(*submit, *SMALL, DENSE, "name=stopped", "--wait")
     assert "tasks computed" in out
 
 

@@ -1,4 +1,4 @@
-"""A head of its own that is killed under a driver which was submitted as a job."""
+"""A head that is killed under a driver which was submitted as a job."""
 
 import os
 import shutil

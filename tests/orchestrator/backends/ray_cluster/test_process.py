@@ -1,4 +1,4 @@
-"""What a process sees that uses the Ray backend on its own machine: each test runs one, with a Ray of its own."""
+"""What a process sees that uses the Ray backend on its own machine, with a Ray of its own."""
 
 import json
 import os
@@ -38,7 +38,7 @@ backend.submit([Attempt(task=task, resources=Resources())])
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run():
     """Runs a program after the prologue; gives what it printed."""
 
@@ -62,24 +62,28 @@ def run():
     return run
 
 
-def test_memory_that_runs_out_is_told_apart_from_a_lost_worker(run):
-    program = """
+ENDING = """
 (outcome,) = until(lambda: backend.wait(1.0))
-backend.close()
-print(json.dumps([outcome.cause, len(outcome.node), bool(outcome.host)]))
-"""
-    scarce = {"RAY_memory_usage_threshold": "0.0", "RAY_memory_monitor_refresh_ms": "100"}
-    assert run(program, **scarce) == ["out_of_memory", 56, True]
-
-
-def test_a_closed_backend_leaves_no_child_behind(run):
-    program = """
-backend.wait(3.0)
+backend.submit([Attempt(task=task, resources=Resources())])
 before = children()
 backend.close()
-print(json.dumps([len(before) > 0, until(lambda: not children())]))
+found = [outcome.cause, len(outcome.node), bool(outcome.host), len(before) > 0, until(lambda: not children())]
+print(json.dumps(found))
 """
-    assert run(program) == [True, True]
+
+
+@pytest.fixture(scope="module")
+def scarce(run) -> list:
+    """What a process found whose worker was killed for its memory, and that closed its backend while another ran."""
+    return run(ENDING, RAY_memory_usage_threshold="0.0", RAY_memory_monitor_refresh_ms="100")
+
+
+def test_memory_that_runs_out_is_told_apart_from_a_lost_worker(scarce):
+    assert scarce[:3] == ["out_of_memory", 56, True]
+
+
+def test_a_closed_backend_leaves_no_child_behind(scarce):
+    assert scarce[3:] == [True, True]
 
 
 LOST = """
