@@ -21,7 +21,7 @@ from typing import Any
 
 # A fork of this process has them too.
 import matplotlib.pyplot  # noqa: F401
-import mlflow  # noqa: F401
+import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 from benchmarks.chaos.arena import Arena, copy_database
 from benchmarks.chaos.audit import AuditFindings

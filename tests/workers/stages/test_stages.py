@@ -1,6 +1,8 @@
 """Properties of all stages."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -127,3 +129,10 @@ def test_records_are_frozen(context):
 
 def test_stages_are_imported_when_they_are_asked_for():
     assert stage_function(StageKind.SCORE) is stage_function(StageKind.SCORE)
+
+
+def test_training_imports_nothing_that_takes_seconds_and_that_it_has_no_use_for():
+    others = ("torchvision", "torch._dynamo", "scipy", "pandas", "sklearn", "onnx", "ray", "mlflow")
+    script = f"import sys, workers.stages.train; print([each for each in {others} if each in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
