@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 # Workers cannot import this file: what it defines travels by value.
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
-HEAD = {"num_cpus": 2, "include_dashboard": False}
+HEAD = {"num_cpus": 2, "include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
 QUICK_TO_NOTICE = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300}
 """Lost nodes are struck off after a second, not after fifteen."""
 
