@@ -132,14 +132,20 @@ def _size(size: int, owned: Mapping[str, int], widths: Mapping[str, int]) -> Siz
 
 
 def known(model: nn.Module, found: ChannelFindings) -> Assignment:
-    """The numbers in modules that are the length of an axis with channels: they follow it."""
+    """The numbers in modules, and lengths of constant buffers, that are the length of an axis with channels."""
     widths = found.channel_map.widths()
-    numbers = {path: numbers_of(module) for path, module in model.named_modules()}
+    numbers = {path: numbers_of(module) | _lengths_of_buffers(module) for path, module in model.named_modules()}
     return {
         (path, name, position): _size(numbers[path][name, position], owned, widths)
         for (path, name, position), owned in found.numbers.items()
         if owned
     }
+
+
+def _lengths_of_buffers(module: nn.Module) -> dict[tuple[str, int | None], int]:
+    names = module._non_persistent_buffers_set
+    buffers = {name: buffer for name, buffer in module._buffers.items() if name in names and buffer is not None}
+    return {(name, axis): size for name, buffer in buffers.items() for axis, size in enumerate(buffer.shape)}
 
 
 def assign(model: nn.Module, assignment: Assignment, widths: Mapping[str, int]) -> None:

@@ -26,6 +26,7 @@ from workers.channels import (
     vision_rules,
 )
 from workers.channels.atoms import Obstacle
+from workers.channels.attributes import ConstantBuffer
 from workers.channels.heads import attention_views
 from workers.channels.layout import Labels
 from workers.channels.operators import RULES, Book, OperatorCall, Sign, Traced, Unsupported, Value, unlabelled
@@ -48,6 +49,7 @@ class Labelling:
     Attributes:
         book: the records of the rules.
         tensors: labels of every parameter and buffer, by dotted name; of one with several names under each of them.
+        constants: the same of buffers that are no part of the state but constant along some axis, with what they are.
         first: first name of a parameter or buffer, by each of its further ones.
         results: labels of every axis of the results of every call, by its site.
         stacks: dotted paths of the modules at work at a call, the innermost last, by its site.
@@ -56,19 +58,26 @@ class Labelling:
 
     book: Book = field(default_factory=Book)
     tensors: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
+    constants: dict[str, tuple[ConstantBuffer, tuple[Labels, ...]]] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
     results: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
     stacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     numbers: dict[Place, Labels] = field(default_factory=dict)
 
 
-def new_labelling(shapes: Mapping[str, tuple[int, ...]], aliases: Mapping[str, list[str]]) -> Labelling:
+def new_labelling(
+    shapes: Mapping[str, tuple[int, ...]],
+    aliases: Mapping[str, list[str]],
+    constants: Mapping[str, tuple[ConstantBuffer, tuple[int, ...]]],
+) -> Labelling:
     """Every index of every parameter and buffer starts as an atom of its own.
 
     Args:
         shapes: shapes of all parameters and buffers of a network or of a part of one.
         aliases: what `aliases_of` found in the whole network. A tensor that a part shares with the rest of the network
             stays whole.
+        constants: buffers that are no part of the state, with their shapes; the axes along which one is constant start
+            so, too, and their lengths are numbers that follow.
     """
     labelling = Labelling(first={other: first for first, others in aliases.items() for other in others})
     for name, shape in shapes.items():
@@ -81,6 +90,14 @@ def new_labelling(shapes: Mapping[str, tuple[int, ...]], aliases: Mapping[str, l
             reason = f"one tensor has {len(names)} names, not all of them in this part: {', '.join(names)}"
             shared = Traced(axes=labelling.tensors[inside[0]])
             _fix(labelling, shared, Obstacle(operator="shared parameter", where="", reason=reason))
+    for name, (constant, shape) in constants.items():
+        path, _, own = name.rpartition(".")
+        axes = tuple(
+            labelling.book.atoms.fresh(size) if axis in constant.axes else unlabelled(size)
+            for axis, size in enumerate(shape)
+        )
+        labelling.constants[name] = constant, axes
+        labelling.numbers.update({(path, own, axis): axes[axis] for axis in constant.axes})
     return labelling
 
 
@@ -168,6 +185,8 @@ def unread_tensors(traced: TracedGraph) -> set[str]:
 
 def _placeholder(labelling: Labelling, traced: TracedGraph, node: fx.Node) -> Value | None:
     name = traced.tensors.get(node.name)
+    if name in labelling.constants:
+        return _constant(*labelling.constants[name])
     if name is None or name not in labelling.tensors:
         return _unlabelled_like(node.meta.get("val"))
     name, axes = labelling.first.get(name, name), labelling.tensors[name]
@@ -180,6 +199,11 @@ def _placeholder(labelling: Labelling, traced: TracedGraph, node: fx.Node) -> Va
         sign=Sign.POSITIVE if ones else Sign.NOT_NEGATIVE,
         origins=frozenset({name} if axes else ()),
     )
+
+
+def _constant(constant: ConstantBuffer, axes: tuple[Labels, ...]) -> Traced:
+    sign = Sign.POSITIVE if constant.least > 0 else Sign.NOT_NEGATIVE if constant.least == 0 else Sign.ANY
+    return Traced(axes=axes, stored=True, zero=constant.least == constant.most == 0, sign=sign)
 
 
 def _call(

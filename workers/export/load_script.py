@@ -44,7 +44,11 @@ def load(folder: str | Path, network: nn.Module | Callable[..., nn.Module]) -> n
                     made = nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
                     slots[name] = fresh.setdefault(id(old), made)
         for name, value in config["attributes"].get(path, {}).items():
-            setattr(module, name, type(getattr(module, name))(value) if isinstance(value, list) else value)
+            old = getattr(module, name)
+            if isinstance(old, Tensor):  # a buffer that is no part of the state; its entries are equal
+                setattr(module, name, old[tuple(map(slice, value))])
+            else:
+                setattr(module, name, type(old)(value) if isinstance(value, list) else value)
     if Path(__file__).with_name("headwise.py").exists():  # its attention has heads that torch's layer cannot have
         import_module("headwise").free_heads(model)
     return model.eval()
