@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from workers.channels.atoms import Obstacle
 from workers.channels.attributes import ConstantBuffer, constants_of
@@ -103,6 +104,7 @@ class _Graphs:
     Attributes:
         shapes: shapes of all parameters and buffers.
         parameters: names of the parameters, of a shared one the first.
+        kernels: names of the weights of torch's convolutions.
         constants: buffers that are no part of the state, with their shapes.
         evaluation: the graph of the evaluation pass.
         training: that of the training pass, where it reads parameters that the other one does not.
@@ -110,6 +112,7 @@ class _Graphs:
 
     shapes: Mapping[str, tuple[int, ...]]
     parameters: frozenset[str]
+    kernels: frozenset[str]
     constants: Mapping[str, tuple[ConstantBuffer, tuple[int, ...]]]
     evaluation: TracedGraph
     training: TracedGraph | None
@@ -122,6 +125,9 @@ def _trace(meta_model: nn.Module, example: Example, constants: Mapping[str, Cons
     return _Graphs(
         shapes={name: tuple(tensor.shape) for name, tensor in meta_model.state_dict().items()},
         parameters=parameters,
+        kernels=frozenset(
+            f"{path}.weight".lstrip(".") for path, module in meta_model.named_modules() if isinstance(module, _ConvNd)
+        ),
         constants={
             name: (constants[name], tuple(buffer.shape))
             for name, buffer in meta_model.named_buffers()
@@ -145,7 +151,7 @@ def _analyse(
     """
     divisors: set[str] = set()
     while True:
-        labelling = new_labelling(graphs.shapes, aliases, graphs.constants)
+        labelling = new_labelling(graphs.shapes, aliases, graphs.kernels, graphs.constants)
         labelling.book.choices.update(reading.choices)
         labelling.book.divisors.update(divisors)
         label(labelling, graphs.evaluation, outputs=border)

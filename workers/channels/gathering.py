@@ -252,6 +252,7 @@ def _unmade(
         made[roots[labels]] = True
     for name in sorted(parameters & labelling.tensors.keys()):
         axes = labelling.tensors[name]
-        labels = roots[np.concatenate(axes)] if len(axes) > 1 else np.empty(0, dtype=np.int64)
+        labels = np.concatenate(axes) if len(axes) > 1 else np.empty(0, dtype=np.int64)
+        labels = roots[labels[labels >= 0]]
         if labels.size and (fixed[labels] >= 0).all() and not made[labels].any():
             yield layer_name(name), int(fixed[labels[0]])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,21 +68,27 @@ class Labelling:
 def new_labelling(
     shapes: Mapping[str, tuple[int, ...]],
     aliases: Mapping[str, list[str]],
+    kernels: Collection[str],
     constants: Mapping[str, tuple[ConstantBuffer, tuple[int, ...]]],
 ) -> Labelling:
-    """Every index of every parameter and buffer starts as an atom of its own.
+    """Every index of every parameter and buffer starts as an atom of its own, but for the places in a kernel.
 
     Args:
         shapes: shapes of all parameters and buffers of a network or of a part of one.
         aliases: what `aliases_of` found in the whole network. A tensor that a part shares with the rest of the network
             stays whole.
+        kernels: names of weights of convolutions; all axes of one but the first two are places.
         constants: buffers that are no part of the state, with their shapes; the axes along which one is constant start
             so, too, and their lengths are numbers that follow.
     """
     labelling = Labelling(first={other: first for first, others in aliases.items() for other in others})
+    labelling.book.stored = labelling.tensors
     for name, shape in shapes.items():
         known = labelling.tensors.get(labelling.first.get(name, name))
-        labelling.tensors[name] = known or tuple(labelling.book.atoms.fresh(size) for size in shape)
+        labelling.tensors[name] = known or tuple(
+            unlabelled(size) if axis > 1 and name in kernels else labelling.book.atoms.fresh(size)
+            for axis, size in enumerate(shape)
+        )
     for first, others in aliases.items():
         names = (first, *others)
         inside = [name for name in names if name in shapes]
@@ -265,10 +271,15 @@ def _note_numbers(book: Book, call: OperatorCall) -> None:
         book.facts[call.site] = numbers
 
 
+_MOMENTS = {"var_mean": ("var", "mean"), "std_mean": ("std", "mean")}
+"""What each of an operator's two results is."""
+
+
 def _settled(book: Book, node: fx.Node, call: OperatorCall, result: Value) -> Value:
     """The result, with the flags that follow from all arguments."""
     if isinstance(result, list):
-        return [_settled_one(_rule_name(node), call, part) for part in result]
+        names = _MOMENTS.get(_rule_name(node), (_rule_name(node),) * len(result))
+        return [_settled_one(name, call, part) for name, part in zip(names, result, strict=True)]
     if str(node.target).split(".")[1].endswith("_") and result.labelled and not result.zero:
         book.overwritten = True
     return _settled_one(_rule_name(node), call, result)

@@ -1,12 +1,14 @@
 """Rules of convolutions, linear layers and PReLU.
 
 A grouped convolution splits its channels into blocks: all inputs and all outputs of one group are one unit. A layer is
-identified by the name of its weight, not by its module.
+identified by the name of its weight, not by its module. A weight that is computed from one parameter of its shape, such
+as a standardised one, is that parameter here, if it has no inputs where the parameter has none.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -37,7 +39,7 @@ def convolution(book: Book, call: OperatorCall) -> Traced:
 
 def plain_convolution(book: Book, call: OperatorCall) -> Traced:
     """A convolution of `input` with `weight` in `groups`, and a `bias`."""
-    source, weight = call.tensor("input"), call.tensor("weight")
+    source, weight = call.tensor("input"), _weight(book, call)
     groups = int(call.arguments["groups"])
     if weight.tensor is None and weight.stored and groups > 1 and weight.shape[1] == 1:
         return _fixed_filter(book, call, source, weight)
@@ -72,7 +74,7 @@ def _fixed_filter(book: Book, call: OperatorCall, source: Traced, weight: Traced
 @rule("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 def transposed_convolution(book: Book, call: OperatorCall) -> Traced:
     """The same with the weight's first two axes exchanged; in groups, axis 1 counts the outputs of one group."""
-    source, weight = call.tensor("input"), call.tensor("weight")
+    source, weight = call.tensor("input"), _weight(book, call)
     groups = int(call.arguments["groups"])
     if groups == 1:
         produce(book, weight, 1)
@@ -92,7 +94,7 @@ def transposed_convolution(book: Book, call: OperatorCall) -> Traced:
 @rule("linear")
 def linear(book: Book, call: OperatorCall) -> Traced:
     """Contracts the last axis; channels on other axes pass. The weight may be some rows of a parameter."""
-    source, weight = call.tensor("input"), call.tensor("weight")
+    source, weight = call.tensor("input"), _weight(book, call)
     produce(book, weight, 0)
     if weight.whole is None:
         raise Unsupported("its weight is computed, not a parameter")
@@ -129,6 +131,26 @@ def prelu(book: Book, call: OperatorCall) -> Traced:
     else:
         book.atoms.fix(slopes, call.obstacle("one slope for all channels"))
     return Traced(axes=source.axes, zero=source.zero)
+
+
+def _weight(book: Book, call: OperatorCall) -> Traced:
+    """The weight of a call; of a computed one the parameter that it is computed from entry by entry, if that is sound.
+
+    It is where removed inputs are zero in it, or are absent since the weight takes statistics over them.
+    """
+    weight = call.tensor("weight")
+    if weight.whole is not None or not weight.stored or len(weight.axes) < 2:
+        return weight
+    same = [name for name in weight.origins if _alike(book.stored[name], weight.axes)]
+    statistics = np.concatenate([np.empty(0, dtype=np.int64), *book.normalised])
+    sound = weight.zero or all(np.isin(axis, statistics).all() for axis in weight.axes[1:] if is_labelled(axis))
+    return replace(weight, tensor=same[0]) if len(same) == 1 and sound else weight
+
+
+def _alike(one: Sequence[Labels], other: Sequence[Labels]) -> bool:
+    """Whether axes have the same labels; a single one may have lost its own."""
+    pairs = list(zip(one, other, strict=False))
+    return len(one) == len(other) and all(a.size == b.size == 1 or np.array_equal(a, b) for a, b in pairs)
 
 
 def produce(book: Book, weight: Traced, axis: int) -> None:
