@@ -29,7 +29,7 @@ from workers.channels.atoms import Obstacle
 from workers.channels.attributes import ConstantBuffer
 from workers.channels.heads import attention_views
 from workers.channels.layout import Labels
-from workers.channels.operators import RULES, Book, OperatorCall, Sign, Traced, Unsupported, Value, unlabelled
+from workers.channels.operators import RULES, Book, OperatorCall, Sign, Traced, Unsupported, Value, is_labelled, unlabelled
 from workers.channels.origins import AxisOf, Place, SizedAxis, serial_of, sized_axes
 from workers.channels.signs import sign_of
 from workers.channels.slicing import is_running_variance
@@ -174,9 +174,11 @@ def _couple(
 ) -> None:
     """Joins the channels of axes whose lengths the code takes from one place."""
     for (part, axis), (sized, other) in lengths.items():
-        if part >= len(results) or axis >= len(results[part].axes):
+        if part >= len(results) or axis >= len(results[part].axes) or sized.bound == "start":
             continue
         labels = results[part].axes[axis]
+        if sized.bound and not is_labelled(labels):
+            continue
         if isinstance(sized.origin, tuple):
             labelling.numbers.setdefault(sized.origin, labels)
         if other is not None and labels.size == other.size and (labels >= 0).all() and (other >= 0).all():
