@@ -1,7 +1,7 @@
 """Finds which whole numbers in a network's modules follow from the widths of its channel groups.
 
-Candidates are the numbers that equal the size of an axis with channels, in a call that the module makes or that is
-made on its behalf. When the network with fewer channels does not run, or computes with other sizes than predicted,
+Candidates are the numbers that equal the size of an axis with channels, in what a call reads or returns that the module
+makes or that is made on its behalf. When the network with fewer channels does not run, or computes with other sizes than predicted,
 those of the modules at work there are tried, for all modules of a class at once. What helps is kept; the proof of the
 map decides whether it was right.
 """
@@ -110,9 +110,10 @@ class Candidates:
 
     def _collect(self, found: ChannelFindings) -> None:
         for site, stack in found.stacks.items():
-            for size, owned in zip(found.shapes[site], found.owned[site], strict=True):
-                if owned:
-                    self._note(stack, size, owned)
+            for each in (site, *found.reads[site]):
+                for size, owned in zip(found.shapes[each], found.owned[each], strict=True):
+                    if owned:
+                        self._note(stack, size, owned)
 
     def _note(self, stack: Sequence[str], size: int, owned: Mapping[str, int]) -> None:
         expression = _size(size, owned, self._widths)

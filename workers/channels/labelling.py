@@ -52,6 +52,7 @@ class Labelling:
         constants: the same of buffers that are no part of the state but constant along some axis, with what they are.
         first: first name of a parameter or buffer, by each of its further ones.
         results: labels of every axis of the results of every call, by its site.
+        reads: sites of the calls whose results a call reads, by its site.
         stacks: dotted paths of the modules at work at a call, the innermost last, by its site.
         numbers: labels of an axis whose length is a number that a module keeps, by the number's place.
     """
@@ -61,6 +62,7 @@ class Labelling:
     constants: dict[str, tuple[ConstantBuffer, tuple[Labels, ...]]] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
     results: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
+    reads: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     numbers: dict[Place, Labels] = field(default_factory=dict)
 
@@ -146,6 +148,8 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, output
             site = f"{prefix}{node.name}"
             labelling.results[site] = tuple(axis for tensor in _tensors(values[node]) for axis in tensor.axes)
             labelling.stacks[site] = stack_of(node)
+            sources = (f"{prefix}{source.name}" for source in node.all_input_nodes)
+            labelling.reads[site] = tuple(source for source in sources if source in labelling.results)
             sites[serial_of(node)] = site
             _couple(labelling, list(_tensors(values[node])), lengths)
 
