@@ -2,7 +2,8 @@
 
 An attention layer knows its number of heads, a block the sizes at which it splits its channels. When channels go, such
 numbers have to follow. `following` finds which do; here they are records, and are set. The lengths of buffers that are
-no part of a state (BEiT's biases of keys, which are zeros) are such numbers, too, if all entries along an axis are equal.
+no part of a state (BEiT's biases of keys, which are zeros) are such numbers, too, if all entries along an axis are
+equal.
 """
 
 from __future__ import annotations

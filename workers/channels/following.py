@@ -1,9 +1,9 @@
 """Finds which whole numbers in a network's modules follow from the widths of its channel groups.
 
 Candidates are the numbers that equal the size of an axis with channels, in what a call reads or returns that the module
-makes or that is made on its behalf. When the network with fewer channels does not run, or computes with other sizes than predicted,
-those of the modules at work there are tried, for all modules of a class at once. What helps is kept; the proof of the
-map decides whether it was right.
+makes or that is made on its behalf. When the network with fewer channels does not run, or computes with other sizes
+than predicted, those of the modules at work there are tried, for all modules of a class at once. What helps is kept;
+the proof of the map decides whether it was right.
 """
 
 from __future__ import annotations

@@ -29,7 +29,17 @@ from workers.channels.atoms import Obstacle
 from workers.channels.attributes import ConstantBuffer
 from workers.channels.heads import attention_views
 from workers.channels.layout import Labels
-from workers.channels.operators import RULES, Book, OperatorCall, Sign, Traced, Unsupported, Value, is_labelled, unlabelled
+from workers.channels.operators import (
+    RULES,
+    Book,
+    OperatorCall,
+    Sign,
+    Traced,
+    Unsupported,
+    Value,
+    is_labelled,
+    unlabelled,
+)
 from workers.channels.origins import AxisOf, Place, SizedAxis, serial_of, sized_axes
 from workers.channels.signs import sign_of
 from workers.channels.slicing import is_running_variance

@@ -1,8 +1,8 @@
 """Rules of normalisation layers.
 
-Batch and instance norm treat every channel alone, and so they standardise the weights of every output alone. Group norm in several groups couples the channels of a group, so
-that whole groups are removed. Layer norm, RMS norm and group norm in one group take statistics over channels: they are
-marked, since removing a channel changes the output of the others.
+Batch and instance norm treat every channel alone, and so they standardise the weights of every output alone. Group norm
+in several groups couples the channels of a group, so that whole groups are removed. Layer norm, RMS norm and group norm
+in one group take statistics over channels: they are marked, since removing a channel changes the output of the others.
 """
 
 from __future__ import annotations
