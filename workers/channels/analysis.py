@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from torch import nn
-from torch.nn.modules.conv import _ConvNd
 
 from workers.channels.atoms import Obstacle
 from workers.channels.attributes import ConstantBuffer, constants_of
 from workers.channels.gathering import ChannelFindings, gather
 from workers.channels.joining import check_whole, join_parts
-from workers.channels.labelling import Labelling, aliases_of, label, new_labelling, unread_tensors
+from workers.channels.labelling import Labelling, aliases_of, kernels_of, label, new_labelling, unread_tensors
 from workers.channels.layout import ChannelMap
 from workers.channels.parts import Traceable, dissect
 from workers.channels.reading import Reading
@@ -125,9 +124,7 @@ def _trace(meta_model: nn.Module, example: Example, constants: Mapping[str, Cons
     return _Graphs(
         shapes={name: tuple(tensor.shape) for name, tensor in meta_model.state_dict().items()},
         parameters=parameters,
-        kernels=frozenset(
-            f"{path}.weight".lstrip(".") for path, module in meta_model.named_modules() if isinstance(module, _ConvNd)
-        ),
+        kernels=kernels_of(meta_model),
         constants={
             name: (constants[name], tuple(buffer.shape))
             for name, buffer in meta_model.named_buffers()

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.modules.conv import _ConvNd
 
 from workers.channels import (
     attention_rules,
@@ -128,6 +129,12 @@ def aliases_of(model: nn.Module) -> dict[str, list[str]]:
         if known != name:
             names[known].append(name)
     return names
+
+
+def kernels_of(model: nn.Module) -> frozenset[str]:
+    """Names of the weights of torch's convolutions."""
+    layers = (path for path, module in model.named_modules() if isinstance(module, _ConvNd))
+    return frozenset(f"{path}.weight".lstrip(".") for path in layers)
 
 
 OUTPUT = Obstacle(operator="output", where="", reason="the network's output", quiet=True)
