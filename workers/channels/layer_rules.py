@@ -53,7 +53,7 @@ def plain_convolution(book: Book, call: OperatorCall) -> Traced:
         book.facts[f"{call.site} in parts"] = (weight.shape[0] / groups, float(weight.shape[1]))
         _tie_blocks(book, call, groups, source.axes[1], outputs)
     _join_bias(book, call, outputs)
-    result = _result(call, source, outputs)
+    result = _result(call, source, outputs, zero=weight.zero)
     _count(book, weight, result, 1)
     return result
 
@@ -68,7 +68,7 @@ def _fixed_filter(book: Book, call: OperatorCall, source: Traced, weight: Traced
     if is_labelled(weight.axes[0]):
         book.atoms.join(outputs, weight.axes[0], call.obstacle(NO_CHANNELS))
     _join_bias(book, call, outputs)
-    return replace(_result(call, source, outputs), zero=source.zero and call.arguments["bias"] is None)
+    return _result(call, source, outputs, zero=source.zero and call.arguments["bias"] is None)
 
 
 @rule("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -88,7 +88,7 @@ def transposed_convolution(book: Book, call: OperatorCall) -> Traced:
         outputs = np.repeat(units, weight.shape[1])
     _join_bias(book, call, outputs)
     _count(book, weight, source, 1)
-    return _result(call, source, outputs)
+    return _result(call, source, outputs, zero=weight.zero)
 
 
 @rule("linear")
@@ -101,7 +101,8 @@ def linear(book: Book, call: OperatorCall) -> Traced:
     contract(book, call, weight, 1, source.axes[-1])
     _join_bias(book, call, weight.axes[0])
     _count(book, weight, source, len(source.axes) - 1)
-    return Traced(axes=(*source.axes[:-1], weight.axes[0]), zero=not any(map(is_labelled, source.axes[:-1])))
+    zero = weight.zero and not any(map(is_labelled, source.axes[:-1]))
+    return Traced(axes=(*source.axes[:-1], weight.axes[0]), zero=zero)
 
 
 @rule("embedding")
@@ -196,8 +197,8 @@ def _join_bias(book: Book, call: OperatorCall, outputs: Labels) -> None:
         book.atoms.join(outputs, call.tensor("bias").axes[0], call.obstacle(NO_CHANNELS))
 
 
-def _result(call: OperatorCall, source: Traced, outputs: Labels) -> Traced:
+def _result(call: OperatorCall, source: Traced, outputs: Labels, *, zero: bool) -> Traced:
     if call.shape is None:
         raise Unsupported("a result that is not one tensor")
     space = (unlabelled(size) for size in call.shape[2:])
-    return Traced(axes=(source.axes[0], outputs, *space), zero=True)
+    return Traced(axes=(source.axes[0], outputs, *space), zero=zero)
