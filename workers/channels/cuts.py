@@ -10,15 +10,18 @@ from workers.channels.layout import ChannelMap
 
 
 def separate_cuts(widths: Mapping[str, int], names: Sequence[str]) -> Iterator[dict[str, int]]:
-    """Cuts of some of these groups at a time: of each three, none of which another group always shares with it."""
-    rounds = next(number for number in count(3) if comb(number, 3) >= len(names))
-    members = dict(zip(names, combinations(range(rounds), 3), strict=False))
+    """Cuts of some of these groups at a time: each in three rounds, not all of which any other group is in, too.
+
+    Neighbours in a round are cut by other amounts.
+    """
     smaller = {name: smaller_widths(widths, name) for name in names if widths[name] > 1}
+    rounds = next(number for number in count(3) if comb(number, 3) >= len(smaller))
+    members = list(zip(smaller.items(), combinations(range(rounds), 3), strict=False))
     for number in range(rounds if smaller else 0):
         yield {
-            name: found[min(members[name].index(number), len(found) - 1)]
-            for name, found in smaller.items()
-            if number in members[name]
+            name: found[(place + at.index(number)) % len(found)]
+            for place, ((name, found), at) in enumerate(members)
+            if number in at
         }
 
 
