@@ -1,9 +1,10 @@
 """Coverage: which share of a network's parameters can go, over about 130 networks of several libraries.
 
 Per network: the share of the parameters in prunable groups (a parameter counts if a group owns a position on any of its
-axes), what is refused and why, whether the numerical proof holds (`workers.channels.proof`; of networks analysed in
-parts, whether masked and cut parts agree), seconds of the processor, peak memory of the process, and the share and the
-seconds of Torch-Pruning (how that is counted: `coverage_measure.measure_peer`).
+axes; one that the network never reads counts for nothing), what is refused and why, whether the numerical proof holds
+(`workers.channels.proof`; of networks analysed in parts, whether masked and cut parts agree), seconds of the processor,
+peak memory of the process, and the share and the seconds of Torch-Pruning (how that is counted:
+`coverage_measure.measure_peer`).
 
 Each network has a process of its own with a time limit; what ends early is a row, not the end. Rows go to a file of
 JSON lines, and what is in it is not done again. Figures: networks, proved, wrong, share_median, above_90_percent,

@@ -30,6 +30,7 @@ from workers.channels import (
     select,
     without,
 )
+from workers.channels.labelling import unread_tensors
 from workers.channels.proof import prove
 from workers.channels.rebuild import load_resized
 from workers.channels.trace import Example, meta_copy, trace
@@ -73,7 +74,7 @@ def measure(name: str) -> Iterator[Row]:
         "wall_s": round(time.perf_counter() - started, 2),
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
         "groups": len(found.groups),
-        "share": round(share_owned(found), 4),
+        "share": round(share_owned(subject, found), 4),
         "refused": [
             f"{each.operator} | {each.where} | {each.reason} | {', '.join(each.layers)}" for each in found.refused
         ],
@@ -85,10 +86,19 @@ def measure(name: str) -> Iterator[Row]:
     yield row | {"proof": _proof(subject, found)}
 
 
-def share_owned(found: ChannelMap) -> float:
-    """The share of the parameters with a position, on any axis, that a group owns."""
-    sizes = {name: math.prod(found.shapes[name]) for name in found.parameters}
+def share_owned(subject: Subject, found: ChannelMap) -> float:
+    """The share of the parameters that are read with a position, on any axis, that a group owns."""
+    sizes = {name: math.prod(found.shapes[name]) for name in found.parameters - _never_read(subject, found)}
     return sum(size for name, size in sizes.items() if name in found.tensors) / max(1, sum(sizes.values()))
+
+
+def _never_read(subject: Subject, found: ChannelMap) -> frozenset[str]:
+    """Parameters outside of groups that no operator reads, in evaluation or training: layers built in vain."""
+    open_ones = found.parameters - found.tensors.keys()
+    for training in (False, True) if open_ones and not subject.parts else ():
+        example = Example.of_inputs(subject.network, subject.shape)
+        open_ones &= unread_tensors(trace(meta_copy(subject.network), example, training=training))
+    return frozenset() if subject.parts else open_ones
 
 
 def silent_layers(subject: Subject, found: ChannelMap) -> list[str]:

@@ -152,7 +152,7 @@ def _detection(name: str) -> Subject:
 def _video(name: str) -> Subject:
     import torchvision
 
-    side = 224 if name in ("mvit_v2_s", "swin3d_t") else 64
+    side = 224 if name in ("mvit_v2_s", "swin3d_t", "s3d") else 64
     return Subject(network=torchvision.models.get_model(name, weights=None), shape=(3, 16, side, side))
 
 
@@ -166,6 +166,8 @@ def _quantizable(name: str) -> Subject:
 def _timm(name: str) -> Subject:
     timm = importlib.import_module("timm")
     network = timm.create_model(name, pretrained=False)
+    if not network.num_classes:  # those that are published as encoders
+        network = timm.create_model(name, pretrained=False, num_classes=1000)
     settings = network.pretrained_cfg
     channels, side, _ = settings["input_size"]
     if not settings.get("fixed_input_size"):

@@ -10,7 +10,7 @@ Channel importance is in `criteria`, the number of channels in `allocation`, the
 from workers.channels.absence import leaving_out, without
 from workers.channels.activations import live_activations, live_in
 from workers.channels.analysis import find_groups
-from workers.channels.attributes import SizeAttribute, attach
+from workers.channels.attributes import SizeAttribute, attach, attached_buffers
 from workers.channels.cost import Cost, CostTerm, Length, cost_of_tensors
 from workers.channels.counting import MacCount, Ownership, ParameterCount, count_parameters, ownership
 from workers.channels.example import example_inputs
@@ -60,6 +60,7 @@ __all__ = [
     "applications_of",
     "apply_folding_structure",
     "attach",
+    "attached_buffers",
     "build_resized",
     "cost_of_tensors",
     "count_parameters",

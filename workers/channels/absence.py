@@ -161,6 +161,21 @@ def _layer_norm(
     return _affine((source - found["mean"]) * scale, weight, bias), found["mean"], scale
 
 
+def _batch_norm(
+    func: Any, source: Tensor, weight: Tensor | None, bias: Tensor | None, *rest: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    *_, training, _, eps = rest
+    if not training:
+        result: tuple[Tensor, Tensor, Tensor] = func(source, weight, bias, *rest)
+        return result
+    dims = [0, *range(2, source.ndim)]
+    found = _moments(source, dims, _there(source).sum(dims, keepdim=True), 0.0)
+    scale = (found["var"] + eps).rsqrt()
+    spread = [1, -1, *[1] * (source.ndim - 2)]
+    weight, bias = (None if each is None else each.view(spread) for each in (weight, bias))
+    return _affine((source - found["mean"]) * scale, weight, bias), found["mean"].flatten(), scale.flatten()
+
+
 def _group_norm(
     func: Any,
     source: Tensor,
@@ -209,5 +224,6 @@ _HANDLERS: Mapping[str, _Handler] = {
     "_scaled_dot_product_flash_attention_for_cpu": _attention,
     "native_layer_norm": _layer_norm,
     "native_group_norm": _group_norm,
+    "_native_batch_norm_legit": _batch_norm,
     "_fused_rms_norm": _rms_norm,
 }

@@ -17,7 +17,7 @@ from torch import fx, nn
 
 from workers.channels.cost import Cost, CostTerm, Length, product_term
 from workers.channels.gathering import ChannelFindings, gather
-from workers.channels.labelling import aliases_of, label, new_labelling
+from workers.channels.labelling import aliases_of, kernels_of, label, new_labelling
 from workers.channels.layout import ChannelMap
 from workers.channels.parts import Traceable, dissect
 from workers.channels.trace import BATCH, TracedGraph, trace
@@ -54,7 +54,7 @@ def live_in(piece: Traceable, channel_map: ChannelMap, *, weight: float = 1.0) -
     """
     traced = trace(piece.network, piece.example)
     shapes = {name: tuple(tensor.shape) for name, tensor in piece.network.state_dict().items()}
-    labelling = new_labelling(shapes, aliases_of(piece.network))
+    labelling = new_labelling(shapes, aliases_of(piece.network), kernels_of(piece.network), {})
     label(labelling, traced)
     found = gather(labelling, shapes, channel_map.parameters, {})
     widths = channel_map.widths()

@@ -16,9 +16,10 @@ from functools import partial
 from torch import nn
 
 from workers.channels.atoms import Obstacle
+from workers.channels.attributes import ConstantBuffer, constants_of
 from workers.channels.gathering import ChannelFindings, gather
 from workers.channels.joining import check_whole, join_parts
-from workers.channels.labelling import Labelling, aliases_of, label, new_labelling, unread_tensors
+from workers.channels.labelling import Labelling, aliases_of, kernels_of, label, new_labelling, unread_tensors
 from workers.channels.layout import ChannelMap
 from workers.channels.parts import Traceable, dissect
 from workers.channels.reading import Reading
@@ -50,8 +51,8 @@ def find_groups(
         ValueError: the network or a part cannot be traced, or an excluded name owns no channels.
     """
     dissection = dissect(model, inputs, parts)
-    aliases = aliases_of(model)
-    maps = [_find(piece, exclude, aliases) for piece in dissection.pieces]
+    aliases, constants = aliases_of(model), constants_of(model)
+    maps = [_find(piece, exclude, aliases, constants) for piece in dissection.pieces]
     _check_excluded(exclude, maps)
     if not parts:
         return maps[0]
@@ -67,14 +68,19 @@ def _no_other(_: Mapping[str, str]) -> None:
     """No other reading."""
 
 
-def _find(piece: Traceable, exclude: Sequence[str], aliases: Mapping[str, list[str]]) -> ChannelMap:
+def _find(
+    piece: Traceable,
+    exclude: Sequence[str],
+    aliases: Mapping[str, list[str]],
+    constants: Mapping[str, ConstantBuffer],
+) -> ChannelMap:
     """The channel groups of a network that can be traced."""
     network, example = piece.network, piece.example
 
     def analyse(reading: Reading, network: nn.Module) -> ChannelFindings:
-        return _analyse(_trace(network, example), piece.border, exclude, aliases, reading)
+        return _analyse(_trace(network, example, constants), piece.border, exclude, aliases, reading)
 
-    graphs = _trace(network, example)
+    graphs = _trace(network, example, constants)
     reading, proofs = Reading(), 0
     while True:
         found = _analyse(graphs, piece.border, exclude, aliases, reading)
@@ -97,23 +103,33 @@ class _Graphs:
     Attributes:
         shapes: shapes of all parameters and buffers.
         parameters: names of the parameters, of a shared one the first.
+        kernels: names of the weights of torch's convolutions.
+        constants: buffers that are no part of the state, with their shapes.
         evaluation: the graph of the evaluation pass.
         training: that of the training pass, where it reads parameters that the other one does not.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
     parameters: frozenset[str]
+    kernels: frozenset[str]
+    constants: Mapping[str, tuple[ConstantBuffer, tuple[int, ...]]]
     evaluation: TracedGraph
     training: TracedGraph | None
 
 
-def _trace(meta_model: nn.Module, example: Example) -> _Graphs:
+def _trace(meta_model: nn.Module, example: Example, constants: Mapping[str, ConstantBuffer]) -> _Graphs:
     parameters = frozenset(name for name, _ in meta_model.named_parameters())
     evaluation = trace(meta_model, example)
     unread = unread_tensors(evaluation) & parameters  # layers of the training pass alone, such as auxiliary classifiers
     return _Graphs(
         shapes={name: tuple(tensor.shape) for name, tensor in meta_model.state_dict().items()},
         parameters=parameters,
+        kernels=kernels_of(meta_model),
+        constants={
+            name: (constants[name], tuple(buffer.shape))
+            for name, buffer in meta_model.named_buffers()
+            if name in constants
+        },
         evaluation=evaluation,
         training=trace(meta_model, example, training=True) if unread else None,
     )
@@ -132,7 +148,7 @@ def _analyse(
     """
     divisors: set[str] = set()
     while True:
-        labelling = new_labelling(graphs.shapes, aliases)
+        labelling = new_labelling(graphs.shapes, aliases, graphs.kernels, graphs.constants)
         labelling.book.choices.update(reading.choices)
         labelling.book.divisors.update(divisors)
         label(labelling, graphs.evaluation, outputs=border)

@@ -144,8 +144,9 @@ def _broadcast(book: Book, call: OperatorCall, operands: Sequence[Traced]) -> tu
     if call.shape is None:
         raise Unsupported("a result that is not one tensor")
     axes = []
+    whole_first = sorted(operands, key=lambda operand: operand.shape != call.shape)  # the result keeps its labels
     for distance in range(len(call.shape), 0, -1):
-        met = [operand.axes[-distance] for operand in operands if distance <= len(operand.axes)]
+        met = [operand.axes[-distance] for operand in whole_first if distance <= len(operand.axes)]
         axes.append(meet(book, call, met, call.shape[-distance]))
     return tuple(axes)
 

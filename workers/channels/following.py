@@ -1,9 +1,9 @@
 """Finds which whole numbers in a network's modules follow from the widths of its channel groups.
 
-Candidates are the numbers that equal the size of an axis with channels, in a call that the module makes or that is
-made on its behalf. When the network with fewer channels does not run, or computes with other sizes than predicted,
-those of the modules at work there are tried, for all modules of a class at once. What helps is kept; the proof of the
-map decides whether it was right.
+Candidates are the numbers that equal the size of an axis with channels, in what a call reads or returns that the module
+makes or that is made on its behalf. When the network with fewer channels does not run, or computes with other sizes
+than predicted, those of the modules at work there are tried, for all modules of a class at once. What helps is kept;
+the proof of the map decides whether it was right.
 """
 
 from __future__ import annotations
@@ -110,9 +110,10 @@ class Candidates:
 
     def _collect(self, found: ChannelFindings) -> None:
         for site, stack in found.stacks.items():
-            for size, owned in zip(found.shapes[site], found.owned[site], strict=True):
-                if owned:
-                    self._note(stack, size, owned)
+            for each in (site, *found.reads[site]):
+                for size, owned in zip(found.shapes[each], found.owned[each], strict=True):
+                    if owned:
+                        self._note(stack, size, owned)
 
     def _note(self, stack: Sequence[str], size: int, owned: Mapping[str, int]) -> None:
         expression = _size(size, owned, self._widths)
@@ -132,14 +133,20 @@ def _size(size: int, owned: Mapping[str, int], widths: Mapping[str, int]) -> Siz
 
 
 def known(model: nn.Module, found: ChannelFindings) -> Assignment:
-    """The numbers in modules that are the length of an axis with channels: they follow it."""
+    """The numbers in modules, and lengths of constant buffers, that are the length of an axis with channels."""
     widths = found.channel_map.widths()
-    numbers = {path: numbers_of(module) for path, module in model.named_modules()}
+    numbers = {path: numbers_of(module) | _lengths_of_buffers(module) for path, module in model.named_modules()}
     return {
         (path, name, position): _size(numbers[path][name, position], owned, widths)
         for (path, name, position), owned in found.numbers.items()
         if owned
     }
+
+
+def _lengths_of_buffers(module: nn.Module) -> dict[tuple[str, int | None], int]:
+    names = module._non_persistent_buffers_set
+    buffers = {name: buffer for name, buffer in module._buffers.items() if name in names and buffer is not None}
+    return {(name, axis): size for name, buffer in buffers.items() for axis, size in enumerate(buffer.shape)}
 
 
 def assign(model: nn.Module, assignment: Assignment, widths: Mapping[str, int]) -> None:

@@ -36,6 +36,7 @@ class ChannelFindings:
         facts: numbers that must not change when channels are removed, by the call that uses them.
         shapes: sizes of the axes of the results of a call, by its site.
         owned: how many indices of each of these axes belong to which group, by its name.
+        reads: sites of the calls whose results a call reads, by its site.
         stacks: dotted paths of the modules at work at a call, the innermost last, by its site.
         splits: sites of the views that split a group's channels, by the group's name.
         heads: names of the groups that are split for an attention product.
@@ -50,6 +51,7 @@ class ChannelFindings:
     facts: Mapping[str, tuple[float, ...]]
     shapes: Mapping[str, tuple[int, ...]]
     owned: Mapping[str, tuple[Mapping[str, int], ...]]
+    reads: Mapping[str, tuple[str, ...]]
     stacks: Mapping[str, tuple[str, ...]]
     splits: Mapping[str, tuple[str, ...]]
     heads: frozenset[str]
@@ -117,8 +119,8 @@ def gather(
         layouts = tuple(
             AxisLayout(
                 role=book.roles.get((labelling.first.get(tensor, tensor), axis), "output"),
-                groups=group_of[roots[labels]],
-                units=unit_of[roots[labels]],
+                groups=np.where(labels >= 0, group_of[roots[labels]], NOT_A_CHANNEL),
+                units=np.where(labels >= 0, unit_of[roots[labels]], NOT_A_CHANNEL),
             )
             for axis, labels in enumerate(axes)
         )
@@ -149,6 +151,7 @@ def gather(
             site: tuple(_owned(axis, roots, group_of, names) for axis in axes)
             for site, axes in labelling.results.items()
         },
+        reads=labelling.reads,
         stacks=labelling.stacks,
         splits={name: tuple(sites) for name, sites in splits.items()},
         heads=frozenset(name for name, sites in splits.items() if not book.heads.isdisjoint(sites)),
@@ -252,6 +255,7 @@ def _unmade(
         made[roots[labels]] = True
     for name in sorted(parameters & labelling.tensors.keys()):
         axes = labelling.tensors[name]
-        labels = roots[np.concatenate(axes)] if len(axes) > 1 else np.empty(0, dtype=np.int64)
+        labels = np.concatenate(axes) if len(axes) > 1 else np.empty(0, dtype=np.int64)
+        labels = roots[labels[labels >= 0]]
         if labels.size and (fixed[labels] >= 0).all() and not made[labels].any():
             yield layer_name(name), int(fixed[labels[0]])

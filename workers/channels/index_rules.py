@@ -61,12 +61,19 @@ def stack(book: Book, call: OperatorCall) -> Traced:
 
 @rule("slice", "narrow")
 def take_slice(book: Book, call: OperatorCall) -> Traced:
-    """A part of one axis."""
+    """A part of one axis; up to a number in a module, or all that is left from there, it may have any length."""
     source = call.tensor("self")
     axis = axis_number(int(call.arguments["dim"]), len(source.axes))
     start = call.arguments["start"] or 0
     end = call.arguments["end"] if "end" in call.arguments else start + call.arguments["length"]
-    return _part(book, source, axis, slice(start, end, call.arguments.get("step", 1)))
+    where = slice(start, end, call.arguments.get("step", 1))
+    bound = call.sized[0].bound if call.sized else ""
+    before = call.lengths.get(axis)
+    if bound == "start" and before is not None and before.size == start:
+        book.atoms.join(before, source.axes[axis][:start], call.obstacle(_TAKEN_APART))
+    elif bound != "stop":
+        return _part(book, source, axis, where)
+    return _take(source, axis, where)
 
 
 @rule("split", "split_with_sizes", "chunk")

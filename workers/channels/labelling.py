@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import operator
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.modules.conv import _ConvNd
 
 from workers.channels import (
     attention_rules,
@@ -26,9 +27,20 @@ from workers.channels import (
     vision_rules,
 )
 from workers.channels.atoms import Obstacle
+from workers.channels.attributes import ConstantBuffer
 from workers.channels.heads import attention_views
 from workers.channels.layout import Labels
-from workers.channels.operators import RULES, Book, OperatorCall, Sign, Traced, Unsupported, Value, unlabelled
+from workers.channels.operators import (
+    RULES,
+    Book,
+    OperatorCall,
+    Sign,
+    Traced,
+    Unsupported,
+    Value,
+    is_labelled,
+    unlabelled,
+)
 from workers.channels.origins import AxisOf, Place, SizedAxis, serial_of, sized_axes
 from workers.channels.signs import sign_of
 from workers.channels.slicing import is_running_variance
@@ -48,32 +60,48 @@ class Labelling:
     Attributes:
         book: the records of the rules.
         tensors: labels of every parameter and buffer, by dotted name; of one with several names under each of them.
+        constants: the same of buffers that are no part of the state but constant along some axis, with what they are.
         first: first name of a parameter or buffer, by each of its further ones.
         results: labels of every axis of the results of every call, by its site.
+        reads: sites of the calls whose results a call reads, by its site.
         stacks: dotted paths of the modules at work at a call, the innermost last, by its site.
         numbers: labels of an axis whose length is a number that a module keeps, by the number's place.
     """
 
     book: Book = field(default_factory=Book)
     tensors: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
+    constants: dict[str, tuple[ConstantBuffer, tuple[Labels, ...]]] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
     results: dict[str, tuple[Labels, ...]] = field(default_factory=dict)
+    reads: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stacks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     numbers: dict[Place, Labels] = field(default_factory=dict)
 
 
-def new_labelling(shapes: Mapping[str, tuple[int, ...]], aliases: Mapping[str, list[str]]) -> Labelling:
-    """Every index of every parameter and buffer starts as an atom of its own.
+def new_labelling(
+    shapes: Mapping[str, tuple[int, ...]],
+    aliases: Mapping[str, list[str]],
+    kernels: Collection[str],
+    constants: Mapping[str, tuple[ConstantBuffer, tuple[int, ...]]],
+) -> Labelling:
+    """Every index of every parameter and buffer starts as an atom of its own, but for the places in a kernel.
 
     Args:
         shapes: shapes of all parameters and buffers of a network or of a part of one.
         aliases: what `aliases_of` found in the whole network. A tensor that a part shares with the rest of the network
             stays whole.
+        kernels: names of weights of convolutions; all axes of one but the first two are places.
+        constants: buffers that are no part of the state, with their shapes; the axes along which one is constant start
+            so, too, and their lengths are numbers that follow.
     """
     labelling = Labelling(first={other: first for first, others in aliases.items() for other in others})
+    labelling.book.stored = labelling.tensors
     for name, shape in shapes.items():
         known = labelling.tensors.get(labelling.first.get(name, name))
-        labelling.tensors[name] = known or tuple(labelling.book.atoms.fresh(size) for size in shape)
+        labelling.tensors[name] = known or tuple(
+            unlabelled(size) if axis > 1 and name in kernels else labelling.book.atoms.fresh(size)
+            for axis, size in enumerate(shape)
+        )
     for first, others in aliases.items():
         names = (first, *others)
         inside = [name for name in names if name in shapes]
@@ -81,6 +109,14 @@ def new_labelling(shapes: Mapping[str, tuple[int, ...]], aliases: Mapping[str, l
             reason = f"one tensor has {len(names)} names, not all of them in this part: {', '.join(names)}"
             shared = Traced(axes=labelling.tensors[inside[0]])
             _fix(labelling, shared, Obstacle(operator="shared parameter", where="", reason=reason))
+    for name, (constant, shape) in constants.items():
+        path, _, own = name.rpartition(".")
+        axes = tuple(
+            labelling.book.atoms.fresh(size) if axis in constant.axes else unlabelled(size)
+            for axis, size in enumerate(shape)
+        )
+        labelling.constants[name] = constant, axes
+        labelling.numbers.update({(path, own, axis): axes[axis] for axis in constant.axes})
     return labelling
 
 
@@ -93,6 +129,12 @@ def aliases_of(model: nn.Module) -> dict[str, list[str]]:
         if known != name:
             names[known].append(name)
     return names
+
+
+def kernels_of(model: nn.Module) -> frozenset[str]:
+    """Names of the weights of torch's convolutions."""
+    layers = (path for path, module in model.named_modules() if isinstance(module, _ConvNd))
+    return frozenset(f"{path}.weight".lstrip(".") for path in layers)
 
 
 OUTPUT = Obstacle(operator="output", where="", reason="the network's output", quiet=True)
@@ -123,6 +165,8 @@ def label(labelling: Labelling, traced: TracedGraph, prefix: str = "", *, output
             site = f"{prefix}{node.name}"
             labelling.results[site] = tuple(axis for tensor in _tensors(values[node]) for axis in tensor.axes)
             labelling.stacks[site] = stack_of(node)
+            sources = (f"{prefix}{source.name}" for source in node.all_input_nodes)
+            labelling.reads[site] = tuple(source for source in sources if source in labelling.results)
             sites[serial_of(node)] = site
             _couple(labelling, list(_tensors(values[node])), lengths)
 
@@ -151,9 +195,11 @@ def _couple(
 ) -> None:
     """Joins the channels of axes whose lengths the code takes from one place."""
     for (part, axis), (sized, other) in lengths.items():
-        if part >= len(results) or axis >= len(results[part].axes):
+        if part >= len(results) or axis >= len(results[part].axes) or sized.bound == "start":
             continue
         labels = results[part].axes[axis]
+        if sized.bound and not is_labelled(labels):
+            continue
         if isinstance(sized.origin, tuple):
             labelling.numbers.setdefault(sized.origin, labels)
         if other is not None and labels.size == other.size and (labels >= 0).all() and (other >= 0).all():
@@ -168,6 +214,8 @@ def unread_tensors(traced: TracedGraph) -> set[str]:
 
 def _placeholder(labelling: Labelling, traced: TracedGraph, node: fx.Node) -> Value | None:
     name = traced.tensors.get(node.name)
+    if name in labelling.constants:
+        return _constant(*labelling.constants[name])
     if name is None or name not in labelling.tensors:
         return _unlabelled_like(node.meta.get("val"))
     name, axes = labelling.first.get(name, name), labelling.tensors[name]
@@ -180,6 +228,11 @@ def _placeholder(labelling: Labelling, traced: TracedGraph, node: fx.Node) -> Va
         sign=Sign.POSITIVE if ones else Sign.NOT_NEGATIVE,
         origins=frozenset({name} if axes else ()),
     )
+
+
+def _constant(constant: ConstantBuffer, axes: tuple[Labels, ...]) -> Traced:
+    sign = Sign.POSITIVE if constant.least > 0 else Sign.NOT_NEGATIVE if constant.least == 0 else Sign.ANY
+    return Traced(axes=axes, stored=True, zero=constant.least == constant.most == 0, sign=sign)
 
 
 def _call(
@@ -241,10 +294,15 @@ def _note_numbers(book: Book, call: OperatorCall) -> None:
         book.facts[call.site] = numbers
 
 
+_MOMENTS = {"var_mean": ("var", "mean"), "std_mean": ("std", "mean")}
+"""What each of an operator's two results is."""
+
+
 def _settled(book: Book, node: fx.Node, call: OperatorCall, result: Value) -> Value:
     """The result, with the flags that follow from all arguments."""
     if isinstance(result, list):
-        return [_settled_one(_rule_name(node), call, part) for part in result]
+        names = _MOMENTS.get(_rule_name(node), (_rule_name(node),) * len(result))
+        return [_settled_one(name, call, part) for name, part in zip(names, result, strict=True)]
     if str(node.target).split(".")[1].endswith("_") and result.labelled and not result.zero:
         book.overwritten = True
     return _settled_one(_rule_name(node), call, result)

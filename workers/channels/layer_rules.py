@@ -1,12 +1,14 @@
 """Rules of convolutions, linear layers and PReLU.
 
 A grouped convolution splits its channels into blocks: all inputs and all outputs of one group are one unit. A layer is
-identified by the name of its weight, not by its module.
+identified by the name of its weight, not by its module. A weight that is computed from one parameter of its shape, such
+as a standardised one, is that parameter here, if it has no inputs where the parameter has none.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -37,7 +39,7 @@ def convolution(book: Book, call: OperatorCall) -> Traced:
 
 def plain_convolution(book: Book, call: OperatorCall) -> Traced:
     """A convolution of `input` with `weight` in `groups`, and a `bias`."""
-    source, weight = call.tensor("input"), call.tensor("weight")
+    source, weight = call.tensor("input"), _weight(book, call)
     groups = int(call.arguments["groups"])
     if weight.tensor is None and weight.stored and groups > 1 and weight.shape[1] == 1:
         return _fixed_filter(book, call, source, weight)
@@ -51,7 +53,7 @@ def plain_convolution(book: Book, call: OperatorCall) -> Traced:
         book.facts[f"{call.site} in parts"] = (weight.shape[0] / groups, float(weight.shape[1]))
         _tie_blocks(book, call, groups, source.axes[1], outputs)
     _join_bias(book, call, outputs)
-    result = _result(call, source, outputs)
+    result = _result(call, source, outputs, zero=weight.zero)
     _count(book, weight, result, 1)
     return result
 
@@ -66,13 +68,13 @@ def _fixed_filter(book: Book, call: OperatorCall, source: Traced, weight: Traced
     if is_labelled(weight.axes[0]):
         book.atoms.join(outputs, weight.axes[0], call.obstacle(NO_CHANNELS))
     _join_bias(book, call, outputs)
-    return replace(_result(call, source, outputs), zero=source.zero and call.arguments["bias"] is None)
+    return _result(call, source, outputs, zero=source.zero and call.arguments["bias"] is None)
 
 
 @rule("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 def transposed_convolution(book: Book, call: OperatorCall) -> Traced:
     """The same with the weight's first two axes exchanged; in groups, axis 1 counts the outputs of one group."""
-    source, weight = call.tensor("input"), call.tensor("weight")
+    source, weight = call.tensor("input"), _weight(book, call)
     groups = int(call.arguments["groups"])
     if groups == 1:
         produce(book, weight, 1)
@@ -86,20 +88,21 @@ def transposed_convolution(book: Book, call: OperatorCall) -> Traced:
         outputs = np.repeat(units, weight.shape[1])
     _join_bias(book, call, outputs)
     _count(book, weight, source, 1)
-    return _result(call, source, outputs)
+    return _result(call, source, outputs, zero=weight.zero)
 
 
 @rule("linear")
 def linear(book: Book, call: OperatorCall) -> Traced:
     """Contracts the last axis; channels on other axes pass. The weight may be some rows of a parameter."""
-    source, weight = call.tensor("input"), call.tensor("weight")
+    source, weight = call.tensor("input"), _weight(book, call)
     produce(book, weight, 0)
     if weight.whole is None:
         raise Unsupported("its weight is computed, not a parameter")
     contract(book, call, weight, 1, source.axes[-1])
     _join_bias(book, call, weight.axes[0])
     _count(book, weight, source, len(source.axes) - 1)
-    return Traced(axes=(*source.axes[:-1], weight.axes[0]), zero=not any(map(is_labelled, source.axes[:-1])))
+    zero = weight.zero and not any(map(is_labelled, source.axes[:-1]))
+    return Traced(axes=(*source.axes[:-1], weight.axes[0]), zero=zero)
 
 
 @rule("embedding")
@@ -129,6 +132,26 @@ def prelu(book: Book, call: OperatorCall) -> Traced:
     else:
         book.atoms.fix(slopes, call.obstacle("one slope for all channels"))
     return Traced(axes=source.axes, zero=source.zero)
+
+
+def _weight(book: Book, call: OperatorCall) -> Traced:
+    """The weight of a call; of a computed one the parameter that it is computed from entry by entry, if that is sound.
+
+    It is where removed inputs are zero in it, or are absent since the weight takes statistics over them.
+    """
+    weight = call.tensor("weight")
+    if weight.whole is not None or not weight.stored or len(weight.axes) < 2:
+        return weight
+    same = [name for name in weight.origins if _alike(book.stored[name], weight.axes)]
+    statistics = np.concatenate([np.empty(0, dtype=np.int64), *book.normalised])
+    sound = weight.zero or all(np.isin(axis, statistics).all() for axis in weight.axes[1:] if is_labelled(axis))
+    return replace(weight, tensor=same[0]) if len(same) == 1 and sound else weight
+
+
+def _alike(one: Sequence[Labels], other: Sequence[Labels]) -> bool:
+    """Whether axes have the same labels; a single one may have lost its own."""
+    pairs = list(zip(one, other, strict=False))
+    return len(one) == len(other) and all(a.size == b.size == 1 or np.array_equal(a, b) for a, b in pairs)
 
 
 def produce(book: Book, weight: Traced, axis: int) -> None:
@@ -174,8 +197,8 @@ def _join_bias(book: Book, call: OperatorCall, outputs: Labels) -> None:
         book.atoms.join(outputs, call.tensor("bias").axes[0], call.obstacle(NO_CHANNELS))
 
 
-def _result(call: OperatorCall, source: Traced, outputs: Labels) -> Traced:
+def _result(call: OperatorCall, source: Traced, outputs: Labels, *, zero: bool) -> Traced:
     if call.shape is None:
         raise Unsupported("a result that is not one tensor")
     space = (unlabelled(size) for size in call.shape[2:])
-    return Traced(axes=(source.axes[0], outputs, *space), zero=True)
+    return Traced(axes=(source.axes[0], outputs, *space), zero=zero)

@@ -1,8 +1,8 @@
 """Rules of normalisation layers.
 
-Batch and instance norm treat every channel alone. Group norm in several groups couples the channels of a group, so
-that whole groups are removed. Layer norm, RMS norm and group norm in one group take statistics over channels: they are
-marked, since removing a channel changes the output of the others.
+Batch and instance norm treat every channel alone, and so they standardise the weights of every output alone. Group norm
+in several groups couples the channels of a group, so that whole groups are removed. Layer norm, RMS norm and group norm
+in one group take statistics over channels: they are marked, since removing a channel changes the output of the others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from workers.channels.operators import (
     Book,
     OperatorCall,
     Traced,
-    Unsupported,
     is_labelled,
     only_channels_on,
     rule,
@@ -24,11 +23,15 @@ _MIXED = "channels that have to stay share a group of a norm with others"
 
 @rule("batch_norm", "instance_norm")
 def channel_norm(book: Book, call: OperatorCall) -> Traced:
-    """Weight, bias and running statistics are coupled with the channels of axis 1."""
+    """Weight, bias and running statistics are coupled with the channels of axis 1.
+
+    Of a weight, one for each output; there, statistics are over the inputs.
+    """
     source = call.tensor("input")
-    if source.stored:
-        raise Unsupported("a norm of a weight, which has other statistics without some of its inputs")
-    only_channels_on(source, 1)
+    if not source.stored:
+        only_channels_on(source, 1)
+    for axis in (0, *range(2, len(source.axes))):
+        book.normalised.append(source.axes[axis])
     for name in ("weight", "bias", "running_mean", "running_var"):
         _join(book, call, name, 0, source.axes[1])
     return Traced(axes=source.axes, zero=source.zero or _has(call, "weight"))

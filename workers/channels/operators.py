@@ -143,6 +143,7 @@ class Book:
         splits: views that split an axis of channels, by their sites.
         choices: for each of these views the interpretation in use (see `shape_rules.reshape`).
         heads: sites of the views whose results are queries, keys or values of an attention product.
+        stored: labels of every parameter and buffer of the state, by its name.
         overwritten: whether a tensor was changed in place so that `Traced.zero` may be out of date.
     """
 
@@ -157,6 +158,7 @@ class Book:
     splits: dict[str, AxisSplit] = field(default_factory=dict)
     choices: dict[str, int] = field(default_factory=dict)
     heads: set[str] = field(default_factory=set)
+    stored: Mapping[str, tuple[Labels, ...]] = field(default_factory=dict)
     overwritten: bool = False
 
 

@@ -11,7 +11,7 @@ import operator
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, fx, nn
@@ -55,11 +55,14 @@ class SizedAxis:
         part: which of the results.
         axis: its axis.
         origin: where the length is from.
+        bound: of a slice up to a number `stop`; of one that starts there `start`, and then the number is the length of
+            what is left out.
     """
 
     part: int
     axis: int
     origin: Origin
+    bound: Literal["", "start", "stop"] = ""
 
 
 def serial_of(node: fx.Node) -> int | None:
@@ -139,9 +142,15 @@ class NotingOrigins(TorchFunctionMode):
             self._calls.update({id(tensor): node.meta[_SERIAL] for tensor, node in zip(tensors, holders, strict=True)})
             self._alive.extend(tensors)
         calls = [node for node in new if node not in parts]
-        sizes = [leaf for leaf in tree_leaves((args[1:], kwargs)) if isinstance(leaf, int)]
+        leaves = [end for leaf in tree_leaves((args[1:], kwargs)) for end in _ends(leaf)]
+        sizes = [leaf for leaf in leaves if isinstance(leaf, int)]
         if len(calls) == 1 and any(isinstance(size, _Named) for size in sizes):
             calls[0].meta[_SIZED] = tuple(_sized(calls[0], sizes, tensors))
+
+
+def _ends(leaf: Any) -> tuple[Any, ...]:
+    """The numbers in an argument: of a slice both of its ends."""
+    return (leaf.start, leaf.stop) if isinstance(leaf, slice) else (leaf,)
 
 
 def _sized(node: fx.Node, sizes: list[int], tensors: list[Tensor]) -> Iterable[SizedAxis]:
@@ -155,9 +164,22 @@ def _sized(node: fx.Node, sizes: list[int], tensors: list[Tensor]) -> Iterable[S
         dim = int(node.args[2] if len(node.args) > 2 else node.kwargs.get("dim", 0))  # type: ignore[arg-type]
         count = len(given) if isinstance(given, list | tuple) else 1
         axes = [(part, dim % tensors[0].ndim) for part in range(count)]
+    elif name == "slice":
+        yield from _bounds(node, sizes)
     for size, (part, axis) in zip(sizes, axes, strict=False):
         if isinstance(size, _Named) and size.origin is not None:
             yield SizedAxis(part, axis, size.origin)
+
+
+def _bounds(node: fx.Node, ends: list[int]) -> Iterable[SizedAxis]:
+    """The axis of a slice that ends at a number in a module, or starts there."""
+    named = [end for end in ends if isinstance(end, _Named) and isinstance(end.origin, tuple)]
+    _, axis, start, stop, *_ = (*node.args, 0, 0, None)[:4] if len(node.args) < 4 else node.args
+    if len(named) == 1 and named[0].origin is not None and isinstance(axis, int):
+        if start in (0, None) and stop == named[0]:
+            yield SizedAxis(0, axis, named[0].origin, "stop")
+        elif start == named[0] and stop == sys.maxsize:
+            yield SizedAxis(0, axis, named[0].origin, "start")
 
 
 def _last_node() -> fx.Node | None:

@@ -22,7 +22,7 @@ def load_resized(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     `num_features` ...) follow, as do those that the network was told of (`attributes.attach`). Tensors are copied, so
     that training the model leaves the state alone. A parameter keeps its `requires_grad` and its device (one on the
     meta device moves to the state's), and stays shared where it was; an optimizer made before does not hold the new
-    parameters.
+    parameters. What modules have computed of their former tensors is forgotten (see `_remind`).
 
     Args:
         model: a network of the right structure.
@@ -45,6 +45,23 @@ def load_resized(model: nn.Module, state: Mapping[str, Tensor]) -> None:
                     slots[name] = fresh.setdefault(id(old), _like(old, state[prefix + name]))
         follow_shapes(module)
     follow_attached(model)
+    _remind(model)
+
+
+def _remind(model: nn.Module) -> None:
+    """Has modules compute anew what they keep of their tensors, such as a table of biases looked up once.
+
+    Such a module (the attention of LeViT, EfficientFormer, TinyViT) clears or makes it when it is switched between
+    training and evaluation. So the network is switched, and back, if any of its modules has a switch of its own.
+    """
+    modes = {module: module.training for module in model.modules()}
+    if all(type(module).train is nn.Module.train for module in modes):
+        return
+    before = model.training
+    model.train(not before)
+    model.train(before)
+    for module, mode in modes.items():
+        module.training = mode
 
 
 def _like(old: Tensor, new: Tensor) -> Tensor:

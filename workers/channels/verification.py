@@ -2,7 +2,7 @@
 
 All groups are cut at once, each by another amount. Where the result is not the predicted map, where a number in the
 code changes, or where the network does not run, the groups at fault are found by bisection and refused. Groups on a
-sliced axis are also cut alone, since two equal cuts could hide each other. The analysis is a parameter.
+sliced axis are also cut apart from each other, since two equal cuts could hide each other. The analysis is a parameter.
 
 Whole numbers that modules keep as attributes, such as heads, are made to follow where that mends a fault (see
 `following`); with them the proof goes on.
@@ -20,6 +20,7 @@ from typing import TypeAlias
 
 from torch import nn
 
+from workers.channels.cuts import cuts_of_all, cuts_to_one, separate_cuts
 from workers.channels.following import Assignment, Candidates, Unreadable, known, records
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
@@ -65,18 +66,19 @@ def verified(
     """
     proof = _Proof(meta_model, example, found, analyse)
     faults: dict[str, str] = {}
-    for name in sorted(found.sliced):
-        for smaller in _smaller_widths(found.channel_map.widths(), name):
-            fault = proof.fault({name: smaller})
-            if fault:
-                faults[name] = fault
+    for some in separate_cuts(found.channel_map.widths(), sorted(found.sliced)):
+        rest = some
+        while rest := {name: width for name, width in rest.items() if name not in faults}:
+            fault = proof.fault(rest)
+            if not fault:
                 break
+            faults.update(proof.culprits(rest) or dict.fromkeys(rest, fault))
     while True:
         good = without_groups(found.channel_map, _refusals(found.channel_map, faults, proof.places(faults)))
-        for cuts in filter(None, (_cuts(good), _cuts_to_one(good))):
-            fault = proof.fault(cuts)
+        for widths in filter(None, (cuts_of_all(good), cuts_to_one(good))):
+            fault = proof.fault(widths)
             if fault:
-                faults.update(proof.culprits(cuts) or dict.fromkeys(cuts, fault))
+                faults.update(proof.culprits(widths) or dict.fromkeys(widths, fault))
                 further = after(proof.places(faults))
                 if further is not None:
                     return Verdict(channel_map=good, further=further)
@@ -361,28 +363,6 @@ def _comparable(predicted: Iterable[str], found: Iterable[str]) -> Iterator[str]
         name = site.rstrip("_0123456789")
         if calls[0][name] == calls[1][name] and site in present:
             yield site
-
-
-def _smaller_widths(widths: Mapping[str, int], name: str) -> list[int]:
-    """Widths to try for a group alone; a single one could fit by rounding, or by being another group's width."""
-    width = widths[name]
-    others = {other for each, other in widths.items() if each != name}
-    half = next((size for size in range(width // 2, 1, -1) if size not in others), width // 2)
-    return [size for size in sorted({width - 1, width - 2, half}, reverse=True) if 1 <= size < width]
-
-
-def _cuts(channel_map: ChannelMap) -> dict[str, int]:
-    """A smaller width of at least 2 for every group, by amounts that differ from one group to the next."""
-    return {
-        group.name: max(2, group.width - 1 - 3 * number % 7)
-        for number, group in enumerate(channel_map.groups)
-        if group.width > 2
-    }
-
-
-def _cuts_to_one(channel_map: ChannelMap) -> dict[str, int]:
-    """Width 1 for the groups that have no other smaller width."""
-    return {group.name: 1 for group in channel_map.groups if group.width == 2}
 
 
 def _refusals(found: ChannelMap, faults: Mapping[str, str], places: Mapping[str, str]) -> dict[str, RefusedGroup]:

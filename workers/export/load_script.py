@@ -23,16 +23,14 @@ def load(folder: str | Path, network: nn.Module | Callable[..., nn.Module]) -> n
     model = network if isinstance(network, nn.Module) else network(**config["arguments"])
     state, modules = read_tensors(content), dict(model.named_modules())
     absent = sorted({path for pair in config["folded"] for path in pair} - modules.keys())
-    if not absent:
-        _fold(model, config["folded"])
+    _fold(model, [] if absent else config["folded"])
     own = model.state_dict(keep_vars=True)
     built = {name: config["resized"].get(name, list(tensor.shape)) for name, tensor in state.items()}
     differing = [f"{path}: no such layer in the class" for path in absent]
     differing += [f"{name}: only in the class" for name in sorted(own.keys() - built.keys()) if not absent]
     differing += [f"{name}: only in the file" for name in sorted(built.keys() - own.keys()) if not absent]
-    for name in sorted(own.keys() & built.keys()):
-        if list(own[name].shape) != built[name]:
-            differing.append(f"{name}: {list(own[name].shape)} in the class, {built[name]} when it was exported")
+    both = [(name, list(own[name].shape), built[name]) for name in sorted(own.keys() & built.keys())]
+    differing += [f"{name}: {now} in the class, {then} when it was exported" for name, now, then in both if now != then]
     if differing:
         raise ValueError("\n  ".join([f"{folder}: the class is not the one that was exported:", *differing]))
     fresh: dict[int, Tensor] = {}  # so that what is shared stays shared
@@ -44,7 +42,9 @@ def load(folder: str | Path, network: nn.Module | Callable[..., nn.Module]) -> n
                     made = nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
                     slots[name] = fresh.setdefault(id(old), made)
         for name, value in config["attributes"].get(path, {}).items():
-            setattr(module, name, type(getattr(module, name))(value) if isinstance(value, list) else value)
+            old = getattr(module, name)
+            new = old[tuple(map(slice, value))] if isinstance(old, Tensor) else value  # of a buffer its shape
+            setattr(module, name, type(old)(new) if isinstance(new, list) else new)
     if Path(__file__).with_name("headwise.py").exists():  # its attention has heads that torch's layer cannot have
         import_module("headwise").free_heads(model)
     return model.eval()

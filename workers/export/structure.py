@@ -15,7 +15,7 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 """Name of a tensor -> its shape."""
 
 Attributes: TypeAlias = Mapping[str, Mapping[str, int | tuple[int, ...] | list[int]]]
-"""Name of a module -> its attribute -> its value."""
+"""Name of a module -> its attribute -> its value; of a buffer its shape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +83,19 @@ def _check_unchanged(network: str, found: Shapes, original: Shapes) -> None:
 
 
 def _attributes(module: nn.Module) -> Attributes:
-    """The whole numbers that modules keep as attributes, alone or in tuples: counts of channels, groups, heads ..."""
+    """The whole numbers that modules keep as attributes, alone or in tuples: counts of channels, groups, heads ...
+
+    And the shapes of the buffers that are no part of the state.
+    """
     return {
-        path: {name: value for name, value in vars(each).items() if _is_simple(value)}
+        path: {name: value for name, value in vars(each).items() if _is_simple(value)} | _shapes_of_buffers(each)
         for path, each in module.named_modules()
     }
+
+
+def _shapes_of_buffers(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    names = module._non_persistent_buffers_set
+    return {name: tuple(each.shape) for name, each in module._buffers.items() if name in names and each is not None}
 
 
 def _is_simple(value: object) -> bool:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from workers.channels import ChannelMap, load_resized
+from workers.channels import ChannelMap, attached_buffers, load_resized
 from workers.integral.conversion import FitMethod, convert, uniform_nodes
 from workers.integral.kernels import CUBIC, Kernel
 from workers.integral.quadrature import Quadrature, midpoint
@@ -221,9 +221,10 @@ def _batch_weight(norm: nn.Module) -> float:
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers under all their names, including non-persistent ones."""
-    parameters = module.named_parameters(remove_duplicate=False)
-    return {**dict(parameters), **dict(module.named_buffers(remove_duplicate=False))}
+    """Parameters and buffers under all their names, also buffers that are no part of the state, unless they follow."""
+    parameters, follow = module.named_parameters(remove_duplicate=False), attached_buffers(module)
+    buffers = {name: each for name, each in module.named_buffers(remove_duplicate=False) if name not in follow}
+    return {**dict(parameters), **buffers}
 
 
 @cache

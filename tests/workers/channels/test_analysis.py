@@ -156,7 +156,7 @@ class TestRefused:
             (lambda self, x: x * x.shape[1] ** -0.5, 8, "second trace"),  # fits every size, but not the numbers
             (lambda self, x: 1 / (x + 3), 8, "aten.reciprocal.default"),
             (lambda self, x: x / x, 8, "aten.div.Tensor"),
-            (lambda self, x: functional.conv2d(x, self.middle.weight * 2, padding=1), 8, "aten.conv2d.default"),
+            (lambda self, x: functional.conv2d(x, self.middle.weight + 1, padding=1), 8, "aten.conv2d.default"),
             (lambda self, x: x[:, torch.arange(7, -1, -1, device=x.device)], 8, "aten.index.Tensor"),
             (lambda self, x: x + torch.linspace(0, 1, 8, device=x.device)[:, None, None], 8, "aten.add.Tensor"),
         ],

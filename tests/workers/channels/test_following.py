@@ -253,3 +253,41 @@ def test_places_of_a_table_are_no_channels_and_parts_of_a_bias_may_be_zero():
     found = check(Transformer(Places()), (6, 5), 0.4)
     assert found.widths() == {"embed": 3}
     assert "attention.qk" in found.groups[0].layers
+
+
+class Partial(nn.Module):
+    """A shortcut into the first of its outputs, whose number is an attribute, as in ReXNet."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.inner = 5, nn.Conv2d(5, 9, 1)
+
+    def forward(self, x):
+        y = self.inner(x)
+        return torch.cat([y[:, : self.first] + x, y[:, self.first :]], 1)
+
+
+def test_a_slice_up_to_a_number_has_that_length():
+    model = nn.Sequential(nn.Conv2d(3, 5, 1), Partial(), nn.ReLU(), nn.Conv2d(9, 2, 1))
+    found = check(model, (3, 4, 4))
+    assert found.widths() == {"0": 5, "1.inner": 4}
+    assert numbers(found) == {("1", "first", None)}
+
+
+class Halves(nn.Module):
+    """Each half of the inputs by itself; how many they are is computed from an attribute, as in SKNet."""
+
+    def __init__(self):
+        super().__init__()
+        self.inputs, self.paths = 8, nn.ModuleList(nn.Conv2d(4, 6, 1) for _ in range(2))
+
+    def forward(self, x):
+        parts = torch.split(x, self.inputs // 2, 1)
+        return sum(path(part) for path, part in zip(self.paths, parts, strict=True))
+
+
+def test_a_number_may_be_the_size_of_what_a_module_is_given():
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), Halves(), nn.ReLU(), nn.Conv2d(6, 2, 1))
+    found = check(model, (3, 4, 4))
+    assert found.widths() == {"0": 4, "2.paths.0": 6}
+    assert numbers(found) == {("2", "inputs", None)}

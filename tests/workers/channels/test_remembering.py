@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from workers.channels import find_groups
+from workers.channels import find_groups, load_resized
 from workers.channels.proof import prove
 
 SHAPE = (3, 32, 32)
@@ -131,3 +131,37 @@ def test_hooks_that_a_library_sets_at_the_first_call_are_set_again():
     model = Collecting()
     model(torch.zeros(1, *SHAPE))
     assert find_groups(model, SHAPE).widths()["layers.0"] == 6
+
+
+class Looking(nn.Module):
+    """Adds a table that is looked up once: at the first evaluation, or whenever the network is switched to it."""
+
+    def __init__(self, early):
+        super().__init__()
+        self.table, self.early, self.kept = nn.Parameter(torch.zeros(3, 2)), early, {}
+        self.register_buffer("places", torch.tensor([1, 0, 1]))
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.kept = {} if mode or not self.early else {"all": self.table[:, self.places].detach()}
+        return self
+
+    def forward(self, x):
+        if self.training:
+            return x + self.table[:, self.places]
+        if "all" not in self.kept:
+            self.kept["all"] = self.table[:, self.places].detach()
+        return x + self.kept["all"]
+
+
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_what_is_looked_up_once_is_looked_up_again_in_new_tensors(early, training):
+    inner = Looking(early)
+    model = nn.Sequential(inner, nn.Dropout()).eval()
+    model(torch.zeros(3, 3))
+    model[1].train(training)
+    new = {"0.table": torch.rand(3, 2), "0.places": inner.places}
+    load_resized(model, new)
+    assert torch.equal(inner(torch.zeros(3, 3)), new["0.table"][:, [1, 0, 1]])
+    assert [module.training for module in model.modules()] == [False, False, training]

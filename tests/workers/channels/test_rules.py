@@ -380,18 +380,3 @@ class TestNumbersInTheCode:
         assert not found.groups
         assert {(each.layers, each.where) for each in found.refused} == {(("stem",), "inner")}
         assert reason in found.refused[0].reason
-
-
-def test_a_weight_that_is_standardised_in_every_pass_keeps_its_channels():
-    """Its mean and variance are over its inputs, so that without some of them every output would change."""
-
-    def body(self, x):
-        weight = functional.batch_norm(self.inner.weight.reshape(1, 9, -1), None, None, training=True)
-        return functional.conv2d(x, weight.reshape_as(self.inner.weight), self.inner.bias)
-
-    found = find_groups(Network(body, 9, inner=nn.Conv2d(12, 9, 1)), SHAPE)
-    assert not found.groups
-    assert {(each.layers, each.reason) for each in found.refused} == {
-        (("stem",), "its weight is computed, not a parameter"),
-        (("inner",), "a norm of a weight, which has other statistics without some of its inputs"),
-    }

@@ -100,6 +100,22 @@ def test_what_was_shared_stays_shared_and_what_was_frozen_frozen(copied):
     assert model.second.bias.requires_grad
 
 
+def test_a_buffer_that_is_no_part_of_the_file_gets_its_length(copied):
+    class Kept(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+            self.register_buffer("zeros", torch.zeros(4), persistent=False)
+
+    written = state_bytes({"layer.weight": torch.zeros(3, 4), "layer.bias": torch.zeros(3)})
+    (copied / "model.safetensors").write_bytes(written)
+    config = json.loads((copied / "config.json").read_text())
+    config |= {"folded": [], "resized": {"layer.weight": [4, 4], "layer.bias": [4]}, "attributes": {"": {"zeros": [3]}}}
+    config["weights"]["sha256"] = sha256(written).hexdigest()
+    (copied / "config.json").write_text(json.dumps(config))
+    assert load(copied, Kept).zeros.shape == (3,)
+
+
 def test_a_class_that_has_changed_is_refused_with_every_name_that_differs(pruned):
     class Changed(Own):
         def __init__(self, width):

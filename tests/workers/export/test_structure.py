@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from jobs.errors import BadInputError
+from workers.channels import SizeAttribute
+from workers.channels.attributes import SizeTerm
 from workers.export.structure import rebuild_compared, shapes_of
 from workers.inputs import InputSpec
 from workers.network import NetworkRecipe
@@ -14,6 +18,7 @@ class Heads(nn.Module):
     def __init__(self, width=8):
         super().__init__()
         self.layer, self.num_heads, self.name, self.on = nn.Linear(width, width), width, "heads", True
+        self.register_buffer("zeros", torch.zeros(width), persistent=False)
 
 
 def recipe_of(**arguments):
@@ -43,6 +48,16 @@ def test_only_what_differs_is_listed():
     _, structure = rebuild_compared(recipe_of(), state)
     assert structure.resized == {"layer.weight": (8, 8)}
     assert structure.attributes == {"layer": {"in_features": 5}}
+
+
+def test_a_buffer_that_follows_is_listed_with_its_shape():
+    follows = SizeAttribute(
+        module="", name="zeros", position=0, terms=(SizeTerm(tensor="layer.weight", axis=1, times=1),)
+    )
+    state = {"layer.weight": torch.zeros(8, 5), "layer.bias": torch.zeros(8)}
+    module, structure = rebuild_compared(replace(recipe_of(), attributes=(follows,)), state)
+    assert module.zeros.shape == (5,)
+    assert structure.attributes[""] == {"zeros": (5,)}
 
 
 def test_a_class_that_has_changed_since_the_sweep_ran_is_told_from_the_shapes_that_it_had():
