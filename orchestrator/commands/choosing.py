@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MISSING = "—"
-_WIDEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +79,7 @@ def best(name: str, *, storage: str, wanted: Requirements, by: Cost | None, pare
     if as_json:
         click.echo(json.dumps(_document(ranking), indent=2))
     else:
-        _print(ranking, Console(width=None if sys.stdout.isatty() else _WIDEST))
+        _print(ranking, output_console())
 
 
 def _rank(

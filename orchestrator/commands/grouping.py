@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from workers.inspection import InspectedGroup, Inspection
     from workers.network import NetworkRecipe
 
-_WIDEST = 200
 
 
 def groups(sweep: str, model: str | None, overrides: Sequence[str], *, method: str | None, as_json: bool) -> None:
@@ -53,7 +52,7 @@ def groups(sweep: str, model: str | None, overrides: Sequence[str], *, method: s
     if as_json:
         click.echo(json.dumps({name: _document(each) for name, each in found.items()}, indent=2))
     else:
-        console = Console(width=None if sys.stdout.isatty() else _WIDEST)
+        console = output_console()
         for name, each in found.items():
             _print(name, each, console)
     if faults:

@@ -9,12 +9,14 @@ from pathlib import Path
 from orchestrator.private import make_private
 from orchestrator.report.choice import choose
 from orchestrator.report.comparison import areas, areas_of_curves, changes_to_dense, pareto_front
+from orchestrator.report.csv_files import areas_csv, kept_csv, orders_csv, points_csv
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.page import figure_title, html_page, sweep_yaml
 from orchestrator.report.patterns import draw_patterns
 from orchestrator.report.settings import CurveResources, collect_resources, settings_csv
 from orchestrator.report.speed import speed_table, summarize_speed
-from orchestrator.report.table import areas_csv, kept_csv, orders_csv, points_csv, summaries, summarize, summary_tables
+from orchestrator.report.table import summaries, summarize
+from orchestrator.report.terminal import summary_tables
 from orchestrator.results import Curve, SweepRecord
 from orchestrator.results.orders import GroupOrder
 

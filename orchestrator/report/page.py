@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from orchestrator.planning import PlannedPoint
 from orchestrator.report.choice import Shown, choose
 from orchestrator.report.comparison import areas
+from orchestrator.report.csv_files import all_metric_keys
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.settings import differing_settings
 from orchestrator.report.speed import SpeedSummary, summarize_speed
@@ -24,7 +25,6 @@ from orchestrator.report.table import (
     MISSING,
     CurveSummary,
     SummaryRow,
-    all_metric_keys,
     further_summaries,
     percent,
     row_name,
