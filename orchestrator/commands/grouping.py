@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from workers.network import NetworkRecipe
 
 
-
 def groups(sweep: str, model: str | None, overrides: Sequence[str], *, method: str | None, as_json: bool) -> None:
     """Print the channel groups of a model of a sweep file, or of all.
 

@@ -48,8 +48,7 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
 def _print_curves(spec: SweepSpec, store: ArtifactStore, publisher: Publisher, console: Console) -> None:
     """Log everything to MLflow, and print the table of curves and their address."""
     curves, tracked = publisher.finish()
-    from orchestrator.report import speed_table, summarize_speed, summary_tables
-    from orchestrator.report.targets import target_of
+    from orchestrator.report import speed_table, summarize_speed, summary_tables, target_of
 
     if any(curve.points for curve in curves):
         for table in summary_tables(curves, target_of(publisher.record)):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DPI = 200
+_DPI = 160
 _MAX_COLUMNS = 3
 _LEFT, _WIDTH, _HEIGHT, _ABOVE, _BELOW = 0.85, 4.4, 3.5, 0.35, 0.65
 """Of a panel: room for its ticks, its axes, room for its title, for its ticks below."""
@@ -122,13 +122,14 @@ def _panels(rows: Sequence[SummaryRow]) -> list[_Panel]:
         parts = divide(list(lines)) or [()]
         for part in parts:
             which = panel_title(part, parts)
+            alone = bool(which) and len({protocol for _, protocol in part}) < 2  # the title says which
             panels.append(
                 _Panel(
                     title=f"{model} on {dataset}{f' · {which}' if which else ''}",
                     metric=metric,
                     rows=(*levels, *(lines[label] for label in part)),
                     styles=styles,
-                    several=several,
+                    several=several - {method for method, _ in part} if alone else several,
                 )
             )
     return panels

@@ -9,11 +9,14 @@ from statistics import fmean, stdev
 from jobs.metric import Metric
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
-from orchestrator.report.targets import removed
+from orchestrator.report.targets import PARAMETERS, removed
 from orchestrator.results import Curve, by_objective
 
 MISSING = "—"
 """Shown for a planned point that is not measured."""
+
+_OFF = 0.01
+"""What was removed is told where it is further than this from what was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,12 @@ class Cell:
     def removed(self, target: str) -> float:
         """What was really removed of a target's cost."""
         return {"parameters": self.reached, "macs": self.reached_macs, "latency": self.reached_latency}[target]
+
+    def text(self, target: str) -> str:
+        """The cell as people read it, with what was removed where that is not what was asked for."""
+        reached = self.removed(target)
+        off = self.asked and abs(reached - self.asked) > _OFF  # nothing is further from NaN
+        return f"{self} @{to_percent(reached)}%" if off else str(self)
 
     def __str__(self) -> str:
         if not self.num_measured:
@@ -116,9 +125,14 @@ class CurveSummary:
         """The metric with its unit, and the test set, at the beginning of a line."""
         return f"{self.metric.heading} on {self.test_set}" if self.test_set else self.metric.heading
 
-    def texts(self, row: SummaryRow) -> list[str]:
-        """A row's cells in the order of `asked`; empty where the method has no such target compression."""
-        cells = {cell.asked: str(cell) for cell in row.cells}
+    def texts(self, row: SummaryRow, target: str = PARAMETERS) -> list[str]:
+        """A row's cells in the order of `asked`; empty where the method has no such target compression.
+
+        Args:
+            row: The row.
+            target: What compressions are fractions of.
+        """
+        cells = {cell.asked: cell.text(target) for cell in row.cells}
         return [cells.get(asked, "") for asked in self.asked]
 
 

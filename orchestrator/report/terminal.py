@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
 
-_OFF = 0.01
-"""What was removed is told where it is further than this from what was asked for."""
-
 
 def summary_tables(curves: Sequence[Curve], target: str = PARAMETERS) -> "list[SummaryTable]":
     """Every primary metric as a table for the terminal, and as one more for each named test set.
@@ -104,17 +101,10 @@ def _models(summary: CurveSummary, target: str) -> list[_Model]:
         for asked in summary.asked:
             here = [each.get(asked) for each in cells]
             if any(here):
-                texts = tuple(_text(cell, target) if cell else "" for cell in here)
+                texts = tuple(cell.text(target).replace(" ± ", "±") if cell else "" for cell in here)
                 lines.append(_Line(asked=asked, parameters=_range([cell for cell in here if cell]), cells=texts))
         found.append(_Model(name=model, methods=methods, target=target, lines=tuple(lines)))
     return found
-
-
-def _text(cell: Cell, target: str) -> str:
-    """A cell without spaces around ±, and with what was removed where that is not what was asked for."""
-    text = str(cell).replace(" ± ", "±")
-    off = cell.num_measured and cell.asked and abs(cell.removed(target) - cell.asked) > _OFF
-    return f"{text} @{to_percent(cell.removed(target))}%" if off else text
 
 
 def _range(cells: Sequence[Cell]) -> str:
@@ -173,7 +163,10 @@ def _block(models: Sequence[_Model], asked: Sequence[float]) -> "Table":
     table = _table(["model", "method", *map(percent, asked)], names=2)
     for model in models:
         lines = {line.asked: line for line in model.lines}
-        rows = [[lines[each].cells[number] if each in lines else "" for each in asked] for number in range(len(model.methods))]
+        rows = [
+            [lines[each].cells[number] if each in lines else "" for each in asked]
+            for number in range(len(model.methods))
+        ]
         named = [(name, row) for name, row in zip(model.methods, rows, strict=True) if any(row)]
         if model.target != PARAMETERS:
             named.insert(0, ("(parameters)", [lines[each].parameters if each in lines else "" for each in asked]))
