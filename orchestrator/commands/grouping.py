@@ -1,7 +1,6 @@
 """`orchard groups`: the channel groups of a sweep's networks, and what the sweep file says of them."""
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from jobs.identity import Json
 from jobs.load import load_sweep
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.common import WidthLimits
+from orchestrator.commands.consoles import output_console
 from orchestrator.planning.allocation import limits_of
 
 if TYPE_CHECKING:

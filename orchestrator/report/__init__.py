@@ -17,10 +17,10 @@ from orchestrator.report.patterns import draw_patterns
 from orchestrator.report.settings import CurveResources, collect_resources, settings_csv
 from orchestrator.report.speed import speed_table, summarize_speed
 from orchestrator.report.table import summaries, summarize
-from orchestrator.report.targets import target_of
 from orchestrator.report.terminal import summary_tables
 from orchestrator.results import Curve, SweepRecord
 from orchestrator.results.orders import GroupOrder
+from orchestrator.results.targets import target_of
 
 __all__ = [
     "areas_of_curves",

@@ -1,11 +1,11 @@
 """The curves to look into in a browser: what `explorer.js` draws, as JSON, and the scripts that draw it. Pure.
 
-Drawn by Bokeh, whose JavaScript (1.4 MB) comes with its Python package and works offline. The page stays below 3 MB, which
-plotly's (4.8 MB) would not, and a canvas takes hundreds of lines. Only its scripts are read: importing the package would take a second.
+Drawn by Bokeh, whose JavaScript comes with its Python package and works offline. It has 1.4 MB, so that a page stays
+below 3 MB; plotly's, as its package has it, has 4.8 MB. Only its scripts are read: importing the package takes a second.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ from statistics import fmean, stdev
 
 from jobs.identity import Json
 from jobs.percent import to_percent
-from orchestrator.report.panels import MOST_CURVES, Label
+from orchestrator.report.panels import MOST_CURVES
 from orchestrator.report.quantities import MACS_REMOVED, Quantity, measured, quantities
 from orchestrator.report.styles import Style, level_styles, styles_of
 from orchestrator.report.table import SummaryRow, row_name, several_protocols, summaries

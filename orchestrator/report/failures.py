@@ -9,9 +9,9 @@ from jobs.stages.base import JoiningParams
 from jobs.task import Task, appearing_tasks
 from orchestrator.planning import PlannedCurve
 from orchestrator.report.settings import curve_title
-from orchestrator.report.table import percent
 from orchestrator.results import Curve, SweepRecord
 from orchestrator.results.reachability import plan_again
+from orchestrator.results.targets import percent
 from orchestrator.status import EqualFailures, equal_failures, read_history
 from orchestrator.store import ArtifactStore
 

@@ -1,7 +1,7 @@
 """Primary metrics against compression as a figure: panels of at most a dozen curves, labelled where the lines end.
 
-No global matplotlib state: neither pyplot nor styles. Sizes are in inches: every panel is as large as it is, whatever the
-figure has of them.
+No global matplotlib state: neither pyplot nor styles. Sizes are in inches, so that panels have the same size in every
+figure.
 """
 
 import io
@@ -15,8 +15,8 @@ from orchestrator.report.labels import shortened, spread
 from orchestrator.report.panels import Label, divide, panel_title
 from orchestrator.report.styles import GRID, INK, MUTED, Style, level_styles, styles_of
 from orchestrator.report.table import SummaryRow, row_name, several_protocols, summaries
-from orchestrator.report.targets import PARAMETERS, WORDS
 from orchestrator.results import Curve
+from orchestrator.results.targets import PARAMETERS, WORDS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

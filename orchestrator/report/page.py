@@ -29,13 +29,12 @@ from orchestrator.report.table import (
     CurveSummary,
     SummaryRow,
     further_summaries,
-    percent,
     row_name,
     several_protocols,
     summaries,
 )
-from orchestrator.report.targets import WORDS, target_of
 from orchestrator.results import Curve, Point, SweepRecord, by_objective, variant_keys
+from orchestrator.results.targets import WORDS, percent, target_of
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # a tenth of the time, where libyaml is there
 _MOST_POINTS = 1000
@@ -182,8 +181,10 @@ def _lost(lost: Sequence[LostPoints]) -> _Table:
 
 def _speed(summary: SpeedSummary) -> _Table:
     names = [(row.candidate, row.texts(summary.variants)) for row in summary.rows]
-    rows = [[each.model, each.method, each.protocol, percent(each.asked), *texts] for each, texts in names]
-    return _Table(head=["model", "method", "protocol", "removed", *summary.head], rows=rows, names=3)
+    rows = [[each.model, each.method, each.protocol, each.removal(summary.target), *texts] for each, texts in names]
+    return _Table(
+        head=["model", "method", "protocol", f"{WORDS[summary.target]} removed", *summary.head], rows=rows, names=3
+    )
 
 
 def _points(curves: Sequence[Curve]) -> _Table:

@@ -1,6 +1,7 @@
 """Divides the curves of a model into panels of at most a dozen. Pure."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from jobs.spec.protocols import NO_PROTOCOL
 
@@ -36,7 +37,7 @@ def divide(labels: Sequence[Label]) -> list[tuple[Label, ...]]:
 
 
 def panel_title(panel: Sequence[Label], panels: Sequence[Sequence[Label]]) -> str:
-    """What tells a panel from the others of its model: its protocols, where needed with a number; empty if it is alone."""
+    """What tells a panel from the others of its model: its protocols, or a number; empty if it is alone."""
     if len(panels) < 2:
         return ""
     protocols = dict.fromkeys(protocol for _, protocol in panel)
@@ -49,4 +50,4 @@ def panel_title(panel: Sequence[Label], panels: Sequence[Sequence[Label]]) -> st
 def _evenly(labels: Sequence[Label]) -> list[tuple[Label, ...]]:
     count = -(-len(labels) // MOST_CURVES)
     bounds = [len(labels) * number // count for number in range(count + 1)]
-    return [tuple(labels[start:end]) for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [tuple(labels[start:end]) for start, end in pairwise(bounds)]

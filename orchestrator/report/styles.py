@@ -24,7 +24,7 @@ MOST_METHODS = (len(_KNOWN) + len(_OTHERS)) * len(_SHADES)
 """So many methods have colours of their own."""
 
 _DARK = 1.05 / 3.2 - 0.05
-"""The luminance whose contrast with white is 3.2; WCAG 2 asks for 3 where words are large. Darker, hues become alike."""
+"""The luminance whose contrast with white is 3.2; WCAG 2 asks large words for 3. Darker, hues become alike."""
 
 _DASHES = ((), (6.0, 2.5), (1.5, 2.0), (7.0, 2.0, 1.5, 2.0), (11.0, 3.0))
 _MARKERS = "osD^vPX*"

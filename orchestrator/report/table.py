@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from jobs.metric import Metric
-from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
-from orchestrator.report.targets import PARAMETERS, removed
 from orchestrator.results import Curve, by_objective
+from orchestrator.results.targets import PARAMETERS, reached_words, removed
 
 MISSING = "—"
 """Shown for a planned point that is not measured."""
-
-_OFF = 0.01
-"""What was removed is told where it is further than this from what was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +47,7 @@ class Cell:
 
     def text(self, target: str) -> str:
         """The cell as people read it, with what was removed where that is not what was asked for."""
-        reached = self.removed(target)
-        off = self.asked and abs(reached - self.asked) > _OFF  # nothing is further from NaN
-        return f"{self} @{to_percent(reached)}%" if off else str(self)
+        return f"{self}{reached_words(self.asked, self.removed(target))}"
 
     def __str__(self) -> str:
         if not self.num_measured:
@@ -221,11 +215,6 @@ def _cells(curves: Sequence[Curve], metric: Metric, key: str) -> tuple[Cell, ...
 
 def _mean(values: Sequence[float]) -> float:
     return fmean(values) if values else math.nan
-
-
-def percent(fraction: float) -> str:
-    """Format a compression in whole percent."""
-    return f"{to_percent(fraction)} %"
 
 
 def several_protocols(rows: Sequence[SummaryRow]) -> frozenset[str]:

@@ -11,13 +11,12 @@ from orchestrator.report.table import (
     CurveSummary,
     SummaryRow,
     further_summaries,
-    percent,
     row_name,
     several_protocols,
     summaries,
 )
-from orchestrator.report.targets import PARAMETERS, WORDS
 from orchestrator.results import Curve
+from orchestrator.results.targets import PARAMETERS, WORDS, percent
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
