@@ -1,7 +1,7 @@
 """The curves to look into in a browser: what `explorer.js` draws, as JSON, and the scripts that draw it. Pure.
 
 Drawn by Bokeh, whose JavaScript comes with its Python package and works offline. It has 1.4 MB, so that a page stays
-below 3 MB; plotly's, as its package has it, has 4.8 MB. Only its scripts are read: importing the package takes a second.
+below 3 MB; plotly's, as its package has it, has 4.8 MB. Only its scripts are read: to import the package takes long.
 """
 
 import json

@@ -92,8 +92,10 @@ def draw_curves(curves: Sequence[Curve], title: str, target: str = PARAMETERS) -
         _set_range(axes, [row for row in rows if row.metric == panel.metric], panel.metric)
         _draw_panel(axes, panel, target)
         _label_ends(axes, panel, _ends(axes, panel, target), width)
-        axes.set_ylabel(f"Test {panel.metric.quantity}", fontsize=11, color=INK)
-        axes.set_xlabel(f"{_begun(WORDS[target])} removed (%)", fontsize=11, color=INK)
+        if column == 0 or len({each.metric for each in panels}) > 1:
+            axes.set_ylabel(f"Test {panel.metric.quantity}", fontsize=11, color=INK)
+        if index + columns >= len(panels):
+            axes.set_xlabel(f"{_begun(WORDS[target])} removed (%)", fontsize=11, color=INK)
     num_seeds = len({curve.plan.seed for curve in curves if curve.points})
     if panels:
         figure.text(0.12 / size[0], 0.12 / size[1], _explanation(rows, num_seeds), fontsize=9, color=MUTED)
@@ -141,7 +143,8 @@ def _draw_panel(axes: "Axes", panel: _Panel, target: str) -> None:
         cells, style = row.measured, panel.style(row)
         middle = [cell.metric.shown(cell.value) for cell in cells]
         if row.is_level:
-            axes.axhline(middle[0], color=style.color, linestyle=(0, style.dashes), linewidth=1.4, zorder=2)
+            dashes = (0, style.dashes)
+            axes.axhline(middle[0], color=style.color, linestyle=dashes, linewidth=1.4, label=panel.name(row), zorder=2)
             continue
         reached = [cell.removed(target) * 100 for cell in cells]
         low, high = (
@@ -151,7 +154,8 @@ def _draw_panel(axes: "Axes", panel: _Panel, target: str) -> None:
         axes.fill_between(reached, low, high, color=style.color, alpha=faint, linewidth=0, zorder=3)
         axes.plot(
             reached, middle, color=style.color, linestyle=(0, style.dashes) if style.dashes else "-", linewidth=2.0,
-            marker=style.marker, markersize=5.5, markeredgecolor="white", markeredgewidth=0.8, zorder=4,
+            marker=style.marker, markersize=5.5, markeredgecolor="white", markeredgewidth=0.8, label=panel.name(row),
+            zorder=4,
         )  # fmt: skip
     axes.set_title(panel.title, loc="left", fontsize=12, color=INK)
     axes.spines[["top", "right"]].set_visible(False)
