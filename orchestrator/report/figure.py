@@ -6,7 +6,7 @@ figure.
 
 import io
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,13 +36,21 @@ _LEADER = 0.28
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Panel:
-    """A panel: its title, its rows, those with a height alone included, and how they are drawn and called."""
+    """A panel.
+
+    Attributes:
+        title: What stands above it.
+        metric: What its rows are judged by.
+        rows: Its rows, those with a height alone first.
+        styles: How each method and protocol is drawn.
+        several: The methods whose names are followed by their protocol.
+    """
 
     title: str
     metric: Metric
     rows: tuple[SummaryRow, ...]
     styles: Mapping[Label, Style]
-    several: Collection[str]
+    several: frozenset[str]
 
     def style(self, row: SummaryRow) -> Style:
         """How a row is drawn."""
@@ -50,7 +58,7 @@ class _Panel:
 
     def name(self, row: SummaryRow) -> str:
         """What its line is called."""
-        return shortened(row_name(row, frozenset(self.several)))
+        return shortened(row_name(row, self.several))
 
 
 def draw_curves(curves: Sequence[Curve], title: str, target: str = PARAMETERS) -> bytes:
@@ -74,34 +82,89 @@ def draw_curves(curves: Sequence[Curve], title: str, target: str = PARAMETERS) -
     rows = [row for summary in summaries(curves) for row in summary.rows if row.measured]
     target = _measured_target(rows, target)
     panels = _panels(rows)
-    columns = 2 if len(panels) == 4 else min(max(len(panels), 1), _MAX_COLUMNS)
-    lines = -(-max(len(panels), 1) // columns)
-    width = _ALONE if columns == 1 else _WIDTH
-    across = _LEFT + width + _label_width([panel.name(row) for panel in panels for row in panel.rows])
-    size = (columns * across, _TITLE + lines * (_ABOVE + _HEIGHT + _BELOW) + _FOOT)
-    figure = Figure(figsize=size, dpi=_DPI, facecolor="white")
+    layout = _layout(panels)
+    figure = Figure(figsize=layout.size, dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    figure.text(0.12 / size[0], 1 - 0.12 / size[1], title, va="top", fontsize=15, weight="bold", color=INK)
+    layout.write(figure, title, at_top=True, size=15, weight="bold", color=INK)
+    furthest = max([cell.removed(target) for row in rows if not row.is_level for cell in row.measured] + [0.09])
     for index, panel in enumerate(panels):
-        line, column = divmod(index, columns)
-        left = column * across + _LEFT
-        bottom = _FOOT + (lines - 1 - line) * (_ABOVE + _HEIGHT + _BELOW) + _BELOW
-        axes = figure.add_axes((left / size[0], bottom / size[1], width / size[0], _HEIGHT / size[1]))
+        axes = figure.add_axes(layout.place(index))
         axes.autoscale(False)  # ranges are set for all panels at once; autoscaling per curve takes most of the time
-        axes.set_xlim(0, max([cell.removed(target) * 100 for row in rows for cell in row.measured] + [9.0]) * 1.03)
+        axes.set_xlim(0, furthest * 103)
         _set_range(axes, [row for row in rows if row.metric == panel.metric], panel.metric)
         _draw_panel(axes, panel, target)
-        _label_ends(axes, panel, _ends(axes, panel, target), width)
-        if column == 0 or len({each.metric for each in panels}) > 1:
+        _label_ends(axes, panel, _ends(axes, panel, target), layout.width)
+        if index % layout.columns == 0 or len({each.metric for each in panels}) > 1:
             axes.set_ylabel(f"Test {panel.metric.quantity}", fontsize=11, color=INK)
-        if index + columns >= len(panels):
+        if index + layout.columns >= len(panels):
             axes.set_xlabel(f"{_begun(WORDS[target])} removed (%)", fontsize=11, color=INK)
-    num_seeds = len({curve.plan.seed for curve in curves if curve.points})
     if panels:
-        figure.text(0.12 / size[0], 0.12 / size[1], _explanation(rows, num_seeds), fontsize=9, color=MUTED)
+        num_seeds = len({curve.plan.seed for curve in curves if curve.points})
+        layout.write(figure, _explanation(rows, num_seeds), at_top=False, size=9, weight="normal", color=MUTED)
     else:
         figure.text(0.5, 0.5, "No point is measured yet", ha="center", va="center", color=MUTED, fontsize=13)
     return _png(figure)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Where panels are, in inches.
+
+    Attributes:
+        columns: Panels beside one another.
+        lines: Panels below one another.
+        width: Of a panel's axes.
+        across: Of a panel with its ticks and labels.
+    """
+
+    columns: int
+    lines: int
+    width: float
+    across: float
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the figure."""
+        return self.columns * self.across, _TITLE + self.lines * (_ABOVE + _HEIGHT + _BELOW) + _FOOT
+
+    def place(self, index: int) -> tuple[float, float, float, float]:
+        """A panel's axes as fractions of the figure: left, bottom, width, height."""
+        line, column = divmod(index, self.columns)
+        (wide, high), left = self.size, column * self.across + _LEFT
+        bottom = _FOOT + (self.lines - 1 - line) * (_ABOVE + _HEIGHT + _BELOW) + _BELOW
+        return left / wide, bottom / high, self.width / wide, _HEIGHT / high
+
+    def write(self, figure: "Figure", words: str, *, at_top: bool, size: float, weight: str, color: str) -> None:
+        """A line of words over the figure's width, smaller where they are too many."""
+        wide, high = self.size
+        margin = 0.12
+        room = (wide - 2 * margin) / max(_width_of(words, size, weight), 0.01)
+        y = 1 - margin / high if at_top else margin / high
+        figure.text(
+            margin / wide, y, words,
+            va="top" if at_top else "bottom", fontsize=size * min(1.0, room), weight=weight, color=color,
+        )  # fmt: skip
+
+
+def _layout(panels: Sequence[_Panel]) -> _Layout:
+    columns = 2 if len(panels) == 4 else min(max(len(panels), 1), _MAX_COLUMNS)
+    width = _ALONE if columns == 1 else _WIDTH
+    names = {panel.name(row) for panel in panels for row in panel.rows}
+    labels = max((_width_of(name, _FONT, "normal") for name in sorted(names)), default=0.0) + _LEADER + 0.25
+    return _Layout(
+        columns=columns, lines=-(-max(len(panels), 1) // columns), width=width, across=_LEFT + width + labels
+    )
+
+
+def _width_of(words: str, size: float, weight: str) -> float:
+    """Of a line of words, in inches."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    if not words.strip():
+        return 0.0
+    path = TextPath((0, 0), words, prop=FontProperties(size=size, weight=weight))
+    return float(path.get_extents().width) / 72
 
 
 def _measured_target(rows: Sequence[SummaryRow], target: str) -> str:
@@ -190,16 +253,6 @@ def _label_ends(axes: "Axes", panel: _Panel, ends: Sequence[tuple[float, float]]
             1 + _LEADER / width, height, panel.name(row),
             transform=axes.transAxes, color=style.ink, fontsize=_FONT, va="center",
         )  # fmt: skip
-
-
-def _label_width(names: Sequence[str]) -> float:
-    """Room for labels, with what leads to them, in inches."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
-
-    font = FontProperties(size=_FONT)
-    widths = [TextPath((0, 0), name, prop=font).get_extents().width / 72 for name in dict.fromkeys(names)]
-    return max(widths, default=0.0) + _LEADER + 0.25
 
 
 def _set_range(axes: "Axes", rows: Sequence[SummaryRow], metric: Metric) -> None:

@@ -6,7 +6,7 @@ import pytest
 from browsing import MARKS, keep_screenshot, open_page
 
 from orchestrator.planning import PlannedCurve, PlannedPoint
-from orchestrator.report import write_report
+from orchestrator.report import html_page
 from orchestrator.results import METRICS, Curve, Kept, Point, SweepRecord
 
 ASKED = (0.2, 0.4, 0.6)
@@ -60,9 +60,9 @@ def address(tmp_path_factory) -> str:
     dense = make_curve("net", "dense", 0, (0.0,))
     curves += [replace(dense, points=tuple(replace(each, kept={}) for each in dense.points))]
     record = SweepRecord(name="sweep", spec={"name": "sweep"}, curves=tuple(curve.plan for curve in curves))
-    folder = tmp_path_factory.mktemp("report")
-    write_report(record, curves, (), folder)
-    return f"file://{folder / 'report.html'}"
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(html_page(record, curves, figure=b"png"))
+    return f"file://{path}"
 
 
 @pytest.fixture(scope="module")

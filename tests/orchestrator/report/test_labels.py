@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.report.labels import LONGEST, shortened, spread
@@ -13,6 +13,7 @@ def test_what_is_far_apart_stays_and_what_is_near_moves_as_little_as_can_be():
     assert spread([0.9, 0.1, 0.12], apart=0.1, low=0.0, high=1.0) == pytest.approx([0.9, 0.06, 0.16])
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1), max_size=16))
 def test_labels_are_apart_within_the_bounds_and_in_the_order_of_the_lines(wanted):
     found = spread(wanted, apart=0.05, low=0.0, high=1.0)
