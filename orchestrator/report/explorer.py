@@ -17,7 +17,7 @@ from jobs.percent import to_percent
 from orchestrator.report.panels import MOST_CURVES
 from orchestrator.report.quantities import MACS_REMOVED, Quantity, measured, quantities
 from orchestrator.report.styles import Style, level_styles, styles_of
-from orchestrator.report.table import SummaryRow, row_name, several_protocols, summaries
+from orchestrator.report.table import SummaryRow, protocols_told, row_name, summaries
 from orchestrator.results import Curve, Point
 
 _LIBRARY = ("bokeh.min.js", "bokeh-api.min.js")
@@ -37,7 +37,7 @@ def explorer_json(curves: Sequence[Curve], target: str) -> str:
     rows = [row for summary in summaries(curves) for row in summary.rows if row.measured]
     styles = styles_of((row.method, row.protocol) for row in rows if not row.is_level)
     styles |= level_styles((row.method, row.protocol) for row in rows if row.is_level)
-    several = several_protocols(rows)
+    several = protocols_told(rows)
     members: dict[tuple[str, str, str, str], list[Curve]] = {}
     for curve in curves:
         plan = curve.plan

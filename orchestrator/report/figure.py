@@ -14,7 +14,7 @@ from jobs.metric import Metric
 from orchestrator.report.labels import shortened, spread
 from orchestrator.report.panels import Label, divide, panel_title
 from orchestrator.report.styles import GRID, INK, MUTED, Style, level_styles, styles_of
-from orchestrator.report.table import SummaryRow, row_name, several_protocols, summaries
+from orchestrator.report.table import SummaryRow, protocols_told, row_name, summaries
 from orchestrator.results import Curve
 from orchestrator.results.targets import PARAMETERS, WORDS
 
@@ -176,7 +176,7 @@ def _panels(rows: Sequence[SummaryRow]) -> list[_Panel]:
     """A panel for each model and metric, several where it has more curves than one has room for."""
     styles = styles_of((row.method, row.protocol) for row in rows if not row.is_level)
     styles |= level_styles((row.method, row.protocol) for row in rows if row.is_level)
-    several = several_protocols(rows)
+    several = protocols_told(rows)
     models: dict[tuple[str, str, Metric], list[SummaryRow]] = {}
     for row in rows:
         models.setdefault((row.model, row.dataset, row.metric), []).append(row)

@@ -223,6 +223,13 @@ def several_protocols(rows: Sequence[SummaryRow]) -> frozenset[str]:
     return frozenset(method for method, count in Counter(method for method, _ in pairs).items() if count > 1)
 
 
+def protocols_told(rows: Sequence[SummaryRow]) -> frozenset[str]:
+    """The methods whose protocol a figure names: where it shows several protocols, all but those with `none` alone."""
+    several = len({row.protocol for row in rows if not row.is_level}) > 1
+    told = {row.method for row in rows if several and not row.is_level and row.protocol != NO_PROTOCOL}
+    return several_protocols(rows) | told
+
+
 def row_name(row: SummaryRow, several: frozenset[str]) -> str:
     """A method's name, with its protocol where the method is among those that have several."""
     return f"{row.method} · {row.protocol}" if row.method in several else row.method

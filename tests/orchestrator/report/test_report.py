@@ -25,6 +25,7 @@ from orchestrator.report import (
 )
 from orchestrator.report.choice import choose
 from orchestrator.report.panels import MOST_CURVES, MOST_PANELS
+from orchestrator.report.table import protocols_told
 from orchestrator.results import EARLIER, METRICS, Curve, Point, SweepRecord
 from orchestrator.results.orders import GroupOrder
 
@@ -117,6 +118,12 @@ def test_same_method_with_two_protocols_gives_two_rows():
     text = console.export_text()
     assert "l1 · none" in text
     assert "l1 · finetune" in text
+
+
+def test_a_figure_names_protocols_but_none_where_it_shows_several():
+    curves = [make_curve(name, 0, {0.2: 0.5}, protocol=protocol) for name, protocol in (("l1", "none"), ("l2", "ft"))]
+    assert protocols_told(summarize(curves).rows) == {"l2"}
+    assert protocols_told(summarize(curves[1:]).rows) == set()
 
 
 def test_terminal_table_of_five_methods_fits_80_columns(curves):
