@@ -22,15 +22,17 @@ class LostPoints:
 
     Attributes:
         failures: The failures.
-        points: Curves and target compressions.
+        points: Curves and target compressions; None where they are not known.
     """
 
     failures: EqualFailures
-    points: tuple[tuple[PlannedCurve, float], ...]
+    points: tuple[tuple[PlannedCurve, float], ...] | None
 
     @property
     def words(self) -> str:
         """The points for people: by method, with its compressions, and its seeds where they are not all the same."""
+        if self.points is None:
+            return "not known: this version of Orchard would plan the sweep in another way"
         found: dict[str, dict[float, set[int]]] = {}
         for curve, asked in self.points:
             found.setdefault(curve_title(curve), {}).setdefault(asked, set()).add(curve.seed)
@@ -45,24 +47,22 @@ class LostPoints:
 def collect_failures(record: SweepRecord, curves: Sequence[Curve], store: ArtifactStore) -> tuple[LostPoints, ...]:
     """The failures of a sweep's last run, with the points of its curves that they took away.
 
-    Which points depend on a task is read from the sweep's plan; where that cannot be made again, failures that are not
-    of the points' own tasks have none.
+    Which points depend on a task is read from the sweep's plan, if that can be made again. Failures whose points were
+    measured since, by another sweep, are left out.
     """
     missing = _missing(curves)
     equal = equal_failures(read_history(store.files, record.name).run.failed.values()) if missing else ()
-    behind = _behind(record, missing, {key for each in equal for key in each.keys}, store) if equal else {}
-    return tuple(
-        LostPoints(
-            failures=each,
-            points=tuple(
-                point
-                for key, points in missing.items()
-                if not behind.get(key, {key}).isdisjoint(each.keys)
-                for point in points
-            ),
-        )
-        for each in equal
-    )
+    if not equal:
+        return ()
+    behind = _behind(record, missing, {key for each in equal for key in each.keys}, store)
+    if behind is None:
+        return tuple(LostPoints(failures=each, points=None) for each in equal)
+    found = []
+    for each in equal:
+        keys = [key for key in missing if not behind[key].isdisjoint(each.keys)]
+        if keys:
+            found.append(LostPoints(failures=each, points=tuple(point for key in keys for point in missing[key])))
+    return tuple(found)
 
 
 def _missing(curves: Sequence[Curve]) -> dict[str, list[tuple[PlannedCurve, float]]]:
@@ -79,13 +79,13 @@ def _missing(curves: Sequence[Curve]) -> dict[str, list[tuple[PlannedCurve, floa
 
 def _behind(
     record: SweepRecord, missing: Mapping[str, object], failed: set[str], store: ArtifactStore
-) -> dict[str, set[str]]:
-    """By the task of a missing point: itself and those of the failed tasks that it depends on."""
+) -> dict[str, set[str]] | None:
+    """By the task of a missing point: itself and those of the failed tasks that it depends on; None if not known."""
     if failed <= missing.keys():
-        return {}
+        return {key: {key} for key in missing}
     plan = plan_again(record)
     if plan is None:
-        return {}
+        return None
     found: dict[str, set[str]] = {}
     for key, task in plan.tasks.items():  # inputs come before the tasks that read them
         mine = {key, *_joined(task, store)} & failed

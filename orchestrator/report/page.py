@@ -173,7 +173,7 @@ def _table(summary: CurveSummary, target: str, under: Mapping[SummaryRow, float]
 def _lost(lost: Sequence[LostPoints]) -> _Table:
     """Failures, and what is missing because of them."""
     rows = [
-        [each.failures.what, each.failures.cause, each.failures.message, each.words or MISSING, each.failures.log]
+        [each.failures.what, each.failures.cause, each.failures.message, each.words, each.failures.log]
         for each in lost[:_MOST_NOTES]
     ]
     return _Table(head=["failed", "cause", "message", "points that are missing", "log"], rows=rows, names=5)

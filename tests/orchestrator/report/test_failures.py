@@ -3,11 +3,12 @@
 import pytest
 from stored_sweeps import ENVIRONMENT
 
+from jobs.artifact import Manifest
 from jobs.load import load_sweep
 from jobs.stages.table import StageKind
 from orchestrator.planning import plan_sweep
 from orchestrator.report import collect_failures, html_page
-from orchestrator.results import SweepRecord, collect
+from orchestrator.results import METRICS, SweepRecord, collect
 from orchestrator.store import open_store
 
 SWEEP = """
@@ -73,7 +74,17 @@ def test_a_sweep_that_cannot_be_planned_again_tells_its_failures_all_the_same(sw
     fail(store, [each for each in plan.tasks.values() if each.stage is StageKind.TRAIN][:1])
     unplanned = SweepRecord(name="tiny", spec=record.spec, curves=record.curves)
     (lost,) = collect_failures(unplanned, collect(record, store), store)
-    assert (lost.failures.message, lost.words) == ("it <b>broke</b>", "")
+    assert lost.failures.message == "it <b>broke</b>"
+    assert lost.words.startswith("not known")
+
+
+def test_failures_whose_points_are_measured_by_now_are_not_told(sweep):
+    plan, record, store = sweep
+    points = [each for each in plan.tasks.values() if each.stage is StageKind.EVALUATE]
+    fail(store, points[:1])
+    measured = dict.fromkeys(METRICS, 0.5)
+    store.commit(Manifest(key=points[0].key, stage="evaluate", identity={}, measurements=measured, created_s=1.0), {})
+    assert collect_failures(record, collect(record, store), store) == ()
 
 
 def test_without_failures_the_page_has_no_word_of_them(sweep):
