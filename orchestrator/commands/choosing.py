@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from jobs.identity import Json
 from jobs.metric import Metric
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
+from orchestrator.commands.consoles import output_console
 from orchestrator.commands.locating import find_record
 from orchestrator.commands.selecting import reason, settle
 from orchestrator.executables import typed
@@ -30,13 +30,13 @@ from orchestrator.results.selection import (
     pareto_front,
     rank,
 )
+from orchestrator.results.targets import PARAMETERS, WORDS, target_of
 from orchestrator.store import ArtifactStore
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 MISSING = "—"
-_WIDEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ def best(name: str, *, storage: str, wanted: Requirements, by: Cost | None, pare
     if as_json:
         click.echo(json.dumps(_document(ranking), indent=2))
     else:
-        _print(ranking, Console(width=None if sys.stdout.isatty() else _WIDEST))
+        _print(ranking, output_console())
 
 
 def _rank(
@@ -138,12 +138,15 @@ def export_command(record: SweepRecord, store: ArtifactStore, chosen: Candidate)
     return shlex.join(parts)
 
 
-def network_table(rows: Sequence[Candidate], latency: str | None = None, *, title: str = "") -> "Table":
+def network_table(
+    rows: Sequence[Candidate], latency: str | None = None, *, target: str = PARAMETERS, title: str = ""
+) -> "Table":
     """Networks as a table for the terminal, numbered.
 
     Args:
         rows: The networks.
         latency: The latency to show, as a metric; its measured speedup stands beside it.
+        target: What compressions are fractions of.
         title: Above it.
     """
     from rich import box
@@ -155,13 +158,19 @@ def network_table(rows: Sequence[Candidate], latency: str | None = None, *, titl
     for heading in ("model", "method"):
         table.add_column(heading, overflow="fold")
     metric = rows[0].metric
-    numbers = ["removed", metric.quantity, "to dense", "parameters", "MACs"]
+    numbers = [
+        "removed" if target == PARAMETERS else f"{WORDS[target]} removed",
+        metric.quantity,
+        "to dense",
+        "parameters",
+        "MACs",
+    ]
     if latency:
         numbers += [f"ms ({_variant(latency) or 'median'})", "speedup"]
     for heading in numbers:
         table.add_column(heading, justify="right", overflow="fold")
     for number, each in enumerate(rows, 1):
-        cells = [str(number), each.model, each.method_name, *_numbers(each, latency)]
+        cells = [str(number), each.model, each.method_name, *_numbers(each, latency, target)]
         table.add_row(*map(Text, cells))  # as text: names may hold what rich takes for markup
     return table
 
@@ -171,9 +180,9 @@ def _variant(latency: str) -> str:
     return latency.removeprefix(LATENCY).removeprefix("/")
 
 
-def _numbers(each: Candidate, latency: str | None) -> list[str]:
+def _numbers(each: Candidate, latency: str | None, target: str) -> list[str]:
     cells = [
-        f"{to_percent(each.asked)} %",
+        each.removal(target),
         each.text,
         MISSING if each.change is None else each.metric.change(each.change),
         *(MISSING if (mean := each.mean(name)) is None else f"{mean:,.0f}" for name in ("params", "macs")),
@@ -187,7 +196,8 @@ def _numbers(each: Candidate, latency: str | None) -> list[str]:
 
 def _print(ranking: Ranking, console: Console) -> None:
     first = ranking.rows[0]
-    console.print(network_table(ranking.rows, ranking.latency, title=f"{ranking.record.name}: {ranking.why}"))
+    title, target = f"{ranking.record.name}: {ranking.why}", target_of(ranking.record)
+    console.print(network_table(ranking.rows, ranking.latency, target=target, title=title))
     lines = [
         f"dense {each.model}: {each.metric.label} {each.text} {each.metric.unit}".rstrip()
         + f", {each.mean('params') or 0:,.0f} parameters"

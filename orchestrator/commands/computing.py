@@ -15,6 +15,7 @@ from orchestrator.driver.run import RunSummary, run_sweep
 from orchestrator.environment import git_commit, gpus_of_this_machine, read_environment
 from orchestrator.executables import typed
 from orchestrator.planning import Plan, PlanEnvironment
+from orchestrator.status import equal_failures
 from orchestrator.store import ArtifactStore
 from orchestrator.tracking import TrackedSweep
 from workers.attempt.entry import Provenance
@@ -86,9 +87,9 @@ def print_tracking(console: Console, spec: SweepSpec, store: ArtifactStore, trac
 
 
 def print_troubles(console: Console, summary: RunSummary) -> None:
-    """Print the failed tasks of a run, how many depend on them, and why the run stopped early."""
-    for failure in summary.failures:
-        text = f"failed ({failure.cause}): {failure.message}\n  log: {failure.log or 'none was written'}"
+    """Print the failed tasks of a run, equal ones together, how many depend on them, and why the run stopped early."""
+    for failure in equal_failures(summary.failed):
+        text = f"{failure.line}\n  log: {failure.log or 'none was written'}"
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     if blocked := summary.blocked:
         console.print(f"{blocked} tasks could not run because they depend on a failed one.", highlight=False)

@@ -1,7 +1,6 @@
 """`orchard groups`: the channel groups of a sweep's networks, and what the sweep file says of them."""
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from jobs.identity import Json
 from jobs.load import load_sweep
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.common import WidthLimits
+from orchestrator.commands.consoles import output_console
 from orchestrator.planning.allocation import limits_of
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from workers.inputs import InputSpec
     from workers.inspection import InspectedGroup, Inspection
     from workers.network import NetworkRecipe
-
-_WIDEST = 200
 
 
 def groups(sweep: str, model: str | None, overrides: Sequence[str], *, method: str | None, as_json: bool) -> None:
@@ -53,7 +51,7 @@ def groups(sweep: str, model: str | None, overrides: Sequence[str], *, method: s
     if as_json:
         click.echo(json.dumps({name: _document(each) for name, each in found.items()}, indent=2))
     else:
-        console = Console(width=None if sys.stdout.isatty() else _WIDEST)
+        console = output_console()
         for name, each in found.items():
             _print(name, each, console)
     if faults:

@@ -17,12 +17,12 @@ from orchestrator.tracking.address import check_usable
 
 def report(name: str, *, storage: str, out: str) -> None:
     """Write the report of a sweep, print its paths, and how a network of it is exported."""
-    from orchestrator.report import collect_resources, write_report
+    from orchestrator.report import collect_failures, collect_resources, write_report
 
     record, store = find_record(name, storage)
     curves = collect(record, store)
     orders, resources = collect_orders(curves, store), collect_resources(curves, store)
-    for path in write_report(record, curves, orders, Path(out), resources):
+    for path in write_report(record, curves, orders, Path(out), resources, collect_failures(record, curves, store)):
         click.echo(str(path))
     if any(curve.points for curve in curves):
         orchard, of = typed("orchard"), f"{record.name} --best --storage {store.uri}"
@@ -85,16 +85,16 @@ def log_results(
         LeaseHeldError: A driver runs the sweep; it logs by itself.
         TrackingUnavailableError: MLflow does not answer or refuses.
     """
-    from orchestrator.report import areas_of_curves, collect_resources, report_files
+    from orchestrator.report import areas_of_curves, collect_failures, collect_resources, report_files
 
     with DriverLease(store, Lease.acquire(store.files, record.name)):
         curves = collect(record, store)
-        resources = collect_resources(curves, store)
+        resources, lost = collect_resources(curves, store), collect_failures(record, curves, store)
         tracked = log_sweep(
             record,
             curves,
             tracking_uri=tracking_uri,
-            artifacts=report_files(record, curves, collect_orders(curves, store), resources),
+            artifacts=report_files(record, curves, collect_orders(curves, store), resources, lost),
             areas=areas_of_curves(curves),
             resources=resources,
             ended=True,

@@ -1,6 +1,5 @@
 """`orchard run`: computes missing results, logs them, and prints the table of curves."""
 
-import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -12,6 +11,7 @@ from jobs.stages.base import ArtifactKey, JoiningParams
 from jobs.task import Attempt
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.commands.computing import Computer, exit_code, print_tracking, print_troubles
+from orchestrator.commands.consoles import output_console
 from orchestrator.commands.grouping import check_patterns
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.progress import ProgressDisplay
@@ -30,7 +30,7 @@ _SIMULATED_SLOTS = Slots(cpus=64, gpus=8)
 def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
     """Run a sweep file; returns the exit code."""
     spec = load_sweep(sweep, overrides)
-    console = Console(width=None if sys.stdout.isatty() else 200)  # wide tables in logs
+    console = output_console()
     if backend == "simulated":
         return _simulate(spec, console)
     check_patterns(spec)
@@ -48,10 +48,10 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
 def _print_curves(spec: SweepSpec, store: ArtifactStore, publisher: Publisher, console: Console) -> None:
     """Log everything to MLflow, and print the table of curves and their address."""
     curves, tracked = publisher.finish()
-    from orchestrator.report import speed_table, summarize_speed, summary_tables
+    from orchestrator.report import speed_table, summarize_speed, summary_tables, target_of
 
     if any(curve.points for curve in curves):
-        for table in summary_tables(curves):
+        for table in summary_tables(curves, target_of(publisher.record)):
             console.print(table)
     speed = summarize_speed(publisher.record, curves)
     if speed.rows:

@@ -1,6 +1,5 @@
 """`orchard search`: finds the largest compression of every method that holds a tolerance."""
 
-import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from jobs.spec.protocols import NO_PROTOCOL
 from jobs.spec.sweep import SweepSpec
 from orchestrator.commands.choosing import export_command
 from orchestrator.commands.computing import Computer, exit_code, print_tracking, print_troubles
+from orchestrator.commands.consoles import output_console
 from orchestrator.commands.grouping import check_patterns
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.publishing import Publisher
@@ -100,7 +100,7 @@ def search(
         within=within,
         backend=backend,
         store=open_store(spec.storage),
-        console=Console(width=None if sys.stdout.isatty() else 200),  # wide tables in logs
+        console=output_console(),
         started_s=time.monotonic(),
     )
     progress = SearchProgress.begin(searched_methods(spec, methods), largest=to_percent(up_to))

@@ -7,11 +7,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.status import FailedTask, State, SweepStatus
+from orchestrator.status import EqualFailures, State, SweepStatus, equal_failures
 from orchestrator.status.eta import Eta
 
 _SHOWN = 20
-"""Maximum number of failed tasks shown; `--json` has all of them."""
+"""Maximum number of different failures shown; `--json` has all failed tasks."""
 _COLUMNS = ("done", "running", "waiting", "reused", "failed", "blocked")
 
 
@@ -90,10 +90,11 @@ def _foot(status: SweepStatus) -> Iterator[str]:
         yield f"waiting for {sweep or 'an answer of the store'}: {count} tasks{' that it computes' if sweep else ''}"
     if status.avoided_nodes:
         yield f"nodes avoided because they killed tasks: {', '.join(status.avoided_nodes)}"
-    for task in status.failed_tasks[:_SHOWN]:
-        yield from _failed(task)
-    if len(status.failed_tasks) > _SHOWN:
-        yield f"and {len(status.failed_tasks) - _SHOWN} more failed tasks; --json lists all of them"
+    equal = equal_failures(status.failed_tasks)
+    for failure in equal[:_SHOWN]:
+        yield from _failed(failure)
+    if more := sum(len(failure.keys) for failure in equal[_SHOWN:]):
+        yield f"and {more} more failed tasks; --json lists all of them"
     yield from _deviating(status)
     if status.problem:
         yield status.problem
@@ -106,9 +107,9 @@ def _foot(status: SweepStatus) -> Iterator[str]:
         )
 
 
-def _failed(task: FailedTask) -> Iterator[str]:
-    yield f"failed ({task.cause}): {task.stage} {task.label} ({task.key[:12]}): {task.message}"
-    yield f"  log: {task.log or 'none was written'}"
+def _failed(failure: EqualFailures) -> Iterator[str]:
+    yield f"failed ({failure.cause}): {failure.what} ({failure.keys[0][:12]}): {failure.message}"
+    yield f"  log: {failure.log or 'none was written'}"
 
 
 def _deviating(status: SweepStatus) -> Iterator[str]:

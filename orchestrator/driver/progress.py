@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from jobs.outcome import Failed, Outcome, Succeeded
+from jobs.outcome import Cause, Failed, Outcome, Succeeded
 from jobs.stages.table import StageKind
+from jobs.task import Task
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.status.eta import EtaEstimator
@@ -36,6 +37,7 @@ class ProgressDisplay:
         self._last = -math.inf
         self._started = clock()
         self._eta = EtaEstimator()
+        self._told: set[tuple[StageKind, Cause, str]] = set()
 
     def __enter__(self) -> Self:
         if self._live:
@@ -49,13 +51,11 @@ class ProgressDisplay:
             self._live.stop()
 
     def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
-        """Print failures, and refresh the display if it is due."""
+        """Print failures, the first of equal ones, and refresh the display if it is due."""
         for outcome in outcomes:
             task = scheduler.task(outcome.key)
             if isinstance(outcome, Failed) and scheduler.state_of(outcome.key) is TaskState.FAILED:
-                where = f"; log: {outcome.log}" if outcome.log else ""
-                text = f"failed ({outcome.cause}): {task.stage} {task.label}: {outcome.message}{where}"
-                self._print(text)
+                self._tell(task, outcome)
             if isinstance(outcome, Succeeded) and outcome.nondeterministic:
                 self._print(f"not deterministic: {task.stage} {task.label}: {outcome.deviation}; log: {outcome.log}")
             if isinstance(outcome, Succeeded) and not outcome.reused:
@@ -69,6 +69,14 @@ class ProgressDisplay:
             self._live.update(self._table(scheduler), refresh=True)
         elif scheduler.counts.total():
             self._print(self._line(scheduler))
+
+    def _tell(self, task: Task, failure: Failed) -> None:
+        """Print a failure if none like it was printed; the run's end says how many there were."""
+        kind = (task.stage, failure.cause, failure.message)
+        if kind not in self._told:
+            self._told.add(kind)
+            where = f"; log: {failure.log}" if failure.log else ""
+            self._print(f"failed ({failure.cause}): {task.stage} {task.label}: {failure.message}{where}")
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

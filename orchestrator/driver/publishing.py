@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from jobs.outcome import Outcome, Succeeded
 from jobs.stages.table import StageKind
 from orchestrator.planning import PlannedPoint
-from orchestrator.report import areas_of_curves, collect_resources, report_files
+from orchestrator.report import areas_of_curves, collect_failures, collect_resources, report_files
 from orchestrator.results import Curve, Point, SweepRecord, collect
 from orchestrator.results.orders import collect_orders
 from orchestrator.scheduling.scheduler import Scheduler
@@ -71,11 +71,12 @@ class Publisher:
         curves = collect(self.record, self._store, self._points)
         try:
             resources = collect_resources(curves, self._store)
+            lost = collect_failures(self.record, curves, self._store)
             tracked = log_sweep(
                 self.record,
                 curves,
                 tracking_uri=self._tracking_uri,
-                artifacts=report_files(self.record, curves, collect_orders(curves, self._store), resources),
+                artifacts=report_files(self.record, curves, collect_orders(curves, self._store), resources, lost),
                 areas=areas_of_curves(curves),
                 resources=resources,
                 ended=True,

@@ -14,7 +14,7 @@ from jobs.outcome import Cause, Failed, Outcome, Succeeded
 from jobs.secrets import masked_record
 from jobs.spec.sweep import SweepSpec
 from jobs.stages.table import StageKind
-from jobs.task import Attempt
+from jobs.task import Attempt, Task
 from orchestrator.backends import Backend
 from orchestrator.driver.advances import Advances
 from orchestrator.driver.journal_writer import JournalWriter
@@ -31,7 +31,7 @@ from orchestrator.scheduling.feasibility import check_feasible
 from orchestrator.scheduling.graph import FINISHED, TaskState
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.scheduling.spending import Caps, Spending
-from orchestrator.status import read_history
+from orchestrator.status import TaskFailure, read_history
 from orchestrator.store import ArtifactStore
 from orchestrator.store.journal import new_driver_name
 from orchestrator.tracking.address import check_usable
@@ -54,7 +54,8 @@ class RunSummary:
 
     Attributes:
         counts: Tasks by stage and state.
-        failures: The failed tasks.
+        failures: The failures of tasks that are final.
+        failed: The tasks, as they are told of.
         computed: Number of tasks that succeeded without a cache hit.
         complete: Every target's result is in the store.
         stopped: Why the run was stopped early; empty where it was not.
@@ -64,6 +65,7 @@ class RunSummary:
 
     counts: Mapping[tuple[StageKind, TaskState], int]
     failures: tuple[Failed, ...]
+    failed: tuple[TaskFailure, ...]
     computed: int
     complete: bool
     stopped: str
@@ -200,11 +202,23 @@ def drive(
     return RunSummary(
         counts=dict(scheduler.counts),
         failures=tuple(scheduler.failures),
+        failed=tuple(_failed(scheduler.task(each.key), each) for each in scheduler.failures),
         computed=computed,
         complete=scheduler.complete,
         stopped="" if scheduler.complete else scheduler.stopped,
         retries=dict(scheduler.retries),
         duration_s=clock() - started,
+    )
+
+
+def _failed(task: Task, failure: Failed) -> TaskFailure:
+    return TaskFailure(
+        key=task.key,
+        stage=task.stage,
+        label=task.label,
+        cause=failure.cause,
+        message=failure.message,
+        log=failure.log,
     )
 
 

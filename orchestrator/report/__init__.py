@@ -9,17 +9,22 @@ from pathlib import Path
 from orchestrator.private import make_private
 from orchestrator.report.choice import choose
 from orchestrator.report.comparison import areas, areas_of_curves, changes_to_dense, pareto_front
+from orchestrator.report.csv_files import areas_csv, kept_csv, orders_csv, points_csv
+from orchestrator.report.failures import LostPoints, collect_failures
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.page import figure_title, html_page, sweep_yaml
 from orchestrator.report.patterns import draw_patterns
 from orchestrator.report.settings import CurveResources, collect_resources, settings_csv
 from orchestrator.report.speed import speed_table, summarize_speed
-from orchestrator.report.table import areas_csv, kept_csv, orders_csv, points_csv, summaries, summarize, summary_tables
+from orchestrator.report.table import summaries, summarize
+from orchestrator.report.terminal import summary_tables
 from orchestrator.results import Curve, SweepRecord
 from orchestrator.results.orders import GroupOrder
+from orchestrator.results.targets import target_of
 
 __all__ = [
     "areas_of_curves",
+    "collect_failures",
     "collect_resources",
     "draw_curves",
     "html_page",
@@ -29,12 +34,17 @@ __all__ = [
     "summarize",
     "summarize_speed",
     "summary_tables",
+    "target_of",
     "write_report",
 ]
 
 
 def report_files(
-    record: SweepRecord, curves: Sequence[Curve], orders: Sequence[GroupOrder], resources: CurveResources | None = None
+    record: SweepRecord,
+    curves: Sequence[Curve],
+    orders: Sequence[GroupOrder],
+    resources: CurveResources | None = None,
+    lost: Sequence[LostPoints] = (),
 ) -> dict[str, bytes]:
     """All files of the report, by name.
 
@@ -48,9 +58,10 @@ def report_files(
         curves: Its curves, as far as measured.
         orders: The channel orders behind the curves.
         resources: The resource usage of the tasks behind the curves.
+        lost: The failures of its last run.
     """
     shown = choose(curves)
-    figure = draw_curves(shown.curves, figure_title(record, shown))
+    figure = draw_curves(shown.curves, figure_title(record, shown), target_of(record))
     patterns = draw_patterns(shown.curves, f"{record.name}: fraction kept")
     sweep = sweep_yaml(record)
     files = {
@@ -58,7 +69,7 @@ def report_files(
         "points.csv": points_csv(record, curves, changes_to_dense(curves), pareto_front(curves)).encode(),
         "areas.csv": areas_csv({row: area for each in summaries(curves) for row, area in areas(each).items()}).encode(),
         "settings.csv": settings_csv(curves, resources or {}).encode(),
-        "report.html": html_page(record, curves, figure=figure, patterns=patterns, sweep=sweep).encode(),
+        "report.html": html_page(record, curves, figure=figure, patterns=patterns, sweep=sweep, lost=lost).encode(),
         "sweep.yaml": sweep.encode(),
     }
     if patterns:
@@ -74,11 +85,12 @@ def write_report(
     orders: Sequence[GroupOrder],
     folder: Path,
     resources: CurveResources | None = None,
+    lost: Sequence[LostPoints] = (),
 ) -> tuple[Path, ...]:
     """Write the report into a folder, which is created if needed, for its owner alone; returns the files."""
     make_private(folder)
     paths = []
-    for name, content in report_files(record, curves, orders, resources).items():
+    for name, content in report_files(record, curves, orders, resources, lost).items():
         path = folder / name
         path.write_bytes(content)
         paths.append(path)

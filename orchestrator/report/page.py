@@ -1,6 +1,6 @@
-"""Renders a sweep as one self-contained HTML page, without links or scripts, so that it can be mailed and archived.
+"""Renders a sweep as one self-contained HTML page, which fetches nothing, so that it can be mailed and archived.
 
-The template is `page.html.j2`.
+The template is `page.html.j2`. Where scripts do not run, the picture of the curves is what the page has of them.
 """
 
 import base64
@@ -13,10 +13,14 @@ from pathlib import Path
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from orchestrator.planning import PlannedPoint
 from orchestrator.report.choice import Shown, choose
 from orchestrator.report.comparison import areas
+from orchestrator.report.csv_files import all_metric_keys
+from orchestrator.report.explorer import explorer_json, scripts
+from orchestrator.report.failures import LostPoints
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.settings import differing_settings
 from orchestrator.report.speed import SpeedSummary, summarize_speed
@@ -24,18 +28,19 @@ from orchestrator.report.table import (
     MISSING,
     CurveSummary,
     SummaryRow,
-    all_metric_keys,
     further_summaries,
-    percent,
     row_name,
     several_protocols,
     summaries,
 )
 from orchestrator.results import Curve, Point, SweepRecord, by_objective, variant_keys
+from orchestrator.results.targets import WORDS, percent, target_of
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # a tenth of the time, where libyaml is there
 _MOST_POINTS = 1000
 _MOST_NOTES = 50
+_LEAST_SCALE = 0.375
+"""Of pictures: words of 10 points are 8 pixels high then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,7 @@ def html_page(
     figure: bytes | None = None,
     patterns: bytes | None = None,
     sweep: str | None = None,
+    lost: Sequence[LostPoints] = (),
 ) -> str:
     """The page of a sweep.
 
@@ -69,7 +75,9 @@ def html_page(
         figure: The figure of the curves as PNG; drawn if it is not given.
         patterns: The figure of the fractions kept as PNG, if there is one.
         sweep: The sweep file as it was run; written if it is not given.
+        lost: The failures of its last run.
     """
+    target = target_of(record)
     shown = choose(curves)
     points = sum(len(curve.plan.points) for curve in curves)
     notes = [
@@ -81,18 +89,24 @@ def html_page(
         name=record.name,
         facts=_facts(curves),
         drawn=f"{_labels(curves)} against compression",
-        figure=_base64(figure or draw_curves(shown.curves, figure_title(record, shown))),
+        figure=_image(figure or draw_curves(shown.curves, figure_title(record, shown), target)),
+        explorer=Markup(explorer_json(shown.curves, target)) if any(curve.points for curve in curves) else None,
+        scripts=map(Markup, scripts()),
         extent=shown.extent,
         missing=MISSING,
-        summaries=[(each, _table(each, areas(each))) for each in summaries(curves)],
+        removed=WORDS[target],
+        lost=_lost(lost),
+        summaries=[(each, _table(each, target, areas(each))) for each in summaries(curves)],
         others=[
-            (each, _table(each)) for primary in (True, False) for each in further_summaries(curves, primary=primary)
+            (each, _table(each, target))
+            for primary in (True, False)
+            for each in further_summaries(curves, primary=primary)
         ],
         speed=_speed(speed),
         slower=sum(bool(row.slower) for row in speed.rows),
         notes=notes[:_MOST_NOTES],
         more_notes=len(notes[_MOST_NOTES:]),
-        patterns=_base64(patterns) if patterns else None,
+        patterns=_image(patterns) if patterns else None,
         points=_points(curves if points <= _MOST_POINTS else shown.curves),
         num_points=points,
         settings=_settings(shown.curves),
@@ -128,8 +142,10 @@ def _template() -> Template:
     return environment.get_template("page.html.j2")
 
 
-def _base64(png: bytes) -> str:
-    return base64.b64encode(png).decode()
+def _image(png: bytes) -> dict[str, str | int]:
+    """A picture of ours within the page, and below how many pixels its words can hardly be read."""
+    width = int.from_bytes(png[16:20], "big")  # where a PNG has it
+    return {"data": base64.b64encode(png).decode(), "least": round(width * _LEAST_SCALE)}
 
 
 def _facts(curves: Sequence[Curve]) -> str:
@@ -142,11 +158,11 @@ def _facts(curves: Sequence[Curve]) -> str:
     return f"{facts}, the last measured {last:%Y-%m-%d %H:%M} UTC"
 
 
-def _table(summary: CurveSummary, under: Mapping[SummaryRow, float] | None = None) -> _Table:
+def _table(summary: CurveSummary, target: str, under: Mapping[SummaryRow, float] | None = None) -> _Table:
     """A summary, with the areas under its curves where they are given."""
     head = ["model", "data set", "method", *map(percent, summary.asked)]
     several = several_protocols(summary.rows)
-    rows = [[row.model, row.dataset, row_name(row, several), *summary.texts(row)] for row in summary.rows]
+    rows = [[row.model, row.dataset, row_name(row, several), *summary.texts(row, target)] for row in summary.rows]
     if under is not None:
         head.append("area")
         for row, cells in zip(summary.rows, rows, strict=True):
@@ -154,10 +170,21 @@ def _table(summary: CurveSummary, under: Mapping[SummaryRow, float] | None = Non
     return _Table(head=head, rows=rows, names=3)
 
 
+def _lost(lost: Sequence[LostPoints]) -> _Table:
+    """Failures, and what is missing because of them."""
+    rows = [
+        [each.failures.what, each.failures.cause, each.failures.message, each.words, each.failures.log]
+        for each in lost[:_MOST_NOTES]
+    ]
+    return _Table(head=["failed", "cause", "message", "points that are missing", "log"], rows=rows, names=5)
+
+
 def _speed(summary: SpeedSummary) -> _Table:
     names = [(row.candidate, row.texts(summary.variants)) for row in summary.rows]
-    rows = [[each.model, each.method, each.protocol, percent(each.asked), *texts] for each, texts in names]
-    return _Table(head=["model", "method", "protocol", "removed", *summary.head], rows=rows, names=3)
+    rows = [[each.model, each.method, each.protocol, each.removal(summary.target), *texts] for each, texts in names]
+    return _Table(
+        head=["model", "method", "protocol", f"{WORDS[summary.target]} removed", *summary.head], rows=rows, names=3
+    )
 
 
 def _points(curves: Sequence[Curve]) -> _Table:

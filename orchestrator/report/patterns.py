@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.report.comparison import kept_fractions
-from orchestrator.report.table import percent
 from orchestrator.results import Curve
+from orchestrator.results.targets import percent
 
 _INK, _MUTED = "#1f2328", "#667079"
 _DPI = 160

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.metric import PREDICTED
-from orchestrator.report.table import percent
 from orchestrator.results import Curve, SweepRecord
 from orchestrator.results.selection import Candidate, candidates
+from orchestrator.results.targets import PARAMETERS, WORDS, target_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,10 +54,12 @@ class SpeedSummary:
     """The measured speedups of a sweep.
 
     Attributes:
+        target: What compressions are fractions of.
         variants: The runtimes and batches, in order: `onnxruntime/b1`.
         rows: Those networks of which some speedup was measured or predicted.
     """
 
+    target: str = PARAMETERS
     variants: tuple[str, ...]
     rows: tuple[SpeedRow, ...]
 
@@ -69,9 +71,12 @@ class SpeedSummary:
 
 def summarize_speed(record: SweepRecord, curves: Sequence[Curve]) -> SpeedSummary:
     """The speedups of a sweep's networks, by model, method and compression."""
-    rows = [_row(each, by_latency=record.spec.get("target") == "latency") for each in candidates(curves)]
+    target = target_of(record)
+    rows = [_row(each, by_latency=target == "latency") for each in candidates(curves)]
     told = tuple(row for row in rows if row.measured or row.predicted)
-    return SpeedSummary(variants=tuple(dict.fromkeys(name for row in told for name in row.measured)), rows=told)
+    return SpeedSummary(
+        target=target, variants=tuple(dict.fromkeys(name for row in told for name in row.measured)), rows=told
+    )
 
 
 def _row(candidate: Candidate, *, by_latency: bool) -> SpeedRow:
@@ -104,12 +109,12 @@ def speed_table(summary: SpeedSummary) -> "Table":
         pad_edge=False,
         collapse_padding=True,
     )
-    for name in ("model", "method", "removed"):
+    for name in ("model", "method", f"{WORDS[summary.target]} removed"):
         table.add_column(name, overflow="fold")
     for name in summary.head:
         table.add_column(name, justify="right", overflow="fold")
     for row in summary.rows:
         each = row.candidate
-        cells = [each.model, each.method_name, percent(each.asked), *row.texts(summary.variants)]
+        cells = [each.model, each.method_name, each.removal(summary.target), *row.texts(summary.variants)]
         table.add_row(*map(Text, cells))
     return table

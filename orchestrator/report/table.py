@@ -1,21 +1,15 @@
-"""Tables of a sweep: every point as CSV, and the mean and standard deviation over the seeds for the terminal."""
+"""Summaries of a sweep: mean and standard deviation over the seeds, by method and compression. Pure."""
 
-import csv
-import io
+import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
 
-from jobs.metric import COMMON_KEYS, OCCASIONAL_KEYS, Metric
-from jobs.percent import to_percent
+from jobs.metric import Metric
 from jobs.spec.protocols import NO_PROTOCOL
-from orchestrator.results import Curve, SweepRecord, by_objective, metric_keys, variant_keys
-from orchestrator.results.orders import GroupOrder
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from orchestrator.results import Curve, by_objective
+from orchestrator.results.targets import PARAMETERS, reached_words, removed
 
 MISSING = "—"
 """Shown for a planned point that is not measured."""
@@ -27,7 +21,9 @@ class Cell:
 
     Attributes:
         asked: The target compression, in [0, 1).
-        reached: The compression reached, mean over the seeds measured; NaN where there is none.
+        reached: What was really removed of the parameters, mean over the seeds measured; NaN where there is none.
+        reached_macs: What was of the MACs.
+        reached_latency: What was of the latency, by the profile; NaN where there was none.
         metric: The metric.
         value: Its mean over the seeds measured; NaN where there is none.
         deviation: Its sample standard deviation (n - 1); 0 for a single seed.
@@ -37,11 +33,21 @@ class Cell:
 
     asked: float
     reached: float
+    reached_macs: float
+    reached_latency: float
     metric: Metric
     value: float
     deviation: float
     num_measured: int
     num_planned: int
+
+    def removed(self, target: str) -> float:
+        """What was really removed of a target's cost."""
+        return {"parameters": self.reached, "macs": self.reached_macs, "latency": self.reached_latency}[target]
+
+    def text(self, target: str) -> str:
+        """The cell as people read it, with what was removed where that is not what was asked for."""
+        return f"{self}{reached_words(self.asked, self.removed(target))}"
 
     def __str__(self) -> str:
         if not self.num_measured:
@@ -113,9 +119,14 @@ class CurveSummary:
         """The metric with its unit, and the test set, at the beginning of a line."""
         return f"{self.metric.heading} on {self.test_set}" if self.test_set else self.metric.heading
 
-    def texts(self, row: SummaryRow) -> list[str]:
-        """A row's cells in the order of `asked`; empty where the method has no such target compression."""
-        cells = {cell.asked: str(cell) for cell in row.cells}
+    def texts(self, row: SummaryRow, target: str = PARAMETERS) -> list[str]:
+        """A row's cells in the order of `asked`; empty where the method has no such target compression.
+
+        Args:
+            row: The row.
+            target: What compressions are fractions of.
+        """
+        cells = {cell.asked: cell.text(target) for cell in row.cells}
         return [cells.get(asked, "") for asked in self.asked]
 
 
@@ -189,9 +200,11 @@ def _cells(curves: Sequence[Curve], metric: Metric, key: str) -> tuple[Cell, ...
         cells.append(
             Cell(
                 asked=asked,
-                reached=fmean(point.metrics["compression"] for point in here) if here else float("nan"),
+                reached=_mean([removed(point.metrics, "parameters") for point in here]),
+                reached_macs=_mean([removed(point.metrics, "macs") for point in here]),
+                reached_latency=_mean([removed(point.metrics, "latency") for point in here]),
                 metric=metric,
-                value=fmean(values) if values else float("nan"),
+                value=_mean(values),
                 deviation=stdev(values) if len(values) > 1 else 0.0,
                 num_measured=len(here),
                 num_planned=planned.count(asked),
@@ -200,9 +213,8 @@ def _cells(curves: Sequence[Curve], metric: Metric, key: str) -> tuple[Cell, ...
     return tuple(cells)
 
 
-def percent(fraction: float) -> str:
-    """Format a compression in whole percent."""
-    return f"{to_percent(fraction)} %"
+def _mean(values: Sequence[float]) -> float:
+    return fmean(values) if values else math.nan
 
 
 def several_protocols(rows: Sequence[SummaryRow]) -> frozenset[str]:
@@ -211,117 +223,13 @@ def several_protocols(rows: Sequence[SummaryRow]) -> frozenset[str]:
     return frozenset(method for method, count in Counter(method for method, _ in pairs).items() if count > 1)
 
 
+def protocols_told(rows: Sequence[SummaryRow]) -> frozenset[str]:
+    """The methods whose protocol a figure names: where it shows several protocols, all but those with `none` alone."""
+    several = len({row.protocol for row in rows if not row.is_level}) > 1
+    told = {row.method for row in rows if several and not row.is_level and row.protocol != NO_PROTOCOL}
+    return several_protocols(rows) | told
+
+
 def row_name(row: SummaryRow, several: frozenset[str]) -> str:
     """A method's name, with its protocol where the method is among those that have several."""
     return f"{row.method} · {row.protocol}" if row.method in several else row.method
-
-
-def summary_tables(curves: Sequence[Curve]) -> list["Table"]:
-    """Every primary metric as a table for the terminal, and as one more for each named test set."""
-    return [_summary_table(each) for each in (*summaries(curves), *further_summaries(curves, primary=True))]
-
-
-def _summary_table(summary: CurveSummary) -> "Table":
-    """Compressions go down, where there is room, methods across."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    several = several_protocols(summary.rows)
-    methods = list(dict.fromkeys(row_name(row, several) for row in summary.rows))
-    models: dict[tuple[str, str], dict[str, SummaryRow]] = {}
-    for row in summary.rows:
-        models.setdefault((row.model, row.dataset), {})[row_name(row, several)] = row
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=f"{summary.heading}, mean ± standard deviation",
-        title_justify="left",
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    table.add_column("model", overflow="fold")
-    table.add_column("removed", justify="right", no_wrap=True)
-    for method in methods:
-        table.add_column(
-            Text(method), justify="right", overflow="fold"
-        )  # as text: names may hold what rich takes for markup
-    for (model, _), rows in models.items():
-        columns = [summary.texts(rows[method]) if method in rows else [""] * len(summary.asked) for method in methods]
-        lines = [line for line in zip(summary.asked, *columns, strict=True) if any(line[1:])]
-        for number, (asked, *cells) in enumerate(lines):
-            table.add_row(
-                Text("" if number else model), percent(asked), *(Text(cell.replace(" ± ", "±")) for cell in cells)
-            )
-        table.add_section()
-    return table
-
-
-def orders_csv(orders: Sequence[GroupOrder]) -> str:
-    """The quality of the channel orders as CSV: a row per curve and channel group, the fields of `GroupOrder`."""
-    text = io.StringIO()
-    rows = csv.DictWriter(text, [field.name for field in fields(GroupOrder)], lineterminator="\n")
-    rows.writeheader()
-    rows.writerows(map(asdict, orders))
-    return text.getvalue()
-
-
-def points_csv(
-    record: SweepRecord, curves: Sequence[Curve], changes: Mapping[str, float], front: Collection[str]
-) -> str:
-    """Every measured point as one CSV row; floats round-trip exactly.
-
-    Args:
-        record: The sweep.
-        curves: Its curves.
-        changes: By a point's key: its primary metric less that of the dense network.
-        front: Keys of the points on the Pareto front.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    head = ["sweep", "model", "dataset", "method", "protocol", "seed", "asked"]
-    points = [point for curve in curves for point in curve.points]
-    averaged = dict.fromkeys(name for each in points if (name := each.primary.ema_name) in each.metrics)
-    keys = (*all_metric_keys(curves), *averaged, *OCCASIONAL_KEYS, *variant_keys(curves))
-    primaries = list(dict.fromkeys(objective[0].name for objective in by_objective(curves)))
-    changed = [f"{name}_change" for name in primaries]
-    writer.writerow([*head, *keys, *changed, "pareto", "digest", "key", "note"])
-    for curve in curves:
-        plan = curve.plan
-        for point in curve.points:
-            names = [record.name, plan.model, plan.dataset, plan.method, plan.protocol, plan.seed]
-            measured = point.all_metrics
-            values = [measured.get(name, "") for name in keys]
-            compared = [changes.get(point.key, "") if name == point.primary.name else "" for name in primaries]
-            on_front = "yes" if point.key in front else "no"
-            writer.writerow([*names, point.asked, *values, *compared, on_front, point.digest, point.key, point.note])
-    return text.getvalue()
-
-
-def all_metric_keys(curves: Sequence[Curve]) -> tuple[str, ...]:
-    """The `metric_keys` of all objectives, those that all points share last."""
-    own = (name for objective in by_objective(curves) for name in metric_keys(objective) if name not in COMMON_KEYS)
-    return (*dict.fromkeys(own), *COMMON_KEYS)
-
-
-def kept_csv(curves: Sequence[Curve]) -> str:
-    """What every pruned network keeps, as CSV: a row per point and channel group, or per point and parameter."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["model", "method", "protocol", "seed", "asked", "of", "name", "left", "full"])
-    for curve in curves:
-        plan = curve.plan
-        for point in curve.points:
-            names = [plan.model, plan.method, plan.protocol, plan.seed, point.asked]
-            for of, kept in point.kept.items():
-                writer.writerows([*names, of, name, left, kept.full[name]] for name, left in kept.left.items())
-    return text.getvalue()
-
-
-def areas_csv(areas: Mapping[SummaryRow, float]) -> str:
-    """The area under every curve, in the metric as stored, best first within a model."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["model", "dataset", "method", "protocol", "metric", "area"])
-    for row in sorted(areas, key=lambda row: (row.model, row.dataset, row.metric.cost(areas[row]))):
-        writer.writerow([row.model, row.dataset, row.method, row.protocol, row.metric.name, areas[row]])
-    return text.getvalue()

@@ -47,7 +47,7 @@ def needed(records: Iterable[SweepRecord], catalog: Catalog) -> Needed:
     for record in records:
         points = {key for curve in record.curves for point in curve.points for key in point.keys}
         roots |= points
-        plan = _plan_again(record, points)
+        plan = plan_again(record)
         if plan is not None:
             roots |= plan.tasks.keys()
             for task in plan.tasks.values():
@@ -57,7 +57,7 @@ def needed(records: Iterable[SweepRecord], catalog: Catalog) -> Needed:
     return Needed(keys=frozenset(_closure(roots, catalog, joining)), unplanned=tuple(sorted(unplanned)))
 
 
-def _plan_again(record: SweepRecord, points: set[str]) -> Plan | None:
+def plan_again(record: SweepRecord) -> Plan | None:
     """The plan of a recorded sweep; None where this version of the code would plan it differently."""
     if not record.environment:
         return None
@@ -66,6 +66,7 @@ def _plan_again(record: SweepRecord, points: set[str]) -> Plan | None:
         plan = plan_sweep(spec, PlanEnvironment(**record.environment))
     except (ValueError, TypeError, OrchardError):
         return None
+    points = {key for curve in record.curves for point in curve.points for key in point.keys}
     return plan if set(plan.targets) == points else None
 
 

@@ -12,6 +12,7 @@ from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.planning import PlannedCurve
 from orchestrator.results.curves import Curve, Point, by_objective
 from orchestrator.results.dominance import LATENCY, undominated
+from orchestrator.results.targets import percent, reached_words, removed
 
 Cost = Literal["params", "macs", "latency"]
 """What networks are ranked by, least first."""
@@ -103,6 +104,11 @@ class Candidate:
     def method_name(self) -> str:
         """The method, with its protocol where it has one."""
         return self.method if self.protocol == NO_PROTOCOL else f"{self.method} · {self.protocol}"
+
+    def removal(self, target: str) -> str:
+        """What was asked to be removed of a target's cost, and what really was, where that is another fraction."""
+        reached = fmean(removed(point.metrics, target) for point in self.points.values())
+        return f"{percent(self.asked)}{reached_words(self.asked, reached)}"
 
     @property
     def value(self) -> float:

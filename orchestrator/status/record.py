@@ -66,17 +66,32 @@ class StageStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailedTask:
-    """A task whose last failure is final."""
+class TaskFailure:
+    """What is told of a task that failed.
+
+    Attributes:
+        key: The task.
+        stage: Its stage.
+        label: Its label.
+        cause: Why it failed.
+        message: One line.
+        log: Address of the attempt's log; empty where none was written.
+    """
 
     key: str
     stage: StageKind
     label: str
     cause: Cause
     message: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTask(TaskFailure):
+    """A task whose last failure is final, with the host and the number of that attempt."""
+
     host: str
     attempt: int
-    log: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

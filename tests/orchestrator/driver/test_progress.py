@@ -61,6 +61,14 @@ def test_a_failed_task_is_named_with_its_log_as_it_happens(scheduler, tasks):
     assert "failed (bug): train net/seed0: it broke; log: /store/logs/1.log" in text
 
 
+def test_of_equal_failures_the_first_is_named():
+    tasks = plain_tasks(3)
+    scheduler = Scheduler(tasks, list(tasks), limits=dict.fromkeys(Lane, 4))
+    scheduler.start(frozenset(), {})
+    failures = [Failed(key=key, cause=Cause.BUG, message="it broke") for key in tasks]
+    assert shown(scheduler, failures, terminal=False).count("it broke") == 1
+
+
 @pytest.mark.parametrize("nondeterministic", [True, False])
 def test_a_task_that_does_not_repeat_is_named_as_it_happens_and_rounding_is_not(scheduler, tasks, nondeterministic):
     scheduler.start(frozenset(), {})
