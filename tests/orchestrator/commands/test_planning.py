@@ -28,7 +28,7 @@ def sweep(project, tiny_sweep, write_sweep):
     """The file of a sweep that has run: one network is the user's own, the other ours."""
     own = {"network": "changing_net:build", "train": {"epochs": 1}}
     tiny_sweep["models"] |= {"own": own}
-    tiny_sweep["data"] = {"dataset": "jobs.errors:make", "arguments": {"path": "labels.csv"}}
+    tiny_sweep["data"] = {"dataset": "jobs.errors:nearest", "arguments": {"path": "labels.csv"}}
     tiny_sweep["storage"] = str(project / "store")
     path = str(write_sweep(tiny_sweep))
     spec = load_sweep(path)
@@ -88,5 +88,5 @@ def test_a_record_of_an_earlier_version_knows_no_modules(sweep, capsys):
     store.write_sweep("tiny", {**record, "environment": {**environment, "sources": sources}})
     assert {change["name"]: change["files"] for change in changed(sweep, capsys)} == {
         "changing_net:build": [],
-        "jobs.errors:make": [],
+        "jobs.errors:nearest": [],
     }
