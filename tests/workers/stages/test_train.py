@@ -175,7 +175,10 @@ def test_inputs_that_the_data_does_not_give_are_refused(own_bench, failure):
     ("network", "said"),
     [
         ({"network": "plain", "arguments": {"widths": [3]}}, r"of shape \(1, 8, 8\): .*expected input.* 3 channels"),
-        ({"network": "obstacle_networks:Comparing", "arguments": {}}, "missing 1 required positional argument: 'other'"),
+        (
+            {"network": "obstacle_networks:Comparing", "arguments": {}},
+            "missing 1 required positional argument: 'other'",
+        ),
     ],
 )
 def test_a_network_that_does_not_take_what_the_data_gives_is_bad_input(own_bench, failure, network, said, monkeypatch):
