@@ -1,4 +1,4 @@
-"""The files and folders that a sweep file names, as it names them: relative ones mean another place on another machine."""
+"""The files and folders that a sweep file names, as it names them: relative ones are elsewhere on another machine."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -207,8 +207,8 @@ def _await_driver(sweep: str, store: ArtifactStore) -> None:
         if not told:
             told = True
             click.echo(
-                f"{sweep}: is not in {store.uri} yet; waiting {_LONGEST_START_S / 60:.0f} minutes at most for its driver "
-                "(Ctrl-C ends this)",
+                f"{sweep}: is not in {store.uri} yet; waiting {_LONGEST_START_S / 60:.0f} minutes at most for its "
+                "driver (Ctrl-C ends this)",
                 err=True,
             )
         time.sleep(_WATCH_INTERVAL_S)

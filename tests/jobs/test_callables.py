@@ -64,7 +64,7 @@ def test_of_a_dotted_callable_the_first_name_is_looked_for(module):
 
 
 def test_a_module_that_cannot_be_parsed_says_where(module):
-    with pytest.raises(BadInputError, match="line 2: .*; correct the module"):
+    with pytest.raises(BadInputError, match=r"line 2: .*; correct the module"):
         check_callable(f"{module('def make_net(:')}:make_net")
 
 

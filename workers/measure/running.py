@@ -56,8 +56,8 @@ def run_counted(
     except _FAULTS as error:
         also = "" if str(on_meta) == str(error) else f" (on the meta device: {on_meta})"
         raise BadInputError(
-            f"{purpose}: the network cannot be run on {batch_size} sample(s) of {spec}: {error}{also}; that is what the "
-            "data gives, or `inputs` in the sweep file says: give the network arguments that fit (in_channels, ...), or "
+            f"{purpose}: the network cannot be run on {batch_size} sample(s) of {spec}: {error}{also}; these are the "
+            "data's, or `inputs` in the sweep file says so: give the network arguments that fit (in_channels, ...), or "
             "mend its forward or the data"
         ) from error
 

@@ -1,4 +1,4 @@
-"""Checks that this machine and the cluster use the same Ray authentication, and that there is some where others come."""
+"""Checks that this machine and the cluster use the same Ray authentication, and some where others can come."""
 
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 
@@ -49,7 +49,7 @@ def judge_reach(there: str | None, gcs_address: str) -> Finding:
         return ok(REACH, f"{gcs_address} is for this machine alone")
     return warn(
         REACH,
-        f"authentication is disabled, and {gcs_address} is open to other machines: whoever reaches it can run any program",
+        f"authentication is disabled, and {gcs_address} is open to other machines: whoever reaches it can run programs",
         "give it a token: `ray get-auth-token --generate` once, and RAY_AUTH_MODE=token wherever `ray start` runs and "
         "here; or close its ports to others by a firewall",
     )

@@ -13,8 +13,8 @@ LIMIT_BYTES = 100 * 2**20
 _NEAR = 0.8
 _NAMED = 3
 _SHARED = (
-    "put it where every machine of the cluster sees it, and name that: s3://BUCKET/PATH, or an absolute path on a shared "
-    "file system"
+    "put it where every machine of the cluster sees it, and name that: s3://BUCKET/PATH, or an absolute path on a "
+    "shared file system"
 )
 
 
