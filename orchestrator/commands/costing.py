@@ -1,6 +1,5 @@
 """`orchard plan --cost`: the hours that a sweep will take. Imports neither torch, ray nor mlflow."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -44,13 +43,10 @@ class Cost:
     prices: Mapping[str, float]
 
     @property
-    def nodes(self) -> Counter[str]:
+    def nodes(self) -> dict[str, float]:
         """Seconds by kind of node."""
-        found = Counter[str]()
-        for each in self.stages:
-            if each.node:
-                found[each.node] += each.node_s
-        return found
+        names = dict.fromkeys(each.node for each in self.stages if each.node)
+        return {name: sum(each.node_s for each in self.stages if each.node == name) for name in names}
 
     def to_json(self) -> dict[str, Json]:
         """The numbers as JSON; seconds, not hours."""
@@ -165,14 +161,14 @@ def _seen(spec: SweepSpec, plan: Plan, store: ArtifactStore) -> tuple[CostModel,
     return seen, sources
 
 
-def _alike(wanted: Mapping[str, Parsed], record: SweepRecord) -> Iterator[tuple[str, str]]:
+def _alike(wanted: Mapping[str, list[Json]], record: SweepRecord) -> Iterator[tuple[str, str]]:
     """Models of another sweep, and those of this one that are like them."""
     for name in record.spec["models"]:
         theirs = _kind_of_model(record.spec, name)
         yield from ((name, ours) for ours, kind in wanted.items() if kind == theirs)
 
 
-def _kind_of_model(spec: Parsed, name: str) -> Parsed:
+def _kind_of_model(spec: Parsed, name: str) -> list[Json]:
     """What decides how long the tasks of a model take."""
     model = spec["models"][name]
     data = model.get("data") or spec["data"]

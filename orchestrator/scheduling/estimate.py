@@ -83,7 +83,7 @@ def estimate(tasks: Iterable[Task], seen: CostModel, kinds: Sequence[NodeKind]) 
 
 def _share(asked: Resources, kind: NodeKind) -> float:
     """The share of a node that a request takes; above 1 where it does not fit."""
-    pairs = ((asked.num_cpus, kind.cpus), (asked.num_gpus, kind.gpus))
+    pairs: list[tuple[float, float]] = [(asked.num_cpus, kind.cpus), (asked.num_gpus, kind.gpus)]
     if kind.memory_bytes:
-        pairs = (*pairs, (asked.memory_bytes, kind.memory_bytes))
+        pairs.append((asked.memory_bytes, kind.memory_bytes))
     return max((wanted / have if have else float("inf")) for wanted, have in pairs if wanted)
