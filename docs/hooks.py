@@ -1,7 +1,13 @@
-"""Hooks of MkDocs: the site has the repository's pages at the repository's paths, so that a link works in both."""
+"""Hooks of MkDocs: the site has the repository's pages at the repository's paths, so that a link works in both.
+
+A notebook is a page, too: its text, its code, and what the code gave when it was last run.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +38,7 @@ def site_files() -> list[str]:
 
 
 def navigation(listed: list[Any]) -> list[Any]:
-    """The navigation with every folder (`docs/decisions/`) replaced by its pages, in the order of their names."""
+    """The navigation with every folder (`docs/decisions/`) replaced by its pages, and every notebook by its page."""
     return [_entry(entry) for entry in listed]
 
 
@@ -43,7 +49,30 @@ def _entry(entry: Any) -> Any:
         }
     if entry.endswith("/"):
         return sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / entry).glob("*.md"))
-    return entry
+    return str(Path(entry).with_suffix(".md")) if entry.endswith(".ipynb") else entry
+
+
+def notebook_page(path: Path) -> str:
+    """A notebook as Markdown."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n\n".join(part for cell in cells for part in _parts(cell)) + "\n"
+
+
+def _parts(cell: dict[str, Any]) -> Iterator[str]:
+    source = "".join(cell["source"])
+    if cell["cell_type"] == "markdown":
+        yield source
+        return
+    yield f"```python\n{source}\n```"
+    for output in cell["outputs"]:
+        data = output.get("data", {})
+        if "image/png" in data:
+            yield f"![What the code above draws](data:image/png;base64,{''.join(data['image/png']).strip()})"
+        elif "text/html" in data:
+            yield re.sub(r"<style.*?</style>", "", "".join(data["text/html"]), flags=re.DOTALL).replace("\n", "")
+        else:
+            text = "".join(output.get("text") or data.get("text/plain", []))
+            yield f"```text\n{text.rstrip()}\n```"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -61,4 +90,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             files.remove(file)
     for path in site_files():
         files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
+        if path.endswith(".ipynb"):
+            page = str(Path(path).with_suffix(".md"))
+            files.append(File.generated(config, page, content=notebook_page(ROOT / path)))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Links to notebooks lead to their pages."""
+    return re.sub(r"(\]\([^)\s]+)\.ipynb\)", r"\1.md)", markdown)

@@ -94,24 +94,26 @@ def data_fingerprint(root: str, arguments: Json) -> str:
     Raises:
         BadInputError: An absolute path or a URI cannot be read.
     """
-    files = dict(_named_files("", arguments))
+    files = {}
+    for path, location in named_files(arguments):
+        try:
+            files[path] = fingerprint(location)
+        except BadInputError as error:
+            raise BadInputError(f"arguments{path}: {error}; or give data.fingerprint") from error
     return content_key({"root": root, "files": files}) if files else root
 
 
-def _named_files(path: str, value: Json) -> Iterator[tuple[str, str]]:
-    """By its place among the arguments: the fingerprint of every file and folder that is named."""
+def named_files(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
+    """By its place among the arguments (`.paths.0`): every file and folder that they name."""
     match value:
         case Mapping():
             for name, each in value.items():
-                yield from _named_files(f"{path}.{name}", each)
+                yield from named_files(each, f"{path}.{name}")
         case list() | tuple():
             for index, each in enumerate(value):
-                yield from _named_files(f"{path}.{index}", each)
+                yield from named_files(each, f"{path}.{index}")
         case str() if _names_a_file(value):
-            try:
-                yield path, fingerprint(value)
-            except BadInputError as error:
-                raise BadInputError(f"arguments{path}: {error}; or give data.fingerprint") from error
+            yield path, value
 
 
 def _names_a_file(text: str) -> bool:

@@ -39,6 +39,29 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     Raises:
         InvalidFileError: Anything is wrong with the file or the overrides; it lists every fault.
     """
+    document, origins, faults = read_document(path, overrides)
+    spec, invalid = _validate(with_defaults(document))
+    faults.extend(_with_origin(fault, origins) for fault in invalid)
+    if faults or spec is None:
+        raise InvalidFileError(str(path), faults)
+    return spec
+
+
+def read_document(
+    path: str | Path, overrides: Sequence[str] = ()
+) -> tuple[dict[str, Any], Mapping[str, str], list[Fault]]:
+    """A sweep file as it is written, with overrides applied and nothing filled in.
+
+    Args:
+        path: As for `load_sweep`.
+        overrides: As for `load_sweep`.
+
+    Returns:
+        The document; path -> the override that set it; the faults of the overrides.
+
+    Raises:
+        InvalidFileError: There is no document.
+    """
     source = str(path)
     try:
         text = _read(sweep_file(path))
@@ -59,11 +82,7 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
         paths, found = apply(document, override)
         origins |= dict.fromkeys(paths, override)
         faults.extend(found)
-    spec, invalid = _validate(with_defaults(document))
-    faults.extend(_with_origin(fault, origins) for fault in invalid)
-    if faults or spec is None:
-        raise InvalidFileError(source, faults)
-    return spec
+    return document, origins, faults
 
 
 def _read(path: str | Path) -> str:

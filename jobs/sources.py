@@ -47,7 +47,7 @@ def project_modules(import_path: str) -> dict[str, Path]:
         BadInputError: There is no such module.
     """
     named = import_path.partition(":")[0]
-    if _file_of(named) is None:
+    if module_file(named) is None:
         raise BadInputError(f"{import_path}: no module '{named}' is found on this machine")
     top = named.partition(".")[0]
     tops = {top: True}
@@ -62,7 +62,7 @@ def project_modules(import_path: str) -> dict[str, Path]:
         first = name.partition(".")[0]
         if first not in tops:
             tops[first] = _is_of_user(first)
-        path = _file_of(name) if tops[first] else None
+        path = module_file(name) if tops[first] else None
         if path is not None:
             found[name] = path
             package = name if path.stem == "__init__" else name.rpartition(".")[0]
@@ -85,8 +85,12 @@ def _is_of_user(top: str) -> bool:
     return bool(places) and not any(_INSTALLED & set(Path(place).parts) for place in places)
 
 
-def _file_of(name: str) -> Path | None:
-    """The file of a module; None where there is none: a package without `__init__.py`, a name within a module."""
+def module_file(name: str) -> Path | None:
+    """The file of a module, or of a package's `__init__.py`; None where there is none, and for names within a module.
+
+    Args:
+        name: With dots; nothing is imported.
+    """
     top, *rest = name.split(".")
     spec = _spec(top)
     if spec is None:

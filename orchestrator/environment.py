@@ -8,6 +8,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from jobs.callables import check_callable
 from jobs.errors import BadInputError, Fault, InvalidFileError
 from jobs.fingerprint import data_fingerprint, fingerprint
 from jobs.libraries import is_own, library_of
@@ -80,6 +81,7 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
         try:
             modules[import_path] = read_modules(import_path)
             sources[import_path] = source_fingerprint(modules[import_path])
+            check_callable(import_path)
         except BadInputError as error:
             faults.append(Fault(path=path, problem=str(error)))
     if faults:

@@ -127,9 +127,10 @@ def check_arguments(factory: Factory, arguments: Mapping[str, Any], *, num_posit
         BadInputError: Unknown or missing arguments, all of them at once.
     """
     try:
-        parameters = list(inspect.signature(factory).parameters.values())[num_positional:]
+        every = list(inspect.signature(factory).parameters.values())
     except (TypeError, ValueError):
         return
+    filled, parameters = {each.name for each in every[:num_positional]}, every[num_positional:]
     named = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
     allowed = {each.name for each in named}
     problems = [
@@ -139,7 +140,12 @@ def check_arguments(factory: Factory, arguments: Mapping[str, Any], *, num_posit
     ]
     if not any(each.kind is each.VAR_KEYWORD for each in parameters):
         problems += [
-            f"argument '{name}' is not accepted; {nearest(name, allowed)}" for name in arguments if name not in allowed
+            f"argument '{name}' is the name of a first parameter, which is filled already (a data set's with its "
+            "`root`); put a parameter for that before it"
+            if name in filled
+            else f"argument '{name}' is not accepted; {nearest(name, allowed)}"
+            for name in arguments
+            if name not in allowed
         ]
     if problems:
         raise BadInputError("\n  ".join([f"{where}:", *problems]) if len(problems) > 1 else f"{where}: {problems[0]}")

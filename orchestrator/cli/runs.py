@@ -11,7 +11,7 @@ from orchestrator.cli.options import JSON, STORAGE
 @click.argument("name", required=False)
 @STORAGE
 @JSON
-@click.option("--watch", is_flag=True, help="Redraw until the sweep's driver has ended.")
+@click.option("--watch", is_flag=True, help="Redraw until its driver has ended; first wait for it.")
 @click.option("--retries", is_flag=True, help="List failed attempts that were retried or left to the next run.")
 def status(name: str | None, storage: str, as_json: bool, watch: bool, retries: bool) -> None:
     """Show the progress of sweeps.

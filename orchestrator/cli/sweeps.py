@@ -47,17 +47,36 @@ def sweeps() -> None:
 @JSON
 @DEVICE
 @click.option("--show", is_flag=True, help="Print the sweep as it would run instead: every default filled in, as YAML.")
-def plan(sweep: str, overrides: tuple[str, ...], as_json: bool, device: str | None, show: bool) -> None:
+@click.option("--cost", is_flag=True, help="Estimate hours by stage and node type, from what the store has seen.")
+@click.option(
+    "--cluster",
+    type=click.Path(dir_okay=False),
+    help="With --cost: the node types of this file of `ray up`; default: ./cluster.yaml, if it is there.",
+)
+@click.option("--price", "prices", multiple=True, metavar="NODE=USD", help="With --cost: of a node type, an hour.")
+def plan(
+    sweep: str,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    device: str | None,
+    show: bool,
+    cost: bool,
+    cluster: str | None,
+    prices: tuple[str, ...],
+) -> None:
     """Show the tasks of a sweep by stage.
 
     Each with its number in total, shared, and already in the store (cache hits).
     """
     from orchestrator.commands import planning
 
+    if (cluster or prices) and not cost:
+        raise click.UsageError("--cluster and --price need --cost")
     if show:
         planning.show_sweep(sweep, overrides)
         return
-    planning.show_plan(sweep, overrides, as_json=as_json, device=device)
+    asked = planning.CostRequest(cluster=cluster, prices=prices) if cost else None
+    planning.show_plan(sweep, overrides, as_json=as_json, device=device, asked=asked)
 
 
 @click.command()

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from jobs.spec.sweep import SweepSpec
 from orchestrator.backends import BACKENDS, Backend
-from orchestrator.driver.lease import DriverLease
+from orchestrator.commands.own_job import stop_own_job
+from orchestrator.driver.lease import LOST, TERMINATED, DriverLease
 from orchestrator.driver.progress import ProgressDisplay
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.run import RunSummary, run_sweep
@@ -96,6 +97,16 @@ def print_troubles(console: Console, summary: RunSummary) -> None:
     if summary.stopped:
         text = f"Stopped: {summary.stopped}. Finished results are kept; the same command continues."
         console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def end_run(summary: RunSummary) -> int:
+    """The exit code of a run, see `exit_code`; where it was stopped on purpose, its Ray job is stopped, too.
+
+    On purpose is: cancelled, or its budget is spent. Whoever was terminated or has lost its lease may be tried again.
+    """
+    if summary.stopped and summary.stopped not in (LOST, TERMINATED):
+        stop_own_job()
+    return exit_code(summary)
 
 
 def exit_code(summary: RunSummary) -> int:

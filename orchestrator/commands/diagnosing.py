@@ -11,10 +11,10 @@ from jobs.load import load_sweep
 from jobs.secrets import mask, masked_record
 from jobs.spec.sweep import SweepSpec
 from orchestrator.commands.mending import end_dead_runs
-from orchestrator.commands.submitting import EXCLUDES
 from orchestrator.doctor import Finding, Verdict, examine
 from orchestrator.doctor.facts import ProbeRequest
 from orchestrator.doctor.finding import ok
+from orchestrator.doctor.uploading import look_at_upload, on_every_machine
 from orchestrator.store import open_store
 from orchestrator.store.lease import live_leases
 
@@ -38,8 +38,14 @@ def diagnose(
         storage, tracking, device = spec.storage, spec.tracking, spec.device
     else:
         storage, tracking, device = (SweepSpec.model_fields[name].default for name in ("storage", "tracking", "device"))
-    request = ProbeRequest(storage=storage, tracking=tracking, gpus=device != "cpu")
-    findings = examine(request, device=device, address=address, working_dir=working_dir, excludes=EXCLUDES)
+    sent = look_at_upload(working_dir, sweep, overrides) if address else None
+    request = ProbeRequest(
+        storage=storage,
+        tracking=tracking,
+        gpus=device != "cpu",
+        locations=on_every_machine(sweep, overrides, as_job=bool(address)) if sweep else (),
+    )
+    findings = examine(request, device=device, address=address, sent=sent)
     if sweep:
         findings += _mended(spec.name, spec.storage)
     if as_json:

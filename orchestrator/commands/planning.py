@@ -21,6 +21,7 @@ from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import JoiningParams
 from jobs.stages.table import StageKind, stage_for
 from jobs.task import appearing_tasks
+from orchestrator.commands.costing import cost_of, print_cost
 from orchestrator.driver.resume import resume_point
 from orchestrator.environment import gpus_of_this_machine, read_environment
 from orchestrator.planning import Plan, plan_sweep
@@ -111,11 +112,27 @@ def show_sweep(sweep: str, overrides: Sequence[str]) -> None:
     click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=120), nl=False)
 
 
-def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: str | None) -> None:
-    """Print the plan of a sweep file."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostRequest:
+    """An estimate of costs that is asked for.
+
+    Attributes:
+        cluster: A cluster file; None: `cluster.yaml` of this folder, if it is there.
+        prices: `NODE=USD`, an hour.
+    """
+
+    cluster: str | None
+    prices: Sequence[str]
+
+
+def show_plan(
+    sweep: str, overrides: Sequence[str], *, as_json: bool, device: str | None, asked: CostRequest | None = None
+) -> None:
+    """Print the plan of a sweep file, and what it will cost where that is asked for."""
     spec = load_sweep(sweep, overrides)
     plan, device = plan_for(spec, device)
     store = open_store(spec.storage)
+    cost = cost_of(spec, plan, store, cluster=asked.cluster, prices=asked.prices) if asked else None
     count = count_stages(plan, store)
     changes = _changes(spec, plan, store)
     if as_json:
@@ -139,6 +156,7 @@ def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: st
                 {"key": task.key, "stage": task.stage.value, "label": task.label, "inputs": dict(task.inputs)}
                 for task in plan.tasks.values()
             ],
+            **({"cost": cost.to_json()} if cost else {}),
         }
         click.echo(json.dumps(value, indent=2))
         return
@@ -151,6 +169,8 @@ def show_plan(sweep: str, overrides: Sequence[str], *, as_json: bool, device: st
         click.echo(f"{stage.value}: more tasks will appear once their source is measured; {number} tasks wait for some")
     for change in changes:
         click.echo(_told(change, plan))
+    if cost:
+        print_cost(cost)
 
 
 def _changes(spec: SweepSpec, plan: Plan, store: ArtifactStore) -> tuple[Change, ...]:

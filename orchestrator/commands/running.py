@@ -10,7 +10,7 @@ from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import ArtifactKey, JoiningParams
 from jobs.task import Attempt
 from orchestrator.backends import SimulatedBackend, Slots
-from orchestrator.commands.computing import Computer, exit_code, print_tracking, print_troubles
+from orchestrator.commands.computing import Computer, end_run, print_tracking, print_troubles
 from orchestrator.commands.consoles import output_console
 from orchestrator.commands.grouping import check_patterns
 from orchestrator.driver.lease import DriverLease
@@ -42,7 +42,7 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
         if not lease.hurried:
             _print_curves(spec, store, publisher, console)
     _print_end(console, summary)
-    return exit_code(summary)
+    return end_run(summary)
 
 
 def _print_curves(spec: SweepSpec, store: ArtifactStore, publisher: Publisher, console: Console) -> None:

@@ -14,7 +14,7 @@ from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from jobs.spec.sweep import SweepSpec
 from orchestrator.commands.choosing import export_command
-from orchestrator.commands.computing import Computer, exit_code, print_tracking, print_troubles
+from orchestrator.commands.computing import Computer, end_run, exit_code, print_tracking, print_troubles
 from orchestrator.commands.consoles import output_console
 from orchestrator.commands.grouping import check_patterns
 from orchestrator.driver.lease import DriverLease
@@ -118,6 +118,7 @@ def search(
     )
     if code:
         print_troubles(asked.console, summaries[-1])
+        end_run(summaries[-1])
     return code
 
 

@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.errors import BadInputError
+from jobs.errors import BadInputError, StoppedError
 from jobs.load import load_sweep
 from jobs.secrets import mask
 from jobs.spec.sweep import SweepSpec
+from orchestrator.doctor.checks import upload
+from orchestrator.doctor.finding import Verdict
+from orchestrator.doctor.uploading import EXCLUDES, look_at_upload, on_every_machine
 from orchestrator.environment import git_commit
+from orchestrator.executables import typed
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
-
-EXCLUDES = (".git", ".venv", ".orchard", "**/__pycache__", "mlruns", "*.ckpt", "*.pt", "*.pth", "*.safetensors")
-"""Patterns excluded from the upload: Ray refuses over 100 MiB; weights and data are read by URI."""
 
 
 def submit(sweep: str, overrides: Sequence[str], *, address: str, working_dir: str, wait: bool) -> int:
     """Submit a sweep; returns the exit code: the job's with `wait`, else 0.
 
     Raises:
-        BadInputError: An override holds a secret, the sweep is not below the working directory, or no cluster answers.
+        BadInputError: An override holds a secret, the sweep is not below the working directory, the job would not have
+            what the sweep names, or no cluster answers.
     """
     spec = load_sweep(sweep, overrides)
     if any(mask(override) != override for override in overrides):
@@ -36,6 +38,7 @@ def submit(sweep: str, overrides: Sequence[str], *, address: str, working_dir: s
     root, file = Path(working_dir).resolve(), Path(sweep).resolve()
     if not file.is_relative_to(root):
         raise BadInputError(f"{sweep}: is not below the working directory {root}, which is all that is uploaded")
+    _check_upload(working_dir, sweep, overrides)
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 
@@ -59,9 +62,25 @@ def submit(sweep: str, overrides: Sequence[str], *, address: str, working_dir: s
         raise BadInputError(f"{address}: {error}; is this the address of a Ray dashboard?") from error
     click.echo(f"submitted {job} to {address}")
     if not wait:
-        click.echo(f"follow it: ray job logs --follow --address {address} {job}")
+        click.echo(f"its output: ray job logs --follow --address {address} {job}")
+        click.echo(f"its progress: {typed('orchard')} status {spec.name} --storage {spec.storage} --watch")
         return 0
     return _follow(client, job)
+
+
+def _check_upload(working_dir: str, sweep: str, overrides: Sequence[str]) -> None:
+    """Raise BadInputError where the job would not have what the sweep names; say what it has to find there."""
+    sent = look_at_upload(working_dir, sweep, overrides)
+    failed = [finding for finding in upload.judge(sent) if finding.verdict is Verdict.FAIL]
+    if failed:
+        told = [f"{finding.found}; {finding.remedy}" for finding in failed]
+        raise BadInputError("\n  ".join(["the job would fail:", *told]))
+    if local := on_every_machine(sweep, overrides, as_job=True):
+        click.echo(
+            f"every machine of the cluster has to have {', '.join(local)}; whether they have: orchard doctor {sweep} "
+            "--address ADDRESS",
+            err=True,
+        )
 
 
 def _submission_id(spec: SweepSpec, taken: Sequence[str]) -> str:
@@ -84,5 +103,7 @@ def _follow(client: "JobSubmissionClient", job: str) -> int:
         if status.is_terminal():
             code = client.get_job_info(job).driver_exit_code
             click.echo(f"job {job}: {status.value.lower()}")
+            if status == JobStatus.STOPPED:
+                return StoppedError.exit_code
             return 0 if status == JobStatus.SUCCEEDED else code or 1
         time.sleep(1)

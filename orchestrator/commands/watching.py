@@ -31,6 +31,7 @@ from orchestrator.store.terms import newest_term, read_lease
 
 _WATCH_INTERVAL_S, _WAIT_INTERVAL_S = 2.0, 0.5
 _LONGEST_WAIT_S = 120.0
+_LONGEST_START_S = 600.0
 _WIDEST = 1000
 
 
@@ -51,6 +52,7 @@ def status(name: str | None, *, storage: str, as_json: bool, watch: bool) -> Non
         return
     sweep, store = find_sweep(name, storage)
     if watch:
+        _await_driver(sweep, store)
         read = _watch(lambda: _read(sweep, store), console)
     else:
         read = _read(sweep, store)
@@ -189,6 +191,27 @@ def _watch(read: Callable[[], SweepStatus], console: Console) -> SweepStatus:
             if found.driver is None or not found.driver.alive:
                 return found
             time.sleep(max(_WATCH_INTERVAL_S, time.monotonic() - started_s))
+
+
+def _await_driver(sweep: str, store: ArtifactStore) -> None:
+    """Wait until the store knows a sweep that may just have been submitted: its job starts in seconds or minutes.
+
+    Raises:
+        MissingArtifactError: No driver has come within `_LONGEST_START_S`.
+    """
+    deadline_s = time.monotonic() + _LONGEST_START_S
+    told = False
+    while _driver(store.files, sweep) is None and sweep not in store.sweeps():
+        if time.monotonic() >= deadline_s:
+            store.read_sweep(sweep)  # its error names those that are there
+        if not told:
+            told = True
+            click.echo(
+                f"{sweep}: is not in {store.uri} yet; waiting {_LONGEST_START_S / 60:.0f} minutes at most for its "
+                "driver (Ctrl-C ends this)",
+                err=True,
+            )
+        time.sleep(_WATCH_INTERVAL_S)
 
 
 def _wait_for_end(files: Files, record: LeaseRecord) -> bool:

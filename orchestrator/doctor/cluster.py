@@ -126,6 +126,7 @@ def _probe_cluster(request: ProbeRequest) -> Cluster:
         workers=tuple(_machines(request, [node for node in ray.nodes() if node["Alive"] and _has_slots(node)])),
         startable_gpus=sum(kind.gpus * kind.count for kind in node_kinds(Nodes().alive())),
         tracking_problem=tracking_problem(request.tracking),
+        gcs_address=ray.get_runtime_context().gcs_address,
     )
 
 

@@ -3,24 +3,16 @@
 import os
 from dataclasses import replace
 
-from orchestrator.doctor.checks import authentication, clocks, gpus, storage, tracking, upload, versions
-from orchestrator.doctor.cluster import (
-    RefusedError,
-    UnreachableError,
-    probe_as_driver,
-    probe_by_dashboard,
-    upload_sizes,
-)
-from orchestrator.doctor.facts import Cluster, HostFacts, ProbeRequest
+from orchestrator.doctor.checks import authentication, clocks, gpus, locations, storage, tracking, upload, versions
+from orchestrator.doctor.cluster import RefusedError, UnreachableError, probe_as_driver, probe_by_dashboard
+from orchestrator.doctor.facts import Cluster, HostFacts, ProbeRequest, Upload
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 from orchestrator.doctor.probe import probe_host, tracking_problem
 
 _CLUSTER = "cluster"
 
 
-def examine(
-    request: ProbeRequest, *, device: str, address: str | None, working_dir: str, excludes: tuple[str, ...]
-) -> list[Finding]:
+def examine(request: ProbeRequest, *, device: str, address: str | None, sent: Upload | None) -> list[Finding]:
     """Collect the facts and check them.
 
     Args:
@@ -28,14 +20,13 @@ def examine(
         device: The sweep's: `cpu`, `cuda` or `auto`.
         address: Address of the cluster's dashboard. Without one, RAY_ADDRESS names the cluster; without both, there is
             none.
-        working_dir: The folder that would be uploaded.
-        excludes: Patterns that `orchard submit` excludes from the upload.
+        sent: What `orchard submit` would upload; None: nothing is submitted.
     """
     here = probe_host(request)
     cluster, problem = _probe(address, request)
     findings = _access_findings(cluster, problem, address or os.environ.get("RAY_ADDRESS", ""))
-    if address:
-        findings.append(upload.judge(upload_sizes(working_dir, excludes), working_dir))
+    if sent:
+        findings += upload.judge(sent)
     if cluster:
         return [*findings, *_cluster_findings(here, cluster, request, device)]
     return [*findings, *_local_findings(here, request, device)]
@@ -55,7 +46,10 @@ def _access_findings(cluster: Cluster | None, problem: UnreachableError | None, 
     """Findings on access to the cluster."""
     mode_here = os.environ.get("RAY_AUTH_MODE")
     if cluster:
-        return [authentication.judge(mode_here, cluster.auth_mode)]
+        return [
+            authentication.judge(mode_here, cluster.auth_mode),
+            authentication.judge_reach(cluster.auth_mode, cluster.gcs_address),
+        ]
     if problem is None:
         return [authentication.judge_alone(mode_here)]
     if isinstance(problem, RefusedError):
@@ -77,6 +71,7 @@ def _cluster_findings(here: HostFacts, cluster: Cluster, request: ProbeRequest, 
         tracking.judge(request.tracking, cluster.tracking_problem, on_cluster=True),
         storage.judge(request.storage, machines, on_cluster=True),
         storage.judge_space(machines),
+        locations.judge(request.locations, machines),
         gpus.judge(device, cluster.workers, cluster.startable_gpus),
         versions.judge(here, machines),
         clocks.judge(cluster.workers),

@@ -15,16 +15,52 @@ class ProbeRequest:
         storage: URI of the store.
         tracking: MLflow's tracking URI.
         gpus: Whether to import torch and count its GPUs, which takes seconds.
+        locations: Files and folders that every machine has to see, as absolute paths.
     """
 
     storage: str
     tracking: str
     gpus: bool
+    locations: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, document: Parsed) -> Self:
         """The inverse of `asdict`."""
-        return cls(**document)
+        return cls(**{**document, "locations": tuple(document["locations"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedFile:
+    """A file or folder that a sweep names, and what of it a job would have.
+
+    Attributes:
+        where: Its place in the sweep file or in the command.
+        written: As it stands there.
+        is_relative: It means a place in the working directory: in a job, in the copy that was uploaded.
+        num_here: Files of it that are below the working directory here; 0 where it is not relative.
+        num_sent: How many of those are uploaded.
+    """
+
+    where: str
+    written: str
+    is_relative: bool
+    num_here: int = 0
+    num_sent: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """What Ray would upload for a job.
+
+    Attributes:
+        folder: The working directory.
+        sizes: Size in bytes by path of all files that are uploaded.
+        named: What the sweep reads and writes.
+    """
+
+    folder: str
+    sizes: Mapping[str, int]
+    named: tuple[NamedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +74,7 @@ class HostFacts:
         free_bytes: Free disk space of the store, if it is a folder; None for an object store.
         gpus: Number of GPUs that torch can use; None where it was not requested.
         gpu_problem: Why torch sees none, if it says.
+        missing: The requested locations that are not there, or cannot be read.
         slot_gpus: The GPUs that Ray offers there.
         clock_skew_s: By how much its clock is ahead of the driver's.
         clock_error_s: The error of that measurement: half the round-trip time.
@@ -49,6 +86,7 @@ class HostFacts:
     free_bytes: int | None
     gpus: int | None
     gpu_problem: str = ""
+    missing: tuple[str, ...] = ()
     slot_gpus: float = 0.0
     clock_skew_s: float = 0.0
     clock_error_s: float = 0.0
@@ -64,6 +102,7 @@ class Cluster:
         workers: The machines that are up and run tasks.
         startable_gpus: GPUs of all nodes that are alive or that the autoscaler could start, as far as known.
         tracking_problem: Why the driver cannot log to MLflow; empty where it can.
+        gcs_address: `host:port` at which its head takes orders.
     """
 
     auth_mode: str | None
@@ -71,6 +110,7 @@ class Cluster:
     workers: tuple[HostFacts, ...]
     startable_gpus: float
     tracking_problem: str
+    gcs_address: str
 
     def to_json(self) -> dict[str, Json]:
         """The facts as JSON."""
@@ -80,7 +120,11 @@ class Cluster:
     def from_json(cls, document: Parsed) -> Self:
         """The inverse of `to_json`."""
         machines = {
-            "driver": HostFacts(**document["driver"]),
-            "workers": tuple(HostFacts(**worker) for worker in document["workers"]),
+            "driver": _host(document["driver"]),
+            "workers": tuple(map(_host, document["workers"])),
         }
         return cls(**{**document, **machines})
+
+
+def _host(document: Parsed) -> HostFacts:
+    return HostFacts(**{**document, "missing": tuple(document["missing"])})

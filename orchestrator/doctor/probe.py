@@ -25,6 +25,7 @@ def probe_host(request: ProbeRequest) -> HostFacts:
         free_bytes=_free_bytes(request.storage),
         gpus=gpus,
         gpu_problem=gpu_problem,
+        missing=tuple(each for each in request.locations if not os.access(Path(each).expanduser(), os.R_OK)),
     )
 
 

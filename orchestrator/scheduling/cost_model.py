@@ -4,6 +4,7 @@ Tasks of one stage and family (a model of the sweep) are expected to cost the sa
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from jobs.outcome import Usage
@@ -41,6 +42,22 @@ class CostModel:
         seen.total_s += duration_s
         seen.total_work += work
         seen.gpu_fraction = max(seen.gpu_fraction, usage.gpu_fraction)
+
+    def adopt(self, other: "CostModel", families: Mapping[str, str]) -> bool:
+        """Take over what another model has seen and this one has not; whether there was anything.
+
+        Args:
+            other: The other model.
+            families: Its families -> those of this one.
+        """
+        adopted = False
+        for stage, theirs in other.seen.items():
+            ours = self.seen.setdefault(stage, {})
+            for family, seen in theirs.items():
+                if family in families and families[family] not in ours:
+                    ours[families[family]] = replace(seen)
+                    adopted = True
+        return adopted
 
     def expected_s(self, task: Task) -> float:
         """The expected duration of a task in seconds; 0 without observations of work."""

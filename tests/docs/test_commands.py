@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from click.shell_completion import BashComplete
 
 from orchestrator.cli import cli
 
@@ -34,3 +35,9 @@ def test_a_command_or_an_option_that_is_not_there_is_found():
         "orchard bake: no such command",
         "orchard run x.yaml --loud: no --loud",
     ]
+
+
+@pytest.mark.parametrize(("words", "begun", "whole"), [([], "pl", "plan"), (["plan", "x.yaml"], "--co", "--cost")])
+def test_a_shell_completes_commands_and_options(words, begun, whole):
+    found = BashComplete(cli, {}, "orchard", "_ORCHARD_COMPLETE").get_completions(words, begun)
+    assert whole in {item.value for item in found}

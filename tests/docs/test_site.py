@@ -1,6 +1,7 @@
 """The pages of the site: all are in its navigation, and links between them end somewhere, on GitHub and in the site."""
 
 import importlib.util
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -20,6 +21,7 @@ def _hooks():
 
 
 FILES = _hooks().site_files()
+NOTEBOOKS = [path for path in FILES if path.endswith(".ipynb")]
 PAGES = [path for path in FILES if path.endswith(".md")]
 
 
@@ -63,7 +65,7 @@ def fault(page: str, link: str) -> str | None:
 def test_every_page_is_in_the_navigation_once():
     config = yaml.load((ROOT / "mkdocs.yml").read_text(), _Loader)
     listed = list(in_navigation(_hooks().navigation(config["nav"])))
-    assert sorted(listed) == sorted(PAGES)
+    assert sorted(listed) == sorted([*PAGES, *(path.removesuffix("ipynb") + "md" for path in NOTEBOOKS)])
 
 
 def test_a_folder_in_the_navigation_stands_for_its_pages():
@@ -71,10 +73,14 @@ def test_a_folder_in_the_navigation_stands_for_its_pages():
     assert entry["Why"][0] == "docs/decisions/0001-task-keys.md"
 
 
-@pytest.mark.parametrize("page", PAGES)
+def text_of(page: str) -> str:
+    return _hooks().notebook_page(ROOT / page) if page in NOTEBOOKS else (ROOT / page).read_text()
+
+
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS])
 def test_its_links_end_somewhere(page):
-    links = re.findall(r"\]\(([^)\s]+)\)", without_code((ROOT / page).read_text()))
-    near = [link for link in links if not link.startswith(("http://", "https://", "mailto:"))]
+    links = re.findall(r"\]\(([^)\s]+)\)", without_code(text_of(page)))
+    near = [link for link in links if not link.startswith(("http://", "https://", "mailto:", "data:"))]
     assert [fault(page, link) for link in near if fault(page, link)] == []
 
 
@@ -86,3 +92,16 @@ def test_its_lists_are_lists_in_the_site_too(page):
     late += re.findall(r"^ {4}[^\n]+\n([-*] .*)", text, re.MULTILINE)
     shallow = re.findall(r"\n\n {1,3}(\S.*)", text)
     assert late + shallow == []
+
+
+def test_a_notebook_is_a_page_with_what_its_code_gave(tmp_path):
+    table = {"output_type": "execute_result", "data": {"text/html": ["<style>x</style><table>", "</table>"]}}
+    printed = {"output_type": "stream", "text": ["words\n"]}
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title"]},
+        {"cell_type": "code", "source": ["a = 1\n", "a"], "outputs": [printed, table]},
+    ]
+    (tmp_path / "x.ipynb").write_text(json.dumps({"cells": cells}))
+    page = "# Title\n\n```python\na = 1\na\n```\n\n```text\nwords\n```\n\n<table></table>\n"
+    assert _hooks().notebook_page(tmp_path / "x.ipynb") == page
+    assert _hooks().on_page_markdown("[it](../x.ipynb)") == "[it](../x.md)"

@@ -31,11 +31,11 @@ def test_a_checkpoint_is_named_by_its_content(tiny_sweep, write_sweep, tmp_path)
 def test_weights_of_a_library_and_of_the_users_own_callable_are_named_without_reading_any(tiny_sweep, write_sweep):
     tiny_sweep["models"] = {
         "theirs": {"network": "torchvision:resnet18", "weights": "pretrained"},
-        "mine": {"network": "jobs.errors:mine", "weights": "own"},
+        "mine": {"network": "jobs.errors:nearest", "weights": "own"},
     }
     environment = read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
     assert environment.weights == {"theirs": f"torchvision {version('torchvision')} pretrained", "mine": "own"}
-    assert environment.sources.keys() == {"jobs.errors:mine"}
+    assert environment.sources.keys() == {"jobs.errors:nearest"}
 
 
 def test_networks_of_optional_libraries_are_named_by_their_versions(tiny_sweep, write_sweep):
@@ -64,19 +64,19 @@ def test_everything_that_is_missing_is_named_at_once(tiny_sweep, write_sweep):
 def test_the_users_own_criteria_and_observations_are_named_by_their_source(tiny_sweep, write_sweep):
     tiny_sweep["methods"]["own"] = {
         "kind": "criterion",
-        "criterion": "jobs.errors:mine",
-        "observation": "jobs.names:look",
+        "criterion": "jobs.errors:nearest",
+        "observation": "jobs.imports:import_problem",
     }
     sources = read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu").sources
-    assert sources.keys() == {"jobs.errors:mine", "jobs.names:look"}
+    assert sources.keys() == {"jobs.errors:nearest", "jobs.imports:import_problem"}
     tiny_sweep["methods"]["own"]["observation"] = "jobs.no_such_module:look"
     with pytest.raises(InvalidFileError, match=r"methods\.own\.observation"):
         read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
 
 
 def test_the_users_own_protocols_are_named_by_their_source(tiny_sweep, write_sweep):
-    tiny_sweep["protocols"] = {"mine": {"kind": "own", "change": "jobs.errors:mine"}}
-    assert read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu").sources.keys() == {"jobs.errors:mine"}
+    tiny_sweep["protocols"] = {"mine": {"kind": "own", "change": "jobs.errors:nearest"}}
+    assert read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu").sources.keys() == {"jobs.errors:nearest"}
     tiny_sweep["protocols"]["mine"]["change"] = "jobs.no_such_module:mine"
     with pytest.raises(InvalidFileError, match=r"protocols\.mine\.change"):
         read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
@@ -103,7 +103,7 @@ class TestOwnData:
         """A file that an own data set reads; the module is never imported."""
         file = tmp_path / "labels.csv"
         file.write_text("1,2")
-        tiny_sweep["data"] = {"dataset": "jobs.errors:make", "arguments": {"path": str(file)}}
+        tiny_sweep["data"] = {"dataset": "jobs.errors:nearest", "arguments": {"path": str(file)}}
         return file
 
     def test_files_that_its_arguments_name_name_the_data(self, tiny_sweep, write_sweep, labels):

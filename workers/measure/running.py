@@ -14,6 +14,9 @@ from workers.inputs import Inputs, InputsLike, as_spec, call, tensors_of
 
 _Counter = TypeVar("_Counter", bound=AbstractContextManager[object])
 
+_FAULTS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
+"""What a network raises for inputs that it is not made for."""
+
 
 def run_counted(
     model: nn.Module,
@@ -44,14 +47,18 @@ def run_counted(
     spec = as_spec(inputs)
     try:
         return _run(model, spec.blank(batch_size, dtype_of(model)), make_counter)
-    except (RuntimeError, ValueError) as error:
+    except _FAULTS as error:
         on_meta = error
     try:
         return _run(model, example_inputs(model, spec, batch_size), make_counter)
-    except (RuntimeError, ValueError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except _FAULTS as error:
+        also = "" if str(on_meta) == str(error) else f" (on the meta device: {on_meta})"
         raise BadInputError(
-            f"{purpose}: the network cannot be run on {batch_size} sample(s) of {spec}: {error} "
-            f"(on the meta device: {on_meta}); check the shape"
+            f"{purpose}: the network cannot be run on {batch_size} sample(s) of {spec}: {error}{also}; these are the "
+            "data's, or `inputs` in the sweep file says so: give the network arguments that fit (in_channels, ...), or "
+            "mend its forward or the data"
         ) from error
 
 

@@ -173,10 +173,14 @@ def check(outputs: Any, targets: Tensor) -> None:
     """Raise BadInputError unless `outputs` are logits (n, num_classes) that fit the targets, which are checked, too."""
     soft = targets.is_floating_point()
     if targets.ndim != (2 if soft else 1):
+        remedy = {
+            (True, 1): ": targets.long(), if they are classes",
+            (False, 2): ": targets.argmax(1), if they are one-hot",
+        }
         raise BadInputError(
             f"the data has targets of type {targets.dtype} and shape {tuple(targets.shape[1:])} for each image; "
-            "classification needs one whole number each, the class, or a fraction for every class, its probability; "
-            "or set another `objective`"
+            "classification needs one whole number each, the class, or a fraction for every class, its "
+            f"probability{remedy.get((soft, targets.ndim), '')}; or set another `objective`"
         )
     outputs = one_tensor(outputs)
     if outputs.ndim != 2 or len(outputs) != len(targets):

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from workers.channels import ChannelMap, map_units
+from workers.channels.headwise import free_heads
 from workers.inputs import Inputs, call, num_samples, take
 from workers.observations.calls import Visit, visiting
 from workers.reconstruction.sites import Site, find_sites
@@ -78,7 +79,8 @@ class DenseReference:
     position and channel of the network.
 
     Args:
-        dense: In evaluation mode, on the device of the images.
+        dense: In evaluation mode, on the device of the images. Where heads of torch's attention may go, they are freed
+            (`channels.headwise`), as they will be in smaller networks: the calls of both then have the same numbers.
         channel_map: Its channel groups.
         inputs: Batches without labels, on the device; at least one.
         on_images: As of `find_sites`.
@@ -101,6 +103,9 @@ class DenseReference:
         generator: torch.Generator,
         poll: Callable[[], None] = lambda: None,
     ) -> None:
+        self._heads_go = any(name.endswith("in_proj_weight") for name in channel_map.tensors)
+        if self._heads_go:
+            free_heads(dense)
         self.sites = find_sites(dense, take(inputs[0], slice(1)), on_images=on_images)
         self._channel_map, self._inputs, self._poll = channel_map, inputs, poll
         self._drawn = [self._draw(dense, batch, positions, generator) for batch in inputs]
@@ -114,6 +119,8 @@ class DenseReference:
             sites: Some of `sites`; at least one.
             restriction: Maps the dense network's channels to those of the smaller one.
         """
+        if self._heads_go:
+            free_heads(smaller)
         found: dict[Site, Sums] = {}
         for batch, drawn in zip(self._inputs, self._drawn, strict=True):
             self._poll()

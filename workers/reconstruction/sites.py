@@ -63,12 +63,14 @@ def find_sites(module: nn.Module, example: Inputs, *, on_images: bool = False) -
             boxes: a smaller network looks at other boxes.
     """
     calls = record(module, example)
+    attention = [name for name, each in module.named_modules() if isinstance(each, nn.MultiheadAttention)]
+    inside = tuple(f"{name}." for name in attention)
     owners = {id(tensor): name for name, tensor in module.state_dict(keep_vars=True).items()}
     uses = {tensor: [number for number, call in enumerate(calls) if tensor in call.inputs] for tensor in owners}
     sites = []
     for number, call in enumerate(calls):
         weights = [owners[tensor] for tensor in call.inputs if owners.get(tensor, "").endswith(".weight")]
-        if call.name not in _LAYERS or len(weights) != 1:
+        if call.name not in _LAYERS or len(weights) != 1 or weights[0].startswith(inside):
             continue
         weight = module.get_parameter(weights[0])
         if on_images and call.shape[0] != num_samples(example):

@@ -78,13 +78,14 @@ def _train_model(context: Context[TrainParams], procedure: ModelWeights) -> Prod
             module, arguments, measurements = made.module, made.arguments, _weights_measured(weights, made.loaded)
     module = with_plain_weights(module)
     recipe = NetworkRecipe(network=procedure.network, arguments=arguments, inputs=_inputs(procedure, data))
+    size = sizes(module, recipe)  # before it is trained: this also finds that it does not take what the data gives
     if procedure.recipe is not None:
         trained = learn(context, module, data, procedure.recipe)
         measurements, files = {**measurements, **epochs_measured(trained)}, states_beside(trained)
         timings = trained.speed.timings()
     module = module.cpu().eval()
     return Product(
-        measurements={**sizes(module, recipe), **measurements},
+        measurements={**size, **measurements},
         files={**network_files(recipe, module.state_dict()), **files},
         timings=timings,
     )

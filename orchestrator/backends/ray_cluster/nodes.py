@@ -5,7 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,11 @@ import yaml
 
 from jobs.resources import Resources
 from orchestrator.backends.base import NodeKind
+from orchestrator.backends.cluster_file import UNKNOWN_KIND, configured_kinds, kind_of
 
 _log = logging.getLogger("orchard")
 
 _FRESH_S = 2.0
-_ANY = 1e6  # more than a node has, but finite, because it is multiplied by the count
-_UNKNOWN = NodeKind(name="whatever the autoscaler starts", cpus=_ANY, gpus=_ANY, count=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,35 +133,16 @@ def _startable() -> tuple[NodeKind, ...]:
         return reported
     file = _autoscaler_file()
     if file is not None:
-        return tuple(_configured(yaml.safe_load(file.read_text())))
+        return configured_kinds(yaml.safe_load(file.read_text()))
     # KubeRay's autoscaler runs in its own container and reports no node types to Ray's head.
-    return (_UNKNOWN,) if "RAY_USAGE_STATS_KUBERAY_IN_USE" in os.environ else ()
+    return (UNKNOWN_KIND,) if "RAY_USAGE_STATS_KUBERAY_IN_USE" in os.environ else ()
 
 
 def _reported() -> Iterator[NodeKind]:
     config = ray._private.state.state.get_cluster_config()
     for group in config.node_group_configs if config else ():
         if group.max_count != 0:
-            yield _kind(group.name, group.resources, group.max_count)
-
-
-def _configured(config: Mapping[str, Any]) -> Iterator[NodeKind]:
-    most = config.get("max_workers", math.inf)
-    for name, kind in config.get("available_node_types", {}).items():
-        if not kind.get("resources"):
-            yield replace(_UNKNOWN, name=name)  # resources are known only once such a node runs
-        elif count := min(kind.get("max_workers", 0), most):
-            yield _kind(name, kind["resources"], count)
-
-
-def _kind(name: str, resources: Mapping[str, float], count: int) -> NodeKind:
-    return NodeKind(
-        name=name,
-        cpus=float(resources.get("CPU", 0)),
-        gpus=float(resources.get("GPU", 0)),
-        memory_bytes=int(resources.get("memory", 0)),
-        count=count,
-    )
+            yield kind_of(group.name, group.resources, group.max_count)
 
 
 def _autoscaler_file() -> Path | None:

@@ -1,8 +1,8 @@
-"""Checks that this machine and the cluster use the same Ray authentication."""
+"""Checks that this machine and the cluster use the same Ray authentication, and some where others can come."""
 
 from orchestrator.doctor.finding import Finding, fail, ok, warn
 
-NAME = "authentication"
+NAME, REACH = "authentication", "open ports"
 
 _SAME = "export RAY_AUTH_MODE, the same on head, workers and clients: `token`, or `disabled` on a closed network"
 _TOKEN = (
@@ -33,3 +33,23 @@ def judge_alone(here: str | None) -> Finding:
 def refused(here: str | None, said: str) -> Finding:
     """The finding for a cluster that refused the connection."""
     return fail(NAME, f"the cluster refuses (RAY_AUTH_MODE here: {here or 'not set'}): {said}", _TOKEN)
+
+
+def judge_reach(there: str | None, gcs_address: str) -> Finding:
+    """Check that who can reach the cluster has to have its token.
+
+    Args:
+        there: The cluster's RAY_AUTH_MODE; without one, Ray's heads let everybody in.
+        gcs_address: `host:port` at which its head takes orders.
+    """
+    host = gcs_address.rpartition(":")[0].strip("[]")
+    if there == "token":
+        return ok(REACH, f"{gcs_address} wants the token")
+    if host == "localhost" or host.startswith("127.") or host == "::1":
+        return ok(REACH, f"{gcs_address} is for this machine alone")
+    return warn(
+        REACH,
+        f"authentication is disabled, and {gcs_address} is open to other machines: whoever reaches it can run programs",
+        "give it a token: `ray get-auth-token --generate` once, and RAY_AUTH_MODE=token wherever `ray start` runs and "
+        "here; or close its ports to others by a firewall",
+    )

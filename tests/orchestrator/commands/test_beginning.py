@@ -20,6 +20,13 @@ def test_what_it_writes_plans(tmp_path):
     assert {"dense", "random", "l1", "taylor", "integral", "integral-tuned"} == {each.method for each in plan.curves}
 
 
+def test_its_methods_differ_in_nothing_but_what_they_are(tmp_path):
+    spec = begun(tmp_path)
+    compared = [name for name, method in spec.methods.items() if method.kind != "dense"]
+    assert {spec.allocation_of(name).kind for name in compared} == {"uniform"}
+    assert {spec.methods[name].protocols for name in compared} == {("none", "fine-tune")}
+
+
 def test_its_values_are_those_given(tmp_path):
     given = {"network": "torchvision:resnet18", "weights": "/w/net: a.pt", "dataset": "imagefolder", "root": "/data/x"}
     spec = begun(tmp_path, **given, classes=7, storage="s3://bucket/prefix")

@@ -17,7 +17,7 @@ def project(tmp_path, monkeypatch):
     """A network of the user's own with a helper, and a file with labels; the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "changing_net.py").write_text("import changing_helper\n")
+    (tmp_path / "changing_net.py").write_text("import changing_helper\ndef build(): ...\n")
     (tmp_path / "changing_helper.py").write_text("width = 8\n")
     (tmp_path / "labels.csv").write_text("1,2")
     return tmp_path
@@ -28,7 +28,7 @@ def sweep(project, tiny_sweep, write_sweep):
     """The file of a sweep that has run: one network is the user's own, the other ours."""
     own = {"network": "changing_net:build", "train": {"epochs": 1}}
     tiny_sweep["models"] |= {"own": own}
-    tiny_sweep["data"] = {"dataset": "jobs.errors:make", "arguments": {"path": "labels.csv"}}
+    tiny_sweep["data"] = {"dataset": "jobs.errors:nearest", "arguments": {"path": "labels.csv"}}
     tiny_sweep["storage"] = str(project / "store")
     path = str(write_sweep(tiny_sweep))
     spec = load_sweep(path)
@@ -74,7 +74,7 @@ def test_changed_labels_are_named_beside_changed_code(project, sweep, capsys):
 
 
 def test_a_helper_that_is_gone_is_named(project, sweep, capsys):
-    (project / "changing_net.py").write_text("")
+    (project / "changing_net.py").write_text("def build(): ...\n")
     (project / "changing_helper.py").unlink()
     (change,) = changed(sweep, capsys)
     assert change["files"] == ["changing_helper (gone)", "changing_net.py"]
@@ -88,5 +88,5 @@ def test_a_record_of_an_earlier_version_knows_no_modules(sweep, capsys):
     store.write_sweep("tiny", {**record, "environment": {**environment, "sources": sources}})
     assert {change["name"]: change["files"] for change in changed(sweep, capsys)} == {
         "changing_net:build": [],
-        "jobs.errors:make": [],
+        "jobs.errors:nearest": [],
     }

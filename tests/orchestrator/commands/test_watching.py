@@ -137,6 +137,28 @@ def test_watching_ends_with_the_driver(store, storage, capsys, monkeypatch):
     assert len(looks) == 2
 
 
+def test_watching_waits_for_the_driver_of_a_sweep_that_was_just_submitted(storage, capsys, monkeypatch):
+    store = open_store(storage)
+    looks = []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 2:
+            store.write_sweep("new", {"name": "new", "spec": {}, "curves": []})
+
+    monkeypatch.setattr(watching.time, "sleep", sleep)
+    watching.status("new", storage=storage, as_json=False, watch=True)
+    told = capsys.readouterr()
+    assert told.err.count("waiting 10 minutes at most for its driver") == 1
+    assert "no driver has started it" in told.out
+
+
+def test_watching_gives_up_on_a_sweep_that_never_comes(store, storage, monkeypatch):
+    monkeypatch.setattr(watching, "_LONGEST_START_S", 0.0)
+    with pytest.raises(MissingArtifactError, match="no sweep 't'; sweeps here: s"):
+        watching.status("t", storage=storage, as_json=False, watch=True)
+
+
 def test_logs_of_all_attempts_with_the_newest_last(store, storage, capsys):
     first, second = store.write_log(KEY, "first words\n"), store.write_log(KEY, "second words\n")
     journalled(store, failed(1, first), failed(2), failed(3, second, cause="transient"))

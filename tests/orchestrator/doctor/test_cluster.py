@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from servers import free_port
 
-from orchestrator.commands.submitting import EXCLUDES
 from orchestrator.doctor.cluster import RefusedError, UnreachableError, probe_by_dashboard, upload_sizes
 from orchestrator.doctor.facts import ProbeRequest
+from orchestrator.doctor.uploading import EXCLUDES
 
 REQUEST = ProbeRequest(storage="/tmp", tracking="sqlite:///unused.db", gpus=False)
 

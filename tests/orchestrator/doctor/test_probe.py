@@ -44,3 +44,9 @@ def test_looking_makes_no_database(tmp_path):
 
 def test_a_server_that_is_away_is_told():
     assert "refused" in tracking_problem(f"http://127.0.0.1:{free_port()}")
+
+
+def test_what_it_should_see_and_does_not_is_named(tmp_path):
+    there, gone = str(tmp_path), str(tmp_path / "net.pt")
+    request = ProbeRequest(storage=there, tracking="sqlite:///unused.db", gpus=False, locations=(there, gone, "~"))
+    assert probe_host(request).missing == (gone,)

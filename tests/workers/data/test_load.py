@@ -78,6 +78,11 @@ def test_normalising_subtracts_the_mean_and_divides_by_the_deviation():
         ("digits", {"normalize": ([0.1, 0.2], [1.0, 1.0])}, "1 means and 1 positive standard deviations"),
         ("digits", {"normalize": ([0.1], [0.0])}, "positive standard deviations"),
         ("orchard_test_lab:one", {}, "did you mean 'ones'"),
+        (
+            "orchard_test_lab:wrong",
+            {"arguments": {"root": 3}},
+            "'root' is the name of a first parameter, which is filled",
+        ),
         ("orchard_test_lab:wrong", {}, "returned int; it must return a workers.data.ImageData"),
     ],
 )

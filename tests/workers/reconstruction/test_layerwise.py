@@ -77,6 +77,28 @@ def test_every_coupling_that_the_analysis_accepts_can_be_reconstructed(how, imag
     assert smaller(images[0]).isfinite().all()
 
 
+class Attending(nn.Module):
+    """torch's attention before layers that can be refitted: without some of its heads it is called in another way."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.attend = nn.Conv2d(3, 8, 3), nn.MultiheadAttention(8, 4, batch_first=True)
+        self.hidden, self.fc = nn.Linear(8, 12), nn.Linear(12, 4)
+
+    def forward(self, x):
+        tokens = self.stem(x).relu().flatten(2).transpose(1, 2)
+        return self.fc(self.hidden(self.attend(tokens, tokens, tokens, need_weights=False)[0]).relu().mean(1))
+
+
+def test_layers_behind_attention_that_loses_heads_are_refitted(images, compare):
+    torch.manual_seed(0)
+    smaller, _, refits, expected = reconstructed(Attending().eval(), images, compare, "thinet")
+    assert {name: tuple(each.shape) for name, each in smaller.state_dict().items()} == expected.shapes
+    assert smaller.attend.num_heads < 4
+    assert [refit.layer for refit in refits] == ["stem", "hidden", "fc"]  # not those inside of attention
+    assert all(refit.after <= refit.before for refit in refits)
+
+
 def test_thinet_changes_what_a_unit_gives_by_one_factor(images, compare, lived):
     dense = lived(build("plain", ZOO["plain"]))
     widths = {"features.0": 2, "features.4": 4}

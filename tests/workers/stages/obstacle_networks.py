@@ -90,3 +90,14 @@ class Branching(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         outputs = self.linear(x.flatten(1))
         return outputs if float(x.sum()) > 0 else -outputs
+
+
+class Comparing(nn.Module):
+    """Takes two images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, image: Tensor, other: Tensor) -> Tensor:
+        return self.linear((image - other).flatten(1))

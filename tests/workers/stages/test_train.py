@@ -1,4 +1,5 @@
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,21 @@ def test_inputs_that_the_data_does_not_give_are_refused(own_bench, failure):
     assert (
         "says 2 inputs (shape (1, 8, 8); shape (4,)), and a sample of the data has shape (1, 8, 8)" in outcome.message
     )
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ({"network": "plain", "arguments": {"widths": [3]}}, r"of shape \(1, 8, 8\): .*expected input.* 3 channels"),
+        (
+            {"network": "obstacle_networks:Comparing", "arguments": {}},
+            "missing 1 required positional argument: 'other'",
+        ),
+    ],
+)
+def test_a_network_that_does_not_take_what_the_data_gives_is_bad_input(own_bench, failure, network, said, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    outcome = own_bench.run(own_bench.model(**network))
+    assert failure(outcome).cause is Cause.BAD_INPUT
+    assert re.search(said, outcome.message)
+    assert "give the network arguments that fit (in_channels, ...)" in outcome.message

@@ -3,7 +3,8 @@
 import pytest
 
 from orchestrator.doctor import Verdict
-from orchestrator.doctor.checks import authentication, clocks, gpus, storage, tracking, upload, versions
+from orchestrator.doctor.checks import authentication, clocks, gpus, locations, storage, tracking, upload, versions
+from orchestrator.doctor.facts import NamedFile, Upload
 
 MIB, GIB = 2**20, 2**30
 
@@ -29,18 +30,68 @@ class TestAuthentication:
         assert finding.verdict is Verdict.FAIL
         assert "RAY_AUTH_TOKEN" in finding.remedy
 
+    @pytest.mark.parametrize(
+        ("mode", "address", "verdict"),
+        [
+            ("token", "10.0.0.1:6379", Verdict.OK),
+            ("disabled", "10.0.0.1:6379", Verdict.WARN),
+            (None, "10.0.0.1:6379", Verdict.WARN),  # then Ray's heads ask for nothing
+            ("disabled", "127.0.0.1:6379", Verdict.OK),
+            ("disabled", "[::1]:6379", Verdict.OK),
+        ],
+    )
+    def test_a_head_that_others_reach_wants_a_token(self, mode, address, verdict):
+        assert authentication.judge_reach(mode, address).verdict is verdict
+
 
 class TestUpload:
+    @staticmethod
+    def judged(sizes=None, **named):
+        files = (NamedFile(**{"where": "models.net.weights", "written": "w/net.pt", **named}),) if named else ()
+        return list(upload.judge(Upload(folder=".", sizes=sizes or {}, named=files)))
+
     def test_less_than_rays_limit_is_well(self):
-        assert upload.judge({"sweep.yaml": 1000}, ".").verdict is Verdict.OK
+        (finding,) = self.judged({"sweep.yaml": 1000})
+        assert finding.verdict is Verdict.OK
 
     def test_a_hundred_mib_are_refused_and_the_largest_files_named(self):
-        finding = upload.judge({"small.py": 10, "images.npy": 100 * MIB}, ".")
+        (finding,) = self.judged({"small.py": 10, "images.npy": 100 * MIB})
         assert finding.verdict is Verdict.FAIL
         assert "largest: images.npy (100.0 MiB), small.py" in finding.found
 
     def test_nearly_as_much_is_worth_a_word(self):
-        assert upload.judge({"images.npy": 90 * MIB}, ".").verdict is Verdict.WARN
+        (finding,) = self.judged({"images.npy": 90 * MIB})
+        assert finding.verdict is Verdict.WARN
+
+    @pytest.mark.parametrize(
+        ("named", "said"),
+        [
+            ({"num_here": 1}, "models.net.weights: w/net.pt is left out of the upload, as weights are"),
+            ({"num_here": 9, "num_sent": 7}, "2 of the 9 files in w/net.pt are left out"),
+            ({}, "w/net.pt is not below ., and a job has nothing else of this machine"),
+            ({"where": "storage", "num_here": 1, "num_sent": 1}, "which goes away with the job"),
+        ],
+    )
+    def test_what_a_job_would_not_have_fails(self, named, said):
+        _, finding = self.judged(is_relative=True, **named)
+        assert finding.verdict is Verdict.FAIL
+        assert said in finding.found
+        assert "s3://BUCKET/PATH" in finding.remedy
+
+    def test_what_is_sent_or_not_relative_is_well(self):
+        assert len(self.judged(is_relative=True, num_here=3, num_sent=3)) == 1
+        assert len(self.judged(is_relative=False)) == 1
+
+
+class TestLocations:
+    def test_a_machine_that_does_not_see_the_data_is_named(self, machine):
+        finding = locations.judge(["/data"], [machine("head"), machine("worker", missing=("/data",))])
+        assert finding.verdict is Verdict.FAIL
+        assert "/data is not there, or cannot be read, on worker" in finding.found
+
+    def test_what_all_see_is_well_and_without_paths_nothing_is_said(self, machine):
+        assert locations.judge(["/data"], [machine("head")]).verdict is Verdict.OK
+        assert locations.judge([], [machine("head")]) is None
 
 
 class TestTracking:
