@@ -1,4 +1,4 @@
-"""A sweep's experiment is deleted, renamed or its name taken in MLflow while the sweep runs: all rows are there after."""
+"""A sweep's experiment is deleted, renamed or its name taken in MLflow while the sweep runs: all rows are there."""
 
 import pytest
 from mlflow import MlflowClient
