@@ -38,9 +38,9 @@ class Quiet:
         """See the class."""
 
 
-def run_driver(root: Path, tracking: str, *, on_ray: bool, num_models: int, sweep: str = world.SWEEP) -> int:
+def run_driver(root: Path, tracking: str, *, on_ray: bool, sweep: str = world.SWEEP, **sizes: int) -> int:
     """Run a sweep in a folder to its end, or to the end of this driver."""
-    spec, plan = world.sweep(root, num_models=num_models, tracking=tracking, name=sweep)
+    spec, plan = world.sweep(root, tracking=tracking, name=sweep, **sizes)
     store = open_store(spec.storage)
     try:
         lease = Lease.acquire(store.files, spec.name, ttl_s=TTL_S)
@@ -88,8 +88,11 @@ def main() -> None:
     # Workers cannot import the benchmarks: what they are handed travels by value.
     for module in (sys.modules["benchmarks.chaos.world"], sys.modules[__name__]):
         ray.cloudpickle.register_pickle_by_value(module)
-    sizes = {"num_models": arguments.num_models, "sweep": arguments.sweep}
-    sys.exit(run_driver(arguments.root, arguments.tracking, on_ray=True, **sizes))
+    sys.exit(
+        run_driver(
+            arguments.root, arguments.tracking, on_ray=True, sweep=arguments.sweep, num_models=arguments.num_models
+        )
+    )
 
 
 if __name__ == "__main__":

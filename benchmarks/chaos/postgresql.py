@@ -9,6 +9,7 @@ import subprocess
 import time
 from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 USER, PASSWORD = "orchard", "pw-of-a-test"
@@ -18,18 +19,15 @@ _LIMIT_S = 60.0
 
 
 class Postgres:
-    """A server that is started, with an account that has a password.
+    """A server that is started, with an account that has a password, and files in a folder of its own.
 
-    A context manager: killed at the end.
-
-    Args:
-        folder: A new folder for its files, below ones that its account may enter.
+    A context manager: killed at the end, its files removed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
+        self._temporary = TemporaryDirectory(prefix="orchard-pg-", dir="/tmp")  # socket paths must stay short
+        self._folder = folder = Path(self._temporary.name)
         self._as: dict[str, Any] = {}
-        folder.mkdir(parents=True)
         if os.geteuid() == 0:
             account = pwd.getpwnam(_NOBODY)
             self._as = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
@@ -39,7 +37,7 @@ class Postgres:
             self._port = int(probe.getsockname()[1])
         password = folder / "password"
         password.write_text(PASSWORD)
-        password.chmod(0o644)
+        password.chmod(0o644)  # in a folder that only its account may enter
         make = [_program("initdb"), "--no-sync", "--pgdata", str(folder / "data"), "--username", USER]
         make += ["--auth", "scram-sha-256", "--pwfile", str(password), "--encoding", "UTF8", "--locale", "C.UTF-8"]
         subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder, **self._as)
@@ -50,6 +48,7 @@ class Postgres:
 
     def __exit__(self, *error: object) -> None:
         self.kill()
+        self._temporary.cleanup()
 
     def address(self, database: str, password: str = PASSWORD) -> str:
         """Of a database, for MLflow."""
@@ -95,10 +94,14 @@ class Postgres:
             return subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder, **self._as)
 
 
+def program(name: str) -> str | None:
+    """Where a program of PostgreSQL is, None where it is missing: Debian keeps those of the server out of the path."""
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    return shutil.which(name) or (str(installed[-1]) if installed else None)
+
+
 def _program(name: str) -> str:
-    """Where a program of PostgreSQL is: Debian keeps those of the server out of the path."""
-    newest = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
-    found = shutil.which(name) or (str(newest[-1]) if newest else None)
+    found = program(name)
     if found is None:
         raise FileNotFoundError(f"no {name}; install PostgreSQL's server: apt-get install postgresql")
     return found

@@ -60,7 +60,8 @@ _MLFLOW_DEFAULTS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines and a request more for every run
 }
 _USER_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-_NOISY = ("alembic", "mlflow.store.db.utils")
+_NOISY = {"alembic": logging.WARNING, "mlflow.store.db.utils": logging.CRITICAL}
+"""What of the loggers is shown: no forty lines of migration on the first sweep, no traceback of what we report."""
 
 
 class TrackingUnavailableError(OrchardError):
@@ -306,8 +307,8 @@ def _database_client(client: "type[MlflowClient]", uri: str) -> "MlflowClient":
 
 def _with_tables(client: "type[MlflowClient]", uri: str) -> "MlflowClient":
     """A client of a database; MLflow makes its tables at the first question."""
-    for name in _NOISY:  # forty lines of migration on the first sweep
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, level in _NOISY.items():
+        logging.getLogger(name).setLevel(level)
     opened = client(uri)
     opened.search_experiments(max_results=1)
     return opened
