@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,14 @@ from benchmarks.chaos.arena import Arena
 from benchmarks.chaos.audit import AuditFindings
 from benchmarks.chaos.inline_faults import FAULTS
 from benchmarks.chaos.postgresql import Postgres
-from benchmarks.chaos.ray_faults import RAY_FAULTS, field
+from benchmarks.chaos.ray_faults import PREEMPTION, RAY_FAULTS, Field, RayFault, field, head_killed
 from benchmarks.chaos.tracking_fault import COMPRESSIONS, mlflow_killed, postgresql_killed
 from workers.stages import Product  # noqa: F401  # for forks, too
 
 _INLINE_MODELS, _RAY_MODELS = 2, 6
 _LONG = frozenset({"MLflow killed", "writes fail now and then"})
 """Left out of `--quick`: a server's start and many back-offs take a quarter of a minute each."""
-_POSTGRESQL = "PostgreSQL killed"
+_POSTGRESQL, _HEAD = "PostgreSQL killed", "head killed"
 _PER_SWEEP = 5
 """So many faults meet one sweep on Ray."""
 
@@ -121,23 +122,42 @@ def _on_postgresql(ground: Ground, postgres: Postgres, way: str, index: int) -> 
     return arena
 
 
-def ray_runs(ground: Ground, times: int, wanted: Callable[[str], bool]) -> Iterator[Run]:
+def ray_runs(
+    ground: Ground, times: int, wanted: Callable[[str], bool], *, faults: Mapping[str, RayFault] = RAY_FAULTS
+) -> Iterator[Run]:
     """Each fault on a cluster, so many times, several on one sweep."""
     with field() as cluster:
-        on_ray = {"num_models": _RAY_MODELS, "ray_address": cluster.address, "environment": dict(os.environ)}
-        for name, fault in RAY_FAULTS.items():
+        for name, fault in faults.items():
             met = index = 0
             while wanted(name) and met < times:
-                arena = ground.arena(name, index, **on_ray)
+                arena = ground.arena(name, index, **_on_ray(cluster))
                 now_met = fault(arena, cluster, min(_PER_SWEEP, times - met))
                 met, index = met + now_met, index + 1
                 yield Run(fault=name, met=now_met, found=arena.finish(), longest_end_s=arena.longest_end_s)
+
+
+def head_runs(ground: Ground, times: int, wanted: Callable[[str], bool]) -> Iterator[Run]:
+    """The head of a cluster killed, so many times; each sweep is completed on another cluster."""
+    if not wanted(_HEAD):
+        return
+    with field() as cluster:
+        for index in range(times):
+            arena = ground.arena(_HEAD, index, **_on_ray(cluster))
+            head_killed(arena)
+            arena.ray_address = cluster.address
+            yield Run(fault=_HEAD, met=1, found=arena.finish(), longest_end_s=arena.longest_end_s)
+
+
+def _on_ray(cluster: Field) -> dict[str, Any]:
+    return {"num_models": _RAY_MODELS, "ray_address": cluster.address, "environment": dict(os.environ)}
 
 
 PLACES: dict[str, Callable[[Ground, int, Callable[[str], bool]], Iterator[Run]]] = {
     "inline": inline_runs,
     "postgresql": postgresql_runs,
     "ray": ray_runs,
+    "preemption": partial(ray_runs, faults=PREEMPTION),
+    "head": head_runs,
 }
 """Where faults strike."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import ray.cloudpickle
 
 from benchmarks.chaos import world
+from jobs.errors import StoppedError
 from jobs.outcome import Outcome
 from jobs.stages.table import StageKind
 from jobs.task import Task
@@ -88,11 +89,12 @@ def main() -> None:
     # Workers cannot import the benchmarks: what they are handed travels by value.
     for module in (sys.modules["benchmarks.chaos.world"], sys.modules[__name__]):
         ray.cloudpickle.register_pickle_by_value(module)
-    sys.exit(
-        run_driver(
-            arguments.root, arguments.tracking, on_ray=True, sweep=arguments.sweep, num_models=arguments.num_models
-        )
-    )
+    sizes = {"num_models": arguments.num_models}
+    try:
+        sys.exit(run_driver(arguments.root, arguments.tracking, on_ray=True, sweep=arguments.sweep, **sizes))
+    except StoppedError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":
