@@ -1,6 +1,7 @@
 """MLflow's server, or PostgreSQL below it, is killed while sweeps are logged, and is back for the next driver."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
 
-from benchmarks.chaos.arena import Arena, kill
+from benchmarks.chaos.arena import Arena
 from benchmarks.chaos.postgresql import Postgres
 from orchestrator.results import METRICS
 from orchestrator.tracking.address import resolved
@@ -26,7 +27,7 @@ def mlflow_killed(arena: Arena) -> None:
         pid = arena.start()
         arena.await_progress(arena.draw.randrange(1, 60))
         time.sleep(arena.draw.uniform(0.0, 2.0))
-        os.killpg(server, 9)
+        os.killpg(server, signal.SIGKILL)
         if arena.wait(pid) != 0:
             raise RuntimeError(f"the sweep did not go on without MLflow: {arena.root / 'driver.log'}")
     arena.tracking = ""
@@ -91,7 +92,8 @@ def _server(uri: str, folder: Path) -> Iterator[tuple[int, str]]:
                 time.sleep(0.1)
         yield process.pid, address
     finally:
-        kill(process.pid)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
