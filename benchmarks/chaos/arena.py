@@ -58,16 +58,14 @@ class Arena:
     @property
     def plan(self) -> Plan:
         """The sweep's plan."""
-        return world.sweep(self.root, tracking=self._tracking, **self._sizes)[1]
+        return world.sweep(
+            self.root, num_models=self.num_models, tracking=self._tracking, num_compressions=self.num_compressions
+        )[1]
 
     @property
     def store(self) -> Path:
         """The folder of the store."""
         return self.root / "store"
-
-    @property
-    def _sizes(self) -> dict[str, int]:
-        return {"num_models": self.num_models, "num_compressions": self.num_compressions}
 
     @property
     def _tracking(self) -> str:
@@ -108,7 +106,14 @@ class Arena:
             os.dup2(output, 1)
             os.dup2(output, 2)
             prepare()
-            code = run_driver(self.root, tracking, on_ray=False, sweep=sweep, **self._sizes)
+            code = run_driver(
+                self.root,
+                tracking,
+                on_ray=False,
+                num_models=self.num_models,
+                num_compressions=self.num_compressions,
+                sweep=sweep,
+            )
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:

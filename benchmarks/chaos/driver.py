@@ -39,9 +39,19 @@ class Quiet:
         """See the class."""
 
 
-def run_driver(root: Path, tracking: str, *, on_ray: bool, sweep: str = world.SWEEP, **sizes: int) -> int:
+def run_driver(
+    root: Path,
+    tracking: str,
+    *,
+    on_ray: bool,
+    num_models: int,
+    num_compressions: int = 2,
+    sweep: str = world.SWEEP,
+) -> int:
     """Run a sweep in a folder to its end, or to the end of this driver."""
-    spec, plan = world.sweep(root, tracking=tracking, name=sweep, **sizes)
+    spec, plan = world.sweep(
+        root, num_models=num_models, tracking=tracking, name=sweep, num_compressions=num_compressions
+    )
     store = open_store(spec.storage)
     try:
         lease = Lease.acquire(store.files, spec.name, ttl_s=TTL_S)
@@ -89,9 +99,9 @@ def main() -> None:
     # Workers cannot import the benchmarks: what they are handed travels by value.
     for module in (sys.modules["benchmarks.chaos.world"], sys.modules[__name__]):
         ray.cloudpickle.register_pickle_by_value(module)
-    sizes = {"num_models": arguments.num_models}
+    root, tracking, num_models = arguments.root, arguments.tracking, arguments.num_models
     try:
-        sys.exit(run_driver(arguments.root, arguments.tracking, on_ray=True, sweep=arguments.sweep, **sizes))
+        sys.exit(run_driver(root, tracking, on_ray=True, num_models=num_models, sweep=arguments.sweep))
     except StoppedError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

@@ -57,7 +57,8 @@ class Field:
 
     def lose_head(self) -> None:
         """Kill -9 of the head's directory of all that the cluster is (GCS)."""
-        for info in self._cluster.head_node.all_processes["gcs_server"]:
+        head: Any = self._cluster.head_node
+        for info in head.all_processes["gcs_server"]:
             kill(info.process.pid)
 
     def close(self) -> None:
