@@ -7,11 +7,12 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,8 +34,10 @@ class Arena:
         draw: The moments come from here.
         ray_address: Of the Ray cluster that drivers join; empty: inline drivers.
         num_models: How large the sweep is.
+        num_compressions: The same.
         environment: Of Ray drivers.
         tracking: MLflow's address; default: the database itself.
+        counted: Counts rows of the database that is tracked to: `select count(*) from ...`; default: of `database`.
         longest_end_s: The longest that a driver took to end after it was told to.
     """
 
@@ -42,9 +45,11 @@ class Arena:
     database: Path
     draw: random.Random
     num_models: int
+    num_compressions: int = 2
     ray_address: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     tracking: str = ""
+    counted: Callable[[str], int] | None = None
     longest_end_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -53,7 +58,9 @@ class Arena:
     @property
     def plan(self) -> Plan:
         """The sweep's plan."""
-        return world.sweep(self.root, num_models=self.num_models, tracking=self._tracking)[1]
+        return world.sweep(
+            self.root, num_models=self.num_models, tracking=self._tracking, num_compressions=self.num_compressions
+        )[1]
 
     @property
     def store(self) -> Path:
@@ -99,7 +106,14 @@ class Arena:
             os.dup2(output, 1)
             os.dup2(output, 2)
             prepare()
-            code = run_driver(self.root, tracking, on_ray=False, num_models=self.num_models, sweep=sweep)
+            code = run_driver(
+                self.root,
+                tracking,
+                on_ray=False,
+                num_models=self.num_models,
+                num_compressions=self.num_compressions,
+                sweep=sweep,
+            )
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
@@ -133,9 +147,13 @@ class Arena:
         """
         for _ in range(5):
             if self.run() == 0:
-                return audit(self.root, self.plan, self.database)
+                return audit(self.root, self.plan, self.counted or self._count)
             time.sleep(0.1)
         raise RuntimeError(f"the sweep does not complete: {self.root / 'driver.log'}")
+
+    def _count(self, what: str) -> int:
+        with closing(sqlite3.connect(self.database)) as connection:
+            return int(connection.execute(f"select count(*) from {what}").fetchone()[0])
 
     def await_progress(self, least: int) -> None:
         """Wait until the stages have noted so many lines."""
@@ -153,12 +171,4 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
         os.kill(pid, number)
 
 
-def copy_database(template: Path, root: Path) -> Path:
-    """A fresh MLflow database in a folder: MLflow takes seconds to make one."""
-    root.mkdir(parents=True, exist_ok=True)
-    database = root / "mlflow.db"
-    shutil.copy(template, database)
-    return database
-
-
-__all__ = ["HELD", "Arena", "copy_database", "kill"]
+__all__ = ["HELD", "Arena", "kill"]

@@ -1,7 +1,6 @@
 """Audits a sweep after faults, from the store, from MLflow's database and from the stages' own records."""
 
-import sqlite3
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +37,14 @@ class AuditFindings:
         return not (self.lost or self.duplicated or self.recomputed or self.doubled)
 
 
-def audit(root: Path, plan: Plan, database: Path) -> AuditFindings:
-    """Look at a sweep after its last driver has ended."""
+def audit(root: Path, plan: Plan, count: Callable[[str], int]) -> AuditFindings:
+    """Look at a sweep after its last driver has ended.
+
+    Args:
+        root: Its folder.
+        plan: Its plan.
+        count: Counts rows of MLflow's database: `select count(*) from ...`.
+    """
     store = open_store(str(root / "store"))
     noted = world.notes(root / "record.jsonl")
     lost = recomputed = 0
@@ -53,7 +58,7 @@ def audit(root: Path, plan: Plan, database: Path) -> AuditFindings:
     for entry in began:
         recomputed += float(str(entry["at_s"])) > committed.get(str(entry["key"]), float("inf"))
     steps = [(entry["key"], entry["step"]) for entry in noted if entry["event"] == "step"]
-    rows_lost, duplicated = _rows(database, plan)
+    rows_lost, duplicated = _rows(count, plan)
     return AuditFindings(
         lost=lost + rows_lost,
         duplicated=duplicated,
@@ -76,21 +81,15 @@ def _doubled(noted: list[dict[str, object]]) -> int:
     return found
 
 
-def _rows(database: Path, plan: Plan) -> tuple[int, int]:
+def _rows(count: Callable[[str], int], plan: Plan) -> tuple[int, int]:
     """Points whose rows MLflow lacks, and rows and runs that it has too many of."""
     points = sum(len(curve.points) for curve in plan.curves)
     means = {(curve.model, curve.method, curve.protocol) for curve in plan.curves}
-    with closing(sqlite3.connect(database)) as connection:
-
-        def count(what: str) -> int:
-            (found,) = connection.execute(f"select count(*) from {what}").fetchone()
-            return int(found)
-
-        active = "run_uuid in (select run_uuid from runs where lifecycle_stage = 'active')"
-        seeds = f"{active} and run_uuid in (select run_uuid from tags where key = 'orchard.kind' and value = 'seed')"
-        runs, rows = count(f"runs where {active}"), count(f"metrics where {active}")
-        distinct = count(f"(select distinct run_uuid, key, step from metrics where {active})")
-        of_points = count(f"(select distinct run_uuid, key, step from metrics where {seeds})")
+    active = "run_uuid in (select run_uuid from runs where lifecycle_stage = 'active')"
+    seeds = f"{active} and run_uuid in (select run_uuid from tags where key = 'orchard.kind' and value = 'seed')"
+    runs, rows = count(f"runs where {active}"), count(f"metrics where {active}")
+    distinct = count(f"(select distinct run_uuid, key, step from metrics where {active}) as found")
+    of_points = count(f"(select distinct run_uuid, key, step from metrics where {seeds}) as found")
     missing = max(0, points * len(METRICS) - of_points)
     too_many = max(0, rows - distinct) + max(0, runs - len(plan.curves) - len(means) - 1)
     return -(-missing // len(METRICS)), too_many

@@ -13,6 +13,7 @@ from pathlib import Path
 import ray.cloudpickle
 
 from benchmarks.chaos import world
+from jobs.errors import StoppedError
 from jobs.outcome import Outcome
 from jobs.stages.table import StageKind
 from jobs.task import Task
@@ -38,9 +39,19 @@ class Quiet:
         """See the class."""
 
 
-def run_driver(root: Path, tracking: str, *, on_ray: bool, num_models: int, sweep: str = world.SWEEP) -> int:
+def run_driver(
+    root: Path,
+    tracking: str,
+    *,
+    on_ray: bool,
+    num_models: int,
+    num_compressions: int = 2,
+    sweep: str = world.SWEEP,
+) -> int:
     """Run a sweep in a folder to its end, or to the end of this driver."""
-    spec, plan = world.sweep(root, num_models=num_models, tracking=tracking, name=sweep)
+    spec, plan = world.sweep(
+        root, num_models=num_models, tracking=tracking, name=sweep, num_compressions=num_compressions
+    )
     store = open_store(spec.storage)
     try:
         lease = Lease.acquire(store.files, spec.name, ttl_s=TTL_S)
@@ -88,8 +99,12 @@ def main() -> None:
     # Workers cannot import the benchmarks: what they are handed travels by value.
     for module in (sys.modules["benchmarks.chaos.world"], sys.modules[__name__]):
         ray.cloudpickle.register_pickle_by_value(module)
-    sizes = {"num_models": arguments.num_models, "sweep": arguments.sweep}
-    sys.exit(run_driver(arguments.root, arguments.tracking, on_ray=True, **sizes))
+    root, tracking, num_models = arguments.root, arguments.tracking, arguments.num_models
+    try:
+        sys.exit(run_driver(root, tracking, on_ray=True, num_models=num_models, sweep=arguments.sweep))
+    except StoppedError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ File operations are met through Python's audit events, so that the store's code 
 import errno
 import os
 import signal
+import string
 import sys
 import time
 from collections.abc import Callable
@@ -98,6 +99,19 @@ def torn_journal(arena: Arena) -> None:
         path.write_bytes(content[: len(content) - arena.draw.randrange(1, 40)])
 
 
+def journal_damaged(arena: Arena) -> None:
+    """A driver is killed on its way, and in every file of its journal and its summaries characters change."""
+    _kill_on_its_way(arena)
+    for path in [*arena.store.glob("journal/*/*"), *arena.store.glob("summaries/*")]:
+        _change_characters(path, arena, count=arena.draw.randrange(1, 10))
+
+
+def record_damaged(arena: Arena) -> None:
+    """A driver is killed on its way, and a character of the sweep's record changes."""
+    _kill_on_its_way(arena)
+    _change_characters(arena.store / "sweeps" / f"{world.SWEEP}.json", arena, count=1)
+
+
 def two_drivers(arena: Arena) -> None:
     """A second driver starts while the first runs: it must be turned away."""
     first = arena.start()
@@ -138,6 +152,13 @@ def _kill_on_its_way(arena: Arena) -> None:
     arena.wait(pid)
 
 
+def _change_characters(path: Path, arena: Arena, *, count: int) -> None:
+    content = bytearray(path.read_bytes())
+    for place in arena.draw.sample(range(len(content)), min(count, len(content))):
+        content[place] = ord(arena.draw.choice(string.printable))
+    path.write_bytes(content)
+
+
 def _some_file(arena: Arena) -> Path:
     """A blob or manifest that a driver committed; reads with the store's own listing so that no temporary is met."""
     store = open_store(str(arena.store))
@@ -152,6 +173,8 @@ FAULTS: dict[str, Callable[[Arena], None]] = {
     "bit flipped": bit_flipped,
     "half-written file": half_written,
     "torn journal": torn_journal,
+    "journal damaged": journal_damaged,
+    "record damaged": record_damaged,
     "two drivers": two_drivers,
     "lease lost": lease_lost,
     "shared": shared,

@@ -18,6 +18,8 @@ from benchmarks.chaos.arena import Arena, kill
 from benchmarks.chaos.driver import TTL_S
 
 NODES, CPUS_PER_NODE = 2, 2
+_STOPPED, _NOTICED_S = 3, 30.0
+"""What a driver without its cluster is to end with, and within."""
 _HEAD = {
     "num_cpus": 0,
     # Nobody looks at it, is told its logs, or lets it grow.
@@ -56,6 +58,12 @@ class Field:
         """Process ids of the workers that run tasks now."""
         raylets = {pid for node in self._nodes for pid in _raylets(node)}
         return [pid for pid, parent, command in _processes() if parent in raylets and command.startswith("ray::work")]
+
+    def lose_head(self) -> None:
+        """Kill -9 of the head's directory of all that the cluster is (GCS)."""
+        head: Any = self._cluster.head_node
+        for info in head.all_processes["gcs_server"]:
+            kill(info.process.pid)
 
     def close(self) -> None:
         """End it."""
@@ -117,14 +125,37 @@ def all_in_turn(arena: Arena, cluster: Field, count: int) -> int:
     return int(met == len(RAY_FAULTS) - 1)
 
 
-RAY_FAULTS: dict[str, Callable[[Arena, Field, int], int]] = {
+def workers_told_to_end(arena: Arena, cluster: Field, count: int) -> int:
+    """SIGTERM to a worker that runs a task, again and again, as a spot machine's notice: each loss after progress."""
+    return _while_running(arena, count, lambda: _kill_one(arena, cluster, signal.SIGTERM))
+
+
+def head_killed(arena: Arena) -> None:
+    """Kill -9 of the head under a driver, which ends by itself within half a minute."""
+    with field() as cluster:
+        arena.ray_address = cluster.address
+        pid = arena.start()
+        arena.await_progress(1)
+        time.sleep(arena.draw.uniform(0.0, 2.0))
+        cluster.lose_head()
+        lost_s = time.monotonic()
+        code = arena.wait(pid)
+        arena.longest_end_s = time.monotonic() - lost_s
+    if code != _STOPPED or arena.longest_end_s > _NOTICED_S:
+        raise RuntimeError(f"exit code {code} after {arena.longest_end_s:.0f} s: {arena.root / 'driver.log'}")
+
+
+RayFault = Callable[[Arena, Field, int], int]
+"""Takes a number of faults and gives the number of those that met a running sweep."""
+
+RAY_FAULTS: dict[str, RayFault] = {
     "workers killed": workers_killed,
     "nodes killed": nodes_killed,
     "driver killed": driver_killed,
     "driver told to end (SIGTERM)": driver_terminated,
     "all of them in turn": all_in_turn,
 }
-"""Each takes a number of faults and gives the number of those that met a running sweep."""
+PREEMPTION: dict[str, RayFault] = {"preemption with progress": workers_told_to_end}
 
 
 def _while_running(arena: Arena, count: int, strike: Callable[[], bool]) -> int:
@@ -183,10 +214,10 @@ def _await_rest(cluster: Field) -> None:
     raise RuntimeError(f"workers run on: {cluster.workers()}")
 
 
-def _kill_one(arena: Arena, cluster: Field) -> bool:
+def _kill_one(arena: Arena, cluster: Field, number: signal.Signals = signal.SIGKILL) -> bool:
     busy = cluster.workers()
     if busy:
-        kill(arena.draw.choice(busy))
+        kill(arena.draw.choice(busy), number)
     return bool(busy)
 
 

@@ -31,14 +31,16 @@ SWEEP, OTHER = "chaos", "other"
 """The sweep of a folder, and one of the same tasks."""
 
 
-def sweep(root: Path, *, num_models: int, tracking: str, name: str = SWEEP) -> tuple[SweepSpec, Plan]:
+def sweep(
+    root: Path, *, num_models: int, tracking: str, name: str = SWEEP, num_compressions: int = 2
+) -> tuple[SweepSpec, Plan]:
     """A sweep in a folder, and its plan."""
     document = {
         "name": name,
         "storage": str(root / "store"),
         "tracking": tracking,
         "data": {"dataset": "digits"},
-        "compressions": [0.2, 0.4],
+        "compressions": [round(0.9 * (1 + index) / (1 + num_compressions), 2) for index in range(num_compressions)],
         "device": "cpu",
         "models": {f"net{index}": {"network": "resnet", "train": {"epochs": 1 + index}} for index in range(num_models)},
         "methods": {

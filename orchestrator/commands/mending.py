@@ -1,14 +1,43 @@
 """Sets right what a dead driver left in MLflow, for the commands that look at a sweep."""
 
+import time
 from contextlib import suppress
+
+import click
 
 from jobs.errors import OrchardError
 from orchestrator.driver.lease import LOST, TERMINATED
 from orchestrator.executables import typed
-from orchestrator.status import read_history
-from orchestrator.store import ArtifactStore
+from orchestrator.status import Driver, read_history
+from orchestrator.store import ArtifactStore, Files
 from orchestrator.store.journal import new_driver_name
+from orchestrator.store.lease import has_ended
 from orchestrator.store.terms import newest_term, read_lease
+
+
+def driver_of(files: Files, sweep: str) -> Driver | None:
+    """The driver that has a sweep's lease; `quiet_s` is approximate: it compares the store's and this host's clock."""
+    term, _ = newest_term(files, sweep)
+    entry = files.stat(term.path) if term else None
+    if term is None or entry is None:
+        return None
+    record = read_lease(files, term)
+    quiet_s = max(0.0, time.time() - entry.modified_s)
+    alive = not record.released and quiet_s < record.ttl_s and not has_ended(record)
+    return Driver(
+        host=record.host,
+        pid=record.pid,
+        term=term.number,
+        since_s=record.since_s,
+        quiet_s=round(quiet_s, 1),
+        alive=alive,
+    )
+
+
+def mend(sweep: str, store: ArtifactStore, driver: Driver | None) -> None:
+    """Set right what a dead driver left, and say so beside the output."""
+    if told := end_dead_runs(sweep, store, alive=driver is not None and driver.alive):
+        click.echo(f"{sweep}: {told}", err=True)
 
 
 def end_dead_runs(sweep: str, store: ArtifactStore, *, alive: bool) -> str:

@@ -10,7 +10,8 @@ import click
 
 from jobs.errors import BadInputError
 from jobs.spec.sweep import SweepSpec
-from orchestrator.commands.locating import find_record
+from orchestrator.commands.locating import find_record, find_sweep
+from orchestrator.commands.mending import driver_of, mend
 from orchestrator.executables import typed
 from orchestrator.results.records import read_records
 from orchestrator.store import open_store
@@ -38,6 +39,8 @@ def view(name: str | None, *, storage: str, tracking: str | None, port: int | No
     """
     uri = tracking or _tracking(name, storage)
     check_usable(uri)
+    if tracking is None:
+        _mend(name, storage)
     page = _LIST if name is None else _page(name, storage, uri)
     place = resolved(uri)
     if is_server(place):
@@ -67,6 +70,13 @@ def _tracking(name: str | None, storage: str) -> str:
             "of these with --tracking"
         )
     return found[0] if found else str(SweepSpec.model_fields["tracking"].default)
+
+
+def _mend(name: str | None, storage: str) -> None:
+    """Set right what dead drivers left in MLflow: that of one sweep, or those of all sweeps of the store."""
+    sweep, store = find_sweep(name, storage) if name is not None else (None, open_store(storage))
+    for each in store.sweeps() if sweep is None else [sweep]:
+        mend(each, store, driver_of(store.files, each))
 
 
 def _page(name: str, storage: str, uri: str) -> str:

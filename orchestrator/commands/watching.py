@@ -10,11 +10,10 @@ from rich.live import Live
 
 from jobs.identity import Parsed
 from orchestrator.commands.locating import find_attempts, find_sweep, resolve_key
-from orchestrator.commands.mending import end_dead_runs
+from orchestrator.commands.mending import driver_of, mend
 from orchestrator.commands.status_text import status_line, status_page, when
 from orchestrator.commands.story_text import attempt_heading, retries_page, story_lines
 from orchestrator.status import (
-    Driver,
     SweepStatus,
     past_attempts,
     read_history,
@@ -46,7 +45,7 @@ def status(name: str | None, *, storage: str, as_json: bool, watch: bool) -> Non
         for each in () if as_json else found:
             console.print(status_line(each))
         for each in found:
-            _mend(each, store)
+            mend(each.sweep, store, each.driver)
         if not found and not as_json:
             console.print(f"{store.uri}: no sweep was run with this store")
         return
@@ -60,7 +59,7 @@ def status(name: str | None, *, storage: str, as_json: bool, watch: bool) -> Non
             click.echo(json.dumps(read.to_json(), indent=2))
         else:
             console.print(status_page(read))
-    _mend(read, store)
+    mend(read.sweep, store, read.driver)
 
 
 def retries(name: str, *, storage: str, as_json: bool) -> None:
@@ -70,7 +69,7 @@ def retries(name: str, *, storage: str, as_json: bool) -> None:
         MissingArtifactError: The store has no such sweep.
     """
     sweep, store = find_sweep(name, storage)
-    if _driver(store.files, sweep) is None and sweep not in store.sweeps():
+    if driver_of(store.files, sweep) is None and sweep not in store.sweeps():
         store.read_sweep(sweep)  # its error names those that are there
     found = retries_of(past_attempts(sweep, store.read_journal(sweep, ('"start"', '"failed"'))))
     if as_json:
@@ -138,7 +137,7 @@ def cancel(name: str, *, storage: str, wait: bool) -> int:
 
 
 def _read(sweep: str, store: ArtifactStore) -> SweepStatus:
-    driver = _driver(store.files, sweep)
+    driver = driver_of(store.files, sweep)
     cap, problem = None, ""
     if driver is None or sweep in store.sweeps():  # the first driver has not written it while it still plans
         try:
@@ -154,31 +153,6 @@ def _gpu_hours_cap(record: Parsed) -> float | None:
     budget = record["spec"].get("budget")
     cap = budget.get("gpu_hours") if isinstance(budget, dict) else None
     return cap if isinstance(cap, int | float) else None
-
-
-def _driver(files: Files, sweep: str) -> Driver | None:
-    """The driver that has a sweep's lease; `quiet_s` is approximate: it compares the store's and this host's clock."""
-    term, _ = newest_term(files, sweep)
-    entry = files.stat(term.path) if term else None
-    if term is None or entry is None:
-        return None
-    record = read_lease(files, term)
-    quiet_s = max(0.0, time.time() - entry.modified_s)
-    alive = not record.released and quiet_s < record.ttl_s and not has_ended(record)
-    return Driver(
-        host=record.host,
-        pid=record.pid,
-        term=term.number,
-        since_s=record.since_s,
-        quiet_s=round(quiet_s, 1),
-        alive=alive,
-    )
-
-
-def _mend(status: SweepStatus, store: ArtifactStore) -> None:
-    """Set right what a dead driver left, and say so beside the output."""
-    if told := end_dead_runs(status.sweep, store, alive=status.driver is not None and status.driver.alive):
-        click.echo(f"{status.sweep}: {told}", err=True)
 
 
 def _watch(read: Callable[[], SweepStatus], console: Console) -> SweepStatus:
@@ -201,7 +175,7 @@ def _await_driver(sweep: str, store: ArtifactStore) -> None:
     """
     deadline_s = time.monotonic() + _LONGEST_START_S
     told = False
-    while _driver(store.files, sweep) is None and sweep not in store.sweeps():
+    while driver_of(store.files, sweep) is None and sweep not in store.sweeps():
         if time.monotonic() >= deadline_s:
             store.read_sweep(sweep)  # its error names those that are there
         if not told:

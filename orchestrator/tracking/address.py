@@ -36,6 +36,8 @@ _SQLITE = "sqlite:///"
 PORT = 5000
 """Where `orchard ui` serves a database, if the port is free."""
 _TIMEOUT_S = 5.0
+_MAKING_S, _MAKING_LOCK = 60, 0x6F726368617264
+"""How long to wait for another process that makes tables; the number of the lock in the database for that."""
 _NO_DRIVER = ("http", "https", "sqlite", "file")
 _DRIVERS = {
     "postgresql": ("psycopg2", "orchard[postgresql]"),
@@ -48,6 +50,8 @@ _DRIVERS = {
     "mssql+pymssql": ("pymssql", "pymssql"),
 }
 """Scheme of a database -> the module that SQLAlchemy imports for it, and what brings it."""
+_CHOSEN = {"postgresql://": "postgresql+psycopg2://"}
+"""What an address that names no driver means. SQLAlchemy chose psycopg2 up to version 2.0, and another one since."""
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _MLFLOW_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -56,7 +60,8 @@ _MLFLOW_DEFAULTS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines and a request more for every run
 }
 _USER_VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-_NOISY = ("alembic", "mlflow.store.db.utils")
+_NOISY = {"alembic": logging.WARNING, "mlflow.store.db.utils": logging.CRITICAL}
+"""What of the loggers is shown: no forty lines of migration on the first sweep, no traceback of what we report."""
 
 
 class TrackingUnavailableError(OrchardError):
@@ -74,7 +79,7 @@ def unavailable(uri: str, problem: object) -> TrackingUnavailableError:
 
 
 def resolved(tracking_uri: str) -> str:
-    """The URI with its variables filled in, and an absolute path for an SQLite file, `~` expanded.
+    """The URI with its variables filled in, the driver of a database, and an absolute path for SQLite, `~` expanded.
 
     It is for MLflow's clients; `shown` is what may be printed or written.
 
@@ -82,8 +87,10 @@ def resolved(tracking_uri: str) -> str:
         BadInputError: A variable is not set, or the password is masked.
     """
     uri = fill(tracking_uri, "tracking")
-    path = sqlite_path(uri)
-    return f"{_SQLITE}{path}" if path else uri.rstrip("/")
+    if path := sqlite_path(uri):
+        return f"{_SQLITE}{path}"
+    scheme = next((each for each in _CHOSEN if uri.startswith(each)), "")
+    return f"{_CHOSEN.get(scheme, '')}{uri.removeprefix(scheme)}".rstrip("/")
 
 
 def check_usable(tracking_uri: str) -> None:
@@ -203,7 +210,10 @@ def opened(uri: str) -> Iterator["MlflowClient"]:
     try:
         path = sqlite_path(uri)
         with _signed_in(uri) as server:
-            yield _sqlite_client(MlflowClient, uri, path) if path else MlflowClient(server)
+            if is_server(uri):
+                yield MlflowClient(server)
+            else:
+                yield _sqlite_client(MlflowClient, uri, path) if path else _database_client(MlflowClient, uri)
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise unavailable(uri, error) from error
 
@@ -272,12 +282,33 @@ def _check_answers(uri: str) -> None:
 def _sqlite_client(client: "type[MlflowClient]", uri: str, path: Path) -> "MlflowClient":
     """A client of an SQLite database, which is created under a lock if it does not exist, for its owner alone."""
     make_private_file(path)
-    for name in _NOISY:  # forty lines of migration on the first sweep
-        logging.getLogger(name).setLevel(logging.WARNING)
     with path.with_name(f"{path.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with closing(sqlite3.connect(path, timeout=_TIMEOUT_S)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # persistent; four times as many runs per second
-        opened = client(uri)
-        opened.search_experiments(max_results=1)  # creates the tables
+        return _with_tables(client, uri)
+
+
+def _database_client(client: "type[MlflowClient]", uri: str) -> "MlflowClient":
+    """A client of a database on a server, whose tables one process at a time makes if there are none.
+
+    A connection of our own comes first: whatever the server answers to one of MLflow's, that is tried for 100 s.
+    """
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
+
+    timeout = {} if uri.startswith("mssql") else {"connect_timeout": round(_TIMEOUT_S)}
+    with create_engine(uri, poolclass=NullPool, connect_args=timeout).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"set local lock_timeout = '{_MAKING_S}s'"))
+            connection.execute(text(f"select pg_advisory_xact_lock({_MAKING_LOCK})"))
+        return _with_tables(client, uri)
+
+
+def _with_tables(client: "type[MlflowClient]", uri: str) -> "MlflowClient":
+    """A client of a database; MLflow makes its tables at the first question."""
+    for name, level in _NOISY.items():
+        logging.getLogger(name).setLevel(level)
+    opened = client(uri)
+    opened.search_experiments(max_results=1)
     return opened

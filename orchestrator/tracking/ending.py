@@ -1,6 +1,7 @@
 """Ends the MLflow runs that a dead driver left as running."""
 
 from orchestrator.tracking.address import opened, resolved, sqlite_path
+from orchestrator.tracking.finding import is_deleted, known_experiment
 from orchestrator.tracking.runs import runs_by_tag
 
 
@@ -25,8 +26,8 @@ def end_runs(sweep: str, tracking_uri: str) -> int | None:
     if path and not path.exists():
         return None
     with opened(uri) as client:
-        experiment = client.get_experiment_by_name(sweep)
-        if experiment is None or experiment.lifecycle_stage == "deleted":
+        experiment = known_experiment(client, sweep)
+        if experiment is None or is_deleted(experiment):
             return 0
         found = [run for runs in runs_by_tag(client, experiment.experiment_id).values() for run in runs]
         running = {run.info.run_id for run in found if run.info.status == "RUNNING"}

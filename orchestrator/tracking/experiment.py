@@ -8,6 +8,7 @@ from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.results import SweepRecord
 from orchestrator.tracking.address import FIRST_VIEW, opened, resolved, view_path
+from orchestrator.tracking.finding import is_deleted, known_experiment
 from orchestrator.tracking.means import MeanCurve
 from orchestrator.tracking.views import VIEW_TAG, view_tags, views_of
 
@@ -54,8 +55,8 @@ def sweep_page(name: str, *, tracking_uri: str) -> tuple[str | None, bool]:
         TrackingUnavailableError: MLflow does not answer or rejects a request.
     """
     with opened(resolved(tracking_uri)) as client:
-        experiment = client.get_experiment_by_name(name)
-    if experiment is None or experiment.lifecycle_stage == "deleted":
+        experiment = known_experiment(client, name)
+    if experiment is None or is_deleted(experiment):
         return None, False
     viewed = f"{VIEW_TAG}{FIRST_VIEW}" in experiment.tags
     return view_path(str(experiment.experiment_id), FIRST_VIEW if viewed else None), viewed

@@ -9,7 +9,8 @@ from jobs.errors import BadInputError
 from orchestrator.planning import PlannedCurve
 from orchestrator.results import Point
 from orchestrator.tracking.address import as_default, opened, resolved, version_address
-from orchestrator.tracking.runs import CURVE_TAG, SWEEP_TAG, curve_name, find_measured
+from orchestrator.tracking.finding import SWEEP_TAG
+from orchestrator.tracking.runs import CURVE_TAG, curve_name, find_measured
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

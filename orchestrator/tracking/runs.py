@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING
 from jobs.percent import to_percent
 from orchestrator.planning import PlannedCurve
 from orchestrator.results import Point
+from orchestrator.tracking.finding import SWEEP_TAG, is_deleted, known_experiment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment, Run
+    from mlflow.entities import Run
 
 KIND_TAG = "orchard.kind"
 """What a run is: `sweep`, `mean` (a mean curve) or `seed` (the curve of one seed)."""
-SWEEP_TAG = "orchard.sweep"
-"""On the sweep's run: the sweep's name."""
 MEAN_TAG = "orchard.mean"
 """On the run of a mean curve: `model/dataset/method/protocol`."""
 CURVE_TAG = "orchard.curve"
@@ -45,16 +44,6 @@ PARENT_TAG, COMMIT_TAG, COLOR_TAG = "mlflow.parentRunId", "mlflow.source.git.com
 _VALUE_LENGTH, _KEY_LENGTH = 500, 12
 _SEEDS_MS, _MEANS_MS = 10_000, 10_000
 """How far apart the starts of the sweep's run, of runs of seeds, and of mean curves are: room for so many."""
-
-
-def find_experiment(client: "MlflowClient", name: str, location: str | None) -> "Experiment":
-    """The experiment of this name; it is created with `location` for its files if needed."""
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        return client.get_experiment(client.create_experiment(name, artifact_location=location))
-    if experiment.lifecycle_stage == "deleted":  # its name is still taken, so restore it
-        client.restore_experiment(experiment.experiment_id)
-    return experiment
 
 
 def runs_by_tag(client: "MlflowClient", experiment_id: str) -> dict[tuple[str, str], list["Run"]]:
@@ -134,8 +123,8 @@ def find_seed_run(
 
 def find_measured(client: "MlflowClient", sweep: str, plan: PlannedCurve, point: Point) -> "Run | None":
     """The run of a curve to which this very point was logged, the current one first; None where there is none."""
-    experiment = client.get_experiment_by_name(sweep)
-    if experiment is None or experiment.lifecycle_stage == "deleted":
+    experiment = known_experiment(client, sweep)
+    if experiment is None or is_deleted(experiment):
         return None
     candidates = runs_by_tag(client, experiment.experiment_id).get((CURVE_TAG, curve_name(plan)), [])
     found = [run for run in candidates if recorded_rows(run).get(row_name(point.step)) == short(point.key)]

@@ -4,7 +4,7 @@ One experiment per sweep name. A run for each mean curve, below it one for each 
 target compression in percent. A run of the sweep has the files. Stateless: what has been logged is read from MLflow.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from orchestrator.planning import PlannedCurve
 from orchestrator.results import Curve, SweepRecord
 from orchestrator.tracking.address import FIRST_VIEW, artifact_location, opened, resolved, ui_address
 from orchestrator.tracking.experiment import write_experiment
+from orchestrator.tracking.finding import SWEEP_TAG, experiment_for
 from orchestrator.tracking.mean_runs import log_mean
 from orchestrator.tracking.means import MeanCurve, mean_curves
 from orchestrator.tracking.runs import (
@@ -21,11 +22,9 @@ from orchestrator.tracking.runs import (
     CURVE_TAG,
     KIND_TAG,
     MEAN_TAG,
-    SWEEP_TAG,
     Order,
     curve_name,
     delete_runs,
-    find_experiment,
     find_sweep_run,
     mean_name,
     runs_by_tag,
@@ -35,7 +34,12 @@ from orchestrator.tracking.views import colors, views_of
 from orchestrator.tracking.writing import set_status, write, write_files
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run
+
+_TRIES = 3
+_CHANGED = frozenset({"INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"})
+"""What MLflow answers where an experiment or a run was deleted, restored or made since it was looked up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,36 +85,74 @@ def log_sweep(
         TrackingUnavailableError: MLflow does not answer or rejects a request; the store keeps everything.
     """
     uri = resolved(tracking_uri)
-    means, provenance = mean_curves(record, curves), _provenance(record)
     with opened(uri) as client:
-        experiment = find_experiment(
-            client, record.name, artifact_location(uri, record.name, str(record.spec.get("storage", "")))
-        )
-        number = str(experiment.experiment_id)
-        if rebuild:
-            delete_runs(client, number)
-        runs = runs_by_tag(client, number)
-        sweep = find_sweep_run(client, number, runs.get((SWEEP_TAG, record.name), []), record.name)
-        of_seeds = {name: found for (tag, name), found in runs.items() if tag == CURVE_TAG}
-        seeds = SeedLog(
-            client=client, experiment_id=number, provenance=provenance, resources=resources or {}, ended=ended
-        )
-        order = Order.of(sweep, (run for found in of_seeds.values() for run in found))
-        for mean, color in zip(means, colors(record, means), strict=True):
-            run = log_mean(
+        return _again_where_changed(
+            lambda: _log(
                 client,
-                runs.get((MEAN_TAG, mean_name(mean.plan)), []),
-                mean,
-                tags={COLOR_TAG: color, **_area(mean, areas or {})},
-                experiment_id=number,
-                start_ms=order.means_ms - mean.place,
+                uri,
+                record,
+                curves,
+                artifacts=artifacts or {},
+                areas=areas or {},
+                resources=resources or {},
                 ended=ended,
+                rebuild=rebuild,
             )
-            _log_seeds(seeds, mean, of_seeds, parent_id=(run or sweep).info.run_id, order=order)
-        write_files(client, sweep, artifacts or {})
-        write(client, sweep, tags={KIND_TAG: "sweep", **provenance})
-        set_status(client, sweep, complete=all(curve.complete for curve in curves), ended=ended)
-        write_experiment(client, experiment, record, means, sweep.info.run_id)
+        )
+
+
+def _again_where_changed(log: Callable[[], TrackedSweep]) -> TrackedSweep:
+    """Log; again where somebody deletes, restores or makes at this very moment what it is logged to."""
+    from mlflow.exceptions import MlflowException
+
+    for _ in range(_TRIES - 1):
+        try:
+            return log()
+        except MlflowException as error:
+            if error.error_code not in _CHANGED:
+                raise
+    return log()
+
+
+def _log(
+    client: "MlflowClient",
+    uri: str,
+    record: SweepRecord,
+    curves: Sequence[Curve],
+    *,
+    artifacts: Mapping[str, bytes],
+    areas: Mapping[PlannedCurve, float],
+    resources: Mapping[PlannedCurve, Mapping[str, str]],
+    ended: bool,
+    rebuild: bool,
+) -> TrackedSweep:
+    """See `log_sweep`."""
+    means, provenance = mean_curves(record, curves), _provenance(record)
+    location = artifact_location(uri, record.name, str(record.spec.get("storage", "")))
+    experiment = experiment_for(client, record.name, location)
+    number = str(experiment.experiment_id)
+    if rebuild:
+        delete_runs(client, number)
+    runs = runs_by_tag(client, number)
+    sweep = find_sweep_run(client, number, runs.get((SWEEP_TAG, record.name), []), record.name)
+    of_seeds = {name: found for (tag, name), found in runs.items() if tag == CURVE_TAG}
+    seeds = SeedLog(client=client, experiment_id=number, provenance=provenance, resources=resources, ended=ended)
+    order = Order.of(sweep, (run for found in of_seeds.values() for run in found))
+    for mean, color in zip(means, colors(record, means), strict=True):
+        run = log_mean(
+            client,
+            runs.get((MEAN_TAG, mean_name(mean.plan)), []),
+            mean,
+            tags={COLOR_TAG: color, **_area(mean, areas)},
+            experiment_id=number,
+            start_ms=order.means_ms - mean.place,
+            ended=ended,
+        )
+        _log_seeds(seeds, mean, of_seeds, parent_id=(run or sweep).info.run_id, order=order)
+    write_files(client, sweep, artifacts)
+    write(client, sweep, tags={KIND_TAG: "sweep", **provenance})
+    set_status(client, sweep, complete=all(curve.complete for curve in curves), ended=ended)
+    write_experiment(client, experiment, record, means, sweep.info.run_id)
     return TrackedSweep(
         experiment_id=number,
         sweep_run_id=sweep.info.run_id,

@@ -1,11 +1,13 @@
 """What `status` sets right in MLflow after a driver has died, with real databases."""
 
 import json
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from tracked_curves import log, make_curve, runs_of
 
-from orchestrator.commands import diagnosing, watching
+from orchestrator.commands import diagnosing, viewing, watching
 from orchestrator.driver.lease import TERMINATED
 from orchestrator.store import Lease, open_store
 from orchestrator.tracking import ending
@@ -59,6 +61,20 @@ def test_the_doctor_sets_it_right_too(store, database):
     left(store)
     (finding,) = diagnosing._mended("quick", store.uri)
     assert (finding.verdict, states(database)) == ("ok", ["FAILED", "FINISHED"])
+
+
+@pytest.mark.parametrize("name", ["quick", None])
+def test_the_pages_of_mlflow_are_opened_with_it_set_right(store, database, capsys, monkeypatch, name):
+    @contextmanager
+    def serving(uri, port):
+        assert states(uri) == ["FAILED", "FINISHED"]
+        yield "http://127.0.0.1:5000", SimpleNamespace(wait=lambda: None)
+
+    monkeypatch.setattr(viewing, "serving", serving)
+    left(store)
+    viewing.view(name, storage=store.uri, tracking=None, port=None, browser=False)
+    assert "quick: MLflow: 3 runs that the dead driver left as RUNNING are now FAILED\n" in capsys.readouterr().err
+    assert states(database) == ["FAILED", "FINISHED"]
 
 
 def test_a_terminated_driver_leaves_them_as_they_are_too(store, database, capsys):

@@ -19,7 +19,7 @@ from tracked_curves import log, make_curve, runs_of
 from jobs.errors import BadInputError
 from orchestrator.doctor.probe import tracking_problem
 from orchestrator.tracking import TrackingUnavailableError, ui_command
-from orchestrator.tracking.address import artifact_location, check_usable, pages
+from orchestrator.tracking.address import artifact_location, check_usable, pages, resolved
 
 
 def test_a_fresh_database_has_a_write_ahead_log(tmp_path):
@@ -133,6 +133,12 @@ def test_the_command_for_a_database_has_variables_and_no_password(monkeypatch):
     typed = [ui_command("s", "/s", f"postgresql://me:{word}@h/db", is_default=False) for word in ("${PW}", "planted")]
     assert typed[0].endswith('--tracking "postgresql://me:${PW}@h/db"')
     assert typed[1].endswith("--tracking 'postgresql://me:***@h/db'")
+
+
+def test_a_database_is_reached_by_the_driver_that_the_extra_brings_whatever_sqlalchemy_prefers():
+    assert resolved("postgresql://me@h/db") == "postgresql+psycopg2://me@h/db"
+    for other in ("postgresql+psycopg://me@h/db", "mysql://me@h/db", "http://postgresql://x"):
+        assert resolved(other) == other
 
 
 def test_an_address_that_no_one_can_use_is_refused():
