@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workers.channels.atoms import Atoms, Obstacle
@@ -7,6 +7,7 @@ from workers.channels.atoms import Atoms, Obstacle
 REASON = Obstacle(operator="add", where="block", reason="test")
 
 
+@settings(deadline=None)  # the first call imports scipy
 @given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=40))
 def test_roots_are_the_smallest_atoms_of_the_components(edges):
     atoms = Atoms()
