@@ -49,10 +49,6 @@ def check(model):
 def test_inputs_of_a_standardised_weight_are_normalised(compute):
     found = check(network(compute))
     assert [(group.name, group.width, group.normalised) for group in found.groups] == [("0", 6, True), ("2", 4, False)]
-
-
-def test_a_standardised_weight_counts_as_its_parameter():
-    found = find_groups(network(by_batch_norm), SHAPE)
     assert found.applications["2.weight"] == 16
     assert [axis.role for axis in found.tensors["2.weight"]][:2] == ["output", "input"]
 

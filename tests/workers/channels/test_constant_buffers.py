@@ -36,10 +36,13 @@ def network(keys):
     return nn.Sequential(nn.Linear(5, 12), Attention(keys), nn.Linear(12, 4)).eval()
 
 
-@pytest.mark.parametrize("value", [0.0, 0.7])
-def test_a_constant_bias_of_keys_goes_with_its_heads(value):
-    model = network(torch.full((12,), value))
-    found = find_groups(model, SHAPE)
+@pytest.fixture(scope="module")
+def found():
+    return find_groups(network(torch.full((12,), 0.7)), SHAPE)
+
+
+def test_a_constant_bias_of_keys_goes_with_its_heads(found):
+    model = network(torch.full((12,), 0.7))
     assert found.widths() == {"0": 12, "1.qkv": 3, "1.out": 12}
     assert ("1", "k", 0) in {(each.module, each.name, each.position) for each in found.attributes}
     proof = prove(model, SHAPE, found, ratio=0.4, generator=torch.Generator().manual_seed(0))
@@ -50,9 +53,9 @@ def test_one_that_differs_from_entry_to_entry_stays():
     assert "1.qkv" not in find_groups(network(torch.arange(12.0)), SHAPE).widths()
 
 
-def test_it_grows_again():
+def test_it_grows_again(found):
     model = network(torch.full((12,), 0.7))
-    found, state = find_groups(model, SHAPE), model.state_dict()
+    state = model.state_dict()
     attach(model, found.attributes)
     load_resized(model, select(state, found, {"1.qkv": [0, 2]}))
     assert model[1].k.shape == (8,)
@@ -60,9 +63,8 @@ def test_it_grows_again():
     assert torch.equal(model[1].k, torch.full((12,), 0.7))
 
 
-def test_an_integral_network_trains_with_it():
-    model = network(torch.zeros(12))
-    found = find_groups(model, SHAPE)
+def test_an_integral_network_trains_with_it(found):
+    model = network(torch.full((12,), 0.7))
     attach(model, found.attributes)
     integral = IntegralNetwork(copy.deepcopy(model), found)
     integral.resize({"1.qkv": 2})
