@@ -21,7 +21,7 @@ def test_a_run_that_was_stopped_on_purpose_stops_its_job(monkeypatch, stopped, j
     asked = []
     monkeypatch.setattr(computing, "stop_own_job", lambda: asked.append(1))
     summary = RunSummary(
-        counts={}, failures=(), computed=0, complete=not stopped, stopped=stopped, retries={}, duration_s=1.0
+        counts={}, failures=(), failed=(), computed=0, complete=not stopped, stopped=stopped, retries={}, duration_s=1.0
     )
     assert computing.end_run(summary) == (3 if stopped else 0)
     assert bool(asked) is job_stopped
