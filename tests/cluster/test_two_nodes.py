@@ -19,6 +19,7 @@ from orchestrator.store import open_store
 pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.timeout(600)]
 
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
+UNSEEN = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
 QUICK_TO_NOTICE = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300}
 """Lost nodes are struck off after a second, not after fifteen."""
 
@@ -35,7 +36,7 @@ def cluster() -> Iterator[Cluster]:
             patch.setenv(name, value)
         cluster = Cluster(
             initialize_head=True,
-            head_node_args={**NODE, "include_dashboard": False, "_system_config": QUICK_TO_NOTICE},
+            head_node_args={**NODE, **UNSEEN, "_system_config": QUICK_TO_NOTICE},
         )
         cluster.add_node(**NODE)
         patch.setenv("RAY_ADDRESS", cluster.address)
@@ -62,20 +63,23 @@ def test_machines_that_share_nothing_but_s3_read_what_the_others_wrote(write_swe
 @pytest.mark.usefixtures("database")
 def test_a_sweep_goes_on_where_a_raylet_is_lost_and_computes_nothing_twice(cluster, write_sweep, tiny_sweep):
     (second,) = cluster.worker_nodes
-    (raylet,) = (info.process.pid for info in second.all_processes["raylet"])
-    net = tiny_sweep["models"]["net"] | {"train": {"epochs": 60}}
+    (raylet,) = (info.process for info in second.all_processes["raylet"])
+    net = tiny_sweep["models"]["net"] | {"train": {"epochs": 20}}
     models = {"one": net, "other": net | {"arguments": {"widths": [8, 16], "in_channels": 1}}}
     sweep = tiny_sweep | {"device": "cpu", "models": models, "storage": "s3://orchard/lost", "compressions": [0.3]}
-    killer = Thread(target=kill_once_busy, args=(raylet,))
+    killer = Thread(target=kill_once_busy, args=(raylet.pid,))
     killer.start()
     assert run(str(write_sweep(sweep)), [], backend="ray") == 0
     killer.join()
-    once = {"analyse": 2, "train": 2, "convert": 2, "score": 2, "prune": 2, "evaluate": 4}
-    assert computed("s3://orchard/lost") == (once, [(second.node_id, "preempted")])
+    assert raylet.wait(10) == -signal.SIGKILL
+    once, failures = computed("s3://orchard/lost")
+    assert once == {"analyse": 2, "train": 2, "convert": 2, "score": 2, "prune": 2, "evaluate": 4}
+    # The worker ends once it notices, or has finished by then: Ray asks for its parent, whom some systems replace.
+    assert failures in ([], [(second.node_id, "preempted")])
 
 
 def kill_once_busy(raylet: int) -> None:
-    """Kill -9 of a raylet while a worker of it has run tasks for a second; the worker finds out by itself."""
+    """Kill -9 of a raylet whose worker has run a task for a second; the worker finds out by itself."""
     since_s = None
     for _ in range(6000):
         since_s = (since_s or time.monotonic()) if busy_workers(raylet) else None
