@@ -33,7 +33,7 @@ from benchmarks.chaos.ray_faults import PREEMPTION, RAY_FAULTS, Field, RayFault,
 from benchmarks.chaos.tracking_fault import COMPRESSIONS, mlflow_killed, postgresql_killed
 from workers.stages import Product  # noqa: F401  # for forks, too
 
-_INLINE_MODELS, _RAY_MODELS = 2, 6
+_INLINE_MODELS, _RAY_MODELS, _HEAD_MODELS = 2, 6, 40
 _LONG = frozenset({"MLflow killed", "writes fail now and then"})
 """Left out of `--quick`: a server's start and many back-offs take a quarter of a minute each."""
 _POSTGRESQL, _HEAD = "PostgreSQL killed", "head killed"
@@ -142,10 +142,10 @@ def head_runs(ground: Ground, times: int, wanted: Callable[[str], bool]) -> Iter
         return
     with field() as cluster:
         for index in range(times):
-            arena = ground.arena(_HEAD, index, **_on_ray(cluster))
-            head_killed(arena)
+            arena = ground.arena(_HEAD, index, **(_on_ray(cluster) | {"num_models": _HEAD_MODELS}))
+            met = head_killed(arena)
             arena.ray_address = cluster.address
-            yield Run(fault=_HEAD, met=1, found=arena.finish(), longest_end_s=arena.longest_end_s)
+            yield Run(fault=_HEAD, met=met, found=arena.finish(), longest_end_s=arena.longest_end_s)
 
 
 def _on_ray(cluster: Field) -> dict[str, Any]:

@@ -130,8 +130,8 @@ def workers_told_to_end(arena: Arena, cluster: Field, count: int) -> int:
     return _while_running(arena, count, lambda: _kill_one(arena, cluster, signal.SIGTERM))
 
 
-def head_killed(arena: Arena) -> None:
-    """Kill -9 of the head under a driver, which ends by itself within half a minute."""
+def head_killed(arena: Arena) -> int:
+    """Kill -9 of the head under a driver, which ends within half a minute; 0 where its sweep was done by then."""
     with field() as cluster:
         arena.ray_address = cluster.address
         pid = arena.start()
@@ -141,8 +141,9 @@ def head_killed(arena: Arena) -> None:
         lost_s = time.monotonic()
         code = arena.wait(pid)
         arena.longest_end_s = time.monotonic() - lost_s
-    if code != _STOPPED or arena.longest_end_s > _NOTICED_S:
+    if code not in (0, _STOPPED) or arena.longest_end_s > _NOTICED_S:
         raise RuntimeError(f"exit code {code} after {arena.longest_end_s:.0f} s: {arena.root / 'driver.log'}")
+    return int(code == _STOPPED)
 
 
 RayFault = Callable[[Arena, Field, int], int]
