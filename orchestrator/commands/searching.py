@@ -23,6 +23,7 @@ from orchestrator.driver.run import RunSummary
 from orchestrator.planning import plan_sweep
 from orchestrator.results import collect
 from orchestrator.results.selection import Candidate, candidates, dense_of
+from orchestrator.results.targets import WORDS
 from orchestrator.search import Searched, searched_methods, sweep_of
 from orchestrator.search.progress import SearchProgress, Tried, judge
 from orchestrator.store import ArtifactStore, open_store
@@ -178,7 +179,8 @@ def _report(asked: _Search, progress: SearchProgress) -> RunSummary:
     comparable = [[row for row in rows if row[2].metric == metric] for metric in dict.fromkeys(metrics.values())]
     tables = [some for some in comparable if some]
     for some in tables:
-        title = f"Within {_text(asked.within, some[0][2].metric)} of the dense network on validation"
+        within = _text(asked.within, some[0][2].metric)
+        title = f"Within {within} of the dense network on validation, by {WORDS[asked.spec.target]} removed"
         asked.console.print(_table(some, networks, title))
     for each in progress.tried:
         if each not in found:
