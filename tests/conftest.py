@@ -30,6 +30,7 @@ os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  # as Ray spells it
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("RAY_ADDRESS", None)
+os.environ.pop("COLUMNS", None)  # tables of commands are as wide as they are in files, whatever terminal runs the tests
 
 CLUSTERS = ("tests/cluster", "tests/orchestrator/backends/ray_cluster")
 FIRST = (CLUSTERS[0], "tests/workers/stages", "tests/workers/channels", "tests/workers/integral")

@@ -272,10 +272,15 @@ def test_repair_reads_the_pruned_network_and_the_one_that_it_was_cut_from(plan):
     assert {back(made, task).stage for task in repaired} == {StageKind.PRUNE, StageKind.RECONSTRUCT}
 
 
-@pytest.mark.parametrize("method", ["dense", "integral"])
-def test_only_networks_that_lost_channels_can_be_repaired(plan, method):
-    with pytest.raises(InvalidFileError, match=f"method {method} with protocol 'mended': it removes no channels"):
-        plan("protocols.mended={kind: repair}", f"methods.{method}.protocols=[mended]")
+def test_a_network_that_lost_no_channels_cannot_be_repaired(plan):
+    with pytest.raises(InvalidFileError, match="method dense with protocol 'mended': it takes no channels away"):
+        plan("protocols.mended={kind: repair}", "methods.dense.protocols=[mended]")
+
+
+def test_a_network_whose_channels_were_mixed_is_repaired_by_the_one_that_it_was_made_of(plan):
+    made = plan("protocols.mended={kind: repair}", "methods.integral.protocols=[mended]")
+    for task in tasks_of(made, StageKind.REPAIR):
+        assert back(made, task).params.procedure.network == task.params.dense
 
 
 def test_a_reconstruction_has_no_scores_for_an_allocation(plan):
