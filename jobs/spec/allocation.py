@@ -243,17 +243,26 @@ AllocationField = Annotated[
 ]
 
 
-def check_functions(allocation: AllocationSpec) -> None:
-    """Reject an allocation that looks at functions, for a method whose channels are none.
+def check_needs(allocation: AllocationSpec, lacking: Mapping[str, str]) -> None:
+    """Reject an allocation that looks at what a method does not have.
+
+    Args:
+        allocation: The allocation.
+        lacking: Inputs that the method has not, each with why.
 
     Raises:
-        PydanticCustomError: It does.
+        PydanticCustomError: It needs one of them.
     """
-    if "spectra" in allocation.wants:
-        raise checks.fault(
-            f"its allocation, {allocation.kind}, needs channels that are samples of functions, which only integral "
-            "methods have; use another one, such as least-error"
-        )
+    for need in allocation.wants:
+        if need in lacking:
+            raise checks.fault(
+                f"its allocation, {allocation.kind}, needs {need}, and {lacking[need]}; use another one, such as "
+                "least-error"
+            )
+
+
+NO_FUNCTIONS = {"spectra": "only the channels of integral methods are samples of functions, which have one"}
+"""What every method lacks that gives channels no order."""
 
 
 def check_rounds(allocation: AllocationSpec, rounds: int) -> None:

@@ -5,7 +5,14 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks, names
-from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions, check_functions, check_rounds
+from jobs.spec.allocation import (
+    NO_FUNCTIONS,
+    AllocationField,
+    UniformAllocation,
+    check_compressions,
+    check_needs,
+    check_rounds,
+)
 from jobs.spec.base import Compressions, Record
 from jobs.spec.method import RoundsMethod
 from jobs.spec.models import ModelSpec
@@ -68,7 +75,7 @@ class CriterionMethod(RoundsMethod):
     @model_validator(mode="after")
     def _widths_and_compressions_agree(self) -> Self:
         check_compressions(self.allocation, self.compressions)
-        check_functions(self.allocation)
+        check_needs(self.allocation, NO_FUNCTIONS)
         check_rounds(self.allocation, self.rounds)
         return self
 

@@ -4,8 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from jobs import checks
-from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions, check_functions
+from jobs.spec.allocation import NO_FUNCTIONS, AllocationField, UniformAllocation, check_compressions, check_needs
 from jobs.spec.base import Compressions
 from jobs.spec.method import ChannelMethod
 
@@ -47,12 +46,7 @@ class FoldMethod(ChannelMethod):
     @model_validator(mode="after")
     def _allocation_fits(self) -> Self:
         check_compressions(self.allocation, self.compressions)
-        check_functions(self.allocation)
-        if "scores" in self.allocation.wants:
-            raise checks.fault(
-                f"its allocation, {self.allocation.kind}, needs scores, and folding scores no channels; use one that "
-                "needs none, such as least-error, or a criterion method"
-            )
+        check_needs(self.allocation, {**NO_FUNCTIONS, "scores": "folding scores no channels"})
         return self
 
     @property

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from jobs import checks
-from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions
+from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions, check_needs
 from jobs.spec.base import Compressions, Record
 from jobs.spec.distillation import DistillSpec
 from jobs.spec.method import ChannelMethod
@@ -144,11 +144,7 @@ class IntegralMethod(ChannelMethod):
     @model_validator(mode="after")
     def _allocation_fits(self) -> Self:
         check_compressions(self.allocation, self.compressions)
-        if "scores" in self.allocation.wants:
-            raise checks.fault(
-                f"its allocation, {self.allocation.kind}, needs scores, and integral methods score no channels; "
-                "use one that needs none, such as least-error, or a criterion method"
-            )
+        check_needs(self.allocation, {"scores": "integral methods score no channels"})
         return self
 
     @model_validator(mode="after")

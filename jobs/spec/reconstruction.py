@@ -4,8 +4,14 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from jobs import checks
-from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions, check_functions, check_rounds
+from jobs.spec.allocation import (
+    NO_FUNCTIONS,
+    AllocationField,
+    UniformAllocation,
+    check_compressions,
+    check_needs,
+    check_rounds,
+)
 from jobs.spec.base import Compressions
 from jobs.spec.method import RoundsMethod
 from jobs.spec.protocols import CalibrationImages
@@ -27,11 +33,7 @@ class ReconstructionMethod(RoundsMethod):
     @model_validator(mode="after")
     def _allocation_fits(self) -> Self:
         check_compressions(self.allocation, self.compressions)
-        check_functions(self.allocation)
         check_rounds(self.allocation, self.rounds)
-        if missing := {"scores", "losses"} & set(self.allocation.wants):
-            raise checks.fault(
-                f"the allocation {self.allocation.kind} needs {', '.join(sorted(missing))}, which a reconstruction "
-                "does not have; choose another one, such as uniform or least-error"
-            )
+        lacking = dict.fromkeys(("scores", "losses"), "a reconstruction measures none before it prunes")
+        check_needs(self.allocation, NO_FUNCTIONS | lacking)
         return self

@@ -4,11 +4,11 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import yaml
+from waiting import until
 
 BIN = Path(sys.executable).parent
 REPOSITORY = Path(__file__).parents[2]
@@ -52,14 +52,6 @@ def busy_workers(head: int) -> list[int]:
             continue
     raylets = {pid for pid, parent, command in processes if parent == head and "raylet" in command}
     return [pid for pid, parent, command in processes if parent in raylets and command.startswith("ray::work")]
-
-
-def until(condition) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not come to be within a minute")
 
 
 def test_a_sweep_by_ray_job_submit_and_again_by_orchard_submit(head, ray_environment, working_dir, tmp_path):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 BIN = Path(sys.executable).parent
 REPOSITORY = Path(__file__).parents[2]
@@ -26,14 +27,6 @@ def children(parent: int) -> dict[int, str]:
         except (OSError, ValueError):
             continue
     return found
-
-
-def until(condition, limit_s: float = 120.0):
-    for _ in range(int(limit_s * 10)):
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it did not come to be")
 
 
 def test_a_job_whose_head_is_lost_says_so_within_half_a_minute(head, ray_environment, tmp_path, database):

@@ -23,7 +23,7 @@ from workers.stages._smaller import repair_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
+class Mixing:
     """How a network's channels are mixed into fewer: an order of them, cells in that order, and what a cell becomes.
 
     Attributes:
@@ -46,9 +46,9 @@ class Sampling:
         return {name: nodes_of(each) for name, each in self.cells.items()}
 
 
-def resampling(network: StoredNetwork, how: Resampling, cells: Mapping[str, Tensor]) -> Sampling:
+def resampling(network: StoredNetwork, how: Resampling, cells: Mapping[str, Tensor]) -> Mixing:
     """The channels of a permuted network as functions, at cells that were chosen or tuned."""
-    return Sampling(
+    return Mixing(
         state=network.state,
         orders={},
         cells=cells,
@@ -57,7 +57,7 @@ def resampling(network: StoredNetwork, how: Resampling, cells: Mapping[str, Tens
     )
 
 
-def folding(network: StoredNetwork, how: Folding, widths: Mapping[str, int], seed: int) -> Sampling:
+def folding(network: StoredNetwork, how: Folding, widths: Mapping[str, int], seed: int) -> Mixing:
     """The clusters of alike channels as cells of a network whose order they are given.
 
     Raises:
@@ -72,7 +72,7 @@ def folding(network: StoredNetwork, how: Folding, widths: Mapping[str, int], see
         incoming=how.slices == "incoming",
         seed=seed,
     )
-    return Sampling(
+    return Mixing(
         state=select(network.state, network.channel_map, clusters.orders),
         orders=clusters.orders,
         cells=clusters.cells,
@@ -81,16 +81,16 @@ def folding(network: StoredNetwork, how: Folding, widths: Mapping[str, int], see
     )
 
 
-def sample(network: StoredNetwork, sampling: Sampling) -> dict[str, Tensor]:
+def mix(network: StoredNetwork, mixing: Mixing) -> dict[str, Tensor]:
     """The tensors of the smaller network, with their variance repaired where that is asked.
 
     Statistics, which need images, are matched by whoever has some.
     """
-    resampled = resample(sampling.state, network.channel_map, sampling.nodes, sampling.quadrature)
-    if not sampling.repair:
+    resampled = resample(mixing.state, network.channel_map, mixing.nodes, mixing.quadrature)
+    if not mixing.repair:
         return resampled
-    repair = repair_for(network, "cpu")(sampling.state, sampling.orders)
-    return repair(resampled, sampling.nodes, sampling.quadrature)
+    repair = repair_for(network, "cpu")(mixing.state, mixing.orders)
+    return repair(resampled, mixing.nodes, mixing.quadrature)
 
 
 def check_no_indices(state: Mapping[str, Tensor], channel_map: ChannelMap) -> None:
@@ -107,13 +107,13 @@ def check_no_indices(state: Mapping[str, Tensor], channel_map: ChannelMap) -> No
         )
 
 
-def mixture_file(sampling: Sampling, channel_map: ChannelMap) -> bytes:
+def mixture_file(mixing: Mixing, channel_map: ChannelMap) -> bytes:
     """The matrix of every group, from the network's channels in the order that they have there."""
     widths, tensors = channel_map.widths(), {}
-    for name, nodes in sampling.nodes.items():
-        matrix = output_matrix(nodes, widths[name], sampling.quadrature)
+    for name, nodes in mixing.nodes.items():
+        matrix = output_matrix(nodes, widths[name], mixing.quadrature)
         rows, columns = matrix.nonzero(as_tuple=True)
-        order = sampling.orders.get(name)
+        order = mixing.orders.get(name)
         tensors[f"rows:{name}"] = rows.int()
         tensors[f"columns:{name}"] = (columns if order is None else order[columns]).int()
         tensors[f"values:{name}"] = matrix[rows, columns].float()

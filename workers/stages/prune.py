@@ -22,7 +22,7 @@ from workers.stages._base import Context, Product
 from workers.stages._description import measure_smaller
 from workers.stages._images import draw_images
 from workers.stages._learning import spent
-from workers.stages._mixing import Sampling, folding, mixture_file, resampling, sample
+from workers.stages._mixing import Mixing, folding, mix, mixture_file, resampling
 from workers.stages._selection import channels_left, selected
 from workers.stages._smaller import cells_at, highest
 from workers.stages._weights import remove_weights
@@ -107,18 +107,18 @@ def _mix(
 ) -> _Made:
     biases: dict[str, Tensor] = {}
     if isinstance(how, Folding):
-        sampling = folding(network, how, allocation.widths, context.small_seed("clusters"))
+        mixing = folding(network, how, allocation.widths, context.small_seed("clusters"))
     else:
         cells, biases = _cells(context, network, procedure.tuned, how, allocation)
-        sampling = resampling(network, how, cells)
-    state = {**sample(network, sampling), **biases}
+        mixing = resampling(network, how, cells)
+    state = {**mix(network, mixing), **biases}
     if procedure.images is not None:
-        state = _matched(context, network, state, sampling, procedure.images)
+        state = _matched(context, network, state, mixing, procedure.images)
     with torch.inference_mode(), InDouble():
         outputs = outputs_of(rebuild(network.recipe, state).double(), inputs, network.recipe.parts)
         if not all(bool(each.isfinite().all()) for each in outputs):
             raise BadNumericsError("the resampled network's output is not finite on random inputs")
-    return state, {MIXTURE_FILE: mixture_file(sampling, network.channel_map)}
+    return state, {MIXTURE_FILE: mixture_file(mixing, network.channel_map)}
 
 
 def _cells(
@@ -142,14 +142,14 @@ def _matched(
     context: Context[PruneParams],
     network: StoredNetwork,
     state: dict[str, Tensor],
-    sampling: Sampling,
+    mixing: Mixing,
     images: CalibrationParams,
 ) -> dict[str, Tensor]:
     """The tensors with the statistics of the network that they were resampled from, on calibration images."""
     split = draw_images(context, images)
     [(inputs, _)] = batches(split, len(split), device=context.device)
     smaller = rebuild(network.recipe, state).to(context.device)
-    nodes = {name: each.to(context.device) for name, each in sampling.nodes.items()}
-    dense = rebuild(network.recipe, sampling.state).to(context.device)
-    match_statistics(smaller, dense, network.channel_map, nodes, sampling.quadrature, inputs)
+    nodes = {name: each.to(context.device) for name, each in mixing.nodes.items()}
+    dense = rebuild(network.recipe, mixing.state).to(context.device)
+    match_statistics(smaller, dense, network.channel_map, nodes, mixing.quadrature, inputs)
     return dict(smaller.cpu().state_dict())

@@ -17,7 +17,7 @@ from workers.network import StoredNetwork
 from workers.objectives import find_objective
 from workers.stages._base import Context, Product
 from workers.stages._images import draw_images
-from workers.stages._mixing import folding, resampling, sample
+from workers.stages._mixing import folding, mix, resampling
 from workers.stages._smaller import cells_at, remove
 
 
@@ -62,6 +62,6 @@ def _cut(context: Context[SenseParams], network: StoredNetwork, widths: Mapping[
             return remove(network.state, network.channel_map, scores, widths)
         case Resampling() as how:
             cells = cells_at(network.state, network.channel_map, widths, how.partition)
-            return sample(network, resampling(network, how, cells))
+            return mix(network, resampling(network, how, cells))
         case Folding() as how:
-            return sample(network, folding(network, how, widths, context.small_seed("clusters")))
+            return mix(network, folding(network, how, widths, context.small_seed("clusters")))

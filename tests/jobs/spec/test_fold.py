@@ -7,7 +7,7 @@ from jobs.spec.protocols import RecalibrateProtocol, RewindProtocol
 
 
 def test_an_allocation_that_ranks_scores_is_refused():
-    with pytest.raises(ValidationError, match="folding scores no channels; use one that needs none, such as least-err"):
+    with pytest.raises(ValidationError, match="needs scores, and folding scores no channels; use another one"):
         FoldMethod(kind="fold", allocation="global")
 
 
@@ -23,5 +23,5 @@ def test_there_is_no_training_to_rewind():
 
 
 def test_an_allocation_of_functions_is_for_integral_methods():
-    with pytest.raises(ValidationError, match="samples of functions, which only integral methods have"):
+    with pytest.raises(ValidationError, match="only the channels of integral methods are samples"):
         FoldMethod(kind="fold", allocation="spectrum")

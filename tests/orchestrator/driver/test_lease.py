@@ -2,9 +2,9 @@
 
 import os
 import signal
-import time
 
 import pytest
+from waiting import until
 
 from orchestrator.driver.lease import CANCELLED, LOST, TERMINATED, DriverLease
 from orchestrator.store import Lease, LeaseHeldError, LeaseTerm, cancel, open_store
@@ -17,14 +17,6 @@ def store(tmp_path):
 
 def lease_on(store, sweep="sweep", **changes) -> DriverLease:
     return DriverLease(store, Lease.acquire(store.files, sweep), beat_s=0.01, **changes)
-
-
-def until(condition) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not come to be")
 
 
 def test_nobody_else_gets_the_sweep_until_it_is_released(store):

@@ -260,31 +260,8 @@ def test_a_method_can_be_for_some_models_only(plan):
     assert {curve.model for curve in curves if curve.method == "random"} == {"net", "other"}
 
 
-def test_repair_reads_the_pruned_network_and_the_one_that_it_was_cut_from(plan):
-    made = plan(
-        "protocols.mended={kind: repair, images: 64}",
-        "methods.l1.protocols=[mended]",
-        "methods.thinet={kind: reconstruction, how: thinet, protocols: [none, mended]}",
-    )
-    repaired = tasks_of(made, StageKind.REPAIR)
-    assert {task.params.images.num_images for task in repaired} == {64}
-    assert all(back(made, task, 2).key == task.params.dense for task in repaired)
-    assert {back(made, task).stage for task in repaired} == {StageKind.PRUNE, StageKind.RECONSTRUCT}
-
-
-def test_a_network_that_lost_no_channels_cannot_be_repaired(plan):
-    with pytest.raises(InvalidFileError, match="method dense with protocol 'mended': it takes no channels away"):
-        plan("protocols.mended={kind: repair}", "methods.dense.protocols=[mended]")
-
-
-def test_a_network_whose_channels_were_mixed_is_repaired_by_the_one_that_it_was_made_of(plan):
-    made = plan("protocols.mended={kind: repair}", "methods.integral.protocols=[mended]")
-    for task in tasks_of(made, StageKind.REPAIR):
-        assert back(made, task).params.procedure.network == task.params.dense
-
-
 def test_a_reconstruction_has_no_scores_for_an_allocation(plan):
-    with pytest.raises(InvalidFileError, match="allocation global needs scores, which a reconstruction does not"):
+    with pytest.raises(InvalidFileError, match="needs scores, and a reconstruction measures none before it prunes"):
         plan("methods.thinet={kind: reconstruction, how: thinet, allocation: global}")
 
 

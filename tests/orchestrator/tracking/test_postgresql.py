@@ -7,6 +7,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 from tracked_curves import log, make_curve, runs_of
+from waiting import until
 
 from benchmarks.chaos.postgresql import PASSWORD
 from orchestrator.tracking import TrackingUnavailableError
@@ -60,11 +61,3 @@ def test_a_server_that_was_killed_is_used_again_by_the_same_process(postgres, ad
     log(address, make_curve(), ended=True)
     assert [run.info.status for run in runs_of(resolved(address))] == ["FINISHED"]
     assert caplog.records == []  # no traceback of MLflow's
-
-
-def until(condition) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not come to be within a minute")

@@ -3,6 +3,7 @@ import socket
 import time
 
 import pytest
+from waiting import until
 
 from jobs.errors import StoppedError
 from orchestrator.backends.ray_cluster.link import HEAD, LOCAL, Link
@@ -11,14 +12,6 @@ from orchestrator.backends.ray_cluster.link import HEAD, LOCAL, Link
 def a_head():
     server = socket.create_server(("127.0.0.1", 0))
     return server, f"127.0.0.1:{server.getsockname()[1]}"
-
-
-def until(condition) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not come to be")
 
 
 def test_a_head_that_answers_is_no_trouble():
