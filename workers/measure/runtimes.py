@@ -159,7 +159,7 @@ def grown_memory_bytes(one_pass: Pass, device: torch.device) -> int | None:
     """By how much memory grows at most during a pass: the device's on a GPU, this process's on the CPU.
 
     None where the operating system does not say it (other systems than Linux). On the CPU it is exact to some hundred
-    kilobytes, and other threads of the process count.
+    kilobytes of what the system gave: other threads count, and what an allocator keeps though the pass freed it.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
