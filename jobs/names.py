@@ -65,6 +65,7 @@ DATASETS_WITHOUT_ROOT = ("digits",)
 CRITERIA: Mapping[str, str | None] = {
     "apoz": "activations",
     "batchnorm-scale": None,
+    "chip": "independence",
     "fisher": "gradients",
     "fpgm": None,
     "hrank": "ranks",
@@ -77,6 +78,7 @@ CRITERIA: Mapping[str, str | None] = {
     "mean-l2": "activations",
     "mean-mean": "activations",
     "mean-std": "activations",
+    "obd": "curvature",
     "random": None,
     "snip": "gradients",
     "synflow": None,
@@ -92,7 +94,14 @@ CRITERIA_THAT_DRAW = ("random",)
 CLUSTERINGS_THAT_DRAW = ("kmeans",)
 """Clusterings of `workers.fold` that depend on the seed."""
 
-OBSERVATIONS: Mapping[str, int | None] = {"activations": None, "gradients": 1024, "ranks": 512, "removals": 64}
+OBSERVATIONS: Mapping[str, int | None] = {
+    "activations": None,
+    "curvature": 256,
+    "gradients": 1024,
+    "independence": 32,
+    "ranks": 512,
+    "removals": 64,
+}
 """Observations of `workers.observations`, each with its default number of calibration images; None: all."""
 
 DRAWN_ORDERINGS = ("tsp", "random")

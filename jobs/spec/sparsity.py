@@ -1,6 +1,6 @@
 """Sparsity-inducing training: drives channels, blocks or filters towards zero before a criterion removes them."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,9 @@ def unsuited(train: TrainSpec) -> str | None:
 class SparsifyBase(Record):
     """What all sparsity-inducing trainings have in common."""
 
+    per_compression: ClassVar[bool] = False
+    """Whether it depends on how much is to go: one training for each compression."""
+
     start: Literal["scratch", "network"] = Field(
         default="scratch", description="`scratch`: from random weights; `network`: from the model's own."
     )
@@ -37,9 +40,14 @@ class SparsifyBase(Record):
 
 
 class SlimmingSpec(SparsifyBase):
-    """Network Slimming: an l1 penalty on the scales of the batch norms (Liu et al. 2017)."""
+    """Network Slimming: a penalty on the scales of the batch norms (Liu et al. 2017)."""
 
     kind: Literal["slimming"]
+    penalty: Literal["l1", "group-lasso"] = Field(
+        default="l1",
+        description="`l1`: the paper's, on every scale by itself; `group-lasso`: on the norm of all scales that a unit "
+        "passes through, such as those along a residual stream, which so come to zero together.",
+    )
     strength: float = Field(
         default=1e-4,
         gt=0,
@@ -66,7 +74,23 @@ class SoftFilterSpec(SparsifyBase):
     The same fraction of every group, from the compression of each point: one training per compression.
     """
 
+    per_compression = True
+
     kind: Literal["soft-filter"]
+
+
+class GrowingSpec(SparsifyBase):
+    """Growing regularisation: a rising l2 penalty on the units with the smallest filters (Wang et al. 2021, GReg-1).
+
+    The same fraction of every group, from the compression of each point: one training per compression.
+    """
+
+    per_compression = True
+
+    kind: Literal["growing"]
+    increase: float = Field(default=1e-4, gt=0, description="What the penalty's weight rises by.")
+    interval: int = Field(default=10, ge=1, description="Steps between two rises.")
+    ceiling: float = Field(default=1.0, gt=0, description="The largest weight of the penalty.")
 
 
 class GroupLassoSpec(SparsifyBase):
@@ -76,7 +100,7 @@ class GroupLassoSpec(SparsifyBase):
     strength: float = Field(default=1e-3, gt=0, description="Weight of the penalty.")
 
 
-SPARSIFY_KINDS = ("slimming", "structure-selection", "soft-filter", "group-lasso")
+SPARSIFY_KINDS = ("slimming", "structure-selection", "soft-filter", "group-lasso", "growing")
 SparsifySpec = Annotated[
-    SlimmingSpec | StructureSelectionSpec | SoftFilterSpec | GroupLassoSpec, Field(discriminator="kind")
+    SlimmingSpec | StructureSelectionSpec | SoftFilterSpec | GroupLassoSpec | GrowingSpec, Field(discriminator="kind")
 ]

@@ -38,7 +38,6 @@ from jobs.spec.objective import ClassificationObjective, ObjectiveSpec, SuperRes
 from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec, TransferProtocol
 from jobs.spec.prune import PruneSpec
 from jobs.spec.resources import BudgetSpec, ProfileSpec, StagesSpec
-from jobs.spec.sparsity import SoftFilterSpec
 from jobs.spec.training import TrainSpec
 from jobs.spec.unstructured import UnstructuredMethod
 from jobs.stages.table import StageKind
@@ -203,7 +202,9 @@ class SweepSpec(Record):
     @model_validator(mode="after")
     def _every_method_supports_the_target(self) -> Self:
         for name, method in self.methods.items():
-            soft = isinstance(method, CriterionMethod) and isinstance(method.sparsify, SoftFilterSpec)
+            soft = (
+                isinstance(method, CriterionMethod) and method.sparsify is not None and method.sparsify.per_compression
+            )
             if self.target != "parameters" and (soft or isinstance(method, UnstructuredMethod)):
                 raise checks.fault(
                     f"method {name} supports the target parameters only, not {self.target}; set target: parameters"

@@ -1,6 +1,6 @@
 """Plans sparsity-inducing training, before a criterion scores the network."""
 
-from jobs.spec.sparsity import SoftFilterSpec, SparsifySpec
+from jobs.spec.sparsity import SparsifySpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey
 from jobs.stages.training import SparseTraining
@@ -14,13 +14,12 @@ from orchestrator.planning.trial import Trial
 def add_sparse_train_task(tasks: TaskCollector, spec: SparsifySpec, trial: Trial) -> ArtifactKey:
     """The model's network after sparsity-inducing training, shared by all compressions unless it depends on them."""
     start = add_untrained_task if spec.start == "scratch" else add_train_task
-    soft = isinstance(spec, SoftFilterSpec)
     procedure = SparseTraining(
         network=start(tasks, trial.model, trial.seed),
         analysis=add_analyse_task(tasks, trial.model, fold=False),
         recipe=Recipe.of(recipe_of(tasks, trial.model, spec.train)),
         sparsify=spec.model_copy(update={"train": None}),
-        compression=trial.compression if soft else None,
-        limits=limits_of(tasks.spec.prune_of(trial.model, trial.method)) if soft else None,
+        compression=trial.compression if spec.per_compression else None,
+        limits=limits_of(tasks.spec.prune_of(trial.model, trial.method)) if spec.per_compression else None,
     )
     return add_retrain_task(tasks, procedure, trial, label=f"{trial.model}/{spec.kind}/seed{trial.seed}")

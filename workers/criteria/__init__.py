@@ -11,6 +11,7 @@ from types import MappingProxyType
 from workers.criteria._base import Criterion, Evidence, Scores, criterion
 from workers.criteria.activations import (
     apoz,
+    chip,
     hrank,
     mean_absolute_activation,
     mean_l1,
@@ -20,7 +21,7 @@ from workers.criteria.activations import (
     var_l2,
 )
 from workers.criteria.batchnorm_scale import batchnorm_scale
-from workers.criteria.gradients import fisher, loss_change, snip, taylor
+from workers.criteria.gradients import fisher, loss_change, obd, snip, taylor
 from workers.criteria.synflow import synflow
 from workers.criteria.weights import fpgm, l1, l2, lamp, random, unit_norm
 from workers.factories import find_declared
@@ -29,6 +30,7 @@ CRITERIA: Mapping[str, Criterion] = MappingProxyType(
     {
         "apoz": apoz,
         "batchnorm-scale": batchnorm_scale,
+        "chip": chip,
         "fisher": fisher,
         "fpgm": fpgm,
         "hrank": hrank,
@@ -41,6 +43,7 @@ CRITERIA: Mapping[str, Criterion] = MappingProxyType(
         "mean-l2": mean_l2,
         "mean-mean": mean_mean,
         "mean-std": mean_std,
+        "obd": obd,
         "random": random,
         "snip": snip,
         "synflow": synflow,

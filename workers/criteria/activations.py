@@ -60,3 +60,13 @@ def apoz(evidence: Evidence) -> Scores:
 def hrank(evidence: Evidence) -> Scores:
     """Mean over the images of the rank of the unit's feature map (Lin et al. 2020, arXiv:2002.10179, equation 4)."""
     return evidence.statistic("rank")
+
+
+@criterion(reads="independence")
+def chip(evidence: Evidence) -> Scores:
+    """Mean over the images of what the unit's map adds to the nuclear norm of all maps of its layer.
+
+    Channel independence (CHIP; Sui et al. 2021, arXiv:2110.13981, equation 3): a map that the others can express adds
+    little.
+    """
+    return evidence.statistic("independence")

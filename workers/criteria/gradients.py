@@ -16,10 +16,21 @@ def taylor(evidence: Evidence) -> Scores:
 def fisher(evidence: Evidence) -> Scores:
     """Half the mean over the images of the squared derivative of the loss by a gate on the unit.
 
-    Fisher information (Theis et al. 2018, arXiv:1801.05787, equation 8). It is the diagonal of optimal brain damage's
-    Hessian (LeCun et al. 1990), for units in place of weights and with the Fisher information in place of the Hessian.
+    Fisher information (Theis et al. 2018, arXiv:1801.05787, equation 8). It has one weight per unit, the gate, where
+    `obd` adds up single weights, as if they did not go together.
     """
     return {name: squares / 2 for name, squares in evidence.statistic("square").items()}
+
+
+@criterion(reads="curvature")
+def obd(evidence: Evidence) -> Scores:
+    """Half the sum of w² h over all weights that a unit owns: those that produce it, its norms, and those that read it.
+
+    Optimal brain damage (LeCun et al. 1990, saliency of section 2: h u² / 2), added up over what goes with a unit, as
+    "C-OBD" of Wang et al. 2019 (arXiv:1905.05934) does for filters. h is the diagonal of the empirical Fisher
+    information.
+    """
+    return {name: total / 2 for name, total in evidence.statistic("curvature").items()}
 
 
 @criterion(reads="gradients")

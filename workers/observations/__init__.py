@@ -10,14 +10,23 @@ from types import MappingProxyType
 from workers.factories import find_declared
 from workers.observations._base import Batches, Observation, Observed, observation
 from workers.observations.activations import activations
+from workers.observations.curvature import curvature
 from workers.observations.gradients import gradients
+from workers.observations.independence import independence
 from workers.observations.ranks import ranks
 from workers.observations.removals import removals
 from workers.observations.units import sum_per_unit
 from workers.observations.watching import WatchPoint, find_points, watching
 
 OBSERVATIONS: Mapping[str, Observation] = MappingProxyType(
-    {"activations": activations, "gradients": gradients, "ranks": ranks, "removals": removals}
+    {
+        "activations": activations,
+        "curvature": curvature,
+        "gradients": gradients,
+        "independence": independence,
+        "ranks": ranks,
+        "removals": removals,
+    }
 )
 """The observations that criteria read."""
 

@@ -4,13 +4,21 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from jobs.spec.sparsity import GroupLassoSpec, SlimmingSpec, SoftFilterSpec, SparsifySpec, StructureSelectionSpec
+from jobs.spec.sparsity import (
+    GroupLassoSpec,
+    GrowingSpec,
+    SlimmingSpec,
+    SoftFilterSpec,
+    SparsifySpec,
+    StructureSelectionSpec,
+)
 from jobs.stages.common import WidthLimits
 from workers.allocation import ALLOCATIONS, AllocationProblem, Bounds, allocate
 from workers.channels import ChannelMap, ParameterCount, fold_batchnorm
 from workers.inputs import InputsLike
 from workers.sparsity.group_lasso import GroupLasso
-from workers.sparsity.slimming import Slimming, start_scales
+from workers.sparsity.growing import GrowingRegularisation
+from workers.sparsity.slimming import GroupSlimming, Slimming, start_scales
 from workers.sparsity.soft_filter import SoftFilterPruning
 from workers.sparsity.structure_selection import StructureSelection
 from workers.training.regulariser import Regulariser
@@ -44,6 +52,8 @@ def make_regulariser(
         case SlimmingSpec():
             if spec.start == "scratch":
                 start_scales(model)
+            if spec.penalty == "group-lasso":
+                return GroupSlimming(model, channel_map, strength=spec.strength)
             return Slimming(model, strength=spec.strength)
         case StructureSelectionSpec():
             return StructureSelection(
@@ -55,10 +65,22 @@ def make_regulariser(
                 momentum=spec.momentum,
             )
         case SoftFilterSpec():
-            problem = AllocationProblem(channel_map=channel_map, target=compression, cost=ParameterCount(channel_map))
-            bounds = Bounds(limits=limits) if limits is not None else None
-            return SoftFilterPruning(
-                model, channel_map, allocate(ALLOCATIONS["uniform"], problem, bounds=bounds).widths
+            return SoftFilterPruning(model, channel_map, _uniform_widths(channel_map, compression, limits))
+        case GrowingSpec():
+            return GrowingRegularisation(
+                model,
+                channel_map,
+                _uniform_widths(channel_map, compression, limits),
+                increase=spec.increase,
+                interval=spec.interval,
+                ceiling=spec.ceiling,
             )
         case GroupLassoSpec():
             return GroupLasso(model, channel_map, strength=spec.strength)
+
+
+def _uniform_widths(channel_map: ChannelMap, compression: float, limits: WidthLimits | None) -> dict[str, int]:
+    """Group name -> units that stay, the same fraction of every group."""
+    problem = AllocationProblem(channel_map=channel_map, target=compression, cost=ParameterCount(channel_map))
+    bounds = Bounds(limits=limits) if limits is not None else None
+    return dict(allocate(ALLOCATIONS["uniform"], problem, bounds=bounds).widths)

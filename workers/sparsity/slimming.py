@@ -1,6 +1,8 @@
-"""Network Slimming: an l1 penalty on the scales of batch norms (Liu et al. 2017, arXiv:1708.06519, section 3).
+"""Network Slimming: a penalty on the scales of batch norms (Liu et al. 2017, arXiv:1708.06519, section 3).
 
-The criterion `batchnorm-scale` with one global threshold selects channels by these scales.
+The paper's is the l1 norm of all scales. `GroupSlimming` takes the scales of a unit together: where units pass through
+several norms, as those of a residual stream do, single scales at zero remove nothing. The criterion `batchnorm-scale`
+with one global threshold selects channels by these scales.
 """
 
 from collections.abc import Sequence
@@ -10,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from jobs.errors import BadInputError
+from workers.channels import ChannelMap
+from workers.sparsity.units import find_units
 from workers.training.regulariser import Regulariser
 
 INITIAL_SCALE = 0.5
@@ -38,6 +42,35 @@ class Slimming(Regulariser):
         for scale in self._scales:
             if scale.grad is not None:
                 scale.grad.add_(scale.detach().sign(), alpha=self._strength)
+
+
+class GroupSlimming(Regulariser):
+    """A group lasso on the scales of each unit: strength x root of their number x their norm, by proximal steps.
+
+    The penalty is that of Yuan and Lin 2006 (section 2) with a group for all scales that a unit passes through. After
+    every step with learning rate eta the scales g of a unit become max(0, 1 - eta strength sqrt(n) / |g|) g, so that
+    units come to exact zero in all norms at once.
+
+    Args:
+        model: The model, on the device where it trains.
+        channel_map: Its channel groups; units without a batch norm are left as they are.
+        strength: Weight of the penalty, above 0.
+
+    Raises:
+        BadInputError: There is no batch norm with a trainable scale.
+    """
+
+    def __init__(self, model: nn.Module, channel_map: ChannelMap, *, strength: float) -> None:
+        scales = set(map(id, batchnorm_scales(model)))
+        parameters = dict(model.named_parameters())
+        self._groups = find_units(model, channel_map, lambda name, layout: id(parameters[name]) in scales)
+        self._strength = strength
+
+    def after_step(self, learning_rate: float) -> None:
+        """Shrink the scales of every unit."""
+        for group in self._groups:
+            norms = group.norms().clamp_min(torch.finfo(torch.float32).tiny)
+            group.scale((1 - learning_rate * self._strength * group.sizes().sqrt() / norms).clamp_min(0))
 
 
 def batchnorm_scales(model: nn.Module) -> Sequence[Tensor]:

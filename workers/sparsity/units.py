@@ -53,6 +53,14 @@ class GroupUnits:
             squares.index_add_(0, each.units, per_position)
         return squares[:-1].sqrt()
 
+    def sizes(self) -> Float[Tensor, " width"]:
+        """Number of entries of each unit."""
+        sizes = self.slices[0].parameter.new_zeros(self.width + 1)
+        for each in self.slices:
+            per_position = each.parameter.numel() / len(each.units)
+            sizes.index_add_(0, each.units, torch.full_like(each.units, per_position, dtype=sizes.dtype))
+        return sizes[:-1]
+
     @torch.no_grad()
     def scale(self, factors: Float[Tensor, " width"]) -> None:
         """Multiply all entries of a unit by its factor, in place; a factor of 0 gives exact zeros."""

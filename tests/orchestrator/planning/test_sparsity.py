@@ -47,12 +47,13 @@ def test_one_sparse_training_serves_all_compressions_and_criteria(plan):
     assert back(made, task).params.procedure.recipe is None  # random weights
 
 
-def test_soft_filter_pruning_trains_for_every_compression(plan):
-    made = plan(soft={**L1, "criterion": "l2", "sparsify": {"kind": "soft-filter"}})
+@pytest.mark.parametrize("kind", ["soft-filter", "growing"])
+def test_what_needs_to_know_how_much_goes_trains_for_every_compression(plan, kind):
+    made = plan(soft={**L1, "criterion": "l2", "sparsify": {"kind": kind}})
     trainings = [back(made, task, 2).params.procedure for task in pruned(made, "soft")]
     assert [(each.sparsify.kind, each.compression) for each in trainings] == [
-        ("soft-filter", 0.2),
-        ("soft-filter", 0.4),
+        (kind, 0.2),
+        (kind, 0.4),
     ]
 
 

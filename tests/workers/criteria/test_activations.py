@@ -10,6 +10,7 @@ READS = {
     "mean-absolute-activation": "absolute",
     "apoz": "active",
     "hrank": "rank",
+    "chip": "independence",
 }
 
 

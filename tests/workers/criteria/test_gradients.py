@@ -4,9 +4,12 @@ import torch
 READS = {"taylor": "batch_square", "snip": "connection", "loss-change": "loss_change"}
 
 
+HALVES = {"fisher": "square", "obd": "curvature"}
+
+
 @pytest.fixture
 def observed(statistics):
-    return statistics([*READS.values(), "square"])
+    return statistics([*READS.values(), *HALVES.values()])
 
 
 @pytest.mark.parametrize("criterion", READS)
@@ -15,5 +18,6 @@ def test_it_is_the_statistic_of_that_name_and_no_other(judge, three_filters, obs
     assert torch.equal(scores["0"], observed[READS[criterion]]["0"])
 
 
-def test_fisher_is_half_the_mean_square(judge, three_filters, observed):
-    assert torch.equal(judge("fisher", three_filters, observed=observed)["0"], observed["square"]["0"] / 2)
+@pytest.mark.parametrize("criterion", HALVES)
+def test_it_is_half_the_statistic_of_that_name(judge, three_filters, observed, criterion):
+    assert torch.equal(judge(criterion, three_filters, observed=observed)["0"], observed[HALVES[criterion]]["0"] / 2)

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from jobs.spec.sparsity import GroupLassoSpec, SlimmingSpec, SoftFilterSpec, StructureSelectionSpec
+from jobs.spec.sparsity import GroupLassoSpec, GrowingSpec, SlimmingSpec, SoftFilterSpec, StructureSelectionSpec
 from jobs.spec.training import Recipe
 from workers.models import build
 from workers.sparsity import KeepMasked, make_regulariser
@@ -16,6 +16,7 @@ KINDS = {
     "structure-selection": StructureSelectionSpec(kind="structure-selection", strength=0.05),
     "soft-filter": SoftFilterSpec(kind="soft-filter"),
     "group-lasso": GroupLassoSpec(kind="group-lasso", strength=0.02),
+    "growing": GrowingSpec(kind="growing", increase=0.1, interval=2),
     "masks": None,
 }
 

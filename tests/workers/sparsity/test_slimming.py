@@ -7,7 +7,7 @@ from jobs.spec.training import Recipe
 from workers.criteria import Evidence
 from workers.criteria.batchnorm_scale import batchnorm_scale
 from workers.models import build
-from workers.sparsity.slimming import Slimming, start_scales
+from workers.sparsity.slimming import GroupSlimming, Slimming, start_scales
 
 
 def test_a_step_adds_the_sign_of_the_scale_to_its_gradient():
@@ -63,3 +63,24 @@ def test_units_of_a_pre_activation_network_have_the_scales_of_all_norms_that_rea
         "conv1": [3],
         "stages.0.0.conv3": [5],
     }
+
+
+def test_a_proximal_step_takes_the_scales_of_a_unit_together(map_of):
+    # A stream of three units behind two norms: (3, 4), (0.3, 0.4) and (1, 0), of norms 5, 0.5 and 1. Rate 0.5 times
+    # strength 1 times the root of two scales is 0.707.
+    model = build("resnet", {"widths": [3], "in_channels": 1})
+    norms = model.bn1, model.layer1[0].bn2
+    for norm, scales in zip(norms, ([3.0, 0.3, 1.0], [4.0, 0.4, 0.0]), strict=True):
+        norm.weight.data = torch.tensor(scales)
+    GroupSlimming(model, map_of(model, (1, 8, 8)), strength=1.0).after_step(0.5)
+    left = 1 - 0.5**0.5 / 5, 1 - 0.5**0.5
+    assert norms[0].weight.tolist() == pytest.approx([3 * left[0], 0, left[1]])
+    assert norms[1].weight.tolist() == pytest.approx([4 * left[0], 0, 0])
+    assert model.layer1[0].bn1.weight.tolist() == pytest.approx([0.5] * 3)  # units of one norm, of scale 1
+
+
+def test_what_is_no_scale_of_a_batch_norm_is_left_by_a_proximal_step(small, map_of):
+    before = {name: each.clone() for name, each in small.state_dict().items()}
+    GroupSlimming(small, map_of(small), strength=1.0).after_step(0.5)
+    changed = {name for name, each in small.state_dict().items() if not torch.equal(each, before[name])}
+    assert changed == {"norm1.weight", "norm2.weight"}

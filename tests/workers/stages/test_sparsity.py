@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from jobs.outcome import Cause
-from jobs.spec.sparsity import GroupLassoSpec, SlimmingSpec, SoftFilterSpec, StructureSelectionSpec
+from jobs.spec.sparsity import GroupLassoSpec, GrowingSpec, SlimmingSpec, SoftFilterSpec, StructureSelectionSpec
 from jobs.stages.pruning import PruneParams, WeightPruning
 from jobs.stages.training import SparseTraining, TrainParams
 
@@ -13,6 +13,7 @@ PENALTIES = {
     "structure-selection": StructureSelectionSpec(kind="structure-selection", strength=0.5, structures="blocks"),
     "soft-filter": SoftFilterSpec(kind="soft-filter"),
     "group-lasso": GroupLassoSpec(kind="group-lasso", strength=0.5),
+    "growing": GrowingSpec(kind="growing", increase=0.5, interval=1),
 }
 TINY = {"network": "plain", "arguments": {"widths": [3, 6], "in_channels": 1}}
 
