@@ -14,6 +14,7 @@ _EXTRAS: Mapping[str, str] = {
     "s3fs": "s3",
     "gcsfs": "gcs",
     "adlfs": "azure",
+    "pyautoattack": "attacks",
 }
 """Optional packages, and the extra of Orchard that brings each."""
 

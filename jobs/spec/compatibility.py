@@ -125,6 +125,8 @@ def objective_conflict(objective: ObjectiveSpec, data: DataSpec) -> str | None:
 
 def measure_conflict(objective: ObjectiveSpec, measure: MeasureSpec) -> str | None:
     """Why a measurement cannot be made of networks for an objective, and what to do; None where it can."""
+    if measure.attack is not None and not isinstance(objective, ClassificationObjective | OwnObjective):
+        return "has no classes that `measure.attack` could make it confuse; leave that out"
     if not isinstance(objective, DetectionObjective):
         return None
     latency = measure.latency

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from jobs import checks
+from jobs.spec.attack import AttackSpec
 from jobs.spec.base import Record
 from jobs.spec.precision import Precision, PrecisionField
 
@@ -84,6 +85,7 @@ class MeasureSpec(GateSpec):
         tuple[Literal["int8"], ...], BeforeValidator(checks.one_or_several), AfterValidator(checks.no_repeats)
     ] = Field(default=(), description="Quantise every network after pruning, and measure it as a further variant.")
     quantization: QuantizeSpec = QuantizeSpec()
+    attack: AttackSpec | None = Field(default=None, description="Adversarial attacks on classifiers; default: none.")
 
     @property
     def gates(self) -> GateSpec:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from jobs.spec.attack import AttackSpec
 from jobs.spec.measure import GateSpec, LatencySpec, QuantizeSpec
 from jobs.stages.base import ArtifactKey, StageParams
 from jobs.stages.common import CLASSIFICATION, CalibrationParams, DatasetParams, ObjectiveParams
@@ -65,6 +66,22 @@ class EvaluateParams(StageParams):
     num_images: int | None = None
     batch_size: int
     measure: GateSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttackParams(StageParams):
+    """Parameters of `attack`.
+
+    Attributes:
+        split: Whose first images are attacked.
+    """
+
+    network: ArtifactKey
+    data: DatasetParams
+    objective: ObjectiveParams = CLASSIFICATION
+    split: Literal["validation", "test"] = "test"
+    batch_size: int
+    attacks: AttackSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from jobs.stages.base import StageParams
 from jobs.stages.channels import AnalyseParams, ChooseParams, ConvertParams, OrderParams, PermuteParams
 from jobs.stages.finishing import (
     ApplyParams,
+    AttackParams,
     EvaluateParams,
     ExportParams,
     QuantizeParams,
@@ -85,6 +86,7 @@ class StageKind(StrEnum):
     REPAIR = "repair", StageRow(params=RepairParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
     APPLY = "apply", StageRow(params=ApplyParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
     EVALUATE = "evaluate", StageRow(params=EvaluateParams, version=5, resources=_SHARED_GPU, assumed_s=10.0)
+    ATTACK = "attack", StageRow(params=AttackParams, version=1, resources=_SHARED_GPU, assumed_s=60.0)
     EXPORT = "export", StageRow(params=ExportParams, version=1, resources=_CPU, assumed_s=10.0)
     QUANTIZE = "quantize", StageRow(params=QuantizeParams, version=2, resources=_CPU, assumed_s=60.0)
     TIME = "time", StageRow(params=TimeParams, version=1, resources=_GPU, assumed_s=20.0)

@@ -1,7 +1,8 @@
-"""Plans what is measured of a point besides its metrics: its quantisation, and its times in several runtimes."""
+"""Plans what is measured of a point besides its metrics: under attack, in 8 bits, its times in several runtimes."""
 
+from jobs.spec.attack import AttackSpec
 from jobs.stages.base import ArtifactKey
-from jobs.stages.finishing import ExportParams, QuantizeParams, TimedNetwork, TimeParams
+from jobs.stages.finishing import AttackParams, ExportParams, QuantizeParams, TimedNetwork, TimeParams
 from jobs.stages.table import StageKind
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.networks import add_train_task
@@ -22,6 +23,9 @@ def plan_measurements(
         protocol: The protocol.
     """
     measure, further = tasks.spec.measure, list[tuple[str, str]]()
+    if measure.attack:
+        attacked = _add_attack_task(tasks, network, trial, tasks.problem_of(trial.model, protocol), measure.attack)
+        further.append((StageKind.ATTACK.value, attacked))
     graph = _add_export_task(tasks, network, trial) if measure.needs_onnx else None
     quantized = (
         _add_quantize_task(tasks, graph, trial, tasks.problem_of(trial.model, protocol))
@@ -43,6 +47,21 @@ def plan_measurements(
         )
         further.append((StageKind.TIME.value, tasks.add(params, trial.label, model=trial.model)))
     return tuple(further)
+
+
+def _add_attack_task(
+    tasks: TaskCollector, network: ArtifactKey, trial: Trial, problem: Problem, attacks: AttackSpec
+) -> ArtifactKey:
+    params = AttackParams(
+        network=network,
+        data=problem.data,
+        objective=problem.objective,
+        split=problem.spec.split,
+        batch_size=problem.spec.batch_size,
+        attacks=attacks,
+        seed=trial.seed,
+    )
+    return tasks.add(params, trial.label, model=trial.model, locations=problem.location)
 
 
 def _add_export_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -> ArtifactKey:

@@ -13,6 +13,7 @@ from orchestrator.planning import plan_sweep
 
 LATENCY = "measure.latency={runtime: [eager, onnxruntime], batch_size: 4}"
 INT8 = "measure.quantize=int8"
+ATTACK = "measure.attack={by: {fgsm: {kind: fgsm, epsilon: 8}}}"
 
 
 @pytest.fixture
@@ -59,6 +60,13 @@ def test_quantised_networks_are_evaluated_and_timed(plan):
         assert made.tasks[stages["time"]].params.timed.quantized == stages["quantize"]
 
 
+def test_every_network_is_attacked_and_nothing_else_changes(plan):
+    assert added(plan, ATTACK) == {"attack": 3}
+    made = plan(ATTACK, "data.split=validation")
+    assert {task.params.split for task in tasks_of(made, StageKind.ATTACK)} == {"validation"}
+    assert {task.params.attacks.by["fgsm"].epsilon for task in tasks_of(made, StageKind.ATTACK)} == {8}
+
+
 def test_all_that_measures_a_point_is_wanted(plan):
     made = plan(INT8, LATENCY)
     assert set(made.targets) == {key for curve in made.curves for point in curve.points for key in point.keys}
@@ -100,6 +108,9 @@ def test_widths_are_multiples_where_asked(plan):
             "dtype float16 is for the runtimes eager and compile",
         ),
         ("measure.quantize=int4", r"measure.quantize\[0\]: 'int4' is not allowed; allowed: 'int8'"),
+        ("measure.attack={by: {}}", "measure.attack.by: names no attack"),
+        ("measure.attack={by: {clean: {kind: fgsm, epsilon: 8}}}", "clean is the name of the images without an attack"),
+        ("measure.attack={by: {a: {kind: cw, epsilon: 8}}}", "measure.attack.by.a.*'cw'"),
         ("prune.multiple=0", "prune.multiple.*: 0 is not valid"),
         ("profile.runtime=fast", "profile.runtime: 'fast' is not allowed"),
     ],

@@ -14,6 +14,7 @@ from jobs import names
 from jobs.artifact import Commit, Manifest
 from jobs.outcome import Failed, Outcome, Succeeded
 from jobs.spec.allocation import UniformAllocation
+from jobs.spec.attack import Attack, AttackSpec
 from jobs.spec.effort import EFFORTS
 from jobs.spec.integral import TuneSpec
 from jobs.spec.measure import GateSpec, LatencySpec, QuantizeSpec
@@ -30,6 +31,7 @@ from jobs.stages.channels import (
 from jobs.stages.common import CalibrationParams, DatasetParams, Removal, Resampling, WidthParams
 from jobs.stages.finishing import (
     ApplyParams,
+    AttackParams,
     EvaluateParams,
     ExportParams,
     QuantizeParams,
@@ -300,6 +302,12 @@ class Workbench:
 
     def evaluate(self, network: ArtifactKey, **gates: bool) -> ArtifactKey:
         return self.key(self.evaluation(network, **gates))
+
+    def attack(self, network: ArtifactKey, images: int = 64, **by: Attack) -> ArtifactKey:
+        params = AttackParams(
+            network=network, data=DATA, batch_size=24, attacks=AttackSpec(images=images, by=by), seed=0
+        )
+        return self.key(params)
 
     def export(self, network: ArtifactKey) -> ArtifactKey:
         return self.key(ExportParams(network=network, onnx="any"))
