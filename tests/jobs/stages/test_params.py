@@ -9,6 +9,7 @@ import pytest
 from plain_tasks import ENVIRONMENT, ORDERING
 from pydantic import TypeAdapter
 
+from jobs.spec.attack import AttackSpec, FgsmAttack, PgdAttack
 from jobs.spec.base import Record
 from jobs.spec.data import NormalizeSpec
 from jobs.spec.inputs import TensorSpec
@@ -38,6 +39,7 @@ from jobs.stages.common import (
 )
 from jobs.stages.finishing import (
     ApplyParams,
+    AttackParams,
     EvaluateParams,
     ExportParams,
     QuantizeParams,
@@ -182,6 +184,13 @@ EXAMPLES: list[StageParams] = [
     ),
     EvaluateParams(network=NETWORK, data=DATA, batch_size=8, measure=GateSpec(export=True)),
     ExportParams(network=NETWORK, onnx="1"),
+    AttackParams(
+        network=NETWORK,
+        data=DATA,
+        batch_size=8,
+        attacks=AttackSpec(by={"fgsm": FgsmAttack(kind="fgsm", epsilon=8), "b": PgdAttack(kind="pgd", epsilon=2)}),
+        seed=1,
+    ),
     QuantizeParams(
         graph=ArtifactKey("graph"),
         quantization=QuantizeSpec(calibrate="entropy"),
