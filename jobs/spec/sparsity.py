@@ -45,6 +45,7 @@ class SlimmingSpec(SparsifyBase):
     kind: Literal["slimming"]
     penalty: Literal["l1", "group-lasso"] = Field(
         default="l1",
+        exclude_if=lambda value: value == "l1",  # networks are those from before there was a choice
         description="`l1`: the paper's, on every scale by itself; `group-lasso`: on the norm of all scales that a unit "
         "passes through, such as those along a residual stream, which so come to zero together.",
     )
