@@ -113,11 +113,19 @@ class IntegralMethod(ChannelMethod):
         "are continuous like the weights.",
     )
     ordering: OrderingSpec = OrderingSpec()
+    coefficients: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        exclude_if=lambda value: value == 1,
+        description="Of a channel group's functions, per channel. Below 1 the network becomes the nearest one with so "
+        "few, at every size: what that costs says how smooth its channels are.",
+    )
     train: IntegralTrainSpec | None = Field(default=None, description="Train it at all sizes before it is resampled.")
-    partition: Literal["adaptive", "curvature", "uniform"] = Field(
+    partition: Literal["adaptive", "curvature", "refined", "uniform"] = Field(
         default="adaptive",
         description="`adaptive`: similar neighbours share a cell; `curvature`: narrow cells where the functions curve "
-        "most; `uniform`: cells of equal width.",
+        "most; `refined`: cells are halved where two quadrature rules disagree most; `uniform`: cells of equal width.",
     )
     quadrature: Literal["product", "midpoint", "trapezoid", "simpson", "means"] = Field(
         default="product",
@@ -153,6 +161,14 @@ class IntegralMethod(ChannelMethod):
             raise checks.fault(
                 "a network trained at all sizes keeps one order; remove `ordering.choice` or remove `train`"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _smooth_functions_have_one_order(self) -> Self:
+        if self.coefficients < 1 and self.ordering.choice != "shortest":
+            raise checks.fault("functions of fewer coefficients have one order; remove `ordering.choice`")
+        if self.coefficients < 1 and self.train is not None:
+            raise checks.fault("training gives every channel a coefficient again; remove `coefficients`, or `train`")
         return self
 
     @model_validator(mode="after")

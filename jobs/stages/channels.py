@@ -112,11 +112,16 @@ class OrderParams(StageParams):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermuteParams(JoiningParams):
-    """Parameters of `permute`, which joins the `order` tasks of the groups that `convert` found."""
+    """Parameters of `permute`, which joins the `order` tasks of the groups that `convert` found.
+
+    Attributes:
+        coefficients: Of the channels' functions, per channel; None: as many as channels, which changes no function.
+    """
 
     adds: ClassVar[type[StageParams]] = OrderParams
     network: ArtifactKey
     ordering: OrderingParams
+    coefficients: float | None = None
 
     @property
     def source(self) -> ArtifactKey:

@@ -23,7 +23,7 @@ from jobs.spec.data import NormalizeSpec
 from jobs.spec.prune import ALL
 from jobs.stages.base import ArtifactKey
 
-PartitionName = Literal["adaptive", "curvature", "uniform"]
+PartitionName = Literal["adaptive", "curvature", "refined", "uniform"]
 QuadratureName = Literal["product", "midpoint", "trapezoid", "simpson", "means"]
 RepairName = Literal["variance"]
 ClusteringName = Literal["kmeans", "ward", "cosine"]

@@ -60,6 +60,7 @@ def _add_integral_network(tasks: TaskCollector, spec: IntegralMethod, trial: Tri
     params = PermuteParams(
         network=converted,
         ordering=_ordering(tasks, order),
+        coefficients=spec.coefficients if spec.coefficients < 1 else None,
         seed=trial.seed if order.method in names.DRAWN_ORDERINGS else None,
     )
     permuted = tasks.add(params, trial.shared_label, model=trial.model)

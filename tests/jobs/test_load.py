@@ -171,6 +171,18 @@ MALFORMED = [
     ),
     (
         "methods.i",
+        {"kind": "integral", "coefficients": 0.5, "train": {"epochs": 1}},
+        "methods.i",
+        "training gives every channel a coefficient again; remove `coefficients`, or `train`",
+    ),
+    (
+        "methods.i",
+        {"kind": "integral", "coefficients": 0.5, "ordering": {"choice": "output"}},
+        "methods.i",
+        "functions of fewer coefficients have one order; remove `ordering.choice`",
+    ),
+    (
+        "methods.i",
         {"kind": "integral", "repair": "variance", "train": {"epochs": 1}},
         "methods.i",
         "use batchnorm: keep, or repair: statistics",

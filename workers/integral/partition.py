@@ -13,6 +13,7 @@ from torch import Tensor
 
 from workers.integral.agglomeration import agglomerate
 from workers.integral.curvature import curvature
+from workers.integral.refinement import refined
 
 
 @runtime_checkable
@@ -45,6 +46,7 @@ PARTITIONS: Mapping[str, Partition] = {
     "adaptive": adaptive,
     "uniform": uniform,
     "curvature": curvature,
+    "refined": refined,
 }
 """The data-free partitions that a sweep can name."""
 

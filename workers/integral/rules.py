@@ -6,7 +6,7 @@ A rule is a function of the nodes; `quadrature` applies it to channels.
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -76,21 +76,3 @@ def simpson_rule(nodes: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
         ]
     )
     return weights + torch.cat([torch.zeros_like(nodes[:-3]), end])
-
-
-def gauss_legendre(size: int) -> tuple[Float64[Tensor, " m"], Float64[Tensor, " m"]]:
-    """Nodes and weights on [0, 1] that integrate polynomials up to degree 2m - 1 exactly.
-
-    Source: Golub and Welsch 1969, "Calculation of Gauss quadrature rules": the nodes are the eigenvalues of the
-    recurrence's tridiagonal matrix, the weights the squares of its eigenvectors' first entries.
-
-    Args:
-        size: m, at least 1.
-
-    Returns:
-        The nodes in ascending order, and their weights, which sum to 1.
-    """
-    k = torch.arange(1, size, dtype=torch.float64)
-    beside = k / (4 * k * k - 1).sqrt()
-    values, vectors = torch.linalg.eigh(torch.diag(beside, 1) + torch.diag(beside, -1))
-    return (values + 1) / 2, vectors[0].square()

@@ -12,14 +12,16 @@ from jobs.task import joined_tasks
 from workers.artifacts import CHANNELS_FILE, MOMENTS_FILE, ORDERS_FILE, POOLS_FILE
 from workers.channels import InDouble, largest_difference, outputs_of, select
 from workers.integral.moments import OutputMoments
+from workers.integral.smoothing import smooth
 from workers.network import network_files, rebuild
 from workers.stages._base import Context, Product
+from workers.stages._mixing import check_no_indices
 
 _TOLERANCE = 1e-5
 
 
 def run(context: Context[PermuteParams]) -> Product:
-    """Reorder the channels; the function of the network does not change.
+    """Reorder the channels, which does not change the function of the network; then make them smoother, if requested.
 
     Takes the shortest order of every pool, and keeps the pools if requested. Measures the total variation
     before and after, summed over the groups, and for each group what its `order` task measured; keeps the times
@@ -46,6 +48,9 @@ def run(context: Context[PermuteParams]) -> Product:
     change = largest_difference(found, expected)
     if not change <= _TOLERANCE:
         raise ValueError(f"permuting the channels changed the network's output by {change:.1e} of its largest value")
+    if context.params.coefficients is not None:
+        check_no_indices(permuted, network.channel_map)
+        permuted = smooth(permuted, network.channel_map, context.params.coefficients)
     return Product(
         measurements={
             "total_variation_before": sum(certificate.identity_length for certificate in certificates),

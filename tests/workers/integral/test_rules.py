@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workers.integral.partition import cells_of, nodes_of
-from workers.integral.rules import QuadratureRule, gauss_legendre, midpoint_rule, simpson_rule, trapezoid_rule
+from workers.integral.rules import QuadratureRule, midpoint_rule, simpson_rule, trapezoid_rule
 
 DOUBLE = torch.float64
 some = settings(max_examples=25, deadline=None)
@@ -110,32 +110,6 @@ def test_simpson_keeps_its_order_on_uneven_nodes():
         return abs((simpson_rule(nodes) @ torch.exp(nodes)).item() - (math.e - 1))
 
     assert math.log2(error(33) / error(65)) > 3
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 8, 64, 300])
-def test_gauss_legendre_is_exact_up_to_degree_2m_minus_1(size):
-    nodes, weights = gauss_legendre(size)
-    assert (nodes.diff() > 0).all()
-    assert 0 < nodes[0] <= nodes[-1] < 1
-    for degree in (0, 1, size, 2 * size - 1):
-        assert (weights @ nodes**degree).item() == pytest.approx(1 / (degree + 1), rel=1e-10)
-
-
-def test_gauss_legendre_is_not_exact_above():
-    nodes, weights = gauss_legendre(3)
-    assert abs((weights @ nodes**6).item() - 1 / 7) > 1e-4
-
-
-def test_gauss_legendre_of_three():
-    # 1/2 -+ sqrt(15)/10, with 5/18, 8/18, 5/18.
-    nodes, weights = gauss_legendre(3)
-    assert nodes.tolist() == pytest.approx([0.5 - math.sqrt(15) / 10, 0.5, 0.5 + math.sqrt(15) / 10], abs=1e-14)
-    assert weights.tolist() == pytest.approx([5 / 18, 8 / 18, 5 / 18], abs=1e-14)
-
-
-def test_gauss_legendre_with_eight_nodes_knows_the_exponential():
-    nodes, weights = gauss_legendre(8)
-    assert (weights @ torch.exp(nodes)).item() == pytest.approx(math.e - 1, abs=1e-14)
 
 
 @every_rule

@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from jobs.outcome import Cause
+from workers.integral.smoothing import smooth
+from workers.network import StoredNetwork
 
 
 def test_it_measures_the_total_variation(bench):
@@ -57,3 +61,14 @@ def test_orders_that_are_not_there_have_to_be_made_again(own_bench, failure):
     outcome = own_bench.run(own_bench.permutation(own_bench.convert(), metric="l2"))
     assert failure(outcome).cause is Cause.CORRUPT
     assert not own_bench.store.has(outcome.damaged)
+
+
+def test_fewer_coefficients_leave_the_nearest_smooth_network_in_the_same_order(bench):
+    exact, converted = bench.permute(), bench.convert()
+    smoothed = bench.key(replace(bench.permutation(converted), coefficients=0.5))
+    before, after = bench.tensors(exact), bench.tensors(smoothed)
+    expected = smooth(before, StoredNetwork(bench.store, exact).channel_map, 0.5)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(after[name], expected[name]) for name in before)
+    assert any(not torch.equal(after[name], before[name]) for name in before)
+    assert bench.measured(smoothed) == bench.measured(exact)
