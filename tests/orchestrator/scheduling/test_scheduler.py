@@ -3,60 +3,15 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_tasks import permute_task, plain_task
+from schedules import MEASURED, chain, failed, in_a_row, run_all, scheduler, succeeded, task
 
-from jobs.outcome import Cause, Failed, Succeeded, Usage
+from jobs.outcome import Cause, Succeeded, Usage
 from jobs.resources import Resources
 from jobs.stages.table import StageKind
 from jobs.task import joined_tasks
 from orchestrator.scheduling.graph import TaskState
-from orchestrator.scheduling.retry import RETRIES
 from orchestrator.scheduling.scheduler import Lane, Scheduler
 from orchestrator.scheduling.spending import Caps, Spending
-
-MEASURED = {"groups": [{"name": "a", "width": 128}, {"name": "b", "width": 512}, {"name": "c", "width": 256}]}
-
-
-def task(stage, number=0, inputs=None, num_gpus=0.0):
-    return plain_task(stage, inputs=inputs, resources=Resources(num_gpus=num_gpus), number=number)
-
-
-def chain(numbers=(0,)):
-    """train -> convert -> permute -> one prune and evaluate per number."""
-    train = task(StageKind.TRAIN)
-    convert = task(StageKind.CONVERT, inputs={"network": train.key})
-    permute = permute_task(convert.key)
-    tasks, targets = [train, convert, permute], []
-    for number in numbers:
-        prune = task(StageKind.PRUNE, number, {"network": permute.key})
-        evaluate = task(StageKind.EVALUATE, number, {"network": prune.key})
-        tasks += [prune, evaluate]
-        targets.append(evaluate.key)
-    return {each.key: each for each in tasks}, targets
-
-
-def scheduler(tasks, targets, limit=100):
-    limits = dict.fromkeys(Lane, limit)
-    return Scheduler(tasks, targets, limits=limits)
-
-
-def succeeded(each, **changes):
-    measurements = MEASURED if each.stage is StageKind.CONVERT else {}
-    return Succeeded(key=each.key, measurements=measurements, duration_s=1.0, **changes)
-
-
-def failed(each, cause):
-    return Failed(key=each.key, cause=cause, message="it did not work")
-
-
-def run_all(state, submissions, outcome=succeeded):
-    """Runs to the end in order of submission; returns the stages in that order."""
-    ran, queue = [], [command.task for command in submissions]
-    while queue:
-        each = queue.pop(0)
-        ran.append(each)
-        queue += [command.task for command in state.step([outcome(each)])]
-    return ran
 
 
 def test_a_task_runs_when_its_inputs_are_there():
@@ -131,71 +86,6 @@ def test_a_network_without_groups_is_permuted_at_once():
     assert state.state_of(targets[0]) is TaskState.DONE
 
 
-@pytest.mark.parametrize("cause", [Cause.BUG, Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.BAD_NUMERICS, Cause.CANCELLED])
-def test_a_deterministic_fault_fails_once_and_blocks_only_its_dependants(cause):
-    tasks, targets = chain([0, 1])
-    broken = tasks[targets[0]].inputs["network"]
-    state = scheduler(tasks, targets)
-    ran = run_all(
-        state,
-        state.start(frozenset(), {}),
-        lambda each: failed(each, cause) if each.key == broken else succeeded(each),
-    )
-    assert [each.key for each in ran].count(broken) == 1
-    assert [state.state_of(key) for key in (broken, *targets)] == [
-        TaskState.FAILED,
-        TaskState.BLOCKED,
-        TaskState.DONE,
-    ]
-    assert [failure.key for failure in state.failures] == [broken]
-
-
-@pytest.mark.parametrize("cause", [Cause.PREEMPTED, Cause.TRANSIENT, Cause.OUT_OF_MEMORY])
-def test_a_fault_that_may_pass_is_retried_within_its_budget(cause):
-    each = task(StageKind.SCORE)
-    state = scheduler({each.key: each}, [each.key])
-    submitted, attempts, now_s = state.start(frozenset(), {}), [], 0.0
-    while submitted:
-        attempts.append(submitted[0].number)
-        now_s += 100.0  # longer than any back-off
-        submitted = state.step([failed(each, cause)], now_s) or state.step([], now_s + 100.0)
-    assert attempts == list(range(1, RETRIES[cause] + 2))
-    assert state.state_of(each.key) is TaskState.FAILED
-
-
-def test_losses_with_progress_between_them_do_not_count():
-    each = task(StageKind.TRAIN)
-    state = scheduler({each.key: each}, [each.key])
-    submitted = state.start(frozenset(), {})
-    for _ in range(RETRIES[Cause.PREEMPTED] + 2):
-        assert submitted
-        submitted = state.step([replace(failed(each, Cause.PREEMPTED), progressed=True)])
-    for _ in range(RETRIES[Cause.PREEMPTED] + 1):  # and from then on those without any do
-        assert submitted
-        submitted = state.step([failed(each, Cause.PREEMPTED)])
-    assert (submitted, state.state_of(each.key)) == ([], TaskState.FAILED)
-
-
-def test_a_loss_then_a_success_is_a_success():
-    each = task(StageKind.SCORE)
-    state = scheduler({each.key: each}, [each.key])
-    state.start(frozenset(), {})
-    state.step([failed(each, Cause.PREEMPTED)])
-    state.step([succeeded(each)])
-    assert (state.state_of(each.key), state.failures) == (TaskState.DONE, [])
-
-
-def test_a_failed_order_task_blocks_the_permutation():
-    tasks, targets = chain()
-    state = scheduler(tasks, targets)
-    run_all(
-        state,
-        state.start(frozenset(), {}),
-        lambda each: failed(each, Cause.BUG) if getattr(each.params, "groups", None) == ("b",) else succeeded(each),
-    )
-    assert (state.state_of(targets[0]), state.finished) == (TaskState.BLOCKED, True)
-
-
 def test_a_stopped_scheduler_waits_for_what_runs_and_submits_nothing():
     tasks, targets = chain()
     state = scheduler(tasks, targets)
@@ -222,111 +112,6 @@ def test_what_a_committed_source_has_measured_must_be_told():
     convert = next(each for each in tasks.values() if each.stage is StageKind.CONVERT)
     with pytest.raises(KeyError):
         scheduler(tasks, targets).start(frozenset({convert.key}), {})
-
-
-def only(stage=StageKind.SCORE, num_gpus=0.0, **changes):
-    """A scheduler with one running task, and that task."""
-    each = replace(task(stage, num_gpus=num_gpus), **changes)
-    state = scheduler({each.key: each}, [each.key])
-    state.start(frozenset(), {})
-    return state, each
-
-
-def test_a_decision_is_told_for_every_attempt_that_failed_and_only_until_the_next_step():
-    state, each = only()
-    state.step([replace(failed(each, Cause.OUT_OF_MEMORY), usage=Usage(memory_bytes=3 * 2**30))])
-    assert state.decisions[each.key].retry.resources.memory_bytes == 6 * 2**30
-    state.step([failed(each, Cause.TRANSIENT)], now_s=10.0)
-    assert state.wake_s == 10.0 + state.decisions[each.key].retry.delay_s
-    assert state.step([], now_s=state.wake_s)
-    assert state.decisions == {}
-    state.step([failed(each, Cause.BUG)])
-    assert state.decisions[each.key].final
-    assert [failure.cause for failure in state.failures] == [Cause.BUG]
-
-
-def test_the_decision_names_the_node_that_is_avoided_from_now_on():
-    tasks = {each.key: each for each in (task(StageKind.SCORE, number) for number in range(4))}
-    state = scheduler(tasks, list(tasks))
-    state.start(frozenset(), {})
-    lost = [replace(failed(each, Cause.PREEMPTED), node="bad") for each in tasks.values()]
-    state.step(lost[:3])
-    assert [state.decisions[each.key].avoid for each in lost[:3]] == [(), (), ("bad",)]
-
-
-def test_a_transient_fault_waits_before_it_is_tried_again():
-    state, each = only()
-    assert state.step([failed(each, Cause.TRANSIENT)], now_s=10.0) == []
-    assert 10.5 <= state.wake_s <= 11.5  # one second, jittered by a half
-    assert not state.finished
-    assert [attempt.number for attempt in state.step([], now_s=state.wake_s)] == [2]
-
-
-def test_out_of_memory_asks_for_twice_of_what_was_used():
-    state, each = only()
-    failure = replace(failed(each, Cause.OUT_OF_MEMORY), usage=Usage(memory_bytes=3 * 2**30))
-    (again,) = state.step([failure])
-    assert again.resources.memory_bytes == 6 * 2**30
-
-
-def test_out_of_gpu_memory_asks_for_a_larger_part_up_to_the_whole_gpu_and_then_fails_alone():
-    state, each = only(StageKind.TUNE, num_gpus=0.25)
-    failure = replace(failed(each, Cause.OUT_OF_MEMORY), on_gpu=True)
-    asked = []
-    while again := state.step([failure]):
-        asked.append(again[0].resources.num_gpus)
-    assert asked == [0.5, 1.0]
-    assert state.state_of(each.key) is TaskState.FAILED
-
-
-def test_a_node_that_kills_one_task_after_another_is_avoided():
-    tasks = {each.key: each for each in (task(StageKind.SCORE, number) for number in range(4))}
-    state = scheduler(tasks, list(tasks))
-    state.start(frozenset(), {})
-    lost = [replace(failed(each, Cause.PREEMPTED), node="bad") for each in tasks.values()]
-    assert [attempt.avoid for attempt in state.step(lost[:2])] == [frozenset(), frozenset()]
-    assert [attempt.avoid for attempt in state.step(lost[2:3])] == [frozenset({"bad"})]
-
-
-def test_a_damaged_input_is_made_again_and_its_reader_waits_for_it():
-    tasks, targets = chain()
-    prune = tasks[targets[0]].inputs["network"]
-    state = scheduler(tasks, targets)
-    (evaluate,) = state.start(frozenset({prune}), {})
-    damaged = replace(failed(evaluate.task, Cause.CORRUPT), damaged=prune)
-    # The pruned network is gone, and nothing that it is made from was needed until now.
-    submitted = state.step([damaged])
-    assert [attempt.task.stage for attempt in submitted] == [StageKind.TRAIN]
-    ran = run_all(state, submitted)
-    assert [each.stage for each in ran][-3:] == [StageKind.PERMUTE, StageKind.PRUNE, StageKind.EVALUATE]
-    assert state.complete
-
-
-def test_a_damaged_input_whose_own_inputs_are_there_costs_one_task():
-    tasks, targets = chain()
-    permute = next(each for each in tasks.values() if each.stage is StageKind.PERMUTE)
-    convert = permute.inputs["network"]
-    prune = tasks[targets[0]].inputs["network"]
-    present = frozenset({convert, permute.key, prune, *(each.key for each in joined_tasks(permute, MEASURED))})
-    state = scheduler(tasks, targets)
-    (evaluate,) = state.start(present, {convert: MEASURED})
-    ran = run_all(state, state.step([replace(failed(evaluate.task, Cause.CORRUPT), damaged=prune)]))
-    assert [each.key for each in ran] == [prune, targets[0]]
-
-
-def test_a_damaged_artifact_of_nobody_is_a_failure():
-    state, each = only()
-    assert state.step([replace(failed(each, Cause.CORRUPT), damaged="ff")]) == []
-    assert state.state_of(each.key) is TaskState.FAILED
-
-
-def test_a_stopped_scheduler_leaves_what_was_cut_short_for_the_next_run():
-    state, each = only()
-    state.stop("cancelled")
-    state.step([failed(each, Cause.CANCELLED)])
-    assert state.decisions[each.key].reason == "the run was stopped (cancelled)"
-    assert (state.finished, state.failures, state.complete) == (True, [], False)
-    assert state.state_of(each.key) is TaskState.READY
 
 
 def test_the_longest_way_goes_first():
@@ -404,10 +189,6 @@ def test_whatever_happens_in_whatever_order_the_sweep_ends_true_to_what_happened
             assert state.state_of(key) is TaskState.DONE
     open_states = (TaskState.WAITING, TaskState.READY, TaskState.RUNNING)
     assert all(state.counts[stage, each] == 0 for stage in StageKind for each in open_states)
-
-
-def in_a_row(count):
-    return {each.key: each for each in (task(StageKind.SCORE, number) for number in range(count))}
 
 
 def test_others_are_submitted_in_place_of_tasks_that_are_left_to_another_sweep():

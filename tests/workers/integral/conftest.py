@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from integral_changes import fewer
 from torch import Tensor, nn
 
 from workers.channels import ChannelMap, find_groups, load_resized
+from workers.integral.network import IntegralNetwork
 from workers.models import build
 
 SHAPE = (1, 8, 8)
@@ -112,3 +114,18 @@ def cloned() -> Callable[[int], nn.Module]:
         return module.eval()
 
     return cloned
+
+
+@pytest.fixture
+def integral(network):
+    """An integral network between its channels, in evaluation mode."""
+    made = IntegralNetwork(*network)
+    made.resize(fewer(made))
+    return made
+
+
+@pytest.fixture
+def residual(make):
+    made = IntegralNetwork(*make("residual"))
+    made.resize(fewer(made))
+    return made

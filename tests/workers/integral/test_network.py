@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 import torch
+from integral_changes import change_in_place, fewer
 from token_network import INPUTS, Tokens
 from torch import nn
 from torch.nn import functional
@@ -15,42 +16,7 @@ from workers.integral.kernels import KERNELS
 from workers.integral.network import IntegralNetwork
 from workers.integral.quadrature import Sampled
 from workers.integral.rules import midpoint_rule
-from workers.integral.sampling import Sampling
 from workers.integral.sizes import sample_sizes
-
-
-def fewer(network):
-    """A sample less for every group that has one to spare."""
-    return {name: max(1, size - 1) for name, size in network.sizes.items()}
-
-
-@pytest.fixture
-def integral(network):
-    """An integral network between its channels, in evaluation mode."""
-    made = IntegralNetwork(*network)
-    made.resize(fewer(made))
-    return made
-
-
-@pytest.fixture
-def residual(make):
-    made = IntegralNetwork(*make("residual"))
-    made.resize(fewer(made))
-    return made
-
-
-@pytest.fixture
-def builds(monkeypatch):
-    """How often weights were made from coefficients."""
-    counted = []
-    original = Sampling.__call__
-
-    def counting(self, tensors):
-        counted.append(1)
-        return original(self, tensors)
-
-    monkeypatch.setattr(Sampling, "__call__", counting)
-    return counted
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -158,74 +124,6 @@ def test_parameters_have_the_networks_names(network):
     ]
 
 
-def test_evaluation_makes_the_weights_once(integral, images, builds):
-    for _ in range(3):
-        integral(images)
-    assert len(builds) == 1
-
-
-def test_training_makes_them_every_time(integral, images, builds):
-    integral.train()
-    for _ in range(3):
-        integral(images)
-    assert len(builds) == 3
-
-
-def change_in_place(integral):
-    with torch.no_grad():
-        next(integral.parameters()).mul_(1.5)
-
-
-def change_by_optimizer(integral):
-    optimizer = torch.optim.SGD(integral.parameters(), lr=0.1)
-    for parameter in integral.parameters():
-        parameter.grad = torch.ones_like(parameter)
-    optimizer.step()
-
-
-def change_by_loading(integral):
-    integral.load_state_dict({name: 0.5 * tensor for name, tensor in integral.state_dict().items()})
-
-
-def change_by_hand_and_mode(integral):
-    next(integral.parameters()).data.mul_(1.5)
-    integral.train().eval()
-
-
-def change_the_size(integral):
-    integral.resize({name: max(1, size - 1) for name, size in integral.sizes.items()})
-
-
-CHANGES = [change_in_place, change_by_optimizer, change_by_loading, change_by_hand_and_mode, change_the_size]
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_what_changes_is_noticed_in_evaluation(integral, images, builds, change):
-    before = integral(images)
-    change(integral)
-    after = integral(images)
-    assert len(builds) == 2
-    assert not torch.allclose(after, before, rtol=1e-3, atol=1e-3)  # rounding is at 1e-6
-    assert torch.equal(after, integral.export()(images))
-
-
-def test_another_type_is_noticed_in_evaluation(integral, images, builds):
-    # By the type of what comes out: the values may agree to the last bit.
-    integral(images)
-    integral.double()
-    after = integral(images.double())
-    assert len(builds) == 2
-    assert after.dtype == torch.float64
-    assert torch.equal(after, integral.export()(images.double()))
-
-
-def test_changed_statistics_are_noticed_too(residual, images):
-    before = residual(images)
-    buffer = residual.functions.get_buffer("bn1.running_mean")
-    buffer.add_(1)
-    assert not torch.allclose(residual(images), before)
-
-
 def test_gradients_are_those_of_the_discretisation(make, images):
     module, channel_map = make("flattened")
     integral = IntegralNetwork(module, channel_map).double().train()
@@ -324,126 +222,6 @@ def test_a_state_goes_round(network, images):
     for each in (first, second):
         each.resize(fewer(each))
     assert torch.equal(first(images), second(images))
-
-
-def compiled_agrees(integral, images, backend, options=None, modes=(True, False, True), changes=()):
-    torch.compiler.reset()
-    compiled = torch.compile(integral, backend=backend, options=options)
-    for training in modes:
-        integral.train(training)
-        expected = copy.deepcopy(integral)(images)
-        found = compiled(images)
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-        if training:
-            found.square().mean().backward()
-            assert all(each.grad is not None for each in integral.parameters())
-    integral.eval()
-    for change in changes:
-        change(integral)
-        torch.testing.assert_close(compiled(images), copy.deepcopy(integral)(images), rtol=1e-4, atol=1e-5)
-    torch.compiler.reset()
-
-
-@pytest.mark.slow
-def test_it_compiles(residual, images):
-    compiled_agrees(residual, images, "aot_eager", changes=(change_in_place, change_the_size))
-
-
-@pytest.mark.slow
-def test_it_compiles_to_machine_code(images, monkeypatch, tmp_path):
-    # A cache of its own: torch would take code for one set of instructions from it and compile it for another.
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    # Channels stay first, for with channels last oneDNN writes beyond its memory where a processor has AVX2 and no more
-    # (or ONEDNN_MAX_CPU_ISA=AVX2): gradients of a strided 1x1 convolution's weights, at fewer than 8 input channels
-    # (uxlfoundation/oneDNN#6035). Nothing of Orchard's is needed for it, nor a compiler:
-    #     x = torch.rand(3, 4, 8, 8).to(memory_format=torch.channels_last)
-    #     w = torch.rand(8, 4, 1, 1, requires_grad=True)
-    #     for _ in range(300):
-    #         torch.nn.functional.conv2d(x, w, stride=2).sum().backward()
-    # What is compiled anew, and when, is above: here it is that the code for a step and for a forward pass is right.
-    options = {"layout_optimization": False}
-    module = nn.Sequential(nn.Conv2d(1, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), nn.Flatten(), nn.Linear(180, 3))
-    integral = IntegralNetwork(module, find_groups(module, (1, 8, 8)))
-    integral.resize(fewer(integral))
-    compiled_agrees(integral, images, "inductor", options=options, modes=(True, False))
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision(integral, images, dtype):
-    expected = integral(images)
-    half = copy.deepcopy(integral).to(dtype)
-    found = half(images.to(dtype))
-    assert found.dtype == dtype
-    torch.testing.assert_close(found.float(), expected, rtol=0.05, atol=0.05)
-    half.train()(images.to(dtype)).float().square().mean().backward()
-    assert all(each.grad.dtype == dtype for each in half.parameters())
-
-
-def test_autocast(integral, images):
-    expected = integral.train()(images)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = integral(images)
-    found.float().square().mean().backward()
-    torch.testing.assert_close(found.float(), expected, rtol=0.1, atol=0.1)
-    assert all(each.grad.dtype == torch.float32 and each.grad.isfinite().all() for each in integral.parameters())
-
-
-def test_weights_are_made_in_single_precision_under_autocast(residual):
-    expected = residual.export().state_dict()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = residual.export().state_dict()
-    assert all(torch.equal(tensor, expected[name]) for name, tensor in found.items())
-
-
-def test_distributed_data_parallel(residual, images, tmp_path):
-    expected = copy.deepcopy(residual).train()
-    expected(images).square().mean().backward()
-    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1)
-    try:
-        parallel = nn.parallel.DistributedDataParallel(residual).train()
-        parallel(images).square().mean().backward()
-        evaluated = parallel.eval()(images)
-    finally:
-        torch.distributed.destroy_process_group()
-    for found, wanted in zip(residual.parameters(), expected.parameters(), strict=True):
-        torch.testing.assert_close(found.grad, wanted.grad)
-    assert torch.equal(evaluated, residual.export()(images))
-
-
-def test_statistics_follow_passes_at_full_size(make, images):
-    module, channel_map = make("residual")
-    integral, ordinary = IntegralNetwork(module, channel_map).train(), copy.deepcopy(module).train()
-    integral(images)
-    ordinary(images)
-    assert all(torch.equal(a, b) for a, b in zip(integral.functions.buffers(), ordinary.buffers(), strict=True))
-
-
-def test_statistics_at_samples_become_those_of_the_functions(residual, images):
-    name = "bn1.running_mean"
-    with torch.no_grad():
-        residual.functions.get_buffer(name).fill_(5.0)
-    residual.train()
-    exported = residual.export().train()
-    for _ in range(60):  # each takes a tenth of what is left
-        residual(images)
-        exported(images)
-    wanted = exported.get_buffer(name)
-    found = residual.eval().export().get_buffer(name)
-    assert float((found - wanted).abs().max()) < 0.1 * float((wanted - 5.0).abs().max())
-
-
-def test_a_network_in_evaluation_mode_learns_no_statistics(residual, images):
-    before = {name: each.clone() for name, each in residual.functions.named_buffers()}
-    residual.eval()(images)
-    assert all(torch.equal(residual.functions.get_buffer(name), each) for name, each in before.items())
-
-
-def test_a_frozen_norm_uses_sampled_statistics(residual, images):
-    for layer in residual.train().functions.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.eval()
-    found = residual(images)
-    torch.testing.assert_close(found, residual.eval()(images), rtol=1e-5, atol=1e-6)
 
 
 def test_frozen_parameters_stay_frozen(make, images):
