@@ -1,6 +1,6 @@
 """Resource requests of tasks. They are not part of a task's key."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +12,8 @@ class Resources:
         num_gpus: GPUs; fractions allowed below 1.
         memory_bytes: Memory to reserve; 0 reserves none.
         adaptive: `num_gpus` is a default that the scheduler may replace by the usage it has observed.
-        processes: Processes that train one network together, on one machine, each with a share of every batch.
+        processes: Processes that train one network together, each with a share of every batch.
+        nodes: Machines that the processes, and all of the above, are spread over in equal shares.
     """
 
     num_cpus: float = 1.0
@@ -20,3 +21,18 @@ class Resources:
     memory_bytes: int = 0
     adaptive: bool = False
     processes: int = 1
+    nodes: int = 1
+
+    @property
+    def share(self) -> "Resources":
+        """What is requested of each of its machines."""
+        if self.nodes == 1:
+            return self
+        return replace(
+            self,
+            num_cpus=self.num_cpus / self.nodes,
+            num_gpus=self.num_gpus / self.nodes,
+            memory_bytes=self.memory_bytes // self.nodes,
+            processes=self.processes // self.nodes,
+            nodes=1,
+        )

@@ -19,7 +19,7 @@ class ResourcesSpec(Record):
         default=None,
         ge=0,
         description="Default: 1 for `train`, a quarter for the other GPU stages, on `cuda`. Below 1: several tasks "
-        "share a GPU. 2 or more: that many `processes` train on one machine, each on a GPU of its own.",
+        "share a GPU. 2 or more: that many `processes` train together, each on a GPU of its own.",
     )
     memory_bytes: int = Field(default=0, ge=0, description="Memory to reserve; 0 reserves none.")
     processes: int | None = Field(
@@ -27,6 +27,12 @@ class ResourcesSpec(Record):
         ge=1,
         description="Of `train`: processes that train one network together, each with a share of every batch. Default: "
         "one for each GPU. Without GPUs they share `num_cpus`.",
+    )
+    nodes: int = Field(
+        default=1,
+        ge=1,
+        description="Of `train`: machines of the Ray cluster that the processes, and all that is asked for here, are "
+        "spread over in equal shares.",
     )
 
     @model_validator(mode="after")
@@ -41,6 +47,15 @@ class ResourcesSpec(Record):
             raise checks.fault(
                 f"{self.processes} processes on {self.num_gpus:g} GPUs: each process trains on a GPU of its own; leave "
                 "`processes` out, or give the same number"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _nodes_have_equal_shares(self) -> Self:
+        if self.num_processes % self.nodes:
+            raise checks.fault(
+                f"{self.num_processes} processes on {self.nodes} nodes: each node has as many as the others; give "
+                "num_gpus, or processes, a multiple of `nodes`"
             )
         return self
 

@@ -104,4 +104,10 @@ class TaskCollector:
             default = replace(default, num_gpus=0.0, adaptive=False)
         elif asked.processes:
             default = replace(default, num_gpus=float(asked.processes), adaptive=False)
-        return replace(default, num_cpus=asked.num_cpus, memory_bytes=asked.memory_bytes, processes=asked.num_processes)
+        return replace(
+            default,
+            num_cpus=asked.num_cpus,
+            memory_bytes=asked.memory_bytes,
+            processes=asked.num_processes,
+            nodes=asked.nodes,
+        )

@@ -94,12 +94,17 @@ def resources_json(resources: Resources) -> dict[str, Json]:
         "num_cpus": resources.num_cpus,
         "num_gpus": resources.num_gpus,
         "memory_bytes": resources.memory_bytes,
+        "processes": resources.processes,
+        "nodes": resources.nodes,
     }
 
 
 def resources_of(value: Parsed) -> Resources:
     """The inverse of `resources_json`."""
-    return Resources(num_cpus=value["num_cpus"], num_gpus=value["num_gpus"], memory_bytes=value["memory_bytes"])
+    asked = ("num_cpus", "num_gpus", "memory_bytes")
+    return Resources(
+        **{name: value[name] for name in asked}, processes=value.get("processes", 1), nodes=value.get("nodes", 1)
+    )
 
 
 def _why_final(failure: Failed, count: int) -> str:

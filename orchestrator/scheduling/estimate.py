@@ -77,7 +77,7 @@ def estimate(tasks: Iterable[Task], seen: CostModel, kinds: Sequence[NodeKind]) 
         cost.work_s += duration_s
         cost.cpu_s += duration_s * asked.num_cpus
         cost.gpu_s += duration_s * asked.num_gpus
-        cost.node_s += duration_s * _share(asked, kind) if kind else 0.0
+        cost.node_s += duration_s * asked.nodes * _share(asked.share, kind) if kind else 0.0
     return sorted(costs.values(), key=lambda each: list(StageKind).index(each.stage))
 
 

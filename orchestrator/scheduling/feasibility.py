@@ -18,7 +18,7 @@ def check_feasible(requests: Iterable[tuple[StageKind, Resources]], kinds: Seque
     Raises:
         BadInputError: Some requests fit no node; it lists them all, and the nodes that were considered.
     """
-    unmet = [(stage, asked) for stage, asked in dict.fromkeys(requests) if not any(fits(asked, kind) for kind in kinds)]
+    unmet = [(stage, asked) for stage, asked in dict.fromkeys(requests) if not _enough(asked, kinds)]
     if not unmet:
         return
     lines = [f"  resources.{stage}: asks for {_request_text(asked)}" for stage, asked in unmet]
@@ -37,14 +37,22 @@ def check_feasible(requests: Iterable[tuple[StageKind, Resources]], kinds: Seque
 
 
 def fits(asked: Resources, kind: NodeKind) -> bool:
-    """Whether a node of this kind can run one task with this request."""
-    enough_memory = not kind.memory_bytes or asked.memory_bytes <= kind.memory_bytes
-    return asked.num_cpus <= kind.cpus and asked.num_gpus <= kind.gpus and enough_memory
+    """Whether a node of this kind can run one task with this request, or its share where it asks for several nodes."""
+    share = asked.share
+    enough_memory = not kind.memory_bytes or share.memory_bytes <= kind.memory_bytes
+    return share.num_cpus <= kind.cpus and share.num_gpus <= kind.gpus and enough_memory
+
+
+def _enough(asked: Resources, kinds: Sequence[NodeKind]) -> bool:
+    """Whether there are as many fitting nodes as one task asks for; a count of 0 means that it is unknown."""
+    fitting = [kind.count for kind in kinds if fits(asked, kind)]
+    return bool(fitting) and (0 in fitting or sum(fitting) >= asked.nodes)
 
 
 def _request_text(asked: Resources) -> str:
     memory = f", {asked.memory_bytes / 2**30:.1f} GiB" if asked.memory_bytes else ""
-    return f"{asked.num_cpus:g} CPUs, {asked.num_gpus:g} GPUs{memory}"
+    several = f", on {asked.nodes} nodes together" if asked.nodes > 1 else ""
+    return f"{asked.num_cpus:g} CPUs, {asked.num_gpus:g} GPUs{memory}{several}"
 
 
 def _node_text(kind: NodeKind) -> str:

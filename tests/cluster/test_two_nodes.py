@@ -10,9 +10,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import torch
 from ray.cluster_utils import Cluster
+from safetensors.torch import load
 from servers import s3_server
 
+from jobs.artifact import Manifest
 from orchestrator.commands.running import run
 from orchestrator.store import open_store
 
@@ -51,13 +54,28 @@ def computed(storage: str) -> tuple[Counter[str], list[tuple[str, str]]]:
     return succeeded, [(each["node"], each["cause"]) for each in entries if each["kind"] == "failed"]
 
 
+def trained(storage: str) -> tuple[Manifest, dict[str, torch.Tensor]]:
+    """The network that a store has of training, and how it came to be."""
+    store = open_store(storage)
+    entries = [each for each in store.read_journal("tiny") if each["kind"] == "succeeded"]
+    (key,) = (each["key"] for each in entries if each["stage"] == "train")
+    return store.manifest(key), load(store.read(key, "weights.safetensors"))
+
+
 @pytest.mark.usefixtures("database", "cluster")
-def test_machines_that_share_nothing_but_s3_read_what_the_others_wrote(write_sweep, tiny_sweep):
-    storage = "s3://orchard/shared"
-    assert run(str(write_sweep(tiny_sweep | {"device": "cpu", "storage": storage})), [], backend="ray") == 0
+def test_machines_that_share_nothing_but_s3_read_what_the_others_wrote_and_train_together(write_sweep, tiny_sweep):
+    storage, both = "s3://orchard/shared", {"train": {"num_cpus": 2, "processes": 2, "nodes": 2}}
+    sweep = tiny_sweep | {"device": "cpu", "storage": storage, "resources": both}
+    assert run(str(write_sweep(sweep)), [], backend="ray") == 0
     once = {"analyse": 1, "train": 1, "convert": 1, "score": 1, "prune": 2, "evaluate": 3}
     assert computed(storage) == (once, [])
     assert len(open_store(storage).read_sweep("tiny")["curves"]) == 2
+    alone = tiny_sweep | {"device": "cpu", "storage": "s3://orchard/alone"}
+    assert run(str(write_sweep(alone)), [], backend="ray") == 0
+    (two, found), (one, expected) = map(trained, (storage, alone["storage"]))
+    assert (two.processor.get("processes"), one.processor.get("processes")) == ("2", None)
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.usefixtures("database")

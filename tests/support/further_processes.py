@@ -3,7 +3,7 @@
 import os
 import time
 
-from workers.attempt.launching import end_with_parent_only
+from workers.attempt.launching import accompany, end_with_parent_only
 
 
 def fail(number, join):
@@ -12,6 +12,20 @@ def fail(number, join):
 
     with join(torch.device("cpu")):
         raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def average_of_own_number(number, join):
+    """Brings its own number to the average, and what others bring."""
+    import torch
+
+    with join(torch.device("cpu")) as processes:
+        processes.average([], torch.tensor(float(number)))
+
+
+def run_machine(results, place, follow):
+    """What a second machine with one of two processes does; it says why that failed, if it did."""
+    if lost := accompany(range(1, 2), 2, place, follow):
+        results.send(lost)
 
 
 def stay():

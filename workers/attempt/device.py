@@ -36,7 +36,7 @@ def device_of(task: Task, number: int = 0) -> torch.device:
             f"{task.stage} {task.label}: planned for cuda, but this worker sees no GPU; "
             "set device: cpu, or give the stage a GPU in `resources`"
         )
-    processes = task.resources.processes
+    processes = task.resources.share.processes
     if name == "cuda" and processes > torch.cuda.device_count():
         raise BadInputError(
             f"{task.stage} {task.label}: {processes} processes train together, each on its own GPU, and this worker "
@@ -44,8 +44,8 @@ def device_of(task: Task, number: int = 0) -> torch.device:
         )
     if name != "cuda" or processes == 1:
         return torch.device(name)
-    torch.cuda.set_device(number)
-    return torch.device(name, number)
+    torch.cuda.set_device(number % processes)
+    return torch.device(name, number % processes)
 
 
 def _limit_threads(resources: Resources) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import torch
 
     from workers.attempt.comparison import Comparison
+    from workers.attempt.launching import Elsewhere
     from workers.checkpoints import Checkpoint
     from workers.stages import AnyContext, Product
 
@@ -63,6 +64,7 @@ def run_task(
     may_commit: Callable[[], bool] = lambda: True,
     stage_of: StageOf | None = None,
     checkpoint_interval_s: float | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Outcome:
     """Run one task and commit its artifact; a task whose artifact is there is not run.
 
@@ -74,8 +76,9 @@ def run_task(
         may_commit: Asked before the result is committed; false where another driver has taken the sweep over.
         stage_of: Looks up the function of a stage; default: those of `workers.stages`.
         checkpoint_interval_s: Seconds between checkpoints of long stages; default: see `Checkpoint`.
+        elsewhere: The task's other machines, where it asks for several.
     """
-    attempt = _Attempt(task, store, provenance or Provenance())
+    attempt = _Attempt(task, store, provenance or Provenance(), elsewhere)
     start_log()
     outcome: Outcome
     try:
@@ -124,9 +127,9 @@ def _compare(first: Manifest, second: Manifest, files: Mapping[str, bytes], stor
 class _Attempt:
     """One run of a task, and its three possible outcomes: reused, committed, failed."""
 
-    def __init__(self, task: Task, store: Store, provenance: Provenance) -> None:
+    def __init__(self, task: Task, store: Store, provenance: Provenance, elsewhere: Elsewhere | None) -> None:
         self.device: torch.device | None = None
-        self._task, self._store, self._provenance = task, store, provenance
+        self._task, self._store, self._provenance, self._elsewhere = task, store, provenance, elsewhere
         self._started_s = time.time()
         self._checkpoint: Checkpoint | None = None
 
@@ -158,7 +161,7 @@ class _Attempt:
             device=self.device,
             should_stop=should_stop,
             checkpoint=self._checkpoint,
-            together=together(task, store, self.device),
+            together=together(task, store, self.device, self._elsewhere),
         )
         product = (stage_of or stage_function)(task.stage)(context)
         try:

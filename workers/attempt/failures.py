@@ -50,9 +50,13 @@ class LostProcessError(Exception):
 
     def __init__(self, diagnosis: Diagnosis, trace: str = "") -> None:
         super().__init__(diagnosis.message)
-        self.diagnosis = diagnosis
+        self.diagnosis, self._trace = diagnosis, trace
         if trace:
             self.add_note(trace)
+
+    def __reduce__(self) -> tuple[type["LostProcessError"], tuple[Diagnosis, str]]:
+        """It is sent between machines."""
+        return LostProcessError, (self.diagnosis, self._trace)
 
 
 def diagnose(error: BaseException) -> Diagnosis:

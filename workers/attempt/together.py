@@ -11,24 +11,26 @@ from jobs.artifact import Store
 from jobs.task import Task
 from workers.artifacts import ArtifactReader
 from workers.attempt.device import device_of
-from workers.attempt.launching import Join, leading
+from workers.attempt.launching import Elsewhere, Join, leading
 from workers.checkpoints import Checkpoint
 from workers.parallel import Processes, alone
 from workers.stages import Context, stage_function
 
 
-def together(task: Task, store: Store, device: torch.device) -> Callable[[], AbstractContextManager[Processes]]:
+def together(
+    task: Task, store: Store, device: torch.device, elsewhere: Elsewhere | None = None
+) -> Callable[[], AbstractContextManager[Processes]]:
     """Within what this returns is called for, the processes of a task train together.
 
     Args:
         task: The task, of which this is the first process.
         store: Where its inputs are, also for the others.
         device: Where this process computes.
+        elsewhere: The task's other machines, if it has some.
     """
-    size = task.resources.processes
-    if size == 1:
+    if task.resources.processes == 1:
         return alone
-    return partial(leading, size, device, partial(_follow, task, store))
+    return partial(leading, task.resources, device, partial(_follow, task, store), elsewhere)
 
 
 def _follow(task: Task, store: Store, number: int, join: Join) -> None:

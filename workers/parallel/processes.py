@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -16,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, distributed
 
 from jobs.identity import content_key
+from workers.parallel.meeting import Meeting
 from workers.parallel.whole_batch import WholeBatchNorm
 
 Value = TypeVar("Value")
@@ -132,19 +132,17 @@ def alone() -> Iterator[Processes]:
 
 
 @contextmanager
-def joined(number: int, size: int, *, meeting: Path, device: torch.device) -> Iterator[Processes]:
-    """Join the other processes of a training, on this machine; until then it waits for them.
+def joined(number: int, size: int, *, meeting: Meeting, device: torch.device) -> Iterator[Processes]:
+    """Join the other processes of a training; until then it waits for them.
 
     Args:
         number: Which process this is, from 0.
         size: How many there are.
-        meeting: A file that all of them can write, not there before.
+        meeting: Where they meet: see `meeting`.
         device: Where this one computes.
     """
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "cpu:gloo"
-    distributed.init_process_group(
-        backend, init_method=f"file://{meeting}", rank=number, world_size=size, timeout=_PATIENCE
-    )
+    distributed.init_process_group(backend, store=meeting, rank=number, world_size=size, timeout=_PATIENCE)
     try:
         yield Processes(number=number, size=size)
     finally:

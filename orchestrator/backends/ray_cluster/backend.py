@@ -16,6 +16,8 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
+from ray.util import remove_placement_group
+from ray.util.placement_group import PlacementGroup
 
 from jobs.errors import OrchardError
 from jobs.outcome import Cause, Failed, Outcome
@@ -25,6 +27,7 @@ from orchestrator.backends.base import NodeKind, Slots
 from orchestrator.backends.ray_cluster.bundles import Bundle, pack
 from orchestrator.backends.ray_cluster.link import HEAD, LOCAL, PATIENCE_S, Link, end_lost
 from orchestrator.backends.ray_cluster.losses import Reference, failures, means_lost_cluster, nodes_of
+from orchestrator.backends.ray_cluster.machines import on_machine, options_of, reserve
 from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
 from orchestrator.backends.ray_cluster.worker import Execute, WorkerConfig, execute, hide_gpus, run_bundle
 from orchestrator.store import LeaseTerm
@@ -49,11 +52,13 @@ class _Flight:
     Attributes:
         bundle: The attempts that it runs.
         avoid: The nodes that it may not run on.
+        machines: What is reserved for it on several nodes; None where it runs on one.
         given_up_s: When to stop waiting for it after a cancellation, by the monotonic clock; None: not cancelled.
     """
 
     bundle: Bundle
     avoid: frozenset[str]
+    machines: PlacementGroup | None = None
     given_up_s: float | None = None
 
 
@@ -148,35 +153,40 @@ class RayBackend:
         if self._link.lost:
             atexit.register(end_lost)
         else:
-            for reference in self._flights:
+            for reference, flight in self._flights.items():
                 ray.cancel(reference, force=True)
+                if flight.machines is not None:
+                    remove_placement_group(flight.machines)
             ray.shutdown()
         self._flights.clear()
 
     def _start(self, bundle: Bundle) -> None:
         resources = bundle[0].resources
         avoid = self._nodes.to_avoid(resources, bundle[0].avoid) if bundle[0].avoid else frozenset()
-        function = self._function(resources)
-        if avoid:
+        function, machines = self._function(resources), None
+        if resources.nodes > 1:  # Ray chooses them as a group, which has no nodes to avoid
+            machines, avoid = reserve(resources), frozenset()
+            function = function.options(scheduling_strategy=on_machine(machines, 0))
+        elif avoid:
             function = function.options(label_selector={"ray.io/node-id": f"!in({','.join(sorted(avoid))})"})
         reference = function.remote(pickle.dumps([attempt.granted for attempt in bundle]), resources.num_gpus > 0)
-        self._flights[reference] = _Flight(bundle=bundle, avoid=avoid)
+        self._flights[reference] = _Flight(bundle=bundle, avoid=avoid, machines=machines)
         self._waiting[resources] += len(bundle)
 
     def _function(self, resources: Resources) -> Any:
         """The remote function for a resource request, defined once per request."""
         if resources not in self._functions:
-            options: dict[str, Any] = {"num_cpus": resources.num_cpus, "max_retries": 0}
+            options = options_of(resources)
             if resources.num_gpus:
-                options |= {"num_gpus": resources.num_gpus, "max_calls": _GPU_TASKS_PER_PROCESS}
-            if resources.memory_bytes:
-                options["memory"] = resources.memory_bytes
+                options["max_calls"] = _GPU_TASKS_PER_PROCESS
             self._functions[resources] = ray.remote(**options)(self._work)
         return self._functions[resources]
 
     def _land(self, reference: Reference) -> _Flight:
         flight = self._flights.pop(reference)
         self._waiting[flight.bundle[0].resources] -= len(flight.bundle)
+        if flight.machines is not None:
+            remove_placement_group(flight.machines)
         return flight
 
     def _outcomes(self, done: Sequence[Reference]) -> list[Outcome]:

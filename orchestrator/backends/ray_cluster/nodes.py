@@ -42,7 +42,8 @@ class ClusterNode:
     memory_bytes: int
 
     def room_for(self, resources: Resources) -> int:
-        """How many tasks with this request can run on it at once."""
+        """How many tasks with this request, or shares of one for several nodes, can run on it at once."""
+        resources = resources.share
         shares = (
             (self.cpus, resources.num_cpus),
             (self.gpus, resources.num_gpus),
@@ -72,7 +73,11 @@ class Nodes:
 
     def slots_for(self, resources: Resources) -> int:
         """How many tasks with this request can run on all nodes at once."""
-        return sum(node.room_for(resources) for node in self.alive().values())
+        rooms = [node.room_for(resources) for node in self.alive().values()]
+        tasks = sum(rooms) // resources.nodes
+        while tasks and sum(min(room, tasks) for room in rooms) < tasks * resources.nodes:
+            tasks -= 1  # a task has one share on a node
+        return tasks
 
     def host_of(self, node: str) -> str:
         """The host name of a node; empty where it is not alive any more."""

@@ -12,6 +12,7 @@ import ray
 
 from jobs.outcome import Cause, Failed, Outcome
 from jobs.task import Task
+from orchestrator.backends.ray_cluster.machines import Machines
 from orchestrator.backends.ray_cluster.notice import handed_over, heed_notice
 from orchestrator.store import ArtifactStore, Fence, LeaseTerm, open_store
 from workers.attempt.entry import Provenance, StageOf, run_task
@@ -60,7 +61,15 @@ def execute(task: Task, config: WorkerConfig, stage_of: StageOf | None = None) -
         config: The worker's configuration.
         stage_of: The function that runs a stage; default: those of `workers.stages`.
     """
-    run = partial(run_task, task, cached_store(config.storage), provenance=config.provenance, stage_of=stage_of)
+    elsewhere = Machines(task.resources) if task.resources.nodes > 1 else None
+    run = partial(
+        run_task,
+        task,
+        cached_store(config.storage),
+        provenance=config.provenance,
+        stage_of=stage_of,
+        elsewhere=elsewhere,
+    )
     with heed_notice() as told:
         if config.term is None:
             outcome = run(should_stop=told)

@@ -28,6 +28,8 @@ def test_there_is_a_process_for_each_gpu_or_as_many_as_are_asked_for(asked, proc
         ({"num_gpus": 2.5}, "2.5 is neither a whole number nor a part of one GPU"),
         ({"num_gpus": 4, "processes": 2}, "2 processes on 4 GPUs"),
         ({"num_gpus": 0.5, "processes": 2}, "2 processes on 0.5 GPUs"),
+        ({"num_gpus": 3, "nodes": 2}, "3 processes on 2 nodes: each node has as many"),
+        ({"nodes": 2}, "1 processes on 2 nodes"),
         ({"processes": 0}, "greater than or equal to 1"),
     ],
 )

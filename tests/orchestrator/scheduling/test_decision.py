@@ -79,7 +79,9 @@ def test_a_bug_is_final_in_a_stopped_run_too():
         Decision(final=False, reason="the run was stopped"),
         Decision(
             final=False,
-            retry=Retry(delay_s=1.25, resources=Resources(num_cpus=2.0, num_gpus=0.5, memory_bytes=GIB)),
+            retry=Retry(
+                delay_s=1.25, resources=Resources(num_cpus=2.0, num_gpus=4, memory_bytes=GIB, processes=4, nodes=2)
+            ),
             damaged="ab",
             avoid=("n1", "n2"),
         ),

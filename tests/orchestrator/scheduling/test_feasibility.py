@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -26,6 +27,15 @@ def test_what_fits_no_node_is_refused_with_the_nodes_that_were_considered(asked)
         check(**asked)
     assert "gpu_spot (64 at most): 8 CPUs, 1 GPUs, 32.0 GiB" in str(caught.value)
     assert "head" in str(caught.value)
+
+
+def test_a_task_on_several_nodes_needs_as_many_that_fit_its_share():
+    check(num_cpus=16, num_gpus=2, nodes=2)
+    check(num_cpus=8, nodes=2, kinds=[NodeKind(name="any", cpus=4, gpus=0, count=0)])
+    with pytest.raises(BadInputError, match="16 CPUs, 2 GPUs, on 2 nodes together"):
+        check(num_cpus=16, num_gpus=2, nodes=2, kinds=[replace(GPU, count=1)])
+    with pytest.raises(BadInputError, match="64 nodes together"):
+        check(num_cpus=1024, nodes=64, kinds=[GPU])
 
 
 def test_memory_of_unknown_size_fits_everything():

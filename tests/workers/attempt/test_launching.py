@@ -8,11 +8,39 @@ import sys
 
 import pytest
 import torch
-from further_processes import fail
+from further_processes import average_of_own_number, fail, run_machine
 
 from jobs.outcome import Cause
+from jobs.resources import Resources
 from workers.attempt.failures import LostProcessError, diagnose
 from workers.attempt.launching import leading
+
+TWO = Resources(processes=2)
+TWO_MACHINES = Resources(processes=2, nodes=2)
+
+
+class OtherMachine:
+    """A process of its own that does what a further machine does."""
+
+    host = "127.0.0.1"
+
+    def __init__(self):
+        self._results, results = multiprocessing.Pipe(duplex=False)
+        self._start = lambda place, follow: multiprocessing.get_context("spawn").Process(
+            target=run_machine, args=(results, place, follow)
+        )
+
+    def start(self, place, follow):
+        self.process = self._start(place, follow)
+        self.process.start()
+
+    def lost(self, timeout_s):
+        return self._results.recv() if self._results.poll(timeout_s) else None
+
+    def end(self):
+        self.process.kill()
+        self.process.join()
+
 
 PARENT = """
 import multiprocessing, sys, time
@@ -24,13 +52,28 @@ time.sleep(120)
 
 
 def test_the_failure_of_another_process_is_that_of_the_task():
-    with pytest.raises(LostProcessError) as caught, leading(2, torch.device("cpu"), fail) as processes:
+    with pytest.raises(LostProcessError) as caught, leading(TWO, torch.device("cpu"), fail) as processes:
         processes.average([], torch.zeros(()))
     found = diagnose(caught.value)
     assert (found.cause, found.on_gpu) == (Cause.OUT_OF_MEMORY, True)
     assert found.message == "process 2 of 2: CUDA out of memory"
     assert "in fail" in caught.value.__notes__[0]  # where it happened
     assert multiprocessing.active_children() == []
+
+
+def test_processes_of_two_machines_meet_at_a_port():
+    with leading(TWO_MACHINES, torch.device("cpu"), average_of_own_number, OtherMachine()) as processes:
+        assert processes.average([], torch.zeros(())) == 0.5
+
+
+def test_what_fails_on_another_machine_is_the_failure_of_the_task():
+    with (
+        pytest.raises(LostProcessError) as caught,
+        leading(TWO_MACHINES, torch.device("cpu"), fail, OtherMachine()) as processes,
+    ):
+        processes.average([], torch.zeros(()))
+    assert diagnose(caught.value).message == "process 2 of 2: CUDA out of memory"
+    assert "in fail" in caught.value.__notes__[0]
 
 
 def test_a_process_ends_with_the_one_that_started_it_and_not_before():

@@ -7,7 +7,7 @@ import torch
 from shared_trainings import CPU, RECIPES, RESUMED, follow, kept_in, stop_at
 
 from jobs.errors import BadInputError, CancelledError
-from workers.parallel import ALONE, Processes, joined
+from workers.parallel import ALONE, Processes, joined, meet
 
 STOP = 7
 """In the second epoch, between the two batches of an update: four batches and a validation ask in each epoch."""
@@ -20,7 +20,7 @@ def all_trainings(processes, begun):
 
 
 def second(meeting):
-    with joined(1, 2, meeting=meeting, device=CPU) as processes:
+    with joined(1, 2, meeting=meet(meeting, 1, 2), device=CPU) as processes:
         all_trainings(processes, {})  # the first one has the checkpoint
 
 
@@ -34,7 +34,7 @@ def results(tmp_path_factory):
     other = multiprocessing.get_context("spawn").Process(target=second, args=(meeting,))  # forks hang in OpenMP
     other.start()
     try:
-        with joined(0, 2, meeting=meeting, device=CPU) as processes:
+        with joined(0, 2, meeting=meet(meeting, 0, 2), device=CPU) as processes:
             return all_trainings(processes, begun)
     finally:
         other.join()

@@ -37,6 +37,8 @@ def test_slots_are_counted_per_machine_and_by_what_is_scarcest(nodes):
     assert there.slots_for(Resources(num_cpus=2.0)) == 5
     assert there.slots_for(Resources(num_gpus=0.5)) == 4
     assert there.slots_for(Resources(memory_bytes=400)) == 2
+    assert there.slots_for(Resources(num_cpus=2.0, nodes=2)) == 3  # the second machine has room for three shares
+    assert there.slots_for(Resources(num_gpus=2.0, nodes=2)) == 0
 
 
 def test_nodes_to_avoid_are_avoided_while_another_fits(nodes):
