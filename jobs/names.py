@@ -104,6 +104,14 @@ OBSERVATIONS: Mapping[str, int | None] = {
 }
 """Observations of `workers.observations`, each with its default number of calibration images; None: all."""
 
+OBSERVATION_NEEDS: Mapping[str, str] = {
+    "activations": "images",
+    "gradients": "labels",
+    "ranks": "images",
+    "removals": "labels",
+}
+"""What each of them needs: images alone, or their labels, too."""
+
 DRAWN_ORDERINGS = ("tsp", "random")
 """Orderings of `workers.ordering` that depend on the seed."""
 

@@ -28,6 +28,7 @@ _COMMANDS = (
     runs.explain,
     results.report,
     results.best,
+    results.leaderboard,
     results.export,
     results.template,
     results.sync,

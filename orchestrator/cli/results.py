@@ -44,6 +44,23 @@ def best(name: str, storage: str, pareto: bool, as_json: bool, **options: Any) -
 
 
 @click.command()
+@click.argument("sweeps", nargs=-1, required=True)
+@STORAGE
+@click.option(
+    "--out", type=click.Path(file_okay=False), default="leaderboard", show_default=True, help="Output folder."
+)
+def leaderboard(sweeps: tuple[str, ...], storage: str, out: str) -> None:
+    """Rank the methods of sweeps where their networks are equally small.
+
+    Of the sweeps SWEEPS, or of sweep files: at 2, 4 and 8 times fewer multiply-accumulates and parameters, as static
+    pages that need no network.
+    """
+    from orchestrator.commands import leading
+
+    leading.leaderboard(sweeps, storage=storage, out=out)
+
+
+@click.command()
 @click.argument("name")
 @STORAGE
 @selection_options

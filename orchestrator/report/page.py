@@ -6,13 +6,9 @@ The template is `page.html.j2`. Where scripts do not run, the picture of the cur
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from orchestrator.planning import PlannedPoint
@@ -22,6 +18,7 @@ from orchestrator.report.csv_files import all_metric_keys
 from orchestrator.report.explorer import explorer_json, scripts
 from orchestrator.report.failures import LostPoints
 from orchestrator.report.figure import draw_curves
+from orchestrator.report.html import Table, template
 from orchestrator.report.settings import differing_settings
 from orchestrator.report.speed import SpeedSummary, summarize_speed
 from orchestrator.report.table import (
@@ -41,21 +38,6 @@ _MOST_POINTS = 1000
 _MOST_NOTES = 50
 _LEAST_SCALE = 0.375
 """Of pictures: words of 10 points are 8 pixels high then."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
-    """A table of the page.
-
-    Attributes:
-        head: Column headings.
-        rows: The cells of each row, as many as `head` has.
-        names: Number of leading columns that hold names; the others hold numbers.
-    """
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    names: int
 
 
 def html_page(
@@ -85,7 +67,7 @@ def html_page(
     ]
     versions = [*sorted(record.versions.items()), ("git commit", record.git_commit or "unknown")]
     speed = summarize_speed(record, curves)
-    return _template().render(
+    return template("page.html.j2").render(
         name=record.name,
         facts=_facts(curves),
         drawn=f"{_labels(curves)} against compression",
@@ -111,7 +93,7 @@ def html_page(
         num_points=points,
         settings=_settings(shown.curves),
         sweep=sweep or sweep_yaml(record),
-        versions=_Table(head=("what", "version"), rows=versions, names=2),
+        versions=Table(head=("what", "version"), rows=versions, names=2),
     )
 
 
@@ -132,16 +114,6 @@ def sweep_yaml(record: SweepRecord) -> str:
     return yaml.dump(plain, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
 
 
-@cache
-def _template() -> Template:
-    """The page's template: values are escaped, and an undefined name is an error."""
-    folder = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-    )
-    return environment.get_template("page.html.j2")
-
-
 def _image(png: bytes) -> dict[str, str | int]:
     """A picture of ours within the page, and below how many pixels its words can hardly be read."""
     width = int.from_bytes(png[16:20], "big")  # where a PNG has it
@@ -158,7 +130,7 @@ def _facts(curves: Sequence[Curve]) -> str:
     return f"{facts}, the last measured {last:%Y-%m-%d %H:%M} UTC"
 
 
-def _table(summary: CurveSummary, target: str, under: Mapping[SummaryRow, float] | None = None) -> _Table:
+def _table(summary: CurveSummary, target: str, under: Mapping[SummaryRow, float] | None = None) -> Table:
     """A summary, with the areas under its curves where they are given."""
     head = ["model", "data set", "method", *map(percent, summary.asked)]
     several = several_protocols(summary.rows)
@@ -167,27 +139,27 @@ def _table(summary: CurveSummary, target: str, under: Mapping[SummaryRow, float]
         head.append("area")
         for row, cells in zip(summary.rows, rows, strict=True):
             cells.append(summary.metric.text(under[row]) if row in under else "")
-    return _Table(head=head, rows=rows, names=3)
+    return Table(head=head, rows=rows, names=3)
 
 
-def _lost(lost: Sequence[LostPoints]) -> _Table:
+def _lost(lost: Sequence[LostPoints]) -> Table:
     """Failures, and what is missing because of them."""
     rows = [
         [each.failures.what, each.failures.cause, each.failures.message, each.words, each.failures.log]
         for each in lost[:_MOST_NOTES]
     ]
-    return _Table(head=["failed", "cause", "message", "points that are missing", "log"], rows=rows, names=5)
+    return Table(head=["failed", "cause", "message", "points that are missing", "log"], rows=rows, names=5)
 
 
-def _speed(summary: SpeedSummary) -> _Table:
+def _speed(summary: SpeedSummary) -> Table:
     names = [(row.candidate, row.texts(summary.variants)) for row in summary.rows]
     rows = [[each.model, each.method, each.protocol, each.removal(summary.target), *texts] for each, texts in names]
-    return _Table(
+    return Table(
         head=["model", "method", "protocol", f"{WORDS[summary.target]} removed", *summary.head], rows=rows, names=3
     )
 
 
-def _points(curves: Sequence[Curve]) -> _Table:
+def _points(curves: Sequence[Curve]) -> Table:
     keys = (*all_metric_keys(curves), *variant_keys(curves))
     head = ["model", "method", "protocol", "seed", "asked", *keys, "task"]
     rows = []
@@ -196,12 +168,12 @@ def _points(curves: Sequence[Curve]) -> _Table:
         for planned in curve.plan.points:
             names = [curve.plan.model, curve.plan.method, curve.plan.protocol, str(curve.plan.seed)]
             rows.append([*names, *_point_texts(planned, measured.get(planned.compression), keys)])
-    return _Table(head=head, rows=rows[:_MOST_POINTS], names=3)
+    return Table(head=head, rows=rows[:_MOST_POINTS], names=3)
 
 
-def _settings(curves: Sequence[Curve]) -> _Table:
+def _settings(curves: Sequence[Curve]) -> Table:
     head, rows = differing_settings(curves)
-    return _Table(head=head, rows=rows, names=len(head))
+    return Table(head=head, rows=rows, names=len(head))
 
 
 def _point_texts(planned: PlannedPoint, point: Point | None, keys: Sequence[str]) -> list[str]:

@@ -114,7 +114,7 @@ def _range(cells: Sequence[Cell]) -> str:
     return f"{reached[0]} %" if reached[0] == reached[-1] else f"{reached[0]}-{reached[-1]} %"
 
 
-def _table(head: Sequence[str], names: int) -> "Table":
+def plain_table(head: Sequence[str], names: int) -> "Table":
     """An empty table whose first columns hold names."""
     from rich import box
     from rich.table import Table
@@ -134,7 +134,7 @@ def _across(models: Sequence[_Model]) -> "Table":
 
     of_parameters = models[0].target != PARAMETERS if models else False
     methods = models[0].methods if models else ()
-    table = _table(["model", "removed", *(["parameters"] if of_parameters else []), *methods], names=1)
+    table = plain_table(["model", "removed", *(["parameters"] if of_parameters else []), *methods], names=1)
     for model in models:
         for number, line in enumerate(model.lines):
             head = ["" if number else model.name, percent(line.asked), *([line.parameters] if of_parameters else [])]
@@ -159,7 +159,7 @@ def _down(models: Sequence[_Model], asked: Sequence[float], console: "Console", 
 def _block(models: Sequence[_Model], asked: Sequence[float]) -> "Table":
     from rich.text import Text
 
-    table = _table(["model", "method", *map(percent, asked)], names=2)
+    table = plain_table(["model", "method", *map(percent, asked)], names=2)
     for model in models:
         lines = {line.asked: line for line in model.lines}
         rows = [

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 
 from jobs.artifact import Manifest, Store
 from jobs.identity import Json
-from jobs.task import Task
+from jobs.stages.base import JoiningParams
+from jobs.stages.table import StageKind
+from jobs.task import Task, appearing_tasks, make_task
 from orchestrator.planning import Plan, PlannedCurve
 from orchestrator.results.differences import flatten
+
+JOINING = frozenset(stage.value for stage in StageKind if issubclass(stage.row.params, JoiningParams))
+"""The stages whose tasks join others that appear while a sweep runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,30 @@ def ancestry(keys: Iterable[str], facts_of: Callable[[str], TaskFacts | None]) -
         if facts is not None:
             found[each] = facts
     return list(found.values())
+
+
+def task_of(manifest: Manifest) -> Task | None:
+    """The task behind an artifact; None where its parameters are of an older version."""
+    try:
+        identity = manifest.identity
+        params = StageKind(manifest.stage).row.params.from_document(identity["params"])
+        task = make_task(params, environment=identity["environment"])
+        return task if task.key == manifest.key else None
+    except (ValueError, KeyError):
+        return None
+
+
+def appeared_keys(task: Task, measured_of: Callable[[str], Mapping[str, Json] | None]) -> set[str]:
+    """Keys of the appearing tasks that a task joined; none of other tasks, and none where their source is not there.
+
+    Args:
+        task: The task.
+        measured_of: The measurements of an artifact; None where it is not there.
+    """
+    if not isinstance(task.params, JoiningParams):
+        return set()
+    measured = measured_of(task.params.source)
+    return set() if measured is None else {each.key for each in appearing_tasks(task, measured)}
 
 
 def planned_settings(plan: Plan, curve: PlannedCurve) -> dict[str, str]:

@@ -9,15 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from jobs.artifact import Manifest
 from jobs.errors import OrchardError
 from jobs.identity import Json
 from jobs.spec.sweep import SweepSpec
-from jobs.stages.base import JoiningParams
-from jobs.stages.table import StageKind
-from jobs.task import Task, appearing_tasks, make_task
+from jobs.task import Task
 from orchestrator.planning import Plan, PlanEnvironment, plan_sweep
 from orchestrator.results import SweepRecord
+from orchestrator.results.lineage import JOINING, appeared_keys, task_of
 from orchestrator.store.catalog import Catalog
 
 
@@ -89,35 +87,20 @@ class _Joining:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._stages = {stage.value for stage in StageKind if issubclass(stage.row.params, JoiningParams)}
         self._measured = lru_cache(maxsize=256)(self._read)  # seeds and methods share sources
 
     def joined_by(self, key: str) -> set[str]:
         """Keys of the appearing tasks that the task behind an artifact joined; none of other tasks."""
-        if key not in self._catalog or self._catalog.stage(key) not in self._stages:
+        if key not in self._catalog or self._catalog.stage(key) not in JOINING:
             return set()
         manifest = self._catalog.manifest(key)
-        task = manifest and _task_of(manifest)
+        task = manifest and task_of(manifest)
         return self.joined(task) if task else set()
 
     def joined(self, task: Task) -> set[str]:
         """Keys of the appearing tasks that a task joins, if their source is measured."""
-        if not isinstance(task.params, JoiningParams):
-            return set()
-        measured = self._measured(task.params.source)
-        return set() if measured is None else {each.key for each in appearing_tasks(task, measured)}
+        return appeared_keys(task, self._measured)
 
     def _read(self, key: str) -> Mapping[str, Json] | None:
         manifest = self._catalog.manifest(key)
         return None if manifest is None else manifest.measurements
-
-
-def _task_of(manifest: Manifest) -> Task | None:
-    """The joining task behind an artifact; None where its parameters are of an older version."""
-    try:
-        identity = manifest.identity
-        params = StageKind(manifest.stage).row.params.from_document(identity["params"])
-        task = make_task(params, environment=identity["environment"])
-        return task if task.key == manifest.key else None
-    except (ValueError, KeyError):
-        return None

@@ -1,0 +1,32 @@
+"""`orchard leaderboard`: ranks the methods of sweeps, as static pages."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from orchestrator.commands.consoles import output_console
+from orchestrator.commands.locating import find_record
+from orchestrator.private import make_private
+
+
+def leaderboard(names: Sequence[str], *, storage: str, out: str) -> None:
+    """Write the leaderboard of sweeps, and print its overview and where it is.
+
+    Raises:
+        BadInputError: Nothing of a sweep is measured, or sweeps cannot be compared.
+        MissingArtifactError: No such sweep was run with this store.
+    """
+    from orchestrator.leaderboard import board_files, boards_of, overview_table, read_sweep
+
+    sweeps = [read_sweep(*find_record(name, storage)) for name in names]
+    boards = boards_of(sweeps)
+    folder = Path(out)
+    for name, content in board_files(boards, sweeps).items():
+        path = folder / name
+        make_private(path.parent)
+        path.write_bytes(content)
+    console = output_console()
+    for board in boards:
+        console.print(overview_table(board))
+    click.echo(f"#1 is the best at a level, — is not reached. Pages: {folder / 'index.html'}")

@@ -1,0 +1,192 @@
+"""Reads sweeps for a leaderboard: what was measured of every method, how long it took, and what data it needs."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jobs.artifact import Manifest, Store
+from jobs.errors import BadInputError
+from jobs.identity import Json
+from jobs.metric import Metric
+from jobs.spec.needs import DataNeed, data_needed
+from jobs.spec.protocols import NO_PROTOCOL
+from jobs.spec.sweep import SweepSpec
+from orchestrator.report.page import sweep_yaml
+from orchestrator.results import Curve, Point, SweepRecord, collect
+from orchestrator.results.lineage import JOINING, appeared_keys, read_lineage, task_of
+
+Place = tuple[str, str]
+"""Model and data set."""
+
+_ELSEWHERE = ("root", "fingerprint", "workers", "batch_size")
+"""Settings of data that no metric depends on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One pruned network.
+
+    Attributes:
+        point: Its point.
+        seconds: How long all tasks took that made it from the dense network; None where some are no longer known.
+    """
+
+    point: Point
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One method of a sweep with one protocol on one model.
+
+    Attributes:
+        sweep: The sweep.
+        method: The method.
+        protocol: The protocol.
+        need: The data that they need.
+        networks: Seed -> what was measured.
+        dense: Seed -> the dense network's primary metric, where it was measured.
+        metric: That metric.
+    """
+
+    sweep: str
+    method: str
+    protocol: str
+    need: DataNeed
+    networks: Mapping[int, tuple[Measured, ...]]
+    dense: Mapping[int, float]
+    metric: Metric
+
+    @property
+    def name(self) -> str:
+        """The method, with its protocol where it has one."""
+        return self.method if self.protocol == NO_PROTOCOL else f"{self.method} · {self.protocol}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedSweep:
+    """A sweep as a leaderboard has it.
+
+    Attributes:
+        name: Its name.
+        yaml: Its file as it was run.
+        entries: Model and data set -> what was measured there; without dense networks and baselines.
+        data: Model and data set -> the settings of the data that metrics depend on.
+        dense: Model, data set and seed -> digest of the dense network.
+    """
+
+    name: str
+    yaml: str
+    entries: Mapping[Place, tuple[Entry, ...]]
+    data: Mapping[Place, Mapping[str, Json]]
+    dense: Mapping[tuple[str, str, int], str]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its file."""
+        return hashlib.sha256(self.yaml.encode()).hexdigest()
+
+
+def read_sweep(record: SweepRecord, store: Store) -> RankedSweep:
+    """A recorded sweep with what the store has measured of it.
+
+    Raises:
+        BadInputError: Nothing of a pruned network is measured, or another version of Orchard recorded the sweep.
+    """
+    curves = [curve for curve in collect(record, store) if curve.points and not curve.plan.baseline]
+    pruned = [curve for curve in curves if any(point.asked for point in curve.points)]
+    if not pruned:
+        raise BadInputError(f"sweep {record.name}: no pruned network is measured yet; `orchard run` computes them")
+    spec, seconds = _spec(record), _Seconds(curves, store)
+    dense = {(*_place(curve), curve.plan.control, curve.plan.seed): curve for curve in curves if curve.plan.is_control}
+    groups: dict[tuple[Place, str, str], list[Curve]] = {}
+    for curve in pruned:
+        groups.setdefault((_place(curve), curve.plan.method, curve.plan.protocol), []).append(curve)
+    entries: dict[Place, list[Entry]] = {}
+    for (place, method, protocol), group in groups.items():
+        compared = {each.plan.seed: dense.get((*place, each.plan.control, each.plan.seed)) for each in group}
+        known = {seed: curve for seed, curve in compared.items() if curve is not None}
+        entry = Entry(
+            sweep=record.name,
+            method=method,
+            protocol=protocol,
+            need=data_needed(spec, method, protocol),
+            networks={
+                each.plan.seed: tuple(
+                    Measured(point=point, seconds=seconds.of(point.key, known.get(each.plan.seed)))
+                    for point in each.points
+                )
+                for each in group
+            },
+            dense={seed: curve.points[0].value for seed, curve in known.items()},
+            metric=group[0].points[0].primary,
+        )
+        entries.setdefault(place, []).append(entry)
+    return RankedSweep(
+        name=record.name,
+        yaml=sweep_yaml(record),
+        entries={place: tuple(each) for place, each in entries.items()},
+        data={_place(curve): _data(record, curve) for curve in pruned},
+        dense={(model, dataset, seed): each.points[0].digest for (model, dataset, _, seed), each in dense.items()},
+    )
+
+
+def _place(curve: Curve) -> Place:
+    return curve.plan.model, curve.plan.dataset
+
+
+def _spec(record: SweepRecord) -> SweepSpec:
+    try:
+        return SweepSpec.model_validate_json(json.dumps(record.spec))
+    except ValueError as error:
+        raise BadInputError(
+            f"sweep {record.name}: was recorded by another version of Orchard, and this one cannot read its file "
+            f"({str(error).splitlines()[0]}); run it again, what is measured stays"
+        ) from None
+
+
+def _data(record: SweepRecord, curve: Curve) -> dict[str, Json]:
+    return {name: value for name, value in record.data_of(curve.plan).items() if name not in _ELSEWHERE}
+
+
+class _Seconds:
+    """How long the tasks behind points took, those that appeared while the sweep ran included."""
+
+    def __init__(self, curves: Sequence[Curve], store: Store) -> None:
+        self._manifests = read_lineage({point.key for curve in curves for point in curve.points}, store)
+        appeared = {key: self._appeared(each) for key, each in self._manifests.items()}
+        self._inputs = {key: (*each.inputs.values(), *appeared[key]) for key, each in self._manifests.items()}
+        self._manifests |= read_lineage({key for keys in appeared.values() for key in keys}, store)
+
+    def of(self, key: str, dense: Curve | None) -> float | None:
+        """Seconds from the dense network to the one that a task evaluates; None where a task is not known.
+
+        Args:
+            key: The task that evaluates it.
+            dense: The curve of the dense network, whose own tasks do not count; None where it is not measured.
+        """
+        if dense is None:
+            return None
+        behind = self._behind(key) - self._behind(dense.points[0].key) - {key}
+        known = [self._manifests[each].duration_s for each in behind if each in self._manifests]
+        return sum(known) if len(known) == len(behind) else None
+
+    def _behind(self, key: str) -> set[str]:
+        found, waiting = set[str](), [key]
+        while waiting:
+            each = waiting.pop()
+            if each not in found:
+                found.add(each)
+                waiting += self._inputs.get(each, ())
+        return found
+
+    def _appeared(self, manifest: Manifest) -> set[str]:
+        """The tasks that a task joined besides its inputs."""
+        if manifest.stage not in JOINING:
+            return set()
+        task = task_of(manifest)
+        return set() if task is None else appeared_keys(task, self._measured)
+
+    def _measured(self, key: str) -> Mapping[str, Json] | None:
+        return self._manifests[key].measurements if key in self._manifests else None

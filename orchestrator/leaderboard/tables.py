@@ -1,0 +1,114 @@
+"""Boards as rows of text: for the terminal, for pages, and as CSV. Pure."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from orchestrator.leaderboard.boards import Board, Ranking, Standing
+from orchestrator.leaderboard.entries import Entry, RankedSweep
+from orchestrator.report.table import MISSING
+from orchestrator.report.terminal import plain_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def overview_head(board: Board) -> list[str]:
+    """The columns of `overview_rows`."""
+    return ["method", "sweep", "data needed", *(f"{each.level.factor:g}x {each.level.cost}" for each in board.rankings)]
+
+
+def overview_rows(board: Board) -> list[tuple[Entry, list[str]]]:
+    """Every method with what it reaches at every level, with its place; the better ones first."""
+    rows = []
+    for entry in board.entries:
+        cells = [entry.name, entry.sweep, entry.need.value]
+        for ranking in board.rankings:
+            place = ranking.place(entry)
+            cells.append(MISSING if place is None else f"{value_text(ranking.rows[place - 1])} #{place}")
+        rows.append((entry, cells))
+    return rows
+
+
+RANKING_HEAD = ("", "method", "data needed", "metric", "to dense", "p (pairs)", "time to prune", "seeds")
+"""The columns of `ranking_row`; that of the metric is called as the metric is."""
+
+
+def ranking_row(place: int, row: Standing) -> list[str]:
+    """A method's row at a level."""
+    metric, entry = row.entry.metric, row.entry
+    return [
+        str(place),
+        entry.name,
+        entry.need.value,
+        value_text(row),
+        MISSING if row.change is None else metric.change(row.change),
+        "" if row.test is None else str(row.test),
+        MISSING if row.seconds is None else seconds_text(row.seconds),
+        _seeds_text(row),
+    ]
+
+
+def value_text(row: Standing) -> str:
+    """The metric at a level as people read it: the mean, and the deviation where the results of seeds differ."""
+    metric = row.entry.metric
+    return metric.text(row.value) + ("" if row.deviation is None else f" ± {metric.text(row.deviation)}")
+
+
+def _seeds_text(row: Standing) -> str:
+    """How many seeds reach the level, of how many, and in how many different results."""
+    found, asked = len(row.found), len(row.entry.networks)
+    seeds = str(found) if found == asked else f"{found} of {asked}"
+    return (
+        seeds
+        if row.num_networks == found
+        else f"{seeds}, one result"
+        if row.num_networks == 1
+        else (f"{seeds}, {row.num_networks} results")
+    )
+
+
+def seconds_text(seconds: float) -> str:
+    """A duration as people read it."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def unreached_text(ranking: Ranking) -> str:
+    """The methods that do not reach a level; empty where there are none."""
+    return ", ".join(entry.name for entry in ranking.unreached)
+
+
+def overview_table(board: Board) -> "Table":
+    """The overview for the terminal."""
+    from rich.text import Text
+
+    table = plain_table(overview_head(board), names=3)
+    dense = "" if board.dense is None else f", dense {board.metric.text(board.dense)}"
+    table.title = f"{board.model} on {board.dataset}: {board.metric.quantity}{dense}"
+    table.title_justify = "left"
+    for _, cells in overview_rows(board):
+        table.add_row(*map(Text, cells))  # as text: names may hold what rich takes for markup
+    return table
+
+
+def board_csv(boards: Sequence[Board], sweeps: Sequence[RankedSweep]) -> str:
+    """Every row of every ranking as CSV; floats round-trip exactly."""
+    text, digests = io.StringIO(), {sweep.name: sweep.digest for sweep in sweeps}
+    writer = csv.writer(text, lineterminator="\n")
+    head = ["model", "dataset", "cost", "factor", "place", "method", "protocol", "data", "metric", "mean", "deviation"]
+    writer.writerow([*head, "to_dense", "p", "pairs", "seconds", "seeds", "results", "sweep", "sweep_sha256"])
+    for board in boards:
+        for ranking in board.rankings:
+            level = [board.model, board.dataset, ranking.level.cost, ranking.level.factor]
+            for place, row in enumerate(ranking.rows, 1):
+                names = [place, row.entry.method, row.entry.protocol, row.entry.need.value, board.metric.name]
+                test = [row.test and row.test.p, row.test and row.test.pairs]
+                numbers = [row.value, row.deviation, row.change, *test, row.seconds, len(row.found), row.num_networks]
+                writer.writerow([*level, *names, *numbers, row.entry.sweep, digests[row.entry.sweep]])
+            for entry in ranking.unreached:
+                names = ["", entry.method, entry.protocol, entry.need.value, board.metric.name]
+                writer.writerow([*level, *names, *[""] * 8, entry.sweep, digests[entry.sweep]])
+    return text.getvalue()

@@ -1,0 +1,98 @@
+"""A sweep in a store as a leaderboard reads it."""
+
+import hashlib
+
+import pytest
+from stored_sweeps import commit, stored_sweep
+
+from jobs.artifact import Manifest
+from jobs.errors import BadInputError
+from jobs.spec.needs import DataNeed
+from jobs.stages.table import StageKind
+from orchestrator.leaderboard.entries import read_sweep
+from orchestrator.results import SweepRecord
+from orchestrator.store import open_store
+
+SECONDS = {StageKind.TRAIN: 1000.0, StageKind.EVALUATE: 100.0, StageKind.ORDER: 4.0, StageKind.PERMUTE: 2.0}
+"""How long tasks took, half a second where it is not said. There are two of `order`."""
+MEASURED = {"accuracy": 0.9, "speedup": 2.0, "compression_ratio": 2.0, "compression": 0.5}
+
+
+@pytest.fixture
+def stored(tiny_sweep, tmp_path):
+    """A sweep with all its tasks in a store, and with what they measured."""
+    tiny_sweep["methods"]["integral"] = {"kind": "integral"}
+    tiny_sweep["methods"]["taylor"] = {"kind": "criterion", "criterion": "taylor"}
+    store = open_store(tmp_path / "store")
+    return store, stored_sweep(_Timed(store), tiny_sweep, tmp_path / "sweep.yaml")
+
+
+class _Timed:
+    """A store whose artifacts took `SECONDS`, and whose evaluations measured `MEASURED`."""
+
+    def __init__(self, store) -> None:
+        self._store = store
+
+    def commit(self, manifest: Manifest, files) -> None:
+        stage = StageKind(manifest.stage)
+        measured = MEASURED if stage is StageKind.EVALUATE else manifest.measurements
+        fields = {name: getattr(manifest, name) for name in ("key", "identity", "inputs", "label")}
+        timed = Manifest(stage=stage.value, measurements=measured, duration_s=SECONDS.get(stage, 0.5), **fields)
+        self._store.commit(timed, files)
+
+    def write_sweep(self, *arguments) -> None:
+        self._store.write_sweep(*arguments)
+
+
+def entries(store, record):
+    return {each.method: each for each in read_sweep(record, store).entries["net", "digits"]}
+
+
+def test_it_has_the_pruned_networks_with_the_dense_one_and_the_data_that_they_need(stored):
+    store, sweep = stored
+    found = entries(store, sweep.record)
+    needs = {"l1": DataNeed.NONE, "integral": DataNeed.NONE, "taylor": DataNeed.LABELLED}
+    assert {name: each.need for name, each in found.items()} == needs
+    assert found["l1"].dense == {0: 0.9}
+    assert [each.point.asked for each in found["l1"].networks[0]] == [0.2, 0.4]
+
+
+def test_the_time_is_that_of_all_tasks_but_the_dense_networks_and_the_evaluation(stored):
+    store, sweep = stored
+    found = entries(store, sweep.record)
+    assert found["l1"].networks[0][0].seconds == 4 * 0.5  # analyse, convert, score, prune
+    assert found["integral"].networks[0][0].seconds == 3 * 0.5 + 2.0 + 2 * 4.0  # the orders that appeared, too
+    assert found["taylor"].networks[0][0].seconds == 5 * 0.5  # and observe
+
+
+def test_a_task_that_is_no_longer_there_leaves_the_time_open(stored, tmp_path):
+    store, sweep = stored
+    for key in sweep.keys(StageKind.SCORE):
+        (manifest,) = (tmp_path / "store" / "manifests").rglob(f"{key}*")
+        manifest.unlink()
+    found = entries(store, sweep.record)
+    assert found["l1"].networks[0][0].seconds is None
+    assert found["integral"].networks[0][0].seconds is not None
+
+
+def test_the_digest_is_that_of_the_file_as_it_was_run(stored):
+    store, sweep = stored
+    found = read_sweep(sweep.record, store)
+    assert found.digest == hashlib.sha256(found.yaml.encode()).hexdigest()
+    assert "name: tiny" in found.yaml
+
+
+def test_a_sweep_of_which_nothing_is_pruned_yet_is_refused(tiny_sweep, tmp_path):
+    store = open_store(tmp_path / "store")
+    sweep = stored_sweep(_Timed(open_store(tmp_path / "other")), tiny_sweep, tmp_path / "sweep.yaml")
+    dense = next(curve for curve in sweep.record.curves if curve.method == "dense")
+    commit(store, sweep.tasks[dense.points[0].key], **MEASURED)
+    with pytest.raises(BadInputError, match="sweep tiny: no pruned network is measured yet"):
+        read_sweep(sweep.record, store)
+
+
+def test_one_that_this_version_cannot_read_is_refused(stored):
+    store, sweep = stored
+    record = SweepRecord(name="tiny", spec={**sweep.record.spec, "methods": {}}, curves=sweep.record.curves)
+    with pytest.raises(BadInputError, match="recorded by another version"):
+        read_sweep(record, store)
