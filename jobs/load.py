@@ -1,6 +1,7 @@
 """Loads a sweep file with dotted overrides into a `SweepSpec`; reports every fault at once, with path and remedy.
 
-Reads the YAML only: whether data, checkpoints and clusters exist is checked where they are used.
+Reads the YAML, and what it takes many models from: whether data, checkpoints and clusters exist is checked where they
+are used.
 """
 
 import json
@@ -14,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from jobs.defaults import with_defaults
 from jobs.errors import Fault, InvalidFileError, nearest
+from jobs.many_models import with_many_models
 from jobs.shipped import suggestion, sweep_file
 from jobs.spec.allocation import ALLOCATION_FORMS, ALLOCATION_KINDS
 from jobs.spec.augment import AUGMENT_FORMS, STEP_FORMS
@@ -40,6 +42,10 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
         InvalidFileError: Anything is wrong with the file or the overrides; it lists every fault.
     """
     document, origins, faults = read_document(path, overrides)
+    document, missing = with_many_models(document)
+    faults.extend(_with_origin(fault, origins) for fault in missing)
+    if missing:
+        raise InvalidFileError(str(path), faults)
     spec, invalid = _validate(with_defaults(document))
     faults.extend(_with_origin(fault, origins) for fault in invalid)
     if faults or spec is None:

@@ -7,6 +7,7 @@ from typing import Any
 from jobs.defaults import with_defaults
 from jobs.fingerprint import named_files
 from jobs.load import read_document
+from jobs.many_models import with_many_models
 from jobs.weights import is_file, is_hub
 
 STORAGE = "storage"
@@ -16,7 +17,7 @@ STORAGE = "storage"
 def given_locations(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, str]:
     """What a valid sweep reads and writes: path in the file -> file, folder or URI as it is written.
 
-    The store, checkpoints, the roots of data sets, and files that arguments of data sets name.
+    The store, checkpoints, a table of models, the roots of data sets, and files that arguments of data sets name.
 
     Args:
         path: The sweep file.
@@ -25,8 +26,10 @@ def given_locations(path: str | Path, overrides: Sequence[str] = ()) -> dict[str
     Raises:
         InvalidFileError: The file cannot be read.
     """
-    document = with_defaults(read_document(path, overrides)[0])
-    return dict(_locations(document))
+    document = read_document(path, overrides)[0]
+    table = (document.get("models") or {}).get("table")
+    named = with_defaults(with_many_models(document)[0])
+    return {**({"models.table": table} if isinstance(table, str) else {}), **dict(_locations(named))}
 
 
 def _locations(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

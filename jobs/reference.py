@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jobs.spec.many import ManyModels
 from jobs.spec.settings import SETTINGS
 from jobs.spec.sweep import SweepSpec
 
@@ -16,6 +17,7 @@ def sweep_reference() -> str:
     """The page, in Markdown: a table per record."""
     schema = SweepSpec.model_json_schema()
     parts = [_HEAD, _section("SweepSpec", schema)]
+    parts += [_section("ManyModels", ManyModels.model_json_schema())]
     parts += [_section(name, record) for name, record in schema["$defs"].items()]
     return "\n".join([*parts, _settings()])
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from jobs import checks
 from jobs.libraries import is_own, library_of
@@ -14,6 +14,13 @@ from jobs.spec.objective import ObjectiveSpec
 from jobs.spec.prune import PruneSpec
 from jobs.spec.training import TrainSpec
 from jobs.weights import OWN, CheckpointReading, is_file, is_hub, is_pretrained, set_of
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Label = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
 
 
 class TransferredFrom(Record):
@@ -66,6 +73,11 @@ class ModelSpec(Record):
     )
     prune: PruneSpec | None = Field(
         default=None, description="What may be cut of it, where it is not as the sweep's `prune` says."
+    )
+    labels: dict[Name, Label] = Field(
+        default_factory=dict,
+        exclude_if=lambda value: not value,
+        description="What it is one of many by, for reports and MLflow: `{optimiser: adam, learning_rate: 0.001}`.",
     )
     licence: str | None = Field(default=None, description="Licence of the weights, for the cards of exported networks.")
     train: TrainSpec | None = Field(

@@ -78,7 +78,9 @@ class SweepSpec(Record):
     )
     profile: ProfileSpec = ProfileSpec()
     prune: PruneSpec = PruneSpec()
-    models: Annotated[dict[Name, ModelSpec], AfterValidator(checks.not_empty)]
+    models: Annotated[dict[Name, ModelSpec], AfterValidator(checks.not_empty)] = Field(
+        description="By their names; or many at once, from checkpoints or a table, see [ManyModels](#manymodels)."
+    )
     methods: Annotated[dict[Name, MethodSpec], AfterValidator(checks.not_empty)]
     protocols: dict[Name, ProtocolSpec] = Field(
         default_factory=dict, description="The protocols that methods can name; `none` is predefined."

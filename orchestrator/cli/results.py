@@ -13,14 +13,15 @@ from orchestrator.commands.selecting import requirement_options, requirements, s
 @click.argument("name")
 @STORAGE
 @click.option("--out", type=click.Path(file_okay=False), default="report", show_default=True, help="Output folder.")
-def report(name: str, storage: str, out: str) -> None:
+@click.option("--by", metavar="LABEL", help="Take models with the same value of this label together.")
+def report(name: str, storage: str, out: str, by: str | None) -> None:
     """Write figure, tables and HTML page of a sweep.
 
     From the store alone, of the sweep NAME or of a sweep file.
     """
     from orchestrator.commands import reporting
 
-    reporting.report(name, storage=storage, out=out)
+    reporting.report(name, storage=storage, out=out, by=by)
 
 
 @click.command()

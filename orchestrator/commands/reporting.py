@@ -15,14 +15,15 @@ from orchestrator.tracking import TrackedSweep, log_sweep
 from orchestrator.tracking.address import check_usable
 
 
-def report(name: str, *, storage: str, out: str) -> None:
-    """Write the report of a sweep, print its paths, and how a network of it is exported."""
+def report(name: str, *, storage: str, out: str, by: str | None = None) -> None:
+    """Write the report of a sweep, print its paths, and how a network of it is exported; raises as `by_label` does."""
     from orchestrator.report import collect_failures, collect_resources, write_report
 
     record, store = find_record(name, storage)
     curves = collect(record, store)
     orders, resources = collect_orders(curves, store), collect_resources(curves, store)
-    for path in write_report(record, curves, orders, Path(out), resources, collect_failures(record, curves, store)):
+    lost = collect_failures(record, curves, store)
+    for path in write_report(record, curves, orders, Path(out), resources, lost, by):
         click.echo(str(path))
     if any(curve.points for curve in curves):
         orchard, of = typed("orchard"), f"{record.name} --best --storage {store.uri}"

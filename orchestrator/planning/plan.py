@@ -74,6 +74,7 @@ class PlannedCurve:
         baseline: Whether it is no network of the model's, but what these are to beat: bicubic enlargement. It is shown,
             and never chosen.
         control: The protocol of the dense network that it is compared with: after a transfer, that transfer; else none.
+        labels: What its model is one of many by.
         settings: The flat parameters of the tasks behind its points (`lineage.settings_of`); set in the sweep's record.
     """
 
@@ -85,6 +86,7 @@ class PlannedCurve:
     points: tuple[PlannedPoint, ...]
     baseline: bool = False
     control: str = NO_PROTOCOL
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
     settings: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property

@@ -53,6 +53,7 @@ def _plan_curve(tasks: TaskCollector, model: str, method: str, protocol: str, se
         points=tuple(_plan_point(tasks, trial, protocol) for trial in trials),
         baseline=isinstance(tasks.spec.methods[method], BicubicMethod),
         control=tasks.spec.control_of(protocol),
+        labels=tasks.spec.models[model].labels,
     )
 
 

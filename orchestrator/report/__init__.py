@@ -12,6 +12,7 @@ from orchestrator.report.comparison import areas, areas_of_curves, changes_to_de
 from orchestrator.report.csv_files import areas_csv, kept_csv, orders_csv, points_csv
 from orchestrator.report.failures import LostPoints, collect_failures
 from orchestrator.report.figure import draw_curves
+from orchestrator.report.labelled import by_label
 from orchestrator.report.page import figure_title, html_page, sweep_yaml
 from orchestrator.report.patterns import draw_patterns
 from orchestrator.report.settings import CurveResources, collect_resources, settings_csv
@@ -45,6 +46,7 @@ def report_files(
     orders: Sequence[GroupOrder],
     resources: CurveResources | None = None,
     lost: Sequence[LostPoints] = (),
+    by: str | None = None,
 ) -> dict[str, bytes]:
     """All files of the report, by name.
 
@@ -59,17 +61,22 @@ def report_files(
         orders: The channel orders behind the curves.
         resources: The resource usage of the tasks behind the curves.
         lost: The failures of its last run.
+        by: A label of its models: figures, the page and areas take those of one value together (`by_label`).
+
+    Raises:
+        BadInputError: No model has this label.
     """
-    shown = choose(curves)
+    taken = curves if by is None else by_label(curves, by)
+    shown = choose(taken)
     figure = draw_curves(shown.curves, figure_title(record, shown), target_of(record))
     patterns = draw_patterns(shown.curves, f"{record.name}: fraction kept")
     sweep = sweep_yaml(record)
     files = {
         "curves.png": figure,
         "points.csv": points_csv(record, curves, changes_to_dense(curves), pareto_front(curves)).encode(),
-        "areas.csv": areas_csv({row: area for each in summaries(curves) for row, area in areas(each).items()}).encode(),
+        "areas.csv": areas_csv({row: area for each in summaries(taken) for row, area in areas(each).items()}).encode(),
         "settings.csv": settings_csv(curves, resources or {}).encode(),
-        "report.html": html_page(record, curves, figure=figure, patterns=patterns, sweep=sweep, lost=lost).encode(),
+        "report.html": html_page(record, taken, figure=figure, patterns=patterns, sweep=sweep, lost=lost).encode(),
         "sweep.yaml": sweep.encode(),
     }
     if patterns:
@@ -86,11 +93,13 @@ def write_report(
     folder: Path,
     resources: CurveResources | None = None,
     lost: Sequence[LostPoints] = (),
+    by: str | None = None,
 ) -> tuple[Path, ...]:
     """Write the report into a folder, which is created if needed, for its owner alone; returns the files."""
+    files = report_files(record, curves, orders, resources, lost, by)
     make_private(folder)
     paths = []
-    for name, content in report_files(record, curves, orders, resources, lost).items():
+    for name, content in files.items():
         path = folder / name
         path.write_bytes(content)
         paths.append(path)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 
 from jobs.metric import COMMON_KEYS, OCCASIONAL_KEYS
+from orchestrator.report.labelled import labels_of
 from orchestrator.report.table import SummaryRow
 from orchestrator.results import Curve, SweepRecord, by_objective, metric_keys, variant_keys
 from orchestrator.results.orders import GroupOrder
@@ -39,7 +40,8 @@ def points_csv(
     keys = (*all_metric_keys(curves), *averaged, *OCCASIONAL_KEYS, *variant_keys(curves))
     primaries = list(dict.fromkeys(objective[0].name for objective in by_objective(curves)))
     changed = [f"{name}_change" for name in primaries]
-    writer.writerow([*head, *keys, *changed, "pareto", "digest", "key", "note"])
+    labels = labels_of(curves)
+    writer.writerow([*head, *(f"label.{name}" for name in labels), *keys, *changed, "pareto", "digest", "key", "note"])
     for curve in curves:
         plan = curve.plan
         for point in curve.points:
@@ -48,7 +50,9 @@ def points_csv(
             values = [measured.get(name, "") for name in keys]
             compared = [changes.get(point.key, "") if name == point.primary.name else "" for name in primaries]
             on_front = "yes" if point.key in front else "no"
-            writer.writerow([*names, point.asked, *values, *compared, on_front, point.digest, point.key, point.note])
+            own = [plan.labels.get(name, "") for name in labels]
+            row = [*names, point.asked, *own, *values, *compared, on_front, point.digest, point.key, point.note]
+            writer.writerow(row)
     return text.getvalue()
 
 

@@ -181,7 +181,8 @@ def short(key: str) -> str:
 def words_of(plan: PlannedCurve) -> dict[str, str]:
     """What a curve is, as tags: to search, group and colour runs by."""
     words = {"model": plan.model, "dataset": plan.dataset, "method": plan.method, "protocol": plan.protocol}
-    return {f"orchard.{name}": word for name, word in words.items()}
+    labels = {f"label.{name}": label[:_VALUE_LENGTH] for name, label in plan.labels.items()}
+    return {f"orchard.{name}": word for name, word in {**words, **labels}.items()}
 
 
 def settings_of(plan: PlannedCurve) -> dict[str, str]:
