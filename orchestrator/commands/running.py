@@ -48,11 +48,17 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
 def _print_curves(spec: SweepSpec, store: ArtifactStore, publisher: Publisher, console: Console) -> None:
     """Log everything to MLflow, and print the table of curves and their address."""
     curves, tracked = publisher.finish()
-    from orchestrator.report import speed_table, summarize_speed, summary_tables, target_of
+    from orchestrator.report import few_models, speed_table, summarize_speed, summary_tables, target_of
 
     if any(curve.points for curve in curves):
-        for table in summary_tables(curves, target_of(publisher.record)):
+        shown, label = few_models(curves)
+        for table in summary_tables(shown, target_of(publisher.record)):
             console.print(table)
+        if label:
+            told = (
+                f"Models of one {label} are taken together; `orchard report {spec.name} --by LABEL` does so by others."
+            )
+            console.print(told, markup=False)
     speed = summarize_speed(publisher.record, curves)
     if speed.rows:
         console.print(speed_table(speed))

@@ -12,7 +12,7 @@ from orchestrator.report.comparison import areas, areas_of_curves, changes_to_de
 from orchestrator.report.csv_files import areas_csv, kept_csv, orders_csv, points_csv
 from orchestrator.report.failures import LostPoints, collect_failures
 from orchestrator.report.figure import draw_curves
-from orchestrator.report.labelled import by_label
+from orchestrator.report.labelled import by_label, few_models
 from orchestrator.report.page import figure_title, html_page, sweep_yaml
 from orchestrator.report.patterns import draw_patterns
 from orchestrator.report.settings import CurveResources, collect_resources, settings_csv
@@ -28,6 +28,7 @@ __all__ = [
     "collect_failures",
     "collect_resources",
     "draw_curves",
+    "few_models",
     "html_page",
     "points_csv",
     "report_files",

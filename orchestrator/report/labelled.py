@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from jobs.errors import BadInputError, nearest
+from orchestrator.report.panels import MOST_PANELS
 from orchestrator.results import Curve
 
 
@@ -44,6 +45,18 @@ def by_label(curves: Sequence[Curve], label: str) -> tuple[Curve, ...]:
     ]
     order = _ordered(list(values))
     return tuple(curve for _, curve in sorted(grouped, key=lambda each: order.index(each[0])))
+
+
+def few_models(curves: Sequence[Curve]) -> tuple[tuple[Curve, ...], str]:
+    """The curves for a terminal: by the first label, where models have one and are more than a figure has panels.
+
+    Returns:
+        The curves, and that label; empty where all models are shown.
+    """
+    labels = labels_of(curves)
+    if not labels or len({curve.plan.model for curve in curves}) <= MOST_PANELS:
+        return tuple(curves), ""
+    return by_label(curves, labels[0]), labels[0]
 
 
 def _ordered(values: Sequence[str]) -> list[str]:

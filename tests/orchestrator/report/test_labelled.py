@@ -8,7 +8,7 @@ import pytest
 from chosen_networks import made_curve
 
 from jobs.errors import BadInputError
-from orchestrator.report import report_files, summarize
+from orchestrator.report import few_models, report_files, summarize
 from orchestrator.report.labelled import by_label
 from orchestrator.results import Curve, SweepRecord
 
@@ -47,6 +47,17 @@ def test_a_network_is_still_compared_with_its_own_dense_one():
 def test_words_come_as_they_are_in_the_sweep():
     words = [replace(curve, plan=replace(curve.plan, labels={"rate": f"{curve.plan.model}!"})) for curve in CURVES]
     assert list(dict.fromkeys(curve.plan.model for curve in by_label(words, "rate")))[:2] == ["rate=a!", "rate=b!"]
+
+
+def test_a_terminal_shows_hundreds_of_models_by_their_first_label_and_a_few_as_they_are():
+    many = [
+        replace(curve, plan=replace(curve.plan, labels={"half": str(number % 2), "number": str(number)}))
+        for number in range(20)
+        for curve in [made_curve("l1", {0.5: 0.5}, model=f"m{number}")]
+    ]
+    shown, label = few_models(many)
+    assert (label, list(dict.fromkeys(curve.plan.model for curve in shown))) == ("half", ["half=0", "half=1"])
+    assert few_models(CURVES) == (tuple(CURVES), "")
 
 
 @pytest.mark.parametrize(
