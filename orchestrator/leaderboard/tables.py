@@ -51,22 +51,18 @@ def ranking_row(place: int, row: Standing) -> list[str]:
 
 
 def value_text(row: Standing) -> str:
-    """The metric at a level as people read it: the mean, and the deviation where the results of seeds differ."""
-    metric = row.entry.metric
-    return metric.text(row.value) + ("" if row.deviation is None else f" ± {metric.text(row.deviation)}")
+    """The metric at a level as people read it: the deviation where results differ, the seeds where some miss it."""
+    metric, found, asked = row.entry.metric, len(row.found), len(row.entry.networks)
+    deviation = "" if row.deviation is None else f" ± {metric.text(row.deviation)}"
+    return f"{metric.text(row.value)}{deviation}{f' ({found}/{asked})' if found < asked else ''}"
 
 
 def _seeds_text(row: Standing) -> str:
-    """How many seeds reach the level, of how many, and in how many different results."""
-    found, asked = len(row.found), len(row.entry.networks)
-    seeds = str(found) if found == asked else f"{found} of {asked}"
-    return (
-        seeds
-        if row.num_networks == found
-        else f"{seeds}, one result"
-        if row.num_networks == 1
-        else (f"{seeds}, {row.num_networks} results")
-    )
+    """How many seeds reach the level, and in how many different results."""
+    found, results = len(row.found), row.num_networks
+    if results == found:
+        return str(found)
+    return f"{found}, one result" if results == 1 else f"{found}, {results} results"
 
 
 def seconds_text(seconds: float) -> str:

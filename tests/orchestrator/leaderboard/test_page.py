@@ -10,6 +10,7 @@ import pytest
 from ranked import entry, sweep
 
 from orchestrator.leaderboard import board_files, boards_of
+from orchestrator.leaderboard.tables import ranking_row
 
 
 @pytest.fixture
@@ -75,3 +76,11 @@ def test_boards_whose_names_differ_in_signs_alone_have_pages_of_their_own():
         sweep(entry("l1", {0: {2.0: 0.5}}, sweep=dataset), name=dataset, dataset=dataset) for dataset in ("a:b", "a-b")
     ]
     assert {"board-net-a-b.html", "board-net-a-b-2.html"} <= set(board_files(boards_of(sweeps), sweeps))
+
+
+def test_seeds_that_miss_a_level_are_told_and_so_is_one_result_of_all():
+    some = entry("some", {0: {1.5: 0.8, 3.0: 0.8}, 1: {2.5: 0.5, 3.0: 0.5}})
+    shared = entry("shared", {seed: {1.5: 0.6, 3.0: 0.6} for seed in range(3)}, shared=True)
+    (board,) = boards_of([sweep(some, shared)])
+    rows = [ranking_row(place, row) for place, row in enumerate(board.rankings[0].rows, 1)]
+    assert [(row[3], row[7]) for row in rows] == [("80.0 (1/2)", "1"), ("60.0", "3, one result")]
