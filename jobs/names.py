@@ -106,7 +106,9 @@ OBSERVATIONS: Mapping[str, int | None] = {
 
 OBSERVATION_NEEDS: Mapping[str, str] = {
     "activations": "images",
+    "curvature": "labels",
     "gradients": "labels",
+    "independence": "images",
     "ranks": "images",
     "removals": "labels",
 }
