@@ -28,7 +28,7 @@ def sweep(my_lab, tmp_path):
 def test_its_criterion_has_ten_lines_and_scores_every_unit(my_lab):
     (code,) = re.findall(r"```python\n# my_lab/criteria.py\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
     assert len([line for line in code.splitlines() if line]) <= 10
-    module = build("resnet", {"widths": [4], "in_channels": 1}).eval()
+    module = build("plain", {"widths": [3], "in_channels": 1}).eval()
     channel_map = find_groups(module, (1, 8, 8))
     evidence = Evidence(
         state=module.state_dict(),

@@ -1,10 +1,13 @@
 """Many models in the place of `models`: named by files, or by the rows of a table."""
 
 import pytest
+from stored_sweeps import ENVIRONMENT
 
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
 from jobs.locations import given_locations
+from jobs.stages.table import StageKind
+from orchestrator.planning import plan_sweep
 
 TINY = {"network": "resnet", "arguments": {"in_channels": 1}}
 
@@ -125,11 +128,6 @@ def test_the_table_and_every_checkpoint_are_files_that_a_job_needs(tiny_sweep, w
 
 
 def test_all_share_one_analysis_and_curves_have_their_labels(load, tmp_path):
-    from stored_sweeps import ENVIRONMENT
-
-    from jobs.stages.table import StageKind
-    from orchestrator.planning import plan_sweep
-
     (tmp_path / "zoo.csv").write_text("train.learning_rate\n0.1\n0.2\n0.3\n")
     plan = plan_sweep(load({**TINY, "table": "zoo.csv", "train": {"epochs": 1}}), ENVIRONMENT)
     assert len([task for task in plan.tasks.values() if task.stage is StageKind.ANALYSE]) == 1

@@ -1,8 +1,11 @@
+import json
+
 import pytest
 
 from jobs import names
 from jobs.load import load_sweep
 from jobs.spec.needs import DataNeed, data_needed
+from jobs.spec.sweep import SweepSpec
 from workers.observations import OBSERVATIONS
 
 REFIT = {"kind": "repair"}
@@ -36,16 +39,35 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("method", "protocol", "need"), CASES)
-def test_a_method_needs_what_its_kind_its_settings_and_its_protocol_do(tiny_sweep, write_sweep, method, protocol, need):
-    if protocol:
-        if protocol["kind"] == "recalibrate":
-            method = {**method, "batchnorm": "keep"}
-        tiny_sweep["protocols"] = {"after": protocol}
-        method = {**method, "protocols": ["after"]}
-    tiny_sweep["methods"] = {"it": method}
-    spec = load_sweep(write_sweep(tiny_sweep))
-    assert data_needed(spec, "it", "after" if protocol else "none") == DataNeed(need)
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory) -> SweepSpec:
+    """A sweep with the methods of all cases, named by their numbers."""
+    methods, protocols = {}, {}
+    for number, (method, protocol, _) in enumerate(CASES):
+        methods[f"m{number}"] = method
+        if protocol:
+            protocols[f"p{number}"] = protocol
+            kept = {"batchnorm": "keep"} if protocol["kind"] == "recalibrate" else {}
+            methods[f"m{number}"] = {**method, **kept, "protocols": [f"p{number}"]}
+    model = {"network": "resnet", "train": {"epochs": 1}}
+    sweep = {
+        "name": "needs",
+        "controls": False,
+        "data": {"dataset": "digits"},
+        "compressions": [0.2],
+        "models": {"net": model},
+        "methods": methods,
+        "protocols": protocols,
+    }
+    path = tmp_path_factory.mktemp("needs") / "sweep.yaml"
+    path.write_text(json.dumps(sweep))
+    return load_sweep(path)
+
+
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_a_method_needs_what_its_kind_its_settings_and_its_protocol_do(spec, number):
+    _, protocol, need = CASES[number]
+    assert data_needed(spec, f"m{number}", f"p{number}" if protocol else "none") == DataNeed(need)
 
 
 def test_one_that_follows_another_needs_what_that_does(tiny_sweep, write_sweep):
