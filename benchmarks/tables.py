@@ -11,7 +11,7 @@ counts. Accuracies in % of the whole test set, means over the seeds:
 
     python -m benchmarks.tables [--quick] [--page]
 
-`--page` prints the page `docs/results.md` instead. There is nothing to be quick about: it reads files.
+`--page` prints the tables of the page `docs/results.md` instead. There is nothing to be quick about: it reads files.
 """
 
 import argparse
@@ -78,24 +78,21 @@ def figures() -> dict[str, float | list[str]]:
 
 
 def page() -> Iterator[str]:
-    """Lines of `docs/results.md`: every table beside the published one."""
-    yield from (
-        "# Results beside the published ones",
-        "",
-        "Made by `python -m benchmarks.tables --page` from the committed points in",
-        "[benchmarks/results](../benchmarks/results). Test accuracy in % of CIFAR-10's 10,000 test images, mean and",
-        "standard deviation over the seeds; in brackets the published value. Our networks are trained for 20 epochs,",
-        "the paper's longer, so what can be compared is the distance from the own dense network.",
-    )
+    """Lines of `docs/results.md`: every table beside the published one, and which are missing."""
     for title, table in (("Table 1", "table1"), ("Table 2", "table2"), ("Figure 1", "figure1")):
         found = accuracies(table)
         for model, name in NAMES.items():
             places = {place: values for place, values in found.items() if place[0] == model}
             if places:
-                yield from ("", f"## {title}, {name}", "", *_rows(table, model, places))
-    missing = figures()["missing"]
-    if missing:
-        yield from ("", f"Not there yet: {', '.join(map(str, missing if isinstance(missing, list) else []))}.")
+                yield from (f"### {title}, {name}", "", *_rows(table, model, places), "")
+    absent = [
+        f"{title} of {name}"
+        for title, table in (("Table 1", "table1"), ("Table 2", "table2"), ("Figure 1", "figure1"))
+        for model, name in NAMES.items()
+        if (table != "figure1" or model in FIGURE1) and not any(place[0] == model for place in accuracies(table))
+    ]
+    if absent:
+        yield f"Not there yet: {', '.join(absent)}."
 
 
 def _rows(table: str, model: str, places: Mapping[Place, Sequence[float]]) -> Iterator[str]:
@@ -132,7 +129,7 @@ def main() -> None:
     """Print the figures, or the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="Changes nothing.")
-    parser.add_argument("--page", action="store_true", help="Print docs/results.md.")
+    parser.add_argument("--page", action="store_true", help="Print the tables of docs/results.md.")
     print("\n".join(page()) if parser.parse_args().page else json.dumps(figures()))
 
 
