@@ -23,7 +23,8 @@ from workers.channels.labelling import Labelling, aliases_of, kernels_of, label,
 from workers.channels.layout import ChannelMap
 from workers.channels.parts import Traceable, dissect
 from workers.channels.reading import Reading
-from workers.channels.trace import Example, TracedGraph, trace
+from workers.channels.trace import WAYS, Example, TracedGraph, Way, trace
+from workers.channels.trials import Trials
 from workers.channels.verification import verified
 from workers.inputs import InputsLike
 
@@ -77,10 +78,12 @@ def _find(
     """The channel groups of a network that can be traced."""
     network, example = piece.network, piece.example
 
-    def analyse(reading: Reading, network: nn.Module) -> ChannelFindings:
-        return _analyse(_trace(network, example, constants), piece.border, exclude, aliases, reading)
-
     graphs = _trace(network, example, constants)
+    ways = (graphs.evaluation.way,)
+
+    def analyse(reading: Reading, network: nn.Module) -> ChannelFindings:
+        return _analyse(_trace(network, example, constants, ways), piece.border, exclude, aliases, reading)
+
     reading, proofs = Reading(), 0
     while True:
         found = _analyse(graphs, piece.border, exclude, aliases, reading)
@@ -90,7 +93,7 @@ def _find(
             continue
         proofs += 1
         after = partial(reading.after, found) if proofs < _PROOFS else _no_other
-        verdict = verified(network, example, found, partial(analyse, reading), after)
+        verdict = verified(Trials(network, example, found, ways), partial(analyse, reading), after)
         if verdict.further is None:
             return verdict.channel_map
         reading = verdict.further
@@ -117,9 +120,11 @@ class _Graphs:
     training: TracedGraph | None
 
 
-def _trace(meta_model: nn.Module, example: Example, constants: Mapping[str, ConstantBuffer]) -> _Graphs:
+def _trace(
+    meta_model: nn.Module, example: Example, constants: Mapping[str, ConstantBuffer], ways: Sequence[Way] = WAYS
+) -> _Graphs:
     parameters = frozenset(name for name, _ in meta_model.named_parameters())
-    evaluation = trace(meta_model, example)
+    evaluation = trace(meta_model, example, ways=ways)
     unread = unread_tensors(evaluation) & parameters  # layers of the training pass alone, such as auxiliary classifiers
     return _Graphs(
         shapes={name: tuple(tensor.shape) for name, tensor in meta_model.state_dict().items()},

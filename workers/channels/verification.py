@@ -25,7 +25,7 @@ from workers.channels.following import Assignment, Candidates, Unreadable, known
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
 from workers.channels.reading import Reading
-from workers.channels.trace import Call, Example, Pass
+from workers.channels.trace import Call, Pass
 from workers.channels.trials import Trials
 
 _RUNS, _TRACES = 30, 12
@@ -48,23 +48,15 @@ class Verdict:
     further: Reading | None = None
 
 
-def verified(
-    meta_model: nn.Module,
-    example: Example,
-    found: ChannelFindings,
-    analyse: Analyse,
-    after: Callable[[Mapping[str, str]], Reading | None],
-) -> Verdict:
+def verified(trials: Trials, analyse: Analyse, after: Callable[[Mapping[str, str]], Reading | None]) -> Verdict:
     """Proves a map.
 
     Args:
-        meta_model: the network on the meta device.
-        example: its inputs.
-        found: the findings of the rules in it.
+        trials: of the network, with the findings of the rules in it.
         analyse: computes the findings of another network on the meta device.
         after: another reading to try when these groups fail, each given with the innermost module at work there.
     """
-    proof = _Proof(meta_model, example, found, analyse)
+    found, proof = trials.found, _Proof(trials, analyse)
     faults: dict[str, str] = {}
     for some in separate_cuts(found.channel_map.widths(), sorted(found.sliced)):
         rest = some
@@ -126,17 +118,15 @@ class _Proof:
         assignment: the numbers in modules that follow from widths, as far as trials have shown.
     """
 
-    def __init__(self, meta_model: nn.Module, example: Example, found: ChannelFindings, analyse: Analyse) -> None:
-        self._model = meta_model
-        self._trials = Trials(meta_model, example, found)
-        self._found = found
-        self._analyse = analyse
-        self._full = found.channel_map.widths()
+    def __init__(self, trials: Trials, analyse: Analyse) -> None:
+        self._trials, self._analyse = trials, analyse
+        self._model, self._found = trials.model, trials.found
+        self._full = self._found.channel_map.widths()
         self._hopeless: set[Hashable] = set()
         self._where: dict[str, str] = {}
         self._passed: Pass = self._trials.whole
         self._known: tuple[Hashable, _Fault | None] = None, None
-        self.assignment: Assignment = known(meta_model, found)
+        self.assignment: Assignment = known(self._model, self._found)
 
     def places(self, groups: Iterable[str]) -> dict[str, str]:
         """Dotted path of the innermost module at work where a group, cut alone, failed; by its name."""
