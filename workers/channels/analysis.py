@@ -9,7 +9,7 @@ Of a network that cannot be traced whole, parts are analysed by themselves (see 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,7 +19,7 @@ from workers.channels.atoms import Obstacle
 from workers.channels.attributes import ConstantBuffer, constants_of
 from workers.channels.gathering import ChannelFindings, gather
 from workers.channels.joining import check_whole, join_parts
-from workers.channels.labelling import Labelling, aliases_of, kernels_of, label, new_labelling, unread_tensors
+from workers.channels.labelling import Labelling, aliases_of, kernels_of, label, new_labelling, sizes_in, unread_tensors
 from workers.channels.layout import ChannelMap
 from workers.channels.parts import Traceable, dissect
 from workers.channels.reading import Reading
@@ -81,8 +81,9 @@ def _find(
     graphs = _trace(network, example, constants)
     ways = (graphs.evaluation.way,)
 
-    def analyse(reading: Reading, network: nn.Module) -> ChannelFindings:
-        return _analyse(_trace(network, example, constants, ways), piece.border, exclude, aliases, reading)
+    def retrace(reading: Reading, network: nn.Module) -> _Again:
+        again = _trace(network, example, constants, ways)
+        return _Again(graphs=again, read=lambda: _analyse(again, piece.border, exclude, aliases, reading))
 
     reading, proofs = Reading(), 0
     while True:
@@ -93,7 +94,7 @@ def _find(
             continue
         proofs += 1
         after = partial(reading.after, found) if proofs < _PROOFS else _no_other
-        verdict = verified(Trials(network, example, found, ways), partial(analyse, reading), after)
+        verdict = verified(Trials(network, example, found, ways), partial(retrace, reading), after)
         if verdict.further is None:
             return verdict.channel_map
         reading = verdict.further
@@ -118,6 +119,32 @@ class _Graphs:
     constants: Mapping[str, tuple[ConstantBuffer, tuple[int, ...]]]
     evaluation: TracedGraph
     training: TracedGraph | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Again:
+    """A cut network that was traced.
+
+    Attributes:
+        graphs: its graphs.
+        read: computes the findings of the rules in them.
+    """
+
+    graphs: _Graphs
+    read: Callable[[], ChannelFindings]
+
+    def sizes(self) -> dict[str, tuple[int, ...]]:
+        """Sizes of the axes of the results of a call, by its site."""
+        sizes = sizes_in(self.graphs.evaluation)
+        return sizes | (sizes_in(self.graphs.training, _TRAINING) if self.graphs.training is not None else {})
+
+    def findings(self) -> ChannelFindings:
+        """The findings of the rules."""
+        return self.read()
+
+
+_TRAINING = "training:"
+"""Distinguishes the calls of the training pass."""
 
 
 def _trace(
@@ -159,7 +186,7 @@ def _analyse(
         label(labelling, graphs.evaluation, outputs=border)
         applications = {name: round(times) for name, times in labelling.book.applications.items()}
         if graphs.training is not None:
-            label(labelling, graphs.training, prefix="training:", outputs=border)
+            label(labelling, graphs.training, prefix=_TRAINING, outputs=border)
         if labelling.book.divisors == divisors:
             break
         divisors = set(labelling.book.divisors)

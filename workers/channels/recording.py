@@ -7,6 +7,7 @@ about as long as the pass.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -22,6 +24,12 @@ from workers.nested import returning_leaves
 
 _FRESH = torch.ops.aten.lift_fresh.default
 """What `torch.tensor` calls of the tensor that it made of numbers."""
+
+_READS = (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default)
+"""What reads a number from a tensor."""
+
+_HIDING = frozenset({Tensor.new_full, Tensor.fill_, torch.full, torch.full_like})
+"""Functions that take a tensor for a number, and read it where the network's code does not see it."""
 
 Stack = dict[str, tuple[str, str]]
 """Path and class of each module at work, the innermost last, by its path: what torch's tracers note of a node."""
@@ -50,6 +58,7 @@ def recorded(
         contexts.enter_context(without_fast_attention())
         contexts.enter_context(torch._C._AutoDispatchBelowAutograd())
         contexts.enter_context(recorder)
+        contexts.enter_context(recorder.calls)
         if noting:
             contexts.enter_context(NotingOrigins(lambda: recorder.graph))
         results = network(*args, **kwargs)
@@ -72,12 +81,37 @@ class UnknownTensorError(RuntimeError):
     """A tensor that no recorded operator made, and that is neither stored in a module nor an input."""
 
 
+class UnknownNumberError(RuntimeError):
+    """A number that the network's code reads from a tensor, and might decide by."""
+
+
+class _Calls(TorchFunctionMode):
+    """A context that knows the function of torch that is called.
+
+    Attributes:
+        function: the one at work.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.function: Any = None
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Calls the function."""
+        before, self.function = self.function, func
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            self.function = before
+
+
 class Recorder(TorchDispatchMode):
     """A context in which the operators of a network's pass are written down.
 
     Attributes:
         graph: what was recorded; `meta["val"]` of a node is its result, or the list of its results.
         tensors: dotted name of the parameter or buffer of a placeholder, by the placeholder's name.
+        calls: a context in which the network has to run, too.
 
     Args:
         network: on the meta device.
@@ -91,6 +125,8 @@ class Recorder(TorchDispatchMode):
         self._nodes: dict[int, fx.Node] = {}
         self._alive: list[Tensor] = []  # holds the tensors, so that no identity is used twice
         self._stack: list[Stack] = [{}]
+        self._read: fx.Node | None = None
+        self.calls = _Calls()
         for kind, named in (("p", network.named_parameters()), ("b", network.named_buffers())):
             for name, tensor in named:
                 self.tensors[self._placeholder(f"{kind}_{name.replace('.', '_')}", tensor).name] = name
@@ -118,7 +154,10 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Calls the operator, and writes it down."""
         kwargs = kwargs or {}
+        if func in _READS and args[0].is_meta:
+            return self._number(func, args[0])
         given, named = self._written(args), self._written(kwargs)
+        self._read = None
         result = func(*args, **kwargs)
         target = torch.ops.aten.lift_fresh_copy.default if func is _FRESH else func
         node = self._call(target, given, named, target.overloadpacket.__name__)
@@ -132,6 +171,14 @@ class Recorder(TorchDispatchMode):
         else:
             node.meta["val"] = None
         return result
+
+    def _number(self, func: Any, tensor: Tensor) -> float:
+        """Stands for a number in a tensor, for the one operator that takes it."""
+        if self.calls.function not in _HIDING or not tensor.is_floating_point():
+            raise UnknownNumberError("the network's code reads a number from a tensor")
+        self._read = self._call(func, (self._node(tensor),), {}, "item")
+        self._read.meta["val"] = None
+        return math.nan
 
     def _begin(self, path: str, kind: str) -> Callable[..., None]:
         def hook(*_: Any) -> None:
@@ -173,6 +220,8 @@ class Recorder(TorchDispatchMode):
             return self._node(value)
         if isinstance(value, (list, tuple)):
             return type(value)(self._written(part) for part in value)
+        if isinstance(value, float) and math.isnan(value) and self._read is not None:
+            return self._read
         if isinstance(value, Mapping):
             return {key: self._written(part) for key, part in value.items()}
         return value

@@ -15,7 +15,7 @@ from torch import nn
 from workers.channels.attributes import follow_attached
 from workers.channels.following import Assignment, assign
 from workers.channels.gathering import ChannelFindings
-from workers.channels.labelling import result_sizes
+from workers.channels.labelling import sizes_in
 from workers.channels.rebuild import follow_shapes
 from workers.channels.trace import Call, Example, FinishedCall, Pass, Way, meta_copy, run, trace
 
@@ -85,7 +85,7 @@ class Trials:
             traced = trace(self.cut(widths, assignment, call.path), self._example_of(call), ways=self._ways)
         except ValueError:
             return None
-        return [result_sizes(node) for node in traced.graph.nodes if node.op not in ("placeholder", "output")]
+        return list(sizes_in(traced).values())
 
     def attributes_read(self, widths: Mapping[str, int], assignment: Assignment) -> frozenset[tuple[str, str]]:
         """The attributes that are read of modules in a run of the whole network: path of the module, and name."""
