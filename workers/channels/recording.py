@@ -133,9 +133,8 @@ class Recorder(TorchDispatchMode):
         for leaf in tree_leaves(inputs):
             if isinstance(leaf, Tensor) and id(leaf) not in self._nodes:
                 self._placeholder("input", leaf)
-        self._constants = {
-            id(value) for module in network.modules() for value in tree_leaves(list(vars(module).values()))
-        }
+        values = (value for module in network.modules() for value in vars(module).values())
+        self._constants = {id(value) for value in values if isinstance(value, Tensor)}
 
     @contextmanager
     def following(self, network: nn.Module) -> Iterator[None]:
