@@ -167,6 +167,8 @@ class Recorder(TorchDispatchMode):
             for index, part in enumerate(result):
                 if isinstance(part, Tensor):
                     self._made(self._call(operator.getitem, (node, index), {}, "getitem"), part)
+        elif _is_random(node):
+            raise UnknownNumberError("the network's code decides by chance")
         else:
             node.meta["val"] = None
         return result
@@ -224,6 +226,18 @@ class Recorder(TorchDispatchMode):
         if isinstance(value, Mapping):
             return {key: self._written(part) for key, part in value.items()}
         return value
+
+
+def _is_random(node: fx.Node) -> bool:
+    """Whether a call's result depends on random numbers."""
+    known, open_nodes = {node}, [node]
+    while open_nodes:
+        node = open_nodes.pop()
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+            return True
+        open_nodes += [source for source in node.all_input_nodes if source not in known]
+        known.update(node.all_input_nodes)
+    return False
 
 
 def _snapshot(value: Any) -> Any:
