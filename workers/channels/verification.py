@@ -323,8 +323,8 @@ class _Proof:
     def _other_map(self, widths: Mapping[str, int], again: ChannelFindings) -> _Fault | None:
         """What differs from the predicted map in a network of the predicted sizes."""
         end = True, len(self._found.shapes)
-        for site in self._found.facts.keys() & again.facts.keys():
-            if self._found.facts[site] != again.facts[site]:
+        for site, numbers in self._found.facts.items():
+            if again.facts.get(site, numbers) != numbers:
                 reason = f"with fewer of these channels {site} computes with other numbers"
                 return _Fault(reason=reason, reached=end, groups=self._groups_around(site.partition(" ")[0]))
         if min(widths.values()) == 1:
