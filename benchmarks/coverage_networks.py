@@ -152,8 +152,10 @@ def _detection(name: str) -> Subject:
 def _video(name: str) -> Subject:
     import torchvision
 
-    side = 224 if name in ("mvit_v2_s", "swin3d_t", "s3d") else 64
-    return Subject(network=torchvision.models.get_model(name, weights=None), shape=(3, 16, side, side))
+    frames, side = {"s3d": (9, 193), "mvit_v2_s": (16, 224), "swin3d_t": (16, 224)}.get(
+        name, (16, 64)
+    )  # S3D: its least
+    return Subject(network=torchvision.models.get_model(name, weights=None), shape=(3, frames, side, side))
 
 
 def _quantizable(name: str) -> Subject:

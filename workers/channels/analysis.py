@@ -9,7 +9,7 @@ Of a network that cannot be traced whole, parts are analysed by themselves (see 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,11 +19,12 @@ from workers.channels.atoms import Obstacle
 from workers.channels.attributes import ConstantBuffer, constants_of
 from workers.channels.gathering import ChannelFindings, gather
 from workers.channels.joining import check_whole, join_parts
-from workers.channels.labelling import Labelling, aliases_of, kernels_of, label, new_labelling, unread_tensors
+from workers.channels.labelling import Labelling, aliases_of, kernels_of, label, new_labelling, sizes_in, unread_tensors
 from workers.channels.layout import ChannelMap
 from workers.channels.parts import Traceable, dissect
 from workers.channels.reading import Reading
-from workers.channels.trace import Example, TracedGraph, trace
+from workers.channels.trace import WAYS, Example, TracedGraph, Way, trace
+from workers.channels.trials import Trials
 from workers.channels.verification import verified
 from workers.inputs import InputsLike
 
@@ -77,10 +78,13 @@ def _find(
     """The channel groups of a network that can be traced."""
     network, example = piece.network, piece.example
 
-    def analyse(reading: Reading, network: nn.Module) -> ChannelFindings:
-        return _analyse(_trace(network, example, constants), piece.border, exclude, aliases, reading)
-
     graphs = _trace(network, example, constants)
+    ways = (graphs.evaluation.way,)
+
+    def retrace(reading: Reading, network: nn.Module) -> _Again:
+        again = _trace(network, example, constants, ways)
+        return _Again(graphs=again, read=lambda: _analyse(again, piece.border, exclude, aliases, reading))
+
     reading, proofs = Reading(), 0
     while True:
         found = _analyse(graphs, piece.border, exclude, aliases, reading)
@@ -90,7 +94,7 @@ def _find(
             continue
         proofs += 1
         after = partial(reading.after, found) if proofs < _PROOFS else _no_other
-        verdict = verified(network, example, found, partial(analyse, reading), after)
+        verdict = verified(Trials(network, example, found, ways), partial(retrace, reading), after)
         if verdict.further is None:
             return verdict.channel_map
         reading = verdict.further
@@ -117,9 +121,37 @@ class _Graphs:
     training: TracedGraph | None
 
 
-def _trace(meta_model: nn.Module, example: Example, constants: Mapping[str, ConstantBuffer]) -> _Graphs:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Again:
+    """A cut network that was traced.
+
+    Attributes:
+        graphs: its graphs.
+        read: computes the findings of the rules in them.
+    """
+
+    graphs: _Graphs
+    read: Callable[[], ChannelFindings]
+
+    def sizes(self) -> dict[str, tuple[int, ...]]:
+        """Sizes of the axes of the results of a call, by its site."""
+        sizes = sizes_in(self.graphs.evaluation)
+        return sizes | (sizes_in(self.graphs.training, _TRAINING) if self.graphs.training is not None else {})
+
+    def findings(self) -> ChannelFindings:
+        """The findings of the rules."""
+        return self.read()
+
+
+_TRAINING = "training:"
+"""Distinguishes the calls of the training pass."""
+
+
+def _trace(
+    meta_model: nn.Module, example: Example, constants: Mapping[str, ConstantBuffer], ways: Sequence[Way] = WAYS
+) -> _Graphs:
     parameters = frozenset(name for name, _ in meta_model.named_parameters())
-    evaluation = trace(meta_model, example)
+    evaluation = trace(meta_model, example, ways=ways)
     unread = unread_tensors(evaluation) & parameters  # layers of the training pass alone, such as auxiliary classifiers
     return _Graphs(
         shapes={name: tuple(tensor.shape) for name, tensor in meta_model.state_dict().items()},
@@ -154,7 +186,7 @@ def _analyse(
         label(labelling, graphs.evaluation, outputs=border)
         applications = {name: round(times) for name, times in labelling.book.applications.items()}
         if graphs.training is not None:
-            label(labelling, graphs.training, prefix="training:", outputs=border)
+            label(labelling, graphs.training, prefix=_TRAINING, outputs=border)
         if labelling.book.divisors == divisors:
             break
         divisors = set(labelling.book.divisors)

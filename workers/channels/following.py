@@ -20,7 +20,7 @@ from torch import nn
 
 from workers.channels.attributes import SizeAttribute, SizeTerm, numbers_of, set_number
 from workers.channels.gathering import ChannelFindings
-from workers.channels.layout import ChannelMap
+from workers.channels.layout import ChannelMap, OwnedAxis
 from workers.channels.origins import Place, is_own
 
 Kind: TypeAlias = tuple[type[nn.Module], str, int | None]
@@ -171,6 +171,7 @@ def records(assignment: Assignment, channel_map: ChannelMap, widths: Mapping[str
         Unreadable: a group does not show its width.
     """
     own = channel_map.widths()
+    shown = _Shown(channel_map)
     result = []
     for (path, name, position), size in assignment.items():
         follows = {group: times for group, times in size.per_unit if group in own}
@@ -178,7 +179,7 @@ def records(assignment: Assignment, channel_map: ChannelMap, widths: Mapping[str
             continue
         total = _Lengths(Fraction(size.at({group: 0 if group in own else widths[group] for group, _ in size.per_unit})))
         for group, times in follows.items():
-            total = total.plus(_width(channel_map, group, frozenset()), Fraction(times))
+            total = total.plus(shown.width(group, frozenset()), Fraction(times))
         result.append(total.record(path, name, position))
     return tuple(result)
 
@@ -212,28 +213,37 @@ class _Lengths:
         )
 
 
-def _width(channel_map: ChannelMap, group: str, above: frozenset[str]) -> _Lengths:
-    """A group's width in lengths of axes; of an axis with other groups, their part is taken off.
+class _Shown:
+    """Widths of a map's groups as tensors show them."""
 
-    Args:
-        channel_map: the map.
-        group: its name.
-        above: groups whose widths are being expressed, which must not be needed.
-    """
-    axes = [owned for owned in channel_map.owned_axes() if owned.group.name == group]
-    for owned in sorted(axes, key=lambda each: len(each.layout.present())):
-        others = [channel_map.groups[index] for index in owned.layout.present() if index != owned.group_index]
-        if any(other.name in above for other in others):
-            continue
-        counts = {index: int((owned.layout.groups == index).sum()) for index in owned.layout.present()}
-        each = Fraction(1, counts[owned.group_index] // owned.group.width)
-        free = owned.layout.groups.size - sum(counts.values())
-        result = _Lengths(-free * each, {(owned.tensor, owned.axis): each})
-        try:
-            for other in others:
-                per_unit = counts[channel_map.group_index(other.name)] // other.width
-                result = result.plus(_width(channel_map, other.name, above | {group}), -per_unit * each)
-        except Unreadable:
-            continue
-        return result
-    raise Unreadable(group)
+    def __init__(self, channel_map: ChannelMap) -> None:
+        self._groups = channel_map.groups
+        self._axes: dict[str, list[tuple[OwnedAxis, list[int]]]] = defaultdict(list)
+        for owned in channel_map.owned_axes():
+            self._axes[owned.group.name].append((owned, owned.layout.present()))
+        for axes in self._axes.values():
+            axes.sort(key=lambda each: len(each[1]))
+
+    def width(self, group: str, above: frozenset[str]) -> _Lengths:
+        """A group's width in lengths of axes; of an axis with other groups, their part is taken off.
+
+        Args:
+            group: its name.
+            above: groups whose widths are being expressed, which must not be needed.
+        """
+        for owned, present in self._axes[group]:
+            others = {index: self._groups[index] for index in present if index != owned.group_index}
+            if any(other.name in above for other in others.values()):
+                continue
+            counts = {index: int((owned.layout.groups == index).sum()) for index in present}
+            each = Fraction(1, counts[owned.group_index] // owned.group.width)
+            free = owned.layout.groups.size - sum(counts.values())
+            result = _Lengths(-free * each, {(owned.tensor, owned.axis): each})
+            try:
+                for index, other in others.items():
+                    per_unit = counts[index] // other.width
+                    result = result.plus(self.width(other.name, above | {group}), -per_unit * each)
+            except Unreadable:
+                continue
+            return result
+        raise Unreadable(group)

@@ -134,6 +134,7 @@ def gather(
             splits[names[group]].append(site)
         if (fixed[roots[split.labels[split.labels >= 0]]] >= 0).any():
             stuck.add(site)
+    owners = _Owners(group_of[roots], names)
     return ChannelFindings(
         channel_map=ChannelMap(
             groups=groups,
@@ -147,10 +148,7 @@ def gather(
         sliced=frozenset(names[group] for axis in book.sliced for group in _groups_on(axis, roots, group_of)),
         facts=book.facts,
         shapes={site: tuple(axis.size for axis in axes) for site, axes in labelling.results.items()},
-        owned={
-            site: tuple(_owned(axis, roots, group_of, names) for axis in axes)
-            for site, axes in labelling.results.items()
-        },
+        owned={site: tuple(map(owners.of, axes)) for site, axes in labelling.results.items()},
         reads=labelling.reads,
         stacks=labelling.stacks,
         splits={name: tuple(sites) for name, sites in splits.items()},
@@ -162,17 +160,42 @@ def gather(
             for site, split in book.splits.items()
             if book.choices[site] in split.interpretations[:-1]
         },
-        numbers={place: _owned(axis, roots, group_of, names) for place, axis in labelling.numbers.items()},
+        numbers={place: owners.of(axis) for place, axis in labelling.numbers.items()},
     )
 
 
-def _owned(axis: Labels, roots: Labels, group_of: Labels, names: Sequence[str]) -> dict[str, int]:
-    groups, counts = np.unique(group_of[roots[axis[axis >= 0]]], return_counts=True)
-    return {names[group]: int(count) for group, count in zip(groups, counts, strict=True) if group >= 0}
+class _Owners:
+    """How many entries of an axis belong to which group, by its name.
+
+    Args:
+        group_of: number of the group of an atom.
+        names: of the groups.
+    """
+
+    def __init__(self, group_of: Labels, names: Sequence[str]) -> None:
+        self._group_of, self._names = group_of, names
+        self._known: dict[int, tuple[Labels, dict[str, int]]] = {}
+
+    def of(self, axis: Labels) -> dict[str, int]:
+        """The same for one axis; many calls share one."""
+        known = self._known.get(id(axis))
+        if known is None:
+            counts = np.bincount(self._group_of[axis[axis >= 0]] + 1, minlength=1)[1:]
+            owned = {self._names[int(group)]: int(counts[group]) for group in np.flatnonzero(counts)}
+            known = self._known[id(axis)] = axis, owned
+        return known[1]
 
 
-def _result_axes(labelling: Labelling) -> Iterator[Labels]:
-    return (axis for axes in labelling.results.values() for axis in axes)
+def _distinct(labelling: Labelling, roots: Labels, live: np.ndarray) -> Iterator[Labels]:
+    """The roots of channels on every axis of every tensor and every result, alike ones once."""
+    axes = (axis for each in (labelling.tensors, labelling.results) for axes in each.values() for axis in axes)
+    seen = set()
+    for axis in {id(axis): axis for axis in axes}.values():
+        present = roots[axis[axis >= 0]]
+        present = present[live[present]]
+        if present.size and (key := present.tobytes()) not in seen:
+            seen.add(key)
+            yield present
 
 
 def _groups_on(labels: Labels, roots: Labels, group_of: Labels) -> Labels:
@@ -187,14 +210,10 @@ def _number_units(labelling: Labelling, roots: Labels, live: np.ndarray) -> tupl
     """
     kind = np.zeros(len(roots), dtype=np.int64)
     fresh = 1
-    for axis in [*(axis for axes in labelling.tensors.values() for axis in axes), *_result_axes(labelling)]:
-        present = roots[axis[axis >= 0]]
-        present = present[live[present]]
-        if present.size == 0:
-            continue
+    for present in _distinct(labelling, roots, live):
         units, counts = np.unique(present, return_counts=True)
-        _, refined = np.unique(np.stack([kind[units], counts]), axis=1, return_inverse=True)
-        kind[units] = fresh + refined.reshape(-1)
+        _, refined = np.unique(kind[units] * (counts.max() + 1) + counts, return_inverse=True)
+        kind[units] = fresh + refined
         fresh += len(units)
     group_of = np.full(len(roots), NOT_A_CHANNEL, dtype=np.int64)
     unit_of = group_of.copy()

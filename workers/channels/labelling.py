@@ -368,9 +368,13 @@ def _shapes(value: Any) -> tuple[int, ...] | list[tuple[int, ...]] | None:
     return None
 
 
-def result_sizes(node: fx.Node) -> tuple[int, ...]:
-    """Sizes of the axes of a call's results, one after the other."""
-    shapes = _shapes(node.meta.get("val"))
+def sizes_in(traced: TracedGraph, prefix: str = "") -> dict[str, tuple[int, ...]]:
+    """Sizes of the axes of a call's results, one after the other, by its site."""
+    calls = (node for node in traced.graph.nodes if node.op not in ("placeholder", "output"))
+    return {f"{prefix}{node.name}": _sizes(_shapes(node.meta.get("val"))) for node in calls}
+
+
+def _sizes(shapes: tuple[int, ...] | list[tuple[int, ...]] | None) -> tuple[int, ...]:
     each = shapes if isinstance(shapes, list) else [shapes or ()]
     return tuple(size for shape in each for size in shape)
 

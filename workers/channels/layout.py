@@ -101,7 +101,7 @@ class AxisLayout:
 
     def present(self) -> list[int]:
         """Indices of the groups that own positions here, ascending."""
-        return [int(group) for group in np.unique(self.groups) if group >= 0]
+        return [int(group) for group in np.flatnonzero(np.bincount(self.groups + 1)[1:])]
 
     def positions(self, group: int) -> Int64[np.ndarray, "width occurrences"]:
         """Where the units of a group sit: entry (u, k) is the position of the k-th occurrence of unit u.
@@ -121,9 +121,12 @@ class AxisLayout:
 
     def cut(self, widths: Mapping[int, int]) -> AxisLayout:
         """The layout that keeps of each named group the units below its new width."""
+        there = [group for group in self.present() if group in widths]
+        if not there:
+            return self
         kept = np.ones(self.groups.shape, dtype=bool)
-        for group, width in widths.items():
-            kept &= (self.groups != group) | (self.units < width)
+        for group in there:
+            kept &= (self.groups != group) | (self.units < widths[group])
         return AxisLayout(role=self.role, groups=self.groups[kept], units=self.units[kept])
 
 

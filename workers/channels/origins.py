@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
@@ -105,10 +105,15 @@ class _Named(int):
 
 
 class NotingOrigins(TorchFunctionMode):
-    """A context in which a traced network's sizes know where they are from, and the calls in its graph note it."""
+    """A context in which a traced network's sizes know where they are from, and the calls in its graph note it.
 
-    def __init__(self) -> None:
+    Args:
+        graph: gives the graph that is being made, or None where nothing is written down.
+    """
+
+    def __init__(self, graph: Callable[[], fx.Graph | None]) -> None:
         super().__init__()
+        self._graph = graph
         self._calls: dict[int, int] = {}
         self._alive: list[Tensor] = []  # holds the tensors, so that no identity is used twice
         self._count = 0
@@ -116,14 +121,24 @@ class NotingOrigins(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Calls the function, and notes."""
         kwargs = kwargs or {}
-        before = _last_node()
+        before = self._last_node()
         result = func(*args, **kwargs)
         if isinstance(result, torch.Size) or (type(result) is int and func is Tensor.size):
             return self._named(result, args, kwargs) if _read_by_network() else result
-        tensors = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-        if tensors and (new := _nodes_since(before)):
+        one = isinstance(result, Tensor)
+        tensors = [result] if one else [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        if tensors and (new := self._nodes_since(before)):
             self._note(new, tensors, args, kwargs)
         return result
+
+    def _last_node(self) -> fx.Node | None:
+        graph = self._graph()
+        return next(reversed(graph.nodes), None) if graph is not None else None
+
+    def _nodes_since(self, before: fx.Node | None) -> list[fx.Node]:
+        graph = self._graph()
+        later = takewhile(lambda node: node is not before, reversed(graph.nodes)) if graph is not None else ()
+        return list(later)[::-1]
 
     def _named(self, result: Any, args: Sequence[Any], kwargs: Any) -> Any:
         serial = self._calls.get(id(args[0]))
@@ -142,9 +157,11 @@ class NotingOrigins(TorchFunctionMode):
             self._calls.update({id(tensor): node.meta[_SERIAL] for tensor, node in zip(tensors, holders, strict=True)})
             self._alive.extend(tensors)
         calls = [node for node in new if node not in parts]
+        if len(calls) != 1:
+            return
         leaves = [end for leaf in tree_leaves((args[1:], kwargs)) for end in _ends(leaf)]
         sizes = [leaf for leaf in leaves if isinstance(leaf, int)]
-        if len(calls) == 1 and any(isinstance(size, _Named) for size in sizes):
+        if any(isinstance(size, _Named) for size in sizes):
             calls[0].meta[_SIZED] = tuple(_sized(calls[0], sizes, tensors))
 
 
@@ -180,22 +197,6 @@ def _bounds(node: fx.Node, ends: list[int]) -> Iterable[SizedAxis]:
             yield SizedAxis(0, axis, named[0].origin, "stop")
         elif start == named[0] and stop == sys.maxsize:
             yield SizedAxis(0, axis, named[0].origin, "start")
-
-
-def _last_node() -> fx.Node | None:
-    mode = get_proxy_mode()
-    return next(reversed(mode.tracer.graph.nodes), None) if mode is not None else None
-
-
-def _nodes_since(before: fx.Node | None) -> list[fx.Node]:
-    mode = get_proxy_mode()
-    new: list[fx.Node] = []
-    if mode is not None:
-        for node in reversed(mode.tracer.graph.nodes):
-            if node is before:
-                break
-            new.append(node)
-    return new[::-1]
 
 
 def _read_by_network() -> bool:

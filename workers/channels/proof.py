@@ -19,8 +19,9 @@ from workers.channels.layout import ChannelMap
 from workers.channels.precision import InDouble
 from workers.channels.rebuild import load_resized
 from workers.channels.slicing import select
+from workers.channels.trace import meta_copy
 from workers.inputs import Inputs, InputsLike, as_spec, call
-from workers.nested import floats_of
+from workers.nested import floats_of, map_tensors
 
 _BATCH = 2
 
@@ -89,7 +90,7 @@ def _compared(
         name: units[: max(1, len(units) - round(ratio * len(units)))].sort().values for name, units in order.items()
     }
     whole = _output(trial, sample)
-    needed = _with_gradient(trial, sample)[1]
+    needed = _needed(trial, sample)
     load_resized(trial, select(state, channel_map, order))
     permuted = _output(trial, sample)
     load_resized(trial, without(state, channel_map, kept))
@@ -135,7 +136,15 @@ def _with_gradient(model: nn.Module, sample: Inputs) -> tuple[bool, set[str]]:
         tensor.copy_(buffers[name])
     model.eval()
     trained = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
-    return all(bool(output.isfinite().all()) for output in outputs), trained
+    return all(output.is_meta or bool(output.isfinite().all()) for output in outputs), trained
+
+
+def _needed(model: nn.Module, sample: Inputs) -> set[str]:
+    """Which parameters have a gradient after a training pass: of shapes alone, where no number is read."""
+    try:
+        return _with_gradient(meta_copy(model), map_tensors(lambda leaf: leaf.to("meta"), sample))[1]
+    except Exception:  # whatever code raises that needs numbers
+        return _with_gradient(model, sample)[1]
 
 
 def _relative(found: Tensor, expected: Tensor) -> float:

@@ -1,6 +1,7 @@
 """Traces a module to a graph of operators, without running or changing it.
 
-The network is copied to the meta device (shapes, no numbers) and traced there with `torch.export`.
+The network is copied to the meta device (shapes, no numbers). One pass is recorded there (`recording`); where the code
+reads numbers from tensors, `torch.export` traces it (`exporting`).
 
 The copy has no forward hooks, so that observers do not get meta tensors. A hook that *changes* an output is ignored.
 """
@@ -8,39 +9,46 @@ The copy has no forward hooks, so that observers do not get meta tensors. A hook
 from __future__ import annotations
 
 import copy
-import logging
-import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export.graph_signature import InputKind
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from workers.channels.origins import NotingOrigins, name_numbers
-from workers.channels.regions import inline_regions
+from workers.channels.exporting import exported
+from workers.channels.recording import recorded, without_fast_attention
 from workers.inputs import InputsLike, as_spec, call_arguments
-from workers.nested import leaves_of, returning_leaves
+from workers.nested import leaves_of
 
 BATCH = 2
 """Batch size of the example: 1 would be treated as a constant, and batch norm needs at least 2 to train."""
-
-_NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
-"""Loggers that print stacks and graphs for an error that is raised, too."""
-
-_IGNORED = ("The tensor attribute", "`create_unbacked_symint`")
-"""Warnings that do not concern the user: recurrent layers put back their list of weights; torchvision counts boxes."""
 
 _HOOK_MARKS = ("_output_capturing_hooks_installed",)
 """Attributes by which a library (transformers) knows that its hooks are there; a copy without hooks lacks them."""
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a network is traced.
+
+    Attributes:
+        exporting: by `torch.export`, where a pass cannot be recorded since the code reads numbers from tensors.
+        noting: with notes of where sizes come from; some code takes only plain numbers.
+    """
+
+    exporting: bool = False
+    noting: bool = True
+
+
+WAYS = tuple(Way(exporting=exporting, noting=noting) for exporting in (False, True) for noting in (True, False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +58,12 @@ class TracedGraph:
     Attributes:
         graph: nodes in order of execution; every node's `meta["val"]` has the shape of its result.
         tensors: dotted name of the parameter or buffer of a placeholder, by the placeholder's name.
+        way: how it was made.
     """
 
     graph: torch.fx.Graph
     tensors: Mapping[str, str]
+    way: Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +147,9 @@ def _meta(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     return empty
 
 
-def trace(meta_model: nn.Module, example: Example, *, training: bool = False) -> TracedGraph:
+def trace(
+    meta_model: nn.Module, example: Example, *, training: bool = False, ways: Sequence[Way] = WAYS
+) -> TracedGraph:
     """Traces a network that lives on the meta device.
 
     A copy of it is traced, so that what the network remembers of a call, such as anchors of the last input's size, is
@@ -147,44 +159,21 @@ def trace(meta_model: nn.Module, example: Example, *, training: bool = False) ->
         meta_model: what `meta_copy` returned.
         example: its inputs.
         training: trace the training pass (auxiliary heads and all) instead of the evaluation pass.
+        ways: how to trace it, the next one where one fails.
 
     Raises:
-        ValueError: the network cannot be traced; the exporter's error is the cause.
+        ValueError: the network cannot be traced; the last error is the cause.
     """
-    try:
-        program = _exported(meta_copy(meta_model).train(training), example, noting=True)
-    except (
-        Exception
-    ):  # the exporter raises whatever the network's own code raises, such as where it takes only an `int`
+    for way in ways:
+        network = meta_copy(meta_model).train(training)
+        follow = exported if way.exporting else recorded
         try:
-            program = _exported(meta_copy(meta_model).train(training), example, noting=False)
-        except Exception as error:
-            raise _failure(example, "traced", error) from error
-    inline_regions(program.graph_module)
-    tensors = {
-        spec.arg.name: str(spec.target)
-        for spec in program.graph_signature.input_specs
-        if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER)
-    }
-    return TracedGraph(graph=program.graph, tensors=tensors)
-
-
-def _exported(subject: nn.Module, example: Example, *, noting: bool) -> torch.export.ExportedProgram:
-    """Exports a network, with notes of where sizes come from (see `origins`) or without."""
-    loggers = [logging.getLogger(name) for name in _NOISY]
-    silent = [logger.disabled for logger in loggers]
-    for logger in loggers:
-        logger.disabled = True
-    if noting:
-        name_numbers(subject)
-    try:
-        with returning_leaves(subject), warnings.catch_warnings(), NotingOrigins() if noting else nullcontext():
-            for message in _IGNORED:
-                warnings.filterwarnings("ignore", message=message)
-            return torch.export.export(subject, example.args, dict(example.kwargs), strict=False)
-    finally:
-        for logger, before in zip(loggers, silent, strict=True):
-            logger.disabled = before
+            graph, tensors = follow(network, example.args, example.kwargs, noting=way.noting)
+        except Exception as error:  # whatever the network's own code raises, such as where it takes only an `int`
+            failure = error
+        else:
+            return TracedGraph(graph=graph, tensors=tensors, way=way)
+    raise _failure(example, "traced", failure) from failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +254,7 @@ def run(meta_model: nn.Module, example: Example, *, reads_numbers: bool = False)
         handles.append(module.register_forward_hook(end))
     error = ""
     try:
-        with torch.no_grad(), _without_fast_attention(), counter, _OnesForNumbers() if reads_numbers else nullcontext():
+        with torch.no_grad(), without_fast_attention(), counter, _OnesForNumbers() if reads_numbers else nullcontext():
             meta_model(*example.args, **example.kwargs)
     except Exception as failure:  # whatever the network's own code raises
         error = str(_failure(example, "run", failure))
@@ -282,17 +271,6 @@ def _outlines(result: object) -> tuple[object, ...]:
         tuple(leaf.shape) if isinstance(leaf, Tensor) else leaf if isinstance(leaf, simple) else object()
         for leaf in leaves_of(result)
     )
-
-
-@contextmanager
-def _without_fast_attention() -> Iterator[None]:
-    """Keeps torch's attention from its fused kernel, which checks no sizes."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
 
 
 class _Counter(TorchFunctionMode):

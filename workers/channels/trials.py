@@ -15,9 +15,9 @@ from torch import nn
 from workers.channels.attributes import follow_attached
 from workers.channels.following import Assignment, assign
 from workers.channels.gathering import ChannelFindings
-from workers.channels.labelling import result_sizes
+from workers.channels.labelling import sizes_in
 from workers.channels.rebuild import follow_shapes
-from workers.channels.trace import Call, Example, FinishedCall, Pass, meta_copy, run, trace
+from workers.channels.trace import Call, Example, FinishedCall, Pass, Way, meta_copy, run, trace
 
 _SMALL = 4
 """A module that makes a share of 1 / `_SMALL` of all calls or fewer is worth being run alone."""
@@ -30,10 +30,16 @@ class Trials:
         model: the network on the meta device.
         example: its inputs.
         found: its channel groups.
+        ways: how it is traced.
+
+    Attributes:
+        model: the network.
+        found: its channel groups.
     """
 
-    def __init__(self, model: nn.Module, example: Example, found: ChannelFindings) -> None:
-        self._model, self._example, self._found = model, example, found
+    def __init__(self, model: nn.Module, example: Example, found: ChannelFindings, ways: Sequence[Way]) -> None:
+        self.model, self.found = model, found
+        self._example, self._ways = example, ways
         self._full = found.channel_map.widths()
 
     def cut(self, widths: Mapping[str, int], assignment: Assignment, path: str = "") -> nn.Module:
@@ -50,7 +56,7 @@ class Trials:
             for name, shape in self._shapes_at(widths).items()
             if name.startswith(prefix)
         }
-        part = meta_copy(self._model.get_submodule(path), shapes)
+        part = meta_copy(self.model.get_submodule(path), shapes)
         for module in part.modules():
             follow_shapes(module)
         follow_attached(part)
@@ -76,10 +82,10 @@ class Trials:
     ) -> Sequence[tuple[int, ...]] | None:
         """Sizes of the results of all operators in one call of a module; None if it cannot be traced by itself."""
         try:
-            traced = trace(self.cut(widths, assignment, call.path), self._example_of(call))
+            traced = trace(self.cut(widths, assignment, call.path), self._example_of(call), ways=self._ways)
         except ValueError:
             return None
-        return [result_sizes(node) for node in traced.graph.nodes if node.op not in ("placeholder", "output")]
+        return list(sizes_in(traced).values())
 
     def attributes_read(self, widths: Mapping[str, int], assignment: Assignment) -> frozenset[tuple[str, str]]:
         """The attributes that are read of modules in a run of the whole network: path of the module, and name."""
@@ -100,12 +106,12 @@ class Trials:
 
     @cached_property
     def _unaided(self) -> Pass:
-        return run(meta_copy(self._model), self._example)
+        return run(meta_copy(self.model), self._example)
 
     @cached_property
     def whole(self) -> Pass:
         """A run with all channels; it ends early where the network needs numbers: it can be traced, but not run."""
-        return run(meta_copy(self._model), self._example, reads_numbers=True) if self._reads_numbers else self._unaided
+        return run(meta_copy(self.model), self._example, reads_numbers=True) if self._reads_numbers else self._unaided
 
     def calls_at_home(self, group: str) -> list[FinishedCall]:
         """The calls of the small module that a group stays within, in the run with all channels; none without one."""
@@ -117,8 +123,8 @@ class Trials:
     def _homes(self) -> dict[str, str]:
         """Dotted path of the innermost module with all that a group touches, by the group's name."""
         stacks: dict[str, tuple[str, ...]] = {}
-        for site, stack in self._found.stacks.items():
-            for group in {name for owned in self._found.owned[site] for name in owned}:
+        for site, stack in self.found.stacks.items():
+            for group in {name for owned in self.found.owned[site] for name in owned}:
                 stacks[group] = _common(stacks.get(group, stack), stack)
         homes = {group: stack[-1] for group, stack in stacks.items() if stack}
         for group, tensor, _, _ in self._owned:
@@ -136,7 +142,7 @@ class Trials:
                 each.axis,
                 int((each.layout.groups == each.group_index).sum()) // each.group.width,
             )
-            for each in self._found.channel_map.owned_axes()
+            for each in self.found.channel_map.owned_axes()
         ]
 
     def _shapes_at(self, widths: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
@@ -144,7 +150,7 @@ class Trials:
         shapes: dict[str, list[int]] = {}
         for group, tensor, axis, times in self._owned:
             if group in widths:
-                shape = shapes.setdefault(tensor, list(self._found.channel_map.shapes[tensor]))
+                shape = shapes.setdefault(tensor, list(self.found.channel_map.shapes[tensor]))
                 shape[axis] -= times * (self._full[group] - widths[group])
         return {tensor: tuple(shape) for tensor, shape in shapes.items()}
 

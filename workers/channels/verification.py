@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from torch import nn
 
@@ -25,13 +25,26 @@ from workers.channels.following import Assignment, Candidates, Unreadable, known
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
 from workers.channels.reading import Reading
-from workers.channels.trace import Call, Example, Pass
+from workers.channels.trace import Call, Pass
 from workers.channels.trials import Trials
 
 _RUNS, _TRACES = 30, 12
 """How many assignments of numbers in modules are tried at one place by runs, and by traces."""
 
-Analyse: TypeAlias = Callable[[nn.Module], ChannelFindings]
+
+class Again(Protocol):
+    """A cut network that was traced."""
+
+    def sizes(self) -> Mapping[str, tuple[int, ...]]:
+        """Sizes of the axes of the results of a call, by its site."""
+        ...
+
+    def findings(self) -> ChannelFindings:
+        """The findings of the rules in it."""
+        ...
+
+
+Retrace: TypeAlias = Callable[[nn.Module], Again]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +61,15 @@ class Verdict:
     further: Reading | None = None
 
 
-def verified(
-    meta_model: nn.Module,
-    example: Example,
-    found: ChannelFindings,
-    analyse: Analyse,
-    after: Callable[[Mapping[str, str]], Reading | None],
-) -> Verdict:
+def verified(trials: Trials, retrace: Retrace, after: Callable[[Mapping[str, str]], Reading | None]) -> Verdict:
     """Proves a map.
 
     Args:
-        meta_model: the network on the meta device.
-        example: its inputs.
-        found: the findings of the rules in it.
-        analyse: computes the findings of another network on the meta device.
+        trials: of the network, with the findings of the rules in it.
+        retrace: traces another network on the meta device, which it may change.
         after: another reading to try when these groups fail, each given with the innermost module at work there.
     """
-    proof = _Proof(meta_model, example, found, analyse)
+    found, proof = trials.found, _Proof(trials, retrace)
     faults: dict[str, str] = {}
     for some in separate_cuts(found.channel_map.widths(), sorted(found.sliced)):
         rest = some
@@ -126,17 +131,14 @@ class _Proof:
         assignment: the numbers in modules that follow from widths, as far as trials have shown.
     """
 
-    def __init__(self, meta_model: nn.Module, example: Example, found: ChannelFindings, analyse: Analyse) -> None:
-        self._model = meta_model
-        self._trials = Trials(meta_model, example, found)
-        self._found = found
-        self._analyse = analyse
-        self._full = found.channel_map.widths()
+    def __init__(self, trials: Trials, retrace: Retrace) -> None:
+        self._trials, self._retrace = trials, retrace
+        self._model, self._found = trials.model, trials.found
+        self._full = self._found.channel_map.widths()
         self._hopeless: set[Hashable] = set()
         self._where: dict[str, str] = {}
-        self._passed: Pass = self._trials.whole
         self._known: tuple[Hashable, _Fault | None] = None, None
-        self.assignment: Assignment = known(meta_model, found)
+        self.assignment: Assignment = known(self._model, self._found)
 
     def places(self, groups: Iterable[str]) -> dict[str, str]:
         """Dotted path of the innermost module at work where a group, cut alone, failed; by its name."""
@@ -277,12 +279,22 @@ class _Proof:
         return Candidates(self._model, self._found)
 
     def _any_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
-        return self._run_fault(widths, assignment) or self._trace_fault(widths, assignment)
+        """What the traced network shows; where it cannot be traced, a run tells how far it comes."""
+        try:
+            again = self._retrace(self._trials.cut(widths, assignment))
+        except ValueError as error:
+            reason = f"the network does not run with fewer of these channels: {error}"
+            return self._run_fault(widths, assignment) or _Fault(reason=reason, reached=(True, 0))
+        predicted, sizes = self._found.shapes_at(widths), again.sizes()
+        for number, site in enumerate(_comparable(predicted, sizes)):
+            if predicted[site] != sizes[site]:
+                passed = self._trials.run(widths, assignment)
+                return self._wrong_size(number, site, predicted[site], sizes[site], passed)
+        return self._other_map(widths, again.findings())
 
     def _run_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
         result = self._trials.run(widths, assignment)
         if not result.error or self._trials.whole.error:
-            self._passed = result
             return None
         return self._stopped(result, result.at_work)
 
@@ -308,24 +320,17 @@ class _Proof:
             calls=tuple(at_work),
         )
 
-    def _trace_fault(self, widths: Mapping[str, int], assignment: Assignment) -> _Fault | None:
-        try:
-            again = self._analyse(self._trials.cut(widths, assignment))
-        except ValueError as error:
-            reason = f"the network does not run with fewer of these channels: {error}"
-            return _Fault(reason=reason, reached=(True, 0))
-        predicted = self._found.shapes_at(widths)
-        for number, site in enumerate(_comparable(predicted, again.shapes)):
-            if predicted[site] != again.shapes[site]:
-                return self._wrong_size(number, site, predicted[site], again.shapes[site])
-        end = True, len(predicted)
-        for site in self._found.facts.keys() & again.facts.keys():
-            if self._found.facts[site] != again.facts[site]:
+    def _other_map(self, widths: Mapping[str, int], again: ChannelFindings) -> _Fault | None:
+        """What differs from the predicted map in a network of the predicted sizes."""
+        end = True, len(self._found.shapes)
+        for site, numbers in self._found.facts.items():
+            if again.facts.get(site, numbers) != numbers:
                 reason = f"with fewer of these channels {site} computes with other numbers"
                 return _Fault(reason=reason, reached=end, groups=self._groups_around(site.partition(" ")[0]))
+        if min(widths.values()) == 1:
+            return None
         expected = restrict(self._found.channel_map, widths)
-        same = again.channel_map.groups == expected.groups and again.channel_map.tensors == expected.tensors
-        if min(widths.values()) > 1 and not same:
+        if again.channel_map.groups != expected.groups or again.channel_map.tensors != expected.tensors:
             return _Fault(reason="with fewer of these channels the network couples other channels", reached=end)
         return None
 
@@ -335,21 +340,24 @@ class _Proof:
         inside = [each for each, stack in stacks.items() if stack[-1:] == stacks[site][-1:]]
         return frozenset(name for each in inside for axis in owned[each] for name in axis)
 
-    def _wrong_size(self, number: int, site: str, predicted: tuple[int, ...], sizes: tuple[int, ...]) -> _Fault:
+    def _wrong_size(
+        self, number: int, site: str, predicted: tuple[int, ...], sizes: tuple[int, ...], passed: Pass
+    ) -> _Fault:
         full = self._found.shapes[site]
         return _Fault(
             reason=f"with fewer of these channels {site} has sizes {sizes}, not {predicted}",
             reached=(True, number),
             stack=self._found.stacks[site],
             sizes=tuple(size for size, one, other in zip(full, predicted, sizes, strict=False) if one != other),
-            calls=self._single_calls(self._found.stacks[site]),
+            calls=_single_calls(self._found.stacks[site], passed),
             groups=frozenset(name for owned in self._found.owned[site] for name in owned),
         )
 
-    def _single_calls(self, stack: Sequence[str]) -> tuple[Call, ...]:
-        """Calls of these modules in the last run that passed, of those that were called once."""
-        calls = [[each.call for each in self._passed.finished if each.call.path == path] for path in stack]
-        return tuple(found[0] for found in calls if len(found) == 1)
+
+def _single_calls(stack: Sequence[str], passed: Pass) -> tuple[Call, ...]:
+    """Calls of these modules in a run, of those that were called once."""
+    calls = [[each.call for each in passed.finished if each.call.path == path] for path in stack]
+    return tuple(found[0] for found in calls if len(found) == 1)
 
 
 def _comparable(predicted: Iterable[str], found: Iterable[str]) -> Iterator[str]:
