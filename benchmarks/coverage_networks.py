@@ -152,7 +152,7 @@ def _detection(name: str) -> Subject:
 def _video(name: str) -> Subject:
     import torchvision
 
-    frames, side = {"s3d": (9, 193), "mvit_v2_s": (16, 224), "swin3d_t": (16, 224)}.get(
+    frames, side = {"s3d": (13, 209), "mvit_v2_s": (16, 224), "swin3d_t": (16, 224)}.get(
         name, (16, 64)
     )  # S3D: its least
     return Subject(network=torchvision.models.get_model(name, weights=None), shape=(3, frames, side, side))
