@@ -200,11 +200,11 @@ def draw(runs: dict[str, list[Trained]], out: Path) -> None:
     places = [(way, size) for way in runs for size in (SIZES[0], SIZES[-1])]
     for column, (way, size) in enumerate(places):
         axes = figure.add_subplot(grid[1, column])
-        made = generate(runs[way][0].network, size, 25).view(5, 5, 8, 8).transpose(1, 2).reshape(40, 40)
-        axes.imshow(made.numpy(), cmap="gray", vmin=-1, vmax=1)
+        framed = functional.pad(generate(runs[way][0].network, size, 25), (1, 1, 1, 1), value=1.0)
+        axes.imshow(framed.view(5, 5, 10, 10).transpose(1, 2).reshape(50, 50).numpy(), cmap="gray", vmin=-1, vmax=1)
         axes.set_title(f"{way},\nsampled at {100 * size:.0f} %", fontsize=9)
         axes.axis("off")
-    figure.savefig(out)
+    figure.savefig(out, bbox_inches="tight")
 
 
 def main(arguments: list[str] | None = None) -> None:
