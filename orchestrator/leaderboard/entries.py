@@ -14,7 +14,7 @@ from jobs.spec.protocols import NO_PROTOCOL
 from jobs.spec.sweep import SweepSpec
 from orchestrator.report.page import sweep_yaml
 from orchestrator.results import Curve, Point, SweepRecord, collect
-from orchestrator.results.lineage import JOINING, appeared_keys, read_lineage, task_of
+from orchestrator.results.lineage import appeared_keys, joining_stages, read_lineage, task_of
 
 Place = tuple[str, str]
 """Model and data set."""
@@ -154,6 +154,7 @@ class _Seconds:
     """How long the tasks behind points took, those that appeared while the sweep ran included."""
 
     def __init__(self, curves: Sequence[Curve], store: Store) -> None:
+        self._joining = joining_stages()
         self._manifests = read_lineage({point.key for curve in curves for point in curve.points}, store)
         appeared = {key: self._appeared(each) for key, each in self._manifests.items()}
         self._inputs = {key: (*each.inputs.values(), *appeared[key]) for key, each in self._manifests.items()}
@@ -183,7 +184,7 @@ class _Seconds:
 
     def _appeared(self, manifest: Manifest) -> set[str]:
         """The tasks that a task joined besides its inputs."""
-        if manifest.stage not in JOINING:
+        if manifest.stage not in self._joining:
             return set()
         task = task_of(manifest)
         return set() if task is None else appeared_keys(task, self._measured)

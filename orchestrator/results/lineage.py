@@ -15,9 +15,6 @@ from jobs.task import Task, appearing_tasks, make_task
 from orchestrator.planning import Plan, PlannedCurve
 from orchestrator.results.differences import flatten
 
-JOINING = frozenset(stage.value for stage in StageKind if issubclass(stage.row.params, JoiningParams))
-"""The stages whose tasks join others that appear while a sweep runs."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFacts:
@@ -74,6 +71,11 @@ def ancestry(keys: Iterable[str], facts_of: Callable[[str], TaskFacts | None]) -
         if facts is not None:
             found[each] = facts
     return list(found.values())
+
+
+def joining_stages() -> frozenset[str]:
+    """The stages whose tasks join others that appear while a sweep runs."""
+    return frozenset(stage.value for stage in StageKind if issubclass(stage.row.params, JoiningParams))
 
 
 def task_of(manifest: Manifest) -> Task | None:

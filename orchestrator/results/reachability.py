@@ -15,7 +15,7 @@ from jobs.spec.sweep import SweepSpec
 from jobs.task import Task
 from orchestrator.planning import Plan, PlanEnvironment, plan_sweep
 from orchestrator.results import SweepRecord
-from orchestrator.results.lineage import JOINING, appeared_keys, task_of
+from orchestrator.results.lineage import appeared_keys, joining_stages, task_of
 from orchestrator.store.catalog import Catalog
 
 
@@ -86,12 +86,12 @@ class _Joining:
     """The tasks that others join. Of manifests, those of joining tasks and of their sources alone are read again."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+        self._catalog, self._stages = catalog, joining_stages()
         self._measured = lru_cache(maxsize=256)(self._read)  # seeds and methods share sources
 
     def joined_by(self, key: str) -> set[str]:
         """Keys of the appearing tasks that the task behind an artifact joined; none of other tasks."""
-        if key not in self._catalog or self._catalog.stage(key) not in JOINING:
+        if key not in self._catalog or self._catalog.stage(key) not in self._stages:
             return set()
         manifest = self._catalog.manifest(key)
         task = manifest and task_of(manifest)

@@ -90,12 +90,12 @@ def decide(
 
 def resources_json(resources: Resources) -> dict[str, Json]:
     """A resource request as JSON, for the journal."""
+    several = {"processes": resources.processes, "nodes": resources.nodes}
     return {
         "num_cpus": resources.num_cpus,
         "num_gpus": resources.num_gpus,
         "memory_bytes": resources.memory_bytes,
-        "processes": resources.processes,
-        "nodes": resources.nodes,
+        **{name: count for name, count in several.items() if count > 1},
     }
 
 

@@ -85,8 +85,6 @@ def run_task(
         manifest = _committed(task.key, store)
         if manifest:
             return attempt.reused(manifest)
-        if should_stop():
-            raise CancelledError("stopped on request before it started")
         start_measuring()
         product = attempt.run(should_stop, stage_of, checkpoint_interval_s)
         if not may_commit():
@@ -163,7 +161,11 @@ class _Attempt:
             checkpoint=self._checkpoint,
             together=together(task, store, self.device, self._elsewhere),
         )
-        product = (stage_of or stage_function)(task.stage)(context)
+        stage = (stage_of or stage_function)(task.stage)
+        # As late as can be: a driver that was frozen meanwhile may have been followed by another.
+        if should_stop():
+            raise CancelledError("stopped on request before it started")
+        product = stage(context)
         try:
             canonical([product.measurements, product.timings])
         except ValueError:
