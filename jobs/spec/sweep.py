@@ -204,10 +204,9 @@ class SweepSpec(Record):
     @model_validator(mode="after")
     def _every_method_supports_the_target(self) -> Self:
         for name, method in self.methods.items():
-            soft = (
-                isinstance(method, CriterionMethod) and method.sparsify is not None and method.sparsify.per_compression
-            )
-            if self.target != "parameters" and (soft or isinstance(method, UnstructuredMethod)):
+            sparsify = method.sparsify if isinstance(method, CriterionMethod) else None
+            by_parameters = sparsify is not None and sparsify.per_compression
+            if self.target != "parameters" and (by_parameters or isinstance(method, UnstructuredMethod)):
                 raise checks.fault(
                     f"method {name} supports the target parameters only, not {self.target}; set target: parameters"
                 )
