@@ -29,7 +29,7 @@ def test_only_algorithm_1_draws_sizes(example, trained):
     assert drawn.sizes != drawn.channel_map.widths()
 
 
-def test_both_start_alike_and_learn_apart(trained):
+def test_changing_sizes_change_the_losses_from_the_first_step(trained):
     first, second = trained.values()
     assert first.generator_losses[0] != second.generator_losses[0]
     assert len(first.generator_losses) == len(first.discriminator_losses) == 3

@@ -2,12 +2,9 @@ import copy
 from pathlib import Path
 
 import pytest
-import yaml
 
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
-
-SWEEPS = Path(__file__).parents[2] / "jobs" / "sweeps"
 
 
 def faults_of(path: Path, *overrides: str) -> dict[str, str]:
@@ -336,36 +333,6 @@ def test_numbers_in_scientific_notation_are_numbers(tiny_sweep, write_sweep):
 def test_the_methods_own_compressions_win_over_those_of_the_sweep(tiny_sweep, write_sweep):
     spec = load_sweep(write_sweep(changed(tiny_sweep, "methods.l1.compressions", [0.5])))
     assert (spec.compressions_of("l1"), spec.compressions_of("dense")) == ((0.5,), (0.0,))
-
-
-@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.name)
-def test_the_sweeps_that_we_ship_load(path):
-    document = yaml.safe_load(path.read_text())
-    missing = [] if document["data"]["dataset"] == "digits" else ["data.root=/data"]
-    given = {"train", "transfer"}
-    missing += [f"models.{name}.weights=/w" for name, model in document["models"].items() if not given & model.keys()]
-    protocols = document.get("protocols", {})
-    missing += [f"protocols.{name}.data.root=/d" for name, each in protocols.items() if each["kind"] == "transfer"]
-    assert load_sweep(path, missing).name == path.stem
-
-
-@pytest.mark.parametrize("path", sorted((SWEEPS / "reduced").glob("*.yaml")), ids=lambda path: path.name)
-def test_the_reduced_forms_that_we_ship_load(path):
-    document = yaml.safe_load((SWEEPS / path.name).read_text())
-    transfers = [name for name, each in document.get("protocols", {}).items() if each["kind"] == "transfer"]
-    roots = ["data.root=/data", *(f"protocols.{name}.data.root=/data" for name in transfers)]
-    spec = load_sweep(SWEEPS / path.name, [f"@{path}", *roots])
-    # What two cores have time for.
-    longest = {"cifar10": 3, "voc-segmentation": 16, "sr-folders": 15, "voc-detection": 10}
-    for model in spec.models:
-        train = spec.training_of(model)
-        assert train is None or train.epochs <= longest[spec.data_of(model).dataset]
-
-
-@pytest.mark.parametrize("path", sorted((SWEEPS / "two_cores").glob("*.yaml")), ids=lambda path: path.name)
-def test_the_forms_for_two_cores_begin_with_networks_that_are_given(path):
-    spec = load_sweep(SWEEPS / path.name, [f"@{path}", "data.root=/data"])
-    assert all(spec.models[model].weights for model in spec.models)
 
 
 def test_overrides_may_stand_in_a_file(tiny_sweep, write_sweep, tmp_path):

@@ -1,5 +1,7 @@
 """What tests ask of plans, of which nothing is run."""
 
+from collections import Counter
+
 from jobs.stages.table import StageKind
 from jobs.task import Task
 from orchestrator.planning import Plan, PlanEnvironment
@@ -35,3 +37,8 @@ def line_of(plan: Plan, key: str) -> list[Task]:
 def stages_on_the_way(plan: Plan, key: str) -> list[str]:
     """The stages of that line."""
     return [task.stage.value for task in line_of(plan, key)]
+
+
+def by_stage(plan) -> dict[str, int]:
+    """Tasks of each stage."""
+    return {stage.value: count for stage, count in Counter(task.stage for task in plan.tasks.values()).items()}

@@ -9,10 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from workers.channels import ChannelMap
-from workers.inputs import call
 from workers.observations._base import Batches, Observed, observation
-from workers.observations.units import sum_per_unit
-from workers.observations.watching import WatchPoint, find_points, watching
+from workers.observations.map_means import mean_over_maps
 
 _AT_ONCE = 2**24
 """Entries of Gram matrices that are in memory together."""
@@ -23,27 +21,17 @@ def independence(module: nn.Module, channel_map: ChannelMap, batches: Batches) -
     """`independence`: the mean over the images of each unit's channel independence. See `Observation`.
 
     The maps of an image and layer are the rows of a matrix; the independence of a row is the nuclear norm of the matrix
-    less that without the row. A unit of several channels, or of several layers, has the sum. Where a detector looks at
-    boxes, the boxes count as images. An image costs about c min(c, positions)^3 operations per layer of c channels.
+    less that without the row. An image costs about c min(c, positions)^3 operations per layer of c channels.
     """
-    points = find_points(module, channel_map, batches.example)
-    sums: dict[WatchPoint, Tensor] = {}
-    counts: dict[WatchPoint, int] = {}
 
-    def add(point: WatchPoint, maps: Tensor) -> Tensor:
-        rows = maps.reshape(*maps.shape[:2], -1).double()
-        for each in rows:
+    def summed(maps: Float[Tensor, "n c *space"]) -> Float[Tensor, " c"]:
+        found = []
+        for rows in maps.reshape(*maps.shape[:2], -1).double():
             batches.poll()
-            sums[point] = sums.get(point, 0) + row_independence(each)
-        counts[point] = counts.get(point, 0) + len(maps)
-        return maps
+            found.append(row_independence(rows))
+        return torch.stack(found).sum(0)
 
-    with torch.inference_mode():
-        for inputs, _ in batches:
-            with watching(points, add):
-                call(module, inputs)
-        units = sum_per_unit(channel_map, [(point, total.cpu() / counts[point]) for point, total in sums.items()])
-    return {"independence": {name: values.clone() for name, values in units.items()}}
+    return {"independence": mean_over_maps(module, channel_map, batches, summed)}
 
 
 def row_independence(rows: Float[Tensor, "c positions"]) -> Float[Tensor, " c"]:

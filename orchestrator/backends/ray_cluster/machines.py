@@ -5,6 +5,7 @@ queued behind others.
 """
 
 import pickle
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,10 @@ class Machines:
 
     def lost(self, timeout_s: float) -> LostProcessError | None:
         """The first loss that is known within the time; what has ended well is no loss."""
-        done, self._running = ray.wait(self._running, timeout=timeout_s) if self._running else ([], [])
+        if not self._running:  # all have ended well
+            time.sleep(timeout_s)
+            return None
+        done, self._running = ray.wait(self._running, timeout=timeout_s)
         return next(filter(None, map(_loss, done)), None)
 
     def end(self) -> None:

@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
 import ray
 
@@ -16,9 +15,6 @@ from orchestrator.backends.ray_cluster.machines import Machines
 from orchestrator.backends.ray_cluster.notice import handed_over, heed_notice
 from orchestrator.store import ArtifactStore, Fence, LeaseTerm, open_store
 from workers.attempt.entry import Provenance, StageOf, run_task
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,39 +1,16 @@
-import copy
 from collections import Counter
 from dataclasses import replace
 
 import pytest
-from planned import ENVIRONMENT, back, curve_of, line_of, stages_on_the_way, tasks_of
+from planned import ENVIRONMENT, back, by_stage, curve_of, line_of, stages_on_the_way, tasks_of
 
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
 from jobs.resources import Resources
-from jobs.spec.effort import EFFORTS
 from jobs.stages.table import StageKind
 from jobs.stages.training import IntegralTraining, SparseTraining
 from jobs.weights import CheckpointReading
 from orchestrator.planning import plan_sweep
-
-METHODS = {
-    "dense": {"kind": "dense"},
-    "random": {"kind": "criterion", "criterion": "random"},
-    "l1": {"kind": "criterion", "criterion": "l1"},
-    "integral": {"kind": "integral"},
-    "tuned": {"kind": "integral", "tune": {"steps": 5}},
-}
-
-
-@pytest.fixture
-def plan(tiny_sweep, write_sweep):
-    def make(*overrides, environment=ENVIRONMENT):
-        sweep = {**copy.deepcopy(tiny_sweep), "methods": METHODS}
-        return plan_sweep(load_sweep(write_sweep(sweep), overrides), environment)
-
-    return make
-
-
-def by_stage(plan) -> dict[str, int]:
-    return {stage.value: count for stage, count in Counter(task.stage for task in plan.tasks.values()).items()}
 
 
 def test_equal_tasks_are_one(plan):
@@ -268,132 +245,6 @@ def test_a_reconstruction_has_no_scores_for_an_allocation(plan):
 def test_folded_batch_norms_cannot_be_recalibrated(plan):
     with pytest.raises(InvalidFileError, match=r"method integral .*: it recalibrates batch norms that are folded away"):
         plan("protocols.fresh={kind: recalibrate}", "methods.integral.protocols=[fresh]")
-
-
-def criteria(*named, **settings):
-    """Overrides that put criterion methods beside those that are there."""
-    return [f"methods.{name}={{kind: criterion, criterion: {name}, {settings.get(name, '')}}}" for name in named]
-
-
-STREAMED = ("mean-mean", "mean-std", "mean-l1", "mean-l2", "var-l2", "mean-absolute-activation", "apoz")
-
-
-def test_one_pass_over_the_data_serves_all_streamed_criteria_and_compressions(plan):
-    made = plan(*criteria(*STREAMED))
-    (observed,) = tasks_of(made, StageKind.OBSERVE)
-    readers = [task for task in tasks_of(made, StageKind.SCORE) if task.params.observed]
-    assert len(readers) == len(STREAMED)
-    assert {task.inputs["observed.artifact"] for task in readers} == {observed.key}
-    assert (observed.params.observation, observed.params.images.num_images) == ("activations", None)
-    assert made.asked[StageKind.OBSERVE] == len(STREAMED) * 2  # compressions
-
-
-def test_other_settings_are_another_pass(plan):
-    made = plan(*criteria("apoz", "mean-l1", "hrank", "taylor", apoz="score: {images: 7}"))
-    observed = [task.params for task in tasks_of(made, StageKind.OBSERVE)]
-    passes = {(params.observation, params.images.num_images) for params in observed}
-    assert passes == {
-        ("activations", 7),
-        ("activations", None),
-        ("ranks", 512),
-        ("gradients", 1024),
-    }
-
-
-def test_a_criterion_that_joins_leaves_all_other_tasks_as_they_are(plan):
-    before, after = plan(*criteria("mean-l1")).tasks, plan(*criteria("mean-l1", "apoz", "hrank", "fpgm")).tasks
-    assert before.keys() < after.keys()
-
-
-def test_a_pass_over_all_images_is_shared_by_the_seeds_and_one_over_some_is_not(plan):
-    environment = replace(ENVIRONMENT, weights={"net": "f"})
-    overrides = ("models.net={network: resnet, weights: w.safetensors}", "seeds=[0,1]", *criteria("apoz", "taylor"))
-    passes = Counter(
-        task.params.observation for task in tasks_of(plan(*overrides, environment=environment), StageKind.OBSERVE)
-    )
-    assert passes == {"activations": 1, "gradients": 2}
-
-
-def test_data_count_only_where_they_are_looked_at(plan):
-    overrides = (*criteria("l2", "apoz"), "models.net={network: resnet, weights: w.safetensors}")
-    scored = []
-    for data in ("d", "other"):
-        made = plan(*overrides, environment=replace(ENVIRONMENT, data=data, weights={"net": "f"}))
-        scored.append({task.params.criterion: task.params for task in tasks_of(made, StageKind.SCORE)})
-    assert scored[0]["l2"].observed is None
-    assert scored[0]["apoz"].observed != scored[1]["apoz"].observed
-
-
-def test_the_users_own_criterion_counts_by_its_source_and_its_seed(plan):
-    own = "methods.mine={kind: criterion, criterion: 'jobs.mine:worth', observation: 'jobs.mine:look'}"
-
-    def scored(digest, *more):
-        made = plan(own, *more, environment=replace(ENVIRONMENT, sources=dict.fromkeys(PATHS, digest)))
-        (params,) = (task.params for task in tasks_of(made, StageKind.SCORE) if ":" in task.params.criterion)
-        return params
-
-    before, after = scored("1"), scored("2")
-    assert (before.source, before.seed) == ("1", 0)
-    assert before.observed != after.observed
-
-
-PATHS = ("jobs.mine:worth", "jobs.mine:look")
-
-
-def test_observing_asks_for_a_share_of_a_gpu_and_scoring_for_none(plan):
-    made = plan(*criteria("apoz"), environment=replace(ENVIRONMENT, device="cuda"))
-    (observed,) = tasks_of(made, StageKind.OBSERVE)
-    assert (observed.resources.num_gpus, observed.environment["device"]) == (0.25, "cuda")
-    assert {task.resources.num_gpus for task in tasks_of(made, StageKind.SCORE)} == {0}
-
-
-def only_of(plan, stage, method):
-    """The task of a stage on the way to a method's first point."""
-    line = line_of(plan, curve_of(plan, method).points[0].key)
-    return next(task for task in line if task.stage is stage)
-
-
-def test_a_choice_among_orders_comes_for_every_compression_before_what_reads_the_network(plan):
-    made = plan("methods.tuned.ordering.choice=output", "methods.integral.ordering.choice=reconstruction")
-    for method in ("integral", "tuned"):
-        for point in curve_of(made, method).points:
-            assert stages_on_the_way(made, point.key) == ["evaluate", "prune", "choose", "permute", "convert", "train"]
-    assert by_stage(made)["choose"] == 4  # 2 methods x 2 compressions ...
-    assert by_stage(made)["permute"] == 1  # ... from one pool
-    pruned = only_of(made, StageKind.PRUNE, "tuned")
-    tuned = made.tasks[pruned.params.procedure.tuned]
-    assert tuned.params.network == pruned.params.procedure.network
-
-
-def test_what_is_chosen_by_decides_what_a_choice_depends_on(plan):
-    made = plan("methods.tuned.ordering.choice=output", "methods.integral.ordering.choice=reconstruction")
-    sampling = only_of(made, StageKind.CHOOSE, "integral").params
-    assert (sampling.choice, sampling.images, sampling.seed) == ("reconstruction", None, None)
-    output = only_of(made, StageKind.CHOOSE, "tuned").params
-    assert (output.choice, output.images.num_images, output.seed) == ("output", 128, 0)
-
-
-def test_the_key_of_an_order_holds_the_limits_of_its_solvers_and_not_the_name_of_an_effort(plan):
-    made = plan("methods.tuned.ordering.effort=fast")
-    permuted = {method: only_of(made, StageKind.PERMUTE, method).params.document() for method in ("integral", "tuned")}
-    assert permuted["integral"]["ordering"]["limits"] == EFFORTS["standard"].model_dump()
-    assert permuted["tuned"]["ordering"]["limits"] == EFFORTS["fast"].model_dump()
-    assert not any("effort" in each["ordering"] for each in permuted.values())
-
-
-def test_a_pool_counts_only_where_there_is_a_choice(plan):
-    assert (
-        plan().tasks.keys() == plan("methods.integral.ordering.pool=3", "methods.tuned.ordering.images=5").tasks.keys()
-    )
-    shortest, chosen = plan(), plan("methods.integral.ordering.choice=output")
-    assert only_of(shortest, StageKind.PERMUTE, "integral").params.ordering.pool is None
-    assert only_of(chosen, StageKind.PERMUTE, "integral").params.ordering.pool == 8
-    assert (
-        shortest.tasks.keys() - chosen.tasks.keys()
-        == {  # all else stays, what `tuned` shares with it too
-            task.key for point in curve_of(shortest, "integral").points for task in line_of(shortest, point.key)[:2]
-        }
-    )
 
 
 def test_the_split_is_part_of_the_evaluation_alone(plan):
