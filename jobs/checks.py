@@ -6,6 +6,7 @@ They raise pydantic errors, so that all faults of a file are reported at once. U
 import importlib.util
 import os
 from collections.abc import Callable, Collection, Sequence, Sized
+from itertools import pairwise
 from typing import TypeVar
 
 from pydantic_core import PydanticCustomError
@@ -37,6 +38,13 @@ def no_repeats(values: Sequence[T]) -> Sequence[T]:
     repeated = sorted({str(value) for index, value in enumerate(values) if value in values[:index]})
     if repeated:
         raise fault(f"duplicate value {', '.join(repeated)}; remove one")
+    return values
+
+
+def increasing(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Reject values that do not increase."""
+    if any(low >= high for low, high in pairwise(values)):
+        raise fault(f"{list(values)} do not increase; give each fraction once, in order")
     return values
 
 

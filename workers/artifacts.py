@@ -17,6 +17,9 @@ BEST_FILE = "best.safetensors"
 AVERAGE_FILE = "ema.safetensors"
 """The moving average of its tensors in training; of networks that were trained with one."""
 
+PAUSED_FILE = "training.safetensors"
+"""The progress of a training that pauses, to go on from."""
+
 MASKS_FILE = "masks.safetensors"
 """Name of a parameter -> mask of its weights; of networks that lost single weights."""
 

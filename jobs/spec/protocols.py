@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks
-from jobs.spec.base import Name, Record
+from jobs.spec.base import Fractions, Name, Record
 from jobs.spec.data import DataSpec
 from jobs.spec.distillation import DistillSpec
 from jobs.spec.objective import ObjectiveSpec
@@ -15,6 +15,30 @@ NO_PROTOCOL = "none"
 """The name of the protocol that does nothing; every sweep has it."""
 
 
+class RaceSpec(Record):
+    """Successive halving (Jamieson and Talwalkar 2016): trainings that cannot win stop early.
+
+    All methods with the protocol race on each model at each compression. At a rung they are compared on the validation
+    split, in the mean over the seeds; the best go on, the others stay as they are, with a note.
+    """
+
+    rungs: Annotated[Fractions, AfterValidator(checks.not_empty)] = Field(
+        description="Where they are compared: increasing fractions of the training's steps."
+    )
+    keep: float = Field(default=0.5, gt=0, lt=1, description="Fraction of them that goes on, rounded up.")
+
+
+class TrainingProtocol(Record):
+    """What protocols that train a pruned network have in common."""
+
+    race: RaceSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="The trainings of several methods at one compression race, and only the best go on to the end; "
+        "default: all do.",
+    )
+
+
 class RecalibrateProtocol(Record):
     """Batch-norm recalibration: re-estimate the running statistics of the pruned network, without labels."""
 
@@ -22,14 +46,14 @@ class RecalibrateProtocol(Record):
     images: int = Field(default=2048, ge=2, description="Calibration images, drawn by the seed.")
 
 
-class FineTuneProtocol(Record):
+class FineTuneProtocol(TrainingProtocol):
     """Fine-tuning: train all weights of the pruned network further."""
 
     kind: Literal["fine-tune"]
     train: FineTuneSpec = Field(default_factory=lambda: FineTuneSpec.model_validate({}))
 
 
-class ScratchProtocol(Record):
+class ScratchProtocol(TrainingProtocol):
     """Train the pruned architecture from random weights (Rethinking's Scratch-E and Scratch-B)."""
 
     kind: Literal["scratch"]
@@ -56,7 +80,7 @@ class ScratchProtocol(Record):
         return self
 
 
-class RewindProtocol(Record):
+class RewindProtocol(TrainingProtocol):
     """Rewinding: repeat the model's training from an earlier epoch with the pruned network (Renda et al. 2020)."""
 
     kind: Literal["rewind"]

@@ -296,7 +296,7 @@ class SweepSpec(Record):
     def _every_distillation_fits_its_objective(self) -> Self:
         for model in self.models:
             for name, method in self.methods.items():
-                asked = {f"protocol '{each}'": self.protocols[each] for each in self._protocols_of(method)}
+                asked = {f"protocol '{each}'": self.protocols[each] for each in self.protocols_of(method)}
                 records = {f"method {name}": method, **asked} if method.applies_to(model) else {}
                 for where, record in records.items():
                     transfer = record if isinstance(record, TransferProtocol) else None
@@ -306,7 +306,7 @@ class SweepSpec(Record):
                             raise checks.fault(f"model {model}, {where}: {conflict}")
         return self
 
-    def _protocols_of(self, method: MethodSpec) -> set[str]:
+    def protocols_of(self, method: MethodSpec) -> set[str]:
         """The protocols that are applied to a method's networks, those before transfers included."""
         asked = {name: self.protocols[name] for name in method.protocols if name != NO_PROTOCOL}
         before = {each.after for each in asked.values() if isinstance(each, TransferProtocol)}

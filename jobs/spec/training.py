@@ -1,13 +1,12 @@
 """Training settings, shared by the sweep file and the parameters of tasks."""
 
-from itertools import pairwise
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from jobs import checks
 from jobs.spec.augment import Augment
-from jobs.spec.base import Record
+from jobs.spec.base import Fractions, Record
 from jobs.spec.distillation import COMPILED, DistillSpec
 from jobs.spec.precision import PrecisionField
 from jobs.spec.settings import SETTINGS
@@ -70,7 +69,7 @@ class TrainSpec(Record):
         description="`step`: multiplied by 0.1 at each milestone; `poly`: by (1 - epoch / epochs) ** 0.9; `linear`: by "
         "1 - epoch / epochs; `one-cycle`: from 1/25 up to the learning rate in 30 % of the epochs, and down to zero.",
     )
-    milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+    milestones: Fractions = Field(
         default=(0.5, 0.75),
         strict=False,  # a list, also behind `_settings_first`, which pydantic does not take for JSON
         description="For `step`: increasing fractions of the epochs.",
@@ -135,12 +134,6 @@ class TrainSpec(Record):
     def _warmup_ends(self) -> Self:
         if self.warmup_epochs >= self.epochs:
             raise checks.fault(f"warmup_epochs ({self.warmup_epochs}) must be less than epochs ({self.epochs})")
-        return self
-
-    @model_validator(mode="after")
-    def _milestones_rise(self) -> Self:
-        if any(low >= high for low, high in pairwise(self.milestones)):
-            raise checks.fault(f"milestones {list(self.milestones)} do not increase; give each fraction once, in order")
         return self
 
     @model_validator(mode="after")

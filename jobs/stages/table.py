@@ -23,7 +23,7 @@ from jobs.stages.finishing import (
 )
 from jobs.stages.pruning import PruneParams, ReconstructParams, TuneParams
 from jobs.stages.scoring import ObserveParams, ProfileParams, ScoreParams, SenseParams
-from jobs.stages.training import TrainParams
+from jobs.stages.training import RaceParams, TrainParams
 
 _CPU = Resources()
 _GPU = Resources(num_gpus=1.0)
@@ -85,6 +85,7 @@ class StageKind(StrEnum):
     RECALIBRATE = "recalibrate", StageRow(params=RecalibrateParams, version=2, resources=_SHARED_GPU, assumed_s=5.0)
     REPAIR = "repair", StageRow(params=RepairParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
     APPLY = "apply", StageRow(params=ApplyParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
+    RACE = "race", StageRow(params=RaceParams, version=1, resources=_CPU, assumed_s=2.0)
     EVALUATE = "evaluate", StageRow(params=EvaluateParams, version=5, resources=_SHARED_GPU, assumed_s=10.0)
     ATTACK = "attack", StageRow(params=AttackParams, version=1, resources=_SHARED_GPU, assumed_s=60.0)
     EXPORT = "export", StageRow(params=ExportParams, version=1, resources=_CPU, assumed_s=10.0)

@@ -1,4 +1,4 @@
-"""Parameters of the stage `train`, one record for each training procedure."""
+"""Parameters of the stage `train`, one record for each training procedure, and of `race`, which compares trainings."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -58,13 +58,33 @@ class IntegralTraining:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """A part of a training that races others, from one rung to the next (`planning.racing`).
+
+    Attributes:
+        until: Of its steps, the fraction after which it pauses at a rung; None: it goes to the end.
+        start: The training up to the rung before; None: it begins.
+        race: What decided there which trainings go on; one that does not stays as it is.
+    """
+
+    until: float | None = None
+    start: ArtifactKey | None = None
+    race: ArtifactKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FurtherTraining:
-    """All weights of a network are trained on: fine-tuning, or a part of the model's own schedule once more."""
+    """All weights of a network are trained on: fine-tuning, or a part of the model's own schedule once more.
+
+    Attributes:
+        leg: Which part of a training that races others; None: the whole. So it is in other procedures.
+    """
 
     kind: Literal["further"] = "further"
     network: ArtifactKey
     recipe: Recipe
     teacher: ArtifactKey | None = None
+    leg: Leg | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +115,7 @@ class ScratchTraining:
     recipe: Recipe
     budget: ScratchBudget | None = None
     teacher: ArtifactKey | None = None
+    leg: Leg | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,4 +168,18 @@ class TrainParams(StageParams):
         Field(discriminator="kind"),
     ]
     data: DatasetParams
+    objective: ObjectiveParams = CLASSIFICATION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaceParams(StageParams):
+    """Parameters of `race`.
+
+    Attributes:
+        entrants: The trainings at a rung, those of one method together, one for each seed.
+        keep: Fraction of the methods still in the race that goes on.
+    """
+
+    entrants: tuple[tuple[ArtifactKey, ...], ...]
+    keep: float
     objective: ObjectiveParams = CLASSIFICATION

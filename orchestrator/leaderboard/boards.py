@@ -55,6 +55,11 @@ class Standing:
         return fmean(known) if len(known) == len(around) else None
 
     @property
+    def noted(self) -> bool:
+        """Whether one of the points has a note: it misses its compression, or its training stopped in a race."""
+        return any(point.note for each in self.found.values() for point in (each.low, each.high))
+
+    @property
     def cost(self) -> float:
         """The metric as something of which less is better."""
         return self.entry.metric.cost(self.value)

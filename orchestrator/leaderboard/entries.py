@@ -14,7 +14,7 @@ from jobs.spec.protocols import NO_PROTOCOL
 from jobs.spec.sweep import SweepSpec
 from orchestrator.report.page import sweep_yaml
 from orchestrator.results import Curve, Point, SweepRecord, collect
-from orchestrator.results.lineage import appeared_keys, joining_stages, read_lineage, task_of
+from orchestrator.results.lineage import appeared_keys, joining_stages, made_of, read_lineage, task_of
 
 Place = tuple[str, str]
 """Model and data set."""
@@ -157,7 +157,7 @@ class _Seconds:
         self._joining = joining_stages()
         self._manifests = read_lineage({point.key for curve in curves for point in curve.points}, store)
         appeared = {key: self._appeared(each) for key, each in self._manifests.items()}
-        self._inputs = {key: (*each.inputs.values(), *appeared[key]) for key, each in self._manifests.items()}
+        self._inputs = {key: (*made_of(each), *appeared[key]) for key, each in self._manifests.items()}
         self._manifests |= read_lineage({key for keys in appeared.values() for key in keys}, store)
 
     def of(self, key: str, dense: Curve | None) -> float | None:

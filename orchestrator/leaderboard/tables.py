@@ -51,10 +51,14 @@ def ranking_row(place: int, row: Standing) -> list[str]:
 
 
 def value_text(row: Standing) -> str:
-    """The metric at a level as people read it: the deviation where results differ, the seeds where some miss it."""
+    """The metric at a level as people read it: the deviation where results differ, the seeds where some miss it.
+
+    A dagger says that a point has a note.
+    """
     metric, found, asked = row.entry.metric, len(row.found), len(row.entry.networks)
     deviation = "" if row.deviation is None else f" ± {metric.text(row.deviation)}"
-    return f"{metric.text(row.value)}{deviation}{f' ({found}/{asked})' if found < asked else ''}"
+    seeds, noted = f" ({found}/{asked})" if found < asked else "", " †" if row.noted else ""
+    return f"{metric.text(row.value)}{deviation}{seeds}{noted}"
 
 
 def _seeds_text(row: Standing) -> str:

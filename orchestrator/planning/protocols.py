@@ -17,6 +17,7 @@ from jobs.stages.pruning import ChannelRewinding, PruneParams
 from jobs.stages.training import FurtherTraining, ScratchBudget, ScratchTraining
 from jobs.task import NOWHERE
 from orchestrator.planning.collector import TaskCollector
+from orchestrator.planning.methods import plan_method
 from orchestrator.planning.networks import (
     add_early_train_task,
     add_retrain_task,
@@ -25,6 +26,7 @@ from orchestrator.planning.networks import (
     pruned_from,
     recipe_of,
 )
+from orchestrator.planning.racing import PlannedRace, entrants_of
 from orchestrator.planning.trial import Trial
 
 
@@ -46,12 +48,8 @@ def plan_protocol(tasks: TaskCollector, name: str, network: ArtifactKey, trial: 
             return tasks.add(params, trial.label, model=trial.model, locations=problem.location)
         case RepairProtocol() as protocol:
             return _add_repair_task(tasks, protocol, network, trial)
-        case FineTuneProtocol() as protocol:
-            return add_retrain_task(tasks, FurtherTraining(network=network, recipe=Recipe.of(protocol.train)), trial)
-        case ScratchProtocol() as protocol:
-            return _add_scratch_task(tasks, protocol, network, trial)
-        case RewindProtocol() as protocol:
-            return _add_rewind_tasks(tasks, protocol, network, trial)
+        case FineTuneProtocol() | ScratchProtocol() | RewindProtocol() as protocol:
+            return _plan_training(tasks, name, protocol, network, trial)
         case TransferProtocol() as protocol:
             backbone = plan_protocol(tasks, protocol.after, network, trial)
             return add_transfer_task(tasks, name, backbone, trial.label, model=trial.model, seed=trial.seed)
@@ -71,24 +69,48 @@ def _add_repair_task(tasks: TaskCollector, protocol: RepairProtocol, network: Ar
     return tasks.add(params, trial.label, model=trial.model, locations=problem.location)
 
 
-def _add_scratch_task(
-    tasks: TaskCollector, protocol: ScratchProtocol, network: ArtifactKey, trial: Trial
+def _plan_training(
+    tasks: TaskCollector,
+    name: str,
+    protocol: FineTuneProtocol | ScratchProtocol | RewindProtocol,
+    network: ArtifactKey,
+    trial: Trial,
 ) -> ArtifactKey:
+    """The network trained further, in a race with those of other methods where the protocol says so."""
+
+    def procedure(each: Trial, pruned: ArtifactKey) -> FurtherTraining | ScratchTraining:
+        match protocol:
+            case FineTuneProtocol():
+                return FurtherTraining(network=pruned, recipe=Recipe.of(protocol.train))
+            case ScratchProtocol():
+                return _scratch_training(tasks, protocol, pruned, each)
+            case RewindProtocol():
+                return _rewound_training(tasks, protocol, pruned, each)
+
+    entrants = entrants_of(tasks, name, trial) if protocol.race else {}
+    own = trial.method in entrants and network == plan_method(tasks, trial)  # not the dense network at its side
+    if protocol.race is None or len(entrants) < 2 or not own:
+        return add_retrain_task(tasks, procedure(trial, network), trial)
+    return PlannedRace(tasks, name, protocol.race, entrants, procedure).trained(trial)
+
+
+def _scratch_training(
+    tasks: TaskCollector, protocol: ScratchProtocol, network: ArtifactKey, trial: Trial
+) -> ScratchTraining:
     budget = None
     if protocol.budget != "epochs":
         budget = ScratchBudget(cap=protocol.cap, fine_tuning_epochs=protocol.fine_tuning_epochs or 0)
-    procedure = ScratchTraining(
+    return ScratchTraining(
         network=network,
         dense=add_train_task(tasks, trial.model, trial.seed),
         recipe=Recipe.of(recipe_of(tasks, trial.model, protocol.train)),
         budget=budget,
     )
-    return add_retrain_task(tasks, procedure, trial)
 
 
-def _add_rewind_tasks(
+def _rewound_training(
     tasks: TaskCollector, protocol: RewindProtocol, network: ArtifactKey, trial: Trial
-) -> ArtifactKey:
+) -> FurtherTraining:
     """The model's training from an earlier epoch, with the channels that the pruned network keeps."""
     recipe = recipe_of(tasks, trial.model)
     begin = protocol.begin(recipe.epochs)
@@ -100,7 +122,7 @@ def _add_rewind_tasks(
         )
         network = tasks.add(PruneParams(procedure=procedure), trial.label, model=trial.model)
     recipe = Recipe.of(recipe, begin=begin, distill=protocol.distill)
-    return add_retrain_task(tasks, FurtherTraining(network=network, recipe=recipe), trial)
+    return FurtherTraining(network=network, recipe=recipe)
 
 
 def _add_apply_task(tasks: TaskCollector, protocol: OwnProtocol, network: ArtifactKey, trial: Trial) -> ArtifactKey:

@@ -27,6 +27,11 @@ class Trial:
         return f"{self.model}/{self.method}@{to_percent(self.compression)}%/seed{self.seed}"
 
     @property
+    def race_label(self) -> str:
+        """The label of tasks that all methods and seeds of a model share at one compression."""
+        return f"{self.model}@{to_percent(self.compression)}%"
+
+    @property
     def shared_label(self) -> str:
         """The label of tasks that all methods and compressions of a model share."""
         return f"{self.model}/seed{self.seed}"

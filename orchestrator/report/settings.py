@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from jobs.artifact import Store
 from orchestrator.planning import PlannedCurve
 from orchestrator.results import Curve
-from orchestrator.results.lineage import read_lineage, resources_of
+from orchestrator.results.lineage import made_of, read_lineage, resources_of
 
 CurveResources = Mapping[PlannedCurve, Mapping[str, str]]
 """Curve -> stage -> resource usage of the tasks behind its last measured point, as text."""
@@ -24,7 +24,7 @@ def collect_resources(curves: Sequence[Curve], store: Store) -> CurveResources:
             each = waiting.pop()
             if each not in ancestors and each in manifests:
                 ancestors.add(each)
-                waiting += manifests[each].inputs.values()
+                waiting += made_of(manifests[each])
         used[plan] = resources_of(manifests[each] for each in sorted(ancestors))
     return used
 

@@ -112,7 +112,8 @@ class Point:
         metrics: Of `metric_keys` of its objective, the `ema_name` of its primary metric, and `OCCASIONAL_KEYS`, those
             that were measured; then the objective's metrics on each named test set: `psnr_db/set5`.
         created_s: When it was measured, seconds since the epoch.
-        note: Why the compression reached misses the target by more than one percentage point; else empty.
+        note: Why the compression reached misses the target by more than one percentage point, and where its training
+            stopped in a race; else empty.
         kept: The `channels` that every group keeps, or the `weights` that every parameter keeps; empty for dense
             networks.
         digest: SHA-256 of the network's weights file.

@@ -50,19 +50,24 @@ class TaskFacts:
         )
 
 
+def made_of(result: TaskFacts | Manifest) -> tuple[str, ...]:
+    """Keys of the artifacts that one was made of: its inputs, unless it only compares them, as a race does."""
+    return () if result.stage == StageKind.RACE else tuple(result.inputs.values())
+
+
 def source_network(manifest: Manifest) -> str | None:
     """Key of the input network of an artifact; this chain leads from a point to the model's own network."""
     return manifest.inputs.get("network") or manifest.inputs.get("procedure.network")
 
 
 def ancestry(keys: Iterable[str], facts_of: Callable[[str], TaskFacts | None]) -> list[TaskFacts]:
-    """Tasks and all their ancestors, inputs before their readers; unknown ones are left out."""
+    """Tasks and all that they were made of, inputs before their readers; unknown ones are left out."""
     found: dict[str, TaskFacts] = {}
     waiting = list(keys)
     while waiting:
         facts = None if waiting[-1] in found else facts_of(waiting[-1])
         unread = (
-            [source for source in facts.inputs.values() if source not in found and facts_of(source)] if facts else []
+            [source for source in made_of(facts) if source not in found and facts_of(source)] if facts else []
         )
         if unread:
             waiting += unread
@@ -113,14 +118,14 @@ def planned_settings(plan: Plan, curve: PlannedCurve) -> dict[str, str]:
 
 
 def read_lineage(keys: Iterable[str], store: Store) -> dict[str, Manifest]:
-    """The manifests of artifacts and of all their ancestors; damaged and missing ones are left out."""
+    """The manifests of artifacts and of all that they were made of; damaged and missing ones are left out."""
     found: dict[str, Manifest] = {}
     read = set[str]()
     while unread := set(keys) - read:
         read |= unread
         manifests, _ = store.manifests(unread)
         found |= manifests
-        keys = {source for manifest in manifests.values() for source in manifest.inputs.values()}
+        keys = {source for manifest in manifests.values() for source in made_of(manifest)}
     return found
 
 

@@ -88,7 +88,8 @@ def sweep_of(
 ) -> SweepSpec:
     """A sweep of the dense networks and of what is searched, at some compressions.
 
-    Its networks have the keys that they have in the sweep file. On the validation split it measures the metrics alone.
+    Its networks have the keys that they have in the sweep file, unless they race there: in a search all are trained to
+    the end. On the validation split it measures the metrics alone.
 
     Args:
         spec: The sweep file.
@@ -109,6 +110,7 @@ def sweep_of(
         "controls": False,
         "measure": measure,
         "methods": _methods(spec, document["methods"], asked),
+        "protocols": {each: _without_race(written) for each, written in document["protocols"].items()},
     }
     try:
         return SweepSpec.model_validate_json(json.dumps(document))
@@ -120,6 +122,10 @@ def sweep_of(
 def _evaluated_on(split: str, model: Mapping[str, Any]) -> Mapping[str, Any]:
     """A model, whose own data set has that split, too."""
     return {**model, "data": {**model["data"], "split": split}} if model.get("data") else model
+
+
+def _without_race(protocol: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {setting: value for setting, value in protocol.items() if setting != "race"}
 
 
 def _methods(

@@ -147,7 +147,21 @@ MALFORMED = [
     ),
     ("models.net.train.settings", "cifar_retinking", "models.net.train.settings", "'cifar_rethinking'"),
     ("models.net.train.milestones", [0.5, 1.0], "models.net.train.milestones[1]", "less than 1"),
-    ("models.net.train.milestones", [0.7, 0.5], "models.net.train", "do not increase"),
+    ("models.net.train.milestones", [0.7, 0.5], "models.net.train.milestones", "do not increase"),
+    ("protocols", {"f": {"kind": "fine-tune", "race": {"rungs": []}}}, "protocols.f.race.rungs", "is empty"),
+    (
+        "protocols",
+        {"f": {"kind": "fine-tune", "race": {"rungs": [0.3, 0.1]}}},
+        "protocols.f.race.rungs",
+        "not increase",
+    ),
+    (
+        "protocols",
+        {"f": {"kind": "scratch", "race": {"rungs": [0.5], "keep": 1.0}}},
+        "protocols.f.race.keep",
+        "less than 1",
+    ),
+    ("protocols", {"f": {"kind": "recalibrate", "race": {"rungs": [0.5]}}}, "protocols.f.race", "unknown key"),
     (
         "methods.i",
         {"kind": "integral", "ordering": {"metric": "l3"}},

@@ -8,8 +8,8 @@ from torch import nn
 from jobs.identity import Json
 from jobs.measured import count, number
 from jobs.spec.training import Recipe
-from jobs.stages.training import TrainParams
-from workers.artifacts import AVERAGE_FILE, BEST_FILE
+from jobs.stages.training import Leg, TrainParams
+from workers.artifacts import AVERAGE_FILE, BEST_FILE, PAUSED_FILE
 from workers.data import ImageData
 from workers.network import state_bytes
 from workers.objectives import find_objective
@@ -30,8 +30,13 @@ def learn(
     recipe: Recipe,
     regulariser: Regulariser | None = None,
     teacher: DenseTeacher | None = None,
+    leg: Leg | None = None,
 ) -> Trained:
-    """Train in place, in all processes of the task; the batches follow from its seed. Epochs and speed are logged."""
+    """Train in place, in all processes of the task; the batches follow from its seed. Epochs and speed are logged.
+
+    A leg of a training in a race goes on from the one before, up to its rung.
+    """
+    start = context.artifacts.read(leg.start, PAUSED_FILE) if leg is not None and leg.start is not None else None
     with context.together() as processes:
         trained = train(
             module,
@@ -46,6 +51,8 @@ def learn(
             regulariser=regulariser,
             processes=processes,
             teacher=None if teacher is None else teacher.teacher,
+            until=None if leg is None else leg.until,
+            start=start,
         )
     _log.info("trained in %s: %s", trained.precision, trained.speed.timings())
     return trained
@@ -59,9 +66,10 @@ def epochs_measured(trained: Trained) -> dict[str, Json]:
 
 
 def states_beside(trained: Trained) -> dict[str, bytes]:
-    """The files of the states beside the weights: of the best epoch, and the average, where there is one."""
+    """The files beside the weights: those of the best epoch, their average, and what a paused training goes on from."""
     average = {} if trained.average is None else {AVERAGE_FILE: state_bytes(trained.average)}
-    return {BEST_FILE: state_bytes(trained.best), **average}
+    paused = {} if trained.paused is None else {PAUSED_FILE: trained.paused}
+    return {BEST_FILE: state_bytes(trained.best), **average, **paused}
 
 
 def spent(*measured: Mapping[str, Json]) -> dict[str, Json]:
@@ -82,7 +90,6 @@ def spent_after(
         data: The data set, of which the training split is used.
         teacher: The dense network that it learnt from, whose passes count, too.
     """
-    epochs = len(trained.log.epochs)
-    samples = len(data.train) * epochs
+    samples = round(len(data.train) * trained.epochs)
     macs = training_macs(count(measured, "macs"), samples) + (teacher.macs * samples if teacher else 0)
-    return spent(measured, {"training_epochs": epochs, "training_macs": macs})
+    return spent(measured, {"training_epochs": trained.epochs, "training_macs": macs})

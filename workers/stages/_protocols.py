@@ -10,15 +10,17 @@ from jobs.identity import Json
 from jobs.measured import count
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey
-from jobs.stages.training import FurtherTraining, ScratchTraining, TrainParams, TransferTraining
+from jobs.stages.training import FurtherTraining, Leg, ScratchTraining, TrainParams, TransferTraining
 from workers.artifacts import CHANNELS_FILE
 from workers.measure import count_applications
 from workers.models import build, with_plain_weights
 from workers.network import NetworkRecipe, network_files, sizes, start_anew
+from workers.objectives import find_objective
 from workers.sparsity import KeepMasked
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
 from workers.stages._learning import epochs_measured, learn, spent_after, states_beside
+from workers.stages._racing import left_behind, rung_measured
 from workers.stages._teaching import read_teacher
 from workers.training import scratch_epochs
 
@@ -28,10 +30,19 @@ def train_further(context: Context[TrainParams], procedure: FurtherTraining) -> 
 
     Its channel groups, if it lists them for a further round of pruning, stay the same.
     """
+    if left := left_behind(context, procedure.leg):
+        return left
     network = context.network(procedure.network)
     module = network.module(context.device)
     trained = _trained(
-        context, module, network.recipe, network.masks, procedure.recipe, network.measured, procedure.teacher
+        context,
+        module,
+        network.recipe,
+        network.masks,
+        procedure.recipe,
+        network.measured,
+        procedure.teacher,
+        procedure.leg,
     )
     channels = {CHANNELS_FILE: network.read(CHANNELS_FILE)} if network.has(CHANNELS_FILE) else {}
     return replace(trained, files={**trained.files, **channels})
@@ -39,6 +50,8 @@ def train_further(context: Context[TrainParams], procedure: FurtherTraining) -> 
 
 def train_from_scratch(context: Context[TrainParams], procedure: ScratchTraining) -> Product:
     """Train a freshly initialised network of the pruned one's widths; nothing else of that one is used."""
+    if left := left_behind(context, procedure.leg):
+        return left
     pruned, dense = context.network(procedure.network), context.network(procedure.dense)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.generator("initial weights").initial_seed())
@@ -50,7 +63,7 @@ def train_from_scratch(context: Context[TrainParams], procedure: ScratchTraining
     schedule = _on_budget(
         procedure, dense_macs=count(dense.measured, "macs"), pruned_macs=count(pruned.measured, "macs")
     )
-    return _trained(context, module, recipe, pruned.masks, schedule, measured, procedure.teacher)
+    return _trained(context, module, recipe, pruned.masks, schedule, measured, procedure.teacher, procedure.leg)
 
 
 def transfer(context: Context[TrainParams], procedure: TransferTraining) -> Product:
@@ -104,6 +117,7 @@ def _trained(
     recipe: Recipe,
     measured: Mapping[str, Json],
     dense: ArtifactKey | None,
+    leg: Leg | None = None,
 ) -> Product:
     """Train a module; the product has the measurements of the network, plus those of this training.
 
@@ -111,9 +125,12 @@ def _trained(
     """
     data = read_data(context, context.params.data)
     teacher = read_teacher(context, dense, recipe, module)
-    trained = learn(context, module, data, recipe, KeepMasked(module, masks) if masks else None, teacher)
+    regulariser = KeepMasked(module, masks) if masks else None
+    trained = learn(context, module, data, recipe, regulariser, teacher, leg)
+    objective = find_objective(context.params.objective)
+    rung = {} if leg is None or leg.until is None else rung_measured(trained, recipe, leg.until, objective.primary)
     return Product(
-        measurements={**measured, **epochs_measured(trained), **spent_after(measured, trained, data, teacher)},
+        measurements={**measured, **epochs_measured(trained), **spent_after(measured, trained, data, teacher), **rung},
         files={**network_files(network, module.state_dict(), masks), **states_beside(trained)},
         timings=trained.speed.timings(),
     )

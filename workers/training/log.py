@@ -86,6 +86,8 @@ class Trained:
         average: The moving average of the `state_dict`; None without one.
         precision: What the model computed in.
         speed: How quick it was in this process.
+        epochs: Epochs so far, those before a pause included; after a pause within one, with a part of it.
+        paused: At a pause, the encoded progress to go on from; else None.
     """
 
     log: TrainingLog
@@ -93,3 +95,5 @@ class Trained:
     average: Mapping[str, Tensor] | None
     precision: Precision
     speed: Speed
+    epochs: int | float
+    paused: bytes | None = None

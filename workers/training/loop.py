@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from jobs.errors import BadInputError, CancelledError
 from jobs.spec.training import Recipe
-from workers.checkpoints import Checkpoint
+from workers.checkpoints import Checkpoint, decode, encode
 from workers.data.feed import Feed
 from workers.data.images import ImageData, Split
 from workers.distillation import Teacher
@@ -47,8 +47,13 @@ def train(
     regulariser: Regulariser | None = None,
     teacher: Teacher | None = None,
     processes: Processes = ALONE,
+    until: float | None = None,
+    start: bytes | None = None,
 ) -> Trained:
     """Train a network in place; its weights are those that the recipe keeps. Those of the best epoch are returned.
+
+    A training that pauses and goes on gives the weights of one that does not. At a pause it is evaluated; where that is
+    within an epoch, this counts as the end of it, for the log and for the best weights that are returned.
 
     The same generator state gives the same weights on a CPU with the same number of threads, also if the training was
     interrupted and resumed from its checkpoint. Several processes, each of which calls this with the same arguments,
@@ -69,6 +74,8 @@ def train(
         regulariser: Regulariser of this model, on `device`. Default: none.
         teacher: The dense network that the model is distilled from, on `device`. Default: none.
         processes: The processes that train together. The first one loads checkpoints, and evaluates.
+        until: Fraction of the steps after which to pause. Default: not before the end.
+        start: The encoded progress at an earlier pause, to go on from. Default: from the beginning.
 
     Raises:
         BadInputError: Nothing can be trained, the recipe does not suit the objective or the device, or the outputs do
@@ -86,17 +93,27 @@ def train(
         state = TrainingState(
             model, optimizer, recipe, generators, len(data.train), regulariser, objective.primary, device
         )
+        if start is not None:
+            state.restore(decode(start))
         checkpoint.resume(state.restore, agree=processes.agreed)
         processes.draw_apart(drawn_from.values())
         feed = Feed(data.train, objective.pipeline(recipe.augment, data), device=device, taken=processes.taken)
         steps = GradientSteps(state, running(model, recipe), objective, teacher, processes=processes)
+        goal, epochs, paused = state.goal(until), state.epochs_done, None
         try:
-            while not state.ended:
-                train_epoch(steps, feed, should_stop=should_stop, checkpoint=checkpoint, watch=watch)
-                regulariser.after_epoch()
+            while not state.ended and (state.step or state.steps_done < goal):
+                last = min(state.num_steps, state.step + goal - state.steps_done)
+                train_epoch(steps, feed, should_stop=should_stop, checkpoint=checkpoint, watch=watch, last=last)
+                epochs = state.epochs_done
+                if last < state.num_steps:
+                    paused = encode(state.progress())  # of an epoch that has not ended
+                else:
+                    regulariser.after_epoch()
                 log = processes.agreed(lambda: _evaluated(steps, data.validation, device, should_stop))
                 report(state.epoch, log.numbers())
                 state.finish_epoch(log)
+            if until is not None:
+                paused = paused or encode(state.progress())
         except CancelledError:
             checkpoint.save(state.progress())
             raise
@@ -105,8 +122,15 @@ def train(
     kept = {"last": None, "best": state.best, "ema": average}[recipe.keep]
     if kept is not None:
         put(model, kept)
-    speed = watch.speed(teacher_s=None if teacher is None else teacher.seconds)
-    return Trained(log=state.log, best=state.best, average=average, precision=recipe.precision, speed=speed)
+    return Trained(
+        log=state.log,
+        best=state.best,
+        average=average,
+        precision=recipe.precision,
+        speed=watch.speed(teacher_s=None if teacher is None else teacher.seconds),
+        epochs=epochs,
+        paused=paused,
+    )
 
 
 def _evaluated(
@@ -152,6 +176,7 @@ def train_epoch(
     should_stop: Callable[[], bool],
     checkpoint: Checkpoint,
     watch: Stopwatch,
+    last: int | None = None,
 ) -> None:
     """Train on the remaining batches of the state's epoch, a gradient step each; arguments and errors as of `train`.
 
@@ -163,12 +188,14 @@ def train_epoch(
         should_stop: Asked before every batch.
         checkpoint: Offered after every batch.
         watch: Measures the speed.
+        last: The batch, from 1, after which to end; None: that of the epoch.
     """
     if len(feed) < 2:
         raise BadInputError(f"train: {len(feed)} training images; at least two are needed")
     state, processes = steps.state, steps.processes
     batch_size = state.recipe.batch_size
-    rest = feed.order(state.order())[state.step * batch_size :]
+    end = None if last is None else last * batch_size
+    rest = feed.order(state.order())[state.step * batch_size : end]
     with watch.training(), in_mode(steps.runner, training=True), state.losses:
         for inputs, targets in _waited_for(feed.batches(rest, batch_size, seed=state.reading_seed()), watch):
             if should_stop():

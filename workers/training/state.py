@@ -83,6 +83,22 @@ class TrainingState:
         return math.ceil(self.num_samples / self.recipe.batch_size)
 
     @property
+    def steps_done(self) -> int:
+        """Batches so far, of all epochs."""
+        return (self.epoch - 1 - self.recipe.begin) * self.num_steps + self.step
+
+    @property
+    def epochs_done(self) -> int | float:
+        """Epochs so far, with the part of the present one."""
+        whole, more = divmod(self.steps_done, self.num_steps)
+        return whole + more / self.num_steps if more else whole
+
+    def goal(self, until: float | None) -> int:
+        """The batches, at least one, up to a fraction of all; None: all of them."""
+        steps = (self.recipe.last_epoch - self.recipe.begin) * self.num_steps
+        return steps if until is None else max(1, round(until * steps))
+
+    @property
     def next_batch(self) -> str:
         """The place of the batch that comes next, for people."""
         return f"epoch {self.epoch}, step {self.step + 1} of {self.num_steps}"

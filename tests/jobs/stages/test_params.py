@@ -61,7 +61,9 @@ from jobs.stages.table import StageKind, stage_of
 from jobs.stages.training import (
     FurtherTraining,
     IntegralTraining,
+    Leg,
     ModelWeights,
+    RaceParams,
     ScratchBudget,
     ScratchTraining,
     SparseTraining,
@@ -122,6 +124,9 @@ PROCEDURES = [
     ModelWeights(network="jobs.mine:net", source="s", weights="f"),
     IntegralTraining(network=NETWORK, recipe=RECIPE, smallest=0.5),
     FurtherTraining(network=NETWORK, recipe=RECIPE),
+    FurtherTraining(
+        network=NETWORK, recipe=RECIPE, leg=Leg(until=0.3, start=ArtifactKey("before"), race=ArtifactKey("race"))
+    ),
     ScratchTraining(network=NETWORK, dense=ArtifactKey("dense"), recipe=RECIPE, budget=ScratchBudget(cap=2.0)),
     SparseTraining(
         network=NETWORK, analysis=ANALYSIS, recipe=RECIPE, sparsify=SlimmingSpec(kind="slimming", strength=0.01)
@@ -139,6 +144,7 @@ PRUNINGS = [
 ]
 EXAMPLES: list[StageParams] = [
     *(TrainParams(procedure=procedure, data=DATA, seed=1) for procedure in PROCEDURES),
+    RaceParams(entrants=((ArtifactKey("l1"), ArtifactKey("l1 again")), (ArtifactKey("fold"),)), keep=0.5),
     AnalyseParams(architecture=ARCHITECTURE, data=DATA, fold_batchnorm=True),
     AnalyseParams(
         architecture=Architecture(

@@ -79,6 +79,18 @@ def test_the_time_is_that_of_all_tasks_but_the_dense_networks_and_the_evaluation
     assert found["taylor"].networks[0][0].seconds == 5 * 0.5  # and observe
 
 
+def test_the_time_of_rivals_in_a_race_is_not_its_own(tmp_path):
+    methods = {name: {"kind": "criterion", "criterion": name, "protocols": ["tuned"]} for name in ("l1", "l2", "fpgm")}
+    tuned = {"kind": "fine-tune", "train": {"epochs": 2}, "race": {"rungs": [0.2, 0.5]}}
+    raced = {**SWEEP, "methods": {"dense": {"kind": "dense"}, **methods}, "protocols": {"tuned": tuned}}
+    store = open_store(tmp_path / "store")
+    sweep = stored_sweep(_Timed(store), raced, tmp_path / "sweep.yaml")
+    legs, races = 3, 2
+    for each in entries(store, sweep.record).values():
+        seconds = [one.seconds for one in each.networks[0]]
+        assert seconds == [4 * 0.5 + legs * SECONDS[StageKind.TRAIN] + races * 0.5] * 2
+
+
 class _Forgetful:
     """A store that no longer has the artifacts of one stage."""
 

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -76,6 +77,15 @@ def test_boards_whose_names_differ_in_signs_alone_have_pages_of_their_own():
         sweep(entry("l1", {0: {2.0: 0.5}}, sweep=dataset), name=dataset, dataset=dataset) for dataset in ("a:b", "a-b")
     ]
     assert {"board-net-a-b.html", "board-net-a-b-2.html"} <= set(board_files(boards_of(sweeps), sweeps))
+
+
+def test_a_network_with_a_note_has_a_dagger():
+    plain, stopped = entry("plain", {0: {1.5: 0.8, 3.0: 0.8}}), entry("stopped", {0: {1.5: 0.6, 3.0: 0.6}})
+    first, *others = stopped.networks[0]
+    noted = replace(first, point=replace(first.point, note="its training stopped"))
+    (board,) = boards_of([sweep(plain, replace(stopped, networks={0: (noted, *others)}))])
+    rows = [ranking_row(place, row) for place, row in enumerate(board.rankings[0].rows, 1)]
+    assert [row[3] for row in rows] == ["80.0", "60.0 †"]
 
 
 def test_seeds_that_miss_a_level_are_told_and_so_is_one_result_of_all():

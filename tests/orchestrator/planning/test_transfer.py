@@ -73,6 +73,29 @@ def test_a_pruned_network_is_transferred_and_judged_on_the_other_data(plan):
     assert curve_of(plan, "prune-c", "move").dataset == f"{HERE}:brightened"
 
 
+def test_backbones_race_before_they_are_transferred(write_sweep):
+    """The dense network that they are timed beside does not: it is trained for itself."""
+    sweep = copy.deepcopy({**SWEEP, "controls": False, "measure": {"latency": {}}})
+    sweep["protocols"] = {
+        "scratch": {"kind": "scratch", "race": {"rungs": [0.5]}},
+        "moved": {**TRANSFER, "after": "scratch"},
+    }
+    asked = {"models": ["net"], "protocols": ["moved"]}
+    sweep["methods"] = {name: {"kind": "criterion", "criterion": name, **asked} for name in ("l1", "l2")}
+    sweep["models"].pop("moved")
+    plan = plan_sweep(
+        load_sweep(str(write_sweep(sweep))), replace(ENVIRONMENT, own_data={"protocols.moved.data": "own"})
+    )
+    behind = {name: network_behind(plan, name, "moved") for name in ("l1", "l2")}
+    legs = [back(plan, moved).params.procedure.leg for _, moved in behind.values()]
+    assert len({each.race for each in legs}) == 1
+    (timing,) = {
+        key for name in behind for _, key in curve_of(plan, name, "moved").points[0].further[:1] if name == "l1"
+    }
+    dense = plan.tasks[plan.tasks[timing].params.dense.network]
+    assert back(plan, dense).params.procedure.leg is None
+
+
 def test_it_is_compared_with_the_dense_network_after_the_same_transfer(plan):
     controls = {(curve.method, curve.protocol): curve.control for curve in plan.curves}
     assert controls["prune-c", "scratch-move"] == controls["prune-c", "move"] == controls["dense", "move"] == "move"

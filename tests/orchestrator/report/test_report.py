@@ -278,7 +278,7 @@ def test_page_has_a_table_of_every_other_metric_in_its_unit(curves):
 
 
 def test_page_has_no_heading_for_notes_where_there_are_none(curves):
-    assert "is not the one asked for" not in html_page(make_record(*curves), curves)
+    assert "What to know of single points" not in html_page(make_record(*curves), curves)
 
 
 def test_page_has_each_point_in_its_own_row():

@@ -112,3 +112,13 @@ class TestASweepOfTheSearch:
         (l1,) = searched_methods(spec())
         with pytest.raises(BadInputError, match="is not valid"):
             sweep_of(spec(), "a" * 81, "test", {l1: [20]})
+
+    def test_in_a_search_nothing_races(self, spec, tiny_sweep):
+        race = {"rungs": [0.5]}
+        tiny_sweep["protocols"] = {"tuned": {"kind": "fine-tune", "train": {"epochs": 2}, "race": race}}
+        both = {name: {"kind": "criterion", "criterion": name, "protocols": ["tuned"]} for name in ("l1", "l2")}
+        first, second = searched_methods(spec(**both))
+        assert StageKind.RACE in stages(spec(**both))
+        assert StageKind.RACE not in stages(
+            sweep_of(spec(**both), "tiny-search", "validation", {first: [20], second: [20]})
+        )

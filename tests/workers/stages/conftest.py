@@ -45,7 +45,9 @@ from jobs.stages.scoring import Observed, ObserveParams, ScoreParams
 from jobs.stages.training import (
     FurtherTraining,
     IntegralTraining,
+    Leg,
     ModelWeights,
+    RaceParams,
     ScratchBudget,
     ScratchTraining,
     TrainParams,
@@ -246,8 +248,13 @@ class Workbench:
         procedure = IntegralTraining(network=permuted, recipe=RECIPE.model_copy(update=recipe), smallest=smallest)
         return self.key(TrainParams(procedure=procedure, data=DATA, seed=0))
 
-    def further(self, network: ArtifactKey, recipe: Recipe = RECIPE) -> TrainParams:
-        return TrainParams(procedure=FurtherTraining(network=network, recipe=recipe), data=DATA, seed=0)
+    def further(
+        self, network: ArtifactKey, recipe: Recipe = RECIPE, leg: Leg | None = None, seed: int = 0
+    ) -> TrainParams:
+        return TrainParams(procedure=FurtherTraining(network=network, recipe=recipe, leg=leg), data=DATA, seed=seed)
+
+    def race(self, *entrants: Sequence[ArtifactKey], keep: float = 0.5) -> ArtifactKey:
+        return self.key(RaceParams(entrants=tuple(map(tuple, entrants)), keep=keep))
 
     def scratch(
         self,
@@ -256,8 +263,9 @@ class Workbench:
         recipe: Recipe = RECIPE,
         budget: ScratchBudget | None = None,
         seed: int = 0,
+        leg: Leg | None = None,
     ) -> TrainParams:
-        procedure = ScratchTraining(network=network, dense=dense, recipe=recipe, budget=budget)
+        procedure = ScratchTraining(network=network, dense=dense, recipe=recipe, budget=budget, leg=leg)
         return TrainParams(procedure=procedure, data=DATA, seed=seed)
 
     def recalibrate(self, network: ArtifactKey, num_images: int = 256, seed: int = 0) -> ArtifactKey:

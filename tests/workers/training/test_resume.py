@@ -5,96 +5,30 @@ import logging
 
 import pytest
 import torch
-from torch import nn
+from followed_trainings import (
+    CLASSIFICATION,
+    DATA,
+    EVERYTHING,
+    MUON,
+    NUM_STEPS,
+    RECIPE,
+    Network,
+    assert_same,
+    follow,
+    images,
+)
 
 from jobs.errors import CancelledError
-from jobs.spec.augment import MixupSpec, TransformSpec
-from jobs.spec.distillation import DistillSpec, FeatureSpec
-from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
-from workers.data import ImageData, Split
-from workers.distillation import Teacher
-from workers.objectives.classification import objective
-from workers.training import running_teacher, train
+from workers.training import train
 
-CLASSIFICATION = objective()
-
-# 22 images in batches of 4: six batches, of which the last holds two; validation is one batch.
-RECIPE = Recipe(epochs=3, batch_size=4, learning_rate=0.05, schedule="cosine", augment="crop-flip", nesterov=True)
-NUM_STEPS, NUM_ASKED = 6, 3 * 7
-
-
-def images(count, seed):
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.randint(3, (count,), generator=generator)
-    return Split(images=torch.rand(count, 1, 6, 6, generator=generator), targets=labels)
-
-
-DATA = ImageData(train=images(22, 0), validation=images(9, 1), test=images(2, 2), num_classes=3, input_shape=(1, 6, 6))
-
-
-class Network(nn.Module):
-    """Dropout, batch norm, tied weights, a frozen bias and a buffer that its state leaves out."""
-
-    def __init__(self, width=5):
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv = nn.Conv2d(1, width, 3)
-        self.norm = nn.BatchNorm2d(width)
-        self.dropout = nn.Dropout(0.3)
-        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
-        self.second.weight = self.first.weight
-        self.first.bias.requires_grad_(False)
-        self.head = nn.Linear(width, 3)
-        self.register_buffer("mean", torch.zeros(width), persistent=False)
-
-    def forward(self, batch):
-        features = self.norm(self.conv(batch)).relu().mean((2, 3))
-        if self.training:
-            self.mean.mul_(0.9).add_(features.detach().mean(0), alpha=0.1)
-        features = self.dropout(features - self.mean)
-        return self.head(self.second(self.first(features).relu()))
-
-
-def follow(checkpoint, *, should_stop=lambda: False, recipe=RECIPE, model=None, data=DATA):
-    """A new process: a new network, a new generator, other global draws before it."""
-    model = model or Network()
-    teacher = teacher_of(model, recipe)
-    torch.manual_seed(torch.seed())
-    trained = train(
-        model,
-        data,
-        recipe,
-        CLASSIFICATION,
-        generator=torch.Generator().manual_seed(5),
-        device="cpu",
-        should_stop=should_stop,
-        report=lambda epoch, metrics: None,
-        checkpoint=checkpoint,
-        teacher=teacher,
-    )
-    best = {f"best {name}": tensor for name, tensor in trained.best.items()}
-    average = {f"average {name}": tensor for name, tensor in (trained.average or {}).items()}
-    return trained.log, {**model.state_dict(), "mean": model.mean, **best, **average}
-
-
-def teacher_of(model, recipe):
-    """A wider network, if the recipe distils from one."""
-    if recipe.distill is None:
-        return None
-    dense = Network(width=7)
-    return Teacher(recipe.distill, dense, model, CLASSIFICATION, runner=running_teacher(dense, recipe))
+NUM_ASKED = 3 * 7
+"""How often a training asks whether to stop: before six batches and a validation of each epoch."""
 
 
 @pytest.fixture(scope="module")
 def undisturbed():
     return follow(Checkpoint(load=lambda: None, save=lambda content: None))
-
-
-def assert_same(found, expected):
-    assert found[0] == expected[0]
-    for name, tensor in expected[1].items():
-        assert torch.equal(found[1][name], tensor), name
 
 
 @pytest.mark.parametrize("number", range(1, NUM_ASKED + 1))
@@ -141,23 +75,6 @@ def test_without_momentum_or_by_adam_or_with_a_lonely_last_sample_it_holds_too(s
     assert_same(follow(slot.checkpoint(), recipe=recipe), expected)
 
 
-EVERYTHING = {
-    "precision": "bfloat16",
-    "channels_last": True,
-    "optimizer": "adamw",
-    "decay_norms_and_biases": False,
-    "accumulate": 4,
-    "clip_gradients": 0.5,
-    "schedule": "one-cycle",
-    "ema": 0.8,
-    "patience": 2,
-    "label_smoothing": 0.1,
-    "augment": ("crop-flip", TransformSpec(mixup=MixupSpec(alpha=0.4))),
-    "distill": DistillSpec(weight=0.5, temperature=4.0, features=FeatureSpec(layers=("conv",))),
-}
-MUON = {"optimizer": "muon", "fused": True, "accumulate": 3, "ema": 0.5, "keep": "ema"}
-
-
 @pytest.mark.parametrize("changes", [EVERYTHING, MUON], ids=["everything", "muon"])
 def test_it_holds_within_an_update_and_with_all_that_a_training_can_have(slot, lost, lost_at, changes):
     recipe = RECIPE.model_copy(update={"nesterov": False, **changes})
@@ -200,9 +117,9 @@ def test_a_short_training_saves_nothing(slot):
 
 def test_until_an_epoch_it_has_the_weights_that_the_whole_training_had_then(slot, undisturbed):
     """So the best epoch's weights, which the whole training gives back, are those of the training until then."""
-    log, whole = undisturbed
+    log, whole, _ = undisturbed
     assert (log.best.epoch, log.last.epoch) == (1, 3)
-    until, part = follow(slot.checkpoint(interval_s=30), recipe=RECIPE.model_copy(update={"until": 1}))
+    until, part, _ = follow(slot.checkpoint(interval_s=30), recipe=RECIPE.model_copy(update={"until": 1}))
     assert until.epochs == log.epochs[:1]
     for name in Network().state_dict():
         assert torch.equal(whole[f"best {name}"], part[name]), name
@@ -210,8 +127,8 @@ def test_until_an_epoch_it_has_the_weights_that_the_whole_training_had_then(slot
 
 
 def test_from_an_epoch_on_it_follows_the_rest_of_the_schedule(slot, undisturbed):
-    whole, _ = undisturbed
-    rest, _ = follow(slot.checkpoint(interval_s=30), recipe=RECIPE.model_copy(update={"begin": 1}))
+    whole = undisturbed.log
+    rest = follow(slot.checkpoint(interval_s=30), recipe=RECIPE.model_copy(update={"begin": 1})).log
     assert [each.epoch for each in rest.epochs] == [2, 3]
     assert [each.learning_rate for each in rest.epochs] == [each.learning_rate for each in whole.epochs[1:]]
 

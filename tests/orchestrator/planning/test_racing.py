@@ -1,0 +1,107 @@
+import copy
+
+import pytest
+from planned import ENVIRONMENT, back, curve_of, tasks_of
+
+from jobs.load import load_sweep
+from jobs.stages.table import StageKind
+from jobs.stages.training import Leg
+from orchestrator.planning import plan_sweep
+from orchestrator.results.lineage import planned_settings
+
+CRITERIA = ("l1", "l2", "random")
+RACE = {"rungs": [0.25, 0.5], "keep": 0.5}
+
+
+@pytest.fixture
+def plan(tiny_sweep, write_sweep):
+    """A plan of three methods, whose trainings race unless they are told not to."""
+
+    def make(protocol=None, race=RACE, methods=CRITERIA, seeds=(0, 1), **changes):
+        sweep = {**copy.deepcopy(tiny_sweep), "compressions": [0.2, 0.4], "seeds": list(seeds), **changes}
+        sweep["models"]["net"]["train"] = {"epochs": 8}
+        asked = protocol or {"kind": "fine-tune", "train": {"epochs": 3}}
+        sweep["protocols"] = {"tuned": {**asked, **({"race": race} if race else {})}}
+        controls = ["tuned"] if asked["kind"] != "rewind" else ["none"]
+        sweep["methods"] = {"dense": {"kind": "dense", "protocols": controls}} | {
+            name: {"kind": "criterion", "criterion": name, "protocols": ["tuned"]} for name in methods
+        }
+        return plan_sweep(load_sweep(write_sweep(sweep)), ENVIRONMENT)
+
+    return make
+
+
+def last_leg(plan, method, point=0, seed=0):
+    """The task that leaves the network of a point."""
+    (curve,) = (each for each in plan.curves if (each.method, each.protocol, each.seed) == (method, "tuned", seed))
+    return back(plan, plan.tasks[curve.points[point].key])
+
+
+def race_of(plan, task):
+    return plan.tasks[task.inputs["procedure.leg.race"]]
+
+
+def test_a_training_goes_from_rung_to_rung(plan):
+    made = plan()
+    last = last_leg(made, "l1")
+    middle = made.tasks[last.inputs["procedure.leg.start"]]
+    first = made.tasks[middle.inputs["procedure.leg.start"]]
+    legs = [each.params.procedure.leg for each in (first, middle, last)]
+    assert [each.until for each in legs] == [0.25, 0.5, None]
+    assert legs[0] == Leg(until=0.25)
+    assert len({back(made, each).key for each in (first, middle, last)}) == 1  # the same pruned network
+    assert len({each.params.procedure.recipe for each in (first, middle, last)}) == 1
+    assert [each.label for each in (first, last)] == ["net/l1@20%/seed0/rung1", "net/l1@20%/seed0"]
+
+
+def test_the_methods_of_one_model_and_compression_race_with_all_their_seeds(plan):
+    made = plan()
+    for point in (0, 1):
+        legs = {(method, seed): last_leg(made, method, point, seed) for method in CRITERIA for seed in (0, 1)}
+        (race,) = {race_of(made, each).key for each in legs.values()}
+        entrants = {tuple(each) for each in made.tasks[race].params.entrants}
+        assert entrants == {
+            tuple(legs[method, seed].inputs["procedure.leg.start"] for seed in (0, 1)) for method in CRITERIA
+        }
+    assert len(tasks_of(made, StageKind.RACE)) == 2 * 2  # compressions and rungs
+
+
+def test_the_order_of_the_methods_changes_no_key(plan):
+    assert set(plan().tasks) == set(plan(methods=CRITERIA[::-1]).tasks)
+
+
+@pytest.mark.parametrize("race", [RACE, None])
+def test_who_is_alone_does_not_race(plan, race):
+    """The dense network is, and the only method of a sweep."""
+    assert last_leg(plan(race=race), "dense").params.procedure.leg is None
+    made = plan(race=race, methods=["l1"])
+    assert last_leg(made, "l1").params.procedure.leg is None
+    assert last_leg(made, "l1").key == last_leg(plan(race=None), "l1").key
+
+
+def test_at_equal_compression_only(plan):
+    made = plan(methods=["l1", "l2"])
+    assert last_leg(made, "l1").params.procedure.leg is not None
+    alone = plan(methods=["l1", "l2"], compressions=[0.2])
+    assert set(alone.targets) < set(made.targets)
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [{"kind": "scratch", "budget": "macs"}, {"kind": "rewind", "what": "weights", "epoch": 2}],
+    ids=["scratch", "rewind"],
+)
+def test_whatever_trains_can_race(plan, protocol):
+    made = plan(protocol)
+    last = last_leg(made, "l1")
+    whole = last_leg(plan(protocol, race=None), "l1")
+    assert last.params.procedure.leg is not None
+    assert {role: key for role, key in last.inputs.items() if "leg" not in role} == whole.inputs
+
+
+def test_the_settings_of_a_method_are_not_those_of_its_rivals(plan):
+    made = plan(seeds=[0])
+    settings = planned_settings(made, curve_of(made, "l1", "tuned"))
+    assert settings["score.criterion"] == "l1"
+    assert settings["race.keep"] == "0.5"
+    assert settings["train.further.leg.until"] == "0.25, 0.5"

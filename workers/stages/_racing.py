@@ -1,0 +1,58 @@
+"""Trainings that race others: what one measures at a rung, and what is left of one that does not go on."""
+
+from collections.abc import Mapping
+
+from jobs.artifact import Manifest
+from jobs.identity import Json
+from jobs.measured import count, number, records, text, texts
+from jobs.metric import Metric
+from jobs.spec.training import Recipe
+from jobs.stages.training import Leg, TrainParams
+from workers.artifacts import PAUSED_FILE
+from workers.stages._base import Context, Product
+from workers.training import Trained
+
+_STOPPED = "stopped_after"
+"""Measurement of a training that did not go on: the fraction of its steps that it had."""
+
+
+def rung_measured(trained: Trained, recipe: Recipe, until: float, primary: Metric) -> dict[str, Json]:
+    """What a training measures at a rung, on the validation split, with the weights that its network has there.
+
+    Args:
+        trained: The training so far.
+        recipe: Its recipe, which says which weights these are.
+        until: The fraction of its steps.
+        primary: The metric that trainings are compared by.
+    """
+    epoch = trained.log.best if recipe.keep == "best" else trained.log.last
+    metrics = epoch.average if recipe.keep == "ema" else epoch.validation
+    return {"rung_fraction": until, "rung_value": metrics[primary.name], "rung_loss": epoch.validation_loss}
+
+
+def is_racing(measured: Mapping[str, Json]) -> bool:
+    """Whether a training, by its measurements, is still in its race."""
+    return _STOPPED not in measured
+
+
+def left_behind(context: Context[TrainParams], leg: Leg | None) -> Product | None:
+    """The product of a training that is out of its race: what it had before, with a note; None where it goes on."""
+    if leg is None or leg.start is None or leg.race is None:
+        return None
+    before, decided = context.artifacts.manifest(leg.start), context.artifacts.manifest(leg.race)
+    measured = before.measurements
+    if is_racing(measured):
+        ranked = [texts(each, "trainings") for each in records(decided.measurements, "ranked")]
+        place = next(place for place, trainings in enumerate(ranked) if leg.start in trainings)
+        if place < count(decided.measurements, "kept"):
+            return None
+        measured = _stopped(before, f"number {place + 1} of {len(ranked)}")
+    files = {name: context.artifacts.read(leg.start, name) for name in before.files if name != PAUSED_FILE}
+    return Product(measurements=measured, files=files)
+
+
+def _stopped(before: Manifest, place: str) -> dict[str, Json]:
+    fraction = number(before.measurements, "rung_fraction")
+    note = f"its training stopped after {fraction:.0%} of its steps, where it was {place} in its race"
+    earlier = text(before.measurements, "note", "")
+    return {**before.measurements, _STOPPED: fraction, "note": f"{earlier}; {note}" if earlier else note}
