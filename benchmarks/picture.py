@@ -49,10 +49,18 @@ def picture(model: str) -> Figure:
     for method, points in lines.items():
         style = styles[method]
         axes.plot(*_xy(points), color=style.color, marker=style.marker, markersize=4.5, linewidth=1.6)
-    for method, points in published.items():
+    for method, printed in published.items():
         if method in styles:
-            hollow = {"marker": styles[method].marker, "markerfacecolor": "white", "linestyle": (0, (4, 3))}
-            axes.plot(*_xy(points), color=styles[method].color, linewidth=1.1, markersize=6.5, zorder=3, **hollow)
+            axes.plot(
+                *_xy(printed),
+                color=styles[method].color,
+                marker=styles[method].marker,
+                markerfacecolor="white",
+                markersize=6.5,
+                linestyle=(0, (4, 3)),
+                linewidth=1.1,
+                zorder=3,
+            )
     right = max(size for points in lines.values() for size in points)
     ends = [list(points.values())[-1] for points in lines.values()]
     for (method, points), height in zip(lines.items(), spread(ends, apart=LABEL_GAP, low=2, high=98), strict=True):

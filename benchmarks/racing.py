@@ -28,8 +28,7 @@ from jobs.load import load_sweep
 from jobs.measured import number
 from jobs.percent import to_percent
 from orchestrator import run_sweep
-from orchestrator.results import Curve, collect
-from orchestrator.results.records import SweepRecord
+from orchestrator.results import Curve, SweepRecord, collect
 from orchestrator.store import ArtifactStore, open_store
 
 PROTOCOL = "fine-tune"

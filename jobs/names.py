@@ -12,6 +12,7 @@ NETWORKS = (
     "cifar_resnet20",
     "cifar_resnet56",
     "cifar_resnet110",
+    "cifar_vgg11",
     "cifar_vgg11_bn",
     "cifar_vgg16_bn",
     "cifar_vgg19_bn",

@@ -66,9 +66,7 @@ def ancestry(keys: Iterable[str], facts_of: Callable[[str], TaskFacts | None]) -
     waiting = list(keys)
     while waiting:
         facts = None if waiting[-1] in found else facts_of(waiting[-1])
-        unread = (
-            [source for source in made_of(facts) if source not in found and facts_of(source)] if facts else []
-        )
+        unread = [source for source in made_of(facts) if source not in found and facts_of(source)] if facts else []
         if unread:
             waiting += unread
             continue

@@ -22,7 +22,7 @@ from workers.models.resnet import (
 )
 from workers.models.srcnn import srcnn
 from workers.models.unet import unet
-from workers.models.vgg import cifar_vgg11_bn, cifar_vgg16_bn, cifar_vgg19_bn
+from workers.models.vgg import cifar_vgg11, cifar_vgg11_bn, cifar_vgg16_bn, cifar_vgg19_bn
 
 ZOO: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
     {
@@ -32,6 +32,7 @@ ZOO: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
         "cifar_resnet20": cifar_resnet20,
         "cifar_resnet56": cifar_resnet56,
         "cifar_resnet110": cifar_resnet110,
+        "cifar_vgg11": cifar_vgg11,
         "cifar_vgg11_bn": cifar_vgg11_bn,
         "cifar_vgg16_bn": cifar_vgg16_bn,
         "cifar_vgg19_bn": cifar_vgg19_bn,

@@ -15,6 +15,8 @@ ZOO = [
     ("nin", {}, 8),  # 9 layers, of which the last one makes the classes
     ("plain", {"widths": [6, 7, 8]}, 3),
     ("cifar_vgg11_bn", {}, 8),
+    ("cifar_vgg11", {"norm": "layer"}, 8),
+    ("cifar_vgg11", {"norm": "none"}, 8),
     ("cifar_resnet20", {}, 9 + 3),  # one inner group for each block, one for the sum of each stage
     (
         "cifar_resnet20",

@@ -1,6 +1,8 @@
 import pytest
+import torch
 import torchvision
 
+from jobs.errors import BadInputError
 from workers.models import build
 
 # Weights of the 3x3 convolutions without a first one of 1,728 and without the repetitions within a stage.
@@ -24,6 +26,21 @@ def test_has_the_published_number_of_parameters(num_parameters, name, repeats, m
     weights = 1_728 + sum(STEPS.values()) + sum(WITHIN[width] * times for width, times in repeats.items())
     assert weights + 3 * maps + classifier == published
     assert num_parameters(build(name)) == published
+
+
+@pytest.mark.parametrize(("norm", "parameters"), [("batch", 9_231_114), ("layer", 9_231_114), ("none", 9_225_610)])
+def test_its_norms_can_be_chosen(num_parameters, norm, parameters):
+    network = build("cifar_vgg11", {"norm": norm})
+    assert num_parameters(network) == parameters
+    images = torch.rand(2, 3, 32, 32)
+    alone, together = network(images[:1]) if norm != "batch" else None, network(images)
+    if norm != "batch":
+        torch.testing.assert_close(alone, together[:1])  # an image's outputs do not depend on others
+
+
+def test_a_norm_that_is_not_known_is_refused():
+    with pytest.raises(BadInputError, match=r"network 'cifar_vgg11': norm is 'instance'; one of batch, layer, none"):
+        build("cifar_vgg11", {"norm": "instance"})
 
 
 @pytest.mark.parametrize("depth", [11, 16, 19])
