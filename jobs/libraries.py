@@ -6,6 +6,9 @@ from collections.abc import Mapping
 LIBRARIES = ("torchvision", "timm", "transformers")
 """Prefixes of names of networks that are neither ours nor the user's own."""
 
+ATTACKS_LIBRARY = "pyautoattack"
+"""The package behind the attacks of kind `autoattack`."""
+
 _EXTRAS: Mapping[str, str] = {
     "timm": "timm",
     "transformers": "transformers",
@@ -14,7 +17,7 @@ _EXTRAS: Mapping[str, str] = {
     "s3fs": "s3",
     "gcsfs": "gcs",
     "adlfs": "azure",
-    "pyautoattack": "attacks",
+    ATTACKS_LIBRARY: "attacks",
 }
 """Optional packages, and the extra of Orchard that brings each."""
 

@@ -135,7 +135,7 @@ def weights_fingerprint(weights: str, network: str) -> str:
     if is_hub(weights):
         return str(HubReference.parse(weights).pinned())
     if is_pretrained(weights):
-        return f"{library_version(network)} {weights}"
+        return f"{library_version(library_of(network) or '')} {weights}"
     if weights == OWN:
         return OWN
     folder = Path(weights.removeprefix("file://"))
@@ -146,9 +146,8 @@ def weights_fingerprint(weights: str, network: str) -> str:
     return fingerprint(weights)
 
 
-def library_version(network: str) -> str:
-    """The library of a network and its version, such as `timm 1.0.31`; its networks differ between versions."""
-    library = library_of(network) or ""
+def library_version(library: str) -> str:
+    """A library and its version, such as `timm 1.0.31`: what it gives differs between versions."""
     try:
         return f"{library} {version(library)}"
     except (PackageNotFoundError, ValueError):

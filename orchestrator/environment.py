@@ -11,7 +11,7 @@ from pathlib import Path
 from jobs.callables import check_callable
 from jobs.errors import BadInputError, Fault, InvalidFileError
 from jobs.fingerprint import data_fingerprint, fingerprint
-from jobs.libraries import is_own, library_of
+from jobs.libraries import ATTACKS_LIBRARY, is_own, library_of
 from jobs.sources import read_modules, source_fingerprint
 from jobs.spec.allocation import OwnAllocation
 from jobs.spec.criterion import CriterionMethod
@@ -72,10 +72,12 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
         for name, model in spec.models.items()
         if model.weights and model.network
     }
-    sources, modules = {}, {}
+    sources = {ATTACKS_LIBRARY: library_version(ATTACKS_LIBRARY)} if _by_library(spec) else {}
+    modules = {}
     for path, import_path in _import_paths(spec).items():
-        if library_of(import_path) in _VERSIONED:
-            sources[import_path] = library_version(import_path)
+        library = library_of(import_path)
+        if library in _VERSIONED:
+            sources[import_path] = library_version(library)
         if not is_own(import_path):
             continue
         try:
@@ -97,6 +99,11 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
         own_data=fingerprints,
         onnx=f"onnx {version('onnx')}, onnxruntime {_onnxruntime_version()}, onnxscript {version('onnxscript')}",
     )
+
+
+def _by_library(spec: SweepSpec) -> bool:
+    """Whether a sweep attacks networks by what is not our own."""
+    return spec.measure.attack is not None and spec.measure.attack.needs_library
 
 
 def _onnxruntime_version() -> str:

@@ -63,3 +63,8 @@ class AttackSpec(Record):
     by: Annotated[
         dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")], Attack], AfterValidator(_free)
     ] = Field(description="Name -> attack.")
+
+    @property
+    def needs_library(self) -> bool:
+        """Whether an attack is another package's, whose version is then part of the keys."""
+        return any(isinstance(each, AutoAttack) for each in self.by.values())

@@ -74,6 +74,7 @@ class AttackParams(StageParams):
 
     Attributes:
         split: Whose first images are attacked.
+        library: The package that attacks and its version, where it is not our own.
     """
 
     network: ArtifactKey
@@ -82,6 +83,7 @@ class AttackParams(StageParams):
     split: Literal["validation", "test"] = "test"
     batch_size: int
     attacks: AttackSpec
+    library: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

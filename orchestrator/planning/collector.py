@@ -56,7 +56,9 @@ class TaskCollector:
             self._problems[path] = Problem.of(data, objective, fingerprint=fingerprint, sources=sources)
         return self._problems[path]
 
-    def add(self, params: StageParams, label: str, *, model: str, locations: Locations = NOWHERE) -> ArtifactKey:
+    def add(
+        self, params: StageParams, label: str, *, model: str, locations: Locations = NOWHERE, work: float = 1.0
+    ) -> ArtifactKey:
         """Add a task, unless it has been added before; returns its key.
 
         Args:
@@ -64,6 +66,7 @@ class TaskCollector:
             label: For people.
             model: The model, as the task's family.
             locations: Of inputs from outside the store.
+            work: Its expected cost, relative to that of other tasks of the stage and model.
         """
         stage = stage_of(params)
         task = make_task(
@@ -74,6 +77,7 @@ class TaskCollector:
             locations=locations,
             label=label,
             family=model,
+            work=work,
         )
         self.asked[stage] += 1
         return ArtifactKey(self.tasks.setdefault(task.key, task).key)

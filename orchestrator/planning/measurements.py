@@ -1,5 +1,6 @@
 """Plans what is measured of a point besides its metrics: under attack, in 8 bits, its times in several runtimes."""
 
+from jobs.libraries import ATTACKS_LIBRARY
 from jobs.spec.attack import AttackSpec
 from jobs.stages.base import ArtifactKey
 from jobs.stages.finishing import AttackParams, ExportParams, QuantizeParams, TimedNetwork, TimeParams
@@ -59,6 +60,7 @@ def _add_attack_task(
         split=problem.spec.split,
         batch_size=problem.spec.batch_size,
         attacks=attacks,
+        library=tasks.source_of(ATTACKS_LIBRARY) if attacks.needs_library else None,
         seed=trial.seed,
     )
     return tasks.add(params, trial.label, model=trial.model, locations=problem.location)

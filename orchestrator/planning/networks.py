@@ -65,14 +65,23 @@ def add_retrain_task(
     procedure: FurtherTraining | ScratchTraining | SparseTraining,
     trial: Trial,
     label: str | None = None,
+    work: float = 1.0,
 ) -> ArtifactKey:
-    """A network trained once more, its teacher added; the label is the trial's unless another one is given."""
+    """A network trained once more, its teacher added; the label is the trial's unless another one is given.
+
+    Args:
+        tasks: Collects the tasks.
+        procedure: How it is trained.
+        trial: The trial.
+        label: For people.
+        work: The expected share of a whole training.
+    """
     problem = tasks.problem_of(trial.model)
     if not isinstance(procedure, SparseTraining):
         teacher = teacher_of(tasks, procedure.network, procedure.recipe, model=trial.model, seed=trial.seed)
         procedure = replace(procedure, teacher=teacher)
     params = TrainParams(procedure=procedure, data=problem.data, objective=problem.objective, seed=trial.seed)
-    return tasks.add(params, label or trial.label, model=trial.model, locations=problem.location)
+    return tasks.add(params, label or trial.label, model=trial.model, locations=problem.location, work=work)
 
 
 def teacher_of(

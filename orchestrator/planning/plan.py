@@ -21,8 +21,8 @@ class PlanEnvironment:
         ortools_version: Part of the keys of tasks that use a solver.
         data: Fingerprint of the sweep's data set.
         weights: Model name -> what identifies its weights (`jobs.weights.weights_fingerprint`).
-        sources: Import path of the user's own code -> its fingerprint (`jobs.sources`); network of a library -> its
-            version.
+        sources: Import path of the user's own code -> its fingerprint (`jobs.sources`); network of a library, or a
+            package that measures -> its version.
         modules: Import path of the user's own code -> its modules -> their digests. No key depends on it: it tells what
             has changed since.
         own_data: Fingerprints of data sets that are not the sweep's, by their path in the file: `models.NAME.data`.

@@ -60,13 +60,15 @@ class PlannedRace:
         """The training of an entrant up to a rung, from 0; after the last one, to the end."""
 
         def add() -> ArtifactKey:
-            until = self._race.rungs[number] if number < len(self._race.rungs) else None
+            rungs = (0.0, *self._race.rungs, 1.0)
+            until = rungs[number + 1] if number < len(self._race.rungs) else None
             leg = Leg(until=until)
             if number:
                 leg = replace(leg, start=self._leg(trial, number - 1), race=self._decided(trial, number - 1))
             procedure = self._procedure(trial, plan_method(self._tasks, trial))
             label = trial.label if until is None else f"{trial.label}/rung{number + 1}"
-            return add_retrain_task(self._tasks, replace(procedure, leg=leg), trial, label)
+            work = (rungs[number + 1] - rungs[number]) * self._race.keep**number  # of those that are out it is none
+            return add_retrain_task(self._tasks, replace(procedure, leg=leg), trial, label, work)
 
         return self._tasks.once(("leg", self._protocol, trial, number), add)
 

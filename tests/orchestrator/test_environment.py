@@ -45,6 +45,13 @@ def test_networks_of_optional_libraries_are_named_by_their_versions(tiny_sweep, 
     assert environment.sources == {"timm:resnet18": f"timm {version('timm')}"}
 
 
+def test_so_is_the_package_that_attacks(tiny_sweep, write_sweep):
+    pytest.importorskip("pyautoattack", reason="the extra attacks is not installed")
+    tiny_sweep["measure"] = {"attack": {"by": {"auto": {"kind": "autoattack", "epsilon": 8}}}}
+    environment = read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu")
+    assert environment.sources == {"pyautoattack": f"pyautoattack {version('pyautoattack')}"}
+
+
 def test_the_users_own_fingerprint_stands_for_data_that_the_driver_cannot_read(tiny_sweep, write_sweep):
     tiny_sweep["data"] = {"dataset": "cifar10", "root": "/only/on/workers", "fingerprint": "v1"}
     assert read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu").data == "v1"

@@ -67,6 +67,17 @@ def test_every_network_is_attacked_and_nothing_else_changes(plan):
     assert {task.params.attacks.by["fgsm"].epsilon for task in tasks_of(made, StageKind.ATTACK)} == {8}
 
 
+@pytest.mark.parametrize(("kind", "same"), [("fgsm", True), ("autoattack", False)])
+def test_the_version_of_a_package_that_attacks_is_part_of_the_key(tiny_sweep, write_sweep, kind, same):
+    tiny_sweep["measure"] = {"attack": {"by": {"one": {"kind": kind, "epsilon": 8}}}}
+    spec = load_sweep(write_sweep(tiny_sweep))
+    first, second = (
+        plan_sweep(spec, replace(ENVIRONMENT, sources={"pyautoattack": f"pyautoattack {number}"}))
+        for number in ("0.2", "0.3")
+    )
+    assert (set(first.targets) == set(second.targets)) == same
+
+
 def test_all_that_measures_a_point_is_wanted(plan):
     made = plan(INT8, LATENCY)
     assert set(made.targets) == {key for curve in made.curves for point in curve.points for key in point.keys}

@@ -54,6 +54,14 @@ def test_a_training_goes_from_rung_to_rung(plan):
     assert [each.label for each in (first, last)] == ["net/l1@20%/seed0/rung1", "net/l1@20%/seed0"]
 
 
+def test_a_leg_is_expected_to_cost_its_share_of_those_that_get_there(plan):
+    made = plan()
+    last = last_leg(made, "l1")
+    middle = made.tasks[last.inputs["procedure.leg.start"]]
+    first = made.tasks[middle.inputs["procedure.leg.start"]]
+    assert [each.work for each in (first, middle, last)] == [0.25, 0.25 * 0.5, 0.5 * 0.25]
+
+
 def test_the_methods_of_one_model_and_compression_race_with_all_their_seeds(plan):
     made = plan()
     for point in (0, 1):
