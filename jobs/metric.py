@@ -34,7 +34,10 @@ alive, for one image; what was trained since the model's own weights; how long t
 PREDICTED = "speedup_predicted"
 """Where widths were chosen by a profile: latency before to latency after, as the profile predicts."""
 
-OCCASIONAL_KEYS = (PREDICTED, "latency_p50_s", "latency_p90_s", "latency_mean_s", "energy_j")
+STOPPED = "stopped_after"
+"""Where a training was out of its race: the fraction of its steps that it had."""
+
+OCCASIONAL_KEYS = (PREDICTED, STOPPED, "latency_p50_s", "latency_p90_s", "latency_mean_s", "energy_j")
 """Those that some points have; the times are those of version 0.1, where a point had one runtime and batch size."""
 
 VARIANT_KEYS = (

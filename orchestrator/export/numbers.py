@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from jobs.metric import PREDICTED, Metric
+from jobs.metric import PREDICTED, STOPPED, Metric
 from orchestrator.export.chosen import ChosenNetwork
 from orchestrator.results.selection import Candidate
 
@@ -19,6 +19,7 @@ _LABELS = {
     "size_bytes": "size",
     "peak_memory_bytes": "peak memory, computed, of one image",
     "training_epochs": "epochs trained since the model's own weights",
+    STOPPED: "stopped in a race, after this fraction of its training",
     "latency_p50_s": "latency, median",
     "latency_p90_s": "latency, 90th percentile",
     "latency_mean_s": "latency, mean",

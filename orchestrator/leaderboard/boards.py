@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from jobs.errors import BadInputError
-from jobs.metric import Metric
+from jobs.metric import STOPPED, Metric
 from orchestrator.leaderboard.entries import Entry, Place, RankedSweep
 from orchestrator.leaderboard.levels import LEVELS, Between, Level, at_level
 from orchestrator.leaderboard.significance import PairedTest, paired_test
@@ -55,9 +55,9 @@ class Standing:
         return fmean(known) if len(known) == len(around) else None
 
     @property
-    def noted(self) -> bool:
-        """Whether one of the points has a note: it misses its compression, or its training stopped in a race."""
-        return any(point.note for each in self.found.values() for point in (each.low, each.high))
+    def stopped(self) -> bool:
+        """Whether the training behind one of the points stopped in a race."""
+        return any(STOPPED in point.metrics for each in self.found.values() for point in (each.low, each.high))
 
     @property
     def cost(self) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.leaderboard.boards import Board, Ranking, Standing
 from orchestrator.leaderboard.entries import Entry, RankedSweep
-from orchestrator.report.table import MISSING
+from orchestrator.report.table import DAGGER, MISSING
 from orchestrator.report.terminal import plain_table
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ def ranking_row(place: int, row: Standing) -> list[str]:
 def value_text(row: Standing) -> str:
     """The metric at a level as people read it: the deviation where results differ, the seeds where some miss it.
 
-    A dagger says that a point has a note.
+    A dagger says that a training stopped in a race.
     """
     metric, found, asked = row.entry.metric, len(row.found), len(row.entry.networks)
     deviation = "" if row.deviation is None else f" ± {metric.text(row.deviation)}"
-    seeds, noted = f" ({found}/{asked})" if found < asked else "", " †" if row.noted else ""
-    return f"{metric.text(row.value)}{deviation}{seeds}{noted}"
+    seeds, stopped = f" ({found}/{asked})" if found < asked else "", f" {DAGGER}" if row.stopped else ""
+    return f"{metric.text(row.value)}{deviation}{seeds}{stopped}"
 
 
 def _seeds_text(row: Standing) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from jobs.metric import PREDICTED, Metric
+from jobs.metric import PREDICTED, STOPPED, Metric
 from orchestrator.report.csv_files import all_metric_keys
 from orchestrator.results import Curve, by_objective, variant_keys
 
@@ -42,6 +42,7 @@ _COSTS = (
     Quantity(key="compression_ratio", label="Parameters before / after", digits=2, higher=True),
     Quantity(key="speedup", label="MACs before / after", digits=2, higher=True),
     Quantity(key=PREDICTED, label="Speedup, predicted", digits=2, higher=True),
+    Quantity(key=STOPPED, label="Training stopped after (% of its steps)", scale=100, digits=0, higher=True),
     Quantity(key="latency_p50_s", label="Latency, median (ms)", scale=1e3),
     Quantity(key="latency_p90_s", label="Latency, 90th percentile (ms)", scale=1e3),
     Quantity(key="latency_mean_s", label="Latency, mean (ms)", scale=1e3),
@@ -49,7 +50,7 @@ _COSTS = (
     Quantity(key="speedup_spread", label="Speedup, spread", digits=2),
     Quantity(key="peak_memory_measured_bytes", label="Peak memory, measured (MB)", scale=1e-6),
     Quantity(key="energy_j", label="Energy of a pass (J)"),
-    Quantity(key="training_epochs", label="Epochs trained", digits=0),
+    Quantity(key="training_epochs", label="Epochs trained", digits=1),
     Quantity(key="training_macs", label="MACs of training (billion)", scale=1e-9, digits=1),
     Quantity(key="duration_s", label="Evaluation (s)", digits=2),
 )

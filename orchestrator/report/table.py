@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from jobs.metric import Metric
+from jobs.metric import STOPPED, Metric
 from jobs.spec.protocols import NO_PROTOCOL
 from orchestrator.results import Curve, by_objective
 from orchestrator.results.targets import PARAMETERS, reached_words, removed
 
 MISSING = "—"
 """Shown for a planned point that is not measured."""
+
+DAGGER = "†"
+"""Shown where a training stopped in a race."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,7 @@ class Cell:
         deviation: Its sample standard deviation (n - 1); 0 for a single seed.
         num_measured: Seeds that have measured it.
         num_planned: Seeds that were to measure it.
+        stopped: Whether its training stopped in a race.
     """
 
     asked: float
@@ -40,14 +44,18 @@ class Cell:
     deviation: float
     num_measured: int
     num_planned: int
+    stopped: bool = False
 
     def removed(self, target: str) -> float:
         """What was really removed of a target's cost."""
         return {"parameters": self.reached, "macs": self.reached_macs, "latency": self.reached_latency}[target]
 
     def text(self, target: str) -> str:
-        """The cell as people read it, with what was removed where that is not what was asked for."""
-        return f"{self}{reached_words(self.asked, self.removed(target))}"
+        """The cell as people read it, with what was removed where that is not what was asked for.
+
+        A dagger says that its training stopped in a race.
+        """
+        return f"{self}{' ' + DAGGER if self.stopped else ''}{reached_words(self.asked, self.removed(target))}"
 
     def __str__(self) -> str:
         if not self.num_measured:
@@ -208,6 +216,7 @@ def _cells(curves: Sequence[Curve], metric: Metric, key: str) -> tuple[Cell, ...
                 deviation=stdev(values) if len(values) > 1 else 0.0,
                 num_measured=len(here),
                 num_planned=planned.count(asked),
+                stopped=any(STOPPED in point.metrics for point in here),
             )
         )
     return tuple(cells)

@@ -5,15 +5,12 @@ from collections.abc import Mapping
 from jobs.artifact import Manifest
 from jobs.identity import Json
 from jobs.measured import count, number, records, text, texts
-from jobs.metric import Metric
+from jobs.metric import STOPPED, Metric
 from jobs.spec.training import Recipe
 from jobs.stages.training import Leg, TrainParams
 from workers.artifacts import PAUSED_FILE
 from workers.stages._base import Context, Product
 from workers.training import Trained
-
-_STOPPED = "stopped_after"
-"""Measurement of a training that did not go on: the fraction of its steps that it had."""
 
 
 def rung_measured(trained: Trained, recipe: Recipe, until: float, primary: Metric) -> dict[str, Json]:
@@ -32,7 +29,7 @@ def rung_measured(trained: Trained, recipe: Recipe, until: float, primary: Metri
 
 def is_racing(measured: Mapping[str, Json]) -> bool:
     """Whether a training, by its measurements, is still in its race."""
-    return _STOPPED not in measured
+    return STOPPED not in measured
 
 
 def left_behind(context: Context[TrainParams], leg: Leg | None) -> Product | None:
@@ -55,4 +52,4 @@ def _stopped(before: Manifest, place: str) -> dict[str, Json]:
     fraction = number(before.measurements, "rung_fraction")
     note = f"its training stopped after {fraction:.0%} of its steps, where it was {place} in its race"
     earlier = text(before.measurements, "note", "")
-    return {**before.measurements, _STOPPED: fraction, "note": f"{earlier}; {note}" if earlier else note}
+    return {**before.measurements, STOPPED: fraction, "note": f"{earlier}; {note}" if earlier else note}

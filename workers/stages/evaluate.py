@@ -7,7 +7,7 @@ from torch import nn
 
 from jobs.identity import Json
 from jobs.measured import number
-from jobs.metric import PREDICTED
+from jobs.metric import PREDICTED, STOPPED
 from jobs.stages.finishing import EvaluateParams
 from workers.artifacts import AVERAGE_FILE, BEST_FILE, WEIGHTS_FILE
 from workers.data import batches
@@ -33,8 +33,8 @@ def run(context: Context[EvaluateParams]) -> Product:
     `precision` of all that, and where it is not float32 the `precision_difference` of the first batch's outputs;
     `peak_memory_bytes` (of one sample), the `digest` of its weights; what the network's own task measured:
     `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`,
-    `full_weights`, and where its widths were chosen by a profile of its layers `speedup_predicted`; and its training
-    cost: `training_epochs`, `training_macs`.
+    `full_weights`, where its widths were chosen by a profile of its layers `speedup_predicted`, and where its training
+    stopped in a race `stopped_after`; and its training cost: `training_epochs`, `training_macs`.
 
     Raises:
         BadNetworkError: The network fails a gate.
@@ -74,7 +74,7 @@ def run(context: Context[EvaluateParams]) -> Product:
             "compression": compression,
             "compression_ratio": 1 / (1 - compression),
             "speedup": measured.get("speedup", 1.0),
-            **{name: measured[name] for name in (PREDICTED,) if name in measured},
+            **{name: measured[name] for name in (PREDICTED, STOPPED) if name in measured},
             **{name: measured[name] for name in ("params", "macs", "size_bytes")},
             "peak_memory_bytes": peak_memory_bytes(module, recipe.inputs),
             **{name: measured.get(name, 0) for name in COST},

@@ -79,11 +79,11 @@ def test_boards_whose_names_differ_in_signs_alone_have_pages_of_their_own():
     assert {"board-net-a-b.html", "board-net-a-b-2.html"} <= set(board_files(boards_of(sweeps), sweeps))
 
 
-def test_a_network_with_a_note_has_a_dagger():
+def test_a_training_that_stopped_in_its_race_has_a_dagger():
     plain, stopped = entry("plain", {0: {1.5: 0.8, 3.0: 0.8}}), entry("stopped", {0: {1.5: 0.6, 3.0: 0.6}})
     first, *others = stopped.networks[0]
-    noted = replace(first, point=replace(first.point, note="its training stopped"))
-    (board,) = boards_of([sweep(plain, replace(stopped, networks={0: (noted, *others)}))])
+    early = replace(first, point=replace(first.point, metrics={**first.point.metrics, "stopped_after": 0.3}))
+    (board,) = boards_of([sweep(plain, replace(stopped, networks={0: (early, *others)}))])
     rows = [ranking_row(place, row) for place, row in enumerate(board.rankings[0].rows, 1)]
     assert [row[3] for row in rows] == ["80.0", "60.0 †"]
 

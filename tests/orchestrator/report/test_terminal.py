@@ -66,3 +66,14 @@ def test_what_was_removed_is_told_of_parameters_too():
     lines = printed([replace(curve, points=points)], 100, target="parameters")
     assert not any("@" in line for line in lines)
     assert any("@20%" in line for line in printed([curve], 100, target="parameters"))  # 40 % were asked for
+
+
+def test_a_training_that_stopped_in_its_race_has_a_dagger():
+    whole, curve = make_curve("l1"), make_curve("other")
+    first, *others = curve.points
+    early = replace(first, metrics={**first.metrics, "stopped_after": 0.3})
+    lines = printed([whole, replace(curve, points=(early, *others))], 100)
+    assert lines[4].split() == ["net", "10", "%", "5", "%", "90.0", "90.0", "†"]
+    assert "†" not in "".join(lines[5:-1])
+    assert lines[-1] == "†: out of its race, so that its training stopped early."
+    assert "†" not in "".join(printed([whole], 100))

@@ -67,7 +67,8 @@ def test_a_loser_keeps_what_it_has_with_a_note(bench, raced):
     assert said["stopped_after"] == 0.25
     assert said["training_epochs"] == 0.5
     assert said["training_macs"] == 3 * said["macs"] * 500
-    assert bench.measured(bench.evaluate(last))["note"] == said["note"]
+    evaluated = bench.measured(bench.evaluate(last))
+    assert (evaluated["note"], evaluated["stopped_after"]) == (said["note"], 0.25)
     notes = [bench.measured(line[-1])["note"] for line in legs.values()]
     assert sum(each.endswith("after 50% of its steps, where it was number 2 of 2 in its race") for each in notes) == 1
     assert len(bench.measured(races[1])["ranked"]) == 2
