@@ -205,11 +205,14 @@ class SweepSpec(Record):
     def _every_method_supports_the_target(self) -> Self:
         for name, method in self.methods.items():
             sparsify = method.sparsify if isinstance(method, CriterionMethod) else None
-            by_parameters = sparsify is not None and sparsify.per_compression
-            if self.target != "parameters" and (by_parameters or isinstance(method, UnstructuredMethod)):
-                raise checks.fault(
-                    f"method {name} supports the target parameters only, not {self.target}; set target: parameters"
-                )
+            supported: tuple[str, ...] = ("parameters", "macs", "latency")
+            if isinstance(method, UnstructuredMethod):
+                supported = supported[:1]
+            elif sparsify is not None and sparsify.per_compression:
+                supported = supported[:2]
+            if self.target not in supported:
+                known = f"supports target: {' or '.join(supported)} only"
+                raise checks.fault(f"method {name} {known}, not {self.target}; set another one")
         return self
 
     @model_validator(mode="after")

@@ -29,6 +29,8 @@ RepairName = Literal["variance"]
 ClusteringName = Literal["kmeans", "ward", "cosine"]
 SlicesName = Literal["incoming", "all"]
 CostTarget = Literal["parameters", "macs", "latency"]
+CountedTarget = Literal["parameters", "macs"]
+"""What follows from widths alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

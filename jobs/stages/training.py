@@ -9,7 +9,7 @@ from jobs.spec.inputs import NetworkInputs
 from jobs.spec.sparsity import SparsifySpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import CLASSIFICATION, DatasetParams, ObjectiveParams, WidthLimits
+from jobs.stages.common import CLASSIFICATION, CountedTarget, DatasetParams, ObjectiveParams, WidthLimits
 from jobs.weights import CheckpointReading
 
 
@@ -126,6 +126,7 @@ class SparseTraining:
         analysis: Of the network's architecture, norms not folded.
         sparsify: What brings them there; its own `train` is the recipe.
         compression: Of the point, where what goes to zero depends on it.
+        target: The cost that it is a fraction of; None: parameters.
         limits: Of single layers, where the widths are known in training.
     """
 
@@ -135,6 +136,7 @@ class SparseTraining:
     recipe: Recipe
     sparsify: SparsifySpec
     compression: float | None = None
+    target: CountedTarget | None = None
     limits: WidthLimits | None = None
 
 

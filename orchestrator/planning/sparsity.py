@@ -20,6 +20,7 @@ def add_sparse_train_task(tasks: TaskCollector, spec: SparsifySpec, trial: Trial
         recipe=Recipe.of(recipe_of(tasks, trial.model, spec.train)),
         sparsify=spec.model_copy(update={"train": None}),
         compression=trial.compression if spec.per_compression else None,
+        target="macs" if spec.per_compression and tasks.spec.target == "macs" else None,
         limits=limits_of(tasks.spec.prune_of(trial.model, trial.method)) if spec.per_compression else None,
     )
     return add_retrain_task(tasks, procedure, trial, label=f"{trial.model}/{spec.kind}/seed{trial.seed}")

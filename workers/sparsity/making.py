@@ -12,9 +12,9 @@ from jobs.spec.sparsity import (
     SparsifySpec,
     StructureSelectionSpec,
 )
-from jobs.stages.common import WidthLimits
+from jobs.stages.common import CountedTarget, WidthLimits
 from workers.allocation import ALLOCATIONS, AllocationProblem, Bounds, allocate
-from workers.channels import ChannelMap, ParameterCount, fold_batchnorm
+from workers.channels import ChannelMap, MacCount, ParameterCount, fold_batchnorm
 from workers.inputs import InputsLike
 from workers.sparsity.group_lasso import GroupLasso
 from workers.sparsity.growing import GrowingRegularisation
@@ -31,6 +31,7 @@ def make_regulariser(
     inputs: InputsLike,
     *,
     compression: float = 0.0,
+    target: CountedTarget = "parameters",
     limits: WidthLimits | None = None,
     parts: Sequence[str] = (),
 ) -> Regulariser:
@@ -42,12 +43,21 @@ def make_regulariser(
         channel_map: Its channel groups.
         inputs: What it takes.
         compression: Target compression, where the regulariser depends on it.
+        target: The cost that it is a fraction of, likewise.
         limits: Of single layers, likewise.
         parts: The parts whose channels may go, of a network that cannot be traced whole.
 
     Raises:
         BadInputError: The network has nothing that the regulariser could act on.
     """
+
+    def widths() -> dict[str, int]:
+        """Group name -> units that stay, the same fraction of every group."""
+        cost = MacCount(channel_map) if target == "macs" else ParameterCount(channel_map)
+        problem = AllocationProblem(channel_map=channel_map, target=compression, cost=cost)
+        bounds = Bounds(limits=limits) if limits is not None else None
+        return dict(allocate(ALLOCATIONS["uniform"], problem, bounds=bounds).widths)
+
     match spec:
         case SlimmingSpec():
             if spec.start == "scratch":
@@ -65,22 +75,15 @@ def make_regulariser(
                 momentum=spec.momentum,
             )
         case SoftFilterSpec():
-            return SoftFilterPruning(model, channel_map, _uniform_widths(channel_map, compression, limits))
+            return SoftFilterPruning(model, channel_map, widths())
         case GrowingSpec():
             return GrowingRegularisation(
                 model,
                 channel_map,
-                _uniform_widths(channel_map, compression, limits),
+                widths(),
                 increase=spec.increase,
                 interval=spec.interval,
                 ceiling=spec.ceiling,
             )
         case GroupLassoSpec():
             return GroupLasso(model, channel_map, strength=spec.strength)
-
-
-def _uniform_widths(channel_map: ChannelMap, compression: float, limits: WidthLimits | None) -> dict[str, int]:
-    """Group name -> units that stay, the same fraction of every group."""
-    problem = AllocationProblem(channel_map=channel_map, target=compression, cost=ParameterCount(channel_map))
-    bounds = Bounds(limits=limits) if limits is not None else None
-    return dict(allocate(ALLOCATIONS["uniform"], problem, bounds=bounds).widths)

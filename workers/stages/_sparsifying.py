@@ -21,6 +21,7 @@ def train_sparsely(context: Context[TrainParams], procedure: SparseTraining) -> 
         analysis.channel_map,
         recipe.inputs,
         compression=procedure.compression or 0.0,
+        target=procedure.target or "parameters",
         limits=procedure.limits,
         parts=analysis.recipe.parts,
     )

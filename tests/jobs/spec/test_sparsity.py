@@ -79,7 +79,13 @@ def test_the_protocol_that_rewinds_channels_is_not_for_what_has_other_weights(fa
     assert said in problem
 
 
-@pytest.mark.parametrize("method", [THIN, {**SLIM, "sparsify": {"kind": "soft-filter"}}])
-def test_what_counts_parameters_is_refused_for_other_targets(faults, method):
-    (problem,) = faults(method, target="macs").values()
-    assert problem == "method new supports the target parameters only, not macs; set target: parameters"
+SOFT = {**SLIM, "sparsify": {"kind": "soft-filter"}}
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "supported"),
+    [(THIN, "macs", "parameters"), (SOFT, "latency", "parameters or macs")],
+)
+def test_a_target_that_a_method_does_not_count_is_refused(faults, method, target, supported):
+    (problem,) = faults(method, target=target).values()
+    assert problem == f"method new supports target: {supported} only, not {target}; set another one"

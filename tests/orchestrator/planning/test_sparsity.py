@@ -18,8 +18,8 @@ L1 = {"kind": "criterion", "criterion": "l1"}
 def plan(tiny_sweep, write_sweep):
     """The plan of the tiny sweep, its model trained for eight epochs, with these methods beside the dense network."""
 
-    def make(**methods):
-        sweep = {**copy.deepcopy(tiny_sweep), "compressions": [0.2, 0.4]}
+    def make(target="parameters", **methods):
+        sweep = {**copy.deepcopy(tiny_sweep), "compressions": [0.2, 0.4], "target": target}
         sweep["models"]["net"]["train"] = {"epochs": 8}
         sweep["methods"] = {"dense": {"kind": "dense"}, **methods}
         return plan_sweep(load_sweep(write_sweep(sweep)), ENVIRONMENT)
@@ -55,6 +55,16 @@ def test_what_needs_to_know_how_much_goes_trains_for_every_compression(plan, kin
         (kind, 0.2),
         (kind, 0.4),
     ]
+
+
+@pytest.mark.parametrize(("target", "told"), [("parameters", None), ("macs", "macs")])
+def test_it_is_told_of_which_cost_that_much_goes(plan, target, told):
+    made = plan(target=target, soft={**L1, "criterion": "l2", "sparsify": {"kind": "soft-filter"}})
+    trainings = [back(made, task, 2).params.procedure for task in pruned(made, "soft")]
+    assert {each.target for each in trainings} == {told}
+    slim = plan(target=target, slim={**L1, "sparsify": {"kind": "slimming", "strength": 0.01}})
+    (shared,) = {back(slim, task, 2).params.procedure for task in pruned(slim, "slim")}
+    assert shared.target is None  # it serves all compressions
 
 
 def test_it_may_start_from_the_models_own_weights_with_a_recipe_of_its_own(plan):

@@ -1,7 +1,11 @@
+import pytest
 import torch
 
+from jobs.spec.sparsity import SoftFilterSpec
 from jobs.spec.training import Recipe
+from workers.channels import MacCount, ParameterCount, find_groups
 from workers.models import build
+from workers.sparsity import make_regulariser
 from workers.sparsity.soft_filter import SoftFilterPruning
 
 
@@ -20,6 +24,20 @@ def test_the_filters_with_the_lowest_norms_are_zeroed(small, map_of):
     # Norms stay, so that a filter can come back; what reads the unit stays, and the second group keeps all four.
     assert torch.equal(small.norm1.weight, before[0])
     assert torch.equal(small.second.weight, before[1])
+
+
+@pytest.mark.parametrize("target", ["parameters", "macs"])
+def test_as_many_are_zeroed_as_half_of_the_cost_needs(target):
+    """A wide first layer on the large map has most of the MACs, a wide last one most of the parameters."""
+    network = build("plain", {"widths": [20, 4, 40], "in_channels": 1})
+    found = find_groups(network, (1, 16, 16))
+    regulariser = make_regulariser(
+        SoftFilterSpec(kind="soft-filter"), network, found, (1, 16, 16), compression=0.5, target=target
+    )
+    regulariser.after_epoch()
+    left = {name: sum(not zero for zero in zeroed(network.get_submodule(name))) for name in found.widths()}
+    cost = {"parameters": ParameterCount, "macs": MacCount}[target](found)
+    assert cost(left) / cost(found.widths()) == pytest.approx(0.5, abs=0.05)
 
 
 def test_doing_it_again_changes_nothing(small, map_of):
