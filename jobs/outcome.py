@@ -31,6 +31,10 @@ class Cause(StrEnum):
     """Any other exception in a stage."""
 
 
+INHERENT = frozenset({Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.BAD_NUMERICS})
+"""Causes that lie in the task: it would fail for them in every run."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Peak resource usage of an attempt.

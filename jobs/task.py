@@ -1,7 +1,7 @@
 """A task: one stage applied to given parameters, identified by its content key.
 
 The key covers everything that can change the result and nothing else: not where or how fast the task runs
-(`resources`, `locations`, `label`, `work`).
+(`resources`, `locations`, `label`, `work`), and not which inputs are `absent`, which follows from their keys.
 """
 
 from collections.abc import Iterator, Mapping
@@ -47,6 +47,8 @@ class Task:
         label: For people: model, method, compression, seed of the first curve that asked for it.
         family: Tasks of one stage and family are expected to cost the same: the model's name in the sweep.
         work: Its relative cost within its family; larger tasks start first.
+        absent: Of a lenient stage: keys of inputs that cannot be made, since what makes them fails for a cause that
+            lies in it.
     """
 
     key: str
@@ -59,6 +61,7 @@ class Task:
     label: str = ""
     family: str = ""
     work: float = 1.0
+    absent: frozenset[str] = frozenset()
 
     def identity(self) -> dict[str, Json]:
         """The fields that the key is computed from."""

@@ -41,6 +41,7 @@ class StageRow:
             always runs on CPUs.
         assumed_s: Assumed duration in seconds until one was observed. Only ratios matter, for the critical path.
         parallel: Whether a task may compute in several processes.
+        lenient: Whether it does without inputs that cannot be made, as long as there is one (`Task.absent`).
     """
 
     params: type[StageParams]
@@ -48,6 +49,7 @@ class StageRow:
     resources: Resources
     assumed_s: float
     parallel: bool = False
+    lenient: bool = False
 
     @property
     def accelerated(self) -> bool:
@@ -85,7 +87,7 @@ class StageKind(StrEnum):
     RECALIBRATE = "recalibrate", StageRow(params=RecalibrateParams, version=2, resources=_SHARED_GPU, assumed_s=5.0)
     REPAIR = "repair", StageRow(params=RepairParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
     APPLY = "apply", StageRow(params=ApplyParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
-    RACE = "race", StageRow(params=RaceParams, version=1, resources=_CPU, assumed_s=2.0)
+    RACE = "race", StageRow(params=RaceParams, version=1, resources=_CPU, assumed_s=2.0, lenient=True)
     EVALUATE = "evaluate", StageRow(params=EvaluateParams, version=5, resources=_SHARED_GPU, assumed_s=10.0)
     ATTACK = "attack", StageRow(params=AttackParams, version=1, resources=_SHARED_GPU, assumed_s=60.0)
     EXPORT = "export", StageRow(params=ExportParams, version=1, resources=_CPU, assumed_s=10.0)

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from jobs.identity import Json
@@ -42,6 +42,7 @@ class TaskNode:
         state: Its state.
         missing: Number of inputs that are not finished yet.
         dependents: The tasks that wait for it; emptied when it finishes.
+        inherent: Of one that failed or is blocked: whether the cause lies in the task that failed.
         path_s: Expected seconds of the longest path from its start to a target.
     """
 
@@ -49,6 +50,7 @@ class TaskNode:
     state: TaskState = TaskState.WAITING
     missing: int = 0
     dependents: list["TaskNode"] = field(default_factory=list)
+    inherent: bool = False
     path_s: float = 0.0
 
 
@@ -123,11 +125,17 @@ class Graph:
         waiting = [each for each in self._joining.pop(key, ()) if each.state is TaskState.WAITING]
         return [node for joining in waiting for node in self._expand(joining, key)]
 
-    def fail(self, node: TaskNode) -> None:
-        """Mark a task as failed and block its descendants."""
-        self.move(node, TaskState.FAILED)
-        dependents, node.dependents = node.dependents, []
-        self._block(dependents)
+    def fail(self, node: TaskNode, *, inherent: bool) -> list[TaskNode]:
+        """Mark a task as failed and block its descendants, but for those that do without it.
+
+        Args:
+            node: The task.
+            inherent: Whether the cause lies in the task, so that it would fail in every run.
+
+        Returns:
+            The tasks that do without it and can start now.
+        """
+        return self._lose(node, TaskState.FAILED, inherent)
 
     def redo(self, node: TaskNode, damaged: str) -> list[TaskNode]:
         """Let a task wait until a damaged input is recomputed; returns the tasks that can start.
@@ -190,20 +198,35 @@ class Graph:
         return []
 
     def _wait_for(self, node: TaskNode, source: TaskNode) -> None:
-        if source.state in _LOST:
-            self._block([node])
-        elif source.state not in FINISHED:
-            source.dependents.append(node)
-            node.missing += 1
+        if source.state not in _LOST:
+            if source.state not in FINISHED:
+                source.dependents.append(node)
+                node.missing += 1
+        elif node.state is TaskState.WAITING and not _does_without(node, source):
+            self._lose(node, TaskState.BLOCKED, source.inherent)
 
-    def _block(self, pending: list[TaskNode]) -> None:
-        """Block waiting tasks and their descendants."""
+    def _lose(self, lost: TaskNode, state: TaskState, inherent: bool) -> list[TaskNode]:
+        """Move a task to `FAILED` or `BLOCKED`, and what waits for it to `BLOCKED`, but for what does without it.
+
+        Returns:
+            The tasks that do without it and can start now.
+        """
+        startable, pending = [], [lost]
+        self.move(lost, state)
         while pending:
-            blocked = pending.pop()
-            if blocked.state is TaskState.WAITING:
-                self.move(blocked, TaskState.BLOCKED)
-                pending += blocked.dependents
-                blocked.dependents = []
+            source = pending.pop()
+            source.inherent = inherent
+            dependents, source.dependents = source.dependents, []
+            for each in dependents:
+                if each.state is not TaskState.WAITING:
+                    continue
+                if _does_without(each, source):
+                    each.missing -= 1
+                    startable += [] if each.missing else [each]
+                else:
+                    self.move(each, TaskState.BLOCKED)
+                    pending.append(each)
+        return startable
 
     def _expand(self, joining: TaskNode, source: str) -> list[TaskNode]:
         """Let a joining task wait for its appearing tasks, which are added where they are new."""
@@ -230,3 +253,12 @@ class Graph:
                     started += self._restore(source)
         started += self._connect(node)
         return started if node.missing or node.state is not TaskState.WAITING else [*started, node]
+
+
+def _does_without(node: TaskNode, lost: TaskNode) -> bool:
+    """Whether a task runs without an input; its node is told so."""
+    task, absent = node.task, node.task.absent | {lost.task.key}
+    if not (task.stage.row.lenient and lost.inherent and absent < set(task.inputs.values())):
+        return False
+    node.task = replace(task, absent=absent)
+    return True

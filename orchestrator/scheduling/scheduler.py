@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from jobs.identity import Json
-from jobs.outcome import Cause, Failed, Outcome, Succeeded
+from jobs.outcome import INHERENT, Cause, Failed, Outcome, Succeeded
 from jobs.resources import Resources
 from jobs.stages.table import StageKind
 from jobs.task import Attempt, Task
@@ -277,7 +277,7 @@ class Scheduler:
         retry = decision.retry
         if decision.final:
             self.failures.append(failure)
-            self._graph.fail(node)
+            self._make_ready(self._graph.fail(node, inherent=failure.cause in INHERENT))
             return
         if retry is None:
             self._graph.move(node, TaskState.READY)  # interrupted, not failed: the next run continues with it

@@ -4,15 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from jobs.outcome import Cause, Failed
+from jobs.outcome import INHERENT, Failed
 from jobs.percent import to_percent
 from orchestrator.planning import Plan
 from orchestrator.results.selection import Candidate, is_within
 from orchestrator.search.bisection import Bisection
 from orchestrator.search.sweeps import Searched
-
-UNREACHABLE = (Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.BAD_NUMERICS)
-"""Causes that would be the same in every run: there is no network of that compression."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +134,7 @@ def judge(
     ]
     behind = _ancestors(points, plan)
     own = [each for each in failures if each.key in behind] or [each for each in failures if each.key not in plan.tasks]
-    if own and all(each.cause in UNREACHABLE for each in own):
+    if own and all(each.cause in INHERENT for each in own):
         return Tried(percent=percent, holds=False, why=own[0].message, failed=own[0].key)
     return None
 

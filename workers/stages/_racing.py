@@ -40,16 +40,17 @@ def left_behind(context: Context[TrainParams], leg: Leg | None) -> Product | Non
     measured = before.measurements
     if is_racing(measured):
         ranked = [texts(each, "trainings") for each in records(decided.measurements, "ranked")]
-        place = next(place for place, trainings in enumerate(ranked) if leg.start in trainings)
-        if place < count(decided.measurements, "kept"):
+        place = next((place for place, trainings in enumerate(ranked) if leg.start in trainings), None)
+        if place is not None and place < count(decided.measurements, "kept"):
             return None
-        measured = _stopped(before, f"number {place + 1} of {len(ranked)}")
+        why = "it failed with another seed" if place is None else f"it was number {place + 1} of {len(ranked)}"
+        measured = _stopped(before, f"{why} in its race")
     files = {name: context.artifacts.read(leg.start, name) for name in before.files if name != PAUSED_FILE}
     return Product(measurements=measured, files=files)
 
 
-def _stopped(before: Manifest, place: str) -> dict[str, Json]:
+def _stopped(before: Manifest, why: str) -> dict[str, Json]:
     fraction = number(before.measurements, "rung_fraction")
-    note = f"its training stopped after {fraction:.0%} of its steps, where it was {place} in its race"
+    note = f"its training stopped after {fraction:.0%} of its steps, since {why}"
     earlier = text(before.measurements, "note", "")
     return {**before.measurements, STOPPED: fraction, "note": f"{earlier}; {note}" if earlier else note}

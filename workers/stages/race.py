@@ -14,12 +14,14 @@ from workers.stages._racing import is_racing
 def run(context: Context[RaceParams]) -> Product:
     """Rank the methods that are still in the race, by the mean of the primary metric over their seeds.
 
-    Where that is equal, the lower loss decides. Measures them, the best first (`ranked`: the keys of their `trainings`
-    and the `value`), and how many of them are `kept`.
+    Where that is equal, the lower loss decides. A method whose training fails with one of the seeds is out. Measures
+    the others, the best first (`ranked`: the keys of their `trainings` and the `value`), and how many are `kept`.
     """
     params, primary = context.params, find_objective(context.params.objective).primary
     found = []
     for trainings in params.entrants:
+        if context.task.absent.intersection(trainings):
+            continue
         measured = [context.artifacts.manifest(key).measurements for key in trainings]
         if all(map(is_racing, measured)):
             found.append((trainings, _mean(measured, "rung_value"), _mean(measured, "rung_loss")))

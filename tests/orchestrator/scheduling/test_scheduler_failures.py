@@ -31,6 +31,53 @@ def test_a_deterministic_fault_fails_once_and_blocks_only_its_dependants(cause):
     assert [failure.key for failure in state.failures] == [broken]
 
 
+def race(count):
+    """Trainings of pruned networks, and a race between them: pruned, trained and what compares them."""
+    pruned = [task(StageKind.PRUNE, number=number) for number in range(count)]
+    trained = [task(StageKind.TRAIN, inputs={"network": each.key}) for each in pruned]
+    compared = task(StageKind.RACE, inputs={f"entrants.{number}": each.key for number, each in enumerate(trained)})
+    return pruned, trained, compared
+
+
+@pytest.mark.parametrize(
+    ("cause", "ends"),
+    [
+        (Cause.BAD_INPUT, TaskState.DONE),
+        (Cause.BAD_NUMERICS, TaskState.DONE),
+        (Cause.BAD_NETWORK, TaskState.DONE),
+        (Cause.BUG, TaskState.BLOCKED),
+        (Cause.OUT_OF_MEMORY, TaskState.BLOCKED),
+    ],
+)
+@pytest.mark.parametrize("broken", ["pruned", "trained"])
+def test_a_race_does_without_those_that_would_fail_in_every_run(cause, ends, broken):
+    pruned, trained, compared = race(3)
+    tasks = {each.key: each for each in (*pruned, *trained, compared)}
+    state = scheduler(tasks, [compared.key, *(each.key for each in trained)])
+    lost = {"pruned": pruned, "trained": trained}[broken][1].key
+    ran = run_all(
+        state,
+        state.start(frozenset(), {}),
+        lambda each: failed(each, cause) if each.key == lost else succeeded(each),
+    )
+    assert state.state_of(compared.key) is ends
+    assert state.state_of(trained[2].key) is TaskState.DONE
+    absent = [each.absent for each in ran if each.key == compared.key]
+    assert absent == ([{trained[1].key}] if ends is TaskState.DONE else [])
+
+
+def test_a_race_without_anybody_is_blocked():
+    pruned, trained, compared = race(2)
+    tasks = {each.key: each for each in (*pruned, *trained, compared)}
+    state = scheduler(tasks, [compared.key])
+    run_all(
+        state,
+        state.start(frozenset(), {}),
+        lambda each: failed(each, Cause.BAD_INPUT) if each.stage is StageKind.TRAIN else succeeded(each),
+    )
+    assert state.state_of(compared.key) is TaskState.BLOCKED
+
+
 @pytest.mark.parametrize("cause", [Cause.PREEMPTED, Cause.TRANSIENT, Cause.OUT_OF_MEMORY])
 def test_a_fault_that_may_pass_is_retried_within_its_budget(cause):
     each = task(StageKind.SCORE)

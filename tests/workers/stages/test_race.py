@@ -1,11 +1,17 @@
 """Trainings that race: the best at a rung go on as if they had not stopped, the others stay as they are."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from plain_tasks import ENVIRONMENT
 
+from jobs.outcome import Succeeded
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey
-from jobs.stages.training import Leg
+from jobs.stages.training import Leg, RaceParams
+from jobs.task import make_task
+from workers.attempt.entry import run_task
 
 RECIPE = Recipe(epochs=2, batch_size=100, learning_rate=0.02, augment="crop-flip")
 RUNGS = (0.25, 0.5)
@@ -63,14 +69,14 @@ def test_a_loser_keeps_what_it_has_with_a_note(bench, raced):
     assert bench.digests(second) == bench.digests(last) == kept
     assert bench.measured(last) == bench.measured(second)
     said = bench.measured(last)
-    assert said["note"].endswith("its training stopped after 25% of its steps, where it was number 3 of 3 in its race")
+    assert said["note"].endswith("its training stopped after 25% of its steps, since it was number 3 of 3 in its race")
     assert said["stopped_after"] == 0.25
     assert said["training_epochs"] == 0.5
     assert said["training_macs"] == 3 * said["macs"] * 500
     evaluated = bench.measured(bench.evaluate(last))
     assert (evaluated["note"], evaluated["stopped_after"]) == (said["note"], 0.25)
     notes = [bench.measured(line[-1])["note"] for line in legs.values()]
-    assert sum(each.endswith("after 50% of its steps, where it was number 2 of 2 in its race") for each in notes) == 1
+    assert sum(each.endswith("after 50% of its steps, since it was number 2 of 2 in its race") for each in notes) == 1
     assert len(bench.measured(races[1])["ranked"]) == 2
 
 
@@ -83,6 +89,24 @@ def test_methods_are_ranked_by_the_mean_over_their_seeds(bench, lines):
     ranked = bench.measured(bench.race([low, high], [high, high], [low, middle]))["ranked"]
     assert ranked[0]["trainings"] == [high, high]
     assert ranked[-1]["value"] == pytest.approx((value[low] + value[middle]) / 2)
+
+
+def test_one_that_fails_with_a_seed_is_out_with_all_of_them(bench, lines):
+    """The scheduler names the training that cannot be made; the other seed of its method stays as it is."""
+    legs = {
+        (name, seed): bench.key(bench.further(lines[name], RECIPE, Leg(until=0.25), seed=seed))
+        for name in ("l1", "taylor")
+        for seed in (0, 1)
+    }
+    failed = ArtifactKey("0" * 32)
+    entrants = ((legs["l1", 0], legs["l1", 1]), (legs["taylor", 0], failed))
+    task = make_task(RaceParams(entrants=entrants, keep=0.9), environment=ENVIRONMENT)
+    outcome = run_task(replace(task, absent=frozenset([failed])), bench.store)
+    assert isinstance(outcome, Succeeded), outcome
+    assert [each["trainings"] for each in outcome.measurements["ranked"]] == [list(entrants[0])]
+    leg = Leg(start=legs["taylor", 0], race=ArtifactKey(task.key))
+    left = bench.measured(bench.key(bench.further(lines["taylor"], RECIPE, leg)))
+    assert left["note"].endswith("after 25% of its steps, since it failed with another seed in its race")
 
 
 @pytest.mark.parametrize(("keep", "kept"), [(0.1, 1), (1 / 3, 1), (0.5, 2), (0.9, 3)])
