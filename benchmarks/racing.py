@@ -12,7 +12,7 @@ a store: what is not trained after pruning is computed once. Figures:
 - worst_loss: by how much the winner of a race is worse on the test images than that of the whole training, in points,
   at most; 0 where all are the same.
 
-    python -m benchmarks.racing --data DIR [--storage DIR] [--quick]
+    python -m benchmarks.racing --data DIR [--storage DIR] [--seeds N] [--quick]
     python -m benchmarks.racing --quick               # without data: on digits
 """
 
@@ -36,7 +36,7 @@ RACE: Mapping[str, Json] = {"rungs": [0.1, 0.3], "keep": 0.5}
 SMALL = "{widths: [8, 16, 32]}"
 
 
-def write_sweeps(folder: Path, storage: str, data: str | None, quick: bool) -> dict[str, Path]:
+def write_sweeps(folder: Path, storage: str, data: str | None, seeds: int, quick: bool) -> dict[str, Path]:
     """Write the sweep with a race and the one without; returns their files by name."""
     network = f"network: resnet, arguments: {SMALL}, train: {{settings: cifar_short, epochs: 3}}"
     overrides = [f"models={{resnet8: {{{network}}}}}", f"storage={storage}", f"tracking=sqlite:///{folder}/mlflow.db"]
@@ -46,8 +46,9 @@ def write_sweeps(folder: Path, storage: str, data: str | None, quick: bool) -> d
         digits = "network: resnet, arguments: {widths: [8, 12], in_channels: 1}, train: {epochs: 3}"
         overrides += [f"models={{net: {{{digits}}}}}", "data={dataset: digits}"]
         overrides.append(f"protocols.{PROTOCOL}.train={{epochs: 2, schedule: cosine, learning_rate: 0.01}}")
+    overrides.append(f"seeds={list(range(seeds))}")
     if quick:
-        overrides += ["seeds=[0]", "compressions=[0.47, 0.86]"]
+        overrides.append("compressions=[0.47, 0.86]")
     document = load_sweep("leaderboard_cifar10", overrides).model_dump(mode="json", exclude_defaults=True)
     tuned = {name: method for name, method in document["methods"].items() if PROTOCOL in method.get("protocols", ())}
     document["methods"] = {name: {**method, "protocols": [PROTOCOL]} for name, method in tuned.items()}
@@ -114,10 +115,10 @@ class Trainings:
         return lines
 
 
-def measure(storage: str, data: str | None, quick: bool) -> dict[str, Json]:
+def measure(storage: str, data: str | None, seeds: int, quick: bool) -> dict[str, Json]:
     """Run both sweeps and compare them."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_sweeps(Path(folder), storage, data, quick)
+        paths = write_sweeps(Path(folder), storage, data, seeds, quick)
         for path in paths.values():
             run_sweep(path, backend="inline")
     store = open_store(storage)
@@ -138,10 +139,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="Where CIFAR-10 lies; default: digits.")
     parser.add_argument("--storage", help="A store that is kept, to go on with; default: a temporary one.")
-    parser.add_argument("--quick", action="store_true", help="One seed and two compressions.")
+    parser.add_argument("--seeds", type=int, help="How many; default: three, one with --quick.")
+    parser.add_argument("--quick", action="store_true", help="Two compressions.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        print(json.dumps(measure(asked.storage or f"{temporary}/store", asked.data, asked.quick)))
+        seeds = asked.seeds or (1 if asked.quick else 3)
+        print(json.dumps(measure(asked.storage or f"{temporary}/store", asked.data, seeds, asked.quick)))
 
 
 if __name__ == "__main__":
