@@ -54,7 +54,7 @@ class Manifest:
         created_s: When the stage ended, seconds since the epoch.
         duration_s: How long the stage ran.
         host: Where it ran.
-        resources: What it requested from the cluster: `num_cpus`, `num_gpus`, `memory_bytes`.
+        resources: What it requested from the cluster (`Resources.to_json`).
         usage: Peak usage: `memory_bytes`, and `gpu_fraction` of the GPU's memory.
         versions: Of Python and of the numerical libraries.
         processor: What determines rounding: make and model, instruction sets, threads. Empty in older manifests.

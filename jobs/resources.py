@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from jobs.identity import Parsed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
@@ -22,6 +24,21 @@ class Resources:
     adaptive: bool = False
     processes: int = 1
     nodes: int = 1
+
+    def to_json(self) -> dict[str, float]:
+        """The request as JSON; processes and machines only where there are several."""
+        several = {"processes": self.processes, "nodes": self.nodes}
+        return {
+            "num_cpus": self.num_cpus,
+            "num_gpus": self.num_gpus,
+            "memory_bytes": self.memory_bytes,
+            **{name: count for name, count in several.items() if count > 1},
+        }
+
+    @classmethod
+    def from_json(cls, value: Parsed) -> "Resources":
+        """The inverse of `to_json`."""
+        return cls(**value)
 
     @property
     def share(self) -> "Resources":

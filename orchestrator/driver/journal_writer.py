@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from jobs.identity import Json
 from jobs.outcome import Failed, Outcome, Succeeded
 from jobs.stages.table import StageKind
-from orchestrator.scheduling.decision import resources_json
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.store import Journal
@@ -86,7 +85,7 @@ def _entry(scheduler: Scheduler, outcome: Outcome) -> tuple[str, dict[str, Json]
         "label": task.label,
         "family": task.family,
         "attempt": attempt.number,
-        "resources": resources_json(attempt.resources),
+        "resources": attempt.resources.to_json(),
         "duration_s": round(outcome.duration_s, 4),
         "gpu_s": round(outcome.duration_s * attempt.resources.num_gpus, 4),
         "host": outcome.host,

@@ -36,7 +36,7 @@ class Decision:
         if self.retry is not None:
             retry = {
                 "delay_s": round(self.retry.delay_s, 3),
-                "resources": resources_json(self.retry.resources),
+                "resources": self.retry.resources.to_json(),
                 "damaged": self.damaged,
                 "avoid": list(self.avoid),
             }
@@ -50,7 +50,7 @@ class Decision:
             return cls(final=entry["final"], reason=entry.get("reason", ""))
         return cls(
             final=False,
-            retry=Retry(delay_s=retry["delay_s"], resources=resources_of(retry["resources"])),
+            retry=Retry(delay_s=retry["delay_s"], resources=Resources.from_json(retry["resources"])),
             damaged=retry["damaged"],
             avoid=tuple(retry["avoid"]),
         )
@@ -86,25 +86,6 @@ def decide(
         return Decision(final=True, reason="no task of this sweep computes the damaged input")
     damaged = failure.damaged if failure.cause is Cause.CORRUPT else ""
     return Decision(final=False, retry=retry, damaged=damaged, avoid=tuple(sorted(avoided - attempt.avoid)))
-
-
-def resources_json(resources: Resources) -> dict[str, Json]:
-    """A resource request as JSON, for the journal."""
-    several = {"processes": resources.processes, "nodes": resources.nodes}
-    return {
-        "num_cpus": resources.num_cpus,
-        "num_gpus": resources.num_gpus,
-        "memory_bytes": resources.memory_bytes,
-        **{name: count for name, count in several.items() if count > 1},
-    }
-
-
-def resources_of(value: Parsed) -> Resources:
-    """The inverse of `resources_json`."""
-    asked = ("num_cpus", "num_gpus", "memory_bytes")
-    return Resources(
-        **{name: value[name] for name in asked}, processes=value.get("processes", 1), nodes=value.get("nodes", 1)
-    )
 
 
 def _why_final(failure: Failed, count: int) -> str:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from jobs.identity import Json, Parsed
 from jobs.resources import Resources
-from orchestrator.scheduling.decision import Decision, resources_json, resources_of
+from orchestrator.scheduling.decision import Decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class PastAttempt:
 
     def to_json(self) -> dict[str, Json]:
         """The fields as JSON; the decision in the form of the journal."""
-        resources = self.resources and resources_json(self.resources)
+        resources = self.resources and self.resources.to_json()
         decision = self.decision and self.decision.to_json()
         return asdict(self) | {"resources": resources, "decision": decision}
 
@@ -133,7 +133,7 @@ def _attempt(sweep: str, run: int, entry: Parsed) -> PastAttempt:
         host=entry["host"],
         node=entry.get("node", ""),
         duration_s=entry["duration_s"],
-        resources=resources_of(entry["resources"]) if "resources" in entry else None,
+        resources=Resources.from_json(entry["resources"]) if "resources" in entry else None,
         used_memory_bytes=entry.get("memory_bytes", 0),
         log=entry.get("log", ""),
         cause=entry["cause"] if failed else "",

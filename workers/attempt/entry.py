@@ -192,11 +192,7 @@ class _Attempt:
             created_s=ended_s,
             duration_s=ended_s - self._started_s,
             host=_host(),
-            resources={
-                "num_cpus": task.resources.num_cpus,
-                "num_gpus": task.resources.num_gpus,
-                "memory_bytes": task.resources.memory_bytes,
-            },
+            resources=task.resources.to_json(),
             usage=asdict(usage),
             versions=versions(),
             processor=processor(self.device, processes=task.resources.processes) if self.device else {},
