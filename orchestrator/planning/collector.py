@@ -1,7 +1,8 @@
 """Collects the tasks of a plan without duplicates, and sets what depends on the sweep as a whole."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from jobs.resources import Resources
@@ -98,6 +99,13 @@ class TaskCollector:
         key, counts = known
         self.asked.update(counts)
         return key
+
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """What is added within is not counted as asked for: another curve asks for it."""
+        asked = self.asked.copy()
+        yield
+        self.asked = asked
 
     def _resources(self, stage: StageKind) -> Resources:
         """The request of a stage: the sweep's, else the table's default, without GPUs on a device without."""

@@ -1,7 +1,10 @@
 """Plans what is measured of a point besides its metrics: under attack, in 8 bits, its times in several runtimes."""
 
+from dataclasses import replace
+
 from jobs.libraries import ATTACKS_LIBRARY
 from jobs.spec.attack import AttackSpec
+from jobs.spec.methods import DenseMethod
 from jobs.stages.base import ArtifactKey
 from jobs.stages.finishing import AttackParams, ExportParams, QuantizeParams, TimedNetwork, TimeParams
 from jobs.stages.table import StageKind
@@ -74,8 +77,11 @@ def _add_export_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -
 
 def _dense(tasks: TaskCollector, trial: Trial, protocol: str) -> ArtifactKey:
     """The dense network that one after a protocol is timed in turn with."""
-    dense = add_train_task(tasks, trial.model, trial.seed)
-    return plan_protocol(tasks, tasks.spec.control_of(protocol), dense, trial)
+    methods = tasks.spec.methods.items()
+    name = next((name for name, method in methods if isinstance(method, DenseMethod)), "dense")
+    network = add_train_task(tasks, trial.model, trial.seed)
+    dense = replace(trial, method=name, compression=0.0)
+    return plan_protocol(tasks, tasks.spec.control_of(protocol), network, dense)
 
 
 def _add_quantize_task(tasks: TaskCollector, graph: ArtifactKey, trial: Trial, problem: Problem) -> ArtifactKey:

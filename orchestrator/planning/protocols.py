@@ -17,7 +17,6 @@ from jobs.stages.pruning import ChannelRewinding, PruneParams
 from jobs.stages.training import FurtherTraining, ScratchBudget, ScratchTraining
 from jobs.task import NOWHERE
 from orchestrator.planning.collector import TaskCollector
-from orchestrator.planning.methods import plan_method
 from orchestrator.planning.networks import (
     add_early_train_task,
     add_retrain_task,
@@ -88,8 +87,7 @@ def _plan_training(
                 return _rewound_training(tasks, protocol, pruned, each)
 
     entrants = entrants_of(tasks, name, trial) if protocol.race else {}
-    own = trial.method in entrants and network == plan_method(tasks, trial)  # not the dense network at its side
-    if protocol.race is None or len(entrants) < 2 or not own:
+    if protocol.race is None or len(entrants) < 2 or trial.method not in entrants:
         return add_retrain_task(tasks, procedure(trial, network), trial)
     return PlannedRace(tasks, name, protocol.race, entrants, procedure).trained(trial)
 

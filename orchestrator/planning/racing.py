@@ -65,7 +65,8 @@ class PlannedRace:
             leg = Leg(until=until)
             if number:
                 leg = replace(leg, start=self._leg(trial, number - 1), race=self._decided(trial, number - 1))
-            procedure = self._procedure(trial, plan_method(self._tasks, trial))
+            with self._tasks.uncounted():
+                procedure = self._procedure(trial, plan_method(self._tasks, trial))
             label = trial.label if until is None else f"{trial.label}/rung{number + 1}"
             work = (rungs[number + 1] - rungs[number]) * self._race.keep**number  # of those that are out it is none
             return add_retrain_task(self._tasks, replace(procedure, leg=leg), trial, label, work)
@@ -76,7 +77,8 @@ class PlannedRace:
         """Which trainings go on after a rung; sorted, so that nothing depends on the order of a sweep's methods."""
 
         def add() -> ArtifactKey:
-            legs = [tuple(self._leg(each, number) for each in trials) for trials in self._entrants.values()]
+            with self._tasks.uncounted():
+                legs = [tuple(self._leg(each, number) for each in trials) for trials in self._entrants.values()]
             problem = self._tasks.problem_of(trial.model)
             params = RaceParams(entrants=tuple(sorted(legs)), keep=self._race.keep, objective=problem.objective)
             return self._tasks.add(params, f"{trial.race_label}/rung{number + 1}", model=trial.model)

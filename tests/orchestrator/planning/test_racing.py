@@ -74,6 +74,16 @@ def test_the_methods_of_one_model_and_compression_race_with_all_their_seeds(plan
     assert len(tasks_of(made, StageKind.RACE)) == 2 * 2  # compressions and rungs
 
 
+def test_a_curve_asks_for_its_own_legs_and_their_races(plan):
+    made, whole = plan(seeds=[0]), plan(seeds=[0], race=None)
+    curves, points, rungs = len(CRITERIA), 2, 2
+    more = {stage: made.asked[stage] - whole.asked[stage] for stage in StageKind}
+    assert {stage: count for stage, count in more.items() if count} == {
+        StageKind.TRAIN: curves * points * rungs,
+        StageKind.RACE: curves * points * rungs,
+    }
+
+
 def test_the_order_of_the_methods_changes_no_key(plan):
     assert set(plan().tasks) == set(plan(methods=CRITERIA[::-1]).tasks)
 
