@@ -1,8 +1,8 @@
 """What a race saves of the fine-tuning on the leaderboard's sweep, and whether the same methods win.
 
 The methods of `jobs/sweeps/leaderboard_cifar10.yaml` that are fine-tuned there, at its compressions, once with a race
-(rungs 0.1 and 0.3, of which half goes on) and once without, on the small network of its reduced form. Both runs share
-a store: what is not trained after pruning is computed once. Figures:
+(half goes on at each rung) and once without, on the small network of its reduced form. Both runs share a store: what is
+not trained after pruning is computed once. Figures:
 
 - saved: share of the training after pruning that the race leaves out, in multiply-accumulates; saved_s: in seconds of
   the tasks;
@@ -12,7 +12,7 @@ a store: what is not trained after pruning is computed once. Figures:
 - worst_loss: by how much the winner of a race is worse on the test images than that of the whole training, in points,
   at most; 0 where all are the same.
 
-    python -m benchmarks.racing --data DIR [--storage DIR] [--seeds N] [--quick]
+    python -m benchmarks.racing --data DIR [--storage DIR] [--rungs 0.1 0.3] [--seeds N] [--quick]
     python -m benchmarks.racing --quick               # without data: on digits
 """
 
@@ -32,11 +32,12 @@ from orchestrator.results import Curve, SweepRecord, collect
 from orchestrator.store import ArtifactStore, open_store
 
 PROTOCOL = "fine-tune"
-RACE: Mapping[str, Json] = {"rungs": [0.1, 0.3], "keep": 0.5}
 SMALL = "{widths: [8, 16, 32]}"
 
 
-def write_sweeps(folder: Path, storage: str, data: str | None, seeds: int, quick: bool) -> dict[str, Path]:
+def write_sweeps(
+    folder: Path, storage: str, data: str | None, rungs: list[float], seeds: int, quick: bool
+) -> dict[str, Path]:
     """Write the sweep with a race and the one without; returns their files by name."""
     network = f"network: resnet, arguments: {SMALL}, train: {{settings: cifar_short, epochs: 3}}"
     overrides = [f"models={{resnet8: {{{network}}}}}", f"storage={storage}", f"tracking=sqlite:///{folder}/mlflow.db"]
@@ -54,7 +55,7 @@ def write_sweeps(folder: Path, storage: str, data: str | None, seeds: int, quick
     document["methods"] = {name: {**method, "protocols": [PROTOCOL]} for name, method in tuned.items()}
     document |= {"controls": False, "protocols": {PROTOCOL: document["protocols"][PROTOCOL]}}
     paths = {}
-    for name, race in {"whole": None, "raced": RACE}.items():
+    for name, race in {"whole": None, "raced": {"rungs": rungs, "keep": 0.5}}.items():
         protocol = {**document["protocols"][PROTOCOL], **({"race": race} if race else {})}
         paths[name] = folder / f"{name}.yaml"
         paths[name].write_text(json.dumps({**document, "name": name, "protocols": {PROTOCOL: protocol}}))
@@ -115,10 +116,10 @@ class Trainings:
         return lines
 
 
-def measure(storage: str, data: str | None, seeds: int, quick: bool) -> dict[str, Json]:
+def measure(storage: str, data: str | None, rungs: list[float], seeds: int, quick: bool) -> dict[str, Json]:
     """Run both sweeps and compare them."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_sweeps(Path(folder), storage, data, seeds, quick)
+        paths = write_sweeps(Path(folder), storage, data, rungs, seeds, quick)
         for path in paths.values():
             run_sweep(path, backend="inline")
     store = open_store(storage)
@@ -139,12 +140,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="Where CIFAR-10 lies; default: digits.")
     parser.add_argument("--storage", help="A store that is kept, to go on with; default: a temporary one.")
+    parser.add_argument("--rungs", type=float, nargs="+", default=[0.1, 0.3], help="Of the race.")
     parser.add_argument("--seeds", type=int, help="How many; default: three, one with --quick.")
     parser.add_argument("--quick", action="store_true", help="Two compressions.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         seeds = asked.seeds or (1 if asked.quick else 3)
-        print(json.dumps(measure(asked.storage or f"{temporary}/store", asked.data, seeds, asked.quick)))
+        print(json.dumps(measure(asked.storage or f"{temporary}/store", asked.data, asked.rungs, seeds, asked.quick)))
 
 
 if __name__ == "__main__":
