@@ -26,30 +26,44 @@ from statistics import fmean
 from jobs.identity import Json
 from jobs.load import load_sweep
 from jobs.measured import number
+from jobs.metric import STOPPED
 from jobs.percent import to_percent
 from orchestrator import run_sweep
 from orchestrator.results import Curve, SweepRecord, collect
 from orchestrator.store import ArtifactStore, open_store
 
 PROTOCOL = "fine-tune"
-SMALL = "{widths: [8, 16, 32]}"
+NETWORK: Mapping[str, Json] = {
+    "network": "resnet",
+    "arguments": {"widths": [8, 16, 32]},
+    "train": {"settings": "cifar_short", "epochs": 3},
+}
+DIGITS: Mapping[str, Json] = {
+    "network": "resnet",
+    "arguments": {"widths": [8, 12], "in_channels": 1},
+    "train": {"epochs": 3},
+}
+DIGITS_TUNED: Mapping[str, Json] = {"epochs": 2, "schedule": "cosine", "learning_rate": 0.01}
 
 
 def write_sweeps(
     folder: Path, storage: str, data: str | None, rungs: list[float], seeds: int, quick: bool
 ) -> dict[str, Path]:
     """Write the sweep with a race and the one without; returns their files by name."""
-    network = f"network: resnet, arguments: {SMALL}, train: {{settings: cifar_short, epochs: 3}}"
-    overrides = [f"models={{resnet8: {{{network}}}}}", f"storage={storage}", f"tracking=sqlite:///{folder}/mlflow.db"]
-    if data is not None:
-        overrides.append(f"data.root={data}")
-    else:
-        digits = "network: resnet, arguments: {widths: [8, 12], in_channels: 1}, train: {epochs: 3}"
-        overrides += [f"models={{net: {{{digits}}}}}", "data={dataset: digits}"]
-        overrides.append(f"protocols.{PROTOCOL}.train={{epochs: 2, schedule: cosine, learning_rate: 0.01}}")
-    overrides.append(f"seeds={list(range(seeds))}")
+    changes: dict[str, Json] = {
+        "models": {"resnet8": NETWORK},
+        "data.root": data,
+        "storage": storage,
+        "tracking": f"sqlite:///{folder}/mlflow.db",
+        "seeds": list(range(seeds)),
+    }
+    if data is None:
+        del changes["data.root"]
+        changes |= {"models": {"net": DIGITS}, "data": {"dataset": "digits"}}
+        changes[f"protocols.{PROTOCOL}.train"] = DIGITS_TUNED
     if quick:
-        overrides.append("compressions=[0.47, 0.86]")
+        changes["compressions"] = [0.47, 0.86]
+    overrides = [f"{path}={json.dumps(value)}" for path, value in changes.items()]  # JSON is YAML, too
     document = load_sweep("leaderboard_cifar10", overrides).model_dump(mode="json", exclude_defaults=True)
     tuned = {name: method for name, method in document["methods"].items() if PROTOCOL in method.get("protocols", ())}
     document["methods"] = {name: {**method, "protocols": [PROTOCOL]} for name, method in tuned.items()}
@@ -98,7 +112,7 @@ class Trainings:
             last = trained.measurements["last"]
             if not isinstance(last, Mapping):
                 raise TypeError(f"{trained.label}: its last epoch is {last!r}")
-            if "stopped_after" not in trained.measurements:
+            if STOPPED not in trained.measurements:
                 ends.append((to_percent(point.asked), number(last, "validation_accuracy"), point.value))
         return ends
 

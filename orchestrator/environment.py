@@ -72,7 +72,7 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
         for name, model in spec.models.items()
         if model.weights and model.network
     }
-    sources = {ATTACKS_LIBRARY: library_version(ATTACKS_LIBRARY)} if _by_library(spec) else {}
+    sources = {ATTACKS_LIBRARY: library_version(ATTACKS_LIBRARY)} if _attacks_by_library(spec) else {}
     modules = {}
     for path, import_path in _import_paths(spec).items():
         library = library_of(import_path)
@@ -101,7 +101,7 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
     )
 
 
-def _by_library(spec: SweepSpec) -> bool:
+def _attacks_by_library(spec: SweepSpec) -> bool:
     """Whether a sweep attacks networks by what is not our own."""
     return spec.measure.attack is not None and spec.measure.attack.needs_library
 

@@ -76,7 +76,7 @@ def _add_export_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) -
 
 
 def _dense(tasks: TaskCollector, trial: Trial, protocol: str) -> ArtifactKey:
-    """The dense network that one after a protocol is timed in turn with."""
+    """The dense network that one after a protocol is timed in turn with: a trial of its own, which races no other."""
     methods = tasks.spec.methods.items()
     name = next((name for name, method in methods if isinstance(method, DenseMethod)), "dense")
     network = add_train_task(tasks, trial.model, trial.seed)
