@@ -17,7 +17,16 @@ from jobs.artifact import Manifest
 from jobs.errors import BadInputError
 from jobs.identity import Json, Parsed
 from workers.artifacts import CHANNELS_FILE, MASKS_FILE, RECIPE_FILE, WEIGHTS_FILE, ArtifactReader
-from workers.channels import ChannelMap, SizeAttribute, apply_folding_structure, attach, build_resized, load_resized
+from workers.channels import (
+    ChannelMap,
+    SizeAttribute,
+    apply_folding_structure,
+    attach,
+    build_resized,
+    can_unfold,
+    load_resized,
+    unfold_state,
+)
 from workers.inputs import InputSpec
 from workers.measure import count_macs, num_parameters, size_bytes
 from workers.models import build, with_plain_weights
@@ -186,11 +195,38 @@ def rebuild(recipe: NetworkRecipe, state: Mapping[str, Tensor]) -> nn.Module:
     Raises:
         BadInputError: The network cannot be built.
     """
-    with torch.random.fork_rng(devices=[]):  # building draws initial weights, which are discarded
+    module = whole_network(recipe)
+    load_resized(module, state)
+    return module
+
+
+def whole_network(recipe: NetworkRecipe) -> nn.Module:
+    """The module of a recipe at its full widths with random weights, in evaluation mode, on the CPU."""
+    with torch.random.fork_rng(devices=[]):
         module = recipe.construct()
     apply_folding_structure(module, list(recipe.folded))
-    load_resized(module, state)
     return module.eval()
+
+
+def unfold(
+    recipe: NetworkRecipe, state: Mapping[str, Tensor], means: Mapping[str, Tensor], variances: Mapping[str, Tensor]
+) -> tuple[nn.Module, NetworkRecipe]:
+    """The same network with the batch norms that were folded, where they learn; others stay folded.
+
+    Args:
+        recipe: The recipe of the folded network.
+        state: Its tensors.
+        means: Layer -> mean of each of its outputs, as the network computes them; a norm of a layer that is missing
+            stays folded, too.
+        variances: Layer -> their variances.
+
+    Returns:
+        The module, in evaluation mode, on the CPU, and its recipe.
+    """
+    whole = whole_network(replace(recipe, folded=()))
+    pairs = [(layer, norm) for layer, norm in recipe.folded if layer in means and can_unfold(whole, norm)]
+    recipe = replace(recipe, folded=tuple(pair for pair in recipe.folded if pair not in pairs))
+    return rebuild(recipe, unfold_state(state, pairs, means, variances, whole)), recipe
 
 
 def start_anew(recipe: NetworkRecipe, state: Mapping[str, Tensor]) -> tuple[nn.Module, NetworkRecipe]:

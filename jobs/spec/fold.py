@@ -30,8 +30,8 @@ class FoldMethod(ChannelMethod):
     )
     batchnorm: Literal["fold", "keep"] = Field(
         default="fold",
-        description="`fold`: into the preceding convolution, where there is one; `keep`: scale, shift and statistics "
-        "are averaged like the weights.",
+        description="`fold`: into the preceding convolution, where there is one, until a protocol trains the network; "
+        "`keep`: scale, shift and statistics are averaged like the weights.",
     )
     repair: Literal["none", "approximate", "data"] = Field(
         default="approximate",

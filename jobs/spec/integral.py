@@ -107,10 +107,11 @@ class IntegralMethod(ChannelMethod):
     """An integral network: permute, interpolate, resample (INN's pipeline B; without `tune` it sees no data)."""
 
     kind: Literal["integral"]
-    batchnorm: Literal["fold", "keep"] = Field(
-        default="fold",
-        description="`fold`: into the preceding convolution, where there is one; `keep`: scale, shift and statistics "
-        "are continuous like the weights.",
+    batchnorm: Literal["fold", "keep"] | None = Field(
+        default=None,
+        description="`fold`: into the preceding convolution, where there is one, until a protocol trains the network; "
+        "`keep`: scale, shift and statistics are continuous like the weights. Default: `keep` for networks that "
+        "`train` trains, else `fold`.",
     )
     ordering: OrderingSpec = OrderingSpec()
     coefficients: float = Field(
@@ -176,11 +177,20 @@ class IntegralMethod(ChannelMethod):
         if self.repair == "variance" and self.train is not None and not self.keeps_batchnorm:
             raise checks.fault(
                 "repair: variance reads what batch norms know, and training at all sizes makes what folded ones knew "
-                "untrue; use batchnorm: keep, or repair: statistics"
+                "untrue; remove batchnorm: fold, or use repair: statistics"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _training_from_scratch_keeps_norms(self) -> Self:
+        if self.train is not None and self.train.start == "scratch" and not self.keeps_batchnorm:
+            raise checks.fault(
+                "training from scratch needs the batch norms, whose statistics random weights do not have yet; remove "
+                "batchnorm: fold"
             )
         return self
 
     @property
     def keeps_batchnorm(self) -> bool:
-        """Whether batch norms are kept; training from scratch needs them."""
-        return self.batchnorm == "keep" or (self.train is not None and self.train.start == "scratch")
+        """Whether batch norms are kept."""
+        return self.batchnorm == "keep" or (self.batchnorm is None and self.train is not None)

@@ -194,9 +194,15 @@ MALFORMED = [
     ),
     (
         "methods.i",
-        {"kind": "integral", "repair": "variance", "train": {"epochs": 1}},
+        {"kind": "integral", "repair": "variance", "batchnorm": "fold", "train": {"epochs": 1}},
         "methods.i",
-        "use batchnorm: keep, or repair: statistics",
+        "remove batchnorm: fold, or use repair: statistics",
+    ),
+    (
+        "methods.i",
+        {"kind": "integral", "batchnorm": "fold", "train": {"epochs": 1, "start": "scratch"}},
+        "methods.i",
+        "training from scratch needs the batch norms",
     ),
     ("resources", {"train": {"num_cpus": 0}}, "resources.train.num_cpus", "greater than 0"),
     ("resources", {"tain": {}}, "resources.tain", "there is no such stage; did you mean 'train'?"),

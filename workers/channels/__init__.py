@@ -16,12 +16,14 @@ from workers.channels.counting import MacCount, Ownership, ParameterCount, count
 from workers.channels.example import example_inputs
 from workers.channels.folding import (
     apply_folding_structure,
+    can_unfold,
     fold_batchnorm,
     fold_model,
     fold_pairs,
     fold_state,
     folded_shapes,
     norm_eps,
+    unfold_state,
 )
 from workers.channels.fresh import build_resized
 from workers.channels.layout import (
@@ -62,6 +64,7 @@ __all__ = [
     "attach",
     "attached_buffers",
     "build_resized",
+    "can_unfold",
     "cost_of_tensors",
     "count_parameters",
     "dissect",
@@ -87,6 +90,7 @@ __all__ = [
     "replace_units",
     "restrict",
     "select",
+    "unfold_state",
     "unit_slices",
     "without",
 ]

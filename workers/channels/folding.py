@@ -175,6 +175,50 @@ def fold_state(
     return result
 
 
+def unfold_state(
+    state: Mapping[str, Tensor],
+    pairs: Sequence[tuple[str, str]],
+    means: Mapping[str, Tensor],
+    variances: Mapping[str, Tensor],
+    whole: nn.Module,
+) -> dict[str, Tensor]:
+    """The state of a network that computes what the folded one does, with its norms in place.
+
+    A norm gets the statistics that its layer's outputs have, and a scale and a shift that undo them in evaluation. In
+    training mode it then changes the outputs by no more than a batch's statistics differ from these.
+
+    Args:
+        state: Of the folded network.
+        pairs: (layer, norm) to be unfolded, all of them `can_unfold`.
+        means: Layer -> mean of each of its outputs, as the folded network computes them.
+        variances: Layer -> their variances.
+        whole: A network of this kind with its norms, of any width.
+    """
+    result = dict(state)
+    own = whole.state_dict()
+    eps = norm_eps(whole, pairs)
+    for layer, norm in pairs:
+        bias = state[f"{layer}.bias"]
+        mean, variance = means[layer].to(bias), variances[layer].to(bias)
+        has_bias = f"{layer}.bias" in own
+        if not has_bias:
+            del result[f"{layer}.bias"]
+        result |= {
+            f"{norm}.weight": torch.sqrt(variance + eps[norm]),
+            f"{norm}.bias": mean,
+            f"{norm}.running_mean": mean if has_bias else mean - bias,
+            f"{norm}.running_var": variance,
+            f"{norm}.num_batches_tracked": torch.zeros((), dtype=torch.int64),
+        }
+    return result
+
+
+def can_unfold(model: nn.Module, norm: str) -> bool:
+    """Whether a norm of a network, when it is folded, can be brought back: it learns a scale and a shift."""
+    module = model.get_submodule(norm)
+    return isinstance(module, _BatchNorm) and module.affine
+
+
 def folded_shapes(
     shapes: Mapping[str, tuple[int, ...]], pairs: Sequence[tuple[str, str]]
 ) -> dict[str, tuple[int, ...]]:

@@ -5,9 +5,8 @@ are sampled like biases; a scale and a shift for each channel give them to the s
 a single pass, so that each corrects what those before it left.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -16,10 +15,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from workers.channels import ChannelMap
 from workers.inputs import Inputs, call
-from workers.integral.moments import OutputMoments
+from workers.integral.outputs import Layer, channel_axis, measure_outputs, moments_of, watching
 from workers.integral.quadrature import Quadrature
-
-_Layer: TypeAlias = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
 
 _LARGEST = 5.0
 """No output is enlarged more."""
@@ -50,23 +47,12 @@ def match_statistics(
         quadrature: What it was sampled with.
         inputs: A batch, on the device of both.
     """
-    found: dict[str, tuple[Tensor, Tensor]] = {}
-    calls: dict[str, int] = {}
-
-    def note(name: str, layer: _Layer, outputs: Tensor) -> None:
-        calls[name] = calls.get(name, 0) + 1
-        found[name] = _moments(layer, outputs)
-
-    with _watching(dense, _layers(dense), note):
-        call(dense, inputs)
-    once = [name for name, times in calls.items() if times == 1]
-    measured = OutputMoments(
-        means={name: found[name][0] for name in once}, variances={name: found[name][1] for name in once}
-    )
+    layers = {name: dense.get_submodule(name) for name in _layers(dense)}
+    measured = measure_outputs(layers, lambda: call(dense, inputs))
     wanted = measured.resampled(channel_map, nodes, quadrature)
 
-    def correct(name: str, layer: _Layer, outputs: Tensor) -> Tensor:
-        mean, variance = _moments(layer, outputs)
+    def correct(name: str, layer: Layer, outputs: Tensor) -> Tensor:
+        mean, variance = moments_of(layer, outputs)
         factor = _factor(wanted.variances[name], variance)
         shift = wanted.means[name] - factor * mean
         weight, bias = layer.weight, layer.bias
@@ -76,7 +62,7 @@ def match_statistics(
         return outputs * _spread(layer, outputs, factor) + _spread(layer, outputs, shift)
 
     with ExitStack() as stack:
-        stack.enter_context(_watching(smaller, once, correct))
+        stack.enter_context(watching({name: smaller.get_submodule(name) for name in measured.means}, correct))
         stack.enter_context(_taking_statistics(smaller))
         call(smaller, inputs)
 
@@ -89,26 +75,16 @@ def _layers(module: nn.Module) -> list[str]:
     return [
         name
         for name, layer in module.named_modules()
-        if isinstance(layer, _Layer)
+        if isinstance(layer, Layer)
         and layer.bias is not None
         and all(owners.get(id(each), 1) == 1 for each in (layer.weight, layer.bias))
     ]
 
 
-def _moments(layer: _Layer, outputs: Tensor) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
-    """Mean and variance of each channel over all samples and positions."""
-    rows = outputs.detach().movedim(_channel_axis(layer, outputs), 0).flatten(1).float()
-    return rows.mean(1), rows.var(1, correction=0)
-
-
-def _channel_axis(layer: _Layer, outputs: Tensor) -> int:
-    return -1 if isinstance(layer, nn.Linear) else outputs.ndim - len(layer.kernel_size) - 1
-
-
-def _spread(layer: _Layer, outputs: Tensor, values: Float[Tensor, " c"]) -> Tensor:
+def _spread(layer: Layer, outputs: Tensor, values: Float[Tensor, " c"]) -> Tensor:
     """Values of channels in the shape that goes with the outputs."""
     shape = [1] * outputs.ndim
-    shape[_channel_axis(layer, outputs)] = len(values)
+    shape[channel_axis(layer, outputs)] = len(values)
     return values.to(outputs.dtype).reshape(shape)
 
 
@@ -117,22 +93,6 @@ def _factor(wanted: Float[Tensor, " c"], found: Float[Tensor, " c"]) -> Float[Te
     constant = found <= _NOTHING * found.max()
     factor = (wanted / torch.where(constant, torch.ones_like(found), found)).sqrt().clamp_max(_LARGEST)
     return torch.where(constant, torch.ones_like(found), factor)
-
-
-@contextmanager
-def _watching(
-    module: nn.Module, names: Collection[str], act: Callable[[str, Any, Tensor], Tensor | None]
-) -> Iterator[None]:
-    """Calls a function with name, layer and outputs after each call of a layer; outputs may be replaced."""
-    hooks = [
-        module.get_submodule(name).register_forward_hook(lambda layer, _, outputs, name=name: act(name, layer, outputs))
-        for name in names
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 @contextmanager

@@ -12,14 +12,16 @@ from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey
 from jobs.stages.training import FurtherTraining, Leg, ScratchTraining, TrainParams, TransferTraining
 from workers.artifacts import CHANNELS_FILE
-from workers.measure import count_applications
+from workers.data import ImageData
+from workers.measure import count_applications, num_parameters
 from workers.models import build, with_plain_weights
-from workers.network import NetworkRecipe, network_files, sizes, start_anew
+from workers.network import NetworkRecipe, network_files, sizes, start_anew, whole_network
 from workers.objectives import find_objective
 from workers.sparsity import KeepMasked
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
 from workers.stages._learning import epochs_measured, learn, spent_after, states_beside
+from workers.stages._norms import with_norms
 from workers.stages._racing import left_behind, rung_measured
 from workers.stages._teaching import read_teacher
 from workers.training import scratch_epochs
@@ -32,15 +34,19 @@ def train_further(context: Context[TrainParams], procedure: FurtherTraining) -> 
     """
     if left := left_behind(context, procedure.leg):
         return left
-    network = context.network(procedure.network)
-    module = network.module(context.device)
+    network, data = context.network(procedure.network), read_data(context, context.params.data)
+    module, recipe = with_norms(context, network, data)
+    measured = network.measured
+    if recipe != network.recipe:
+        measured = _measured_anew(measured, module, recipe, dense_params=num_parameters(whole_network(recipe)))
     trained = _trained(
         context,
-        module,
-        network.recipe,
+        module.to(context.device),
+        data,
+        recipe,
         network.masks,
         procedure.recipe,
-        network.measured,
+        measured,
         procedure.teacher,
         procedure.leg,
     )
@@ -53,17 +59,17 @@ def train_from_scratch(context: Context[TrainParams], procedure: ScratchTraining
     if left := left_behind(context, procedure.leg):
         return left
     pruned, dense = context.network(procedure.network), context.network(procedure.dense)
+    data = read_data(context, context.params.data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.generator("initial weights").initial_seed())
         module, recipe = start_anew(pruned.recipe, pruned.state)
     measured = pruned.measured
-    if pruned.recipe.folded:  # the batch norms are back, as they are in the dense network
-        size = sizes(module, recipe)
-        measured = {**measured, **size, "compression": 1 - size["params"] / count(dense.measured, "params")}
+    if recipe != pruned.recipe:
+        measured = _measured_anew(measured, module, recipe, dense_params=count(dense.measured, "params"))
     schedule = _on_budget(
         procedure, dense_macs=count(dense.measured, "macs"), pruned_macs=count(pruned.measured, "macs")
     )
-    return _trained(context, module, recipe, pruned.masks, schedule, measured, procedure.teacher, procedure.leg)
+    return _trained(context, module, data, recipe, pruned.masks, schedule, measured, procedure.teacher, procedure.leg)
 
 
 def transfer(context: Context[TrainParams], procedure: TransferTraining) -> Product:
@@ -72,15 +78,20 @@ def transfer(context: Context[TrainParams], procedure: TransferTraining) -> Prod
     Its compression and speedup are by comparison with the network built around the whole backbone.
     """
     source, data = context.network(procedure.network), read_data(context, context.params.data)
+
+    def around(backbone: nn.Module) -> nn.Module:
+        return with_plain_weights(build(procedure.target, procedure.arguments, backbone=backbone))
+
+    backbone, backbone_recipe = with_norms(context, source, data, around)
     recipe = NetworkRecipe(
         network=procedure.target,
         arguments=procedure.arguments,
         inputs=data.inputs,
-        backbone=source.recipe,
+        backbone=backbone_recipe,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.generator("initial weights").initial_seed())
-        module = with_plain_weights(build(recipe.network, recipe.arguments, backbone=source.module()))
+        module = around(backbone)
         whole = replace(recipe, backbone=replace(source.recipe, folded=())).construct().eval()
     # The number of boxes that a detector looks at changes with every weight: both are counted with the same.
     recipe = replace(recipe, applications=count_applications(whole, recipe.inputs))
@@ -91,7 +102,15 @@ def transfer(context: Context[TrainParams], procedure: TransferTraining) -> Prod
         "compression": 1 - size["params"] / full["params"],
         "speedup": full["macs"] / size["macs"],
     }
-    return _trained(context, module, recipe, {}, procedure.recipe, measured, procedure.teacher)
+    return _trained(context, module, data, recipe, {}, procedure.recipe, measured, procedure.teacher)
+
+
+def _measured_anew(
+    measured: Mapping[str, Json], module: nn.Module, recipe: NetworkRecipe, *, dense_params: int
+) -> dict[str, Json]:
+    """The measurements of a network whose batch norms are back, as they are in the dense network."""
+    size = sizes(module, recipe)
+    return {**measured, **size, "compression": 1 - size["params"] / dense_params}
 
 
 def _on_budget(procedure: ScratchTraining, *, dense_macs: int, pruned_macs: int) -> Recipe:
@@ -112,6 +131,7 @@ def _on_budget(procedure: ScratchTraining, *, dense_macs: int, pruned_macs: int)
 def _trained(
     context: Context[TrainParams],
     module: nn.Module,
+    data: ImageData,
     network: NetworkRecipe,
     masks: Mapping[str, Tensor],
     recipe: Recipe,
@@ -123,7 +143,6 @@ def _trained(
 
     Single weights that were removed stay zero, whether the module has the network's weights or fresh ones.
     """
-    data = read_data(context, context.params.data)
     teacher = read_teacher(context, dense, recipe, module)
     regulariser = KeepMasked(module, masks) if masks else None
     trained = learn(context, module, data, recipe, regulariser, teacher, leg)

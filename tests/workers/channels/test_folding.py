@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -5,13 +7,16 @@ from torch.nn import functional
 
 from workers.channels import (
     apply_folding_structure,
+    can_unfold,
     find_groups,
     fold_batchnorm,
     fold_model,
     fold_state,
     load_resized,
     norm_eps,
+    unfold_state,
 )
+from workers.integral.outputs import measure_outputs
 
 SHAPE = (3, 8, 8)
 
@@ -81,6 +86,26 @@ def test_linear_layers(norm, pairs):
     expected = model(x)
     assert fold_model(model, (3,)) == pairs
     torch.testing.assert_close(model(x), expected)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_unfolded_network_computes_the_same_and_on_the_same_images_in_training_too(plain, image, bias):
+    if bias:
+        plain.conv1.bias = nn.Parameter(torch.randn(plain.conv1.out_channels, dtype=torch.float64))
+    whole, folded = copy.deepcopy(plain), copy.deepcopy(plain)
+    pairs = fold_model(folded, SHAPE)
+    found = measure_outputs({layer: folded.get_submodule(layer) for layer, _ in pairs}, lambda: folded(image))
+    whole.load_state_dict(unfold_state(folded.state_dict(), pairs, found.means, found.variances, whole))
+    expected = folded(image)
+    torch.testing.assert_close(whole(image), expected, rtol=1e-5, atol=1e-5)  # moments are in float32
+    torch.testing.assert_close(whole.train()(image), expected, rtol=1e-5, atol=1e-5)
+    # ... where the statistics of the network before it was folded are not those of the images
+    assert not torch.allclose(plain.train()(image), expected, rtol=1e-2)
+
+
+def test_norms_that_learn_nothing_stay_folded():
+    network = nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3, affine=False))
+    assert (can_unfold(network, "0"), can_unfold(network, "1")) == (True, False)
 
 
 def test_a_norm_along_another_axis_stays():

@@ -105,6 +105,27 @@ def test_scratch_of_a_folded_network_has_its_batch_norms_back(bench):
     assert measured["compression"] == 1 - measured["params"] / bench.measured(bench.train())["params"]
 
 
+def test_further_training_of_a_folded_network_has_its_batch_norms_back(bench):
+    folded = bench.resample(bench.permute())
+    key = bench.key(bench.further(folded, RECIPE))
+    module, measured = bench.network(key), bench.measured(key)
+    assert module.bn1.num_features == module.conv1.out_channels == measured["widths"]["conv1"]
+    assert measured["params"] == sum(each.numel() for each in module.parameters())
+    assert measured["compression"] == 1 - measured["params"] / bench.measured(bench.train())["params"]
+
+
+def test_it_starts_from_what_the_folded_network_computes(bench):
+    folded = bench.resample(bench.permute())
+    key = bench.key(bench.further(folded, changed(learning_rate=1e-12, augment="none")))
+    inputs = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    before, after = bench.network(folded), bench.network(key)
+    for module in (before, after):
+        module.eval()
+    with torch.no_grad():
+        wanted = before(inputs)
+        assert (after(inputs) - wanted).norm() < 0.1 * wanted.norm()  # statistics of other images than at the start
+
+
 @pytest.mark.parametrize(
     ("budget", "epochs"),
     [

@@ -25,6 +25,7 @@ def test_the_sweep_of_both_runs(write_sweep):
     sweep["methods"]["dense"]["protocols"] = ["move"]
     sweep["methods"]["prune-c"]["protocols"] = ["scratch-move"]
     sweep["methods"]["prune-d"]["protocols"] = ["tuned"]
+    sweep["methods"]["mixed"] = {"kind": "integral", "models": ["net"], "protocols": ["move"]}
     path = write_sweep(sweep)
     assert run(str(path), [], backend="inline") == 0
     record, store = find_record(str(path), "")
@@ -34,12 +35,15 @@ def test_the_sweep_of_both_runs(write_sweep):
     assert {point.objective[0].name for point in points.values()} == {"mse"}
     whole = points["dense", "move"].metrics
     assert (whole["compression"], whole["speedup"], whole["params"]) == (0, 1, BACKBONE + 4 * 6 + 4 + 4 + 1)
-    for name, epochs in {("prune-c", "scratch-move"): 1 + 2, ("prune-d", "tuned"): 2 + 1}.items():
+    trained = {("prune-c", "scratch-move"): 1 + 2, ("prune-d", "tuned"): 2 + 1, ("mixed", "move"): 2}
+    for name, epochs in trained.items():
         metrics = points[name].metrics
         assert metrics["params"] < whole["params"]
         assert metrics["compression"] == 1 - metrics["params"] / whole["params"]
         assert metrics["speedup"] > 1
         assert metrics["training_epochs"] == epochs
+    a, b = points["mixed", "move"].kept["channels"].left.values()  # its batch norms were folded, and are back
+    assert points["mixed", "move"].metrics["params"] == 9 * a + 9 * a * b + 2 * (a + b) + 4 * b + 4 + 4 + 1
 
 
 def test_a_network_with_a_backbone_is_rebuilt_from_its_recipe():
