@@ -64,6 +64,7 @@ DATASETS_WITHOUT_ROOT = ("digits",)
 """Data sets that ship with a dependency and need no folder."""
 
 CRITERIA: Mapping[str, str | None] = {
+    "absolute-loss-change": "removals",
     "apoz": "activations",
     "batchnorm-scale": None,
     "chip": "independence",

@@ -21,13 +21,14 @@ from workers.criteria.activations import (
     var_l2,
 )
 from workers.criteria.batchnorm_scale import batchnorm_scale
-from workers.criteria.gradients import fisher, loss_change, obd, snip, taylor
+from workers.criteria.gradients import absolute_loss_change, fisher, loss_change, obd, snip, taylor
 from workers.criteria.synflow import synflow
 from workers.criteria.weights import fpgm, l1, l2, lamp, random, unit_norm
 from workers.factories import find_declared
 
 CRITERIA: Mapping[str, Criterion] = MappingProxyType(
     {
+        "absolute-loss-change": absolute_loss_change,
         "apoz": apoz,
         "batchnorm-scale": batchnorm_scale,
         "chip": chip,

@@ -50,3 +50,13 @@ def loss_change(evidence: Evidence) -> Scores:
     The exact change of INN's section 4.3 (pipeline C).
     """
     return evidence.statistic("loss_change")
+
+
+@criterion(reads="removals")
+def absolute_loss_change(evidence: Evidence) -> Scores:
+    """The same without its sign, so that units go first that hardly change the loss in either direction.
+
+    The "oracle-abs" of Molchanov et al. 2017 (arXiv:1611.06440, section 2.1). Units that each raise the loss are not
+    harmful together: removing them all changes much.
+    """
+    return {name: change.abs() for name, change in evidence.statistic("loss_change").items()}

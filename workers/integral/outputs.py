@@ -1,6 +1,6 @@
 """What layers write in a pass: the mean and the variance of each output."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -34,6 +34,24 @@ def measure_outputs(layers: Mapping[str, nn.Module], run: Callable[[], object]) 
     return OutputMoments(
         means={name: found[name][0] for name in once}, variances={name: found[name][1] for name in once}
     )
+
+
+def pooled(parts: Sequence[OutputMoments], num_samples: Sequence[int]) -> OutputMoments:
+    """The moments over all samples of several passes, from those of each; of the layers that all of them tell of.
+
+    Args:
+        parts: Of each pass.
+        num_samples: Of each pass; all samples have as many positions.
+    """
+    shares = torch.tensor(num_samples) / sum(num_samples)
+    means, variances = {}, {}
+    for layer in parts[0].means:
+        if all(layer in part.means for part in parts):
+            of_passes = torch.stack([part.means[layer] for part in parts])
+            within = torch.stack([part.variances[layer] for part in parts])
+            means[layer] = shares @ of_passes
+            variances[layer] = shares @ (within + (of_passes - means[layer]).square())
+    return OutputMoments(means=means, variances=variances)
 
 
 def moments_of(layer: Layer, outputs: Tensor) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:

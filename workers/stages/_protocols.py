@@ -35,7 +35,7 @@ def train_further(context: Context[TrainParams], procedure: FurtherTraining) -> 
     if left := left_behind(context, procedure.leg):
         return left
     network, data = context.network(procedure.network), read_data(context, context.params.data)
-    module, recipe = with_norms(context, network, data)
+    module, recipe = with_norms(context, network, data, procedure.recipe.batch_size)
     measured = network.measured
     if recipe != network.recipe:
         measured = _measured_anew(measured, module, recipe, dense_params=num_parameters(whole_network(recipe)))
@@ -82,7 +82,7 @@ def transfer(context: Context[TrainParams], procedure: TransferTraining) -> Prod
     def around(backbone: nn.Module) -> nn.Module:
         return with_plain_weights(build(procedure.target, procedure.arguments, backbone=backbone))
 
-    backbone, backbone_recipe = with_norms(context, source, data, around)
+    backbone, backbone_recipe = with_norms(context, source, data, procedure.recipe.batch_size, around)
     recipe = NetworkRecipe(
         network=procedure.target,
         arguments=procedure.arguments,

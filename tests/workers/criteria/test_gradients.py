@@ -18,6 +18,11 @@ def test_it_is_the_statistic_of_that_name_and_no_other(judge, three_filters, obs
     assert torch.equal(scores["0"], observed[READS[criterion]]["0"])
 
 
+def test_the_absolute_change_of_the_loss_has_no_sign(judge, three_filters):
+    observed = {"loss_change": {"0": torch.tensor([-3.0, 1.0, 0.0])}}
+    assert judge("absolute-loss-change", three_filters, observed=observed)["0"].tolist() == [3, 1, 0]
+
+
 @pytest.mark.parametrize("criterion", HALVES)
 def test_it_is_half_the_statistic_of_that_name(judge, three_filters, observed, criterion):
     assert torch.equal(judge(criterion, three_filters, observed=observed)["0"], observed[HALVES[criterion]]["0"] / 2)
