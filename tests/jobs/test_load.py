@@ -99,7 +99,7 @@ MALFORMED = [
     ("methods", {}, "methods", "is empty"),
     ("methods.l1", {}, "methods.l1", "has no kind"),
     ("methods.l1.kind", "criterium", "methods.l1", "did you mean 'criterion'?"),
-    ("methods.l1.criterion", "l7", "methods.l1.criterion", "known: apoz"),
+    ("methods.l1.criterion", "l7", "methods.l1.criterion", "known: absolute-loss-change, apoz"),
     ("methods.l1.criterion", "tailor", "methods.l1.criterion", "did you mean 'taylor'?"),
     ("methods.l1.criterion", "no_such_package.criteria:mine", "methods.l1.criterion", "no package 'no_such_package'"),
     ("methods.l1.score", {"images": 8}, "methods.l1", "l1 uses no data; remove `score`"),

@@ -216,7 +216,7 @@ def unfold_state(
 def can_unfold(model: nn.Module, norm: str) -> bool:
     """Whether a norm of a network, when it is folded, can be brought back: it learns a scale and a shift."""
     module = model.get_submodule(norm)
-    return isinstance(module, _BatchNorm) and module.affine
+    return isinstance(module, _BatchNorm) and isinstance(module.weight, Tensor) and isinstance(module.bias, Tensor)
 
 
 def folded_shapes(

@@ -56,7 +56,7 @@ def loss_change(evidence: Evidence) -> Scores:
 def absolute_loss_change(evidence: Evidence) -> Scores:
     """The same without its sign, so that units go first that hardly change the loss in either direction.
 
-    The "oracle-abs" of Molchanov et al. 2017 (arXiv:1611.06440, section 2.1). Units that each raise the loss are not
-    harmful together: removing them all changes much.
+    The "oracle-abs" of Molchanov et al. 2017 (arXiv:1611.06440, section 2.1). Units whose
+    removal lowers the loss one at a time change it much when they go together.
     """
     return {name: change.abs() for name, change in evidence.statistic("loss_change").items()}
