@@ -201,7 +201,11 @@ def rebuild(recipe: NetworkRecipe, state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def whole_network(recipe: NetworkRecipe) -> nn.Module:
-    """The module of a recipe at its full widths with random weights, in evaluation mode, on the CPU."""
+    """The module of a recipe at its full widths with random weights, in evaluation mode, on the CPU.
+
+    Raises:
+        BadInputError: The network cannot be built.
+    """
     with torch.random.fork_rng(devices=[]):
         module = recipe.construct()
     apply_folding_structure(module, list(recipe.folded))

@@ -12,6 +12,7 @@ from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey
 from jobs.stages.pruning import ChannelRewinding, PruneParams
 from jobs.stages.training import ScratchBudget
+from workers.network import NetworkRecipe, unfold
 from workers.training.log import TrainingLog
 
 DIGITS = 1000  # images in the training split
@@ -94,10 +95,11 @@ def test_scratch_starts_as_a_network_built_at_those_widths(own_bench):
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
 
 
-def test_scratch_of_a_folded_network_has_its_batch_norms_back(bench):
+@pytest.mark.parametrize("scratch", [False, True])
+def test_a_folded_network_that_is_trained_has_its_batch_norms_back(bench, scratch):
     folded = bench.resample(bench.permute())
     assert "bn1.weight" not in bench.tensors(folded)
-    key = bench.key(bench.scratch(folded, bench.train(), RECIPE))
+    key = bench.key(bench.scratch(folded, bench.train(), RECIPE) if scratch else bench.further(folded, RECIPE))
     module, measured = bench.network(key), bench.measured(key)
     assert module.bn1.num_features == module.conv1.out_channels == measured["widths"]["conv1"]
     assert measured["params"] == sum(each.numel() for each in module.parameters())
@@ -105,13 +107,15 @@ def test_scratch_of_a_folded_network_has_its_batch_norms_back(bench):
     assert measured["compression"] == 1 - measured["params"] / bench.measured(bench.train())["params"]
 
 
-def test_further_training_of_a_folded_network_has_its_batch_norms_back(bench):
+def test_a_norm_of_a_layer_that_was_not_measured_stays_folded(bench):
     folded = bench.resample(bench.permute())
-    key = bench.key(bench.further(folded, RECIPE))
-    module, measured = bench.network(key), bench.measured(key)
-    assert module.bn1.num_features == module.conv1.out_channels == measured["widths"]["conv1"]
-    assert measured["params"] == sum(each.numel() for each in module.parameters())
-    assert measured["compression"] == 1 - measured["params"] / bench.measured(bench.train())["params"]
+    recipe, state = NetworkRecipe.from_json(bench.store.read(folded, "network.json")), bench.tensors(folded)
+    (layer, _), *others = recipe.folded
+    means, variances = ({layer: torch.full_like(state[f"{layer}.bias"], value)} for value in (3.0, 2.0))
+    module, unfolded = unfold(recipe, state, means, variances)
+    assert (len(others) > 0, unfolded.folded) == (True, tuple(others))
+    images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(module(images), bench.network(folded)(images), rtol=1e-4, atol=1e-4)  # whatever it knows
 
 
 def test_it_starts_from_what_the_folded_network_computes(bench):
