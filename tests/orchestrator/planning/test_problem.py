@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+from planned import ENVIRONMENT, tasks_of
+
 from jobs.load import load_sweep
 from jobs.stages.common import CLASSIFICATION
 from jobs.stages.table import StageKind
 from jobs.stages.training import ModelWeights
 from orchestrator.planning import plan_sweep
-from tests.support.planned import ENVIRONMENT, tasks_of
 
 PLAIN = {"network": "plain", "train": {"epochs": 1}}
 ENLARGING = {

@@ -5,13 +5,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from planned import ENVIRONMENT, back, curve_of
 
 from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
 from jobs.stages.table import StageKind
 from jobs.stages.training import ScratchTraining, TransferTraining
 from orchestrator.planning import plan_sweep
-from tests.support.planned import ENVIRONMENT, back, curve_of
 
 HERE = "tests.support.with_backbone"
 TRANSFER = {
