@@ -30,11 +30,9 @@ class DataNeed(StrEnum):
 
 
 def data_needed(spec: SweepSpec, method: str, protocol: str = NO_PROTOCOL) -> DataNeed:
-    """The most that a method of a sweep, its allocation, and the protocol after it need."""
-    asked = [_of_method(spec, spec.methods[method])]
-    if protocol != NO_PROTOCOL:
-        asked.append(_of_protocol(spec.protocols[protocol]))
-    return _most(*asked)
+    """The most that a method of a sweep, its allocation, and the protocols after it need."""
+    after = (_of_protocol(spec.protocols[step]) for step in spec.steps_of(protocol))
+    return _most(_of_method(spec, spec.methods[method]), *after)
 
 
 def _most(*needs: DataNeed) -> DataNeed:

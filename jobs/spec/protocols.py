@@ -39,14 +39,24 @@ class TrainingProtocol(Record):
     )
 
 
-class RecalibrateProtocol(Record):
+class FollowingProtocol(Record):
+    """What protocols have in common that go on with the weights of a network."""
+
+    after: Name = Field(
+        default=NO_PROTOCOL,
+        exclude_if=lambda value: value == NO_PROTOCOL,
+        description="A protocol of the sweep that is applied before, such as a refit before fine-tuning.",
+    )
+
+
+class RecalibrateProtocol(FollowingProtocol):
     """Batch-norm recalibration: re-estimate the running statistics of the pruned network, without labels."""
 
     kind: Literal["recalibrate"]
     images: int = Field(default=2048, ge=2, description="Calibration images, drawn by the seed.")
 
 
-class FineTuneProtocol(TrainingProtocol):
+class FineTuneProtocol(TrainingProtocol, FollowingProtocol):
     """Fine-tuning: train all weights of the pruned network further."""
 
     kind: Literal["fine-tune"]
@@ -121,16 +131,13 @@ class RepairProtocol(Record):
     batch_size: int = Field(default=64, ge=1, description="Images per batch.")
 
 
-class TransferProtocol(Record):
+class TransferProtocol(FollowingProtocol):
     """Transfer: the network becomes the backbone of another one, which is trained and evaluated on other data.
 
     After Liu et al. 2019 (arXiv:1810.05270, appendix on transfer learning): a pruned classifier within a detector.
     """
 
     kind: Literal["transfer"]
-    after: Name = Field(
-        default=NO_PROTOCOL, description="A protocol of the sweep that is applied before: `scratch`, say."
-    )
     network: Annotated[str, AfterValidator(checks.network)] = Field(
         description="The network to build, with a keyword argument `backbone`: the module that it is built around."
     )
@@ -140,7 +147,7 @@ class TransferProtocol(Record):
     train: TrainSpec
 
 
-class OwnProtocol(Record):
+class OwnProtocol(FollowingProtocol):
     """One of your own."""
 
     kind: Literal["own"]

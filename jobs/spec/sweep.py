@@ -35,7 +35,7 @@ from jobs.spec.method import RoundsMethod
 from jobs.spec.methods import BicubicMethod, DenseMethod, MethodSpec
 from jobs.spec.models import ModelSpec
 from jobs.spec.objective import ClassificationObjective, ObjectiveSpec, SuperResolutionObjective
-from jobs.spec.protocols import NO_PROTOCOL, ProtocolSpec, TransferProtocol
+from jobs.spec.protocols import NO_PROTOCOL, FollowingProtocol, ProtocolSpec, TransferProtocol
 from jobs.spec.prune import PruneSpec
 from jobs.spec.resources import BudgetSpec, ProfileSpec, StagesSpec
 from jobs.spec.training import TrainSpec
@@ -142,6 +142,8 @@ class SweepSpec(Record):
     def _protocols_exist_and_are_compatible(self) -> Self:
         if NO_PROTOCOL in self.protocols:
             raise checks.fault(f"protocol '{NO_PROTOCOL}' is predefined; give yours another name")
+        for name in self.protocols:
+            self._check_order(name)
         for name, method in self.methods.items():
             for asked in method.protocols:
                 if asked != NO_PROTOCOL:
@@ -153,20 +155,43 @@ class SweepSpec(Record):
         if asked not in self.protocols:
             known = nearest(asked, (NO_PROTOCOL, *self.protocols))
             raise checks.fault(f"method {name} asks for the protocol '{asked}', which is unknown; {known}")
-        protocol = self.protocols[asked]
-        if conflict := method_conflict(protocol, method):
-            raise checks.fault(f"method {name} with protocol '{asked}': it {conflict}")
-        for model_name, model in self.models.items():
-            if method.applies_to(model_name) and (
-                conflict := model_conflict(protocol, model, self.training_of(model_name))
-            ):
-                raise checks.fault(f"model {model_name} with protocol '{asked}': it {conflict}")
-        if isinstance(protocol, TransferProtocol) and protocol.after != NO_PROTOCOL:
-            if isinstance(self.protocols.get(protocol.after), TransferProtocol):
+        for step in self.steps_of(asked):
+            protocol = self.protocols[step]
+            where = f"protocol '{step}'" if step == asked else f"protocol '{step}' (before '{asked}')"
+            if conflict := method_conflict(protocol, method):
+                raise checks.fault(f"method {name} with {where}: it {conflict}")
+            for model_name, model in self.models.items():
+                if method.applies_to(model_name) and (
+                    conflict := model_conflict(protocol, model, self.training_of(model_name))
+                ):
+                    raise checks.fault(f"model {model_name} with {where}: it {conflict}")
+
+    def _check_order(self, name: str) -> None:
+        """Reject a protocol that comes after one that is unknown, after a transfer, or after itself."""
+        seen, before = [name], self._before(name)
+        while before != NO_PROTOCOL:
+            if before not in self.protocols:
+                known = nearest(before, (NO_PROTOCOL, *self.protocols))
+                raise checks.fault(f"protocol '{seen[-1]}' comes after '{before}', which is unknown; {known}")
+            if before in seen:
+                raise checks.fault(f"protocol '{name}' comes after itself ({' after '.join((*seen, before))})")
+            if isinstance(self.protocols[before], TransferProtocol):
                 raise checks.fault(
-                    f"protocol '{asked}' comes after '{protocol.after}', which is a transfer, too; name another one"
+                    f"protocol '{seen[-1]}' comes after '{before}', which is a transfer and has to be the last; name "
+                    "another one"
                 )
-            self._check_protocol(protocol.after, name, method)
+            seen.append(before)
+            before = self._before(before)
+
+    def _before(self, protocol: str) -> str:
+        spec = self.protocols[protocol]
+        return spec.after if isinstance(spec, FollowingProtocol) else NO_PROTOCOL
+
+    def steps_of(self, protocol: str) -> tuple[str, ...]:
+        """The protocols that one consists of, in the order in which they are applied: itself is the last."""
+        if protocol == NO_PROTOCOL:
+            return ()
+        return (*self.steps_of(self._before(protocol)), protocol)
 
     @model_validator(mode="after")
     def _bicubic_enlarges(self) -> Self:
@@ -310,10 +335,8 @@ class SweepSpec(Record):
         return self
 
     def protocols_of(self, method: MethodSpec) -> set[str]:
-        """The protocols that are applied to a method's networks, those before transfers included."""
-        asked = {name: self.protocols[name] for name in method.protocols if name != NO_PROTOCOL}
-        before = {each.after for each in asked.values() if isinstance(each, TransferProtocol)}
-        return {*asked, *(before - {NO_PROTOCOL})}
+        """The protocols that are applied to a method's networks, those before others included."""
+        return {step for asked in method.protocols for step in self.steps_of(asked)}
 
     def objective_of(self, model: str) -> ObjectiveSpec:
         """What a model is for: its own objective, else the sweep's."""

@@ -43,7 +43,8 @@ def plan_protocol(tasks: TaskCollector, name: str, network: ArtifactKey, trial: 
         return network
     match tasks.spec.protocols[name]:
         case RecalibrateProtocol() as protocol:
-            params = RecalibrateParams(network=network, images=problem.images(protocol.images), seed=trial.seed)
+            before = plan_protocol(tasks, protocol.after, network, trial)
+            params = RecalibrateParams(network=before, images=problem.images(protocol.images), seed=trial.seed)
             return tasks.add(params, trial.label, model=trial.model, locations=problem.location)
         case RepairProtocol() as protocol:
             return _add_repair_task(tasks, protocol, network, trial)
@@ -53,7 +54,7 @@ def plan_protocol(tasks: TaskCollector, name: str, network: ArtifactKey, trial: 
             backbone = plan_protocol(tasks, protocol.after, network, trial)
             return add_transfer_task(tasks, name, backbone, trial.label, model=trial.model, seed=trial.seed)
         case OwnProtocol() as protocol:
-            return _add_apply_task(tasks, protocol, network, trial)
+            return _add_apply_task(tasks, protocol, plan_protocol(tasks, protocol.after, network, trial), trial)
 
 
 def _add_repair_task(tasks: TaskCollector, protocol: RepairProtocol, network: ArtifactKey, trial: Trial) -> ArtifactKey:
@@ -80,7 +81,8 @@ def _plan_training(
     def procedure(each: Trial, pruned: ArtifactKey) -> FurtherTraining | ScratchTraining:
         match protocol:
             case FineTuneProtocol():
-                return FurtherTraining(network=pruned, recipe=Recipe.of(protocol.train))
+                before = plan_protocol(tasks, protocol.after, pruned, each)
+                return FurtherTraining(network=before, recipe=Recipe.of(protocol.train))
             case ScratchProtocol():
                 return _scratch_training(tasks, protocol, pruned, each)
             case RewindProtocol():

@@ -78,5 +78,11 @@ def test_one_that_follows_another_needs_what_that_does(tiny_sweep, write_sweep):
     assert data_needed(load_sweep(write_sweep(tiny_sweep)), "second") == DataNeed.LABELLED
 
 
+def test_a_protocol_needs_what_those_before_it_do(tiny_sweep, write_sweep):
+    tiny_sweep["methods"] = {"fold": {"kind": "fold", "batchnorm": "keep", "protocols": ["norms"]}}
+    tiny_sweep["protocols"] = {"norms": {"kind": "recalibrate", "after": "tuned"}, "tuned": {"kind": "fine-tune"}}
+    assert data_needed(load_sweep(write_sweep(tiny_sweep)), "fold", "norms") == DataNeed.TRAINING
+
+
 def test_what_observations_need_is_as_they_declare_it():
     assert dict(names.OBSERVATION_NEEDS) == {name: each.needs for name, each in OBSERVATIONS.items()}

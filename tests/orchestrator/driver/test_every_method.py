@@ -11,6 +11,7 @@ PROTOCOLS = {
     "recalibrated": {"kind": "recalibrate"},
     "repaired": {"kind": "repair", "images": 16},
     "fine-tuned": {"kind": "fine-tune", "train": TRAIN},
+    "repaired-and-tuned": {"kind": "fine-tune", "after": "repaired", "train": TRAIN},
     "from-scratch": {"kind": "scratch"},
     "rewound": {"kind": "rewind", "what": "weights", "epoch": 1},
     "relearned": {"kind": "rewind", "what": "learning-rate", "epoch": 1},
@@ -26,7 +27,13 @@ METHODS = {
         for how in ("thinet", "lasso")
     },
     "integral": {"kind": "integral", "batchnorm": "keep", "protocols": AFTER_CHANNELS},
-    "integral-folded": {"kind": "integral", "repair": "variance", "quadrature": "means", "allocation": "spectrum"},
+    "integral-folded": {
+        "kind": "integral",
+        "repair": "variance",
+        "quadrature": "means",
+        "allocation": "spectrum",
+        "protocols": ["none", "repaired-and-tuned"],
+    },
     "integral-tuned": {"kind": "integral", "tune": {"steps": 2, "samples": 16, "holdout": 8}},
     "integral-trained": {"kind": "integral", "batchnorm": "keep", "train": TRAIN},
     "fold": {"kind": "fold", "batchnorm": "keep", "protocols": AFTER_CHANNELS},

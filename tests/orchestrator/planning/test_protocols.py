@@ -26,6 +26,9 @@ PROTOCOLS = {
     "rate": {"kind": "rewind", "what": "learning-rate", "epoch": 6},
     "weights": {"kind": "rewind", "what": "weights", "epoch": 0.25},
     "init": {"kind": "rewind", "what": "weights", "epoch": 0},
+    "refit": {"kind": "repair", "images": 64},
+    "refit-tuned": {"kind": "fine-tune", "after": "refit", "train": {"epochs": 3}},
+    "refit-tuned-norms": {"kind": "recalibrate", "after": "refit-tuned"},
 }
 METHODS = {
     "dense": {"kind": "dense"},
@@ -59,6 +62,15 @@ def test_fine_tuning_reads_the_pruned_network(plan):
     assert isinstance(procedure, FurtherTraining)
     assert (procedure.recipe.epochs, procedure.recipe.begin, procedure.recipe.until) == (3, 0, None)
     assert task.inputs == {"procedure.network": evaluated(made, "none").key}
+
+
+def test_one_protocol_comes_after_another_whose_network_is_made_once(plan):
+    made = plan("none", "refit", "refit-tuned", "refit-tuned-norms")
+    refit, tuned = (evaluated(made, name) for name in ("refit", "refit-tuned"))
+    assert refit.inputs["network"] == evaluated(made, "none").key
+    assert tuned.inputs == {"procedure.network": refit.key}
+    assert evaluated(made, "refit-tuned-norms").inputs == {"network": tuned.key}
+    assert len(made.tasks) == len(plan("none", "refit", "refit-tuned").tasks) + 2  # itself and its evaluation
 
 
 def test_scratch_trains_as_the_model_was_trained(plan):
@@ -175,6 +187,15 @@ def test_protocols_leave_all_other_tasks_as_they_are(plan):
         ("e", "l1", CHECKPOINT, "model net with protocol 'e': it comes from a checkpoint, so the protocol has to say"),
         ("rate", "l1", "protocols.rate.epoch=8", "is trained for 8 epochs; rewind to an earlier one than 8"),
         ("weights", "l1", "protocols.weights.epoch=0.99", "is trained for 8 epochs"),
+        ("refit-tuned", "dense", None, r"protocol 'refit' \(before 'refit-tuned'\): it takes no channels away"),
+        ("refit-tuned", "l1", "protocols.refit-tuned.after=refits", "comes after 'refits', which is unknown; did you"),
+        ("tuned", "l1", "protocols.tuned.after=tuned", r"comes after itself \(tuned after tuned\)"),
+        (
+            "refit-tuned",
+            "l1",
+            "protocols.refit-tuned.after=refit-tuned-norms",
+            r"comes after itself \(refit-tuned after refit-tuned-norms after refit-tuned\)",
+        ),
     ],
 )
 def test_a_protocol_that_does_not_fit_is_refused(plan, protocol, method, override, words):

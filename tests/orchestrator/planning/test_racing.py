@@ -17,12 +17,12 @@ RACE = {"rungs": [0.25, 0.5], "keep": 0.5}
 def plan(tiny_sweep, write_sweep):
     """A plan of three methods, whose trainings race unless they are told not to."""
 
-    def make(protocol=None, race=RACE, methods=CRITERIA, seeds=(0, 1), **changes):
+    def make(protocol=None, race=RACE, methods=CRITERIA, seeds=(0, 1), further=None, **changes):
         sweep = {**copy.deepcopy(tiny_sweep), "compressions": [0.2, 0.4], "seeds": list(seeds), **changes}
         sweep["models"]["net"]["train"] = {"epochs": 8}
         asked = protocol or {"kind": "fine-tune", "train": {"epochs": 3}}
-        sweep["protocols"] = {"tuned": {**asked, **({"race": race} if race else {})}}
-        controls = ["tuned"] if asked["kind"] != "rewind" else ["none"]
+        sweep["protocols"] = {"tuned": {**asked, **({"race": race} if race else {})}, **(further or {})}
+        controls = ["tuned"] if asked["kind"] != "rewind" and "after" not in asked else ["none"]
         sweep["methods"] = {"dense": {"kind": "dense", "protocols": controls}} | {
             name: {"kind": "criterion", "criterion": name, "protocols": ["tuned"]} for name in methods
         }
@@ -123,3 +123,12 @@ def test_the_settings_of_a_method_are_not_those_of_its_rivals(plan):
     assert settings["score.criterion"] == "l1"
     assert settings["race.keep"] == "0.5"
     assert settings["train.further.leg.until"] == "0.25, 0.5"
+
+
+def test_what_comes_before_a_race_is_applied_to_every_entrant(plan):
+    before = {"refit": {"kind": "repair", "images": 64}}
+    made = plan({"kind": "fine-tune", "after": "refit", "train": {"epochs": 3}}, further=before)
+    last = last_leg(made, "l1")
+    race = race_of(made, last)
+    first = [made.tasks[key] for key in race.inputs.values()]
+    assert {back(made, each).stage for each in first} == {StageKind.REPAIR}

@@ -129,7 +129,7 @@ def test_a_model_may_be_the_transfer_of_another_one(plan):
         (("models", "moved", "arguments"), {"width": 4}, "whose protocol says everything; remove arguments"),
         (("models", "net", "network"), None, "has no network; give `network`, or `transfer`"),
         (("methods", "prune-d", "protocols"), ["move"], "is the transfer of another model; transfer that one"),
-        (("protocols", "scratch-move", "after"), "move", "comes after 'move', which is a transfer, too"),
+        (("protocols", "scratch-move", "after"), "move", "comes after 'move', which is a transfer and has to be"),
         (("protocols", "scratch-move", "after"), "scrach", "did you mean 'scratch'"),
     ],
 )
