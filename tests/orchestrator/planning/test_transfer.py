@@ -148,6 +148,14 @@ def test_a_transfer_that_cannot_be_is_refused(write_sweep, path, value, said):
     ("changes", "said"),
     [
         ({"protocols.tuned.train.augment": "crop-flip"}, "model moved, protocol 'tuned': augment: crop-flip is none"),
+        (
+            {
+                "protocols.tuned.train.augment": "crop-flip",
+                "protocols.again": {"kind": "fine-tune", "after": "tuned", "train": {"epochs": 1}},
+                "methods.prune-d.protocols": ["again"],
+            },
+            "model moved, protocol 'tuned': augment: crop-flip is none",
+        ),
         ({"protocols.move.train.augment": "crop-flip"}, "augment: crop-flip is none of the objective detection"),
         ({"measure.export": True}, "cannot be written as graphs, which measure.export asks for"),
     ],
