@@ -24,7 +24,7 @@ from orchestrator.backends.ray_cluster import RayBackend
 from orchestrator.backends.ray_cluster.worker import WorkerConfig, execute
 from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.run import drive
-from orchestrator.driver.steering import capacity, in_flight_limits
+from orchestrator.driver.steering import in_flight_limits
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.store import Journal, Lease, open_store
 from workers.attempt.entry import Provenance
@@ -45,7 +45,7 @@ def _execute_sleeping(task: Task, config: WorkerConfig) -> Outcome:
 def through_orchard(backend: RayBackend, journal: Journal, count: int, salt: int) -> float:
     """Seconds that tasks take; those with salt 0 do nothing."""
     tasks = numbered_tasks(count, salt)
-    limits = in_flight_limits(capacity(backend.slots(), backend.node_kinds()))
+    limits = in_flight_limits(backend.slots(), backend.node_kinds())
     started = time.perf_counter()
     scheduler = Scheduler(tasks, list(tasks), limits=limits)
     attempts = scheduler.start(frozenset(), {}, now_s=time.monotonic())

@@ -23,7 +23,7 @@ from jobs.stages.table import StageKind
 from jobs.task import Attempt, Task
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.driver.run import drive
-from orchestrator.driver.steering import capacity, in_flight_limits
+from orchestrator.driver.steering import in_flight_limits
 from orchestrator.planning import Plan, PlanEnvironment, plan_sweep
 from orchestrator.scheduling.scheduler import Scheduler
 
@@ -123,7 +123,7 @@ def main() -> None:
     world = World()
     slots = Slots(cpus=4_000 if quick else 40_000, gpus=1_000 if quick else 10_000)
     backend = SimulatedBackend(slots, duration_s=world.duration_s, outcome=world.outcome)
-    limits = in_flight_limits(capacity(slots, backend.node_kinds()))
+    limits = in_flight_limits(slots, backend.node_kinds())
     scheduler = Scheduler(plan.tasks, plan.targets, resources=plan.resources, limits=limits)
     summary = drive(scheduler, scheduler.start(frozenset(), {}), backend, [], clock=lambda: backend.now_s)
     ended = time.perf_counter()

@@ -19,11 +19,13 @@ class Slots:
         cpus: CPU slots.
         gpus: GPUs.
         cluster: A name that identifies the cluster; empty where no other driver uses it.
+        at_once: How many tasks run at once, whatever they ask for; None: as many as fit.
     """
 
     cpus: float
     gpus: float
     cluster: str = ""
+    at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ class InlineBackend:
 
     def slots(self) -> Slots:
         """This machine's CPUs and GPUs; one task runs at a time."""
-        return Slots(cpus=float(os.cpu_count() or 1), gpus=float(gpus_of_this_machine()))
+        return Slots(cpus=float(os.cpu_count() or 1), gpus=float(gpus_of_this_machine()), at_once=1)
 
     def node_kinds(self) -> tuple[NodeKind, ...]:
         """This machine."""

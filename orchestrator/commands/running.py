@@ -17,7 +17,7 @@ from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.progress import ProgressDisplay
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.run import RunSummary, drive
-from orchestrator.driver.steering import capacity, in_flight_limits
+from orchestrator.driver.steering import in_flight_limits
 from orchestrator.environment import read_environment
 from orchestrator.planning import plan_sweep
 from orchestrator.scheduling.scheduler import Scheduler
@@ -86,7 +86,7 @@ def _simulate(spec: SweepSpec, console: Console) -> int:
         return Succeeded(key=key, measurements=simulated.get(ArtifactKey(key), {}), duration_s=1.0, host="simulated")
 
     backend = SimulatedBackend(_SIMULATED_SLOTS, duration_s=lambda attempt: 1.0, outcome=outcome)
-    limits = in_flight_limits(capacity(_SIMULATED_SLOTS, backend.node_kinds()))
+    limits = in_flight_limits(_SIMULATED_SLOTS, backend.node_kinds())
     scheduler = Scheduler(plan.tasks, plan.targets, limits=limits, resources=plan.resources)
     with ProgressDisplay(console) as progress:
         attempts = scheduler.start(frozenset(), {})

@@ -22,7 +22,7 @@ from orchestrator.driver.key_claims import KeyClaims
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.resume import resume_point, stored_tasks
-from orchestrator.driver.steering import Steering, capacity, in_flight_limits
+from orchestrator.driver.steering import Steering, in_flight_limits
 from orchestrator.driver.summarizing import Summarizer
 from orchestrator.planning import Plan
 from orchestrator.results import SweepRecord
@@ -113,7 +113,7 @@ def run_sweep(
     scheduler = Scheduler(
         plan.tasks,
         plan.targets,
-        limits=in_flight_limits(capacity(backend.slots(), kinds)),
+        limits=in_flight_limits(backend.slots(), kinds),
         resources=plan.resources,
         cost_model=history.cost_model,
         spending=Spending(_caps(spec), gpu_s=history.gpu_s, started_s=time.monotonic()),

@@ -24,9 +24,15 @@ def capacity(slots: Slots, kinds: Sequence[NodeKind]) -> dict[Lane, float]:
     }
 
 
-def in_flight_limits(capacity: Mapping[Lane, float]) -> dict[Lane, float]:
-    """In-flight limits: twice the slots, so that no worker waits for the driver."""
-    return {lane: max(_LEAST_IN_FLIGHT[lane], 2 * slots) for lane, slots in capacity.items()}
+def in_flight_limits(slots: Slots, kinds: Sequence[NodeKind]) -> dict[Lane, float]:
+    """In-flight limits: twice the slots, so that no worker waits for the driver.
+
+    Where a driver runs its tasks itself nobody could wait, and what it had claimed ahead no other driver could take: as
+    many as run at once.
+    """
+    if slots.at_once is not None:
+        return dict.fromkeys(Lane, float(slots.at_once))
+    return {lane: max(_LEAST_IN_FLIGHT[lane], 2 * each) for lane, each in capacity(slots, kinds).items()}
 
 
 class Steering:
@@ -43,7 +49,6 @@ class Steering:
         self._backend = backend
         self._clock = clock
         self._updated_s = float("-inf")
-        self._capacity: dict[Lane, float] = {}
         self._asked = self._forced = False
 
     def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
@@ -53,17 +58,16 @@ class Steering:
             return
         if self._clock() - self._updated_s >= _UPDATE_INTERVAL_S:
             self._updated_s = self._clock()
-            slots = self._backend.slots()
-            self._capacity = capacity(slots, self._backend.node_kinds())
+            slots, kinds = self._backend.slots(), self._backend.node_kinds()
             self._lease.tell(cluster=slots.cluster, demand={lane.value: scheduler.demand[lane] for lane in Lane})
-            scheduler.limits = self._limits()
+            scheduler.limits = self._limits(slots, kinds)
 
-    def _limits(self) -> dict[Lane, float]:
-        limits = in_flight_limits(self._capacity)
-        for lane in Lane:
+    def _limits(self, slots: Slots, kinds: Sequence[NodeKind]) -> dict[Lane, float]:
+        limits = in_flight_limits(slots, kinds)
+        for lane, available in capacity(slots, kinds).items():
             claims = self._lease.claims(lane.value)
             if len(claims) > 1:
-                limits[lane] = min(limits[lane], shares(self._capacity[lane], claims)[claims[0].sweep])
+                limits[lane] = min(limits[lane], shares(available, claims)[claims[0].sweep])
         return limits
 
     def _stop(self, scheduler: Scheduler) -> None:

@@ -12,6 +12,7 @@ from jobs.stages.table import StageKind
 from orchestrator.backends import InlineBackend, SimulatedBackend, Slots
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.run import drive
+from orchestrator.driver.steering import in_flight_limits
 from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Lane, Scheduler
 from orchestrator.store import Lease, open_store
@@ -158,3 +159,37 @@ def test_two_sweeps_at_once_compute_each_task_that_they_share_once(tmp_path):
     assert [summary.complete for summary in summaries] == [True, True]
     assert computed == Counter(keys)
     assert sum(summary.computed for summary in summaries) == 30
+
+
+def test_while_a_driver_computes_a_task_itself_another_one_computes_the_rest(tmp_path):
+    tasks = plain_tasks(6)
+    slow, *rest = tasks
+    begun, rest_done = threading.Event(), threading.Event()
+    computed, seen = Counter(), []
+
+    def stage(context):
+        key = context.task.key
+        if key == slow:
+            begun.set()
+            seen.append(rest_done.wait(timeout=60))
+        computed[key] += 1
+        if set(rest) <= computed.keys():
+            rest_done.set()
+        return Product(measurements={})
+
+    def run(sweep):
+        store = open_store(tmp_path)
+        with DriverLease(store, Lease.acquire(store.files, sweep), beat_s=0.05) as lease:
+            backend = InlineBackend(store, Provenance(), may_commit=lease.may_commit, stage_of=lambda kind: stage)
+            scheduler = Scheduler(tasks, list(tasks), limits=in_flight_limits(backend.slots(), backend.node_kinds()))
+            lease.claim_keys()
+            drive(scheduler, scheduler.start(frozenset(), {}), backend, [], claims=lease.keys)
+
+    first, second = (threading.Thread(target=run, args=(sweep,)) for sweep in ("a", "b"))
+    first.start()
+    begun.wait(timeout=60)
+    second.start()
+    for thread in (first, second):
+        thread.join()
+    assert seen == [True]
+    assert computed == Counter(list(tasks))

@@ -45,7 +45,7 @@ def run(lease, count=50, on_update=lambda scheduler, outcomes: None):
         duration_s=lambda attempt: 1.0,
         outcome=lambda attempt: Succeeded(key=attempt.task.key, measurements={}, duration_s=1.0),
     )
-    limits = in_flight_limits(capacity(backend.slots(), backend.node_kinds()))
+    limits = in_flight_limits(backend.slots(), backend.node_kinds())
     tasks = plain_tasks(count)
     scheduler = Scheduler(tasks, list(tasks), limits=limits)
 
@@ -59,8 +59,12 @@ def run(lease, count=50, on_update=lambda scheduler, outcomes: None):
 
 
 def test_about_twice_the_slots_are_in_flight():
-    assert in_flight_limits({Lane.CPU: 64.0, Lane.GPU: 16.0}) == {Lane.CPU: 128.0, Lane.GPU: 32.0}
-    assert in_flight_limits({Lane.CPU: 1.0, Lane.GPU: 0.0}) == {Lane.CPU: 8.0, Lane.GPU: 2.0}  # no worker waits
+    assert in_flight_limits(Slots(cpus=64.0, gpus=16.0), []) == {Lane.CPU: 128.0, Lane.GPU: 32.0}
+    assert in_flight_limits(Slots(cpus=1.0, gpus=0.0), []) == {Lane.CPU: 8.0, Lane.GPU: 2.0}  # no worker waits
+
+
+def test_where_tasks_run_one_by_one_none_is_taken_ahead():
+    assert in_flight_limits(Slots(cpus=8.0, gpus=1.0, at_once=1), []) == {Lane.CPU: 1.0, Lane.GPU: 1.0}
 
 
 def test_what_could_be_started_counts_so_that_it_is_asked_for():
