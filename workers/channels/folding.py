@@ -187,6 +187,10 @@ def unfold_state(
     A norm gets the statistics that its layer's outputs have, and a scale and a shift that undo them in evaluation. In
     training mode it then changes the outputs by no more than a batch's statistics differ from these.
 
+    The weights of each output get unit norm, and the norm's scale takes up the rest: a step's effect on what a norm
+    follows is inversely proportional to their square (van Laarhoven 2017, arXiv:1706.05350, section 2), and folding
+    leaves layers whose weights differ by a factor of fifty.
+
     Args:
         state: Of the folded network.
         pairs: (layer, norm) to be unfolded, all of them `can_unfold`.
@@ -198,15 +202,21 @@ def unfold_state(
     own = whole.state_dict()
     eps = norm_eps(whole, pairs)
     for layer, norm in pairs:
-        bias = state[f"{layer}.bias"]
+        weight, bias = state[f"{layer}.weight"], state[f"{layer}.bias"]
         mean, variance = means[layer].to(bias), variances[layer].to(bias)
-        has_bias = f"{layer}.bias" in own
-        if not has_bias:
+        length = torch.linalg.vector_norm(weight.flatten(1), dim=1)
+        length = length.where(length > 0, 1.0)  # weights of zeros stay
+        result[f"{layer}.weight"] = weight / length.reshape(-1, *[1] * (weight.ndim - 1))
+        if f"{layer}.bias" in own:
+            result[f"{layer}.bias"] = bias / length
+        else:
             del result[f"{layer}.bias"]
+            mean = mean - bias
+        variance = variance / length.square()
         result |= {
-            f"{norm}.weight": torch.sqrt(variance + eps[norm]),
-            f"{norm}.bias": mean,
-            f"{norm}.running_mean": mean if has_bias else mean - bias,
+            f"{norm}.weight": length * torch.sqrt(variance + eps[norm]),
+            f"{norm}.bias": means[layer].to(bias),
+            f"{norm}.running_mean": mean / length,
             f"{norm}.running_var": variance,
             f"{norm}.num_batches_tracked": torch.zeros((), dtype=torch.int64),
         }
