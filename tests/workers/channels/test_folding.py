@@ -103,6 +103,24 @@ def test_the_unfolded_network_computes_the_same_and_on_the_same_images_in_traini
     assert not torch.allclose(plain.train()(image), expected, rtol=1e-2)
 
 
+def test_unfolded_weights_have_unit_norm_but_those_that_are_zero(plain, image):
+    whole, folded = copy.deepcopy(plain), copy.deepcopy(plain)
+    pairs = fold_model(folded, SHAPE)
+    with torch.no_grad():
+        folded.conv1.weight[1:] *= torch.tensor(50.0)
+        folded.conv1.weight[0] = 0.0
+    found = measure_outputs({layer: folded.get_submodule(layer) for layer, _ in pairs}, lambda: folded(image))
+    state = unfold_state(folded.state_dict(), pairs, found.means, found.variances, whole)
+    for layer, _ in pairs:
+        lengths = torch.linalg.vector_norm(state[f"{layer}.weight"].flatten(1), dim=1)
+        expected = torch.ones_like(lengths)
+        if layer == "conv1":
+            expected[0] = 0.0
+        torch.testing.assert_close(lengths, expected)
+    whole.load_state_dict(state)
+    torch.testing.assert_close(whole(image), folded(image), rtol=1e-5, atol=1e-4)
+
+
 def test_norms_that_learn_no_scale_or_no_shift_stay_folded():
     shiftless = nn.BatchNorm2d(3)
     shiftless.register_parameter("bias", None)
