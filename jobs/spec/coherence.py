@@ -26,7 +26,7 @@ from jobs.spec.distillation import MISPLACED
 from jobs.spec.method import RoundsMethod
 from jobs.spec.methods import BicubicMethod, MethodSpec
 from jobs.spec.objective import SuperResolutionObjective
-from jobs.spec.protocols import NO_PROTOCOL, TransferProtocol
+from jobs.spec.protocols import NO_PROTOCOL, TrainingProtocol, TransferProtocol
 from jobs.spec.sweep_record import SweepRecord
 from jobs.spec.unstructured import UnstructuredMethod
 from jobs.weights import OWN
@@ -90,16 +90,18 @@ def _check_protocol(sweep: SweepRecord, asked: str, name: str, method: MethodSpe
     if asked not in sweep.protocols:
         known = nearest(asked, (NO_PROTOCOL, *sweep.protocols))
         raise checks.fault(f"method {name} asks for the protocol '{asked}', which is unknown; {known}")
+    trained = False
     for step in sweep.steps_of(asked):
         protocol = sweep.protocols[step]
         where = f"protocol '{step}'" if step == asked else f"protocol '{step}' (before '{asked}')"
-        if conflict := method_conflict(protocol, method):
+        if conflict := method_conflict(protocol, method, trained=trained):
             raise checks.fault(f"method {name} with {where}: it {conflict}")
         for model_name, model in sweep.models.items():
             if method.applies_to(model_name) and (
                 conflict := model_conflict(protocol, model, sweep.training_of(model_name))
             ):
                 raise checks.fault(f"model {model_name} with {where}: it {conflict}")
+        trained = trained or isinstance(protocol, TrainingProtocol)
 
 
 def _check_order(sweep: SweepRecord, name: str) -> None:

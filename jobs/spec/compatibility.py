@@ -48,14 +48,20 @@ def starts_from_random_weights(method: MethodSpec) -> bool:
             return False
 
 
-def method_conflict(protocol: ProtocolSpec, method: MethodSpec) -> str | None:
-    """Why a protocol cannot be applied to a method's networks, and what to do; None where it can."""
+def method_conflict(protocol: ProtocolSpec, method: MethodSpec, *, trained: bool = False) -> str | None:
+    """Why a protocol cannot be applied to a method's networks, and what to do; None where it can.
+
+    Args:
+        protocol: The protocol.
+        method: The method.
+        trained: Whether a protocol before it trains, which brings batch norms back that were folded.
+    """
     if isinstance(method, BicubicMethod):
         return "is applied to pruned networks, and bicubic enlargement is none; leave its protocols out"
     mixes = isinstance(method, IntegralMethod | FoldMethod)
     if isinstance(protocol, RecalibrateProtocol) and isinstance(method, IntegralMethod | FoldMethod):
         folded = "recalibrates batch norms that are folded away; set its batchnorm: keep"
-        return None if method.keeps_batchnorm else folded
+        return None if method.keeps_batchnorm or trained else folded
     if isinstance(protocol, RepairProtocol) and isinstance(method, DenseMethod | UnstructuredMethod):
         return (
             "takes no channels away, so there is nothing to refit to; repair methods of the kinds criterion, "

@@ -187,9 +187,9 @@ def unfold_state(
     A norm gets the statistics that its layer's outputs have, and a scale and a shift that undo them in evaluation. In
     training mode it then changes the outputs by no more than a batch's statistics differ from these.
 
-    The weights of each output get unit norm, and the norm's scale takes up the rest: a step's effect on what a norm
-    follows is inversely proportional to their square (van Laarhoven 2017, arXiv:1706.05350, section 2), and folding
-    leaves layers whose weights differ by a factor of fifty.
+    The weights of each output get unit norm, and the norm's scale takes up the rest: what a norm follows learns at a
+    rate that is inversely proportional to the square of their length (van Laarhoven 2017, arXiv:1706.05350), and
+    folding leaves layers with weights of very different lengths (of ResNet-56 by a factor of 20, before it of 3).
 
     Args:
         state: Of the folded network.
@@ -203,20 +203,19 @@ def unfold_state(
     eps = norm_eps(whole, pairs)
     for layer, norm in pairs:
         weight, bias = state[f"{layer}.weight"], state[f"{layer}.bias"]
-        mean, variance = means[layer].to(bias), variances[layer].to(bias)
         length = torch.linalg.vector_norm(weight.flatten(1), dim=1)
         length = length.where(length > 0, 1.0)  # weights of zeros stay
+        mean, variance = means[layer].to(bias), variances[layer].to(bias) / length.square()
         result[f"{layer}.weight"] = weight / length.reshape(-1, *[1] * (weight.ndim - 1))
         if f"{layer}.bias" in own:
             result[f"{layer}.bias"] = bias / length
+            bias = torch.zeros_like(bias)
         else:
             del result[f"{layer}.bias"]
-            mean = mean - bias
-        variance = variance / length.square()
         result |= {
             f"{norm}.weight": length * torch.sqrt(variance + eps[norm]),
-            f"{norm}.bias": means[layer].to(bias),
-            f"{norm}.running_mean": mean / length,
+            f"{norm}.bias": mean,
+            f"{norm}.running_mean": (mean - bias) / length,
             f"{norm}.running_var": variance,
             f"{norm}.num_batches_tracked": torch.zeros((), dtype=torch.int64),
         }

@@ -15,6 +15,7 @@ def test_norms_can_be_recalibrated_where_they_are_kept():
     protocol = RecalibrateProtocol(kind="recalibrate")
     assert "set its batchnorm: keep" in method_conflict(protocol, FoldMethod(kind="fold"))
     assert method_conflict(protocol, FoldMethod(kind="fold", batchnorm="keep")) is None
+    assert method_conflict(protocol, FoldMethod(kind="fold"), trained=True) is None  # they have come back
 
 
 def test_there_is_no_training_to_rewind():

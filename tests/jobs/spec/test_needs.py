@@ -79,7 +79,7 @@ def test_one_that_follows_another_needs_what_that_does(tiny_sweep, write_sweep):
 
 
 def test_a_protocol_needs_what_those_before_it_do(tiny_sweep, write_sweep):
-    tiny_sweep["methods"] = {"fold": {"kind": "fold", "batchnorm": "keep", "protocols": ["norms"]}}
+    tiny_sweep["methods"] = {"fold": {"kind": "fold", "protocols": ["norms"]}}
     tiny_sweep["protocols"] = {"norms": {"kind": "recalibrate", "after": "tuned"}, "tuned": {"kind": "fine-tune"}}
     assert data_needed(load_sweep(write_sweep(tiny_sweep)), "fold", "norms") == DataNeed.TRAINING
 

@@ -12,6 +12,7 @@ PROTOCOLS = {
     "repaired": {"kind": "repair", "images": 16},
     "fine-tuned": {"kind": "fine-tune", "train": TRAIN},
     "repaired-and-tuned": {"kind": "fine-tune", "after": "repaired", "train": TRAIN},
+    "all-three": {"kind": "recalibrate", "after": "repaired-and-tuned"},
     "from-scratch": {"kind": "scratch"},
     "rewound": {"kind": "rewind", "what": "weights", "epoch": 1},
     "relearned": {"kind": "rewind", "what": "learning-rate", "epoch": 1},
@@ -32,7 +33,7 @@ METHODS = {
         "repair": "variance",
         "quadrature": "means",
         "allocation": "spectrum",
-        "protocols": ["none", "repaired-and-tuned"],
+        "protocols": ["none", "all-three"],  # its norms are folded, and come back
     },
     "integral-tuned": {"kind": "integral", "tune": {"steps": 2, "samples": 16, "holdout": 8}},
     "integral-trained": {"kind": "integral", "batchnorm": "keep", "train": TRAIN},
