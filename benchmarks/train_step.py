@@ -29,13 +29,12 @@ from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
 from workers.data.feed import Feed
+from workers.execution import compute_in_full, running
 from workers.models import build
 from workers.objectives.classification import objective
-from workers.precision import compute_in_full
 from workers.training import Regulariser, TrainingState
 from workers.training.loop import train_epoch
 from workers.training.optimizers import make_optimizer
-from workers.training.running import running
 from workers.training.speed import Stopwatch
 from workers.training.step import GradientSteps
 

@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions, check_needs
 from jobs.spec.base import Compressions, Record
-from jobs.spec.distillation import DistillSpec
+from jobs.spec.distillation import COMPILED, DistillSpec
+from jobs.spec.execution import ChannelsLastField, CompileField
 from jobs.spec.method import ChannelMethod
 from jobs.spec.training import TrainSpec
 
@@ -90,6 +91,8 @@ class TuneSpec(Record):
         exclude_if=lambda value: value == "float32",
         description="What the networks compute in; `bfloat16` by torch's autocast.",
     )
+    channels_last: ChannelsLastField = False
+    compile: CompileField = False
     distill: DistillSpec | None = Field(
         default=None,
         exclude_if=lambda value: value is None,
@@ -100,6 +103,12 @@ class TuneSpec(Record):
     def _learns_from_the_dense_network_once(self) -> Self:
         if self.distill is not None and self.target == "dense":
             raise checks.fault("target: dense is distillation already, of weight 1; remove it, or `distill`")
+        return self
+
+    @model_validator(mode="after")
+    def _features_can_be_read(self) -> Self:
+        if self.compile and self.distill is not None and self.distill.features is not None:
+            raise checks.fault(COMPILED)
         return self
 
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from jobs import checks
 from jobs.spec.attack import AttackSpec
 from jobs.spec.base import Record
-from jobs.spec.precision import Precision, PrecisionField
+from jobs.spec.execution import ChannelsLastField, CompileField, Precision, PrecisionField
 
 Runtime = Literal["eager", "compile", "onnxruntime"]
 """What runs a network: torch itself, `torch.compile`, or ONNX Runtime on the exported graph."""
@@ -55,13 +55,15 @@ class LatencySpec(Record):
 
 
 class GateSpec(Record):
-    """How every point is evaluated: the precision, and gates; where a network fails a gate, its point fails."""
+    """How networks run when they are evaluated, and gates; where a network fails a gate, its point fails."""
 
     reload: bool = Field(
         default=True, description="Gate: reloaded from its files in a fresh process, its output is bit-identical."
     )
     export: bool = Field(default=False, description="Gate: `torch.export` succeeds, and the graph's output agrees.")
     precision: PrecisionField = "float32"
+    channels_last: ChannelsLastField = False
+    compile: CompileField = False
 
 
 class QuantizeSpec(Record):
@@ -90,7 +92,7 @@ class MeasureSpec(GateSpec):
     @property
     def gates(self) -> GateSpec:
         """What `evaluate` is told."""
-        return GateSpec(reload=self.reload, export=self.export, precision=self.precision)
+        return GateSpec(**{name: getattr(self, name) for name in GateSpec.model_fields})
 
     @property
     def needs_onnx(self) -> bool:

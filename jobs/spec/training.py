@@ -8,7 +8,7 @@ from jobs import checks
 from jobs.spec.augment import Augment
 from jobs.spec.base import Fractions, Record
 from jobs.spec.distillation import COMPILED, DistillSpec
-from jobs.spec.precision import PrecisionField
+from jobs.spec.execution import ChannelsLastField, CompileField, PrecisionField
 from jobs.spec.settings import SETTINGS
 
 Settings: TypeAlias = Literal[
@@ -87,16 +87,8 @@ class TrainSpec(Record):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Of the cross-entropy of classification.")
     nesterov: bool = Field(default=False, description="Nesterov momentum; needs a `momentum` above 0.")
     precision: PrecisionField = "float32"
-    channels_last: bool = Field(
-        default=False,
-        exclude_if=lambda value: not value,
-        description="Images with the channels as the innermost axis in memory: quicker in half precision.",
-    )
-    compile: bool | Literal["reduce-overhead"] = Field(
-        default=False,
-        exclude_if=lambda value: value is False,
-        description="`torch.compile`, in its default mode or the one named, with static shapes.",
-    )
+    channels_last: ChannelsLastField = False
+    compile: CompileField = False
     ema: float | None = Field(
         default=None,
         gt=0,

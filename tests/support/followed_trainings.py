@@ -10,8 +10,9 @@ from jobs.spec.distillation import DistillSpec, FeatureSpec
 from jobs.spec.training import Recipe
 from workers.data import ImageData, Split
 from workers.distillation import Teacher
+from workers.execution import running_teacher
 from workers.objectives.classification import objective
-from workers.training import Trained, TrainingLog, running_teacher, train
+from workers.training import Trained, TrainingLog, train
 
 CLASSIFICATION = objective()
 

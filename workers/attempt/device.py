@@ -26,7 +26,7 @@ def device_of(task: Task, number: int = 0) -> torch.device:
     """
     import torch
 
-    from workers.precision import compute_in_full
+    from workers.execution import compute_in_full
 
     compute_in_full()
     _limit_threads(task.resources)

@@ -18,10 +18,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from jobs.errors import BadNumericsError
 from jobs.spec.distillation import DistillSpec
-from jobs.spec.precision import Precision
+from jobs.spec.execution import Execution
 from workers.channels import ChannelMap, load_resized
 from workers.data import Split, batches
 from workers.distillation import Teacher
+from workers.execution import running, running_teacher
 from workers.inputs import Inputs, call
 from workers.integral.partition import cells_of, nodes_of
 from workers.integral.quadrature import Quadrature
@@ -29,7 +30,6 @@ from workers.integral.resample import resample
 from workers.integral.variance import VarianceRepair
 from workers.measure.evaluation import evaluate
 from workers.objectives import Objective
-from workers.precision import InPrecision
 
 TuningTarget = Literal["labels", "dense"]
 
@@ -61,7 +61,7 @@ class TuningProblem:
         target: What its outputs are compared with: the data's targets, or the dense network's outputs.
         distill: How it learns from the dense network beside the targets; None: not.
         objective: The loss that compares them.
-        precision: What the networks compute in.
+        how: How the networks run.
         repair: Of the variance, at every partition.
     """
 
@@ -75,16 +75,16 @@ class TuningProblem:
         biases: bool,
         target: TuningTarget,
         objective: Objective,
-        precision: Precision,
+        how: Execution,
         distill: DistillSpec | None = None,
         repair: VarianceRepair | None = None,
     ) -> None:
-        self._dense, self._repair = InPrecision(module, precision), repair
-        self._precision = precision
+        self._repair = repair
         self._channel_map = channel_map
         self._quadrature = quadrature
         self._target, self._objective = target, objective
         self._state = {name: tensor.detach() for name, tensor in module.state_dict().items()}
+        self._dense = running_teacher(module, how)  # only its tensors get another memory format, not those above
         device = next(iter(self._state.values())).device
         self._delta = {
             # Of mean square 1, so that a learning rate means the same for every group.
@@ -95,12 +95,15 @@ class TuningProblem:
         with torch.no_grad():
             resampled = self._resampled()
         first = {id(tensor): name for name, tensor in reversed(module.state_dict(keep_vars=True).items())}
-        self._names = list(first.values())  # of a tensor with several names the first
+        names = list(first.values())  # of a tensor with several names the first
         self._small = copy.deepcopy(module)
         load_resized(self._small, resampled)
         for name, norm in list(self._small.named_modules()):
             if isinstance(norm, _BatchNorm) and norm.running_mean is not None:
                 self._small.set_submodule(name, _DifferentiableNorm(norm))
+        self._runner = running(self._small, how)
+        within = next(f"{name}." for name, each in self._runner.named_modules() if each is self._small).lstrip(".")
+        self._names = {name: f"{within}{name}" for name in names}
         if biases:
             self._biases = {
                 name: tensor.clone().requires_grad_()
@@ -165,8 +168,7 @@ class TuningProblem:
 
     def _smaller(self) -> nn.Module:
         resampled = self._resampled()
-        tensors = {name: resampled[name] for name in self._names}
-        return InPrecision(_WithTensors(self._small, tensors), self._precision)
+        return _WithTensors(self._runner, {there: resampled[name] for name, there in self._names.items()})
 
     def _resampled(self) -> dict[str, Tensor]:
         nodes = {name: nodes_of(cells_of(delta)) for name, delta in self._delta.items()}

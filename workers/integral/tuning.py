@@ -97,7 +97,7 @@ def tune_partition(
         target=recipe.target,
         distill=recipe.distill,
         objective=objective,
-        precision=recipe.precision,
+        how=recipe,
         repair=repair,
     )
     chosen = torch.randperm(len(data.train), generator=generator)[: recipe.samples]

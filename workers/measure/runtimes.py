@@ -5,9 +5,7 @@ are timed in one process, block after block in turn: what disturbs one disturbs 
 """
 
 import ctypes
-import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,8 +16,9 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
-from jobs.errors import BadInputError, CancelledError
+from jobs.errors import CancelledError
 from jobs.spec.measure import Runtime
+from workers.execution import check_compiler, compiled
 from workers.export.graph import arrays_for, open_session
 from workers.inputs import Inputs, call, tensors_of
 
@@ -45,14 +44,11 @@ def torch_pass(model: nn.Module, inputs: Inputs, runtime: Runtime) -> Pass:
     Raises:
         BadInputError: There is no compiler for `compile` here.
     """
-    run: Callable[..., object] = model
+    run = model
     if runtime == "compile":
-        on_gpu = tensors_of(inputs)[0].is_cuda
-        if not on_gpu and not any(map(shutil.which, (os.environ.get("CXX") or "g++", "clang++"))):
-            raise BadInputError(
-                "the runtime `compile` needs a C++ compiler; install g++ on the workers, or leave the runtime out"
-            )
-        run = torch.compile(model, mode="reduce-overhead" if on_gpu else "default", dynamic=False)
+        device = tensors_of(inputs)[0].device
+        check_compiler(device)
+        run = compiled(model, "reduce-overhead" if device.type == "cuda" else None)
 
     def one_pass() -> object:
         with torch.inference_mode():

@@ -8,10 +8,10 @@ from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey
 from jobs.stages.training import TrainParams
 from workers.distillation import Teacher
+from workers.execution import running_teacher
 from workers.network import sizes
 from workers.objectives import find_objective
 from workers.stages._base import Context
-from workers.training import running_teacher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,18 +5,17 @@ from dataclasses import asdict
 from safetensors.torch import load
 from torch import nn
 
-from jobs.identity import Json
 from jobs.measured import number
 from jobs.metric import PREDICTED, STOPPED
 from jobs.stages.finishing import EvaluateParams
 from workers.artifacts import AVERAGE_FILE, BEST_FILE, WEIGHTS_FILE
 from workers.data import batches
+from workers.execution import check_execution, in_memory_format, largest_difference, running
 from workers.gates import check_export, check_layers, check_reload
 from workers.gates.fresh import FILES
 from workers.measure import Evaluation, evaluate_data, peak_memory_bytes
 from workers.network import StoredNetwork, rebuild
 from workers.objectives import Objective, find_objective
-from workers.precision import InPrecision, check_precision, precision_difference
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
 from workers.stages._learning import COST
@@ -30,7 +29,8 @@ def run(context: Context[EvaluateParams]) -> Product:
     them in the data's order), and `loss`; the primary metric again as `NAME_best`, with the weights of the best epoch
     on the validation split (the same value for a network without such weights), and as `NAME_ema` with the moving
     average of its weights, where it has one; `metrics`, the description of each metric, the primary one first; the
-    `precision` of all that, and where it is not float32 the `precision_difference` of the first batch's outputs;
+    `precision` of all that, and where networks run otherwise than as they are (in another precision, channels last or
+    compiled), the `precision_difference` of the first batch's outputs from those in float32;
     `peak_memory_bytes` (of one sample), the `digest` of its weights; what the network's own task measured:
     `compression`, `params`, `macs`, `size_bytes`, `speedup`, `note`, `widths`, `full_widths`, `weights`,
     `full_weights`, where its widths were chosen by a profile of its layers `speedup_predicted`, and where its training
@@ -43,10 +43,13 @@ def run(context: Context[EvaluateParams]) -> Product:
     module, files, recipe = network.module(context.device), network.manifest.files, network.recipe
     check_layers(module)
     objective = find_objective(context.params.objective)
-    check_precision(measure.precision, context.device)
+    check_execution(measure, context.device)
     watch = Stopwatch()
-    with watch.training():
-        evaluation = _evaluate(context, module, objective)
+    with in_memory_format(module, measure):
+        runner = running(module, measure)
+        with watch.training():
+            evaluation = _evaluate(context, runner, objective)
+        difference = _difference(context, runner, module)
     watch.count(evaluation.num_samples)
     if measure.reload:  # only after its outputs were checked
         check_reload({name: network.read(name) for name in FILES})
@@ -68,7 +71,8 @@ def run(context: Context[EvaluateParams]) -> Product:
                 if network.has(AVERAGE_FILE)
                 else {}
             ),
-            **_precision(context, module),
+            "precision": measure.precision,
+            **difference,
             "loss": evaluation.loss,
             "num_samples": evaluation.num_samples,
             "compression": compression,
@@ -94,25 +98,15 @@ def _beside(
     files = network.manifest.files
     if name not in files or files[name].sha256 == files[WEIGHTS_FILE].sha256:
         return None
-    return _evaluate(context, rebuild(network.recipe, load(network.read(name))), objective)
+    module, how = rebuild(network.recipe, load(network.read(name))), context.params.measure
+    with in_memory_format(module, how):
+        return _evaluate(context, running(module, how), objective)
 
 
-def _precision(context: Context[EvaluateParams], module: nn.Module) -> dict[str, Json]:
-    """The precision of the evaluation, and how far outputs are from those in float32."""
+def _evaluate(context: Context[EvaluateParams], runner: nn.Module, objective: Objective) -> Evaluation:
     params = context.params
-    precision = params.measure.precision
-    if precision == "float32":
-        return {"precision": precision}
-    data = read_data(context, params.data)
-    inputs, _ = next(batches(data.test, params.batch_size, device=context.device))
-    apart = precision_difference(module.to(context.device), precision, inputs)
-    return {"precision": precision, **({} if apart is None else {"precision_difference": apart})}
-
-
-def _evaluate(context: Context[EvaluateParams], module: nn.Module, objective: Objective) -> Evaluation:
-    params, precision = context.params, context.params.measure.precision
     return evaluate_data(
-        module if precision == "float32" else InPrecision(module, precision),
+        runner,
         read_data(context, params.data),
         objective,
         split=params.split,
@@ -121,3 +115,13 @@ def _evaluate(context: Context[EvaluateParams], module: nn.Module, objective: Ob
         device=context.device,
         should_stop=context.should_stop,
     )
+
+
+def _difference(context: Context[EvaluateParams], runner: nn.Module, module: nn.Module) -> dict[str, float]:
+    """How far the outputs are from those of the network as it is, in float32; nothing where it runs as it is."""
+    if runner is module:
+        return {}
+    data = read_data(context, context.params.data)
+    inputs, _ = next(batches(data.test, context.params.batch_size, device=context.device))
+    apart = largest_difference(runner, module, inputs)
+    return {} if apart is None else {"precision_difference": apart}

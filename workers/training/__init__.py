@@ -4,7 +4,6 @@ from workers.training.budget import scratch_epochs, training_macs
 from workers.training.log import EpochLog, Trained, TrainingLog
 from workers.training.loop import train, train_epoch
 from workers.training.regulariser import Regulariser
-from workers.training.running import running_teacher
 from workers.training.schedule import learning_rate_at
 from workers.training.state import TrainingState
 
@@ -15,7 +14,6 @@ __all__ = [
     "TrainingLog",
     "TrainingState",
     "learning_rate_at",
-    "running_teacher",
     "scratch_epochs",
     "train",
     "train_epoch",

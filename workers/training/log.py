@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from jobs.metric import Metric
-from jobs.spec.precision import Precision
+from jobs.spec.execution import Precision
 from workers.training.speed import Speed
 
 

@@ -15,19 +15,18 @@ from workers.checkpoints import Checkpoint, decode, encode
 from workers.data.feed import Feed
 from workers.data.images import ImageData, Split
 from workers.distillation import Teacher
+from workers.execution import check_execution, in_memory_format, running
 from workers.factories import check_arguments
 from workers.inputs import Inputs
 from workers.measure.evaluation import Evaluation, evaluate
 from workers.models.modes import in_mode
 from workers.objectives import Objective
 from workers.parallel import ALONE, Processes
-from workers.precision import check_precision
 from workers.training.average import put
 from workers.training.batch_place import batch_place
 from workers.training.log import EpochLog, Trained
 from workers.training.optimizers import make_optimizer
 from workers.training.regulariser import Regulariser
-from workers.training.running import in_memory_format, running
 from workers.training.speed import Stopwatch
 from workers.training.state import TrainingState
 from workers.training.step import GradientSteps
@@ -164,7 +163,7 @@ def _check_recipe(recipe: Recipe, objective: Objective, device: torch.device | s
             f"train: compile is for one process, and {processes.size} train together; set compile: false, or one GPU "
             "and one process in resources.train"
         )
-    check_precision(recipe.precision, device)
+    check_execution(recipe, device)
     where = f"objective '{objective.name}'"
     check_arguments(objective.loss, {"reduction": "mean", **recipe.loss_settings}, num_positional=2, where=where)
 

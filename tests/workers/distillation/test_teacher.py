@@ -13,8 +13,8 @@ from jobs.errors import BadInputError
 from jobs.metric import Metric
 from jobs.spec.distillation import DistillSpec, FeatureSpec
 from workers.distillation import Teacher
+from workers.execution import InPrecision
 from workers.objectives import Objective, classification, detection, segmentation, super_resolution
-from workers.precision import InPrecision
 
 CLASSIFICATION = classification.objective()
 

@@ -2,9 +2,11 @@ import copy
 import dataclasses
 import logging
 import math
+from functools import partial
 
 import pytest
 import torch
+import torch._dynamo
 from torch.nn import functional
 
 from jobs.errors import BadNumericsError, CancelledError
@@ -117,7 +119,7 @@ def test_outputs_that_are_no_numbers_rank_last(problem):
         biases=False,
         target="labels",
         objective=CLASSIFICATION,
-        precision="float32",
+        how=TuneSpec(),
     )
     assert posed.quality(data.validation, torch.device("cpu")).rank == (math.inf, math.inf)
 
@@ -127,6 +129,18 @@ def test_in_half_precision_it_learns_as_well(problem):
     assert tuned.after.loss < 0.9 * tuned.before.loss
     in_full = tune(problem, steps=40, learning_rate=0.02, target="dense")
     assert not same(tuned.cells, in_full.cells)
+
+
+@pytest.mark.parametrize("how", [{"channels_last": True}, {"compile": True}, {"channels_last": True, "compile": True}])
+def test_however_it_runs_it_learns_the_same(problem, monkeypatch, how):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    as_it_is = tune(problem, steps=10, learning_rate=0.02)
+    with torch._dynamo.config.patch(recompile_limit=4, fail_on_recompile_limit_hit=True):  # once, not at every step
+        tuned = tune(problem, steps=10, learning_rate=0.02, **how)
+    torch.compiler.reset()
+    assert tuned.after.loss == pytest.approx(as_it_is.after.loss, rel=1e-4)
+    for name, cells in as_it_is.cells.items():
+        torch.testing.assert_close(tuned.cells[name], cells, rtol=1e-3, atol=1e-5)
 
 
 def test_where_nothing_helps_the_start_comes_back(problem):

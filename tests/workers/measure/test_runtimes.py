@@ -66,7 +66,7 @@ def test_a_compiled_pass_is_one_of_the_network():
 
 def test_without_a_compiler_nothing_is_compiled(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(BadInputError, match=r"needs a C\+\+ compiler; install g\+\+"):
+    with pytest.raises(BadInputError, match=r"needs a C\+\+ compiler on the CPU; install g\+\+"):
         torch_pass(nn.Identity(), torch.rand(1, 2), "compile")
 
 

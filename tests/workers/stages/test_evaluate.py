@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,18 @@ def test_the_batch_size_changes_nothing_but_rounding(bench):
     trained = bench.train()
     other = bench.measured(bench.key(replace(bench.evaluation(trained), batch_size=100)))
     assert other["loss"] == pytest.approx(bench.measured(bench.evaluate(trained))["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("how", [{"channels_last": True}, {"compile": True}], ids=str)
+def test_how_the_network_runs_changes_nothing_but_rounding(bench, monkeypatch, how):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    trained = bench.train()
+    as_it_is, measured = bench.measured(bench.evaluate(trained)), bench.measured(bench.evaluate(trained, **how))
+    torch.compiler.reset()
+    assert measured.keys() == KEYS | {"precision_difference"}
+    assert measured["loss"] == pytest.approx(as_it_is["loss"], rel=1e-4)
+    assert measured["digest"] == as_it_is["digest"]
+    assert measured["precision_difference"] < 1e-4
 
 
 def test_another_split_is_another_number(bench):
