@@ -32,10 +32,10 @@ from workers.data.feed import Feed
 from workers.execution import compute_in_full, running
 from workers.models import build
 from workers.objectives.classification import objective
+from workers.speed import Stopwatch
 from workers.training import Regulariser, TrainingState
 from workers.training.loop import train_epoch
 from workers.training.optimizers import make_optimizer
-from workers.training.speed import Stopwatch
 from workers.training.step import GradientSteps
 
 NETWORKS = {

@@ -21,6 +21,7 @@ from jobs.spec.distillation import DistillSpec
 from jobs.spec.execution import Execution
 from workers.channels import ChannelMap, load_resized
 from workers.data import Split, batches
+from workers.deferred import Deferred
 from workers.distillation import Teacher
 from workers.execution import running, running_teacher
 from workers.inputs import Inputs, call
@@ -121,8 +122,13 @@ class TuningProblem:
         deltas = {f"delta:{name}": delta for name, delta in self._delta.items()}
         return {**deltas, **{f"bias:{name}": bias for name, bias in self._biases.items()}}
 
-    def loss(self, inputs: Inputs, targets: Shaped[Tensor, "b ..."]) -> Float[Tensor, ""]:
+    def loss(self, inputs: Inputs, targets: Shaped[Tensor, "b ..."], *, check: bool = True) -> Float[Tensor, ""]:
         """Mean loss of a batch.
+
+        Args:
+            inputs: Of the batch.
+            targets: Of the batch.
+            check: Whether to check that the outputs fit the targets, which waits for a GPU.
 
         Raises:
             BadInputError: The outputs do not fit the targets.
@@ -132,11 +138,12 @@ class TuningProblem:
             with torch.no_grad():
                 wanted = call(self._dense, inputs)
             return objective.distance(smaller, inputs, wanted)
-        run, loss = partial(call, smaller, objective.inputs(inputs, targets)), partial(self._loss_on, targets)
+        run, loss = partial(call, smaller, objective.inputs(inputs, targets)), partial(self._loss_on, targets, check)
         return loss(run()) if self._teacher is None else self._teacher.loss(inputs, run, loss)
 
-    def _loss_on(self, targets: Tensor, outputs: Any) -> Float[Tensor, ""]:
-        self._objective.check(outputs, targets)
+    def _loss_on(self, targets: Tensor, check: bool, outputs: Any) -> Float[Tensor, ""]:
+        if check:
+            self._objective.check(outputs, targets)
         return self._objective.loss(outputs, targets)
 
     @torch.no_grad()
@@ -147,10 +154,11 @@ class TuningProblem:
             BadInputError: The outputs do not fit the targets.
         """
         if not self._labelled:
-            total = 0.0
-            for inputs, targets in batches(split, 256, device=device):
-                total += self.loss(inputs, targets).item() * len(targets)
-            loss = total / len(split)
+            losses: list[float] = []
+            with Deferred[int](device, lambda loss, samples: losses.append(loss * samples)) as read:
+                for inputs, targets in batches(split, 256, device=device):
+                    read.add(self.loss(inputs, targets), len(targets))
+            loss = sum(losses) / len(split)
             return Quality(loss=loss, metrics={}, rank=(loss,))
         try:
             found = evaluate(self._smaller(), split, self._objective, device=device, should_stop=lambda: False)

@@ -22,11 +22,13 @@ from workers.checkpoints import (
     restore_optimizer,
 )
 from workers.data import ImageData, Split, batches
+from workers.deferred import Deferred
 from workers.inputs import Inputs
 from workers.integral.problem import Quality, TuningProblem
 from workers.integral.quadrature import Quadrature
 from workers.integral.variance import VarianceRepair
 from workers.objectives import Objective
+from workers.speed import Speed, Stopwatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class TunedPartition:
         before: On the held-out images with the initial partition.
         after: At the best state.
         best_step: Number of steps before the best state; 0 is the initial one.
+        speed: The speed of the steps.
     """
 
     cells: Mapping[str, Float[Tensor, " m"]]
@@ -46,6 +49,7 @@ class TunedPartition:
     before: Quality
     after: Quality
     best_step: int
+    speed: Speed
 
 
 _CHECKS = 6
@@ -103,20 +107,24 @@ def tune_partition(
     chosen = torch.randperm(len(data.train), generator=generator)[: recipe.samples]
     held_out = torch.randperm(len(data.validation), generator=generator)[: recipe.holdout]
     holdout = data.validation.select(held_out)
-    run = _TuningRun(problem, recipe)
+    run = _TuningRun(problem, recipe, device)
     checkpoint.resume(run.restore)
     if run.step == 0:
         run.record(problem.quality(holdout, device))
     stream = _endless(data.train.select(chosen), recipe.batch_size, generator, device, skip=run.step)
     interval = max(1, recipe.steps // _CHECKS)
-    while run.step < recipe.steps:
-        if should_stop():
-            checkpoint.save(run.progress())
-            raise CancelledError(f"stopped at tuning step {run.step + 1} of {recipe.steps}")
-        run.take_step(*next(stream))
-        if run.step % interval == 0 or run.step == recipe.steps:
-            run.record(problem.quality(holdout, device))
-        checkpoint.offer(run.progress)
+    with run.losses:
+        while run.step < recipe.steps:
+            if should_stop():
+                checkpoint.save(run.progress())
+                raise CancelledError(f"stopped at tuning step {run.step + 1} of {recipe.steps}")
+            with run.watch.running():
+                with run.watch.waiting():
+                    inputs, targets = next(stream)
+                run.take_step(inputs, targets)
+            if run.step % interval == 0 or run.step == recipe.steps:
+                run.record(problem.quality(holdout, device))
+            checkpoint.offer(run.progress)
     return run.result()
 
 
@@ -126,8 +134,10 @@ _UNKNOWN = Quality(loss=math.inf, metrics={}, rank=(math.inf,))
 class _TuningRun:
     """The state of a tuning between two steps, except the order of the images, which is drawn again on resume."""
 
-    def __init__(self, problem: TuningProblem, recipe: TuneSpec) -> None:
+    def __init__(self, problem: TuningProblem, recipe: TuneSpec, device: torch.device) -> None:
         self._problem, self._recipe = problem, recipe
+        self.losses = Deferred[int](device, _refuse_unless_finite)
+        self.watch = Stopwatch()
         self._optimizer = torch.optim.Adam(problem.free.values(), lr=recipe.learning_rate)
         self.step = 0
         self._before = self._best = _UNKNOWN
@@ -135,19 +145,25 @@ class _TuningRun:
         self._best_state = problem.snapshot()
 
     def take_step(self, inputs: Inputs, targets: Tensor) -> None:
-        """One optimizer step on a batch."""
+        """One optimizer step on a batch.
+
+        Raises:
+            BadInputError: The outputs do not fit the targets.
+            BadNumericsError: A loss so far was NaN or infinite.
+        """
         for group in self._optimizer.param_groups:
             group["lr"] = self._recipe.learning_rate * (1 + math.cos(math.pi * self.step / self._recipe.steps)) / 2
+        loss = self._problem.loss(inputs, targets, check=self.step % self.losses.every == 0)
         self.step += 1
-        loss = self._problem.loss(inputs, targets)
-        if not math.isfinite(loss.item()):
-            raise BadNumericsError(f"the loss is {loss.item()} at tuning step {self.step}; lower tune.learning_rate")
+        self.losses.add(loss, self.step)
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
         self._optimizer.step()
+        self.watch.count(len(targets))
 
     def record(self, quality: Quality) -> None:
         """Record what the partition is worth on the held-out images; the first time that of the initial one."""
+        self.losses.read()
         if self.step == 0:
             self._before = self._best = quality
         elif quality.rank < self._best.rank:
@@ -157,11 +173,17 @@ class _TuningRun:
         """The best recorded state."""
         cells, biases = self._best_state
         return TunedPartition(
-            cells=cells, biases=biases, before=self._before, after=self._best, best_step=self._best_step
+            cells=cells,
+            biases=biases,
+            before=self._before,
+            after=self._best,
+            best_step=self._best_step,
+            speed=self.watch.speed(),
         )
 
     def progress(self) -> Progress:
-        """The current progress, for a checkpoint."""
+        """The current progress, for a checkpoint; no loss so far was NaN or infinite."""
+        self.losses.read()
         cells, biases = self._best_state
         return Progress(
             where=f"tuning step {self.step} of {self._recipe.steps}",
@@ -204,6 +226,11 @@ class _TuningRun:
             {name: tensors["best cells"][name] for name in cells},
             {name: tensors["best biases"][name] for name in biases},
         )
+
+
+def _refuse_unless_finite(loss: float, step: int) -> None:
+    if not math.isfinite(loss):
+        raise BadNumericsError(f"the loss is {loss} at tuning step {step}; lower tune.learning_rate")
 
 
 def _quality(record: Mapping[str, Any]) -> Quality:

@@ -16,10 +16,10 @@ from workers.gates.fresh import FILES
 from workers.measure import Evaluation, evaluate_data, peak_memory_bytes
 from workers.network import StoredNetwork, rebuild
 from workers.objectives import Objective, find_objective
+from workers.speed import Stopwatch
 from workers.stages._base import Context, Product
 from workers.stages._images import read_data
 from workers.stages._learning import COST
-from workers.training.speed import Stopwatch
 
 
 def run(context: Context[EvaluateParams]) -> Product:
@@ -47,7 +47,7 @@ def run(context: Context[EvaluateParams]) -> Product:
     watch = Stopwatch()
     with in_memory_format(module, measure):
         runner = running(module, measure)
-        with watch.training():
+        with watch.running():
             evaluation = _evaluate(context, runner, objective)
         difference = _difference(context, runner, module)
     watch.count(evaluation.num_samples)

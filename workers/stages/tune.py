@@ -56,6 +56,7 @@ def run(context: Context[TuneParams]) -> Product:
             "training_macs": training_macs(macs(widths), samples)
             + (macs(channel_map.widths()) * samples if taught else 0),
         },
+        timings=tuned.speed.timings(),
         files={PARTITION_FILE: save({**cells, **tuned.cells, **biases})},
     )
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from jobs.metric import Metric
 from jobs.spec.execution import Precision
-from workers.training.speed import Speed
+from workers.speed import Speed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,12 +22,12 @@ from workers.measure.evaluation import Evaluation, evaluate
 from workers.models.modes import in_mode
 from workers.objectives import Objective
 from workers.parallel import ALONE, Processes
+from workers.speed import Stopwatch
 from workers.training.average import put
 from workers.training.batch_place import batch_place
 from workers.training.log import EpochLog, Trained
 from workers.training.optimizers import make_optimizer
 from workers.training.regulariser import Regulariser
-from workers.training.speed import Stopwatch
 from workers.training.state import TrainingState
 from workers.training.step import GradientSteps
 
@@ -195,7 +195,7 @@ def train_epoch(
     batch_size = state.recipe.batch_size
     end = None if last is None else last * batch_size
     rest = feed.order(state.order())[state.step * batch_size : end]
-    with watch.training(), in_mode(steps.runner, training=True), state.losses:
+    with watch.running(), in_mode(steps.runner, training=True), state.losses:
         for inputs, targets in _waited_for(feed.batches(rest, batch_size, seed=state.reading_seed()), watch):
             if should_stop():
                 raise CancelledError(f"training stopped on request at {state.next_batch}")

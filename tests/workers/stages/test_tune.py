@@ -19,6 +19,12 @@ def test_it_measures_the_loss_before_and_after(bench):
     assert 0 <= measured["best_step"] <= 6
 
 
+def test_it_tells_its_speed(bench):
+    timings = bench.store.manifest(bench.tune(bench.permute())).timings
+    assert timings.keys() == {"samples_per_s", "data_wait_s"}
+    assert timings["samples_per_s"] > 0
+
+
 def test_it_costs_as_much_as_training_the_smaller_network(bench):
     permuted = bench.permute()
     tuned = bench.measured(bench.tune(permuted))

@@ -1,4 +1,4 @@
-"""How quick a training is: a clock for its epochs, which no result depends on."""
+"""How quick a network is trained, tuned or evaluated: a clock, which no result depends on."""
 
 import time
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """The speed of what one process trained; evaluations are not counted. Peak memory is in the usage of every task.
+    """The speed of one process; evaluations within a training are not counted. Peak memory is in every task's usage.
 
     Attributes:
-        samples_per_s: Samples trained on a second; 0 where nothing was left to train.
+        samples_per_s: Samples a second; 0 where nothing was left to do.
         data_wait_s: Seconds in which the loop waited for batches.
         teacher_s: Seconds that the passes of the dense network took, on its device; None without distillation.
     """
@@ -27,14 +27,14 @@ class Speed:
 
 
 class Stopwatch:
-    """Measures the speed of a training."""
+    """Measures a speed."""
 
     def __init__(self) -> None:
         self._samples, self._taken_s, self._waited_s = 0, 0.0, 0.0
 
     @contextmanager
-    def training(self) -> Iterator[None]:
-        """The time within is that of an epoch, or what is left of one."""
+    def running(self) -> Iterator[None]:
+        """The time within is that of the samples which are counted."""
         started = time.perf_counter()
         try:
             yield
@@ -51,7 +51,7 @@ class Stopwatch:
             self._waited_s += time.perf_counter() - started
 
     def count(self, samples: int) -> None:
-        """So many samples were trained on."""
+        """So many samples were gone through."""
         self._samples += samples
 
     def speed(self, *, teacher_s: float | None = None) -> Speed:
