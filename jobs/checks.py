@@ -53,6 +53,13 @@ def one_or_several(value: object) -> object:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
+def number(value: object) -> object:
+    """Reject what is no number: of a whole number or a fraction, pydantic would say twice what is wrong."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise fault(f"{value!r} is no number; give a whole number or a fraction")
+    return value
+
+
 def whole_percent(compression: float) -> float:
     """Reject a compression that is not a whole percent: curves have one row per percent."""
     if abs(compression * 100 - to_percent(compression)) > 1e-9:

@@ -10,6 +10,9 @@ Compression = Annotated[
     float, Field(ge=0.0, lt=1.0), BeforeValidator(checks.no_percentage), AfterValidator(checks.whole_percent)
 ]
 Compressions = Annotated[tuple[Compression, ...], AfterValidator(checks.not_empty), AfterValidator(checks.no_repeats)]
+CountOrFraction = Annotated[int | float, BeforeValidator(checks.number)]
+"""A whole number counts, and another one is a fraction: 1 is not 1.0."""
+
 Fractions = Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], AfterValidator(checks.increasing)]
 Location = Annotated[str, AfterValidator(checks.absolute)]
 Weights = Annotated[str, AfterValidator(checks.weights)]

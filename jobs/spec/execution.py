@@ -23,7 +23,7 @@ ChannelsLastField = Annotated[
     ),
 ]
 CompileField = Annotated[
-    bool | CompileMode,
+    Literal[False, True, "reduce-overhead"],
     Field(
         exclude_if=lambda value: value is False,
         description="`torch.compile`, in its default mode or the one named, with static shapes.",

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from jobs import checks
-from jobs.spec.base import Fractions, Name, Record
+from jobs.spec.base import CountOrFraction, Fractions, Name, Record
 from jobs.spec.data import DataSpec
 from jobs.spec.distillation import DistillSpec
 from jobs.spec.objective import ObjectiveSpec
@@ -98,7 +98,7 @@ class RewindProtocol(TrainingProtocol):
         description="`weights`: reset the remaining weights to their values at that epoch, and the learning-rate "
         "schedule too; `learning-rate`: reset only the schedule."
     )
-    epoch: int | float = Field(
+    epoch: CountOrFraction = Field(
         ge=0,
         description="The epoch to rewind to: a number of epochs, or, as `0.1`, a fraction of them. `0`: the initial "
         "weights.",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from jobs import checks
-from jobs.spec.base import Record
+from jobs.spec.base import CountOrFraction, Record
 
 ALL = "*"
 """The pattern that matches everything: what a plain number stands for."""
@@ -36,7 +36,7 @@ _IN_ORDER = PlainSerializer(lambda given: [list(pair) for pair in given.items()]
 
 Ratio = Annotated[float, Field(ge=0, lt=1)]
 Multiple = Annotated[int, Field(ge=1)]
-FloorValue = Annotated[int | float, AfterValidator(_channels_or_fraction)]
+FloorValue = Annotated[CountOrFraction, AfterValidator(_channels_or_fraction)]
 Multiples = Annotated[
     dict[Pattern, Multiple],
     BeforeValidator(_for_all, json_schema_input_type=Multiple | dict[Pattern, Multiple]),

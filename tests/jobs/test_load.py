@@ -122,10 +122,17 @@ MALFORMED = [
     ("protocols", {"s": {"kind": "scratch", "fine_tuning_epochs": 4}}, "protocols.s", "give both or neither"),
     (
         "protocols",
+        {"r": {"kind": "rewind", "what": "weights", "epoch": True}},
+        "protocols.r.epoch",
+        "True is no number",
+    ),
+    (
+        "protocols",
         {"r": {"kind": "rewind", "what": "weights", "epoch": 1.5}},
         "protocols.r",
         "a whole number of epochs",
     ),
+    ("models.net.train.compile", "fast", "models.net.train.compile", "allowed: False, True or 'reduce-overhead'"),
     ("models.net.train.batch_size", 1, "models.net.train.batch_size", "greater than or equal to 2"),
     (
         "models.net.train",

@@ -1,34 +1,34 @@
 import copy
 
 import pytest
+from faults import faults_of
 
-from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
 from jobs.spec.allocation import OwnAllocation
 
 
 @pytest.fixture
-def load(tiny_sweep, write_sweep):
-    def load(allocation, *overrides, method=None, others=None):
+def sweep(tiny_sweep, write_sweep):
+    def sweep(allocation, method=None, others=None):
         sweep = copy.deepcopy(tiny_sweep)
         sweep["methods"] = {
             "m": {"kind": "criterion", "criterion": "l1", **(method or {}), "allocation": allocation},
             "dense": {"kind": "dense"},
             **(others or {}),
         }
-        return load_sweep(write_sweep(sweep), overrides)
+        return write_sweep(sweep)
 
-    return load
+    return sweep
 
 
 @pytest.fixture
-def faults(load):
-    def faults(*arguments, **named):
-        with pytest.raises(InvalidFileError) as caught:
-            load(*arguments, **named)
-        return {fault.path: fault.problem for fault in caught.value.faults}
+def load(sweep):
+    return lambda allocation, *overrides, **further: load_sweep(sweep(allocation, **further), overrides)
 
-    return faults
+
+@pytest.fixture
+def faults(sweep):
+    return lambda allocation, *overrides, **further: faults_of(sweep(allocation, **further), *overrides)
 
 
 @pytest.mark.parametrize("kind", ["uniform", "least-error", "global", "isomorphic", "sensitivity", "best-score"])

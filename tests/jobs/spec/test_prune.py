@@ -2,23 +2,26 @@ import copy
 import json
 
 import pytest
+from faults import faults_of
 
-from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
 
 
 @pytest.fixture
-def load(tiny_sweep, write_sweep):
-    return lambda *overrides: load_sweep(write_sweep(copy.deepcopy(tiny_sweep)), overrides)
+def sweep(tiny_sweep, write_sweep):
+    return write_sweep(copy.deepcopy(tiny_sweep))
 
 
 @pytest.fixture
-def fault(load):
+def load(sweep):
+    return lambda *overrides: load_sweep(sweep, overrides)
+
+
+@pytest.fixture
+def fault(sweep):
     def fault(*overrides):
-        with pytest.raises(InvalidFileError) as caught:
-            load(*overrides)
-        (found,) = caught.value.faults
-        return str(found)
+        ((path, problem),) = faults_of(sweep, *overrides).items()
+        return f"{path}: {problem}"
 
     return fault
 
@@ -53,6 +56,7 @@ def test_an_empty_list_keeps_nothing_of_what_the_sweep_keeps(load):
     ("override", "words"),
     [
         ("prune.floor=1.5", "prune.floor.*: 1.5 is neither a fraction below 1 nor a whole number of channels"),
+        ("prune.floor={a: few}", "prune.floor.a: 'few' is no number; give a whole number or a fraction"),
         ("prune.floor={a: -1}", "prune.floor.a: -1 is neither"),
         ("prune.ratios={a: 1.0}", "prune.ratios.a: 1.0 is not valid: input should be less than 1"),
         ("prune.multiple={a: 0}", "prune.multiple.a: 0 is not valid"),
