@@ -5,7 +5,7 @@ from jobs.errors import nearest
 from jobs.spec.augment import TRANSFORMS, TransformSpec, steps_of
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.data import DataSpec
-from jobs.spec.distillation import COMPILED, DistillSpec
+from jobs.spec.distillation import DistillSpec, features_conflict
 from jobs.spec.fold import FoldMethod
 from jobs.spec.integral import IntegralMethod
 from jobs.spec.measure import MeasureSpec
@@ -108,9 +108,8 @@ def model_conflict(protocol: ProtocolSpec, model: ModelSpec, training: TrainSpec
         return "comes from a checkpoint, and its training cannot be rewound; give it a `train` block instead"
     if protocol.begin(training.epochs) >= training.epochs:
         return f"is trained for {training.epochs} epochs; rewind to an earlier one than {protocol.epoch}"
-    if protocol.distill is not None and protocol.distill.features is not None and training.compile:
-        return f"is trained once more as it was: {COMPILED}"
-    return None
+    unread = features_conflict(protocol.distill, training)
+    return unread and f"is trained once more as it was: {unread}"
 
 
 def training_of(protocol: ProtocolSpec) -> TrainSpec | None:

@@ -5,13 +5,12 @@ from typing import Annotated
 from pydantic import Field
 
 from jobs.spec.base import Record
+from jobs.spec.execution import Execution
 
 MISPLACED = (
     "has `distill`, and trains the dense network itself, so that there is no teacher yet; distil where a pruned "
     "network is trained: in a protocol of kind fine-tune, say"
 )
-
-COMPILED = "layers within a compiled network cannot be read; remove `compile` or distill.features"
 
 
 class FeatureSpec(Record):
@@ -50,3 +49,10 @@ class DistillSpec(Record):
     def compares(self) -> bool:
         """Whether anything of the dense network is looked at."""
         return self.weight > 0 or self.features is not None
+
+
+def features_conflict(distill: DistillSpec | None, how: Execution) -> str | None:
+    """Why features cannot be read of a network that runs like that, and what to do; None where they need not or can."""
+    if distill is None or distill.features is None or not how.compile:
+        return None
+    return "layers within a compiled network cannot be read; remove `compile` or distill.features"

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.spec.allocation import AllocationField, UniformAllocation, check_compressions, check_needs
 from jobs.spec.base import Compressions, Record
-from jobs.spec.distillation import COMPILED, DistillSpec
+from jobs.spec.distillation import DistillSpec, features_conflict
 from jobs.spec.execution import ChannelsLastField, CompileField
 from jobs.spec.method import ChannelMethod
 from jobs.spec.training import TrainSpec
@@ -107,8 +107,8 @@ class TuneSpec(Record):
 
     @model_validator(mode="after")
     def _features_can_be_read(self) -> Self:
-        if self.compile and self.distill is not None and self.distill.features is not None:
-            raise checks.fault(COMPILED)
+        if problem := features_conflict(self.distill, self):
+            raise checks.fault(problem)
         return self
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.spec.augment import Augment
 from jobs.spec.base import Fractions, Record
-from jobs.spec.distillation import COMPILED, DistillSpec
+from jobs.spec.distillation import DistillSpec, features_conflict
 from jobs.spec.execution import ChannelsLastField, CompileField, PrecisionField
 from jobs.spec.settings import SETTINGS
 
@@ -148,8 +148,8 @@ class TrainSpec(Record):
 
     @model_validator(mode="after")
     def _features_can_be_read(self) -> Self:
-        if self.compile and self.distill is not None and self.distill.features is not None:
-            raise checks.fault(COMPILED)
+        if problem := features_conflict(self.distill, self):
+            raise checks.fault(problem)
         return self
 
 

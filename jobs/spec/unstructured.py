@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from jobs import checks
 from jobs.rounds import Schedule
 from jobs.spec.base import Compressions, Record
-from jobs.spec.distillation import COMPILED, DistillSpec
+from jobs.spec.distillation import DistillSpec, features_conflict
 from jobs.spec.method import MethodBase
 from jobs.spec.models import ModelSpec
 
@@ -69,8 +69,8 @@ class UnstructuredMethod(MethodBase):
                 "comes from a checkpoint, and several rounds or rewinding train as the model is trained; "
                 "give it a `train` block instead"
             )
-        if self.distill is not None and self.distill.features is not None and model.train.compile:
-            return f"is trained once more as it was: {COMPILED}"
+        if unread := features_conflict(self.distill, model.train):
+            return f"is trained once more as it was: {unread}"
         if self.rewind is not None and self.rewind.epoch >= model.train.epochs:
             return f"is trained for {model.train.epochs} epochs; rewind to an earlier one than {self.rewind.epoch}"
         return None
