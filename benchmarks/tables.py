@@ -7,6 +7,7 @@ counts. Accuracies in % of the whole test set, means over the seeds:
 - `table2.MODEL.METHOD`, and `table2.MODEL.gap` and `.gap_paper`: points from the dense network to ours, by the setting
   that `GAPS` names, and to theirs; `.gap_refitted`: without tuning or labels, `.gap_as_published`: by their method;
 - `figure1.MODEL.METHOD.SIZE`, `figure1.MODEL.METHOD.SIZE.paper`;
+- `rethinking.MODEL.PROTOCOL`, of the given configuration, and `rethinking.MODEL.dense`; `rethinking.paper.PROTOCOL`;
 - `missing`: sweeps without a committed result.
 
     python -m benchmarks.tables [--quick] [--page]
@@ -22,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from benchmarks.published import FIGURE1, NAMES, TABLE1, TABLE2
+from benchmarks.published import FIGURE1, NAMES, RETHINKING, TABLE1, TABLE2
 
 RESULTS = Path(__file__).parent / "results"
 GAPS = {"gap": "repaired-tuned", "gap_refitted": "refitted", "gap_as_published": "tuned"}
@@ -33,6 +34,16 @@ SWEEPS: Mapping[str, Sequence[str]] = {
     "table2": ("inn_table2",),
     "figure1": ("inn_figure1_nin", "inn_figure1_resnet18_cifar10"),
 }
+CONTROLS = "rethinking_l1_cifar10"
+PROTOCOLS: Mapping[str, str] = {
+    "none": "as cut",
+    "fine-tune": "fine-tuned",
+    "distilled": "distilled",
+    "scratch-e": "Scratch-E",
+    "scratch-b": "Scratch-B",
+    "scratch-b-fair": "Scratch-B, fine-tuning counted",
+}
+"""Protocols of that sweep -> their columns."""
 Place = tuple[str, str, int]
 """Model, method, removed parameters in % as asked for."""
 
@@ -45,13 +56,29 @@ def newest(sweep: str) -> Path | None:
 def accuracies(table: str) -> dict[Place, list[float]]:
     """Place -> accuracies in %, one a seed; of a table's sweeps, as far as they are there."""
     found: dict[Place, list[float]] = defaultdict(list)
-    for path in filter(None, map(newest, SWEEPS[table])):
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                if row["accuracy"]:
-                    place = (row["model"], row["method"], round(100 * float(row["asked"])))
-                    found[place].append(100 * float(row["accuracy"]))
+    for sweep in SWEEPS[table]:
+        for row, accuracy in _points(sweep):
+            found[row["model"], row["method"], round(100 * float(row["asked"]))].append(accuracy)
     return dict(found)
+
+
+def controls() -> dict[str, dict[str, list[float]]]:
+    """Model -> protocol, or `dense` -> accuracies in %, one a seed: what else could be done with a given shape."""
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row, accuracy in _points(CONTROLS):
+        if row["method"] == "dense" and row["protocol"] == "none":
+            found[row["model"]]["dense"].append(accuracy)
+        elif row["method"] not in ("dense", "random"):
+            found[row["model"]][row["protocol"]].append(accuracy)
+    return found
+
+
+def _points(sweep: str) -> Iterator[tuple[Mapping[str, str], float]]:
+    """The committed points of a sweep that are there, with their accuracies in %."""
+    path = newest(sweep)
+    if path is not None:
+        with path.open(newline="") as file:
+            yield from ((row, 100 * float(row["accuracy"])) for row in csv.DictReader(file) if row["accuracy"])
 
 
 def figures() -> dict[str, float | list[str]]:
@@ -74,7 +101,11 @@ def figures() -> dict[str, float | list[str]]:
     for model, methods in FIGURE1.items():
         for method, points in methods.items():
             found |= {f"figure1.{model}.{method}.{size}.paper": value for size, value in points.items()}
-    found["missing"] = [sweep for sweeps in SWEEPS.values() for sweep in sweeps if newest(sweep) is None]
+    for model, protocols in controls().items():
+        found |= {f"rethinking.{model}.{name}": round(fmean(values), 2) for name, values in protocols.items()}
+    found |= {f"rethinking.paper.{protocol}": value for protocol, value in RETHINKING.items()}
+    sweeps = [*(sweep for sweeps in SWEEPS.values() for sweep in sweeps), CONTROLS]
+    found["missing"] = [sweep for sweep in sweeps if newest(sweep) is None]
     return found
 
 
@@ -86,6 +117,7 @@ def page() -> Iterator[str]:
             places = {place: values for place, values in found.items() if place[0] == model}
             if places:
                 yield from (f"### {title}, {name}", "", *_rows(table, model, places), "")
+    yield from _controls_page()
     absent = [
         f"{title} of {name}"
         for title, table in (("Table 1", "table1"), ("Table 2", "table2"), ("Figure 1", "figure1"))
@@ -94,6 +126,21 @@ def page() -> Iterator[str]:
     ]
     if absent:
         yield f"Not there yet: {', '.join(absent)}."
+
+
+def _controls_page() -> Iterator[str]:
+    found = controls()
+    if not found:
+        return
+    yield from ("### Rethinking, a given configuration", "")
+    yield "| | dense | " + " | ".join(PROTOCOLS.values()) + " |"
+    yield "|---" * (2 + len(PROTOCOLS)) + "|"
+    for model, own in found.items():
+        cells = (_cell(own.get(name), None) for name in ("dense", *PROTOCOLS))
+        yield f"| {NAMES.get(model, model)} | " + " | ".join(cells) + " |"
+    published = (str(RETHINKING.get(name, "")) for name in ("dense", *PROTOCOLS))
+    yield "| VGG-16-A (published) | " + " | ".join(published) + " |"
+    yield ""
 
 
 def _rows(table: str, model: str, places: Mapping[Place, Sequence[float]]) -> Iterator[str]:
