@@ -37,7 +37,11 @@ PREDICTED = "speedup_predicted"
 STOPPED = "stopped_after"
 """Where a training was out of its race: the fraction of its steps that it had."""
 
-OCCASIONAL_KEYS = (PREDICTED, STOPPED, "latency_p50_s", "latency_p90_s", "latency_mean_s", "energy_j")
+APART = "precision_difference"
+"""Where networks are evaluated otherwise than as they are, in float32: the largest difference of the first batch's
+outputs from those, over the largest of these."""
+
+OCCASIONAL_KEYS = (PREDICTED, STOPPED, APART, "latency_p50_s", "latency_p90_s", "latency_mean_s", "energy_j")
 """Those that some points have; the times are those of version 0.1, where a point had one runtime and batch size."""
 
 VARIANT_KEYS = (

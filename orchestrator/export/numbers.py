@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from jobs.metric import PREDICTED, STOPPED, Metric
+from jobs.metric import APART, PREDICTED, STOPPED, Metric
 from orchestrator.export.chosen import ChosenNetwork
 from orchestrator.results.selection import Candidate
 
@@ -20,6 +20,7 @@ _LABELS = {
     "peak_memory_bytes": "peak memory, computed, of one image",
     "training_epochs": "epochs trained since the model's own weights",
     STOPPED: "stopped in a race, after this fraction of its training",
+    APART: "evaluated otherwise than in float32: largest difference of outputs, relative to the largest output",
     "latency_p50_s": "latency, median",
     "latency_p90_s": "latency, 90th percentile",
     "latency_mean_s": "latency, mean",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from jobs.metric import PREDICTED, STOPPED, Metric
+from jobs.metric import APART, PREDICTED, STOPPED, Metric
 from orchestrator.report.csv_files import all_metric_keys
 from orchestrator.results import Curve, by_objective, variant_keys
 
@@ -43,6 +43,7 @@ _COSTS = (
     Quantity(key="speedup", label="MACs before / after", digits=2, higher=True),
     Quantity(key=PREDICTED, label="Speedup, predicted", digits=2, higher=True),
     Quantity(key=STOPPED, label="Training stopped after (% of its steps)", scale=100, digits=0, higher=True),
+    Quantity(key=APART, label="Outputs' difference from float32 (%)", scale=100, digits=2),
     Quantity(key="latency_p50_s", label="Latency, median (ms)", scale=1e3),
     Quantity(key="latency_p90_s", label="Latency, 90th percentile (ms)", scale=1e3),
     Quantity(key="latency_mean_s", label="Latency, mean (ms)", scale=1e3),

@@ -6,7 +6,7 @@ from safetensors.torch import load
 from torch import nn
 
 from jobs.measured import number
-from jobs.metric import PREDICTED, STOPPED
+from jobs.metric import APART, PREDICTED, STOPPED
 from jobs.stages.finishing import EvaluateParams
 from workers.artifacts import AVERAGE_FILE, BEST_FILE, WEIGHTS_FILE
 from workers.data import batches
@@ -124,4 +124,4 @@ def _difference(context: Context[EvaluateParams], runner: nn.Module, module: nn.
     data = read_data(context, context.params.data)
     inputs, _ = next(batches(data.test, context.params.batch_size, device=context.device))
     apart = largest_difference(runner, module, inputs)
-    return {} if apart is None else {"precision_difference": apart}
+    return {} if apart is None else {APART: apart}
