@@ -14,6 +14,20 @@ def fail(number, join):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 
+def fail_while_joining(number, join):
+    """It was ready, and never arrives."""
+    import torch
+
+    import workers.parallel
+
+    def joined(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    workers.parallel.joined = joined
+    with join(torch.device("cpu")):
+        pass
+
+
 def average_of_own_number(number, join):
     """Brings its own number to the average, and what others bring."""
     import torch

@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import Pipe, parent_process
 from multiprocessing.connection import Connection, wait
@@ -100,15 +100,12 @@ def leading(
             if elsewhere is not None:
                 elsewhere.start(place, follow)
                 _await_arrival(meeting, range(here, size), elsewhere)
-            with joined(0, size, meeting=meeting, device=device) as processes, others.watched(elsewhere):
-                try:
+            with ExitStack() as together:
+                with others.blamed():
+                    processes = together.enter_context(joined(0, size, meeting=meeting, device=device))
+                together.enter_context(others.watched(elsewhere))
+                with others.blamed():
                     yield processes
-                except Exception as error:
-                    # What Orchard itself raises is nothing that the loss of another process leads to.
-                    lost = None if isinstance(error, OrchardError) else others.failure()
-                    if lost is None:
-                        raise
-                    raise lost from error
         finally:
             others.end()
             if elsewhere is not None:
@@ -213,6 +210,22 @@ class _Others:
                 return self.failure()
             left = {number: each for number, each in left.items() if each.is_alive()}
         return None
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Within, an error that the loss of a process has led to becomes that loss.
+
+        Raises:
+            LostProcessError: One of the others failed, or was killed.
+        """
+        try:
+            yield
+        except Exception as error:
+            # What Orchard itself raises is nothing that the loss of another process leads to.
+            lost = None if isinstance(error, OrchardError) else self.failure()
+            if lost is None:
+                raise
+            raise lost from error
 
     @contextmanager
     def watched(self, elsewhere: Elsewhere | None) -> Iterator[None]:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import torch
-from further_processes import average_of_own_number, fail, run_machine
+from further_processes import average_of_own_number, fail, fail_while_joining, run_machine
 
 from jobs.outcome import Cause
 from jobs.resources import Resources
@@ -58,6 +58,18 @@ def test_the_failure_of_another_process_is_that_of_the_task():
     assert (found.cause, found.on_gpu) == (Cause.OUT_OF_MEMORY, True)
     assert found.message == "process 2 of 2: CUDA out of memory"
     assert "in fail" in caught.value.__notes__[0]  # where it happened
+    assert multiprocessing.active_children() == []
+
+
+def test_the_failure_of_a_process_that_is_about_to_join_is_that_of_the_task(monkeypatch):
+    def joined(*_, **__):
+        raise RuntimeError("Connection closed by peer")  # as gloo says it
+
+    monkeypatch.setattr("workers.parallel.joined", joined)
+    with pytest.raises(LostProcessError) as caught, leading(TWO, torch.device("cpu"), fail_while_joining):
+        pass
+    assert diagnose(caught.value).message == "process 2 of 2: CUDA out of memory"
+    assert isinstance(caught.value.__cause__, RuntimeError)
     assert multiprocessing.active_children() == []
 
 
