@@ -49,7 +49,13 @@ class OrderingSpec(Record):
 class IntegralTrainSpec(TrainSpec):
     """Training of an integral network at all sizes at once (INN, algorithm 1; pipeline A)."""
 
-    smallest: float = Field(default=0.5, gt=0, le=1, description="Smallest size sampled, as a fraction of the width.")
+    smallest: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Smallest size sampled, as a fraction of the width. Smaller than is wanted costs accuracy at every "
+        "size; 40 % of the parameters are removed at about 0.77.",
+    )
     start: Literal["network", "scratch"] = Field(
         default="network",
         description="`network`: from the model's own weights, permuted; `scratch`: from random weights without "
