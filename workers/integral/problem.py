@@ -103,6 +103,7 @@ class TuningProblem:
             if isinstance(norm, _BatchNorm) and norm.running_mean is not None:
                 self._small.set_submodule(name, _DifferentiableNorm(norm))
         self._runner = running(self._small, how)
+        # Its place within what runs it: ``, or `network.`, say.
         within = next(f"{name}." for name, each in self._runner.named_modules() if each is self._small).lstrip(".")
         self._names = {name: f"{within}{name}" for name in names}
         if biases:

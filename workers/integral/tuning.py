@@ -23,6 +23,7 @@ from workers.checkpoints import (
 )
 from workers.data import ImageData, Split, batches
 from workers.deferred import Deferred
+from workers.execution import check_execution
 from workers.inputs import Inputs
 from workers.integral.problem import Quality, TuningProblem
 from workers.integral.quadrature import Quadrature
@@ -88,10 +89,11 @@ def tune_partition(
         checkpoint: Resumed from, if there is one; offered after every step, and saved before stopping on request.
 
     Raises:
-        BadInputError: The outputs do not fit the data's targets.
+        BadInputError: The outputs do not fit the data's targets, or the networks cannot run as the recipe says there.
         BadNumericsError: The loss became NaN or infinite.
         CancelledError: `should_stop` became true.
     """
+    check_execution(recipe, device)
     problem = TuningProblem(
         copy.deepcopy(module).to(device).eval(),
         channel_map,

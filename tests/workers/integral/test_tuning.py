@@ -9,7 +9,7 @@ import torch
 import torch._dynamo
 from torch.nn import functional
 
-from jobs.errors import BadNumericsError, CancelledError
+from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.spec.integral import TuneSpec
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
@@ -129,6 +129,12 @@ def test_in_half_precision_it_learns_as_well(problem):
     assert tuned.after.loss < 0.9 * tuned.before.loss
     in_full = tune(problem, steps=40, learning_rate=0.02, target="dense")
     assert not same(tuned.cells, in_full.cells)
+
+
+def test_without_a_compiler_it_does_not_begin(problem, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(BadInputError, match="needs a C"):
+        tune(problem, compile=True)
 
 
 @pytest.mark.parametrize("how", [{"channels_last": True}, {"compile": True}, {"channels_last": True, "compile": True}])
