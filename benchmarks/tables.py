@@ -7,7 +7,8 @@ counts. Accuracies in % of the whole test set, means over the seeds:
 - `table2.MODEL.METHOD`, and `table2.MODEL.gap` and `.gap_paper`: points from the dense network to ours, by the setting
   that `GAPS` names, and to theirs; `.gap_refitted`: without tuning or labels, `.gap_as_published`: by their method;
 - `figure1.MODEL.METHOD.SIZE`, `figure1.MODEL.METHOD.SIZE.paper`;
-- `rethinking.MODEL.PROTOCOL`, of the given configuration, and `rethinking.MODEL.dense`; `rethinking.paper.PROTOCOL`;
+- `rethinking.MODEL.METHOD.PROTOCOL`, a method being a given configuration, `rethinking.MODEL.dense`, and
+  `rethinking.paper.PROTOCOL`;
 - `missing`: sweeps without a committed result.
 
     python -m benchmarks.tables [--quick] [--page]
@@ -35,6 +36,7 @@ SWEEPS: Mapping[str, Sequence[str]] = {
     "figure1": ("inn_figure1_nin", "inn_figure1_resnet18_cifar10"),
 }
 CONTROLS = "rethinking_l1_cifar10"
+"""The sweep of *Rethinking*'s controls for given configurations."""
 PROTOCOLS: Mapping[str, str] = {
     "none": "as cut",
     "fine-tune": "fine-tuned",
@@ -62,14 +64,11 @@ def accuracies(table: str) -> dict[Place, list[float]]:
     return dict(found)
 
 
-def controls() -> dict[str, dict[str, list[float]]]:
-    """Model -> protocol, or `dense` -> accuracies in %, one a seed: what else could be done with a given shape."""
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+def controls() -> dict[tuple[str, str], dict[str, list[float]]]:
+    """Model, method -> protocol -> accuracies in %, one a seed: what else can be done with a configuration."""
+    found: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row, accuracy in _points(CONTROLS):
-        if row["method"] == "dense" and row["protocol"] == "none":
-            found[row["model"]]["dense"].append(accuracy)
-        elif row["method"] not in ("dense", "random"):
-            found[row["model"]][row["protocol"]].append(accuracy)
+        found[row["model"], row["method"]][row["protocol"]].append(accuracy)
     return found
 
 
@@ -101,8 +100,11 @@ def figures() -> dict[str, float | list[str]]:
     for model, methods in FIGURE1.items():
         for method, points in methods.items():
             found |= {f"figure1.{model}.{method}.{size}.paper": value for size, value in points.items()}
-    for model, protocols in controls().items():
-        found |= {f"rethinking.{model}.{name}": round(fmean(values), 2) for name, values in protocols.items()}
+    for (model, method), protocols in controls().items():
+        for protocol, values in protocols.items():
+            place = f"rethinking.{model}.{method}"
+            dense = method == "dense" and protocol == "none"
+            found[place if dense else f"{place}.{protocol}"] = round(fmean(values), 2)
     found |= {f"rethinking.paper.{protocol}": value for protocol, value in RETHINKING.items()}
     sweeps = [*(sweep for sweeps in SWEEPS.values() for sweep in sweeps), CONTROLS]
     found["missing"] = [sweep for sweep in sweeps if newest(sweep) is None]
@@ -135,9 +137,10 @@ def _controls_page() -> Iterator[str]:
     yield from ("### Rethinking, a given configuration", "")
     yield "| | dense | " + " | ".join(PROTOCOLS.values()) + " |"
     yield "|---" * (2 + len(PROTOCOLS)) + "|"
-    for model, own in found.items():
-        cells = (_cell(own.get(name), None) for name in ("dense", *PROTOCOLS))
-        yield f"| {NAMES.get(model, model)} | " + " | ".join(cells) + " |"
+    for (model, method), own in found.items():
+        if method not in ("dense", "random"):
+            values = (found[model, "dense"].get("none"), *map(own.get, PROTOCOLS))
+            yield f"| {NAMES.get(model, model)}, {method} | " + " | ".join(_cell(each, None) for each in values) + " |"
     published = (str(RETHINKING.get(name, "")) for name in ("dense", *PROTOCOLS))
     yield "| VGG-16-A (published) | " + " | ".join(published) + " |"
     yield ""

@@ -53,8 +53,8 @@ class IntegralTrainSpec(TrainSpec):
         default=0.5,
         gt=0,
         le=1,
-        description="Smallest size sampled, as a fraction of the width. Smaller than is wanted costs accuracy at every "
-        "size; 40 % of the parameters are removed at about 0.77.",
+        description="Smallest size sampled, as a fraction of the width. Sizes below those that are wanted can "
+        "cost accuracy at all others; 40 % of the parameters are removed at about 0.77.",
     )
     start: Literal["network", "scratch"] = Field(
         default="network",

@@ -2,7 +2,7 @@ import copy
 import dataclasses
 import logging
 import math
-from functools import partial
+from functools import partial, partialmethod
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.spec.integral import TuneSpec
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
+from workers.deferred import Deferred
 from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
 from workers.integral.problem import TuningProblem
 from workers.integral.tuning import tune_partition
@@ -274,7 +275,10 @@ def test_cancellation_is_polled_per_step(problem):
         tune(problem, should_stop=lambda: next(answers))
 
 
-def test_nan_is_an_error_that_says_what_to_do(problem):
+@pytest.mark.parametrize("every", [1, 5])
+def test_nan_is_an_error_that_says_what_to_do_and_when_it_began(problem, monkeypatch, every):
+    # As on a GPU, where losses are read now and then.
+    monkeypatch.setattr(Deferred, "__init__", partialmethod(Deferred.__init__, every=every))
     module, *_ = problem
     module.state_dict()["2.weight"].fill_(float("nan"))
     with pytest.raises(BadNumericsError, match=r"nan at tuning step 1; lower tune\.learning_rate"):
