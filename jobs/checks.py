@@ -15,6 +15,7 @@ from jobs import libraries, names
 from jobs.errors import BadInputError, nearest
 from jobs.imports import import_problem
 from jobs.percent import to_percent
+from jobs.problems import written
 from jobs.weights import HubReference, is_file, is_hub
 
 S = TypeVar("S", bound=Sized)
@@ -56,7 +57,7 @@ def one_or_several(value: object) -> object:
 def number(value: object) -> object:
     """Reject what is no number: of a whole number or a fraction, pydantic would say twice what is wrong."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise fault(f"{value!r} is no number; give a whole number or a fraction")
+        raise fault(f"{written(value)} is no number; give a whole number or a fraction")
     return value
 
 

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from jobs.defaults import with_defaults
 from jobs.errors import Fault, InvalidFileError, nearest
 from jobs.many_models import with_many_models
+from jobs.problems import problem, shown, written
 from jobs.shipped import suggestion, sweep_file
 from jobs.spec.allocation import ALLOCATION_FORMS, ALLOCATION_KINDS
 from jobs.spec.augment import AUGMENT_FORMS, STEP_FORMS
@@ -120,8 +121,8 @@ def _apply_override(document: dict[str, Any], override: str) -> tuple[list[str],
         return [], [Fault(path=override, problem="is not an override; write dotted.path=value, e.g. seeds=[0,1]")]
     value, faults = parse_yaml(text)
     if faults:
-        problem = f"the value of the override, {_short(text)}, cannot be read: {faults[0].problem}"
-        return [], [Fault(path=path, problem=problem)]
+        told = f"the value of the override, {shown(text)}, cannot be read: {faults[0].problem}"
+        return [], [Fault(path=path, problem=told)]
     return [path], _set(document, path, value)
 
 
@@ -201,35 +202,21 @@ def _dotted(location: FaultPath) -> str:
 
 
 def _fault(details: ErrorDetails) -> Fault:
-    location, found, context = details["loc"], _short(details["input"]), details.get("ctx", {})
+    location, context = details["loc"], details.get("ctx", {})
     match details["type"]:
-        case "orchard":
-            problem = details["msg"]
         case "extra_forbidden":
-            problem = f"unknown key; {nearest(str(location[-1]), _keys_at(location[:-1]))}"
-        case "missing":
-            problem = "is missing; it must be given"
+            told = f"unknown key; {nearest(str(location[-1]), _keys_at(location[:-1]))}"
         case "union_tag_not_found":
-            problem = f"has no kind; say kind: {', '.join(_kinds_at(location))}"
+            told = f"has no kind; say kind: {', '.join(_kinds_at(location))}"
         case "union_tag_invalid":
-            problem = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), _kinds_at(location))}"
-        case "literal_error":
-            problem = f"{found} is not allowed; allowed: {context['expected']}"
+            told = f"kind '{context['tag']}' is unknown; {nearest(str(context['tag']), _kinds_at(location))}"
         case "tuple_type" | "list_type":
             value = details["input"]
             counted = isinstance(value, int) and location[-1] == "seeds" and 0 < value <= _MOST_SEEDS
-            problem = f"{found} is not a list; write {list(range(value)) if counted else f'[{found}]'}"
-        case "string_pattern_mismatch":
-            problem = f"{found} is not a name; use letters, digits, '.', '_' and '-', and begin with a letter or digit"
+            told = f"{shown(value)} is not a list; write {written(range(value) if counted else [value])}"
         case _:
-            # pydantic's own message ("Input should be a valid integer") says what is allowed.
-            problem = f"{found} is not valid: {details['msg'][0].lower()}{details['msg'][1:]}"
-    return Fault(path=_dotted(location), problem=problem)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+            told = problem(details)
+    return Fault(path=_dotted(location), problem=told)
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from jobs.errors import Fault, nearest
+from jobs.problems import problem
 from jobs.spec.many import ManyModels
 from jobs.spec.models import ModelSpec
 from jobs.yaml_loader import parse_yaml
@@ -40,8 +41,8 @@ def with_many_models(document: dict[str, Any]) -> tuple[dict[str, Any], list[Fau
     try:
         many = ManyModels.model_validate_json(json.dumps({key: models[key] for key in _KEYS if key in models}))
     except ValidationError as error:
-        told = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}".lstrip(": ") for each in error.errors())
-        return document, [*faults, *(Fault(path="models", problem=each) for each in told)]
+        wrong = [(".".join(["models", *map(str, each["loc"])]), problem(each)) for each in error.errors()]
+        return document, [*faults, *(Fault(path=path, problem=told) for path, told in wrong)]
     found = _of_files(many.glob, many.label) if many.glob is not None else _of_table(str(many.table))
     named: dict[str, Model] = {}
     for name, model, fault in found:

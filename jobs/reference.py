@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jobs.problems import written
 from jobs.spec.many import ManyModels
 from jobs.spec.settings import SETTINGS
 from jobs.spec.sweep import SweepSpec
@@ -25,7 +26,7 @@ def sweep_reference() -> str:
 def _settings() -> str:
     """What each of the named settings of a training is."""
     rows = [
-        f"| `{name}` | {', '.join(f'`{key}: {value}`' for key, value in values.items())} |"
+        f"| `{name}` | {', '.join(f'`{key}: {_plain(value)}`' for key, value in values.items())} |"
         for name, values in SETTINGS.items()
     ]
     summary = "What a training's `settings` name. Values given beside them override them; the rest is as in TrainSpec."
@@ -48,7 +49,7 @@ def _type(field: dict[str, Any]) -> str:
     if "const" in field:
         return f"`{field['const']}`"
     if "enum" in field:
-        return ", ".join(f"`{value}`" for value in field["enum"])
+        return ", ".join(f"`{_plain(value)}`" for value in field["enum"])
     choices = field.get("anyOf") or field.get("oneOf")
     if choices:
         return " or ".join(_type(choice) for choice in choices if choice.get("type") != "null")
@@ -63,6 +64,11 @@ def _type(field: dict[str, Any]) -> str:
     return f"{field.get('type', 'any')}{_bounds(field)}"
 
 
+def _plain(value: object) -> str:
+    """A value as a file has it; text as it is."""
+    return value if isinstance(value, str) else written(value)
+
+
 def _bounds(field: dict[str, Any]) -> str:
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
     bounds = [f"{sign} {field[key]:.10g}" for key, sign in signs.items() if key in field]
@@ -73,13 +79,13 @@ def _default(key: str, field: dict[str, Any], record: dict[str, Any]) -> str:
     """What a record has where the file says nothing: of trainings with settings by default, the value of those."""
     named = SETTINGS.get(record["properties"].get("settings", {}).get("default"), {})
     if key in named:
-        return f"`{named[key]}`"
+        return f"`{_plain(named[key])}`"
     if key in record.get("required", []):
         return "required"
     default = field.get("default")
     if default is None or isinstance(default, dict):
         return ""
-    return f"`{default}`"
+    return f"`{_plain(default)}`"
 
 
 if __name__ == "__main__":

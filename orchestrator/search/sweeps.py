@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from jobs.errors import BadInputError, nearest
+from jobs.problems import problem
 from jobs.spec.allocation import GuidedAllocation, PredefinedAllocation
 from jobs.spec.criterion import CriterionMethod
 from jobs.spec.methods import BicubicMethod, DenseMethod
@@ -115,7 +116,7 @@ def sweep_of(
     try:
         return SweepSpec.model_validate_json(json.dumps(document))
     except ValidationError as error:
-        faults = "; ".join(each["msg"] for each in error.errors(include_url=False))
+        faults = "; ".join(problem(each) for each in error.errors(include_url=False))
         raise BadInputError(f"the sweep {name}, which the search would run, is not valid: {faults}") from error
 
 

@@ -20,8 +20,8 @@ def test_an_override_may_add_a_method(tiny_sweep, write_sweep):
     [
         ("compressions=[40]", "compressions[0]", "40 reads like a percentage; give the fraction that is removed: 0.4"),
         ("seeds=3", "seeds", "3 is not a list; write [0, 1, 2]"),
-        ("models.net.train.epochs=few", "models.net.train.epochs", "'few' is not valid: input should be"),
-        ("models.net.train={epochs: few}", "models.net.train.epochs", "'few' is not valid: input should be"),
+        ("models.net.train.epochs=few", "models.net.train.epochs", "'few' is not valid; give a whole number"),
+        ("models.net.train={epochs: few}", "models.net.train.epochs", "'few' is not valid; give a whole number"),
     ],
 )
 def test_a_fault_of_an_override_names_it(tiny_sweep, write_sweep, override, path, said):

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 from jobs.reference import sweep_reference
 from jobs.spec.integral import IntegralTrainSpec
 from jobs.spec.training import FineTuneSpec, TrainSpec
+from jobs.yaml_loader import parse_yaml
 
 TABLES = {part.partition("\n")[0]: part for part in sweep_reference().split("\n## ")}
 
@@ -21,11 +22,9 @@ def test_the_defaults_of_trainings_are_those_that_it_prints(record):
     given: dict[str, Any] = {} if record is FineTuneSpec else {"epochs": 40}
     made = record(**given)
     expected = {name: getattr(made, name) for name in record.model_fields if name not in (*given, "settings")}
-    expected = {name: "" if value is None else str(value) for name, value in expected.items()}
     found = printed(record)
-    assert {name: found[name] for name in expected} == {
-        name: value.replace("(", "[").replace(")", "]") for name, value in expected.items()
-    }
+    read = {name: parse_yaml(found[name])[0] for name in expected}
+    assert read == {name: list(value) if isinstance(value, tuple) else value for name, value in expected.items()}
 
 
 def test_settings_are_printed_by_their_contents():

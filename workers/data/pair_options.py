@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 
 from jobs import checks
 from jobs.errors import Fault, InvalidFileError, nearest
+from jobs.problems import problem
 from jobs.spec.base import Name, Record, Seed
 
 
@@ -119,14 +120,7 @@ def parse_options(record: type[_Options], arguments: Mapping[str, Any], *, where
         faults = []
         for details in error.errors(include_url=False):
             path = ".".join(str(part) for part in details["loc"] if part != "[key]")
-            match details["type"]:
-                case "orchard":
-                    problem = details["msg"]
-                case "extra_forbidden":
-                    problem = f"is not accepted; {nearest(path, record.model_fields)}"
-                case "missing":
-                    problem = "is missing; it must be given"
-                case _:
-                    problem = f"{details['input']!r} is not valid: {details['msg'][0].lower()}{details['msg'][1:]}"
-            faults.append(Fault(path=path, problem=problem))
+            unknown = details["type"] == "extra_forbidden"
+            told = f"is not accepted; {nearest(path, record.model_fields)}" if unknown else problem(details)
+            faults.append(Fault(path=path, problem=told))
         raise InvalidFileError(where, faults) from error

@@ -47,7 +47,7 @@ def test_dense_has_none(load):
 MALFORMED = [
     ("unifrm", "methods.m.allocation", "kind 'unifrm' is unknown; did you mean 'uniform'?"),
     ("template", "methods.m.allocation", "template needs settings; write a record, {kind: template, ...}"),
-    (3, "methods.m.allocation", "should be an object"),
+    (3, "methods.m.allocation", "is no mapping"),
     ({"floor": 0.1}, "methods.m.allocation", "has no kind; say kind: best-score, global"),
     ({"kind": "global", "flor": 0.1}, "methods.m.allocation.flor", "did you mean 'floor'?"),
     ({"kind": "global", "floor": 1.0}, "methods.m.allocation.floor", "less than 1"),

@@ -151,9 +151,9 @@ class TestColour:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"scale": 5}, "scale: 5 is not valid: input should be 2, 3 or 4"),
-        ({"colour": "lum"}, "colour: 'lum' is not valid: input should be 'rgb' or 'luma'"),
-        ({"enlarged": "yes"}, "enlarged: 'yes' is not valid: input should be a valid boolean"),
+        ({"scale": 5}, "scale: 5 is not allowed; allowed: 2, 3 or 4"),
+        ({"colour": "lum"}, "colour: 'lum' is not allowed; allowed: 'rgb' or 'luma'"),
+        ({"enlarged": "yes"}, "enlarged: 'yes' is not valid; give true or false"),
         ({"patch": 0, "patches": 1.5}, "2 problems\n  patch: 0 is .* greater than or equal to 1\n  patches: 1.5 is "),
         ({"ptach": 4}, "ptach: is not accepted; did you mean 'patch'"),
         ({"patch": 8}, r"patch is 8 pixels, but these images are smaller .*t0\.png \(7 x 8\); .*make patch smaller"),
@@ -164,7 +164,7 @@ class TestColour:
         ({"train": "empty"}, r"no images in .*empty; \.png, \.jpg, \.jpeg are read"),
         ({"train": "../elsewhere"}, "train.0: '../elsewhere' is not below the root"),
         ({"test": {}}, "test: is empty; give at least one"),
-        ({"test": {"set/5": "Set5"}}, "test.set/5: 'set/5' is not valid: string should match pattern"),
+        ({"test": {"set/5": "Set5"}}, "test.set/5: 'set/5' is not a name"),
         ({"low": {"Set 5": "Set14"}}, "low: 'Set 5' is neither in train nor in test; did you mean 'Set5'"),
         ({"low": {"Set5": "T91"}}, r"lacks low-resolution images of baby\.png; bird\.png; .*NAMEx2\.png or NAME\.png"),
         ({"low": {"Set14": "wrong"}}, r"zebra\.png has 3 x 4 pixels; 4 x 4 fit zebra\.png \(8 x 8\) at scale 2"),
@@ -216,7 +216,7 @@ class TestDiv2k:
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
-            ({"degradation": "mild"}, "degradation: 'mild' is not valid: input should be 'bicubic' or 'unknown'"),
+            ({"degradation": "mild"}, "degradation: 'mild' is not allowed; allowed: 'bicubic' or 'unknown'"),
             ({"scale": 2}, "there is no folder .*DIV2K_train_LR_bicubic/X2"),
             ({"ptach": 2}, "ptach: is not accepted; did you mean 'patch'"),
         ],
