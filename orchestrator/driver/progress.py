@@ -52,6 +52,7 @@ class ProgressDisplay:
 
     def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
         """Print failures, the first of equal ones, and refresh the display if it is due."""
+        now = self._clock()
         for outcome in outcomes:
             task = scheduler.task(outcome.key)
             if isinstance(outcome, Failed) and scheduler.state_of(outcome.key) is TaskState.FAILED:
@@ -59,8 +60,7 @@ class ProgressDisplay:
             if isinstance(outcome, Succeeded) and outcome.nondeterministic:
                 self._print(f"not deterministic: {task.stage} {task.label}: {outcome.deviation}; log: {outcome.log}")
             if isinstance(outcome, Succeeded) and not outcome.reused:
-                self._eta.observe(task.stage, outcome.duration_s)
-        now = self._clock()
+                self._eta.observe(task.stage, outcome.duration_s, now - self._started)
         interval = _LIVE_INTERVAL_S if self._live else _PLAIN_INTERVAL_S
         if now - self._last < interval and not scheduler.finished:
             return

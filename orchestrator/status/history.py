@@ -124,7 +124,7 @@ class Run:
         self._end(stage, TaskState.REUSED if entry["reused"] else TaskState.DONE)
         if not entry["reused"]:
             self.attempts += 1
-            self.eta.observe(stage, entry["duration_s"])
+            self.eta.observe(stage, entry["duration_s"], self.last_s - (self.started_s or 0.0))
         if "deviation" in entry:
             self.deviating.append(
                 DeviatingTask(

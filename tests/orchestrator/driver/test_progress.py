@@ -101,8 +101,15 @@ def test_the_time_left_follows_from_the_pace_so_far():
         outcome = Succeeded(key=next(iter(tasks)), measurements={}, duration_s=60.0)
         scheduler.step([outcome])
         progress.update(scheduler, [outcome])
+        seconds = 50.0
+        progress.update(scheduler, [])
+        seconds = 100.0
+        progress.update(scheduler, [])
     # 60 s of work took 30 s, two at a time; two tasks like it are 120 s of work, so 60 s are left.
     assert "0:30 elapsed, about 1:00 left" in text.getvalue()
+    # What runs, or is waited for, takes time without ending: that does not change the pace.
+    assert "0:50 elapsed, about 0:40 left" in text.getvalue()
+    assert "1:40 elapsed, at least 0:00 left" in text.getvalue()
 
 
 def test_while_a_stage_is_unseen_the_time_left_is_a_lower_bound(scheduler, tasks):

@@ -121,10 +121,10 @@ def test_a_run_that_goes_on_lasts_until_now_and_one_that_ended_until_its_end():
 
 
 def test_the_time_left_is_a_lower_bound_while_a_stage_is_unseen():
-    # 10 s of work in 100 s; four trainings of 10 s are left, and evaluations of unknown length.
-    found = status(START, COUNTS, success(), holder=driver())
-    assert (found.time_left.seconds, found.time_left.at_least) == (400.0, True)
-    seen = status(START, COUNTS, success(), success("e", stage="evaluate"), holder=driver())
+    # 10 s of work in 80 s; four trainings of 10 s are left, 20 s of that passed, and evaluations of unknown length.
+    found = status(START, COUNTS, success(at_s=180.0), holder=driver())
+    assert (found.time_left.seconds, found.time_left.at_least) == (300.0, True)
+    seen = status(START, COUNTS, success(at_s=180.0), success("e", stage="evaluate", at_s=180.0), holder=driver())
     assert not seen.time_left.at_least
     assert status(START, COUNTS, success(), END).time_left is None
 
