@@ -1,6 +1,7 @@
 """What further processes do in tests of how they are started: little is imported for it."""
 
 import os
+import signal
 import time
 
 from workers.attempt.launching import accompany, end_with_parent_only
@@ -28,11 +29,31 @@ def fail_while_joining(number, join):
         pass
 
 
+def die_while_joining(number, join):
+    """It was ready, and is killed before the others have its address."""
+    import torch
+
+    import workers.parallel
+
+    workers.parallel.joined = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+    with join(torch.device("cpu")):
+        pass
+
+
 def average_of_own_number(number, join):
     """Brings its own number to the average, and what others bring."""
     import torch
 
     with join(torch.device("cpu")) as processes:
+        processes.average([], torch.tensor(float(number)))
+
+
+def average_late(number, join):
+    """Comes to the average only after a while."""
+    import torch
+
+    with join(torch.device("cpu")) as processes:
+        time.sleep(3)
         processes.average([], torch.tensor(float(number)))
 
 

@@ -101,7 +101,7 @@ def leading(
                 elsewhere.start(place, follow)
                 _await_arrival(meeting, range(here, size), elsewhere)
             with ExitStack() as together:
-                with others.blamed():
+                with others.blamed(elsewhere):
                     processes = together.enter_context(joined(0, size, meeting=meeting, device=device))
                 together.enter_context(others.watched(elsewhere))
                 with others.blamed():
@@ -212,8 +212,11 @@ class _Others:
         return None
 
     @contextmanager
-    def blamed(self) -> Iterator[None]:
+    def blamed(self, unwatched: Elsewhere | None = None) -> Iterator[None]:
         """Within, an error that the loss of a process has led to becomes that loss.
+
+        Args:
+            unwatched: The other machines, while they are not `watched`.
 
         Raises:
             LostProcessError: One of the others failed, or was killed.
@@ -223,6 +226,8 @@ class _Others:
         except Exception as error:
             # What Orchard itself raises is nothing that the loss of another process leads to.
             lost = None if isinstance(error, OrchardError) else self.failure()
+            if lost is None and unwatched is not None:
+                lost = unwatched.lost(_GRACE_S)
             if lost is None:
                 raise
             raise lost from error
@@ -328,7 +333,7 @@ def _take_part(
 
     @contextmanager
     def join(device: torch.device) -> Iterator[Processes]:
-        from workers.parallel import joined, meet
+        from workers.parallel import joined, meet  # takes long, so before it is ready
 
         report.send(None)
         with joined(number, size, meeting=meet(place, number, size), device=device) as processes:

@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, distributed
+from torch.distributed import HashStore  # type: ignore[attr-defined]  # it is public
 
 from jobs.identity import content_key
 from workers.parallel.meeting import Meeting
@@ -22,6 +23,9 @@ Value = TypeVar("Value")
 
 _PATIENCE = timedelta(days=1)
 """How long a process waits for the others, which may wait for an evaluation. Whether they live is watched elsewhere."""
+
+_JOINING = timedelta(minutes=5)
+"""How long the first process waits for the others to join: it begins when they are about to, and nobody watches yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,16 +140,33 @@ def joined(number: int, size: int, *, meeting: Meeting, device: torch.device) ->
     """Join the other processes of a training; until then it waits for them.
 
     Args:
-        number: Which process this is, from 0.
+        number: Which process this is, from 0; the first one comes when all others are about to join.
         size: How many there are.
         meeting: Where they meet: see `meeting`.
         device: Where this one computes.
     """
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "cpu:gloo"
-    distributed.init_process_group(backend, store=meeting, rank=number, world_size=size, timeout=_PATIENCE)
+    until_joined = _PATIENCE if number else _JOINING
     try:
+        distributed.init_process_group(backend, store=meeting, rank=number, world_size=size, timeout=until_joined)
+    except Exception:
+        _count_groups_anew()
+        raise
+    group = distributed.group.WORLD
+    assert group is not None  # it was made just now
+    try:
+        group.set_timeout(_PATIENCE)
         yield Processes(number=number, size=size)
     finally:
-        if distributed.group.WORLD is not None:
-            distributed.group.WORLD.abort()  # a farewell might wait for processes that are gone
+        group.abort()  # a farewell might wait for processes that are gone
         distributed.destroy_process_group()
+
+
+def _count_groups_anew() -> None:
+    """Let torch number its groups from 0 again.
+
+    The number is part of the addresses' keys, and a group that could not be made is counted: without this, the process
+    would look for the others of its next try, which are new processes, where they are not.
+    """
+    distributed.init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
+    distributed.destroy_process_group()

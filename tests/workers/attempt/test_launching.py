@@ -5,10 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 import torch
-from further_processes import average_of_own_number, fail, fail_while_joining, run_machine
+from further_processes import (
+    average_late,
+    average_of_own_number,
+    die_while_joining,
+    fail,
+    fail_while_joining,
+    run_machine,
+)
 
 from jobs.outcome import Cause
 from jobs.resources import Resources
@@ -71,6 +79,38 @@ def test_the_failure_of_a_process_that_is_about_to_join_is_that_of_the_task(monk
     assert diagnose(caught.value).message == "process 2 of 2: CUDA out of memory"
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize(("resources", "other"), [(TWO, None), (TWO_MACHINES, OtherMachine)])
+def test_a_process_that_is_killed_as_it_joins_is_not_waited_for(monkeypatch, resources, other):
+    monkeypatch.setattr("workers.parallel.processes._JOINING", timedelta(seconds=2))
+    with (
+        pytest.raises(LostProcessError) as caught,
+        leading(resources, torch.device("cpu"), die_while_joining, other and other()),
+    ):
+        pass
+    found = diagnose(caught.value)
+    assert found.cause is Cause.TRANSIENT
+    assert found.message.startswith("process 2 of 2 was killed by signal 9")
+    assert multiprocessing.active_children() == []
+
+
+def test_the_next_try_finds_its_processes(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("workers.parallel.processes._JOINING", timedelta(seconds=2))
+        with pytest.raises(LostProcessError), leading(TWO, torch.device("cpu"), die_while_joining):
+            pass
+    with leading(TWO, torch.device("cpu"), average_of_own_number) as processes:
+        assert processes.average([], torch.zeros(())) == 0.5
+
+
+def test_how_long_others_are_waited_for_changes_once_they_have_joined(monkeypatch):
+    monkeypatch.setattr("workers.parallel.processes._PATIENCE", timedelta(seconds=0.1))  # in this process
+    with (
+        pytest.raises(RuntimeError, match=r"(?i)timed out"),
+        leading(TWO, torch.device("cpu"), average_late) as processes,
+    ):
+        processes.average([], torch.zeros(()))
 
 
 def test_processes_of_two_machines_meet_at_a_port():
