@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import torch
 
     from workers.attempt.comparison import Comparison
-    from workers.attempt.launching import Elsewhere
+    from workers.attempt.others import Elsewhere
     from workers.checkpoints import Checkpoint
     from workers.stages import AnyContext, Product
 

@@ -11,7 +11,8 @@ from jobs.artifact import Store
 from jobs.task import Task
 from workers.artifacts import ArtifactReader
 from workers.attempt.device import device_of
-from workers.attempt.launching import Elsewhere, Join, leading
+from workers.attempt.launching import leading
+from workers.attempt.others import Elsewhere, Join
 from workers.checkpoints import Checkpoint
 from workers.parallel import Processes, alone
 from workers.stages import Context, stage_function

@@ -18,7 +18,8 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from jobs.resources import Resources
 from orchestrator.backends.ray_cluster.losses import Reference, cause_of
 from workers.attempt.failures import Diagnosis, LostProcessError
-from workers.attempt.launching import Follow, accompany
+from workers.attempt.launching import accompany
+from workers.attempt.others import Follow
 
 if TYPE_CHECKING:
     from workers.parallel import Place
