@@ -94,6 +94,7 @@ class Failed:
         usage: Peak resource usage, as far as known.
         on_gpu: For OUT_OF_MEMORY: it was GPU memory.
         damaged: For CORRUPT: the key of the artifact to compute again.
+        together: Another attempt was lost with it, in the same process: that one stands for both.
         progressed: For PREEMPTED: the attempt left a newer checkpoint than the one before; filled in by the driver.
     """
 
@@ -108,6 +109,7 @@ class Failed:
     usage: Usage = Usage()
     on_gpu: bool = False
     damaged: str = ""
+    together: bool = False
     progressed: bool = False
 
 

@@ -44,6 +44,11 @@ def import_factory(name: str, *, where: str, gives: type | None = None) -> Facto
             f"{where}: no module named '{error.name}' here; install it where the workers run, "
             "or put its folder on their PYTHONPATH"
         ) from error
+    except SystemExit as error:
+        raise BadInputError(
+            f"{where}: {module_name} ends Python as it is imported (sys.exit); let what is a script's run under "
+            "`if __name__ == '__main__':` only"
+        ) from error
     for attribute in attributes.split("."):
         if not hasattr(found, attribute):
             known = [known for known, value in vars(found).items() if callable(value) and not known.startswith("_")]

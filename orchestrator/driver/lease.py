@@ -14,7 +14,7 @@ from types import FrameType
 from jobs.identity import Json, Parsed
 from orchestrator.driver.key_claims import KeyClaims
 from orchestrator.scheduling.sharing import Claim
-from orchestrator.store import ArtifactStore, Fence, Lease, LeaseState, LeaseTerm, Watch, active_leases, cancel
+from orchestrator.store import ArtifactStore, Fence, Lease, LeaseState, LeaseTerm, Watch, active_leases
 
 _BEAT_S = 3.0
 TERMINATED, CANCELLED = "the driver was terminated (SIGTERM)", "cancelled by `orchard cancel`"
@@ -47,6 +47,7 @@ class DriverLease:
         self._others: list[Parsed] = []
         self._reason = ""
         self._asked_s = 0.0
+        self._renewing = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
 
@@ -132,18 +133,27 @@ class DriverLease:
             signal.signal(signal.SIGTERM, before)
 
     def ask_tasks_to_stop(self) -> None:
-        """Set the flag that long stages poll; if that fails, they are killed after the grace period."""
-        with suppress(OSError):
-            cancel(self._store.files, self.term.sweep)
+        """Set the flag that long stages poll; if that fails, they are killed after the grace period.
 
-    def _beat(self) -> None:
-        while True:
+        It is that of this driver's term: those of a driver that has followed go on.
+        """
+        with suppress(OSError):
+            self._store.files.replace(self.term.cancel_path, b"")
+
+    def look(self) -> None:
+        """Find out now whether to stop, rather than with the next heartbeat."""
+        with self._renewing:
             state = self._lease.renew(**self._info)
             if state is LeaseState.LOST:
                 self.stop(LOST)
-                return
-            if state is LeaseState.CANCELLED and not self._reason:
+            elif state is LeaseState.CANCELLED and not self._reason:
                 self.stop(CANCELLED)
+
+    def _beat(self) -> None:
+        while True:
+            self.look()
+            if self.lost:
+                return
             self.keys.beat(self._lease.beaten_s)
             if self._info["cluster"]:
                 self._read_other_leases()

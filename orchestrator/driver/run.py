@@ -27,7 +27,7 @@ from orchestrator.driver.summarizing import Summarizer
 from orchestrator.planning import Plan
 from orchestrator.results import SweepRecord
 from orchestrator.results.lineage import planned_settings
-from orchestrator.scheduling.feasibility import check_feasible
+from orchestrator.scheduling.feasibility import check_feasible, memory_limit
 from orchestrator.scheduling.graph import FINISHED, TaskState
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.scheduling.spending import Caps, Spending
@@ -117,7 +117,7 @@ def run_sweep(
         resources=plan.resources,
         cost_model=history.cost_model,
         spending=Spending(_caps(spec), gpu_s=history.gpu_s, started_s=time.monotonic()),
-        node_memory_bytes=max((kind.memory_bytes for kind in kinds), default=0),
+        memory_limit=lambda asked: memory_limit(asked, kinds),
     )
     lease.claim_keys()
     with store.open_journal(spec.name, new_driver_name()) as journal:

@@ -6,7 +6,7 @@ The sweep's share of the cluster is computed in `scheduling.sharing`.
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from jobs.outcome import Outcome
+from jobs.outcome import Cause, Failed, Outcome
 from orchestrator.backends import Backend, NodeKind, Slots
 from orchestrator.driver.lease import DriverLease
 from orchestrator.scheduling.scheduler import Lane, Scheduler
@@ -53,6 +53,10 @@ class Steering:
 
     def update(self, scheduler: Scheduler, outcomes: Sequence[Outcome]) -> None:
         """Set the scheduler's limits, and stop it if that was requested."""
+        if not self._lease.should_stop() and any(map(_was_cancelled, outcomes)):
+            # Tasks look every second whether to stop, the driver with its heartbeats: they may know it first.
+            self._lease.look()
+            scheduler.stop(self._lease.reason or "its tasks were asked to stop")
         if self._lease.should_stop():
             self._stop(scheduler)
             return
@@ -78,3 +82,7 @@ class Steering:
         if self._lease.overdue() and not self._forced:
             self._forced = True
             self._backend.cancel()
+
+
+def _was_cancelled(outcome: Outcome) -> bool:
+    return isinstance(outcome, Failed) and outcome.cause is Cause.CANCELLED

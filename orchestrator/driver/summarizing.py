@@ -1,7 +1,9 @@
 """An observer that has the journal of a long run summarised on its way, so that `orchard status` stays quick."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from jobs.errors import OrchardError
 from jobs.outcome import Outcome
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.status import read_history
@@ -27,4 +29,5 @@ class Summarizer:
         self._ended += len(outcomes)
         if self._ended >= LINES_BEYOND:
             self._ended = 0
-            read_history(self._files, self._sweep)
+            with suppress(OSError, OrchardError):  # the store may not answer for a moment; the next time will do
+                read_history(self._files, self._sweep)

@@ -61,7 +61,7 @@ def decide(
     *,
     count: int,
     attempt: Attempt,
-    node_memory_bytes: int = 0,
+    memory_limit_bytes: int = 0,
     avoided: frozenset[str] = frozenset(),
     stopped: str = "",
     damaged_is_ours: bool = True,
@@ -72,14 +72,14 @@ def decide(
         failure: The failure.
         count: How often the task has failed for this cause, including this failure.
         attempt: The failed attempt.
-        node_memory_bytes: Memory of the largest node; 0 where unknown.
+        memory_limit_bytes: The most memory that such an attempt can ask for; 0 where unknown.
         avoided: The nodes that attempts avoid by now.
         stopped: Why the run submits nothing more; empty where it was not stopped.
         damaged_is_ours: For a damaged input: whether a task of this sweep computes it.
     """
-    retry = retry_after(failure, count=count, asked=attempt.resources, node_memory_bytes=node_memory_bytes)
-    if stopped and (retry or failure.cause is Cause.CANCELLED):
-        return Decision(final=False, reason=f"the run was stopped ({stopped})")
+    retry = retry_after(failure, count=count, asked=attempt.resources, memory_limit_bytes=memory_limit_bytes)
+    if failure.cause is Cause.CANCELLED or (stopped and retry):
+        return Decision(final=False, reason=f"the run was stopped ({stopped or 'the task knew it first'})")
     if retry is None:
         return Decision(final=True, reason=_why_final(failure, count))
     if failure.cause is Cause.CORRUPT and not damaged_is_ours:

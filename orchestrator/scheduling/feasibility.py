@@ -1,6 +1,7 @@
 """Finds requests that no node can ever satisfy, before anything runs: a cluster would wait for ever. Pure."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from jobs.errors import BadInputError
 from jobs.resources import Resources
@@ -41,6 +42,17 @@ def fits(asked: Resources, kind: NodeKind) -> bool:
     share = asked.share
     enough_memory = not kind.memory_bytes or share.memory_bytes <= kind.memory_bytes
     return share.num_cpus <= kind.cpus and share.num_gpus <= kind.gpus and enough_memory
+
+
+def memory_limit(asked: Resources, kinds: Sequence[NodeKind]) -> int:
+    """The most memory that a request can surely have beside its CPUs and GPUs, in bytes; 0 where no node says it.
+
+    Args:
+        asked: The request; its memory does not matter.
+        kinds: The nodes that are alive or could be started.
+    """
+    fitting = [kind.memory_bytes for kind in kinds if fits(replace(asked, memory_bytes=0), kind)]
+    return asked.nodes * max(fitting, default=0)
 
 
 def _enough(asked: Resources, kinds: Sequence[NodeKind]) -> bool:

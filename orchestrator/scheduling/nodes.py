@@ -25,8 +25,13 @@ class NodeHealth:
             return
         if not isinstance(outcome, Failed):
             self._killed.pop(outcome.node, None)
-        elif outcome.cause is Cause.PREEMPTED or (outcome.cause is Cause.OUT_OF_MEMORY and not outcome.on_gpu):
+        elif _kills(outcome) and not outcome.together:
             killed = self._killed[outcome.node]
             killed.add(outcome.key)
             if len(killed) >= _KILLS:
                 self.avoided |= {outcome.node}
+
+
+def _kills(failure: Failed) -> bool:
+    """Whether the process of the attempt died."""
+    return failure.cause is Cause.PREEMPTED or (failure.cause is Cause.OUT_OF_MEMORY and not failure.on_gpu)

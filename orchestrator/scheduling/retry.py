@@ -35,19 +35,19 @@ class Retry:
     resources: Resources
 
 
-def retry_after(failure: Failed, *, count: int, asked: Resources, node_memory_bytes: int = 0) -> Retry | None:
+def retry_after(failure: Failed, *, count: int, asked: Resources, memory_limit_bytes: int = 0) -> Retry | None:
     """The retry after a failure; None where the failure is final.
 
     Args:
         failure: The failure.
         count: How often the task has failed for this cause, including this failure, since it last got further.
         asked: The request of the failed attempt.
-        node_memory_bytes: Memory of the largest node; 0 where unknown.
+        memory_limit_bytes: The most memory that it can ask for beside its CPUs and GPUs; 0 where unknown.
     """
     if count > RETRIES.get(failure.cause, 0):
         return None
     if failure.cause is Cause.OUT_OF_MEMORY:
-        resources = _more_memory(failure, asked, node_memory_bytes)
+        resources = _more_memory(failure, asked, memory_limit_bytes)
         return Retry(delay_s=0.0, resources=resources) if resources else None
     delay_s = backoff_s(failure.key, count) if failure.cause is Cause.TRANSIENT else 0.0
     return Retry(delay_s=delay_s, resources=asked)
@@ -62,13 +62,13 @@ def backoff_s(key: str, count: int) -> float:
     return min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** (count - 1)) * (0.5 + jitter)
 
 
-def _more_memory(failure: Failed, asked: Resources, node_memory_bytes: int) -> Resources | None:
-    """Twice the memory, up to one whole GPU or the largest node; None where it had all of that."""
+def _more_memory(failure: Failed, asked: Resources, memory_limit_bytes: int) -> Resources | None:
+    """Twice the memory, up to one whole GPU or what a node has; None where it had all of that."""
     if failure.on_gpu:
         return replace(asked, num_gpus=min(1.0, 2 * asked.num_gpus)) if asked.num_gpus < 1 else None
     more = 2 * max(asked.memory_bytes, failure.usage.memory_bytes, _LEAST_MEMORY_BYTES // 2)
-    if node_memory_bytes:
-        if asked.memory_bytes >= node_memory_bytes:
+    if memory_limit_bytes:
+        if asked.memory_bytes >= memory_limit_bytes:
             return None
-        more = min(more, node_memory_bytes)
+        more = min(more, memory_limit_bytes)
     return replace(asked, memory_bytes=more)

@@ -6,7 +6,7 @@ mutable, because a copy per event would make a sweep of n tasks cost n^2. The po
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -20,6 +20,9 @@ from orchestrator.scheduling.decision import Decision, decide
 from orchestrator.scheduling.graph import FINISHED, Graph, TaskNode, TaskState
 from orchestrator.scheduling.nodes import NodeHealth
 from orchestrator.scheduling.spending import Caps, Spending
+
+_DIGITS = 6
+"""Of slots that are told to others; shares of a GPU are no smaller."""
 
 
 class Lane(StrEnum):
@@ -57,7 +60,8 @@ class Scheduler:
         resources: Requests of appearing tasks, by stage; default: one CPU.
         cost_model: Predicts costs from earlier attempts; it is updated with new ones.
         spending: The sweep's caps and what earlier runs spent; default: no caps.
-        node_memory_bytes: Memory of the largest node; 0 where unknown.
+        memory_limit: The most memory that an attempt with a request's CPUs and GPUs can ask for, in bytes; 0 where
+            unknown.
 
     Attributes:
         limits: May be changed at any time.
@@ -78,13 +82,13 @@ class Scheduler:
         resources: Mapping[StageKind, Resources] | None = None,
         cost_model: CostModel | None = None,
         spending: Spending | None = None,
-        node_memory_bytes: int = 0,
+        memory_limit: Callable[[Resources], int] = lambda asked: 0,
     ) -> None:
         self._tasks, self._targets = tasks, targets
         self._resources = resources or {}
         self._cost_model = cost_model or CostModel()
         self._spending = spending or Spending(Caps())
-        self._node_memory_bytes = node_memory_bytes
+        self._memory_limit = memory_limit
         self._health = NodeHealth()
         self._graph: Graph
         self._ready: dict[Lane, list[tuple[float, float, int, str]]] = {lane: [] for lane in Lane}
@@ -202,7 +206,8 @@ class Scheduler:
     @property
     def demand(self) -> Mapping[Lane, float]:
         """Slots that all ready and running tasks would occupy."""
-        return self._demand
+        # Sums of fractions of a GPU do not come back to 0 exactly.
+        return {lane: max(0.0, round(slots, _DIGITS)) for lane, slots in self._demand.items()}
 
     @property
     def avoided(self) -> frozenset[str]:
@@ -269,7 +274,7 @@ class Scheduler:
             failure,
             count=history.failures[failure.cause],
             attempt=attempt,
-            node_memory_bytes=self._node_memory_bytes,
+            memory_limit_bytes=self._memory_limit(attempt.resources),
             avoided=self._health.avoided,
             stopped=self.stopped,
             damaged_is_ours=self.state_of(failure.damaged) is not None,

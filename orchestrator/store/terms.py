@@ -12,7 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, NotRequired
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import (
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    with_config,
+)
 from typing_extensions import TypedDict
 
 from jobs.identity import Parsed
@@ -35,6 +43,15 @@ class _Info(TypedDict):
     demand: NotRequired[dict[str, Annotated[float, Field(ge=0)]]]
 
 
+def _empty_unless_valid(value: object, valid: ValidatorFunctionWrapHandler) -> Parsed:
+    """What is published besides: whatever it holds, who beats is alive."""
+    try:
+        checked: Parsed = valid(value)
+    except ValidationError:
+        return {}
+    return checked
+
+
 @with_config(ConfigDict(strict=True, extra="ignore", allow_inf_nan=False))
 class _Fields(TypedDict):
     """What the file of a term holds: a changed character must not end those who read it."""
@@ -47,7 +64,7 @@ class _Fields(TypedDict):
     ttl_s: Annotated[float, Field(gt=0, le=1e6)]
     beat: int
     released: bool
-    info: _Info
+    info: Annotated[_Info, WrapValidator(_empty_unless_valid)]
 
 
 _FIELDS = TypeAdapter(_Fields)

@@ -85,3 +85,10 @@ def test_where_imports_are_bounded_others_are_refused(monkeypatch):
         find("their_factories:network")
     monkeypatch.setenv(ALLOW_IMPORTS, "")
     assert "allows none" in str(import_problem("timm"))
+
+
+def test_a_script_that_ends_python_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "their_script.py").write_text("import sys\n\ndef net(): ...\n\nsys.exit(0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BadInputError, match="their_script ends Python as it is imported"):
+        find("their_script:net")

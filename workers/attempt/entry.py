@@ -90,7 +90,7 @@ def run_task(
         if not may_commit():
             raise CancelledError("another driver has taken this sweep over; its own attempt counts")
         outcome = attempt.commit(product)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         outcome = attempt.failed(error)
     # Only here the exception and the tensors that its frames hold are freed.
     release_gpu(attempt.device)
@@ -218,7 +218,7 @@ class _Attempt:
             nondeterministic=bool(comparison and comparison.nondeterministic),
         )
 
-    def failed(self, error: Exception) -> Failed:
+    def failed(self, error: BaseException) -> Failed:
         """The outcome of an attempt that raised."""
         diagnosis, trace = diagnose(error), traceback.format_exc()
         if diagnosis.cause in _FINAL:

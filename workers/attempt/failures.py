@@ -77,6 +77,9 @@ def diagnose(error: BaseException) -> Diagnosis:
             return Diagnosis(cause=Cause.CORRUPT, message=message, damaged=error.key)
         case MissingArtifactError():
             return Diagnosis(cause=Cause.TRANSIENT, message=message)
+        case SystemExit():
+            ended = f"code that it runs ends Python (sys.exit with {message}); let it raise an error instead"
+            return Diagnosis(cause=Cause.BAD_INPUT, message=ended)
         case MemoryError():
             return Diagnosis(cause=Cause.OUT_OF_MEMORY, message=message)
         case OSError():

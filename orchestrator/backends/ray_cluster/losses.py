@@ -73,8 +73,9 @@ def failures(bundle: Sequence[Attempt], error: BaseException, *, node: str, host
             traceback=text,
             node=node,
             host=host or (address[1] if address else ""),
+            together=number > 0,
         )
-        for attempt in bundle
+        for number, attempt in enumerate(bundle)
     ]
 
 

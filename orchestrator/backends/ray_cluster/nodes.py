@@ -5,7 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +94,14 @@ def node_kinds(alive: Mapping[str, ClusterNode]) -> tuple[NodeKind, ...]:
     """The kinds of nodes that are alive, and of those that an autoscaler could start.
 
     An autoscaler whose node types are unknown may start anything: it is represented by a kind that every request fits,
-    with a count of 0.
+    with a count of 0. What could be started and names no memory has that of nodes that are alive and otherwise equal.
     """
-    startable = _startable()
+    memory: dict[tuple[float, float], int] = {}
+    for node in alive.values():
+        memory[node.cpus, node.gpus] = max(node.memory_bytes, memory.get((node.cpus, node.gpus), 0))
+    startable = tuple(
+        replace(kind, memory_bytes=kind.memory_bytes or memory.get((kind.cpus, kind.gpus), 0)) for kind in _startable()
+    )
     known = {(kind.cpus, kind.gpus) for kind in startable}
     present: dict[tuple[str, float, float], NodeKind] = {}
     for node in alive.values():

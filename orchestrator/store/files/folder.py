@@ -94,8 +94,12 @@ class FolderFiles:
             return []
 
     def walk(self, folder: str) -> Iterator[Entry]:
-        """Every file below a folder, temporary ones included."""
-        for parent, _, names in os.walk(f"{self._root}/{folder}"):
+        """Every file below a folder, temporary ones included.
+
+        Raises:
+            OSError: A folder cannot be read: what it holds must not pass for missing.
+        """
+        for parent, _, names in os.walk(f"{self._root}/{folder}", onerror=_raise_unless_gone):
             for name in names:
                 path = f"{parent}/{name}".removeprefix(f"{self._root}/")
                 entry = self.stat(path)
@@ -193,6 +197,11 @@ class _GrowingFile:
     def _sync(self) -> None:
         os.fsync(self._descriptor)
         self._synced_s = time.monotonic()
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _link_unnamed(path: str, content: bytes, *, sync: bool) -> bool:

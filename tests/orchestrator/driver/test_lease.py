@@ -82,3 +82,20 @@ def test_the_drivers_of_one_cluster_see_what_each_other_wants(store):
     with lease_on(store, "mine") as again:
         again.tell(cluster="c", demand={})
         assert len(again.claims("gpu")) == 1  # the other has ended
+
+
+def test_a_driver_that_was_followed_stops_its_own_tasks_only(store):
+    lease = DriverLease(store, Lease.acquire(store.files, "sweep"))
+    store.files.create(LeaseTerm(sweep="sweep", number=2).path, b"{}")
+    lease.stop(TERMINATED)  # before it knows that it was followed
+    lease.ask_tasks_to_stop()
+    assert store.files.exists(lease.term.cancel_path)
+    assert not store.files.exists(LeaseTerm(sweep="sweep", number=2).cancel_path)
+
+
+def test_it_can_look_before_its_next_heartbeat(store):
+    lease = DriverLease(store, Lease.acquire(store.files, "sweep"))
+    cancel(store.files, "sweep")
+    assert not lease.should_stop()
+    lease.look()
+    assert lease.reason == CANCELLED

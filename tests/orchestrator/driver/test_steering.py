@@ -1,5 +1,6 @@
 """In-flight limits, and how a run is stopped: on the simulated backend, with a test double of the lease."""
 
+import pytest
 from plain_tasks import plain_task, plain_tasks
 
 from jobs.outcome import Cause, Failed, Succeeded
@@ -8,6 +9,7 @@ from orchestrator.backends import NodeKind, SimulatedBackend, Slots
 from orchestrator.driver.lease import CANCELLED, LOST
 from orchestrator.driver.run import drive
 from orchestrator.driver.steering import Steering, capacity, in_flight_limits
+from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.scheduler import Lane, Scheduler
 from orchestrator.scheduling.sharing import Claim
 
@@ -15,8 +17,9 @@ from orchestrator.scheduling.sharing import Claim
 class LeaseDouble:
     """A driver's lease whose state a test sets; records calls."""
 
-    def __init__(self, reason="", others=()):
+    def __init__(self, reason="", others=(), told=""):
         self.reason = reason
+        self.told = told
         self.others = list(others)
         self.asked = 0
         self.demand = {}
@@ -25,6 +28,9 @@ class LeaseDouble:
 
     def should_stop(self):
         return bool(self.reason)
+
+    def look(self):
+        self.reason = self.told
 
     def overdue(self):
         return self.lost or self.asked > 0
@@ -39,11 +45,15 @@ class LeaseDouble:
         self.asked += 1
 
 
-def run(lease, count=50, on_update=lambda scheduler, outcomes: None):
+def succeed(attempt):
+    return Succeeded(key=attempt.task.key, measurements={}, duration_s=1.0)
+
+
+def run(lease, count=50, on_update=lambda scheduler, outcomes: None, outcome=succeed):
     backend = SimulatedBackend(
         Slots(cpus=10.0, gpus=0.0),
         duration_s=lambda attempt: 1.0,
-        outcome=lambda attempt: Succeeded(key=attempt.task.key, measurements={}, duration_s=1.0),
+        outcome=outcome,
     )
     limits = in_flight_limits(backend.slots(), backend.node_kinds())
     tasks = plain_tasks(count)
@@ -96,6 +106,19 @@ def test_a_cancelled_run_asks_its_tasks_to_stop_and_then_makes_them():
     assert summary.failures == ()  # cut short, not failed
     assert 0 < summary.computed < 50
     assert scheduler.in_flight == 0
+
+
+@pytest.mark.parametrize("reason", [CANCELLED, ""])
+def test_tasks_that_know_first_that_they_are_to_stop_have_not_failed(reason):
+    lease = LeaseDouble(told=reason)
+
+    def outcome(attempt):
+        return Failed(key=attempt.task.key, cause=Cause.CANCELLED, message="asked to stop")
+
+    _, summary = run(lease, outcome=outcome)
+    assert (summary.complete, summary.failures) == (False, ())
+    assert summary.stopped == (reason or "its tasks were asked to stop")
+    assert {state for (_, state), count in summary.counts.items() if count} == {TaskState.READY}
 
 
 def test_a_driver_that_lost_its_lease_raises_no_flag_for_its_successor():

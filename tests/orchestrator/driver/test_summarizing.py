@@ -20,3 +20,12 @@ def test_a_long_run_is_summarised_on_its_way(tmp_path, monkeypatch):
             journal.flush()
             observer.update(None, [DONE])
     assert store.files.exists(summary_path("s"))
+
+
+def test_a_store_that_does_not_answer_for_a_moment_ends_no_driver(tmp_path, monkeypatch):
+    def fail(files, sweep):
+        raise OSError("stale file handle")
+
+    monkeypatch.setattr(summarizing, "LINES_BEYOND", 1)
+    monkeypatch.setattr(summarizing, "read_history", fail)
+    Summarizer(open_store(tmp_path).files, "s").update(None, [DONE])

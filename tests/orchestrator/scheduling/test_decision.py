@@ -54,7 +54,7 @@ def test_a_damaged_input_is_named_and_made_again_first():
         ),
         (
             Cause.OUT_OF_MEMORY,
-            {"resources": Resources(memory_bytes=GIB), "node_memory_bytes": GIB},
+            {"resources": Resources(memory_bytes=GIB), "memory_limit_bytes": GIB},
             "it had all memory of the largest node",
         ),
     ],

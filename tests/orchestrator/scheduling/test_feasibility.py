@@ -7,7 +7,7 @@ from jobs.errors import BadInputError
 from jobs.resources import Resources
 from jobs.stages.table import StageKind
 from orchestrator.backends import NodeKind
-from orchestrator.scheduling.feasibility import check_feasible
+from orchestrator.scheduling.feasibility import check_feasible, memory_limit
 
 HEAD = NodeKind(name="head", cpus=0, gpus=0)
 GPU = NodeKind(name="gpu_spot", cpus=8, gpus=1, memory_bytes=32 * 2**30, count=64)
@@ -47,3 +47,11 @@ def test_every_unmet_request_is_listed_once():
     with pytest.raises(BadInputError) as caught:
         check_feasible(requests, kinds=[])
     assert re.findall(r"resources\.\w+", str(caught.value)) == ["resources.tune", "resources.sense"]
+
+
+def test_memory_ends_where_no_node_with_the_same_gpus_has_more():
+    large = NodeKind(name="large", cpus=64, gpus=0, memory_bytes=512 * 2**30)
+    assert memory_limit(Resources(num_gpus=1.0, memory_bytes=2**50), [GPU, large]) == GPU.memory_bytes
+    assert memory_limit(Resources(num_gpus=2.0, nodes=2), [GPU, large]) == 2 * GPU.memory_bytes
+    assert memory_limit(Resources(), [GPU, large]) == large.memory_bytes
+    assert memory_limit(Resources(num_gpus=4.0), [GPU, large]) == 0

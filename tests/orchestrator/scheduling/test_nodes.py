@@ -36,3 +36,7 @@ def test_host_memory_counts_against_a_node_and_gpu_memory_does_not():
 def test_bugs_and_unknown_nodes_do_not_count():
     assert avoided(*(lost(key, "n", Cause.BUG) for key in "abc")) == frozenset()
     assert avoided(*(lost(key, "") for key in "abc")) == frozenset()
+
+
+def test_a_process_that_takes_several_tasks_with_it_is_one_loss():
+    assert avoided(lost("a", "n"), lost("b", "n", together=True), lost("c", "n", together=True)) == frozenset()

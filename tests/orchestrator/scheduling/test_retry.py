@@ -42,9 +42,9 @@ def test_memory_is_doubled_from_the_larger_of_what_was_asked_and_used():
 
 def test_no_more_memory_is_asked_than_the_largest_node_has():
     out = failure(Cause.OUT_OF_MEMORY)
-    retry = retry_after(out, count=1, asked=Resources(memory_bytes=9 * GIB), node_memory_bytes=16 * GIB)
+    retry = retry_after(out, count=1, asked=Resources(memory_bytes=9 * GIB), memory_limit_bytes=16 * GIB)
     assert retry.resources.memory_bytes == 16 * GIB
-    assert retry_after(out, count=2, asked=retry.resources, node_memory_bytes=16 * GIB) is None
+    assert retry_after(out, count=2, asked=retry.resources, memory_limit_bytes=16 * GIB) is None
 
 
 def test_a_whole_gpu_that_was_too_small_is_final():

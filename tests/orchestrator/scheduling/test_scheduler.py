@@ -241,3 +241,11 @@ def test_gpus_reserved_for_what_is_left_to_others_are_free_again():
     (attempt,) = state.start(frozenset(), {})
     state.leave({attempt.task.key: "other"})
     assert (spending.reserved_gpu_s, spending.gpu_s, state.demand[Lane.GPU]) == (0.0, 0.0, 0.0)
+
+
+def test_nothing_is_demanded_where_nothing_is_left():
+    asked = Resources(num_gpus=0.3)
+    tasks = {each.key: replace(each, resources=asked) for each in (task(StageKind.SCORE, n) for n in range(3))}
+    state = scheduler(tasks, list(tasks))
+    run_all(state, state.start(frozenset(), {}))
+    assert state.demand == dict.fromkeys(Lane, 0.0)  # sums of 0.3 leave something below it

@@ -12,7 +12,7 @@ from orchestrator.scheduling.graph import TaskState
 from orchestrator.scheduling.retry import RETRIES
 
 
-@pytest.mark.parametrize("cause", [Cause.BUG, Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.BAD_NUMERICS, Cause.CANCELLED])
+@pytest.mark.parametrize("cause", [Cause.BUG, Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.BAD_NUMERICS])
 def test_a_deterministic_fault_fails_once_and_blocks_only_its_dependants(cause):
     tasks, targets = chain([0, 1])
     broken = tasks[targets[0]].inputs["network"]
@@ -210,6 +210,13 @@ def test_a_damaged_artifact_of_nobody_is_a_failure():
     state, each = only()
     assert state.step([replace(failed(each, Cause.CORRUPT), damaged="ff")]) == []
     assert state.state_of(each.key) is TaskState.FAILED
+
+
+def test_a_task_that_was_asked_to_stop_has_not_failed():
+    state, each = only()
+    assert state.step([failed(each, Cause.CANCELLED)]) == []
+    assert (state.failures, state.complete) == ([], False)
+    assert state.state_of(each.key) is TaskState.READY
 
 
 def test_a_stopped_scheduler_leaves_what_was_cut_short_for_the_next_run():

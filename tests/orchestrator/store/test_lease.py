@@ -253,3 +253,11 @@ def test_what_drivers_tell_each_other_is_read_back(files, acquire):
         ("a", {"priority": 3, "demand": {"cpu": 8}}),
         ("b", {}),
     ]
+
+
+def test_a_driver_that_tells_nonsense_is_alive_all_the_same(files, acquire):
+    lease = acquire("a")
+    lease.renew(demand={"cpu": -1e-16})
+    (held,) = active_leases(files)
+    assert (held.owner, held.beat, held.info) == (read_lease(files, lease.term).owner, 1, {})
+    assert held.owner

@@ -26,6 +26,7 @@ CAUSES = [
     (BadInputError("no such layer"), Cause.BAD_INPUT),
     (BadNumericsError("the loss is nan"), Cause.BAD_NUMERICS),
     (CancelledError("stopped"), Cause.CANCELLED),
+    (SystemExit(0), Cause.BAD_INPUT),
     (torch.OutOfMemoryError("CUDA out of memory"), Cause.OUT_OF_MEMORY),
     (CorruptArtifactError("another digest", key="ab"), Cause.CORRUPT),
     (TimeoutError("slow disk"), Cause.TRANSIENT),

@@ -14,6 +14,7 @@ CAUSES = [
     (InvalidFileError("net.pt", []), Cause.BAD_INPUT),
     (BadNumericsError("the loss is nan"), Cause.BAD_NUMERICS),
     (CancelledError("stopped"), Cause.CANCELLED),
+    (SystemExit(0), Cause.BAD_INPUT),
     (MemoryError(), Cause.OUT_OF_MEMORY),
     (OSError(errno.ENOMEM, "Cannot allocate memory"), Cause.OUT_OF_MEMORY),
     (torch.OutOfMemoryError("CUDA out of memory"), Cause.OUT_OF_MEMORY),

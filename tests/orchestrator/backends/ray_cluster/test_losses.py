@@ -64,3 +64,8 @@ def test_an_error_on_a_worker_is_told_by_its_last_line_and_without_colours():
     (failed,) = failures(bundle(1), error, node="", host="")
     assert failed.message == "ModuleNotFoundError: No module named 'nets'"
     assert failed.traceback.startswith("ray::work() (pid=7)")
+
+
+def test_of_a_bundle_one_stands_for_the_process_that_was_lost():
+    lost = failures(bundle(3), exceptions.WorkerCrashedError(), node=NODE, host="")
+    assert [failed.together for failed in lost] == [False, True, True]

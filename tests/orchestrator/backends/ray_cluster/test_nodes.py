@@ -1,6 +1,7 @@
 import pytest
 
 from jobs.resources import Resources
+from orchestrator.backends.base import NodeKind
 from orchestrator.backends.ray_cluster import nodes as ray_nodes
 from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
 from orchestrator.scheduling.feasibility import fits
@@ -87,3 +88,10 @@ def test_while_the_head_does_not_answer_what_was_known_counts(monkeypatch):
     monkeypatch.setattr(ray_nodes.ray, "nodes", lambda: pytest.fail("Ray would hang"))
     now[0], answers[0] = 200.0, False
     assert there.slots_for(Resources()) == 8
+
+
+def test_what_could_be_started_has_the_memory_of_its_like_where_it_names_none(nodes, monkeypatch):
+    alive = nodes(described(1, GPU_NODE)).alive()
+    monkeypatch.setattr(ray_nodes, "_reported", lambda: [NodeKind(name="gpu", cpus=8.0, gpus=2.0, count=4)])
+    (kind,) = node_kinds(alive)
+    assert (kind.memory_bytes, kind.count) == (1000, 4)

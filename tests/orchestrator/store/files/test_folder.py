@@ -132,3 +132,18 @@ def test_a_store_that_it_makes_is_for_its_owner(tmp_path, made_before, rights):
     usual = tmp_path / "usual"
     usual.mkdir()
     assert (root / "manifests").stat().st_mode == usual.stat().st_mode
+
+
+def test_a_folder_that_cannot_be_read_is_no_empty_one(files, monkeypatch):
+    files.create("a/b", b"1")
+    listed = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("/a"):
+            raise OSError(errno.EIO, "the disk does not answer")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(OSError, match="does not answer"):
+        list(files.walk(""))
+    assert list(files.walk("nothing")) == []
