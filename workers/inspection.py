@@ -107,8 +107,12 @@ def with_limits(
     return replace(found, groups=[replace(each, range=ranges[each.group.name]) for each in found.groups])
 
 
-def unmatched_patterns(recipe: NetworkRecipe, limits: WidthLimits) -> list[str]:
+def unmatched_patterns(recipe: NetworkRecipe, patterns: Mapping[str, Sequence[str]]) -> list[str]:
     """What is wrong with patterns that no layer of a network has; it is built for that, and not traced.
+
+    Args:
+        recipe: The network.
+        patterns: Patterns by the setting that has them, or names of channel groups.
 
     Raises:
         BadInputError: The network cannot be built.
@@ -117,8 +121,8 @@ def unmatched_patterns(recipe: NetworkRecipe, limits: WidthLimits) -> list[str]:
         module = recipe.construct()
     layers = {name.rpartition(".")[0] or name for name in module.state_dict()}
     return [
-        f"prune.{setting}: '{pattern}' matches no layer; {nearest_names(pattern, layers)}"
-        for setting, patterns in limits.patterns.items()
-        for pattern in patterns
+        f"{setting}: '{pattern}' matches no layer; {nearest_names(pattern, layers)}"
+        for setting, given in patterns.items()
+        for pattern in given
         if not any(matches(pattern.partition("#")[0], name) for name in layers)
     ]

@@ -14,6 +14,7 @@ from jobs.spec.compatibility import (
     augmentation_conflict,
     distillation_conflict,
     distillations_of,
+    graph_conflict,
     measure_conflict,
     method_conflict,
     model_conflict,
@@ -240,6 +241,12 @@ def _every_model_fits_its_objective(sweep: SweepRecord) -> None:
                 raise checks.fault(f"protocol {name} with the objective {objective.name}: it {conflict}")
 
 
+def _networks_can_be_written_as_graphs(sweep: SweepRecord) -> None:
+    for name, model in sweep.models.items():
+        if conflict := graph_conflict(model, sweep.measure):
+            raise checks.fault(f"model {name}: it {conflict}")
+
+
 def _every_distillation_fits_its_objective(sweep: SweepRecord) -> None:
     for model in sweep.models:
         for name, method in sweep.methods.items():
@@ -265,5 +272,6 @@ _RULES = (
     _limits_are_said_once,
     _quantised_networks_are_evaluated_on_test,
     _every_model_fits_its_objective,
+    _networks_can_be_written_as_graphs,
     _every_distillation_fits_its_objective,
 )

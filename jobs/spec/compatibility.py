@@ -149,6 +149,18 @@ def measure_conflict(objective: ObjectiveSpec, measure: MeasureSpec) -> str | No
     )
 
 
+def graph_conflict(model: ModelSpec, measure: MeasureSpec) -> str | None:
+    """Why a model's networks cannot be written as the graphs that a measurement runs; None where they can."""
+    latency = measure.latency
+    runs_graphs = bool(measure.quantize) or (latency is not None and "onnxruntime" in latency.runtime)
+    if not runs_graphs or not isinstance(model.inputs, dict):
+        return None
+    return (
+        "takes its inputs by name, and ONNX graphs of such networks are not written, which measure.quantize and the "
+        "runtime onnxruntime run; leave them out, or let the network take positional arguments"
+    )
+
+
 def augmentation_conflict(objective: ObjectiveSpec, recipe: TrainSpec) -> str | None:
     """Why an augmentation does not suit an objective, and what to do; None where it does, or where it is unknown."""
     if isinstance(objective, OwnObjective):

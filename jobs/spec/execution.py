@@ -1,8 +1,9 @@
 """How a network is run, shared by training, partition tuning and evaluation."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 Precision = Literal["float32", "float16", "bfloat16"]
 CompileMode = Literal["reduce-overhead"]
@@ -46,3 +47,17 @@ class Execution(Protocol):
     @property
     def compile(self) -> bool | CompileMode:
         """Whether `torch.compile` runs it, and in which mode."""
+
+
+def precisions(record: object, where: str = "") -> Iterator[tuple[str, Precision]]:
+    """Every precision that a record and those within it ask for, with its path in the sweep file.
+
+    Args:
+        record: A record, or a mapping of names to records; of anything else there is none.
+        where: The path of the record.
+    """
+    if isinstance(record, Execution):
+        yield f"{where}.precision", record.precision
+    within = dict(record) if isinstance(record, BaseModel | dict) else {}
+    for name, value in within.items():
+        yield from precisions(value, f"{where}.{name}".lstrip("."))

@@ -10,8 +10,8 @@ from rich.console import Console
 from jobs.errors import BadInputError, nearest
 from jobs.identity import Json
 from jobs.load import load_sweep
+from jobs.spec.allocation import PredefinedAllocation
 from jobs.spec.sweep import SweepSpec
-from jobs.stages.common import WidthLimits
 from orchestrator.commands.consoles import output_console
 from orchestrator.planning.allocation import limits_of
 
@@ -58,32 +58,41 @@ def groups(sweep: str, model: str | None, overrides: Sequence[str], *, method: s
         raise BadInputError("; ".join(faults))
 
 
-def check_patterns(spec: SweepSpec) -> None:
-    """Reject patterns of `prune` that no layer of a model has, before anything runs.
+def check_layers(spec: SweepSpec) -> None:
+    """Reject layers that a sweep file names and a model does not have, before anything runs.
 
-    A network that cannot be built here is left to its tasks. Without patterns no network is built.
+    They are patterns of `prune`, and the groups of predefined widths. A network that cannot be built here is left to
+    its tasks. Where none is named no network is built.
 
     Raises:
         BadInputError: Some match no layer.
     """
-    asked: dict[tuple[str, WidthLimits], None] = {}
+    asked: dict[tuple[str, str, tuple[str, ...]], None] = {}
     for name, method in spec.methods.items():
         for model in spec.models:
-            limits = limits_of(spec.prune_of(model, name)) if spec.allocation_of(name) else None
-            if limits is not None and method.applies_to(model) and limits.has_patterns:
-                asked[model, limits] = None
+            allocation = spec.allocation_of(name)
+            if not method.applies_to(model) or not allocation:
+                continue
+            limits = limits_of(spec.prune_of(model, name))
+            if limits is not None and limits.has_patterns:
+                asked |= {(model, f"prune.{setting}", given): None for setting, given in limits.patterns.items()}
+            if isinstance(allocation, PredefinedAllocation) and allocation.widths:
+                asked[model, f"methods.{name}.allocation.widths", tuple(allocation.widths)] = None
     if not asked:
         return
     from workers.inputs import InputSpec
     from workers.inspection import unmatched_patterns
 
-    faults: dict[str, None] = {}
-    for model, limits in asked:
+    faults: list[str] = []
+    for model in dict.fromkeys(model for model, _, _ in asked):
+        patterns: dict[str, list[str]] = {}
+        for _, setting, given in (each for each in asked if each[0] == model):
+            patterns.setdefault(setting, []).extend(given)
         try:
-            found = unmatched_patterns(_recipe(spec, model, InputSpec.of_shape(())), limits)
+            found = unmatched_patterns(_recipe(spec, model, InputSpec.of_shape(())), patterns)
         except BadInputError:
             continue
-        faults |= {f"model {model}: {fault}": None for fault in found}
+        faults += [f"model {model}: {fault}" for fault in dict.fromkeys(found)]
     if faults:
         raise BadInputError("; ".join(faults))
 

@@ -12,7 +12,7 @@ from jobs.task import Attempt
 from orchestrator.backends import SimulatedBackend, Slots
 from orchestrator.commands.computing import Computer, end_run, print_tracking, print_troubles
 from orchestrator.commands.consoles import output_console
-from orchestrator.commands.grouping import check_patterns
+from orchestrator.commands.grouping import check_layers
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.progress import ProgressDisplay
 from orchestrator.driver.publishing import Publisher
@@ -33,7 +33,7 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
     console = output_console()
     if backend == "simulated":
         return _simulate(spec, console)
-    check_patterns(spec)
+    check_layers(spec)
     store = open_store(spec.storage)
     with DriverLease(store, acquire_unclaimed(store.files, spec.name), priority=spec.priority) as lease:
         with Computer(store, lease, backend, console) as computer:

@@ -16,7 +16,7 @@ from jobs.spec.sweep import SweepSpec
 from orchestrator.commands.choosing import export_command
 from orchestrator.commands.computing import Computer, end_run, exit_code, print_tracking, print_troubles
 from orchestrator.commands.consoles import output_console
-from orchestrator.commands.grouping import check_patterns
+from orchestrator.commands.grouping import check_layers
 from orchestrator.driver.lease import DriverLease
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.run import RunSummary
@@ -95,7 +95,7 @@ def search(
         LeaseHeldError: The same search runs already.
     """
     spec = load_sweep(sweep, overrides)
-    check_patterns(spec)
+    check_layers(spec)
     asked = _Search(
         spec=spec,
         within=within,

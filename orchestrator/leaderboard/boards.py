@@ -144,9 +144,13 @@ def _check_comparable(place: Place, sweeps: Sequence[RankedSweep]) -> None:
         ]
         if differing:
             raise BadInputError(f"{where}: its data differ: {', '.join(differing)}; {remedy}")
-        seeds = {key for key in first.dense.keys() & other.dense.keys() if key[:2] == place}
-        if any(first.dense[key] != other.dense[key] for key in seeds):
-            raise BadInputError(f"{where}: {first.name} and {other.name} have different dense networks; {remedy}")
+    # A sweep may share no seed with the first one, but one with another.
+    having: dict[tuple[str, str, int], RankedSweep] = {}
+    for sweep in sweeps:
+        for key in (key for key in sweep.dense if key[:2] == place):
+            known = having.setdefault(key, sweep)
+            if known.dense[key] != sweep.dense[key]:
+                raise BadInputError(f"{where}: {known.name} and {sweep.name} have different dense networks; {remedy}")
 
 
 def _board(place: Place, entries: Sequence[Entry], levels: Sequence[Level]) -> Board:

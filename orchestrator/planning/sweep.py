@@ -1,5 +1,7 @@
 """Plans a whole sweep: every model, method, protocol, seed and compression."""
 
+from jobs.errors import BadInputError
+from jobs.spec.execution import precisions
 from jobs.spec.methods import BicubicMethod
 from jobs.spec.sweep import SweepSpec
 from orchestrator.planning.collector import TaskCollector
@@ -12,7 +14,12 @@ from orchestrator.planning.trial import Trial
 
 
 def plan_sweep(spec: SweepSpec, environment: PlanEnvironment) -> Plan:
-    """Plan every model x method x protocol x seed x compression of a sweep as a DAG of tasks."""
+    """Plan every model x method x protocol x seed x compression of a sweep as a DAG of tasks.
+
+    Raises:
+        BadInputError: Tasks would be refused where they run.
+    """
+    _check_precisions(spec, environment)
     tasks = TaskCollector(spec, environment)
     curves = tuple(
         _plan_curve(tasks, model, method, protocol, seed)
@@ -23,6 +30,14 @@ def plan_sweep(spec: SweepSpec, environment: PlanEnvironment) -> Plan:
         for seed in spec.seeds
     )
     return Plan(tasks=tasks.tasks, curves=curves, asked=tasks.asked, resources=tasks.resources, environment=environment)
+
+
+def _check_precisions(spec: SweepSpec, environment: PlanEnvironment) -> None:
+    asked = [where for where, precision in precisions(spec) if precision == "float16"]
+    if asked and environment.device == "cpu":
+        raise BadInputError(
+            f"{', '.join(asked)}: float16 is for GPUs, and this sweep runs on CPUs; set bfloat16 or float32"
+        )
 
 
 def _plan_curve(tasks: TaskCollector, model: str, method: str, protocol: str, seed: int) -> PlannedCurve:

@@ -67,13 +67,14 @@ def sweep(
     dataset: str = "digits",
     data: Mapping[str, object] | None = None,
     digest: str = "d",
+    seed: int = 0,
 ) -> RankedSweep:
-    """A sweep of one model, `net`."""
+    """A sweep of one model, `net`, with the digest of its dense network of one seed."""
     place = ("net", dataset)
     return RankedSweep(
         name=name,
         yaml=f"name: {name}\n",
         entries={place: entries},
         data={place: data or {"dataset": dataset}},
-        dense={(*place, 0): digest},
+        dense={(*place, seed): digest},
     )

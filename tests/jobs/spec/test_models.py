@@ -61,3 +61,12 @@ def test_a_callable_that_loads_its_weights_cannot_start_from_random_ones(tiny_sw
     tiny_sweep["methods"] = {"m": method}
     with pytest.raises(InvalidFileError, match="gives no random weights to start from"):
         load_sweep(write_sweep(tiny_sweep))
+
+
+def test_inputs_by_name_cannot_be_written_as_the_graphs_that_are_asked_for(tiny_sweep, write_sweep):
+    net = {**tiny_sweep["models"]["net"], "inputs": {"image": {"shape": [1, 8, 8]}}}
+    path = write_sweep({**tiny_sweep, "models": {"net": net}})
+    assert load_sweep(path, ["measure.latency={batch_size: 1}"])
+    for asked in ("measure.quantize=[int8]", "measure.latency={batch_size: 1, runtime: [eager, onnxruntime]}"):
+        with pytest.raises(InvalidFileError, match="model net: it takes its inputs by name"):
+            load_sweep(path, [asked])

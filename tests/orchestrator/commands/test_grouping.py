@@ -5,7 +5,7 @@ import pytest
 
 from jobs.errors import BadInputError
 from jobs.load import load_sweep
-from orchestrator.commands.grouping import check_patterns, groups
+from orchestrator.commands.grouping import check_layers, groups
 from orchestrator.commands.locating import find_record
 from orchestrator.commands.running import run
 from orchestrator.results import collect
@@ -90,17 +90,24 @@ def test_a_network_that_cannot_be_built_says_why(show):
         show("models.net.arguments={width: 3}")
 
 
+def test_groups_of_predefined_widths_are_checked_before_a_run(tiny_sweep, write_sweep):
+    widths = {"kind": "predefined", "widths": {"conv1": 4, "nope": 3}, "compression": 0.4}
+    methods = {"given": {"kind": "criterion", "criterion": "l1", "allocation": widths}}
+    with pytest.raises(BadInputError, match=r"methods.given.allocation.widths: 'nope' matches no layer"):
+        check_layers(load_sweep(write_sweep({**tiny_sweep, "methods": methods})))
+
+
 def test_patterns_are_checked_before_a_run(tiny_sweep, write_sweep):
     path = write_sweep(tiny_sweep)
-    check_patterns(load_sweep(path, ["prune.keep=[conv1]"]))
-    check_patterns(load_sweep(path, ["prune.keep=[conv9]", "models.net.arguments={width: 3}"]))  # left to its tasks
+    check_layers(load_sweep(path, ["prune.keep=[conv1]"]))
+    check_layers(load_sweep(path, ["prune.keep=[conv9]", "models.net.arguments={width: 3}"]))  # left to its tasks
     with pytest.raises(BadInputError, match=r"model net: prune.keep: 'conv9' matches no layer; nearest: conv1"):
         run(str(path), ["prune.keep=[conv9]"], backend="inline")
 
 
 def test_without_patterns_no_network_is_built(tiny_sweep, write_sweep, monkeypatch):
     monkeypatch.delattr("workers.inspection.unmatched_patterns")
-    check_patterns(load_sweep(write_sweep(tiny_sweep), ["prune={multiple: 8, floor: 0.1}"]))
+    check_layers(load_sweep(write_sweep(tiny_sweep), ["prune={multiple: 8, floor: 0.1}"]))
 
 
 def test_a_sweep_in_rounds_runs_and_its_curve_is_of_the_dense_network(tiny_sweep, write_sweep, database):

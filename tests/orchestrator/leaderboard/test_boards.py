@@ -92,3 +92,13 @@ def test_methods_of_several_sweeps_are_on_one_board_and_what_both_have_is_there_
 def test_sweeps_that_cannot_be_compared_are_refused(other, words):
     with pytest.raises(BadInputError, match=words):
         boards_of([sweep(entry("l1", same(0.5))), other])
+
+
+def test_dense_networks_are_compared_between_all_sweeps_in_any_order():
+    one = sweep(entry("l1", {0: {1.5: 0.5, 3.0: 0.5}}))
+    others = [
+        sweep(entry("l1", {1: {1.5: 0.5, 3.0: 0.5}}, sweep=name), name=name, digest=name, seed=1) for name in "bc"
+    ]
+    for order in ([one, *others], [*others, one]):
+        with pytest.raises(BadInputError, match="b and c have different dense networks"):
+            boards_of(order)

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from planned import ENVIRONMENT, back, by_stage, curve_of, line_of, stages_on_the_way, tasks_of
 
-from jobs.errors import InvalidFileError
+from jobs.errors import BadInputError, InvalidFileError
 from jobs.load import load_sweep
 from jobs.resources import Resources
 from jobs.stages.table import StageKind
@@ -282,3 +282,10 @@ def test_prunable_parts_go_where_groups_are_found_and_change_nothing_before(plan
 def test_a_list_without_parts_is_refused(plan):
     with pytest.raises(InvalidFileError, match="prunable"):
         plan("models.net.prunable=[]")
+
+
+def test_float16_is_refused_where_tasks_run_on_cpus(plan):
+    asked = ("measure.precision=float16", "models.net.train.precision=float16")
+    with pytest.raises(BadInputError, match=r"models.net.train.precision, measure.precision: float16 is for GPUs"):
+        plan(*asked)
+    assert plan(*asked, environment=replace(ENVIRONMENT, device="cuda")).tasks
