@@ -90,7 +90,7 @@ class StageKind(StrEnum):
     RACE = "race", StageRow(params=RaceParams, version=1, resources=_CPU, assumed_s=2.0, lenient=True)
     EVALUATE = "evaluate", StageRow(params=EvaluateParams, version=5, resources=_SHARED_GPU, assumed_s=10.0)
     ATTACK = "attack", StageRow(params=AttackParams, version=1, resources=_SHARED_GPU, assumed_s=60.0)
-    EXPORT = "export", StageRow(params=ExportParams, version=1, resources=_CPU, assumed_s=10.0)
+    EXPORT = "export", StageRow(params=ExportParams, version=2, resources=_CPU, assumed_s=10.0)
     QUANTIZE = "quantize", StageRow(params=QuantizeParams, version=2, resources=_CPU, assumed_s=60.0)
     TIME = "time", StageRow(params=TimeParams, version=1, resources=_GPU, assumed_s=20.0)
 

@@ -64,8 +64,7 @@ class Ranking:
     @property
     def split(self) -> str:
         """The split that its metrics were measured on; of several models perhaps more than one."""
-        splits = (str(self.record.data_of(each.plan).get("split", "test")) for each in self.rows)
-        return " and ".join(dict.fromkeys(splits))
+        return self.record.split_of(each.plan for each in self.rows)
 
 
 def best(name: str, *, storage: str, wanted: Requirements, by: Cost | None, pareto: bool, as_json: bool) -> None:

@@ -62,6 +62,7 @@ def model_card(
         files=[(each, _USES.get(each.name, _load_use(chosen))) for each in files],
         missing=missing or {},
         trtexec=_trtexec(chosen) if tensorrt else "",
+        split=record.split_of([candidate.plan]),
         num_seeds=len(candidate.points),
         rows=metric_rows(chosen),
         timed_on=", ".join(f"{name} {text}" for name, text in chosen.timed_on.items()),

@@ -71,6 +71,7 @@ class PlannedCurve:
 
     Attributes:
         points: In the order in which the sweep lists its compressions.
+        dense: Whether it is of the dense network, whatever was done to that afterwards.
         baseline: Whether it is no network of the model's, but what these are to beat: bicubic enlargement. It is shown,
             and never chosen.
         control: The protocol of the dense network that it is compared with: after a transfer, that transfer; else none.
@@ -84,6 +85,7 @@ class PlannedCurve:
     protocol: str
     seed: int
     points: tuple[PlannedPoint, ...]
+    dense: bool = False
     baseline: bool = False
     control: str = NO_PROTOCOL
     labels: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -98,8 +100,7 @@ class PlannedCurve:
     @property
     def is_control(self) -> bool:
         """Whether it is the dense network that others are compared with."""
-        unpruned = all(point.compression == 0 for point in self.points)
-        return unpruned and self.protocol == self.control and not self.baseline
+        return self.dense and self.protocol == self.control
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

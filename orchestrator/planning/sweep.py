@@ -2,7 +2,7 @@
 
 from jobs.errors import BadInputError
 from jobs.spec.execution import precisions
-from jobs.spec.methods import BicubicMethod
+from jobs.spec.methods import BicubicMethod, DenseMethod
 from jobs.spec.sweep import SweepSpec
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.measurements import plan_measurements
@@ -52,6 +52,7 @@ def _plan_curve(tasks: TaskCollector, model: str, method: str, protocol: str, se
         protocol=protocol,
         seed=seed,
         points=tuple(_plan_point(tasks, trial, protocol) for trial in trials),
+        dense=isinstance(tasks.spec.methods[method], DenseMethod),
         baseline=isinstance(tasks.spec.methods[method], BicubicMethod),
         control=tasks.spec.control_of(protocol),
         labels=tasks.spec.models[model].labels,

@@ -13,7 +13,7 @@ from orchestrator.report.csv_files import areas_csv, kept_csv, orders_csv, point
 from orchestrator.report.failures import LostPoints, collect_failures
 from orchestrator.report.figure import draw_curves
 from orchestrator.report.labelled import by_label, few_models
-from orchestrator.report.page import figure_title, html_page, sweep_yaml
+from orchestrator.report.page import draw_shown, html_page, sweep_yaml
 from orchestrator.report.patterns import draw_patterns
 from orchestrator.report.settings import CurveResources, collect_resources, settings_csv
 from orchestrator.report.speed import speed_table, summarize_speed
@@ -69,7 +69,7 @@ def report_files(
     """
     taken = curves if by is None else by_label(curves, by)
     shown = choose(taken)
-    figure = draw_curves(shown.curves, figure_title(record, shown), target_of(record))
+    figure = draw_shown(record, shown)
     patterns = draw_patterns(shown.curves, f"{record.name}: fraction kept")
     sweep = sweep_yaml(record)
     files = {

@@ -61,7 +61,7 @@ class _Panel:
         return shortened(row_name(row, self.several))
 
 
-def draw_curves(curves: Sequence[Curve], title: str, target: str = PARAMETERS) -> bytes:
+def draw_curves(curves: Sequence[Curve], title: str, target: str = PARAMETERS, *, split: str = "test") -> bytes:
     """Draw the primary metrics against what was really removed (percent).
 
     A line is the mean over the seeds, its band the sample standard deviation on both sides; the dense network and
@@ -72,6 +72,7 @@ def draw_curves(curves: Sequence[Curve], title: str, target: str = PARAMETERS) -
         curves: The curves; those without points are left out.
         title: The figure's title.
         target: What compressions are fractions of, if that was measured of all points; else parameters.
+        split: What they were measured on.
 
     Returns:
         A PNG.
@@ -95,7 +96,7 @@ def draw_curves(curves: Sequence[Curve], title: str, target: str = PARAMETERS) -
         _draw_panel(axes, panel, target)
         _label_ends(axes, panel, _ends(axes, panel, target), layout.width)
         if index % layout.columns == 0 or len({each.metric for each in panels}) > 1:
-            axes.set_ylabel(f"Test {panel.metric.quantity}", fontsize=11, color=INK)
+            axes.set_ylabel(f"{_begun(split)} {panel.metric.quantity}", fontsize=11, color=INK)
         if index + layout.columns >= len(panels):
             axes.set_xlabel(f"{_begun(WORDS[target])} removed (%)", fontsize=11, color=INK)
     if panels:

@@ -71,7 +71,7 @@ def html_page(
         name=record.name,
         facts=_facts(curves),
         drawn=f"{_labels(curves)} against compression",
-        figure=_image(figure or draw_curves(shown.curves, figure_title(record, shown), target)),
+        figure=_image(figure or draw_shown(record, shown)),
         explorer=Markup(explorer_json(shown.curves, target)) if any(curve.points for curve in curves) else None,
         scripts=map(Markup, scripts()),
         extent=shown.extent,
@@ -97,10 +97,12 @@ def html_page(
     )
 
 
-def figure_title(record: SweepRecord, shown: Shown) -> str:
-    """What stands above the sweep's figure."""
+def draw_shown(record: SweepRecord, shown: Shown) -> bytes:
+    """The sweep's figure, a PNG."""
     extent = f" ({shown.extent})" if shown.extent else ""
-    return f"{record.name}: {_labels(shown.curves)} after pruning{extent}"
+    title = f"{record.name}: {_labels(shown.curves)} after pruning{extent}"
+    split = record.split_of(each.plan for each in shown.curves)
+    return draw_curves(shown.curves, title, target_of(record), split=split)
 
 
 def _labels(curves: Sequence[Curve]) -> str:

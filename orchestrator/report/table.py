@@ -69,7 +69,7 @@ class Cell:
 class SummaryRow:
     """One method on one model, over the seeds; `cells` by increasing target compression.
 
-    `baseline` and `control`: see `PlannedCurve`.
+    `dense`, `baseline` and `control`: see `PlannedCurve`.
     """
 
     model: str
@@ -77,6 +77,7 @@ class SummaryRow:
     method: str
     protocol: str
     cells: tuple[Cell, ...]
+    dense: bool = False
     baseline: bool = False
     control: str = NO_PROTOCOL
 
@@ -91,14 +92,9 @@ class SummaryRow:
         return all(cell.asked == 0.0 for cell in self.cells)
 
     @property
-    def is_dense(self) -> bool:
-        """Whether it is the dense network."""
-        return self.is_level and not self.baseline
-
-    @property
     def is_control(self) -> bool:
         """Whether it is the dense network that others are compared with."""
-        return self.is_dense and self.protocol == self.control
+        return self.dense and self.protocol == self.control
 
     @property
     def measured(self) -> tuple[Cell, ...]:
@@ -181,6 +177,7 @@ def summarize(curves: Sequence[Curve], metric: Metric | None = None, test_set: s
             method=method,
             protocol=protocol,
             cells=_cells(group, metric, _key(metric, test_set)),
+            dense=group[0].plan.dense,
             baseline=group[0].plan.baseline,
             control=group[0].plan.control,
         )

@@ -40,12 +40,16 @@ class SweepRecord:
 
     def data_of(self, curve: PlannedCurve) -> Parsed:
         """The data set of a curve as the spec has it: of its transfer, of its model, else the sweep's."""
-        model: Parsed = self.spec["models"][curve.model]
+        model: Parsed = self.spec.get("models", {}).get(curve.model, {})
         source = (model.get("transfer") or {}).get("protocol", NO_PROTOCOL)
         transfer = source if curve.control == NO_PROTOCOL else curve.control
         own = model.get("data") if transfer == NO_PROTOCOL else self.spec["protocols"][transfer]["data"]
-        data: Parsed = own or self.spec["data"]
+        data: Parsed = own or self.spec.get("data", {})
         return data
+
+    def split_of(self, curves: Iterable[PlannedCurve]) -> str:
+        """The split that the metrics of curves were measured on; of several data sets perhaps more than one."""
+        return " and ".join(dict.fromkeys(str(self.data_of(each).get("split", "test")) for each in curves))
 
     def to_json(self) -> dict[str, Json]:
         """The record as JSON."""
@@ -55,8 +59,15 @@ class SweepRecord:
     def from_json(cls, value: Parsed) -> "SweepRecord":
         """The record that `to_json` wrote; one of version 0.1 cannot be planned again."""
         value = {name: each for name, each in value.items() if name != "surroundings"}
+        methods = value["spec"].get("methods", {})
         curves = tuple(
-            PlannedCurve(**{**curve, "points": tuple(map(PlannedPoint.from_json, curve["points"]))})
+            PlannedCurve(
+                **{
+                    "dense": methods.get(curve["method"], {}).get("kind") == "dense",  # earlier records do not say it
+                    **curve,
+                    "points": tuple(map(PlannedPoint.from_json, curve["points"])),
+                }
+            )
             for curve in value["curves"]
         )
         return cls(**{**value, "curves": curves})

@@ -111,7 +111,9 @@ def sweep_of(
         "controls": False,
         "measure": measure,
         "methods": _methods(spec, document["methods"], asked),
-        "protocols": {each: _without_race(written) for each, written in document["protocols"].items()},
+        "protocols": {
+            each: _without_race(_evaluated_on(split, written)) for each, written in document["protocols"].items()
+        },
     }
     try:
         return SweepSpec.model_validate_json(json.dumps(document))
@@ -120,9 +122,9 @@ def sweep_of(
         raise BadInputError(f"the sweep {name}, which the search would run, is not valid: {faults}") from error
 
 
-def _evaluated_on(split: str, model: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A model, whose own data set has that split, too."""
-    return {**model, "data": {**model["data"], "split": split}} if model.get("data") else model
+def _evaluated_on(split: str, written: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A model, or a protocol, whose own data set has that split, too."""
+    return {**written, "data": {**written["data"], "split": split}} if written.get("data") else written
 
 
 def _without_race(protocol: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -34,7 +34,15 @@ def make_curve(method: str, seed: int, compressions=COMPRESSIONS) -> Curve:
         )
         for point, accuracy in zip(planned, ACCURACIES.get(method, (0.98,)), strict=True)
     )
-    plan = PlannedCurve(model="net", dataset="digits", method=method, protocol="none", seed=seed, points=planned)
+    plan = PlannedCurve(
+        model="net",
+        dataset="digits",
+        method=method,
+        dense=method == "dense",
+        protocol="none",
+        seed=seed,
+        points=planned,
+    )
     return Curve(plan=plan, points=points)
 
 

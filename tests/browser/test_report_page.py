@@ -34,7 +34,9 @@ DRAWN = """() => {
 
 def make_curve(model: str, method: str, number: int, asked=ASKED) -> Curve:
     planned = tuple(PlannedPoint(compression=each, key=f"{model}{method}{each}") for each in asked)
-    plan = PlannedCurve(model=model, dataset="digits", method=method, protocol="none", seed=0, points=planned)
+    plan = PlannedCurve(
+        model=model, dataset="digits", method=method, dense=method == "dense", protocol="none", seed=0, points=planned
+    )
     points = tuple(
         Point(
             asked=each.compression,

@@ -54,6 +54,7 @@ def made_curve(
         model=model,
         dataset="digits",
         method=method,
+        dense=method == "dense",
         protocol=protocol,
         seed=seed,
         points=tuple(PlannedPoint(compression=asked, key=key) for asked, key in keys.items()),

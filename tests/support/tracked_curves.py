@@ -16,7 +16,15 @@ def make_curve(method="l1", *, seed=0, compressions=(0.2, 0.4), measured=None, c
     """A curve; `computation` stands for all that a task's key covers besides the compression."""
     keys = {asked: f"{computation}{method}{seed}{round(asked * 100):02d}".ljust(32, "0") for asked in compressions}
     planned = tuple(PlannedPoint(compression=asked, key=keys[asked]) for asked in compressions)
-    plan = PlannedCurve(model="net", dataset="digits", method=method, protocol="none", seed=seed, points=planned)
+    plan = PlannedCurve(
+        model="net",
+        dataset="digits",
+        method=method,
+        dense=method == "dense",
+        protocol="none",
+        seed=seed,
+        points=planned,
+    )
     points = tuple(
         Point(asked=asked, key=keys[asked], metrics=dict.fromkeys(METRICS, 1 - asked), created_s=CREATED_S + asked)
         for asked in (compressions if measured is None else measured)

@@ -7,8 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from jobs.errors import BadInputError
 from workers.data.images import ImageStatistics
 from workers.inputs import Inputs
+
+_ROUNDING = 1e-3
 
 
 class PixelClassifier(nn.Module):
@@ -33,8 +36,19 @@ class PixelClassifier(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
 
     def pixels(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """The pixels of images as the data gives them, without what rounding adds beyond [0, 1]."""
-        return (images * self.std + self.mean).clamp(0, 1)
+        """The pixels of images as the data gives them, without what rounding adds beyond [0, 1].
+
+        Raises:
+            BadInputError: They are no pixels: the data was normalised in a way that it does not tell.
+        """
+        pixels = images * self.std + self.mean
+        if not bool(((pixels > -_ROUNDING) & (pixels < 1 + _ROUNDING)).all()):
+            raise BadInputError(
+                f"attacks change pixels between 0 and 1, and this data has values from {float(pixels.min()):.3g} to "
+                f"{float(pixels.max()):.3g}; let it give pixels and say `data.normalize`, or say in its "
+                "`ImageData.normalized` how it was normalised"
+            )
+        return pixels.clamp(0, 1)
 
     def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
         """Logits."""

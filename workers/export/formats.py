@@ -13,7 +13,7 @@ from torch import nn
 
 from jobs.errors import BadNetworkError
 from workers.export.comparison import compare
-from workers.export.graph import check_onnx, dynamic_axes, quiet, reason, returns_images, write_onnx
+from workers.export.graph import checked_onnx, dynamic_axes, other_sizes, quiet, reason, returns_images
 from workers.inputs import Inputs, InputsLike, InputSpec, as_spec, call_arguments, tensors_of
 
 PROGRAM_FILE = "model.pt2"
@@ -106,13 +106,16 @@ def _write_torchscript(path: Path, module: nn.Module, inputs: InputSpec, batch: 
             loaded = torch.jit.load(path)
     except Exception as error:  # a torch without TorchScript, or a network that it cannot trace
         raise BadNetworkError(f"TorchScript cannot express the network: {reason(error)}") from error
-    return compare("the TorchScript", loaded, module, batch)
+    difference = compare("the TorchScript", loaded, module, batch)
+    for images in other_sizes(module, batch) if returns_images(module, batch) else ():
+        difference = max(difference, compare("the TorchScript for images of another size", loaded, module, images))
+    return difference
 
 
 def _write_onnx(path: Path, module: nn.Module, inputs: InputSpec, batch: Inputs) -> float:
-    content = write_onnx(module, inputs, any_size=returns_images(module, batch))
+    content, difference = checked_onnx(module, inputs, batch)
     path.write_bytes(content)
-    return check_onnx(content, module, batch)
+    return difference
 
 
 _WRITERS: Mapping[str, Callable[[Path, nn.Module, InputSpec, Inputs], float]] = {

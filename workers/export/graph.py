@@ -69,6 +69,52 @@ def write_onnx(model: nn.Module, inputs: InputsLike, *, any_size: bool = False) 
         raise BadNetworkError(f"ONNX cannot express the network: {reason(error)}") from error
 
 
+def checked_onnx(model: nn.Module, inputs: InputsLike, batch: Inputs) -> tuple[bytes, float]:
+    """A network as an ONNX graph that gives what it gives: of images of any size, where it makes images of images.
+
+    A graph has one way to compute, and a network may have several, by the size of its images. Where it shows that it
+    has, the graph is for images of the size of `inputs` alone.
+
+    Args:
+        model: As of `write_onnx`.
+        inputs: What it takes.
+        batch: At least two samples of that, on the CPU.
+
+    Returns:
+        The graph, and the largest difference of outputs, relative to the largest one.
+
+    Raises:
+        BadNetworkError: ONNX cannot express it, or the graph gives other outputs.
+    """
+    if returns_images(model, batch):
+        content = write_onnx(model, inputs, any_size=True)
+        try:
+            return content, max(check_onnx(content, model, each) for each in (batch, *other_sizes(model, batch)))
+        except BadNetworkError:
+            pass
+    content = write_onnx(model, inputs)
+    return content, check_onnx(content, model, batch)
+
+
+def other_sizes(model: nn.Module, images: Inputs) -> Iterator[Tensor]:
+    """The same images with some rows and columns more, as far as the network takes such."""
+    assert isinstance(images, Tensor)  # it makes images of them
+    height, width = images.shape[-2:]
+    for rows, columns in ((1, 1), (2, 2), (height, width)):
+        larger = nn.functional.pad(images, (0, columns, 0, rows), mode="replicate")
+        if _takes(model, larger):
+            yield larger
+
+
+def _takes(model: nn.Module, images: Tensor) -> bool:
+    try:
+        with torch.inference_mode():
+            call(model, images)
+    except Exception:  # the network may raise anything
+        return False
+    return True
+
+
 def input_names(count: int) -> list[str]:
     """Names of a graph's inputs."""
     return _numbered(INPUT, "inputs", count)

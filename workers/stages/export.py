@@ -2,7 +2,7 @@
 
 from jobs.stages.finishing import ExportParams
 from workers.artifacts import GRAPH_FILE
-from workers.export.graph import check_onnx, returns_images, write_onnx
+from workers.export.graph import checked_onnx
 from workers.stages._base import Context, Product
 
 
@@ -17,7 +17,6 @@ def run(context: Context[ExportParams]) -> Product:
     network = context.network(context.params.network)
     module, inputs = network.module(), network.recipe.inputs
     batch = inputs.draw(2, context.generator("images"))
-    content = write_onnx(module, inputs, any_size=returns_images(module, batch))
     context.poll()
-    difference = check_onnx(content, module, batch)
+    content, difference = checked_onnx(module, inputs, batch)
     return Product(measurements={"difference": difference, "size_bytes": len(content)}, files={GRAPH_FILE: content})

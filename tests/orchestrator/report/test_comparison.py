@@ -23,6 +23,7 @@ def curve(method: str, points: dict[float, float], *, seed=0, protocol="none", k
         model="net",
         dataset="digits",
         method=method,
+        dense=method == "dense",
         protocol=protocol,
         seed=seed,
         points=tuple(PlannedPoint(compression=asked, key=key) for asked, key in keys.items()),
@@ -224,3 +225,11 @@ def replace_metrics(each: Curve) -> Curve:
 
     points = tuple(replace(point, metrics={**dict.fromkeys(METRICS, 1.0), **point.metrics}) for point in each.points)
     return replace(each, points=points)
+
+
+def test_a_method_that_removes_nothing_is_not_what_others_are_compared_with():
+    converted = curve("integral", {0.0: 0.6})
+    changes = changes_to_dense([DENSE, converted, curve("l1", {0.2: 0.85})])
+    assert {key.partition("/")[0]: change for key, change in changes.items()} == pytest.approx(
+        {"dense": 0.0, "integral": -0.4, "l1": -0.15}
+    )

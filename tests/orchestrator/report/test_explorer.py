@@ -16,6 +16,7 @@ def make_curve(seed: int, accuracy: float, *, method="l1", asked=0.2) -> Curve:
         model="net",
         dataset="digits",
         method=method,
+        dense=method == "dense",
         protocol="none",
         seed=seed,
         points=(PlannedPoint(compression=asked, key=f"{method}{seed}"),),

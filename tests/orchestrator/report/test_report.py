@@ -34,7 +34,15 @@ def make_curve(method: str, seed: int, accuracies: dict[float, float | None], *,
     """A curve by compression asked for; None is a point that is not measured yet."""
     keys = {asked: f"{method}-{seed}-{asked}" for asked in accuracies}
     planned = tuple(PlannedPoint(compression=asked, key=keys[asked]) for asked in accuracies)
-    plan = PlannedCurve(model=model, dataset="digits", method=method, protocol=protocol, seed=seed, points=planned)
+    plan = PlannedCurve(
+        model=model,
+        dataset="digits",
+        method=method,
+        dense=method == "dense",
+        protocol=protocol,
+        seed=seed,
+        points=planned,
+    )
     points = tuple(
         Point(
             asked=asked,
@@ -108,7 +116,7 @@ def test_missing_is_a_dash_and_never_asked_for_is_blank(curves):
 
 
 def test_only_what_was_asked_to_remove_nothing_is_dense(curves):
-    assert [row.method for row in summarize(curves).rows if row.is_dense] == ["dense"]
+    assert [row.method for row in summarize(curves).rows if row.dense] == ["dense"]
 
 
 def test_same_method_with_two_protocols_gives_two_rows():

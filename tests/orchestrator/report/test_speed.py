@@ -20,7 +20,15 @@ def make_curve(method="l1", seed=0, *, theoretical=2.0, predicted=None, **measur
         own["speedup_predicted"] = predicted
     point = Point(asked=0.4, key="p", metrics=own, created_s=1.0, further=(further,) if measured else ())
     planned = (PlannedPoint(compression=0.4, key="p"),)
-    plan = PlannedCurve(model="net", dataset="digits", method=method, protocol="none", seed=seed, points=planned)
+    plan = PlannedCurve(
+        model="net",
+        dataset="digits",
+        method=method,
+        dense=method == "dense",
+        protocol="none",
+        seed=seed,
+        points=planned,
+    )
     return Curve(plan=plan, points=(point,))
 
 

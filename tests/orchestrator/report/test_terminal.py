@@ -16,7 +16,9 @@ ASKED = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 def make_curve(method: str, removed: float | None = None) -> Curve:
     """`removed` of the MACs at all targets; by default what was asked for."""
     planned = tuple(PlannedPoint(compression=asked, key=f"{method}{asked}") for asked in ASKED)
-    plan = PlannedCurve(model="net", dataset="digits", method=method, protocol="none", seed=0, points=planned)
+    plan = PlannedCurve(
+        model="net", dataset="digits", method=method, dense=method == "dense", protocol="none", seed=0, points=planned
+    )
     points = tuple(
         Point(
             asked=each.compression,

@@ -202,3 +202,20 @@ def test_what_is_kept_stays_in_the_order_of_the_forward_pass(store):
     assert point.kept.keys() == {"channels"}
     assert list(point.kept["channels"].left.items()) == [("features.0", 2), ("features.4", 3), ("features.12", 9)]
     assert list(point.kept["channels"].full.items()) == [tuple(pair) for pair in full]
+
+
+def test_earlier_records_say_by_their_methods_which_curves_are_dense():
+    plan = replace(curve((0.0, "aa")), method="original", dense=True)
+    methods = {"original": {"kind": "dense"}, "l1": {"kind": "criterion"}}
+    stored = SweepRecord(name="s", spec={"methods": methods}, curves=(plan, curve((0.0, "bb")))).to_json()
+    for each in stored["curves"]:
+        del each["dense"]
+    assert [each.is_control for each in SweepRecord.from_json(stored).curves] == [True, False]
+
+
+def test_the_split_of_curves_is_that_of_their_data():
+    models = {"net": {}, "own": {"data": {"split": "validation"}}}
+    record = SweepRecord(name="s", spec={"data": {"split": "test"}, "models": models}, curves=())
+    own = replace(curve((0.0, "aa")), model="own")
+    assert record.split_of([own]) == "validation"
+    assert record.split_of([curve((0.0, "aa")), own]) == "test and validation"

@@ -77,6 +77,16 @@ class TestASweepOfTheSearch:
         one, other = ({task.key for task in each if task.stage is not StageKind.EVALUATE} for each in tasks)
         assert one == other
 
+    def test_transfers_are_judged_on_the_validation_split_of_their_own_data(self, spec, tiny_sweep):
+        here = "tests.support.with_backbone"
+        data = {"dataset": f"{here}:brightened", "root": "/bright"}
+        move = {"kind": "transfer", "network": f"{here}:with_backbone", "data": data, "train": {"epochs": 1}}
+        tiny_sweep["protocols"] = {"move": {**move, "objective": f"{here}:brightening"}}
+        dense = {"kind": "dense", "protocols": ["none", "move"]}
+        both = spec(dense=dense, l1={**L1, "protocols": ["move"]})
+        (l1,) = searched_methods(both)
+        assert sweep_of(both, "tiny-search", "validation", {l1: [20]}).protocols["move"].data.split == "validation"
+
     def test_on_validation_only_metrics_are_measured(self, spec, tiny_sweep):
         tiny_sweep["measure"] = {"latency": {}, "quantize": ["int8"]}
         (l1,) = searched_methods(spec())

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from jobs.errors import BadInputError
 from workers.attacks import PixelClassifier
 from workers.inputs import call
 
@@ -33,3 +34,9 @@ def test_without_normalisation_images_are_pixels(two_channels):
 def test_rounding_stays_within_the_range_of_pixels(two_channels):
     beyond = torch.tensor([-1e-7, 1 + 1e-6]).view(1, 1, 1, 2)
     assert PixelClassifier(two_channels, call, None).pixels(beyond).flatten().tolist() == [0, 1]
+
+
+def test_images_that_are_no_pixels_are_refused(two_channels):
+    normalised = torch.tensor([-1.9, 2.1]).view(1, 1, 1, 2)
+    with pytest.raises(BadInputError, match=r"values from -1\.9 to 2\.1; let it give pixels"):
+        PixelClassifier(two_channels, call, None).pixels(normalised)

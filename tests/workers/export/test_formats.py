@@ -7,7 +7,7 @@ from without_orchard import run_without_orchard
 from jobs.errors import BadNetworkError
 from workers.export.comparison import compare
 from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, write_formats
-from workers.export.graph import OnnxNetwork
+from workers.export.graph import OnnxNetwork, checked_onnx
 from workers.inputs import InputSpec
 
 ALL = [PROGRAM_FILE, ONNX_FILE, TORCHSCRIPT_FILE]
@@ -98,3 +98,26 @@ def test_a_graph_of_named_inputs_is_refused_by_name(tmp_path):
     _, missing = write_formats([ONNX_FILE, TORCHSCRIPT_FILE], tmp_path, Tokens().eval(), INPUTS)
     assert "keyword arguments (tokens, mask) are not written" in missing[ONNX_FILE]
     assert "no keyword arguments" in missing[TORCHSCRIPT_FILE]
+
+
+class Padded(nn.Module):
+    """It makes its images larger where their size is none of its."""
+
+    def forward(self, images):
+        height, width = images.shape[-2:]
+        if height % 4 or width % 4:
+            images = nn.functional.pad(images, (0, -width % 4, 0, -height % 4))
+        return nn.functional.interpolate(nn.functional.avg_pool2d(images, 4), scale_factor=4.0)[..., :height, :width]
+
+
+@pytest.mark.slow
+def test_a_graph_is_for_images_of_other_sizes_only_where_it_is_right_for_them(tmp_path):
+    batch = torch.rand(2, 1, 8, 8)
+    content, _ = checked_onnx(Padded().eval(), (1, 8, 8), batch)
+    assert OnnxNetwork(content)(batch).shape == batch.shape
+    with pytest.raises(Exception, match=r"Got: 10 Expected: 8"):
+        OnnxNetwork(content)(torch.rand(2, 1, 10, 10))
+    _, missing = write_formats([TORCHSCRIPT_FILE], tmp_path, Padded().eval(), (1, 8, 8))
+    assert "for images of another size" in missing[TORCHSCRIPT_FILE]
+    plain, _ = checked_onnx(nn.Conv2d(1, 2, 3, padding=1).eval(), (1, 8, 8), batch)
+    assert OnnxNetwork(plain)(torch.rand(2, 1, 10, 10)).shape == (2, 2, 10, 10)
