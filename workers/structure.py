@@ -5,6 +5,7 @@ whatever its weights: for all seeds and checkpoints.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from jobs.errors import BadInputError
 from workers.channels import ChannelMap, find_groups, fold_model, folded_shapes
+from workers.measure.running import run_counted
 from workers.network import NetworkRecipe
 
 _SEED = 0
@@ -41,7 +43,8 @@ def find_structure(recipe: NetworkRecipe, *, fold: bool = False) -> Structure:
         fold: Whether batch norms are folded where possible.
 
     Raises:
-        BadInputError: It cannot be built, or it, or a part of it, cannot be traced; or a part is unknown.
+        BadInputError: It cannot be built, or not be run on such inputs; it, or a part of it, cannot be traced; or a
+            part is unknown.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
@@ -51,6 +54,7 @@ def find_structure(recipe: NetworkRecipe, *, fold: bool = False) -> Structure:
             folded = fold_model(module, recipe.inputs, recipe.parts) if fold else []
             channel_map = find_groups(module, recipe.inputs, parts=recipe.parts)
     except ValueError as error:
+        run_counted(module, recipe.inputs, lambda _: nullcontext(), purpose=f"network '{recipe.network}'")
         raise BadInputError(
             f"network '{recipe.network}': {error}; where only parts of a network can be traced, name them in the sweep "
             "file, such as `prunable: [backbone]`"

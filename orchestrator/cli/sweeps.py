@@ -81,15 +81,15 @@ def plan(
 
 @click.command()
 @SWEEP
-@click.argument("model", required=False)
+@OVERRIDES
+@click.option("--model", help="Of this model alone.")
 @click.option("--method", help="Apply this method's `prune`, too.")
-@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of the sweep.")
 @JSON
-def groups(sweep: str, model: str | None, method: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
+def groups(sweep: str, overrides: tuple[str, ...], model: str | None, method: str | None, as_json: bool) -> None:
     """Show what of the networks of a sweep can be pruned.
 
-    Their channel groups, what is refused and why, and what `prune` in the sweep file does to each; of MODEL, or of all
-    models. Networks are built and traced, nothing is trained or stored.
+    Their channel groups, what is refused and why, and what `prune` in the sweep file does to each. Networks are built
+    and traced, nothing is trained or stored.
     """
     from orchestrator.commands import grouping
 

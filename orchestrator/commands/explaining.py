@@ -103,7 +103,10 @@ def _show_differences(first: Mapping[str, Json], second: Mapping[str, Json]) -> 
 
 
 def _find(prefix: str, store: ArtifactStore, planned: Mapping[str, Task], journalled: Iterable[str] = ()) -> str:
-    unknown = f"no task {prefix} in {store.uri}; name its store (--storage) or its sweep (--sweep)"
+    unknown = (
+        f"no task {prefix} in {store.uri}; give the beginning of its key, as `log:` names it, and its "
+        "store (--storage) or its sweep (--sweep)"
+    )
     return resolve_key(prefix, [*store.find(prefix), *planned, *journalled], unknown=unknown)
 
 

@@ -41,7 +41,7 @@ def mend(sweep: str, store: ArtifactStore, driver: Driver | None) -> None:
 
 
 def end_dead_runs(sweep: str, store: ArtifactStore, *, alive: bool) -> str:
-    """End the runs in MLflow of a driver that died or was terminated: once, as the journal then says.
+    """End the runs in MLflow of a driver that died, or was stopped before it could: once, as the journal then says.
 
     A driver that starts meanwhile sets them to RUNNING again as it logs.
 
@@ -57,7 +57,8 @@ def end_dead_runs(sweep: str, store: ArtifactStore, *, alive: bool) -> str:
     if alive or term is None:
         return ""
     history, released = read_history(store.files, sweep), read_lease(store.files, term).released
-    ended_well = released and history.run.ended and history.run.stopped not in (TERMINATED, LOST)
+    run = history.run
+    ended_well = released and run.ended and not run.abrupt and run.stopped not in (TERMINATED, LOST)
     if ended_well or history.closed >= term.number:
         return ""
     try:

@@ -90,7 +90,12 @@ def logs(task: str, *, storage: str) -> None:
     store = open_store(storage)
     attempts = list(find_attempts(task, store))
     keys = {*(key for each in attempts for key in related_keys(each)), *store.files.names("logs"), *store.find(task)}
-    key = resolve_key(task, keys, unknown=f"no task {task} in {store.uri}; name its store (--storage)")
+    key = resolve_key(
+        task,
+        keys,
+        unknown=f"no task {task} in {store.uri}; give the beginning of its key, as `log:` names it, and its "
+        "store (--storage)",
+    )
     story = story_of(key, attempts)
     kept = {log.address: log for log in store.logs(key)}
     parts = []

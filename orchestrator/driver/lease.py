@@ -18,6 +18,7 @@ from orchestrator.store import ArtifactStore, Fence, Lease, LeaseState, LeaseTer
 
 _BEAT_S = 3.0
 TERMINATED, CANCELLED = "the driver was terminated (SIGTERM)", "cancelled by `orchard cancel`"
+INTERRUPTED = "interrupted (Ctrl-C)"
 LOST = "another driver has taken the sweep over, or the store could not be reached for too long"
 _GRACE_S: Mapping[str, float] = {TERMINATED: 0.5, CANCELLED: 20.0, LOST: 0.0}
 """How long tasks may take to stop by themselves; Ray gives a driver three seconds in total between SIGTERM and

@@ -19,7 +19,7 @@ from orchestrator.backends import Backend
 from orchestrator.driver.advances import Advances
 from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.key_claims import KeyClaims
-from orchestrator.driver.lease import DriverLease
+from orchestrator.driver.lease import INTERRUPTED, DriverLease
 from orchestrator.driver.publishing import Publisher
 from orchestrator.driver.resume import resume_point, stored_tasks
 from orchestrator.driver.steering import Steering, in_flight_limits
@@ -142,8 +142,9 @@ def run_sweep(
                 noted=Advances(store).noted,
                 claims=lease.keys,
             )
-        except StoppedError as error:
-            journal.append("end", complete=False, computed=0, stopped=str(error))
+        except (StoppedError, KeyboardInterrupt) as error:
+            # Nothing more is logged to MLflow: whoever looks at the sweep next ends its runs there.
+            journal.append("end", complete=False, computed=0, stopped=str(error) or INTERRUPTED, abrupt=True)
             raise
         journal.append("end", complete=summary.complete, computed=summary.computed, stopped=summary.stopped)
     return summary, publisher

@@ -34,6 +34,7 @@ class Run:
         ended: Its driver has written its end.
         complete: Every target was finished then.
         stopped: Why it was stopped early; else empty.
+        abrupt: It was stopped before it could log its end to MLflow.
         attempts: Attempts that have ended, without cache hits.
         retries: Failed attempts that were not final, by cause.
         failed: Tasks whose last failure is final, by key.
@@ -51,6 +52,7 @@ class Run:
     ended: bool = False
     complete: bool = False
     stopped: str = ""
+    abrupt: bool = False
     attempts: int = 0
     retries: Counter[Cause] = field(default_factory=Counter)
     failed: dict[str, FailedTask] = field(default_factory=dict)
@@ -82,6 +84,7 @@ class Run:
                 self.avoided.append(entry["node"])
             case "end":
                 self.ended, self.complete, self.stopped = True, entry["complete"], entry["stopped"]
+                self.abrupt = entry.get("abrupt", False)
 
     def state(self, driver: Driver | None) -> State:
         """The state of the sweep if this is its last run."""

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jobs.artifact import Commit, CorruptArtifactError, FileEntry, Manifest, MissingArtifactError
+from jobs.errors import nearest
 from jobs.identity import Parsed
 from jobs.secrets import mask
 from orchestrator.store.cache import BlobCache
@@ -247,8 +248,10 @@ class ArtifactStore:
         try:
             return read_record_bytes(self.files.read(sweep_path(name)), name)
         except FileNotFoundError:
-            known = ", ".join(self.sweeps()) or "none"
-            raise MissingArtifactError(f"{self.uri}: no sweep '{name}'; sweeps here: {known}") from None
+            raise MissingArtifactError(
+                f"{self.uri}: no sweep '{name}'; {nearest(name, self.sweeps())}; one of another store is found by its "
+                "file (NAME.yaml) or with --storage"
+            ) from None
         except ValueError as error:
             raise self.unreadable_record(name, error) from None
 

@@ -70,6 +70,7 @@ class _End(TypedDict):
     at_s: _Time
     complete: bool
     stopped: str
+    abrupt: NotRequired[bool]
 
 
 @_config

@@ -1,5 +1,6 @@
 """Opens the store at a storage URI."""
 
+import re
 from pathlib import Path
 
 from jobs.errors import BadInputError
@@ -33,6 +34,8 @@ def resolve_storage(uri: str | Path) -> str:
             f"storage: {mask(uri)} holds a password or token, and this address is written in many places; give it to "
             "the driver and every worker by the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ...)"
         )
+    if mistyped := re.match(rf"({'|'.join([*OBJECT_STORES, 'file'])}):/?(?!/)", uri):
+        raise BadInputError(f"storage: {uri} would be a folder; write {mistyped[1]}://{uri[mistyped.end() :]}")
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme == "file":
         return str(Path(rest if separator else uri).expanduser().resolve())

@@ -209,7 +209,7 @@ class StoreSuite:
 
     def test_a_missing_sweep_names_those_that_are_there(self, store):
         store.write_sweep("here", {})
-        with pytest.raises(MissingArtifactError, match="sweeps here: here"):
+        with pytest.raises(MissingArtifactError, match="no sweep 'there'; did you mean 'here'"):
             store.read_sweep("there")
 
     def test_a_journal_is_read_driver_by_driver(self, store):

@@ -154,6 +154,15 @@ class TestASweep:
         assert code == 0
         assert "Nothing to compute" in out
 
+    def test_ctrl_c_is_told_by_the_next_status(self, orchard, path, monkeypatch):
+        def interrupt(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("orchestrator.driver.run.drive", interrupt)
+        code, _, err = orchard("run", path, "compressions=[0.2,0.4,0.5]", "--backend", "inline")
+        assert (code, "interrupted; finished results are kept" in err) == (130, True)
+        assert "stopped: interrupted (Ctrl-C); finished results are kept" in orchard("status", path)[1]
+
     def test_another_compression_computes_only_what_is_new(self, orchard, path):
         code, out, _ = orchard("run", path, "compressions=[0.2,0.4,0.5]", "--backend", "inline")
         assert code == 0

@@ -66,3 +66,9 @@ def test_boxes_are_counted_with_the_weights_that_a_network_has(found_in_parts, b
     assert (known.groups, known.tensors) == (direct.groups, direct.tensors)
     assert known.applications["head.first.weight"] > direct.applications["head.first.weight"]
     assert applications_of(other, SHAPE, PARTS, known.applications) == direct.applications
+
+
+def test_a_network_that_does_not_fit_its_inputs_is_not_told_to_name_parts():
+    recipe = NetworkRecipe(network="resnet", arguments={"in_channels": 3}, inputs=InputSpec.of_shape((1, 8, 8)))
+    with pytest.raises(BadInputError, match=r"give the network arguments that fit \(in_channels, ...\)"):
+        find_structure(recipe)

@@ -243,7 +243,9 @@ def _impossible(problem: AllocationProblem, narrowest: Widths, most: float) -> s
     elif all(width == 1 for width in narrowest.values()):
         reason = "every group that can be pruned has one channel left then"
     else:
-        reason = "every group that can be pruned is at the smallest width that the allocation allows then"
+        multiples = {each.multiple for each in problem.ranges.values()} - {1}
+        limits = f"`prune` (multiple: {max(multiples)}) allows" if multiples else "the allocation allows"
+        reason = f"every group that can be pruned is at the smallest width that {limits} then"
     return (
         f"{problem.target:.0%} of the {problem.measure} cannot be removed, at most {most:.1%} can: "
         f"{reason}{_kept_whole(problem)}; ask for {math.floor(round(most * 100, 6))} % or less"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stderr
 from typing import Any
 
 import torch
@@ -48,7 +49,8 @@ def exported(
         with returning_leaves(network), warnings.catch_warnings(), NotingOrigins(_graph) if noting else nullcontext():
             for message in _IGNORED:
                 warnings.filterwarnings("ignore", message=message)
-            program = torch.export.export(network, args, dict(kwargs), strict=False)
+            with redirect_stderr(io.StringIO()):  # where it raises an error it prints the graph so far, too
+                program = torch.export.export(network, args, dict(kwargs), strict=False)
     finally:
         for logger, before in zip(loggers, silent, strict=True):
             logger.disabled = before

@@ -9,18 +9,23 @@ The copy has no forward hooks, so that observers do not get meta tensors. A hook
 from __future__ import annotations
 
 import copy
+import sysconfig
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+import workers
 from workers.channels.exporting import exported
 from workers.channels.recording import recorded, without_fast_attention
 from workers.inputs import InputsLike, as_spec, call_arguments
@@ -31,6 +36,13 @@ BATCH = 2
 
 _HOOK_MARKS = ("_output_capturing_hooks_installed",)
 """Attributes by which a library (transformers) knows that its hooks are there; a copy without hooks lacks them."""
+
+_NOT_ITS = (
+    *(f"{Path(str(module.__file__)).parent}/" for module in (torch, workers)),
+    f"{sysconfig.get_path('stdlib')}/",
+    "<",
+)
+"""How the files begin that are no code of a network."""
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -298,10 +310,19 @@ class _OnesForNumbers(TorchDispatchMode):
 
 
 def _failure(example: Example, verb: str, error: Exception) -> ValueError:
-    message = str(error).strip().splitlines()
-    return ValueError(
-        f"{example.subject} cannot be {verb} on {example}: {type(error).__name__}: {message[0] if message else ''}"
-    )
+    message = next(iter(str(error).strip().splitlines()), "")
+    if isinstance(error, GuardOnDataDependentSymNode):
+        message = "it decides by values of tensors, which are unknown before it runs; let it compute both (torch.where)"
+    else:
+        message = f"{type(error).__name__}: {message}"
+    return ValueError(f"{example.subject} cannot be {verb} on {example}{_place(error)}: {message}")
+
+
+def _place(error: Exception) -> str:
+    """The innermost line of the network's code that an error came through, within a sentence; empty where unknown."""
+    frames = (frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_NOT_ITS))
+    last = next(iter(reversed([*frames])), None)
+    return f" ({Path(last.filename).name}, line {last.lineno}: `{last.line}`)" if last else ""
 
 
 def module_of(node: torch.fx.Node) -> str:

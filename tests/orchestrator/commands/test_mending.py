@@ -8,7 +8,7 @@ import pytest
 from tracked_curves import log, make_curve, runs_of
 
 from orchestrator.commands import diagnosing, viewing, watching
-from orchestrator.driver.lease import TERMINATED
+from orchestrator.driver.lease import INTERRUPTED, TERMINATED
 from orchestrator.store import Lease, open_store
 from orchestrator.tracking import ending
 
@@ -77,8 +77,9 @@ def test_the_pages_of_mlflow_are_opened_with_it_set_right(store, database, capsy
     assert states(database) == ["FAILED", "FINISHED"]
 
 
-def test_a_terminated_driver_leaves_them_as_they_are_too(store, database, capsys):
-    left(store, {"complete": False, "stopped": TERMINATED})
+@pytest.mark.parametrize("end", [{"stopped": TERMINATED}, {"stopped": INTERRUPTED, "abrupt": True}])
+def test_a_driver_that_had_no_time_to_log_its_end_leaves_them_as_they_are_too(store, database, capsys, end):
+    left(store, {"complete": False, **end})
     assert status(store, capsys)[0] == "stopped"
     assert states(database) == ["FAILED", "FINISHED"]
 

@@ -93,7 +93,7 @@ def test_status_of_a_first_driver_that_still_plans(storage, capsys):
 
 
 def test_status_of_a_sweep_that_is_not_there_names_those_that_are(store, storage):
-    with pytest.raises(MissingArtifactError, match="no sweep 't'; sweeps here: s"):
+    with pytest.raises(MissingArtifactError, match="no sweep 't'; known: s; one of another store"):
         watching.status("t", storage=storage, as_json=False, watch=False)
 
 
@@ -155,7 +155,7 @@ def test_watching_waits_for_the_driver_of_a_sweep_that_was_just_submitted(storag
 
 def test_watching_gives_up_on_a_sweep_that_never_comes(store, storage, monkeypatch):
     monkeypatch.setattr(watching, "_LONGEST_START_S", 0.0)
-    with pytest.raises(MissingArtifactError, match="no sweep 't'; sweeps here: s"):
+    with pytest.raises(MissingArtifactError, match="no sweep 't'; known: s; one of another store"):
         watching.status("t", storage=storage, as_json=False, watch=True)
 
 

@@ -73,3 +73,10 @@ def test_a_file_is_no_store(tmp_path):
     for path in (tmp_path / "file", tmp_path / "file" / "store"):
         with pytest.raises(BadInputError, match=r"storage: .*/file is a file; give a folder"):
             open_store(path)
+
+
+@pytest.mark.parametrize("uri", ["s3:/bucket/x", "gs:bucket/x", "file:/data"])
+def test_an_address_with_a_slash_too_few_is_no_folder(uri):
+    scheme, _, rest = uri.partition(":")
+    with pytest.raises(BadInputError, match=f"would be a folder; write {scheme}://{rest.lstrip('/')}"):
+        resolve_storage(uri)

@@ -197,6 +197,23 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"Linear cannot be traced on an input of shape \(2, 3, 8, 8\)"):
             find_groups(nn.Linear(5, 5), SHAPE)
 
+    def test_code_that_decides_by_values_is_named_with_its_line(self, capfd):
+        class Deciding(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv = nn.Conv2d(3, 4, 1)
+
+            def forward(self, images):
+                if images.mean() > 0.5:
+                    images = images * 2
+                return self.conv(images)
+
+        with pytest.raises(
+            ValueError, match=r"\(test_analysis.py, line \d+: `if images.mean\(\) > 0.5:`\): it decides by values"
+        ):
+            find_groups(Deciding(), SHAPE)
+        assert "def forward" not in capfd.readouterr().err
+
 
 class TestCodeThatCountsChannels:
     """A static trace cannot tell `x.size(1) // 2` from `4`; the second trace can."""
