@@ -17,7 +17,7 @@ from workers.channels import attach, find_groups
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
 from workers.deferred import Deferred
-from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
+from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample, tuning
 from workers.integral.problem import TuningProblem
 from workers.integral.tuning import tune_partition
 from workers.objectives.classification import objective
@@ -319,6 +319,20 @@ def test_only_the_samples_allowed_are_seen(problem):
     images[seen] = data.train.images[seen]
     data = dataclasses.replace(data, train=Split(images=images, targets=data.train.targets))
     tune((module, channel_map, data), samples=8)
+
+
+@pytest.mark.parametrize(("steps", "samples"), [(3, 64), (8, 64), (9, 64), (3, 1000), (4, 24), (5, 7)])
+def test_the_samples_that_are_used_are_counted(problem, monkeypatch, steps, samples):
+    used, take_step = [], tuning._TuningRun.take_step
+
+    def count(run, inputs, targets):
+        used.append(len(targets))
+        take_step(run, inputs, targets)
+
+    monkeypatch.setattr(tuning._TuningRun, "take_step", count)
+    recipe = {"steps": steps, "samples": samples, "batch_size": 24}
+    tune(problem, **recipe)
+    assert sum(used) == tuning.samples_used(RECIPE.model_copy(update=recipe), 64)
 
 
 def test_cancellation_is_polled_per_step(problem):
