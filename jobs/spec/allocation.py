@@ -79,7 +79,8 @@ class SensitivityAllocation(AllocationRecord):
     images: int = Field(default=512, ge=1, description="Calibration images with labels, drawn by the seed.")
     batch_size: int = Field(default=128, ge=1, description="Images per batch.")
     fractions: Annotated[tuple[Fraction, ...], AfterValidator(checks.not_empty)] = Field(
-        default=(0.25, 0.5, 0.75), description="Fractions of its width to which each group alone is cut."
+        default=(0.25, 0.5, 0.75),
+        description="Fractions of its width to which each group alone is cut, by one channel at least.",
     )
 
     @property

@@ -53,7 +53,7 @@ class SenseParams(StageParams):
     """Parameters of `sense`.
 
     Attributes:
-        fractions: Of a group's width, to which it alone is cut.
+        fractions: Of a group's width, to which it alone is cut, by one channel at least.
     """
 
     network: ArtifactKey

@@ -74,9 +74,14 @@ def loss_curve(width: int, measured: Mapping[int, float]) -> Float[Tensor, " wid
     Args:
         width: Full width of the group.
         measured: Channels that stay -> loss minus that of the whole network.
+
+    Raises:
+        ValueError: Nothing was measured, of a group that has channels to lose.
     """
     if width == 1:
         return torch.zeros(1, dtype=torch.float64)
+    if not measured:
+        raise ValueError(f"no loss was measured with fewer than all {width} channels of a group")
     points = sorted(((width - kept, max(0.0, loss)) for kept, loss in {**measured, width: 0.0}.items()))
     gone = torch.tensor([point[0] for point in points], dtype=torch.float64)
     losses = torch.tensor([point[1] for point in points], dtype=torch.float64).cummax(0).values

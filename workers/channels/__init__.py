@@ -39,7 +39,7 @@ from workers.channels.layout import (
 from workers.channels.outputs import largest_difference, outputs_of
 from workers.channels.parts import applications_of, dissect
 from workers.channels.precision import InDouble
-from workers.channels.rebuild import load_resized
+from workers.channels.rebuild import forget_computed, load_resized
 from workers.channels.slicing import map_units, mask, owned_slices, replace_units, select, unit_slices
 from workers.channels.trace import dtype_of
 
@@ -76,6 +76,7 @@ __all__ = [
     "fold_pairs",
     "fold_state",
     "folded_shapes",
+    "forget_computed",
     "largest_difference",
     "leaving_out",
     "live_activations",

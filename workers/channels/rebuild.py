@@ -22,7 +22,7 @@ def load_resized(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     `num_features` ...) follow, as do those that the network was told of (`attributes.attach`). Tensors are copied, so
     that training the model leaves the state alone. A parameter keeps its `requires_grad` and its device (one on the
     meta device moves to the state's), and stays shared where it was; an optimizer made before does not hold the new
-    parameters. What modules have computed of their former tensors is forgotten (see `_remind`).
+    parameters. What modules have computed of their former tensors is forgotten (`forget_computed`).
 
     Args:
         model: a network of the right structure.
@@ -45,10 +45,10 @@ def load_resized(model: nn.Module, state: Mapping[str, Tensor]) -> None:
                     slots[name] = fresh.setdefault(id(old), _like(old, state[prefix + name]))
         follow_shapes(module)
     follow_attached(model)
-    _remind(model)
+    forget_computed(model)
 
 
-def _remind(model: nn.Module) -> None:
+def forget_computed(model: nn.Module) -> None:
     """Has modules compute anew what they keep of their tensors, such as a table of biases looked up once.
 
     Such a module (the attention of LeViT, EfficientFormer, TinyViT) clears or makes it when it is switched between

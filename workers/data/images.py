@@ -5,8 +5,9 @@ The objective defines what a target is.
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 from typing import Generic, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from jobs.errors import BadInputError
 from workers.data.pictures import Cut, cut_anew
 from workers.data.prefetch import Prefetcher
+from workers.data.seeding import global_generators_kept, seed_global_generators, seed_of
 from workers.inputs import Inputs, InputSpec, form_of, map_inputs, num_samples, stack, take, tensors_of, to_device
 
 _Value = TypeVar("_Value", covariant=True)
@@ -229,7 +231,8 @@ def batches(
 ) -> Iterator[tuple[Inputs, Shaped[Tensor, "k ..."]]]:
     """Iterate once over a split, or over some of it.
 
-    A batch has one shape: where images or targets of different shapes follow one another, it ends early.
+    A batch has one shape: where images or targets of different shapes follow one another, it ends early. What a split
+    that is read on access draws at random for a sample depends on the sample's index alone.
 
     Args:
         split: The split.
@@ -250,39 +253,62 @@ def batches(
         for indices in in_batches(chosen, batch_size):
             yield to_device(split.read(indices), device), split.read_targets(indices).to(device)
         return
+    collected = _collected(_samples(split, chosen), batch_size)
+    while True:
+        with global_generators_kept():
+            samples = next(collected, None)
+        if samples is None:
+            return
+        yield _batch(samples, device)
+
+
+def _collected(samples: Iterable[tuple[Inputs, Tensor]], most: int) -> Iterator[list[tuple[Inputs, Tensor]]]:
+    """Samples that follow one another in one form, not more than some at a time."""
     collected: list[tuple[Inputs, Tensor]] = []
-    for sample in _samples(split, chosen):
+    for sample in samples:
         if collected and _forms(collected[0]) != _forms(sample):
-            yield _batch(collected, device)
+            yield collected
             collected = []
         collected.append(sample)
-        if len(collected) == batch_size:
-            yield _batch(collected, device)
+        if len(collected) == most:
+            yield collected
             collected = []
     if collected:
-        yield _batch(collected, device)
+        yield collected
 
+
+_SEED = 0
+"""Of what is drawn for single samples outside of training."""
 
 _AT_ONCE = 16
 """Samples that a process reads for an evaluation before it hands them over."""
 
 
 def _samples(split: Split, chosen: Int64[Tensor, " m"]) -> Iterator[tuple[Inputs, Tensor]]:
-    """Samples one by one, in order; where there are many and processes to read them, these do."""
+    """Samples one by one, in order; where there are many and processes to read them, these do.
+
+    The global generators are not kept.
+    """
     asked = [indices.tolist() for indices in in_batches(chosen, _AT_ONCE)]
     if not split.workers or len(asked) < 2:
-        yield from map(split.sample, chosen.tolist())
+        yield from map(partial(_drawn, split), chosen.tolist())
         return
 
     def read(indices: list[int]) -> list[tuple[Inputs, Tensor]]:
         """Stacks of those that follow one another in one form: tensors cost a file descriptor each on their way."""
-        runs = groupby(map(split.sample, indices), key=_forms)
+        runs = groupby(map(partial(_drawn, split), indices), key=_forms)
         return [_batch(list(samples), "cpu") for _, samples in runs]
 
     for runs in Prefetcher(read, workers=min(split.workers, len(asked))).results(asked):
         for inputs, targets in runs:
             for number, target in enumerate(targets):
                 yield take(inputs, number), target
+
+
+def _drawn(split: Split, index: int) -> tuple[Inputs, Tensor]:
+    """A sample, with the draws of its index."""
+    seed_global_generators(seed_of(_SEED, index))
+    return split.sample(index)
 
 
 def in_batches(indices: Int64[Tensor, " m"], batch_size: int) -> Iterator[Int64[Tensor, " _"]]:

@@ -63,22 +63,33 @@ def _split(dataset: Pairs) -> Split:
 
 
 class _Samples:
-    """The samples of a dataset; the last one is kept, since its image and its target are asked for apart."""
+    """The samples of a dataset, each read anew, since it may draw at random.
+
+    Image and target are asked for apart: after an image its target is kept, and given away once.
+    """
 
     def __init__(self, dataset: Pairs) -> None:
         self.dataset = dataset
-        self._last: tuple[int, Any, Any] | None = None
+        self._kept: tuple[int, Any] | None = None
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        last = self._last  # once, since threads may share this
-        if last is None or last[0] != index:
-            sample = self.dataset[index]
-            if not isinstance(sample, tuple | list) or len(sample) != 2:
-                raise BadInputError(
-                    f"sample {index} of the dataset is a {type(sample).__name__}; give a pair: an image and its target"
-                )
-            last = self._last = (index, *sample)
-        return last[1], last[2]
+    def image(self, index: int) -> Any:
+        """The image of a sample."""
+        image, target = self._read(index)
+        self._kept = index, target
+        return image
+
+    def target(self, index: int) -> Any:
+        """The target of a sample: that of the image before, if it is of the same one."""
+        kept, self._kept = self._kept, None  # read once, since threads may share this
+        return kept[1] if kept is not None and kept[0] == index else self._read(index)[1]
+
+    def _read(self, index: int) -> tuple[Any, Any]:
+        sample = self.dataset[index]
+        if not isinstance(sample, tuple | list) or len(sample) != 2:
+            raise BadInputError(
+                f"sample {index} of the dataset is a {type(sample).__name__}; give a pair: an image and its target"
+            )
+        return sample[0], sample[1]
 
 
 class _Images:
@@ -91,7 +102,7 @@ class _Images:
         return len(self._samples.dataset)
 
     def __getitem__(self, index: int, /) -> Tensor:
-        image, _ = self._samples[index]
+        image = self._samples.image(index)
         if isinstance(image, Tensor) and image.is_floating_point():
             return image
         from torchvision.transforms.v2 import functional  # it takes seconds to be imported
@@ -111,5 +122,4 @@ class _Targets:
         return len(self._samples.dataset)
 
     def __getitem__(self, index: int, /) -> Tensor:
-        _, target = self._samples[index]
-        return torch.as_tensor(target)
+        return torch.as_tensor(self._samples.target(index))

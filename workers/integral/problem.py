@@ -19,7 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from jobs.errors import BadNumericsError
 from jobs.spec.distillation import DistillSpec
 from jobs.spec.execution import Execution
-from workers.channels import ChannelMap, load_resized
+from workers.channels import ChannelMap, forget_computed, load_resized
 from workers.data import Split, batches
 from workers.deferred import Deferred
 from workers.distillation import Teacher
@@ -102,10 +102,10 @@ class TuningProblem:
         for name, norm in list(self._small.named_modules()):
             if isinstance(norm, _BatchNorm) and norm.running_mean is not None:
                 self._small.set_submodule(name, _DifferentiableNorm(norm))
-        self._runner = running(self._small, how)
-        # Its place within what runs it: ``, or `network.`, say.
-        within = next(f"{name}." for name, each in self._runner.named_modules() if each is self._small).lstrip(".")
-        self._names = {name: f"{within}{name}" for name in names}
+        self._runner = _Forgetful(running(self._small, how), self._small)
+        # Its place within what runs it: `runner`, or `runner.network`, say.
+        within = next(name for name, each in self._runner.named_modules() if each is self._small)
+        self._names = {name: f"{within}.{name}" for name in names}
         if biases:
             self._biases = {
                 name: tensor.clone().requires_grad_()
@@ -198,6 +198,20 @@ class _WithTensors(nn.Module):
     def forward(self, *args: Tensor, **kwargs: Tensor) -> Any:
         """The module's output with those tensors."""
         return functional_call(self.module, self._tensors, args, kwargs)
+
+
+class _Forgetful(nn.Module):
+    """What runs a network that forgets before every pass what it has computed of the tensors of another one."""
+
+    def __init__(self, runner: nn.Module, network: nn.Module) -> None:
+        super().__init__()
+        self.runner, self.training = runner, network.training
+        self._forget = partial(forget_computed, network)  # part of the runner already, and tensors are replaced once
+
+    def forward(self, *args: Tensor, **kwargs: Tensor) -> Any:
+        """The network's output."""
+        self._forget()
+        return self.runner(*args, **kwargs)
 
 
 class _DifferentiableNorm(nn.Module):

@@ -130,6 +130,13 @@ def tune_partition(
     return run.result()
 
 
+def samples_used(recipe: TuneSpec, num_images: int) -> int:
+    """How many samples the steps of a tuning take, of that many training images; a pass may end in a shorter batch."""
+    num_chosen = min(recipe.samples, num_images)
+    passes, steps_left = divmod(recipe.steps, math.ceil(num_chosen / recipe.batch_size))
+    return passes * num_chosen + steps_left * recipe.batch_size
+
+
 _UNKNOWN = Quality(loss=math.inf, metrics={}, rank=(math.inf,))
 
 

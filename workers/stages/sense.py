@@ -24,6 +24,8 @@ from workers.stages._smaller import cells_at, remove
 def run(context: Context[SenseParams]) -> Product:
     """Measure the loss with each group pruned to some fractions of its width, all others whole.
 
+    A group of several channels loses one at least, and keeps one.
+
     Measures the `loss` of the whole network and the number of smaller `networks`.
     """
     params, network = context.params, context.network(context.params.network)
@@ -43,7 +45,7 @@ def run(context: Context[SenseParams]) -> Product:
     whole = loss(module)
     grown: dict[str, dict[int, float]] = {}
     for name, width in full.items():
-        kept = sorted({max(1, round(fraction * width)) for fraction in params.fractions} - {width})
+        kept = sorted({min(width - 1, max(1, round(fraction * width))) for fraction in params.fractions} - {0})
         grown[name] = {}
         for left in kept:
             smaller = copy.deepcopy(module)

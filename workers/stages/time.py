@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, median, quantiles
 
 import torch
+from torch import nn
 
 from jobs.spec.measure import Runtime
 from jobs.stages.finishing import TimedNetwork, TimeParams
 from workers.artifacts import GRAPH_FILE, QUANTIZED_FILE, TIMES_FILE
-from workers.inputs import Inputs, map_inputs
+from workers.inputs import map_inputs
 from workers.measure import size_bytes
 from workers.measure.runtimes import (
-    Pass,
     grown_memory_bytes,
     mean_power_w,
     onnx_pass,
@@ -103,11 +103,16 @@ def _measure(
     dtype: torch.dtype = getattr(torch, spec.dtype)
     drawn = network.recipe.inputs.draw(batch_size, context.generator("images"))
     inputs = map_inputs(lambda each: each.to(context.device, dtype if each.is_floating_point() else each.dtype), drawn)
-    passes = {_DENSE: _pass_of(context, context.params.dense, runtime, inputs, threads)}
-    passes[_OWN] = _pass_of(context, timed, runtime, inputs, threads)
-    if runtime == "onnxruntime" and timed.quantized is not None:
-        content = context.artifacts.read(timed.quantized, QUANTIZED_FILE)
-        passes[_INT8] = onnx_pass(content, inputs, threads=threads)
+    networks, modules = {_DENSE: context.params.dense, _OWN: timed}, dict[str, nn.Module]()
+    if runtime == "onnxruntime":
+        passes = {name: onnx_pass(_graph(context, each), inputs, threads=threads) for name, each in networks.items()}
+        if timed.quantized is not None:
+            content = context.artifacts.read(timed.quantized, QUANTIZED_FILE)
+            passes[_INT8] = onnx_pass(content, inputs, threads=threads)
+    else:
+        built = {name: context.network(each.network).module(context.device) for name, each in networks.items()}
+        modules = {name: module.to(dtype) for name, module in built.items()}
+        passes = {name: torch_pass(module, inputs, runtime) for name, module in modules.items()}
     times = time_in_turn(
         passes, warmup=spec.warmup, repeats=spec.repeats, device=context.device, should_stop=context.should_stop
     )
@@ -116,7 +121,7 @@ def _measure(
     if runtime == "eager":
         grown = grown_memory_bytes(passes[_OWN], context.device)
         if grown is not None:
-            further["peak_memory_measured_bytes"] = size_bytes(network.state) + grown
+            further["peak_memory_measured_bytes"] = size_bytes(modules[_OWN].state_dict()) + grown
         watts = mean_power_w(passes[_OWN], context.device)
         if watts is not None:
             further["energy_j"] = watts * found[_OWN].mean_s
@@ -125,13 +130,10 @@ def _measure(
     return found, further
 
 
-def _pass_of(context: Context[TimeParams], timed: TimedNetwork, runtime: Runtime, inputs: Inputs, threads: int) -> Pass:
-    if runtime == "onnxruntime":
-        if timed.graph is None:
-            raise ValueError(f"{context.task.label}: ONNX Runtime is to be timed, and no graph is among the inputs")
-        return onnx_pass(context.artifacts.read(timed.graph, GRAPH_FILE), inputs, threads=threads)
-    module = context.network(timed.network).module(context.device)
-    return torch_pass(module.to(getattr(torch, context.params.latency.dtype)), inputs, runtime)
+def _graph(context: Context[TimeParams], timed: TimedNetwork) -> bytes:
+    if timed.graph is None:
+        raise ValueError(f"{context.task.label}: ONNX Runtime is to be timed, and no graph is among the inputs")
+    return context.artifacts.read(timed.graph, GRAPH_FILE)
 
 
 def _compare(blocks: Sequence[Sequence[float]], dense_blocks: Sequence[Sequence[float]]) -> PassTimes:

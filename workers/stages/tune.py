@@ -7,7 +7,7 @@ from workers.artifacts import BIAS_PREFIX, PARTITION_FILE
 from workers.channels import MacCount
 from workers.integral import QUADRATURES
 from workers.integral.problem import Quality
-from workers.integral.tuning import tune_partition
+from workers.integral.tuning import samples_used, tune_partition
 from workers.objectives import Objective, find_objective
 from workers.stages._allocation import allocate_widths, groups_kept_whole
 from workers.stages._base import Context, Product
@@ -42,7 +42,7 @@ def run(context: Context[TuneParams]) -> Product:
         should_stop=context.should_stop,
         checkpoint=context.checkpoint,
     )
-    samples, macs = params.tune.steps * params.tune.batch_size, MacCount(channel_map)
+    samples, macs = samples_used(params.tune, len(data.train)), MacCount(channel_map)
     taught = params.tune.distill is not None and params.tune.distill.compares
     biases = {f"{BIAS_PREFIX}{name}": bias for name, bias in tuned.biases.items()}
     return Product(

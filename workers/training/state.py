@@ -30,7 +30,8 @@ class TrainingState:
         model: The model, on its device.
         optimizer: Optimizer of the model's parameters.
         recipe: The recipe.
-        generators: Name -> generator; `batches` draws the order of the samples.
+        generators: Name -> generator; `batches` draws the order of the samples, the others are of kinds of devices,
+            `cpu` always among them.
         num_samples: Samples per epoch.
         regulariser: Regulariser of the model.
         primary: The metric that selects the best epoch.
@@ -199,7 +200,7 @@ class TrainingState:
         return {name: each.grad for name, each in found.items() if each.grad is not None}
 
     def restore(self, progress: Progress) -> None:
-        """Resume from the progress of the same training.
+        """Resume from the progress of the same training, which may have run on another kind of device.
 
         Raises:
             KeyError, TypeError, ValueError: It belongs to another training; nothing is changed.
@@ -211,7 +212,9 @@ class TrainingState:
             raise UnfitProgressError(f"it is of {record['num_samples']} samples; there are {self.num_samples}")
         model, generators, state = _tensors(self.model), _states(self.generators), self.model.state_dict()
         check_fit("model", tensors["model"], model)
-        check_fit("generators", tensors["generators"], generators)
+        drawn_from = {name: kept for name, kept in tensors["generators"].items() if name in generators}
+        needed = {"batches", "cpu", *drawn_from}
+        check_fit("generators", drawn_from, {name: kept for name, kept in generators.items() if name in needed})
         check_fit("regulariser", tensors["regulariser"], self.regulariser.tensors())
         if tensors["best"]:
             check_fit("best epoch", tensors["best"], state)
@@ -236,8 +239,7 @@ class TrainingState:
         if self.average is not None:
             self.average.restore(tensors["average"], updates)
         self.scaler.load_state_dict(scaler)
-        for name, generator in self.generators.items():
-            generator.set_state(tensors["generators"][name])
+        _restore_generators(self.generators, drawn_from)
         self.set_learning_rate(learning_rate)
         self.epoch, self.step, self.total, self.seen = position
         self.finished, self._order, self._seed = finished, order, seed
@@ -251,3 +253,12 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
 
 def _states(generators: Mapping[str, torch.Generator]) -> dict[str, Tensor]:
     return {name: generator.get_state() for name, generator in generators.items()}
+
+
+def _restore_generators(generators: Mapping[str, torch.Generator], states: Mapping[str, Tensor]) -> None:
+    """Set generators to their states; one that has none is seeded by what the CPU's would draw next."""
+    for name, state in states.items():
+        generators[name].set_state(state)
+    for name in generators.keys() - states.keys():
+        seed = int(torch.randint(2**63 - 1, (), generator=generators["cpu"].clone_state()))
+        generators[name].manual_seed(seed)

@@ -56,3 +56,8 @@ def test_a_loss_never_falls_and_starts_at_nothing():
 
 def test_a_group_of_one_channel_has_nothing_to_lose():
     assert loss_curve(1, {}).tolist() == [0]
+
+
+def test_a_group_that_was_never_cut_has_no_curve():
+    with pytest.raises(ValueError, match="all 4 channels"):
+        loss_curve(4, {})

@@ -1,3 +1,6 @@
+import random
+
+import numpy as np
 import pytest
 import torch
 
@@ -67,6 +70,33 @@ def test_a_batch_ends_where_the_shape_changes():
     assert [labels.tolist() for _, labels in batches(split, 2)] == [[0, 1], [2], [3, 4], [5]]
     with pytest.raises(BadInputError, match=r"different shapes, such as \(1, 1, 2\) and \(1, 1, 3\)"):
         split.read(torch.tensor([1, 2]))
+
+
+class Drawing:
+    """Images that are drawn at random, from the generators that a data set may draw from."""
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, index):
+        return torch.tensor([[[index, torch.rand(()), np.random.rand(), random.random()]]])  # noqa: NPY002
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_a_data_set_draws_depends_on_the_sample_alone(workers):
+    here = torch.cat([images for images, _ in batches(Split(images=Drawing(), targets=torch.arange(40)), 8)])
+    assert (here.unique(dim=0).shape, here[0, 0, 0, 1:].unique().shape) == ((40, 1, 1, 4), (3,))
+    torch.rand(3), np.random.rand(3)  # noqa: NPY002
+    split = Split(images=Drawing(), targets=torch.arange(40), workers=workers)
+    before, elsewhere = torch.get_rng_state(), []
+    order = torch.arange(39, -1, -1)
+    found = []
+    for images, _ in batches(split, 7, order=order):
+        found.append(images)
+        elsewhere.append(torch.rand(()))
+    assert torch.equal(torch.cat(found), here[order])
+    torch.set_rng_state(before)
+    assert elsewhere == [torch.rand(()) for _ in elsewhere]
 
 
 @pytest.mark.parametrize("name", ["int8", "set/5", ""])

@@ -56,6 +56,32 @@ def test_a_sample_is_read_once_for_its_image_and_its_target():
     assert samples.read == [4]
 
 
+def test_an_image_is_drawn_anew_whatever_was_read_before():
+    class Drawn:
+        def __len__(self):
+            return 20
+
+        def __getitem__(self, index):
+            draw = torch.rand(())
+            return draw.expand(1, 2, 2), draw
+
+    split = from_torch(train=Drawn(), test=Drawn()).test
+    torch.manual_seed(0)
+    expected = [image for image, _ in map(split.sample, (3, 1))]
+    split.sample(3)
+    torch.manual_seed(0)
+    found = [split.sample(index) for index in (3, 1)]
+    for (image, target), wanted in zip(found, expected, strict=True):
+        assert torch.equal(image, wanted)
+        assert (image == target).all()
+
+
+def test_targets_are_read_without_images():
+    samples = Listed(list(zip(PIXELS, LABELS, strict=True)))
+    test = from_torch(train=samples, test=samples, validation=samples).test
+    assert test.read_targets(torch.tensor([5, 5, 2])).tolist() == LABELS[[5, 5, 2]].tolist()
+
+
 @pytest.mark.parametrize(
     ("samples", "said"),
     [([], "the training dataset is empty"), ([{"image": 1}], "sample 0 of the dataset is a dict; give a pair")],

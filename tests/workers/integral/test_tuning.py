@@ -7,14 +7,17 @@ from functools import partial, partialmethod
 import pytest
 import torch
 import torch._dynamo
+from timm.models.levit import Attention
+from torch import nn
 from torch.nn import functional
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.spec.integral import TuneSpec
+from workers.channels import attach, find_groups
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
 from workers.deferred import Deferred
-from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample
+from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample, tuning
 from workers.integral.problem import TuningProblem
 from workers.integral.tuning import tune_partition
 from workers.objectives.classification import objective
@@ -136,6 +139,55 @@ def test_without_a_compiler_it_does_not_begin(problem, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(BadInputError, match="needs a C"):
         tune(problem, compile=True)
+
+
+class LookedUp(nn.Module):
+    """Attention that looks up its biases once, in evaluation mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.before, self.attention = nn.Conv2d(1, 8, 4, 4), Attention(8, 4, num_heads=4, resolution=(2, 2))
+        self.after = nn.Linear(8, 4)
+        nn.init.normal_(self.attention.attention_biases)
+        nn.init.ones_(self.attention.proj.ln.bn.weight)
+
+    def forward(self, x):
+        x = self.before(x).flatten(2).transpose(1, 2)
+        return self.after((x + self.attention(x)).mean(1))
+
+
+@pytest.fixture
+def looked_up():
+    torch.manual_seed(0)
+    module = LookedUp().eval()
+    channel_map = find_groups(module, (1, 8, 8))
+    attach(module, channel_map.attributes)
+    return pose(module, channel_map)
+
+
+def test_a_table_that_is_looked_up_once_is_looked_up_in_every_partition(looked_up):
+    module, channel_map, data = looked_up
+
+    def new_problem():
+        settings = {"biases": False, "target": "labels", "objective": CLASSIFICATION, "how": RECIPE}
+        return TuningProblem(module, channel_map, start_of(module, channel_map), QUADRATURE, **settings)
+
+    def moved(problem):
+        with torch.no_grad():
+            for delta in problem.free.values():
+                delta.mul_(torch.linspace(0.4, 1.6, len(delta)))
+        return problem.loss(data.train.images, data.train.targets).item()
+
+    problem = new_problem()
+    problem.quality(data.validation, torch.device("cpu"))
+    assert moved(problem) == moved(new_problem())
+
+
+def test_a_network_with_such_a_table_goes_on_where_it_was_lost(looked_up, slot, lost, lost_at):
+    expected = tune(looked_up, **RESUMED)
+    with pytest.raises(lost):
+        tune(looked_up, checkpoint=slot.checkpoint(), should_stop=lost_at(6), **RESUMED)
+    assert_same(tune(looked_up, checkpoint=slot.checkpoint(), **RESUMED), expected)
 
 
 @pytest.mark.parametrize("how", [{"channels_last": True}, {"compile": True}, {"channels_last": True, "compile": True}])
@@ -267,6 +319,20 @@ def test_only_the_samples_allowed_are_seen(problem):
     images[seen] = data.train.images[seen]
     data = dataclasses.replace(data, train=Split(images=images, targets=data.train.targets))
     tune((module, channel_map, data), samples=8)
+
+
+@pytest.mark.parametrize(("steps", "samples"), [(3, 64), (8, 64), (9, 64), (3, 1000), (4, 24), (5, 7)])
+def test_the_samples_that_are_used_are_counted(problem, monkeypatch, steps, samples):
+    used, take_step = [], tuning._TuningRun.take_step
+
+    def count(run, inputs, targets):
+        used.append(len(targets))
+        take_step(run, inputs, targets)
+
+    monkeypatch.setattr(tuning._TuningRun, "take_step", count)
+    recipe = {"steps": steps, "samples": samples, "batch_size": 24}
+    tune(problem, **recipe)
+    assert sum(used) == tuning.samples_used(RECIPE.model_copy(update=recipe), 64)
 
 
 def test_cancellation_is_polled_per_step(problem):

@@ -15,12 +15,12 @@ CLASSIFICATION = objective()
 
 @pytest.fixture
 def sense(bench):
-    def sense(how="remove"):
+    def sense(how="remove", fractions=(0.5, 0.25)):
         removes, converted = how == "remove", bench.convert(fold=False)
         params = SenseParams(
             network=converted if removes else bench.permute(),
             how=Removal(scores=bench.score(converted)) if removes else bench.sampling(),
-            fractions=(0.5, 0.25, 1.0),
+            fractions=fractions,
             images=bench.images(60),
             batch_size=32,
             seed=0,
@@ -31,13 +31,21 @@ def sense(bench):
 
 
 @pytest.mark.parametrize("how", ["remove", "resample"])
-def test_every_group_is_cut_to_every_fraction_but_all_of_it(bench, sense, how):
+def test_every_group_is_cut_to_every_fraction(bench, sense, how):
     losses = bench.json(sense(how), "losses.json")
     widths = {"conv1": 8, "layer1.0.conv1": 8, "layer2.0.conv1": 12, "layer2.0.conv2": 12}
     assert {name: sorted(map(int, each)) for name, each in losses.items()} == {
         name: [width // 4, width // 2] for name, width in widths.items()
     }
     assert bench.measured(sense(how))["networks"] == 8
+
+
+def test_a_fraction_that_rounds_to_the_whole_width_takes_one_channel(bench, sense):
+    losses = bench.json(sense(fractions=(0.98, 1.0)), "losses.json")
+    widths = {"conv1": 8, "layer1.0.conv1": 8, "layer2.0.conv1": 12, "layer2.0.conv2": 12}
+    assert {name: list(each) for name, each in losses.items()} == {
+        name: [str(width - 1)] for name, width in widths.items()
+    }
 
 
 def test_a_loss_is_that_of_the_network_without_these_channels(bench, sense):

@@ -5,6 +5,7 @@ import pytest
 from jobs.outcome import Cause
 from jobs.stages.finishing import TimedNetwork
 from workers.export.graph import OnnxNetwork, check_onnx
+from workers.measure import size_bytes
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,15 @@ def test_other_types_are_timed_under_their_own_name(bench, dense):
     timed = TimedNetwork(network=dense)
     timings = bench.store.manifest(bench.key(bench.timing(timed, timed, dtype="bfloat16"))).timings
     assert "latency_p50_s/eager-bfloat16/b1" in timings
+
+
+def test_memory_is_that_of_the_weights_as_they_run(bench, dense, monkeypatch):
+    monkeypatch.setattr("workers.stages.time.grown_memory_bytes", lambda one_pass, device: 1000)
+    timed = TimedNetwork(network=dense)
+    timings = bench.store.manifest(bench.key(bench.timing(timed, timed, dtype="bfloat16", warmup=2))).timings
+    halves = size_bytes(bench.network(dense).bfloat16().state_dict())
+    assert halves == size_bytes(bench.tensors(dense)) / 2
+    assert timings["peak_memory_measured_bytes/eager-bfloat16/b1"] == halves + 1000
 
 
 def test_timing_stops_when_asked_to(bench, dense, failure):

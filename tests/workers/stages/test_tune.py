@@ -34,6 +34,11 @@ def test_it_costs_as_much_as_training_the_smaller_network(bench):
     assert all(resampled[name] == tuned[name] for name in ("training_epochs", "training_macs"))
 
 
+def test_it_costs_no_more_than_the_samples_it_used(bench):
+    tuned = bench.measured(bench.tune(bench.permute(), samples=40))  # a pass is a batch of 32 and one of 8
+    assert tuned["training_epochs"] == 3 * 40 / 1000
+
+
 def test_its_file_holds_the_cells_of_every_group(bench):
     permuted = bench.permute()
     channel_map = ChannelMap.from_json(bench.json(permuted, "channels.json"))

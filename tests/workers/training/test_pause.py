@@ -1,10 +1,13 @@
 """A training that pauses and goes on is one that does not."""
 
 import math
+from contextlib import contextmanager
 
 import pytest
 import torch
 from followed_trainings import EVERYTHING, MUON, NUM_STEPS, RECIPE, assert_same, follow
+
+from workers.training import loop
 
 STEPS = 3 * NUM_STEPS
 
@@ -35,6 +38,27 @@ def test_it_pauses_after_a_fraction_of_its_steps(slot, until, steps):
     assert len(asked) == steps + math.ceil(steps / NUM_STEPS)  # batches and validations
     assert paused.trained.epochs == pytest.approx(steps / NUM_STEPS)
     assert paused.log.last.epoch == math.ceil(steps / NUM_STEPS)
+
+
+def test_it_goes_on_on_another_kind_of_device(slot, monkeypatch):
+    expected, seeds = follow(slot.checkpoint(interval_s=30)), []
+
+    @contextmanager
+    def draws_on_a_gpu(generator, device):
+        with draws_here(generator, device) as drawn_from:
+            there = torch.Generator()
+            yield {**drawn_from, "cuda": there}
+            seeds.append(there.initial_seed())
+
+    draws_here = loop._global_draws_from
+    paused_here = follow(slot.checkpoint(interval_s=30), until=0.5).trained.paused
+    monkeypatch.setattr(loop, "_global_draws_from", draws_on_a_gpu)
+    assert_same(follow(slot.checkpoint(interval_s=30), start=paused_here), expected)
+    assert_same(follow(slot.checkpoint(interval_s=30), start=paused_here), expected)
+    assert seeds[0] == seeds[1] != torch.Generator().initial_seed()
+    paused_there = follow(slot.checkpoint(interval_s=30), until=0.5).trained.paused
+    monkeypatch.undo()
+    assert_same(follow(slot.checkpoint(interval_s=30), start=paused_there), expected)
 
 
 def test_at_a_pause_the_best_weights_are_those_of_the_best_evaluation_so_far(slot):
