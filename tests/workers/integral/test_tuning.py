@@ -7,10 +7,12 @@ from functools import partial, partialmethod
 import pytest
 import torch
 import torch._dynamo
+from torch import nn
 from torch.nn import functional
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.spec.integral import TuneSpec
+from workers.channels import find_groups
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split
 from workers.deferred import Deferred
@@ -179,6 +181,19 @@ def test_the_loss_it_reports_is_that_of_what_it_returns(problem_of, rebuilt, nam
     tuned = tune(problem, biases=biases)
     nodes = {name: nodes_of(cells) for name, cells in tuned.cells.items()}
     state = {**resample(module.state_dict(), channel_map, nodes, QUADRATURE), **tuned.biases}
+    with torch.no_grad():
+        loss = functional.cross_entropy(rebuilt(module, state)(data.validation.images), data.validation.targets)
+    assert loss.item() == pytest.approx(tuned.after.loss, rel=1e-5)
+
+
+def test_the_activation_in_a_norm_counts(rebuilt):
+    layers = pytest.importorskip("timm.layers", reason="the extra timm is not installed")
+    torch.manual_seed(0)
+    pooled = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4))
+    module = nn.Sequential(nn.Conv2d(1, 6, 3), layers.BatchNormAct2d(6), *pooled).eval()
+    problem = _, channel_map, data = pose(module, find_groups(module, (1, 8, 8)))
+    tuned = tune(problem)
+    state = resample(module.state_dict(), channel_map, {"0": nodes_of(tuned.cells["0"])}, QUADRATURE)
     with torch.no_grad():
         loss = functional.cross_entropy(rebuilt(module, state)(data.validation.images), data.validation.targets)
     assert loss.item() == pytest.approx(tuned.after.loss, rel=1e-5)
