@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from workers.channels.layer_rules import contract, produce
+from workers.channels.layer_rules import contract, count_places, produce
 from workers.channels.layout import Labels
 from workers.channels.operators import Book, OperatorCall, Traced, Unsupported, axis_number, is_labelled, meet, rule
 
@@ -34,6 +34,7 @@ def matrix_product(book: Book, call: OperatorCall) -> Traced:
     if right.tensor is not None and len(right.axes) == 2:
         produce(book, right, 1)
         contract(book, call, right, 0, left.axes[-1])
+        count_places(book, right, left, len(left.axes) - 1)
         return Traced(axes=(*left.axes[:-1], right.axes[1]), zero=not any(map(is_labelled, left.axes[:-1])))
     batch = list(range(len(call.shape) - 2))
     letters = [[*batch[len(batch) - len(each.axes) + 2 :], *last] for each, last in ((left, "ik"), (right, "kj"))]

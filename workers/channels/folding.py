@@ -2,12 +2,12 @@
 
 The numbers (`fold_state`) and the structure (`apply_folding_structure`) are separate, so that a folded network can
 be rebuilt from its factory, the list of pairs and a state. A norm is folded only if it is the sole reader of the
-layer's output.
+layer's output, and if it is known what it computes (see `batch_norms`); what it calls afterwards stays.
 """
 
 from __future__ import annotations
 
-import sys
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from workers.channels.batch_norms import is_frozen_norm, is_known_norm
 from workers.channels.parts import dissect
 from workers.channels.rebuild import load_resized
 from workers.channels.trace import TracedGraph, arguments_of, layer_name, module_of, trace
@@ -28,7 +29,8 @@ def fold_batchnorm(model: nn.Module, inputs: InputsLike, parts: Sequence[str] = 
     """Pairs (layer, norm) of dotted names that may be folded, in order of execution. The model stays as it is.
 
     A pair needs a norm with running statistics that is the only reader of the layer's output, and both must be
-    called once and be plain modules of `nn`, or the norm torchvision's `FrozenBatchNorm2d`.
+    called once, by their own modules. The norm is one of torch's, timm's or torchvision's, the layer of a class of
+    torch's or of a subclass.
 
     Args:
         model: the network, in either mode.
@@ -59,7 +61,7 @@ _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 def _is_norm(module: nn.Module | None) -> bool:
-    return isinstance(module, _BatchNorm) or is_frozen_norm(module)
+    return is_known_norm(module) or is_frozen_norm(module)
 
 
 def _frozen_pair(traced: TracedGraph, node: fx.Node, modules: Mapping[str, nn.Module]) -> tuple[str, str] | None:
@@ -70,12 +72,9 @@ def _frozen_pair(traced: TracedGraph, node: fx.Node, modules: Mapping[str, nn.Mo
     source = next((each for each in node.all_input_nodes if _schema(each) in _CONVOLUTIONS), None)
     if source is None or len(source.users) != 1:
         return None
-    layer = arguments_of(source)
     names = {f"{path}.{name}" for name in _NORM}
     norm = [each for each in traced.graph.nodes if each.op == "placeholder" and traced.tensors.get(each.name) in names]
-    if not _are_owned(traced, [layer["weight"], layer["bias"], *norm]):
-        return None
-    return layer_name(traced.tensors[layer["weight"].name]), path
+    return _callers(traced, source, node, norm)
 
 
 def _pair(traced: TracedGraph, node: fx.Node) -> tuple[str, str] | None:
@@ -89,11 +88,17 @@ def _pair(traced: TracedGraph, node: fx.Node) -> tuple[str, str] | None:
         return None
     if _schema(source) == "aten::linear" and source.meta["val"].ndim != 2:
         return None  # the norm runs along another axis than the layer's outputs
-    layer = arguments_of(source)
-    if not _are_owned(traced, [layer["weight"], layer["bias"], *(norm[name] for name in _NORM)]):
+    return _callers(traced, source, node, [norm[name] for name in _NORM])
+
+
+def _callers(
+    traced: TracedGraph, source: fx.Node, norm: fx.Node, tensors: Sequence[fx.Node | None]
+) -> tuple[str, str] | None:
+    """The modules that call a layer's operator and a norm's, if nothing else reads the layer's tensors, and these."""
+    layer, path = arguments_of(source), module_of(source)
+    if not _are_owned(traced, [layer["weight"], layer["bias"], *tensors]):
         return None
-    path = traced.tensors[norm["running_mean"].name].rpartition(".")[0]
-    return layer_name(traced.tensors[layer["weight"].name]), path
+    return (path, module_of(norm)) if layer_name(traced.tensors[layer["weight"].name]) == path else None
 
 
 def _are_owned(traced: TracedGraph, tensors: Sequence[fx.Node | None]) -> bool:
@@ -113,18 +118,12 @@ def _shared(model: nn.Module) -> set[str]:
     return {name for group in names.values() if len(group) > 1 for name in group}
 
 
-def is_frozen_norm(module: nn.Module | None) -> bool:
-    """Whether a module is torchvision's batch norm made of buffers; told without importing torchvision."""
-    torchvision = sys.modules.get("torchvision")
-    return torchvision is not None and isinstance(module, torchvision.ops.FrozenBatchNorm2d)
-
-
 def norm_eps(model: nn.Module, pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
     """The `eps` of every norm in the pairs, by the norm's name; `fold_state` needs it."""
     result = {}
     for _, name in pairs:
         norm: Any = model.get_submodule(name)
-        if not isinstance(norm, _BatchNorm) and not is_frozen_norm(norm):
+        if not _is_norm(norm):
             raise ValueError(f"{name}: expected a batch norm, found {type(norm).__name__}; was it folded already?")
         result[name] = norm.eps
     return result
@@ -133,6 +132,7 @@ def norm_eps(model: nn.Module, pairs: Sequence[tuple[str, str]]) -> dict[str, fl
 def apply_folding_structure(model: nn.Module, pairs: Sequence[tuple[str, str]]) -> None:
     """Puts `nn.Identity` in the place of each norm and gives each layer a bias (of zeros, if it had none).
 
+    Of a norm that calls further modules afterwards, such as an activation, these stay in its place, under their names.
     Changes the model in place, on any device; the numbers come from `fold_state` through `load_resized`.
     """
     for layer_path, norm_path in pairs:
@@ -142,9 +142,10 @@ def apply_folding_structure(model: nn.Module, pairs: Sequence[tuple[str, str]]) 
             outputs = torch.zeros(weight.shape[0], dtype=weight.dtype, device=weight.device)
             layer.register_parameter("bias", nn.Parameter(outputs, requires_grad=weight.requires_grad))
         parent, _, name = norm_path.rpartition(".")
-        identity = nn.Identity()
-        identity.train(model.get_submodule(norm_path).training)
-        setattr(model.get_submodule(parent), name, identity)
+        norm = model.get_submodule(norm_path)
+        called = OrderedDict(norm.named_children())
+        rest = nn.Sequential(called) if called else nn.Identity()
+        setattr(model.get_submodule(parent), name, rest.train(norm.training))
 
 
 def fold_state(

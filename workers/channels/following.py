@@ -136,11 +136,24 @@ def known(model: nn.Module, found: ChannelFindings) -> Assignment:
     """The numbers in modules, and lengths of constant buffers, that are the length of an axis with channels."""
     widths = found.channel_map.widths()
     numbers = {path: numbers_of(module) | _lengths_of_buffers(module) for path, module in model.named_modules()}
-    return {
+    sizes = {
         (path, name, position): _size(numbers[path][name, position], owned, widths)
         for (path, name, position), owned in found.numbers.items()
         if owned
     }
+    return sizes | _channels_of_norms(model, sizes)
+
+
+def _channels_of_norms(model: nn.Module, sizes: Assignment) -> dict[Place, Size]:
+    """How many channels norms have whose groups follow; they do not read that."""
+    channels: dict[Place, Size] = {}
+    for path, module in model.named_modules():
+        groups = sizes.get((path, "num_groups", None))
+        if groups is not None and isinstance(module, nn.GroupNorm):
+            each = module.num_channels // module.num_groups
+            per_unit = tuple((name, each * times) for name, times in groups.per_unit)
+            channels[path, "num_channels", None] = Size(each * groups.constant, per_unit)
+    return channels
 
 
 def _lengths_of_buffers(module: nn.Module) -> dict[tuple[str, int | None], int]:

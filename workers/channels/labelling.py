@@ -197,7 +197,7 @@ def _couple(
     for (part, axis), (sized, other) in lengths.items():
         if part >= len(results) or axis >= len(results[part].axes) or sized.bound == "start":
             continue
-        labels = results[part].axes[axis]
+        labels = results[part].axes[axis][:: sized.each]
         if sized.bound and not is_labelled(labels):
             continue
         if isinstance(sized.origin, tuple):

@@ -54,7 +54,7 @@ def plain_convolution(book: Book, call: OperatorCall) -> Traced:
         _tie_blocks(book, call, groups, source.axes[1], outputs)
     _join_bias(book, call, outputs)
     result = _result(call, source, outputs, zero=weight.zero)
-    _count(book, weight, result, 1)
+    count_places(book, weight, result, 1)
     return result
 
 
@@ -87,7 +87,7 @@ def transposed_convolution(book: Book, call: OperatorCall) -> Traced:
         units = _tie_blocks(book, call, groups, source.axes[1], weight.axes[0])
         outputs = np.repeat(units, weight.shape[1])
     _join_bias(book, call, outputs)
-    _count(book, weight, source, 1)
+    count_places(book, weight, source, 1)
     return _result(call, source, outputs, zero=weight.zero)
 
 
@@ -100,7 +100,7 @@ def linear(book: Book, call: OperatorCall) -> Traced:
         raise Unsupported("its weight is computed, not a parameter")
     contract(book, call, weight, 1, source.axes[-1])
     _join_bias(book, call, weight.axes[0])
-    _count(book, weight, source, len(source.axes) - 1)
+    count_places(book, weight, source, len(source.axes) - 1)
     zero = weight.zero and not any(map(is_labelled, source.axes[:-1]))
     return Traced(axes=(*source.axes[:-1], weight.axes[0]), zero=zero)
 
@@ -167,7 +167,7 @@ def contract(book: Book, call: OperatorCall, weight: Traced, axis: int, incoming
     book.atoms.join(incoming, weight.axes[axis], call.obstacle(NO_CHANNELS))
 
 
-def _count(book: Book, weight: Traced, positions: Traced, channels: int) -> None:
+def count_places(book: Book, weight: Traced, positions: Traced, channels: int) -> None:
     """Counts the positions at which a weight is applied: all indices of a tensor off its channel axis."""
     if weight.whole is not None:
         name, rows = weight.whole

@@ -29,6 +29,8 @@ _SERIAL, _SIZED = "orchard_serial", "orchard_sized"
 
 _SHAPES = frozenset({"view", "reshape", "expand"})
 _PARTS = frozenset({"split", "split_with_sizes"})
+_OVER_LAST = frozenset({"layer_norm", "rms_norm"})
+"""Norms over the last axes, whose lengths they are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,14 @@ class SizedAxis:
         origin: where the length is from.
         bound: of a slice up to a number `stop`; of one that starts there `start`, and then the number is the length of
             what is left out.
+        each: how many entries of the axis the number counts as one, such as a group of a norm.
     """
 
     part: int
     axis: int
     origin: Origin
     bound: Literal["", "start", "stop"] = ""
+    each: int = 1
 
 
 def serial_of(node: fx.Node) -> int | None:
@@ -78,8 +82,13 @@ def sized_axes(node: fx.Node) -> tuple[SizedAxis, ...]:
 
 
 def is_own(module: nn.Module) -> bool:
-    """Whether a module is not one of torch's layers, whose numbers follow from their tensors; but its attention is."""
-    return isinstance(module, nn.MultiheadAttention) or not type(module).__module__.startswith("torch.nn.modules.")
+    """Whether a module's numbers do not follow from its tensors, as those of torch's layers do.
+
+    Those of its attention do not, nor do those of norms without weights.
+    """
+    bare = isinstance(module, (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)) and module.weight is None
+    torchs = type(module).__module__.startswith("torch.nn.modules.")
+    return bare or not torchs or isinstance(module, nn.MultiheadAttention)
 
 
 def name_numbers(model: nn.Module) -> None:
@@ -181,6 +190,10 @@ def _sized(node: fx.Node, sizes: list[int], tensors: list[Tensor]) -> Iterable[S
         dim = int(node.args[2] if len(node.args) > 2 else node.kwargs.get("dim", 0))  # type: ignore[arg-type]
         count = len(given) if isinstance(given, list | tuple) else 1
         axes = [(part, dim % tensors[0].ndim) for part in range(count)]
+    elif name in _OVER_LAST:
+        axes = [(0, axis) for axis in range(tensors[0].ndim)][-len(node.args[1]) :]  # type: ignore[arg-type]
+    elif name == "group_norm" and isinstance(sizes[0], _Named) and sizes[0].origin is not None:
+        yield SizedAxis(0, 1, sizes[0].origin, each=tensors[0].shape[1] // sizes[0])
     elif name == "slice":
         yield from _bounds(node, sizes)
     for size, (part, axis) in zip(sizes, axes, strict=False):

@@ -5,7 +5,7 @@ model = load("network", MyNetwork)  # the class, a factory, or an instance of th
 """
 
 import json
-from collections.abc import Callable
+from collections import OrderedDict, abc
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +14,7 @@ from safetensors.torch import load as read_tensors
 from torch import Tensor, nn
 
 
-def load(folder: str | Path, network: nn.Module | Callable[..., nn.Module]) -> nn.Module:
+def load(folder: str | Path, network: nn.Module | abc.Callable[..., nn.Module]) -> nn.Module:
     """The network at its pruned sizes, in evaluation mode, on the CPU, ready to train on."""
     config = json.loads(Path(folder, "config.json").read_text())
     content = Path(folder, config["weights"]["file"]).read_bytes()
@@ -51,10 +51,10 @@ def load(folder: str | Path, network: nn.Module | Callable[..., nn.Module]) -> n
 
 
 def _fold(model: nn.Module, pairs: list[list[str]]) -> None:
-    """Batch norms whose numbers are in their layers' weights give way; those layers get a bias."""
+    """Batch norms whose numbers are in their layers' weights give way to their activations; those layers get a bias."""
     for layer_path, norm_path in pairs:
-        layer, (parent, _, name) = model.get_submodule(layer_path), norm_path.rpartition(".")
-        weight = layer.get_parameter("weight")
+        layer, rest = model.get_submodule(layer_path), OrderedDict(model.get_submodule(norm_path).named_children())
+        (parent, _, name), weight = norm_path.rpartition("."), layer.get_parameter("weight")
         if layer._parameters.get("bias") is None:
             layer.register_parameter("bias", nn.Parameter(weight.new_zeros(weight.shape[0]), weight.requires_grad))
-        setattr(model.get_submodule(parent), name, nn.Identity())
+        setattr(model.get_submodule(parent), name, nn.Sequential(rest) if rest else nn.Identity())

@@ -20,6 +20,7 @@ from jobs.errors import BadNumericsError
 from jobs.spec.distillation import DistillSpec
 from jobs.spec.execution import Execution
 from workers.channels import ChannelMap, forget_computed, load_resized
+from workers.channels.batch_norms import is_known_norm
 from workers.data import Split, batches
 from workers.deferred import Deferred
 from workers.distillation import Teacher
@@ -100,7 +101,7 @@ class TuningProblem:
         self._small = copy.deepcopy(module)
         load_resized(self._small, resampled)
         for name, norm in list(self._small.named_modules()):
-            if isinstance(norm, _BatchNorm) and norm.running_mean is not None:
+            if is_known_norm(norm) and norm.running_mean is not None:
                 self._small.set_submodule(name, _DifferentiableNorm(norm))
         self._runner = _Forgetful(running(self._small, how), self._small)
         # Its place within what runs it: `runner`, or `runner.network`, say.
@@ -217,7 +218,7 @@ class _Forgetful(nn.Module):
 class _DifferentiableNorm(nn.Module):
     """A batch norm in evaluation mode with gradients for its statistics, too, which depend on the nodes.
 
-    Torch's own has none. The tensors keep their names.
+    Torch's own has none. The tensors keep their names, and what the norm calls afterwards is called.
     """
 
     weight: Tensor | None
@@ -233,6 +234,8 @@ class _DifferentiableNorm(nn.Module):
         self.register_buffer("running_mean", norm.running_mean)
         self.register_buffer("running_var", norm.running_var)
         self.register_buffer("num_batches_tracked", norm.num_batches_tracked)
+        for name, called in norm.named_children():
+            self.add_module(name, called)
 
     def forward(self, features: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
         """Features, shifted and scaled."""
@@ -241,4 +244,8 @@ class _DifferentiableNorm(nn.Module):
         features = (features - self.running_mean.view(shape)) * scale.view(shape)
         if self.weight is not None:
             features = features * self.weight.view(shape)
-        return features if self.bias is None else features + self.bias.view(shape)
+        if self.bias is not None:
+            features = features + self.bias.view(shape)
+        for called in self.children():
+            features = called(features)
+        return features

@@ -1,16 +1,24 @@
 """Stage `convert`: gives a network its channel groups, and folds its batch norms as they were analysed."""
 
+import copy
 import json
 from dataclasses import replace
 
+import torch
+from torch import nn
+
+from jobs.errors import BadNetworkError
 from jobs.stages.channels import ConvertParams
 from workers.artifacts import CHANNELS_FILE, MOMENTS_FILE
-from workers.channels import applications_of, fold_pairs
+from workers.channels import InDouble, applications_of, fold_pairs, largest_difference, outputs_of
+from workers.inputs import Inputs
 from workers.integral.moments import folded_moments
 from workers.network import network_files, sizes
 from workers.stages._base import Context, Product
 from workers.stages._learning import spent
 from workers.structure import Structure, check_fits
+
+_TOLERANCE = 1e-6
 
 
 def run(context: Context[ConvertParams]) -> Product:
@@ -23,12 +31,15 @@ def run(context: Context[ConvertParams]) -> Product:
 
     Raises:
         BadInputError: The network has another structure than the one that was analysed.
+        BadNetworkError: Folding changes what the network computes.
     """
     network, analysis = context.network(context.params.network), context.network(context.params.analysis)
     found = Structure(recipe=analysis.recipe, channel_map=analysis.channel_map)
     check_fits(found, network.state)
     module, channels = network.module(), analysis.read(CHANNELS_FILE)
     moments = folded_moments(module, found.recipe.folded)
+    if found.recipe.folded:
+        _check_folding(module, found, network.recipe.inputs.draw(2, context.generator("images"), torch.float64))
     fold_pairs(module, found.recipe.folded)
     recipe = replace(
         network.recipe,
@@ -53,3 +64,18 @@ def run(context: Context[ConvertParams]) -> Product:
             MOMENTS_FILE: moments.to_bytes(),
         },
     )
+
+
+def _check_folding(module: nn.Module, found: Structure, inputs: Inputs) -> None:
+    """Compare a network's outputs, and those of its parts, before and after folding, in double precision."""
+    trial = copy.deepcopy(module).double()
+    with torch.inference_mode(), InDouble():
+        expected = outputs_of(trial, inputs, found.recipe.parts)
+        fold_pairs(trial, found.recipe.folded)
+        difference = largest_difference(outputs_of(trial, inputs, found.recipe.parts), expected)
+    if not difference <= _TOLERANCE:
+        raise BadNetworkError(
+            f"network '{found.recipe.network}': folding its batch norms changes its outputs by {difference:.1e} of the "
+            "largest one; do its layers use their own `weight` and `bias`, and only these? `batchnorm: keep` leaves "
+            "the norms as they are"
+        )

@@ -48,6 +48,23 @@ def test_a_transposed_convolution_counts_at_its_inputs():
     assert MacCount(find_groups(model, SHAPE))({}) == 64 * 3 * 4 + 64 * 4 * 4 * 5
 
 
+def test_macs_of_a_parameter_that_tokens_are_multiplied_by():
+    class Products(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem = nn.Conv2d(3, 4, 4, stride=4)
+            self.rise, self.fall = nn.Parameter(torch.randn(4, 6)), nn.Parameter(torch.randn(6, 5))
+
+        def forward(self, x):
+            return (self.stem(x).flatten(2).mT @ self.rise).relu().mean(1) @ self.fall
+
+    model = Products()
+    found = find_groups(model, SHAPE)
+    assert MacCount(found)({}) == count_macs(model, SHAPE) == 4 * 48 * 4 + 4 * 4 * 6 + 6 * 5
+    load_resized(model, select(model.state_dict(), found, {"rise": [0, 2]}))
+    assert MacCount(found)({"rise": 2}) == count_macs(model, SHAPE)
+
+
 def test_what_a_unit_owns(plain, known_map):
     owned = ownership(known_map(plain))["conv1"]
     # one filter of 3 x 3 x 3 with its bias, scale and shift, and its 3 x 3 part of each of conv2's 5 filters

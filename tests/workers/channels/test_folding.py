@@ -148,3 +148,63 @@ def test_folding_twice_is_an_error_that_says_so(plain):
     pairs = fold_model(plain, SHAPE)
     with pytest.raises(ValueError, match="bn1: expected a batch norm, found Identity"):
         norm_eps(plain, pairs)
+
+
+class Doubling(nn.BatchNorm2d):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+class Holding(nn.BatchNorm2d):
+    """It does not call what it holds."""
+
+    def __init__(self, width):
+        super().__init__(width)
+        self.act = nn.ReLU()
+
+
+@pytest.mark.parametrize("kind", [Doubling, Holding])
+def test_a_norm_that_may_compute_something_else_stays(kind):
+    assert fold_batchnorm(nn.Sequential(nn.Conv2d(3, 4, 1), kind(4)), SHAPE) == []
+
+
+def test_a_subclass_that_computes_as_torchs_own_is_folded():
+    class Named(nn.BatchNorm2d):
+        pass
+
+    for norm in (Named(4), nn.SyncBatchNorm(4)):
+        assert fold_batchnorm(nn.Sequential(nn.Conv2d(3, 4, 1), norm), SHAPE) == [("0", "1")]
+
+
+@pytest.mark.parametrize("own", ["conv", "norm"])
+def test_what_is_computed_in_place_of_a_layer_or_a_norm_stays(own):
+    class Merged(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+
+        def forward(self, x):
+            x = self.conv(x) if own == "conv" else functional.conv2d(x, self.conv.weight, self.conv.bias)
+            if own == "norm":
+                return self.norm(x)
+            norm = self.norm
+            return functional.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+
+    assert fold_batchnorm(Merged(), SHAPE) == []
+
+
+def test_the_activation_of_a_timm_norm_stays_when_it_is_folded_and_comes_back_with_it(image):
+    layers = pytest.importorskip("timm.layers", reason="the extra timm is not installed")
+    torch.manual_seed(0)
+    norm = layers.BatchNormAct2d(4, act_layer=nn.PReLU)
+    whole = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), norm, nn.Conv2d(4, 2, 1)).double().eval()
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(1, 2)
+    folded = copy.deepcopy(whole)
+    pairs = fold_model(folded, SHAPE)
+    assert pairs == [("0", "1")]
+    assert "1.act.weight" in folded.state_dict()
+    torch.testing.assert_close(folded(image), whole(image))
+    found = measure_outputs({"0": folded[0]}, lambda: folded(image))
+    whole.load_state_dict(unfold_state(folded.state_dict(), pairs, found.means, found.variances, whole))
+    torch.testing.assert_close(whole(image), folded(image), rtol=1e-5, atol=1e-5)

@@ -291,3 +291,57 @@ def test_a_number_may_be_the_size_of_what_a_module_is_given():
     found = check(model, (3, 4, 4))
     assert found.widths() == {"0": 4, "2.paths.0": 6}
     assert numbers(found) == {("2", "inputs", None)}
+
+
+class Bare(nn.Module):
+    """A residual stream with a norm that has no tensors, and a branch."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 12, 1), norm
+        self.wide, self.back, self.head = nn.Conv2d(12, 8, 1), nn.Conv2d(8, 12, 1), nn.Linear(12, 2)
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = x + self.back(self.wide(self.norm(x)).relu())
+        return self.head(x.mean((2, 3)))
+
+
+class Turned(nn.Module):
+    """A norm over channels, which come last for it."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.inner = norm
+
+    def forward(self, x):
+        return self.inner(x.movedim(1, -1)).movedim(-1, 1)
+
+
+@pytest.mark.parametrize(
+    ("norm", "width", "expected"),
+    [
+        (Turned(nn.LayerNorm(12, elementwise_affine=False)), 12, {("norm.inner", "normalized_shape", 0)}),
+        (Turned(nn.RMSNorm(12, elementwise_affine=False)), 12, {("norm.inner", "normalized_shape", 0)}),
+        (nn.LayerNorm((12, 4, 4), elementwise_affine=False), 12, {("norm", "normalized_shape", 0)}),
+        (nn.GroupNorm(4, 12, affine=False), 4, {("norm", "num_groups", None), ("norm", "num_channels", None)}),
+        (nn.GroupNorm(1, 12, affine=False), 12, set()),
+    ],
+)
+def test_the_sizes_of_norms_without_tensors_follow(norm, width, expected):
+    found = check(Bare(norm), (3, 4, 4), 0.5)
+    assert found.widths() == {"stem": width, "wide": 8}
+    assert numbers(found) == expected
+
+
+def test_a_norm_without_tensors_that_is_called_twice_couples_what_it_is_called_with():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other, self.head = nn.Linear(5, 12), nn.Linear(5, 12), nn.Linear(24, 2)
+            self.norm = nn.GroupNorm(4, 12, affine=False)
+
+        def forward(self, x):
+            return self.head(torch.cat([self.norm(self.one(x)), self.norm(self.other(x))], 1))
+
+    assert check(Twice(), (5,), 0.5).widths() == {"one": 4}

@@ -14,7 +14,7 @@ from own_network import Own
 from torch import nn
 from without_orchard import run_without_orchard
 
-from workers.channels import find_groups, headwise, load_resized, select
+from workers.channels import find_groups, fold_model, headwise, load_resized, select
 from workers.export import load_script
 from workers.export.description import ATTENTION_FILE
 from workers.export.load_script import load
@@ -98,6 +98,29 @@ def test_what_was_shared_stays_shared_and_what_was_frozen_frozen(copied):
     assert torch.equal(model.first.weight, state["first.weight"])
     assert not model.first.bias.requires_grad
     assert model.second.bias.requires_grad
+
+
+def test_the_activation_of_a_folded_norm_stays(copied):
+    layers = pytest.importorskip("timm.layers", reason="the extra timm is not installed")
+
+    class Activated(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.layer, self.norm = nn.Conv2d(1, 4, 1), layers.BatchNormAct2d(4, act_layer=nn.PReLU)
+
+        def forward(self, x):
+            return self.norm(self.layer(x))
+
+    folded = Activated(8)
+    fold_model(folded, (1, 6, 6))
+    written = state_bytes(folded.state_dict())
+    (copied / "model.safetensors").write_bytes(written)
+    config = json.loads((copied / "config.json").read_text())
+    config |= {"folded": [["layer", "norm"]], "resized": {}, "attributes": {}}
+    config["weights"]["sha256"] = sha256(written).hexdigest()
+    (copied / "config.json").write_text(json.dumps(config))
+    images = torch.randn(2, 1, 6, 6)
+    assert torch.equal(load(copied, Activated)(images), folded(images))
 
 
 def test_a_buffer_that_is_no_part_of_the_file_gets_its_length(copied):

@@ -236,6 +236,19 @@ def test_the_loss_it_reports_is_that_of_what_it_returns(problem_of, rebuilt, nam
     assert loss.item() == pytest.approx(tuned.after.loss, rel=1e-5)
 
 
+def test_the_activation_in_a_norm_counts(rebuilt):
+    layers = pytest.importorskip("timm.layers", reason="the extra timm is not installed")
+    torch.manual_seed(0)
+    pooled = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4))
+    module = nn.Sequential(nn.Conv2d(1, 6, 3), layers.BatchNormAct2d(6), *pooled).eval()
+    problem = _, channel_map, data = pose(module, find_groups(module, (1, 8, 8)))
+    tuned = tune(problem)
+    state = resample(module.state_dict(), channel_map, {"0": nodes_of(tuned.cells["0"])}, QUADRATURE)
+    with torch.no_grad():
+        loss = functional.cross_entropy(rebuilt(module, state)(data.validation.images), data.validation.targets)
+    assert loss.item() == pytest.approx(tuned.after.loss, rel=1e-5)
+
+
 def test_cells_keep_their_number_and_fill_the_unit_interval(problem):
     tuned = tune(problem)
     assert {name: len(cells) for name, cells in tuned.cells.items()} == {"0": 2, "2": 3, "6": 3}

@@ -101,3 +101,21 @@ class Comparing(nn.Module):
 
     def forward(self, image: Tensor, other: Tensor) -> Tensor:
         return self.linear((image - other).flatten(1))
+
+
+class _Biasless(nn.Conv2d):
+    """It has no use for a bias."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.conv2d(x, self.weight)
+
+
+class Unfoldable(nn.Module):
+    """A layer that computes without the bias that folding gives it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.linear = _Biasless(1, 8, 3, bias=False), nn.BatchNorm2d(8), nn.Linear(8, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.norm(self.first(x)).relu().mean((2, 3)))

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -59,3 +61,17 @@ def test_a_network_of_another_structure_than_the_analysed_one_is_refused(bench, 
     assert outcome.cause is Cause.BAD_INPUT
     assert "network 'resnet' differs from what the same callable built" in outcome.message
     assert "'layer2.0.conv1.weight' has shape (12, 8, 3, 3), and had (16, 8, 3, 3); " in outcome.message
+
+
+def test_a_network_that_folding_would_change_is_refused(own_bench, monkeypatch, failure):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    import obstacle_networks
+
+    network = obstacle_networks.Unfoldable()
+    network.norm.running_mean.fill_(1.0)
+    trained = own_bench.put("obstacle_networks:Unfoldable", network.state_dict())
+    analysis = own_bench.analyse(trained, fold=True)
+    outcome = failure(own_bench.run(ConvertParams(network=trained, analysis=analysis)))
+    assert outcome.cause is Cause.BAD_NETWORK
+    assert "folding its batch norms changes its outputs by " in outcome.message
+    own_bench.convert(trained, fold=False)
