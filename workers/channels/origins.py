@@ -134,7 +134,7 @@ class NotingOrigins(TorchFunctionMode):
         if tensors and (new := self._nodes_since(before)):
             self._note(new, tensors, args, kwargs)
             if func in _OF_NUMBERS and tensors[0].is_meta:
-                note_numbers(new[-1], tree_leaves((args, kwargs)))
+                note_numbers(new[-1], (leaf for leaf in tree_leaves((args, kwargs)) if not isinstance(leaf, Tensor)))
         return result
 
     def _last_node(self) -> fx.Node | None:
