@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from workers.channels.layout import ChannelMap
@@ -44,7 +46,7 @@ def leaving_out() -> Iterator[None]:
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one operator for a whole layer, which hides its statistics
     try:
-        with _LeavingOut():
+        with _LeavingOut(), _NegatingFloats():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
@@ -62,10 +64,23 @@ class _LeavingOut(TorchDispatchMode):
             parts = func.decompose(*args, **kwargs)
         if parts is not NotImplemented:
             return parts
-        handler = _HANDLERS.get(func._schema.name.removeprefix("aten::"))
+        handler = _HANDLERS.get(_name(func))
         if handler is None or not any(each.isnan().any() for each in args if isinstance(each, Tensor)):
             return func(*args, **kwargs)
         return handler(func, *args, **kwargs)
+
+
+class _NegatingFloats(TorchFunctionMode):
+    """Lets `~` take the floats that stand for truth where channels are absent; torch refuses them in Python."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.__invert__ and args[0].is_floating_point():
+            func = torch.logical_not
+        return func(*args, **(kwargs or {}))
+
+
+def _name(func: Any) -> str:
+    return str(func._schema.name).removeprefix("aten::")
 
 
 def _there(tensor: Tensor) -> Tensor:
@@ -112,7 +127,7 @@ def _statistic(func: Any, source: Tensor, *args: Any, **kwargs: Any) -> Any:
     dims, keep = given.get("dim"), bool(given.get("keepdim", False))
     dims = [dims] if isinstance(dims, int) else list(dims or range(source.ndim))
     count = _there(source).sum(dims, keepdim=True)
-    name = func._schema.name.removeprefix("aten::")
+    name = _name(func)
     if name in _MOMENTS:
         results = _moments(source, dims, count, _correction(given))
         chosen = [results[each] for each in _MOMENTS[name]]
@@ -205,6 +220,27 @@ def _rms_norm(
     return _affine(source * scale, weight, None), scale
 
 
+def _element_by_element(func: Any, *args: Any, **kwargs: Any) -> Tensor:
+    """A function that would not hand NaN on; what is true is 1 and what is false 0, since only floats can be NaN."""
+    absent = reduce(torch.logical_or, (each.isnan() for each in args if isinstance(each, Tensor)))
+    truths = _TRUTHS.get(_name(func), ())
+    result: Tensor = func(*(each.bool() if place in truths else each for place, each in enumerate(args)), **kwargs)
+    return (result if result.is_floating_point() else result.double()).masked_fill_(absent, math.nan)
+
+
+_TRUTHS = {"where": (0,), "masked_fill": (1,), "masked_fill_": (1,), "bitwise_and": (0, 1), "bitwise_not": (0,)}
+"""Which arguments have to be true or false."""
+
+
+def _converted(func: Any, source: Tensor, *, dtype: torch.dtype | None = None, **options: Any) -> Tensor:
+    """A change of type; to one without NaN, that of the numbers alone."""
+    if dtype is None or dtype.is_floating_point:
+        result: Tensor = func(source, dtype=dtype, **options)
+        return result
+    plain: Tensor = func(_zeros_for_absent(source), dtype=dtype, **options)
+    return plain.double().masked_fill_(source.isnan(), math.nan)
+
+
 def _affine(tensor: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
     tensor = tensor if weight is None else tensor * weight
     return tensor if bias is None else tensor + bias
@@ -220,6 +256,15 @@ _HANDLERS: Mapping[str, _Handler] = {
         ),
         _statistic,
     ),
+    **dict.fromkeys(
+        (
+            *("where", "masked_fill", "masked_fill_", "zeros_like", "ones_like", "sign"),
+            *("gt", "ge", "lt", "le", "eq", "ne", "logical_and", "logical_or", "logical_not"),
+            *("bitwise_and", "bitwise_not"),
+        ),
+        _element_by_element,
+    ),
+    "_to_copy": _converted,
     "convolution": _convolution,
     "_scaled_dot_product_flash_attention_for_cpu": _attention,
     "native_layer_norm": _layer_norm,

@@ -25,6 +25,12 @@ def separate_cuts(widths: Mapping[str, int], names: Sequence[str]) -> Iterator[d
         }
 
 
+def lone_cuts(widths: Mapping[str, int], names: Sequence[str]) -> Iterator[dict[str, int]]:
+    """Cuts of one of these groups at a time, by every amount: together two can fit of which one alone does not."""
+    for name in names:
+        yield from ({name: width} for width in smaller_widths(widths, name))
+
+
 def smaller_widths(widths: Mapping[str, int], name: str) -> list[int]:
     """Widths to try for a group alone; a single one could fit by rounding, or by being another group's width."""
     width = widths[name]

@@ -14,6 +14,7 @@ from torch import fx, nn
 from torch.export.graph_signature import InputKind
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
+from workers.channels.numbers_noted import note_numbers
 from workers.channels.origins import NotingOrigins, name_numbers
 from workers.channels.regions import inline_regions
 from workers.nested import returning_leaves
@@ -60,6 +61,11 @@ def exported(
         for spec in program.graph_signature.input_specs
         if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER)
     }
+    placeholders = {node.name: node for node in program.graph.find_nodes(op="placeholder")}
+    for spec in program.graph_signature.input_specs:
+        if spec.kind is InputKind.CONSTANT_TENSOR:
+            for user in placeholders[spec.arg.name].users:
+                note_numbers(user, [program.constants[str(spec.target)]])
     return program.graph, tensors
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from workers.channels.layout import Labels
 from workers.channels.operators import (
     Book,
     OperatorCall,
@@ -61,12 +62,18 @@ def stack(book: Book, call: OperatorCall) -> Traced:
 
 @rule("slice", "narrow")
 def take_slice(book: Book, call: OperatorCall) -> Traced:
-    """A part of one axis; up to a number in a module, or all that is left from there, it may have any length."""
+    """A part of one axis; up to a number in a module, or all that is left from there, it may have any length.
+
+    Of channels in steps, all from one to the next are one unit.
+    """
     source = call.tensor("self")
     axis = axis_number(int(call.arguments["dim"]), len(source.axes))
     start = call.arguments["start"] or 0
     end = call.arguments["end"] if "end" in call.arguments else start + call.arguments["length"]
     where = slice(start, end, call.arguments.get("step", 1))
+    if where.step > 1 and is_labelled(source.axes[axis]):
+        book.atoms.tie(_runs(source.axes[axis], where), call.obstacle(_TAKEN_APART))
+        return _take(source, axis, where)
     bound = call.sized[0].bound if call.sized else ""
     before = call.lengths.get(axis)
     if bound == "start" and before is not None and before.size == start:
@@ -102,6 +109,14 @@ def _take(source: Traced, axis: int, where: slice) -> Traced:
         rows_of=None if axis else source.whole,
         zero=source.zero,
     )
+
+
+def _runs(labels: Labels, where: slice) -> Labels:
+    """The runs of an axis, of each of which a slice takes one entry."""
+    start, stop, step = where.indices(labels.size)
+    if labels.size % step or len(range(start, stop, step)) != labels.size // step:
+        raise Unsupported("takes every other channel of some")
+    return labels.reshape(-1, step)
 
 
 def _part(book: Book, source: Traced, axis: int, where: slice) -> Traced:

@@ -30,6 +30,7 @@ from workers.channels.atoms import Obstacle
 from workers.channels.attributes import ConstantBuffer
 from workers.channels.heads import attention_views
 from workers.channels.layout import Labels
+from workers.channels.numbers_noted import numbers_noted
 from workers.channels.operators import (
     RULES,
     Book,
@@ -265,7 +266,7 @@ def _call(
         lengths={axis: labels for (part, axis), labels in lengths.items() if part == 0 and labels is not None},
     )
     touched = list(_tensors(arguments))
-    _note_numbers(labelling.book, call)
+    _note_numbers(labelling.book, node, call)
     reason = "no rule for this operator"
     function = RULES.get(_rule_name(node))
     if function is not None:
@@ -280,17 +281,17 @@ def _call(
     return _unlabelled_like(node.meta.get("val"))
 
 
-_NUMBERS = frozenset({"other", "value", "fill_value", "alpha", "beta", "exponent", "scale", "min", "max"})
+_NUMBERS = frozenset({"other", "value", "fill_value", "alpha", "beta", "exponent", "scale", "min", "max", "s"})
 """Arguments whose numbers are computed with; integers elsewhere are sizes and positions."""
 
 
-def _note_numbers(book: Book, call: OperatorCall) -> None:
-    numbers = tuple(
+def _note_numbers(book: Book, node: fx.Node, call: OperatorCall) -> None:
+    given = (
         float(value)
         for name, value in call.arguments.items()
         if isinstance(value, float) or (isinstance(value, int) and name in _NUMBERS)
     )
-    if numbers:
+    if numbers := (*given, *numbers_noted(node)):
         book.facts[call.site] = numbers
 
 

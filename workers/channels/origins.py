@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from workers.channels.attributes import numbers_of, set_number
+from workers.channels.numbers_noted import note_numbers
 
 Place: TypeAlias = tuple[str, str, int | None]
 """Dotted path of a module, name of an attribute, and position in it."""
@@ -31,6 +32,9 @@ _SHAPES = frozenset({"view", "reshape", "expand"})
 _PARTS = frozenset({"split", "split_with_sizes"})
 _OVER_LAST = frozenset({"layer_norm", "rms_norm"})
 """Norms over the last axes, whose lengths they are given."""
+
+_OF_NUMBERS = frozenset({torch.tensor, torch.as_tensor, Tensor.new_tensor})
+"""Functions that make a tensor of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,8 @@ class NotingOrigins(TorchFunctionMode):
         tensors = [result] if one else [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
         if tensors and (new := self._nodes_since(before)):
             self._note(new, tensors, args, kwargs)
+            if func in _OF_NUMBERS and tensors[0].is_meta:
+                note_numbers(new[-1], (leaf for leaf in tree_leaves((args, kwargs)) if not isinstance(leaf, Tensor)))
         return result
 
     def _last_node(self) -> fx.Node | None:

@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from workers.channels.numbers_noted import has_numbers, note_numbers
 from workers.channels.origins import NotingOrigins, name_numbers
 from workers.nested import returning_leaves
 
@@ -160,6 +161,9 @@ class Recorder(TorchDispatchMode):
         result = func(*args, **kwargs)
         target = torch.ops.aten.lift_fresh_copy.default if func is _FRESH else func
         node = self._call(target, given, named, target.overloadpacket.__name__)
+        known = [source for source in node.all_input_nodes if has_numbers(source.meta["val"])]
+        if known and any(isinstance(leaf, Tensor) and leaf.is_meta for leaf in tree_leaves(result)):
+            note_numbers(node, (source.meta["val"] for source in known if not _is_random(source)))
         if isinstance(result, Tensor):
             self._made(node, result)
         elif isinstance(result, (list, tuple)):

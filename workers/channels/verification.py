@@ -2,7 +2,8 @@
 
 All groups are cut at once, each by another amount. Where the result is not the predicted map, where a number in the
 code changes, or where the network does not run, the groups at fault are found by bisection and refused. Groups on a
-sliced axis are also cut apart from each other, since two equal cuts could hide each other. The analysis is a parameter.
+sliced axis are also cut apart from each other, since two equal cuts could hide each other, and alone. The analysis is a
+parameter.
 
 Whole numbers that modules keep as attributes, such as heads, are made to follow where that mends a fault (see
 `following`); with them the proof goes on.
@@ -20,7 +21,7 @@ from typing import Protocol, TypeAlias
 
 from torch import nn
 
-from workers.channels.cuts import cuts_of_all, cuts_to_one, separate_cuts
+from workers.channels.cuts import cuts_of_all, cuts_to_one, lone_cuts, separate_cuts
 from workers.channels.following import Assignment, Candidates, Unreadable, known, records
 from workers.channels.gathering import ChannelFindings
 from workers.channels.layout import ChannelMap, RefusedGroup, restrict, without_groups
@@ -71,7 +72,8 @@ def verified(trials: Trials, retrace: Retrace, after: Callable[[Mapping[str, str
     """
     found, proof = trials.found, _Proof(trials, retrace)
     faults: dict[str, str] = {}
-    for some in separate_cuts(found.channel_map.widths(), sorted(found.sliced)):
+    widths, sliced = found.channel_map.widths(), sorted(found.sliced)
+    for some in (*separate_cuts(widths, sliced), *lone_cuts(widths, sliced)):
         rest = some
         while rest := {name: width for name, width in rest.items() if name not in faults}:
             fault = proof.fault(rest)

@@ -61,6 +61,13 @@ def standardised(self, x):
         lambda self, x: x * (1 / x.std(1, keepdim=True)),
         lambda self, x: x.sigmoid() * x.sigmoid().sum(1, keepdim=True),  # a removed channel would add 1/2
         lambda self, x: x - x.logsumexp(1, keepdim=True),
+        lambda self, x: layer_norm(self, torch.where(x > 0, x, torch.zeros_like(x))),
+        lambda self, x: layer_norm(self, x.masked_fill(torch.bitwise_and(~(x > 0), x.ne(1)), 0.5)),
+        lambda self, x: layer_norm(self, x.clone().masked_fill_(torch.logical_not(x > 0), 0.5)),
+        lambda self, x: x * (x > 0).float().mean(1, keepdim=True),
+        lambda self, x: x / (1 + (x > 0).long().sum(1, keepdim=True)),
+        lambda self, x: x / torch.ones_like(x).sum(1, keepdim=True).sqrt(),
+        lambda self, x: x * x.sign().mean(1, keepdim=True),
     ],
 )
 def test_statistics_over_channels_are_marked(body):

@@ -85,6 +85,8 @@ def test_a_table_of_positions_is_resized(shape):
         (lambda self, x: x.repeat(1, 2, 1, 1), 24, 12),
         (lambda self, x: torch.cat([part.relu() for part in x.chunk(3, 1)], 1), 12, 4),
         (lambda self, x: torch.cat([part.relu() for part in x.split(x.shape[1] // 2, 1)], 1), 12, 6),
+        (lambda self, x: torch.cat([x[:, ::2].relu(), x[:, 1::2].sigmoid()], 1), 12, 6),
+        (lambda self, x: x[:, 2::3], 4, 4),
         (lambda self, x: x.view(x.shape[0], 3, -1, 8, 8).sum(1), 4, 4),
         (lambda self, x: x.view(x.shape[0], -1, 3, 8, 8).sum(2), 4, 4),
         (lambda self, x: x.view(x.shape[0], -1, 2, 8, 8).sum(2), 6, 6),
@@ -98,6 +100,21 @@ def test_a_table_of_positions_is_resized(shape):
 )
 def test_operators_that_tie_channels(body, read, width):
     assert analysed(Network(body, read)).widths() == {"stem": width}
+
+
+def test_halves_of_which_one_fits_by_rounding_stay():
+    def halves(self, x):
+        length = (x.shape[1] + 1) // 2
+        return torch.cat([x[:, :length], x[:, length:].relu()], 1)
+
+    assert analysed(Network(halves)).widths() == {}
+
+
+@pytest.mark.parametrize(("body", "read"), [(lambda self, x: x[:, ::5], 3), (lambda self, x: x[:, 4::2], 4)])
+def test_steps_that_do_not_take_one_of_every_few_channels_are_refused(body, read):
+    found = find_groups(Network(body, read), SHAPE)
+    assert not found.groups
+    assert found.refused[0].operator == "aten.slice.Tensor"
 
 
 @pytest.mark.parametrize(
