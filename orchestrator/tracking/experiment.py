@@ -22,6 +22,8 @@ WRITTEN_TAG = "orchard.description"
 """On an experiment: a digest of the description that Orchard wrote."""
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Without it MLflow asks what the experiment is."""
+_NAMES = 12
+"""How many models, methods or protocols a description names."""
 
 
 def write_experiment(
@@ -84,4 +86,7 @@ def describe(record: SweepRecord, means: Sequence[MeanCurve], experiment_id: str
 
 
 def _words(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in dict.fromkeys(names))
+    """The names, each once; of many only the first ones, as MLflow takes descriptions of some length only."""
+    several = list(dict.fromkeys(names))
+    more = len(several) - _NAMES
+    return ", ".join(f"`{name}`" for name in several[:_NAMES]) + (f" and {more} more" if more > 0 else "")
