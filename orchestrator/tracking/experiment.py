@@ -50,14 +50,14 @@ def write_experiment(
             client.set_experiment_tag(number, name, value)
 
 
-def sweep_page(name: str, *, tracking_uri: str) -> tuple[str | None, bool]:
+def sweep_page(name: str, store_id: str | None, *, tracking_uri: str) -> tuple[str | None, bool]:
     """The path of a sweep's charts within MLflow's pages, None where it is not there; and whether it has views.
 
     Raises:
         TrackingUnavailableError: MLflow does not answer or rejects a request.
     """
     with opened(resolved(tracking_uri)) as client:
-        experiment = known_experiment(client, name)
+        experiment = known_experiment(client, name, store_id)
     if experiment is None or is_deleted(experiment):
         return None, False
     viewed = f"{VIEW_TAG}{FIRST_VIEW}" in experiment.tags

@@ -123,9 +123,11 @@ def find_seed_run(
     return chosen, earlier
 
 
-def find_measured(client: "MlflowClient", sweep: str, plan: PlannedCurve, point: Point) -> "Run | None":
+def find_measured(
+    client: "MlflowClient", sweep: str, store_id: str | None, plan: PlannedCurve, point: Point
+) -> "Run | None":
     """The run of a curve to which this very point was logged, the current one first; None where there is none."""
-    experiment = known_experiment(client, sweep)
+    experiment = known_experiment(client, sweep, store_id)
     if experiment is None or is_deleted(experiment):
         return None
     candidates = runs_by_tag(client, experiment.experiment_id).get((CURVE_TAG, curve_name(plan)), [])
