@@ -19,17 +19,29 @@ _SHORTEST = 8
 """Shorter values of variables are words rather than secrets, and would be masked everywhere."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_NAME = r"(?:secret|token|passw(?:or)?d|passphrase|credential|access_?key|api_?key|private_?key|connection_?string)"
+_ONLY_VARIABLE = re.compile(rf"(?:{{|%7B)?{_VARIABLE.pattern}(?:}}|%7D)?", re.IGNORECASE)
+"""A variable alone, in braces where it stands in a connection string of ODBC."""
+_NAME = (
+    r"(?:secret|token|passw(?:or)?d|(?<=_)pwd|passphrase|credential|access_?key|api_?key|private_?key"
+    r"|connection_?string)"
+)
+"""`PWD` alone is a secret in a connection string only: elsewhere it is the folder that a process runs in."""
 _SECRET_NAME = re.compile(rf"{_NAME}(?:_id|_key)?$", re.IGNORECASE)
 
 _END = r"\s'\"<>\\"
 """What ends a URI within a text."""
-_USER, _PORT = rf"(://[^{_END}/@:]*:)", r"(?!\d+[/?#])"
+_USER, _PORT = rf"(://[^{_END}/:]*:)", r"(?!\d+[/?#])"
 _PASSWORD = re.compile(rf"(?:(?<!http)(?<!https){_USER}|(?:(?<=http)|(?<=https)){_USER}{_PORT})([^{_END}]*)@")
 _TOKEN = re.compile(rf"(https?://)([^{_END}/@:]{{20,}})@")
 _QUERY = re.compile(rf"([?&;#][\w.%-]*(?:{_NAME}|signature|\bsig|\bkey|\bauth)[\w.%-]*=)([^{_END}&;#]+)", re.IGNORECASE)
+_CONNECTION = re.compile(  # of ODBC; within a URI it may be percent-encoded
+    rf"((?:[?&;=]|%3B|%3D)[\s+]*(?:{_NAME}|pwd)[\s+]*(?:=|%3D))"
+    rf"(\{{[^{_END}}}]+\}}+|%7B(?:(?!%7D)[^{_END}&])+(?:%7D)+|(?:(?!%3B)[^{_END}&;])+)",
+    re.IGNORECASE,
+)
 _ASSIGNMENT = re.compile(
-    rf"(\b\w*{_NAME}(?:_id|_key)?\b[\"']?\s*(?:=|:(?!//))\s*[\"']?)((?:bearer\s+|basic\s+)?[^{_END},;&}}\]]+)",
+    rf"(\b\w*{_NAME}(?:_id|_key)?\b[\"']?\s*(?:=|:(?!//))\s*[\"']?)"
+    rf"((?:bearer\s+|basic\s+)?(?:\$\{{\w+\}}|[^{_END},;&}}\]]|,(?!\w+[\"']?\s*[=:]|[{_END}]|$))+)",
     re.IGNORECASE,
 )
 _HEADER = re.compile(r"(authorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+)([^\s'\",]+)", re.IGNORECASE)
@@ -43,7 +55,7 @@ def mask(text: str) -> str:
     """A text with `***` in the place of every secret; `${VARIABLE}` stays, because it is none."""
     for value in _secret_values():
         text = text.replace(value, MASK)
-    for pattern in (_PASSWORD, _TOKEN, _QUERY, _HEADER, _ASSIGNMENT):
+    for pattern in (_PASSWORD, _TOKEN, _CONNECTION, _QUERY, _HEADER, _ASSIGNMENT):
         text = pattern.sub(_masked, text)
     return _ACCESS_KEY.sub(MASK, text)
 
@@ -74,7 +86,7 @@ def fill(uri: str, field: str) -> str:
     Raises:
         BadInputError: A variable is not set, or the URI holds a mask instead of a password.
     """
-    if f":{MASK}@" in uri or f"={MASK}" in uri:
+    if any(each in uri.upper() for each in (f":{MASK}@", f"={MASK}", f"%3D{MASK}")):
         raise BadInputError(
             f"{field}: {uri} has no password: passwords are not stored with a sweep. Give the whole URI again, or "
             "write ${VARIABLE} for the password in the sweep file, and set that variable"
@@ -105,7 +117,7 @@ def _secret_values() -> list[str]:
 def _masked(found: re.Match[str]) -> str:
     """The match with a mask in the place of its last group."""
     number = found.re.groups
-    if not found[number] or _VARIABLE.fullmatch(found[number]):
+    if not found[number] or _ONLY_VARIABLE.fullmatch(found[number]):
         return found[0]
     start, end = (place - found.start() for place in found.span(number))
     return f"{found[0][:start]}{MASK}{found[0][end:]}"

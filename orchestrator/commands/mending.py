@@ -67,7 +67,7 @@ def end_dead_runs(sweep: str, store: ArtifactStore, *, alive: bool) -> str:
             return ""
         from orchestrator.tracking.ending import end_runs
 
-        ended = end_runs(sweep, str(tracking))
+        ended = end_runs(sweep, store.identity(), str(tracking))
         if ended is None:
             return ""
     except OrchardError as error:

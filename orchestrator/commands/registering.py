@@ -32,7 +32,7 @@ def register_network(name: str, *, asked: Selection, target: str, storage: str, 
     uri = tracking or str(found.record.spec["tracking"])
     check_usable(uri)
     curve, point = found.selected.curve, found.selected.point
-    if not is_logged(found.record.name, curve, point, tracking_uri=uri):
+    if not is_logged(found.record.name, found.store.identity(), curve, point, tracking_uri=uri):
         log_results(found.record, found.store, tracking_uri=uri)
     registered = register(_entry(found), model, tracking_uri=uri)
     click.echo(headline(found))
@@ -47,6 +47,7 @@ def _entry(found: Found) -> Entry:
     chosen = read_network(found.record, found.store, found.every, found.selected)
     return Entry(
         sweep=found.record.name,
+        store_id=found.store.identity(),
         curve=found.selected.curve,
         point=found.selected.point,
         module=chosen.module,

@@ -95,6 +95,7 @@ def log_results(
             record,
             curves,
             tracking_uri=tracking_uri,
+            store_id=store.make_identity(),
             artifacts=report_files(record, curves, collect_orders(curves, store), resources, lost),
             areas=areas_of_curves(curves),
             resources=resources,

@@ -82,7 +82,7 @@ def _mend(name: str | None, storage: str) -> None:
 def _page(name: str, storage: str, uri: str) -> str:
     """The path of a sweep's charts; says so where an earlier version logged it."""
     record, store = find_record(name, storage)
-    page, viewed = sweep_page(record.name, tracking_uri=uri)
+    page, viewed = sweep_page(record.name, store.identity(), tracking_uri=uri)
     again = f"{typed('orchard')} sync {record.name} --storage {store.uri}"
     if page is None:
         raise BadInputError(f"{record.name} is not in MLflow at {shown(uri)}; log it: {again}")

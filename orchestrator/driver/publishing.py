@@ -43,6 +43,7 @@ class Publisher:
         self.record = record
         self._store = store
         self._tracking_uri = tracking_uri
+        self._store_id = store.make_identity()
         self._points: dict[PlannedPoint, Point] = {}
         self._background: threading.Thread | None = None
         self._due_s = time.monotonic() + _INTERVAL_S
@@ -76,6 +77,7 @@ class Publisher:
                 self.record,
                 curves,
                 tracking_uri=self._tracking_uri,
+                store_id=self._store_id,
                 artifacts=report_files(self.record, curves, collect_orders(curves, self._store), resources, lost),
                 areas=areas_of_curves(curves),
                 resources=resources,
@@ -90,7 +92,7 @@ class Publisher:
         started_s = time.monotonic()
         try:
             curves = collect(self.record, self._store, self._points)
-            log_sweep(self.record, curves, tracking_uri=self._tracking_uri)
+            log_sweep(self.record, curves, tracking_uri=self._tracking_uri, store_id=self._store_id)
         except TrackingUnavailableError as error:
             _log.info("%s", error)
         finally:

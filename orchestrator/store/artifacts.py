@@ -13,6 +13,7 @@ Layout below the root:
     summaries/<sweep>.json       what a long journal amounts to so far (`summaries`)
     leases/<sweep>/*             lease terms of drivers (`terms`, `lease`)
     claims/*                     which driver computes which keys (`claim_register`)
+    identity                     a random name that the store keeps wherever it is moved
 """
 
 import hashlib
@@ -20,6 +21,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from jobs.artifact import Commit, CorruptArtifactError, FileEntry, Manifest, MissingArtifactError
@@ -36,6 +38,7 @@ FRESH_S = 1800.0
 """A commit rewrites an existing blob that is older than this, because `orchard gc` keeps what is young."""
 
 _FEW = 256
+_IDENTITY = "identity"
 _log = logging.getLogger("orchard")
 
 
@@ -64,6 +67,18 @@ class ArtifactStore:
     def uri(self) -> str:
         """The URI of its files."""
         return self.files.uri
+
+    def identity(self) -> str | None:
+        """What tells the store from others, also after it was moved; None where nothing has needed it yet."""
+        with suppress(FileNotFoundError):
+            return self.files.read(_IDENTITY).decode()
+        return None
+
+    def make_identity(self) -> str:
+        """The same, made where there is none; the first writer's stays."""
+        if self.identity() is None:
+            self.files.create(_IDENTITY, uuid.uuid4().hex.encode())
+        return self.files.read(_IDENTITY).decode()
 
     def has(self, key: str) -> bool:
         """Whether an artifact is committed under this key."""

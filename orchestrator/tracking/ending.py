@@ -5,13 +5,14 @@ from orchestrator.tracking.finding import is_deleted, known_experiment
 from orchestrator.tracking.runs import runs_by_tag
 
 
-def end_runs(sweep: str, tracking_uri: str) -> int | None:
+def end_runs(sweep: str, store_id: str | None, tracking_uri: str) -> int | None:
     """Set those of a sweep's runs that are RUNNING to FAILED, as they are where points are missing.
 
     Complete curves are never among them: their last points were logged together with their end.
 
     Args:
         sweep: The sweep's name.
+        store_id: The identity of its store.
         tracking_uri: A server's address or a database.
 
     Returns:
@@ -26,7 +27,7 @@ def end_runs(sweep: str, tracking_uri: str) -> int | None:
     if path and not path.exists():
         return None
     with opened(uri) as client:
-        experiment = known_experiment(client, sweep)
+        experiment = known_experiment(client, sweep, store_id)
         if experiment is None or is_deleted(experiment):
             return 0
         found = [run for runs in runs_by_tag(client, experiment.experiment_id).values() for run in runs]

@@ -22,6 +22,8 @@ WRITTEN_TAG = "orchard.description"
 """On an experiment: a digest of the description that Orchard wrote."""
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Without it MLflow asks what the experiment is."""
+_NAMES = 12
+"""How many models, methods or protocols a description names."""
 
 
 def write_experiment(
@@ -48,14 +50,14 @@ def write_experiment(
             client.set_experiment_tag(number, name, value)
 
 
-def sweep_page(name: str, *, tracking_uri: str) -> tuple[str | None, bool]:
+def sweep_page(name: str, store_id: str | None, *, tracking_uri: str) -> tuple[str | None, bool]:
     """The path of a sweep's charts within MLflow's pages, None where it is not there; and whether it has views.
 
     Raises:
         TrackingUnavailableError: MLflow does not answer or rejects a request.
     """
     with opened(resolved(tracking_uri)) as client:
-        experiment = known_experiment(client, name)
+        experiment = known_experiment(client, name, store_id)
     if experiment is None or is_deleted(experiment):
         return None, False
     viewed = f"{VIEW_TAG}{FIRST_VIEW}" in experiment.tags
@@ -84,4 +86,7 @@ def describe(record: SweepRecord, means: Sequence[MeanCurve], experiment_id: str
 
 
 def _words(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in dict.fromkeys(names))
+    """The names, each once; of many only the first ones, as MLflow takes descriptions of some length only."""
+    several = list(dict.fromkeys(names))
+    more = len(several) - _NAMES
+    return ", ".join(f"`{name}`" for name in several[:_NAMES]) + (f" and {more} more" if more > 0 else "")

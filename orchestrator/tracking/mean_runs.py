@@ -4,12 +4,19 @@ MLflow keeps every value that a metric ever had at a step. So a row that may sti
 at the end of a sweep only, and only into a new run; where it has changed later, a new run takes the place of that one.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.tracking.means import MeanCurve
-from orchestrator.tracking.runs import KIND_TAG, MEAN_TAG, RECORDED_TAG, mean_name, recorded_rows, settings_of, words_of
+from orchestrator.tracking.runs import (
+    KIND_TAG,
+    MEAN_TAG,
+    mean_name,
+    recorded_rows,
+    recorded_tags,
+    settings_of,
+    words_of,
+)
 from orchestrator.tracking.writing import set_status, write
 
 if TYPE_CHECKING:
@@ -57,7 +64,7 @@ def log_mean(
     if run is None:
         run = client.create_run(experiment_id, start_ms, {MEAN_TAG: mean_name(mean.plan), **words}, mean.label)
     if new:
-        words[RECORDED_TAG] = json.dumps(recorded | {row.name: row.digest for row in new})
+        words |= recorded_tags(recorded | {row.name: row.digest for row in new})
     metrics = [
         Metric(name, value, round(row.created_s * 1000), row.step) for row in new for name, value in row.metrics.items()
     ]

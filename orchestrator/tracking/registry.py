@@ -76,6 +76,7 @@ class Entry:
 
     Attributes:
         sweep: The sweep's name.
+        store_id: The identity of its store.
         curve: The curve that its point is on.
         point: Its point.
         module: The network, on the CPU, in evaluation mode.
@@ -84,6 +85,7 @@ class Entry:
     """
 
     sweep: str
+    store_id: str | None
     curve: PlannedCurve
     point: Point
     module: "nn.Module"
@@ -130,14 +132,14 @@ class RegisteredVersion:
         return f"models:/{self.name}@{self.alias}" if self.alias else f"models:/{self.name}/{self.version}"
 
 
-def is_logged(sweep: str, curve: PlannedCurve, point: Point, *, tracking_uri: str) -> bool:
+def is_logged(sweep: str, store_id: str | None, curve: PlannedCurve, point: Point, *, tracking_uri: str) -> bool:
     """Whether MLflow has a run with this point.
 
     Raises:
         TrackingUnavailableError: MLflow does not answer or rejects a request.
     """
     with opened(resolved(tracking_uri)) as client:
-        return find_measured(client, sweep, curve, point) is not None
+        return find_measured(client, sweep, store_id, curve, point) is not None
 
 
 def register(entry: Entry, model: ModelName, *, tracking_uri: str) -> RegisteredVersion:
@@ -158,7 +160,7 @@ def register(entry: Entry, model: ModelName, *, tracking_uri: str) -> Registered
         version = _find_version(client, model.name, entry.tags)
         created = version is None
         if version is None:
-            run = find_measured(client, entry.sweep, entry.curve, entry.point)
+            run = find_measured(client, entry.sweep, entry.store_id, entry.curve, entry.point)
             if run is None:
                 raise BadInputError(f"{curve_name(entry.curve)} is not in MLflow yet; log it with `orchard sync`")
             version = _make_version(client, run, entry, model.name)

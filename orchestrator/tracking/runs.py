@@ -10,6 +10,7 @@ curves come first, in their order, and the sweep's run last.
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,8 @@ CURRENT_TAG = "orchard.current"
 """On the run of a seed: `yes`, or `no` once a run with other results has replaced it."""
 RECORDED_TAG = "orchard.recorded"
 """On the run of a seed: its logged rows, as `row_name` -> prefix of the key of the task that measured it; on that of a
-mean curve: a digest of these."""
+mean curve: a digest of these. Those of stages other than `evaluate` have tags of their own, `orchard.recorded.STAGE`:
+MLflow cuts longer values than 8,000 characters."""
 RESOURCES_TAG = "orchard.resources"
 """On the run of a seed: the resource usage of the tasks behind it, by stage, as JSON."""
 AREA_TAG = "orchard.area"
@@ -121,9 +123,11 @@ def find_seed_run(
     return chosen, earlier
 
 
-def find_measured(client: "MlflowClient", sweep: str, plan: PlannedCurve, point: Point) -> "Run | None":
+def find_measured(
+    client: "MlflowClient", sweep: str, store_id: str | None, plan: PlannedCurve, point: Point
+) -> "Run | None":
     """The run of a curve to which this very point was logged, the current one first; None where there is none."""
-    experiment = known_experiment(client, sweep)
+    experiment = known_experiment(client, sweep, store_id)
     if experiment is None or is_deleted(experiment):
         return None
     candidates = runs_by_tag(client, experiment.experiment_id).get((CURVE_TAG, curve_name(plan)), [])
@@ -164,8 +168,21 @@ def curve_name(plan: PlannedCurve) -> str:
 
 
 def recorded_rows(run: "Run") -> dict[str, str]:
-    """The rows logged to a run: `row_name` -> short key of the task that measured it."""
-    return dict(json.loads(run.data.tags.get(RECORDED_TAG, "{}")))
+    """The rows logged to a run: `row_name` -> short key of the task that measured it; a tag that was cut has none."""
+    rows: dict[str, str] = {}
+    for tag, text in run.data.tags.items():
+        if tag == RECORDED_TAG or tag.startswith(f"{RECORDED_TAG}."):
+            with suppress(ValueError):
+                rows |= json.loads(text)
+    return rows
+
+
+def recorded_tags(rows: Mapping[str, str]) -> dict[str, str]:
+    """The tags that say which rows are logged to a run."""
+    by_stage: dict[str, dict[str, str]] = {}
+    for name, key in rows.items():
+        by_stage.setdefault(name.partition("/")[2], {})[name] = key
+    return {f"{RECORDED_TAG}.{stage}".rstrip("."): json.dumps(recorded) for stage, recorded in by_stage.items()}
 
 
 def row_name(step: int, stage: str = "") -> str:

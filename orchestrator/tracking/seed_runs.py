@@ -12,11 +12,11 @@ from orchestrator.tracking.runs import (
     CURVE_TAG,
     KIND_TAG,
     PARENT_TAG,
-    RECORDED_TAG,
     RESOURCES_TAG,
     curve_name,
     find_seed_run,
     recorded_rows,
+    recorded_tags,
     row_name,
     settings_of,
     short,
@@ -87,7 +87,7 @@ class SeedLog:
             named = {CURVE_TAG: curve_name(plan), **tags}
             run = self.client.create_run(self.experiment_id, start_ms, named, plan.label)
         if new:  # written with the last rows, see `write`
-            tags[RECORDED_TAG] = json.dumps(recorded | {row.name: short(row.key) for row in new})
+            tags |= recorded_tags(recorded | {row.name: short(row.key) for row in new})
         if plan in self.resources:
             tags[RESOURCES_TAG] = json.dumps(self.resources[plan])
         write(self.client, run, metrics=metrics, params=settings, tags=tags)

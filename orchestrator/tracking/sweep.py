@@ -1,7 +1,8 @@
 """Logs a sweep's curves to MLflow: a projection of the store that can be deleted and rebuilt.
 
-One experiment per sweep name. A run for each mean curve, below it one for each seed; the step of a metric row is the
-target compression in percent. A run of the sweep has the files. Stateless: what has been logged is read from MLflow.
+One experiment per store and sweep name. A run for each mean curve, below it one for each seed; the step of a metric
+row is the target compression in percent. A run of the sweep has the files. Stateless: what has been logged is read from
+MLflow.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +48,7 @@ class TrackedSweep:
     """Where a sweep is in MLflow.
 
     Attributes:
-        experiment_id: The experiment with the sweep's name.
+        experiment_id: The sweep's experiment.
         sweep_run_id: The run with the figures, tables and report.
         address: The URL of the experiment's charts; for a database, the URL once MLflow serves it.
     """
@@ -62,6 +63,7 @@ def log_sweep(
     curves: Sequence[Curve],
     *,
     tracking_uri: str,
+    store_id: str | None = None,
     artifacts: Mapping[str, bytes] | None = None,
     areas: Mapping[PlannedCurve, float] | None = None,
     resources: Mapping[PlannedCurve, Mapping[str, str]] | None = None,
@@ -74,6 +76,7 @@ def log_sweep(
         record: The sweep.
         curves: Its curves, as far as measured.
         tracking_uri: A server's address or a database; `~` is the home folder.
+        store_id: The identity of the sweep's store, which tells it from sweeps of its name in other stores.
         artifacts: Files for the sweep's run, by name.
         areas: Areas under curves, for a tag on the runs of their means, which a later call may change.
         resources: Resource usage of the tasks behind curves, by stage, for a tag.
@@ -92,6 +95,7 @@ def log_sweep(
                 uri,
                 record,
                 curves,
+                store_id=store_id,
                 artifacts=artifacts or {},
                 areas=areas or {},
                 resources=resources or {},
@@ -120,6 +124,7 @@ def _log(
     record: SweepRecord,
     curves: Sequence[Curve],
     *,
+    store_id: str | None,
     artifacts: Mapping[str, bytes],
     areas: Mapping[PlannedCurve, float],
     resources: Mapping[PlannedCurve, Mapping[str, str]],
@@ -129,7 +134,7 @@ def _log(
     """See `log_sweep`."""
     means, provenance = mean_curves(record, curves), _provenance(record)
     location = artifact_location(uri, record.name, str(record.spec.get("storage", "")))
-    experiment = experiment_for(client, record.name, location)
+    experiment = experiment_for(client, record.name, store_id, location)
     number = str(experiment.experiment_id)
     if rebuild:
         delete_runs(client, number)

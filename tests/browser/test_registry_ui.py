@@ -34,6 +34,7 @@ def server(database):
     log(database, CURVE, ended=True)
     entry = Entry(
         sweep="quick",
+        store_id=None,
         curve=CURVE.plan,
         point=CURVE.points[0],
         module=nn.Sequential(nn.Flatten(), nn.Linear(64, 3)).eval(),

@@ -232,6 +232,12 @@ class StoreSuite:
             assert len(read_summary(store.files, "s").read) == number + 1
         assert read_history(store.files, "s").runs == 3
 
+    def test_a_store_keeps_the_identity_that_the_first_one_made(self, store):
+        assert store.identity() is None
+        made = store.make_identity()
+        assert (store.make_identity(), store.identity(), len(made)) == (made, made, 32)
+        assert self.reopen(store.uri).make_identity() == made
+
     def test_a_sweep_has_one_driver(self, store):
         first = Lease.acquire(store.files, "s", ttl_s=0.4)
         second = Lease.acquire(store.files, "s", ttl_s=0.4)  # the first is silent, and so it is followed

@@ -6,6 +6,7 @@ from jobs.errors import BadInputError
 from jobs.secrets import fill, mask, masked
 
 S = "s3cr3t-Planted"
+ODBC = "mssql+pyodbc:///?odbc_connect"
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,17 @@ S = "s3cr3t-Planted"
         (f'{{"hf_token": "{S}"}}', '{"hf_token": "***"}'),
         (f"Authorization: Bearer {S}", "Authorization: Bearer ***"),
         ("key AKIAIOSFODNN7EXAMPLE is refused", "key *** is refused"),
+        (f"postgresql://me@srv:{S}@srv.example:5432/db", "postgresql://me@srv:***@srv.example:5432/db"),
+        (f"https://me@corp.com:{S}@host:8443/x", "https://me@corp.com:***@host:8443/x"),
+        (f"MYSQL_PWD={S}", "MYSQL_PWD=***"),
+        (f"{ODBC}=DRIVER={{x y}};PWD={S};SERVER=h", f"{ODBC}=DRIVER={{x y}};PWD=***;SERVER=h"),
+        (f"{ODBC}=PWD%3D{S}%3BUID%3Dme&x=1", f"{ODBC}=PWD%3D***%3BUID%3Dme&x=1"),
+        (f"{ODBC}=UID%3dme%3bPwd%3d%7B{S}%3B%7D%3BSERVER%3Dh", f"{ODBC}=UID%3dme%3bPwd%3d***%3BSERVER%3Dh"),
+        (f"{ODBC}=UID=me;PWD={{a;{S}}};SERVER=h", f"{ODBC}=UID=me;PWD=***;SERVER=h"),
+        (f"password=ab,{S}", "password=***"),
+        (f"{{password: a,{S}, user: b}}", "{password: ***, user: b}"),
+        (f"password={S},user=me", "password=***,user=me"),
+        (f"password: {S},", "password: ***,"),
     ],
 )
 def test_secrets_are_masked(text, shown):
@@ -45,6 +57,13 @@ def test_secrets_are_masked(text, shown):
         "keys: 12 of 40 tokens per second",
         "failed (bad_input): train net/seed0: no such file",
         '{"key": "95661a1556441098805897313cb729b2"}',
+        "https://me@corp.com:8443/folder/name@v2",
+        "postgresql://me@srv:${PGPASS}@srv.example/db",
+        f"{ODBC}=UID=me;PWD=${{DB_PWD}};SERVER=h",
+        f"{ODBC}=UID%3Dme%3BPWD%3D%7B${{DB_PWD}}%7D",
+        "mysql://user@host/db?password=${PGPASS}",
+        "PWD=/home/me/work",
+        "{'OLDPWD': '/home/me', 'PWD': '/home/me/work'}",
     ],
 )
 def test_what_is_no_secret_stays(text):
@@ -84,5 +103,12 @@ def test_a_variable_that_is_not_set_and_a_masked_password_say_what_to_do(monkeyp
     monkeypatch.delenv("NOWHERE", raising=False)
     with pytest.raises(BadInputError, match=r"tracking: .*has no variable NOWHERE; set it for the driver"):
         fill("http://u:${NOWHERE}@h", "tracking")
-    with pytest.raises(BadInputError, match="passwords are not stored"):
-        fill("http://u:***@h", "tracking")
+    for uri in ("http://u:***@h", f"{ODBC}=UID%3dme%3bpwd%3d***"):
+        with pytest.raises(BadInputError, match="passwords are not stored"):
+            fill(uri, "tracking")
+
+
+def test_the_folder_that_a_process_runs_in_is_no_secret(monkeypatch):
+    monkeypatch.setenv("PWD", "/home/me/work")
+    monkeypatch.setenv("MYSQL_PWD", S)
+    assert mask(f"/home/me/work: {S}") == "/home/me/work: ***"

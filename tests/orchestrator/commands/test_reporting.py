@@ -48,5 +48,6 @@ def test_sync_writes_where_it_is_told_and_nowhere_else(store, database, empty_da
     other = tmp_path / "other.db"
     other.write_bytes(empty_database)
     sync("s", storage=store.uri, tracking=f"sqlite:///{other}", rebuild=False)
-    assert MlflowClient(f"sqlite:///{other}").get_experiment_by_name("s") is not None
+    experiment = MlflowClient(f"sqlite:///{other}").get_experiment_by_name("s")
+    assert experiment.tags["orchard.storage"] == store.identity()
     assert MlflowClient(database).get_experiment_by_name("s") is None

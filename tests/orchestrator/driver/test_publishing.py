@@ -52,6 +52,13 @@ def test_at_the_end_everything_is_in_mlflow_with_the_figure(store, record, datab
     assert {"curves.png", "points.csv", "report.html"} <= {artifact.path for artifact in artifacts}
 
 
+def test_a_sweep_of_its_name_in_another_store_is_left_alone(store, record, database, tmp_path):
+    _, first = Publisher(record, store, database).finish()
+    _, second = Publisher(record, open_store(tmp_path / "another"), database).finish()
+    assert first.experiment_id != second.experiment_id
+    assert accuracies(database) == [0.5, 0.5]
+
+
 def test_points_are_logged_while_the_sweep_runs(store, record, evaluate, database, monkeypatch):
     monkeypatch.setattr(publishing, "_INTERVAL_S", 0.0)
     limits = dict.fromkeys(Lane, 1)

@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from tracked_curves import log, make_curve, make_record
 
 from jobs.metric import Metric
+from orchestrator.tracking.experiment import describe
 from orchestrator.tracking.means import REACHED, mean_curves
 from orchestrator.tracking.views import VIEW_TAG, state_of, view_tags, views_of
 
@@ -70,3 +71,11 @@ def test_the_description_has_links_and_a_users_own_stays(uri):
     MlflowClient(uri).set_experiment_tag(tracked.experiment_id, NOTE, "mine")
     log(uri, make_curve())
     assert tags_of(uri)[NOTE] == "mine"
+
+
+def test_a_description_of_many_models_is_short_enough_for_mlflow(uri):
+    curve = make_curve()
+    many = [replace(curve, plan=replace(curve.plan, model=f"{number}-{'m' * 70}")) for number in range(300)]
+    note = describe(make_record(*many), means_of(*many), "1", "0" * 32)
+    assert " and 288 more on `digits`; methods `l1`;" in note
+    assert len(note) < 5000

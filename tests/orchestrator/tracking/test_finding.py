@@ -42,7 +42,7 @@ def own_runs(client, name: str) -> str:
 def test_a_deleted_one_is_restored_with_a_word_and_its_rows_go_on(uri, client, caplog):
     number = log(uri, HALF).experiment_id
     client.delete_experiment(number)
-    assert (sweep_page("quick", tracking_uri=uri), end_runs("quick", uri)) == ((None, False), 0)
+    assert (sweep_page("quick", None, tracking_uri=uri), end_runs("quick", None, uri)) == ((None, False), 0)
     assert log(uri, WHOLE, ended=True).experiment_id == number
     assert rows(client, number) == ALL_ROWS
     assert [each.message[:50] for each in caplog.records] == ["MLflow: the experiment of quick had been deleted t"]
@@ -86,9 +86,9 @@ def test_a_renamed_one_is_the_same_also_where_another_has_its_name_now(uri, clie
     assert log(uri, WHOLE, ended=True).experiment_id == number
     assert rows(client, number) == ALL_ROWS
     assert rows(client, other) == {("own", "RUNNING"): []}
-    assert f"/experiments/{number}/" in sweep_page("quick", tracking_uri=uri)[0]
+    assert f"/experiments/{number}/" in sweep_page("quick", None, tracking_uri=uri)[0]
     (point, _), plan = WHOLE.points, make_record(WHOLE).curves[0]
-    assert find_measured(client, "quick", plan, point).info.experiment_id == number
+    assert find_measured(client, "quick", None, plan, point).info.experiment_id == number
 
 
 def test_where_its_name_is_taken_the_sweep_gets_a_similar_one_with_a_word(uri, client, caplog):
@@ -99,8 +99,28 @@ def test_where_its_name_is_taken_the_sweep_gets_a_similar_one_with_a_word(uri, c
     assert client.get_experiment(first.experiment_id).name == "quick (orchard 2)"
     assert [rows(client, number) for number in taken] == [{("own", "RUNNING"): []}] * 2
     assert [each.message for each in caplog.records] == [
-        "MLflow: 'quick' is an experiment with other runs; those of the sweep are in 'quick (orchard 2)'"
+        "MLflow: 'quick' is an experiment with other runs, or of a sweep of this name in another store; the runs of "
+        "this sweep are in 'quick (orchard 2)'"
     ]
+
+
+def test_sweeps_of_one_name_in_several_stores_have_an_experiment_each(uri, client, caplog):
+    numbers = [log(uri, HALF, store_id=each).experiment_id for each in ("a", "b", "c")]
+    again = [log(uri, WHOLE, store_id=each, ended=True).experiment_id for each in ("a", "b")]
+    assert (again, len(set(numbers))) == (numbers[:2], 3)
+    assert [client.get_experiment(each).name for each in numbers] == ["quick", "quick (orchard)", "quick (orchard 2)"]
+    assert [rows(client, each) for each in again] == [ALL_ROWS] * 2
+    assert [f"/experiments/{each}/" in sweep_page("quick", "b", tracking_uri=uri)[0] for each in numbers] == [0, 1, 0]
+    assert sweep_page("quick", None, tracking_uri=uri) == (None, False)
+    plan, point = make_record(WHOLE).curves[0], WHOLE.points[1]
+    assert find_measured(client, "quick", "b", plan, point).info.experiment_id == numbers[1]
+    assert [end_runs("quick", each, uri) for each in ("a", "c", "d")] == [0, 3, 0]
+    assert len(caplog.records) == 2
+
+
+def test_an_experiment_that_names_no_store_becomes_that_of_the_first(uri):
+    number = log(uri, HALF).experiment_id
+    assert [log(uri, HALF, store_id=each).experiment_id == number for each in ("a", "b", "a")] == [True, False, True]
 
 
 def test_an_empty_one_of_its_name_and_one_of_an_earlier_version_are_its_own(uri, client):

@@ -42,6 +42,7 @@ def entry(module=None, *, step=0, digest="d", card="# A card") -> Entry:
     """The network of a point of the one curve; `step` is its place on it."""
     return Entry(
         sweep="quick",
+        store_id=None,
         curve=CURVE.plan,
         point=replace(CURVE.points[step], digest=digest),
         module=module or network(),
@@ -167,13 +168,13 @@ class TestRegisteringAgain:
 class TestRefused:
     def test_a_point_that_is_not_logged(self, uri):
         log(uri, make_curve(measured=(0.2,)), ended=True)
-        assert is_logged("quick", CURVE.plan, CURVE.points[0], tracking_uri=uri)
-        assert not is_logged("quick", CURVE.plan, CURVE.points[1], tracking_uri=uri)
+        assert is_logged("quick", None, CURVE.plan, CURVE.points[0], tracking_uri=uri)
+        assert not is_logged("quick", None, CURVE.plan, CURVE.points[1], tracking_uri=uri)
         with pytest.raises(BadInputError, match="orchard sync"):
             register(entry(step=1), SMALL, tracking_uri=uri)
 
     def test_a_sweep_that_is_not_logged(self, uri):
-        assert not is_logged("quick", CURVE.plan, CURVE.points[0], tracking_uri=uri)
+        assert not is_logged("quick", None, CURVE.plan, CURVE.points[0], tracking_uri=uri)
 
     @pytest.mark.parametrize(
         ("module", "message"),

@@ -15,7 +15,7 @@ from tracked_curves import log, make_curve, runs_of
 
 from orchestrator.results import METRICS, Curve, Further, Point
 from orchestrator.tracking import TrackingUnavailableError
-from orchestrator.tracking.runs import settings_of
+from orchestrator.tracking.runs import recorded_rows, settings_of
 
 
 def history(uri: str, run_id: str, key="accuracy") -> dict[int, float]:
@@ -280,6 +280,31 @@ def test_more_rows_than_a_batch_holds(uri):
     assert len(history(uri, run.info.run_id, "extra0")) == 100
     assert len(json.loads(run.data.tags["orchard.recorded"])) == 100
     assert len(run.data.tags["orchard.recorded"]) < 5000  # what the server takes for a tag
+
+
+def test_many_rows_of_further_stages_are_recorded_below_the_length_of_mlflows_tags(uri):
+    curve = make_curve(compressions=tuple(step / 100 for step in range(100)))
+    further = {stage: stage[0] * 32 for stage in ("quantize", "time", "attack")}
+    planned = tuple(replace(point, further=tuple(further.items())) for point in curve.plan.points)
+    measured = tuple(Further(stage=stage, key=key, metrics={}, created_s=1.0) for stage, key in further.items())
+    points = tuple(replace(point, further=measured) for point in curve.points)
+    for _ in range(2):
+        log(uri, Curve(plan=replace(curve.plan, points=planned), points=points))
+    for (run,) in (runs_of(uri), runs_of(uri, "orchard.mean")):
+        assert len(recorded_rows(run)) == 400
+        assert max(map(len, run.data.tags.values())) < 5000
+
+
+def test_what_was_recorded_in_a_tag_that_mlflow_cut_is_recorded_again(uri):
+    log(uri, make_curve())
+    for tag in ("orchard.curve", "orchard.mean"):
+        (run,) = runs_of(uri, tag)
+        MlflowClient(uri).set_tag(run.info.run_id, "orchard.recorded", run.data.tags["orchard.recorded"][:-9])
+    log(uri, make_curve())
+    for tag in ("orchard.curve", "orchard.mean"):
+        (run,) = runs_of(uri, tag)
+        assert history(uri, run.info.run_id) == pytest.approx({20: 0.8, 40: 0.6})
+        assert recorded_rows(run).keys() == {"20", "40"}
 
 
 def test_long_settings_are_cut_to_what_mlflow_takes():
