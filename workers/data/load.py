@@ -24,7 +24,7 @@ from workers.data.pictures import Cut, cut_anew
 from workers.data.shards import load_shards
 from workers.data.super_resolution import load_div2k, load_sr_folders
 from workers.data.voc import load_voc_detection, load_voc_segmentation
-from workers.factories import check_arguments, import_factory
+from workers.factories import check_arguments, check_types, import_factory
 
 # Two, so that a sweep over two data sets does not read both again at every task.
 _CACHE_SIZE = 2
@@ -99,6 +99,8 @@ def _load(
             f"{where}: unknown; {nearest(name, DATASETS)} Or name a factory of your own, 'package.module:callable'."
         )
     check_arguments(factory, keywords, num_positional=1, where=where)
+    if name in DATASETS:
+        check_types(factory, keywords, where=where)
     data = factory(root, **keywords)
     if not isinstance(data, ImageData):
         raise BadInputError(f"{where}: returned {type(data).__name__}; it must return a workers.data.ImageData")

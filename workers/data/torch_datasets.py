@@ -9,6 +9,7 @@ from torch import Tensor
 from jobs.errors import BadInputError
 from workers.data.files import every_tenth
 from workers.data.images import ImageData, Split
+from workers.data.own import check_pairs
 
 
 @runtime_checkable
@@ -40,13 +41,17 @@ def from_torch(
         num_classes: Where targets are classes, these are in [0, num_classes).
 
     Raises:
-        BadInputError: There is no training sample, or the first one is no pair.
+        BadInputError: There is no training sample, or one of the three is no map-style dataset, or its first sample no
+            pair of what is read as an image and as a target.
     """
+    for name, dataset in {"train": train, "validation": validation, "test": test}.items():
+        if dataset is not None:
+            check_pairs(name, dataset)
     if not len(train):
         raise BadInputError("the training dataset is empty; give at least two samples")
     splits = [_split(train), _split(validation)] if validation is not None else [*every_tenth(_split(train))]
     first = splits[0].sample(0)[0]
-    assert isinstance(first, Tensor)  # as all images are here
+    assert isinstance(first, Tensor)  # as all images are here, of three axes
     channels, height, width = first.shape
     return ImageData(
         train=splits[0],

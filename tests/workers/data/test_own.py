@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from jobs.errors import BadInputError
 from workers.data import ImageData, Split
-from workers.data.own import check_own
+from workers.data.own import check_own, check_pairs
 
 IMAGES = torch.rand(4, 3, 5, 6)
 LABELS = torch.zeros(4, dtype=torch.int64)
@@ -48,3 +49,15 @@ def test_what_fits_is_let_through():
 def test_what_does_not_fit_is_said_with_its_remedy(given, said):
     with pytest.raises(BadInputError, match=said):
         check_own(data_of(**given), "data 'my_lab.data:mine'")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "said"),
+    [
+        (DataLoader([(IMAGES[0], 1)]), r"test is a DataLoader, .*: give loader\.dataset"),
+        (iter(IMAGES), "test is a .*iterator; give a dataset that has __len__ and __getitem__"),
+    ],
+)
+def test_what_is_not_read_by_number_is_no_dataset(dataset, said):
+    with pytest.raises(BadInputError, match=said):
+        check_pairs("test", dataset)

@@ -48,6 +48,11 @@ def test_floating_point_stays_as_it_is():
     assert torch.equal(data.test.read(torch.arange(20)), images)
 
 
+def test_many_channels_are_not_taken_for_channels_that_come_last():
+    samples = [(torch.rand(64, 128, 1), 0)] * 2
+    assert from_torch(train=samples, test=samples, validation=samples).input_shape == (64, 128, 1)
+
+
 def test_a_sample_is_read_once_for_its_image_and_its_target():
     samples = Listed(list(zip(PIXELS, LABELS, strict=True)))
     data = from_torch(train=samples, test=samples, validation=samples)
@@ -58,7 +63,18 @@ def test_a_sample_is_read_once_for_its_image_and_its_target():
 
 @pytest.mark.parametrize(
     ("samples", "said"),
-    [([], "the training dataset is empty"), ([{"image": 1}], "sample 0 of the dataset is a dict; give a pair")],
+    [
+        ([], "the training dataset is empty"),
+        ([{"image": 1}], "sample 0 of the dataset is a dict; give a pair"),
+        ([(torch.rand(8, 6), 1)], r"of train has shape \(8, 6\); networks take \(1, 8, 6\): image\[None\]"),
+        (
+            [(torch.rand(8, 6, 3), 1)],
+            r"shape \(8, 6, 3\), with the channels last; networks take \(3, 8, 6\): image\.permute\(2, 0, 1\)",
+        ),
+        ([(torch.rand(2, 3, 8, 8), 1)], r"has shape \(2, 3, 8, 8\); `from_torch` is of images"),
+        ([("a.png", 1)], "first sample of train has a str for its image; give a picture of Pillow"),
+        ([(PIXELS[0], "cat")], "first sample of train has the target 'cat', a str; .* numbers from 0"),
+    ],
 )
 def test_what_is_no_dataset_of_pairs_is_refused(samples, said):
     with pytest.raises(BadInputError, match=said):
