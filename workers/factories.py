@@ -7,7 +7,8 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -93,6 +94,20 @@ def _standard_module(found: Factory) -> str | None:
         return None
     file = getattr(sys.modules.get(source), "__file__", None)  # a user's module may have the name of a standard one
     return source if file is None or file.startswith(os.path.dirname(os.__file__)) else None
+
+
+@contextmanager
+def running(what: str) -> Iterator[None]:
+    """Whatever the user's own code raises in here says where that was.
+
+    Args:
+        what: For the message: `in sample 3 of train`.
+    """
+    try:
+        yield
+    except Exception as error:
+        error.add_note(what)
+        raise
 
 
 def find_declared(

@@ -31,6 +31,8 @@ def calls(monkeypatch):
     module.ones = ones
     module.wrong = lambda root: 3
     module.rootless = lambda: 3
+    module.opens = lambda root: os.stat("/no/such/labels.csv")
+    module.lists = lambda root: os.listdir(__file__)
     monkeypatch.setitem(sys.modules, "orchard_test_lab", module)
     return made
 
@@ -87,6 +89,8 @@ def test_normalising_subtracts_the_mean_and_divides_by_the_deviation():
             "'root' is the name of a first parameter, which is filled",
         ),
         ("orchard_test_lab:rootless", {}, "it takes 0 .*is called with data.root.*add a first parameter"),
+        ("orchard_test_lab:opens", {}, r"opens a file that this machine lacks \(.*labels\.csv'\); name one"),
+        ("orchard_test_lab:lists", {}, "opens a file that this machine lacks"),
         ("orchard_test_lab:wrong", {}, "returned int; it must return a workers.data.ImageData"),
     ],
 )

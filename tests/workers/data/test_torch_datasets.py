@@ -61,6 +61,23 @@ def test_a_sample_is_read_once_for_its_image_and_its_target():
     assert samples.read == [4]
 
 
+class Broken(Listed):
+    """Samples of which one cannot be read."""
+
+    def __getitem__(self, index):
+        if index == 12:
+            raise OSError("broken picture")
+        return super().__getitem__(index)
+
+
+def test_a_sample_that_cannot_be_read_is_named():
+    samples = list(zip(PIXELS, LABELS, strict=True))
+    data = from_torch(train=Broken(samples), test=samples)
+    with pytest.raises(OSError, match="broken picture") as caught:
+        data.train.sample(11)  # without the tenth sample
+    assert caught.value.__notes__ == [f"in sample 12 of train ({__name__}.Broken)"]
+
+
 @pytest.mark.parametrize(
     ("samples", "said"),
     [
