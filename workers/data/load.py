@@ -19,7 +19,7 @@ from workers.data.folder import load_folder
 from workers.data.from_datasets import load_datasets
 from workers.data.idx import load_fashion_mnist, load_mnist
 from workers.data.images import ImageData, ImageStatistics, LazyInputs, LazyTensors, Split
-from workers.data.own import check_own
+from workers.data.own import check_filled, check_own
 from workers.data.pictures import Cut, cut_anew
 from workers.data.shards import load_shards
 from workers.data.super_resolution import load_div2k, load_sr_folders
@@ -101,6 +101,9 @@ def _load(
         raise BadInputError(
             f"{where}: unknown; {nearest(name, DATASETS)} Or name a factory of your own, 'package.module:callable'."
         )
+    check_filled(data, where)
+    if ":" in name:
+        check_own(data, where)
     return data if normalize is None else _normalized(data, *normalize, where=where)
 
 
@@ -118,7 +121,6 @@ def _own(name: str, root: str | None, arguments: Mapping[str, Any], where: str) 
         ) from error
     if not isinstance(data, ImageData):
         raise BadInputError(f"{where}: returned {type(data).__name__}; it must return a workers.data.ImageData")
-    check_own(data, where)
     return data
 
 

@@ -1,6 +1,6 @@
-"""Whether a data set of the user's own is in the form that networks are called with: a look at the first samples."""
+"""Whether a data set is filled, and one of the user's own in the form that networks are called with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,24 +10,45 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from jobs.errors import BadInputError
+from workers.data.files import EVERY
 from workers.data.images import ImageData, Split
 from workers.inputs import take, tensors_of
+
+
+def check_filled(data: ImageData, where: str) -> None:
+    """Refuse a data set with an empty split, which would be found only when a network is trained.
+
+    Args:
+        data: The data set.
+        where: For the error's text.
+
+    Raises:
+        BadInputError: A split, or a named test set, has no samples.
+    """
+    for name, split in _splits(data).items():
+        if len(split):
+            continue
+        remedy = f"; give {name} at least one sample"
+        if name == "validation" and len(data.train) < EVERY:
+            remedy = (
+                f": every tenth of {len(data.train)} training samples is none; give at least {EVERY} of these, or some "
+                "for validation alone (`validation=` of from_torch)"
+            )
+        raise BadInputError(f"{where}: {name} is empty{remedy}")
 
 
 def check_own(data: ImageData, where: str) -> None:
     """Look at the first sample of every split.
 
     Args:
-        data: What the user's factory returned.
+        data: What the user's factory returned; no split is empty.
         where: For the error's text.
 
     Raises:
-        BadInputError: There is no training image; or images or targets are no tensors, or not of the type, the layout
-            or the shape that the data set says it has.
+        BadInputError: Images or targets are no tensors, or not of the type, the layout or the shape that the data set
+            says it has.
     """
-    if not len(data.train):
-        raise BadInputError(f"{where}: its training split is empty; give at least two samples")
-    for name, split in _splits(data):
+    for name, split in _splits(data).items():
         image, target = _first(split.images), _first(split.targets)
         at = f"{where}: the first sample of {name}"
         if not isinstance(target, Tensor):
@@ -93,11 +114,9 @@ def _check_target(target: object, at: str) -> None:
         ) from None
 
 
-def _splits(data: ImageData) -> Iterator[tuple[str, Split]]:
+def _splits(data: ImageData) -> dict[str, Split]:
     sets = {f"test set '{name}'": split for name, split in data.test_sets.items()}
-    for name, split in {"train": data.train, "validation": data.validation, "test": data.test, **sets}.items():
-        if len(split):
-            yield name, split
+    return {"train": data.train, "validation": data.validation, "test": data.test, **sets}
 
 
 def _first(values: Any) -> Any:
