@@ -48,34 +48,12 @@ def test_floating_point_stays_as_it_is():
     assert torch.equal(data.test.read(torch.arange(20)), images)
 
 
-def test_many_channels_are_not_taken_for_channels_that_come_last():
-    samples = [(torch.rand(64, 128, 1), 0)] * 2
-    assert from_torch(train=samples, test=samples, validation=samples).input_shape == (64, 128, 1)
-
-
 def test_a_sample_is_read_once_for_its_image_and_its_target():
     samples = Listed(list(zip(PIXELS, LABELS, strict=True)))
     data = from_torch(train=samples, test=samples, validation=samples)
     samples.read.clear()
     data.test.sample(4)
     assert samples.read == [4]
-
-
-class Broken(Listed):
-    """Samples of which one cannot be read."""
-
-    def __getitem__(self, index):
-        if index == 12:
-            raise OSError("broken picture")
-        return super().__getitem__(index)
-
-
-def test_a_sample_that_cannot_be_read_is_named():
-    samples = list(zip(PIXELS, LABELS, strict=True))
-    data = from_torch(train=Broken(samples), test=samples)
-    with pytest.raises(OSError, match="broken picture") as caught:
-        data.train.sample(11)  # without the tenth sample
-    assert caught.value.__notes__ == [f"in sample 12 of train ({__name__}.Broken)"]
 
 
 @pytest.mark.parametrize(
@@ -96,3 +74,25 @@ def test_a_sample_that_cannot_be_read_is_named():
 def test_what_is_no_dataset_of_pairs_is_refused(samples, said):
     with pytest.raises(BadInputError, match=said):
         from_torch(train=samples, test=samples, validation=samples)
+
+
+def test_many_channels_are_not_taken_for_channels_that_come_last():
+    samples = [(torch.rand(64, 128, 1), 0)] * 2
+    assert from_torch(train=samples, test=samples, validation=samples).input_shape == (64, 128, 1)
+
+
+class Broken(Listed):
+    """Samples of which one cannot be read."""
+
+    def __getitem__(self, index):
+        if index == 12:
+            raise OSError("broken picture")
+        return super().__getitem__(index)
+
+
+def test_a_sample_that_cannot_be_read_is_named():
+    samples = list(zip(PIXELS, LABELS, strict=True))
+    data = from_torch(train=Broken(samples), test=samples)
+    with pytest.raises(OSError, match="broken picture") as caught:
+        data.train.sample(11)  # without the tenth sample
+    assert caught.value.__notes__ == [f"in sample 12 of train ({__name__}.Broken)"]
