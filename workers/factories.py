@@ -7,8 +7,10 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, get_type_hints
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from jobs.errors import BadInputError, nearest
 from jobs.imports import import_problem
@@ -94,6 +96,20 @@ def _standard_module(found: Factory) -> str | None:
     return source if file is None or file.startswith(os.path.dirname(os.__file__)) else None
 
 
+@contextmanager
+def running(what: str) -> Iterator[None]:
+    """Whatever the user's own code raises in here says where that was.
+
+    Args:
+        what: For the message: `in sample 3 of train`.
+    """
+    try:
+        yield
+    except Exception as error:
+        error.add_note(what)
+        raise
+
+
 def find_declared(
     name: str, ours: Mapping[str, _Declared], kind: type[_Declared], *, where: str, declare: str
 ) -> _Declared:
@@ -129,7 +145,7 @@ def check_arguments(factory: Factory, arguments: Mapping[str, Any], *, num_posit
         where: Prefix of an error message.
 
     Raises:
-        BadInputError: Unknown or missing arguments, all of them at once.
+        BadInputError: Unknown or missing arguments, all of them at once, or no parameters for what the caller passes.
     """
     try:
         every = list(inspect.signature(factory).parameters.values())
@@ -143,6 +159,12 @@ def check_arguments(factory: Factory, arguments: Mapping[str, Any], *, num_posit
         for each in named
         if each.default is each.empty and each.name not in arguments
     ]
+    by_position = [each for each in every if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    if len(by_position) < num_positional and not any(each.kind is each.VAR_POSITIONAL for each in every):
+        problems.append(
+            f"arguments by position are {num_positional}, and it takes {len(by_position)} (a data set's is called with "
+            "data.root); add a first parameter for that, such as `root`"
+        )
     if not any(each.kind is each.VAR_KEYWORD for each in parameters):
         problems += [
             f"argument '{name}' is the name of a first parameter, which is filled already (a data set's with its "
@@ -154,3 +176,28 @@ def check_arguments(factory: Factory, arguments: Mapping[str, Any], *, num_posit
         ]
     if problems:
         raise BadInputError("\n  ".join([f"{where}:", *problems]) if len(problems) > 1 else f"{where}: {problems[0]}")
+
+
+_PLAIN = {bool, int, str, NoneType}
+
+
+def check_types(factory: Factory, arguments: Mapping[str, Any], *, where: str) -> None:
+    """Compare arguments with the annotations of one of our factories, where these are plain types such as `int | None`.
+
+    Args:
+        factory: A callable.
+        arguments: The keyword arguments, which it accepts.
+        where: Prefix of an error message.
+
+    Raises:
+        BadInputError: One of them is of another type.
+    """
+    annotations = get_type_hints(factory)
+    for name, value in arguments.items():
+        annotation = annotations.get(name)
+        types = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+        if _PLAIN.issuperset(types) and not isinstance(value, types):
+            wanted = " or ".join(each.__name__ for each in types if each is not NoneType)
+            raise BadInputError(
+                f"{where}: argument '{name}' is {value!r}, of type {type(value).__name__}; {wanted} is needed"
+            )

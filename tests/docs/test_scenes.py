@@ -112,7 +112,7 @@ def _fresh():
 
 
 def test_classes_may_be_animal_and_vehicle(example, sources, dest, tmp_path):
-    made = make(example, sources, tmp_path / "scenes", "--coarse", images=8)
+    made = make(example, sources, tmp_path / "scenes", "--coarse", images=14)
     fine, few = load(example, "detection", dest), {"size": 128, "classes": ["animal", "vehicle"]}
     found = load_dataset("voc-detection", str(made), arguments=few)
     vehicles = [1 + example.CLASSES.index(name) for name in example.VEHICLES]

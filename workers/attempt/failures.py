@@ -60,8 +60,8 @@ class LostProcessError(Exception):
 
 
 def diagnose(error: BaseException) -> Diagnosis:
-    """Diagnose an exception; secrets in its message are masked."""
-    message = mask(str(error)) or type(error).__name__
+    """Diagnose an exception; its message has its notes, and secrets in it are masked."""
+    message = mask("; ".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())]))
     match error:
         case LostProcessError():
             return error.diagnosis

@@ -64,8 +64,24 @@ class Criterion:
     reads: str | None = None
 
     def __call__(self, evidence: Evidence) -> Scores:
-        """Score every unit of every group."""
-        return self.judge(evidence)
+        """Score every unit of every group.
+
+        Raises:
+            BadInputError: The function gives something else than tensors by the names of groups.
+        """
+        scores: object = self.judge(evidence)
+        if not isinstance(scores, Mapping):
+            raise BadInputError(
+                f"a criterion returns a {type(scores).__name__}; return a dictionary from each group to a tensor of "
+                "one score per unit"
+            )
+        for group, values in scores.items():
+            if not isinstance(values, Tensor):
+                raise BadInputError(
+                    f"a criterion gives a {type(values).__name__} for {group}; give a tensor of one score per unit: "
+                    "torch.from_numpy(...) of an array, torch.tensor(...) of a list"
+                )
+        return dict(scores)
 
 
 def criterion(*, reads: str | None = None) -> Callable[[Callable[[Evidence], Scores]], Criterion]:

@@ -16,6 +16,10 @@ from workers.data.images import ImageData, Split
 _FORMATS = ("PNG", "JPEG")  # whatever a file is called: Pillow would run Ghostscript on a PostScript file
 
 
+EVERY = 10
+"""One of so many training samples validates, where a data set has no samples for that."""
+
+
 def data_root(name: str, root: str | None) -> Path:
     """The root as a path.
 
@@ -97,7 +101,7 @@ def _opened(source: Path | BytesIO, name: str) -> Iterator[Image.Image]:
 
 def every_tenth(split: Split) -> tuple[Split, Split]:
     """A split without every tenth sample, for training, and those samples, for validation."""
-    tenth = torch.arange(len(split)) % 10 == 9
+    tenth = torch.arange(len(split)) % EVERY == EVERY - 1
     return split.select((~tenth).nonzero().flatten()), split.select(tenth.nonzero().flatten())
 
 

@@ -19,12 +19,12 @@ from workers.data.folder import load_folder
 from workers.data.from_datasets import load_datasets
 from workers.data.idx import load_fashion_mnist, load_mnist
 from workers.data.images import ImageData, ImageStatistics, LazyInputs, LazyTensors, Split
-from workers.data.own import check_own
+from workers.data.own import check_filled, check_own
 from workers.data.pictures import Cut, cut_anew
 from workers.data.shards import load_shards
 from workers.data.super_resolution import load_div2k, load_sr_folders
 from workers.data.voc import load_voc_detection, load_voc_segmentation
-from workers.factories import check_arguments, import_factory
+from workers.factories import check_arguments, check_types, import_factory, running
 
 # Two, so that a sweep over two data sets does not read both again at every task.
 _CACHE_SIZE = 2
@@ -91,20 +91,37 @@ def _load(
     where = f"data '{name}'"
     keywords = json.loads(arguments)
     if ":" in name:
-        factory = import_factory(name, where=where, gives=ImageData)
+        data = _own(name, root, keywords, where)
     elif name in DATASETS:
         factory = DATASETS[name]
+        check_arguments(factory, keywords, num_positional=1, where=where)
+        check_types(factory, keywords, where=where)
+        data = factory(root, **keywords)
     else:
         raise BadInputError(
             f"{where}: unknown; {nearest(name, DATASETS)} Or name a factory of your own, 'package.module:callable'."
         )
-    check_arguments(factory, keywords, num_positional=1, where=where)
-    data = factory(root, **keywords)
-    if not isinstance(data, ImageData):
-        raise BadInputError(f"{where}: returned {type(data).__name__}; it must return a workers.data.ImageData")
+    check_filled(data, where)
     if ":" in name:
         check_own(data, where)
     return data if normalize is None else _normalized(data, *normalize, where=where)
+
+
+def _own(name: str, root: str | None, arguments: Mapping[str, Any], where: str) -> ImageData:
+    """A data set by the user's own factory."""
+    try:
+        factory = import_factory(name, where=where, gives=ImageData)
+        check_arguments(factory, arguments, num_positional=1, where=where)
+        with running(f"in {where}"):
+            data = factory(root, **arguments)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise BadInputError(
+            f"{where}: its code opens a file that this machine lacks ({error}); name one that every worker sees, by "
+            "data.root or data.arguments"
+        ) from error
+    if not isinstance(data, ImageData):
+        raise BadInputError(f"{where}: returned {type(data).__name__}; it must return a workers.data.ImageData")
+    return data
 
 
 def _normalized(data: ImageData, mean: tuple[float, ...], std: tuple[float, ...], *, where: str) -> ImageData:

@@ -9,6 +9,8 @@ from torch import Tensor
 from jobs.errors import BadInputError
 from workers.data.files import every_tenth
 from workers.data.images import ImageData, Split
+from workers.data.own import check_pairs
+from workers.factories import running
 
 
 @runtime_checkable
@@ -40,26 +42,45 @@ def from_torch(
         num_classes: Where targets are classes, these are in [0, num_classes).
 
     Raises:
-        BadInputError: There is no training sample, or the first one is no pair.
+        BadInputError: There is no training sample, or one of the three is no map-style dataset, or its first sample no
+            pair of what is read as an image and as a target.
     """
+    for name, dataset in {"train": train, "validation": validation, "test": test}.items():
+        if dataset is not None:
+            check_pairs(name, dataset)
     if not len(train):
         raise BadInputError("the training dataset is empty; give at least two samples")
-    splits = [_split(train), _split(validation)] if validation is not None else [*every_tenth(_split(train))]
+    training = _split("train", train)
+    splits = every_tenth(training) if validation is None else (training, _split("validation", validation))
     first = splits[0].sample(0)[0]
-    assert isinstance(first, Tensor)  # as all images are here
+    assert isinstance(first, Tensor)  # as all images are here, of three axes
     channels, height, width = first.shape
     return ImageData(
         train=splits[0],
         validation=splits[1],
-        test=_split(test),
+        test=_split("test", test),
         num_classes=num_classes,
         input_shape=(channels, height, width),
     )
 
 
-def _split(dataset: Pairs) -> Split:
-    samples = _Samples(dataset)
+def _split(name: str, dataset: Pairs) -> Split:
+    samples = _Samples(_Named(name, dataset))
     return Split(images=_Images(samples), targets=_Targets(samples))
+
+
+class _Named:
+    """A dataset, of which what is raised for a sample says which sample of which dataset that is."""
+
+    def __init__(self, name: str, dataset: Pairs) -> None:
+        self._dataset, self._name = dataset, f"{name} ({type(dataset).__module__}.{type(dataset).__qualname__})"
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int, /) -> Iterable[Any]:
+        with running(f"in sample {index} of {self._name}"):
+            return self._dataset[index]
 
 
 class _Samples:

@@ -88,21 +88,24 @@ def _fit(
     expected = model.state_dict()
     different = _differing_in_classes(model, state)
     absent = {each for each in heads if not any(_within(name, each) for name in state)}
-    fresh = sorted({*different, *absent}) if replace_head else []
-    own = {name for name in expected if any(_within(name, each) for each in fresh)}
-    faults = _compare(
-        {name: each for name, each in state.items() if name not in own},
-        {name: each for name, each in expected.items() if name not in own},
-    )
+    head = sorted({*different, *absent})
+    of_head = {name for name in expected if any(_within(name, each) for each in head)}
+    own = of_head if replace_head else set()
+    faults = _compare(_without(own, state), _without(own, expected))
     if faults:
-        if not replace_head and (different or absent):
-            said = f"{_some(sorted({*different, *absent}))}: for other classes? replace_head: true gives fresh weights"
+        if not replace_head and head:
+            said = "more than a head differs; check the network's arguments"
+            if not _compare(_without(of_head, state), _without(of_head, expected)):
+                said = f"{_some(head)}: for other classes? replace_head: true gives fresh weights"
             faults.append(Fault(path="", problem=said))
         raise InvalidFileError(source, faults)
-    model.load_state_dict(
-        {name: each for name, each in state.items() if name in expected and name not in own}, strict=False
-    )
-    return tuple(fresh)
+    fitting = {name: each for name, each in _without(own, state).items() if name in expected}
+    model.load_state_dict(fitting, strict=False)
+    return tuple(head) if replace_head else ()
+
+
+def _without(names: Collection[str], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: each for name, each in tensors.items() if name not in names}
 
 
 def _within(name: str, layer: str) -> bool:

@@ -7,6 +7,7 @@ from jobs.errors import BadInputError
 from jobs.stages.scoring import ScoreParams
 from workers.artifacts import OBSERVATION_FILE, SCORES_FILE
 from workers.criteria import Evidence, find_criterion
+from workers.factories import running
 from workers.inputs import InputSpec
 from workers.stages._base import Context, Product
 from workers.stages._finite import check_finite
@@ -17,17 +18,15 @@ def run(context: Context[ScoreParams]) -> Product:
     """Score every channel of every group.
 
     Raises:
-        BadInputError: The criterion reads another observation than the sweep file says, or scores other units than
-            those of the network.
+        BadInputError: The criterion reads another observation than the sweep file says, or gives anything but one score
+            for each unit of the network.
         BadNumericsError: A score is not finite.
     """
     params, network = context.params, context.network(context.params.network)
-    criterion, planned = find_criterion(params.criterion), params.observed
+    criterion, planned, where = find_criterion(params.criterion), params.observed, f"criterion '{params.criterion}'"
     if criterion.reads != (planned.observation if planned else None):
         says = f"`observation: {planned.observation}`" if planned else "no `observation`"
-        raise BadInputError(
-            f"criterion '{params.criterion}' reads {criterion.reads or 'weights alone'}; the sweep says {says}"
-        )
+        raise BadInputError(f"{where} reads {criterion.reads or 'weights alone'}; the sweep says {says}")
     channel_map = network.channel_map
 
     def module() -> tuple[nn.Module, InputSpec]:
@@ -40,11 +39,13 @@ def run(context: Context[ScoreParams]) -> Product:
         network=module,
         observed=parse_observed(context.artifacts.read(planned.artifact, OBSERVATION_FILE)) if planned else {},
     )
-    scores = criterion(evidence)
+    with running(f"in {where}"):
+        scores = criterion(evidence)
     found, expected = {group: tuple(values.shape) for group, values in scores.items()}, channel_map.widths()
     if found != {group: (width,) for group, width in expected.items()}:
-        raise BadInputError(
-            f"criterion '{params.criterion}' gives scores of shapes {found}; one per unit is needed: {expected}"
-        )
-    check_finite(scores, what="scores of", advice="look for NaN in the network's weights")
+        raise BadInputError(f"{where} gives scores of shapes {found}; one per unit is needed: {expected}")
+    advice = "look for NaN in the network's weights"
+    if ":" in params.criterion:
+        advice = f"look for a division by zero or an overflow in the criterion; if there is none, {advice}"
+    check_finite(scores, what=f"{where}: scores of", advice=advice)
     return Product(measurements={"groups_scored": len(scores)}, files={SCORES_FILE: save(scores)})

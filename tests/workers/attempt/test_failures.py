@@ -8,6 +8,7 @@ from jobs.artifact import CorruptArtifactError, MissingArtifactError
 from jobs.errors import BadInputError, BadNumericsError, CancelledError, InvalidFileError
 from jobs.outcome import Cause
 from workers.attempt.failures import diagnose
+from workers.factories import running
 
 CAUSES = [
     (BadInputError("no such layer"), Cause.BAD_INPUT),
@@ -34,6 +35,13 @@ def test_every_exception_stands_for_a_cause_and_says_something(error, cause):
     diagnosis = diagnose(error)
     assert diagnosis.cause is cause
     assert diagnosis.message
+
+
+def test_what_code_of_the_user_raises_says_where_and_keeps_its_cause():
+    with pytest.raises(OSError, match="broken picture") as caught, running("in sample 3 of train"):
+        raise OSError("broken picture")
+    diagnosis = diagnose(caught.value)
+    assert (diagnosis.cause, diagnosis.message) == (Cause.TRANSIENT, "broken picture; in sample 3 of train")
 
 
 def test_a_damaged_artifact_is_named():

@@ -105,12 +105,13 @@ def test_a_codec_that_inflates_is_refused(tmp_path):
 
 
 def test_cifar100_has_its_fine_labels_in_both_versions(tmp_path):
-    for part, number in (("train", 0), ("test", 1)):
-        coarse, fine = np.full((4, 1), 7, np.uint8), np.array([[99], [98], [97], [96]], np.uint8)
+    for part, number, times in (("train", 0, 3), ("test", 1, 1)):
+        pixels, labels = np.tile(PIXELS[number], (times, 1)), [99, 98, 97, 96] * times
+        coarse, fine = np.full((len(labels), 1), 7, np.uint8), np.array(labels, np.uint8)[:, None]
         (tmp_path / "cifar-100-binary").mkdir(exist_ok=True)
-        (tmp_path / "cifar-100-binary" / f"{part}.bin").write_bytes(np.hstack([coarse, fine, PIXELS[number]]).tobytes())
+        (tmp_path / "cifar-100-binary" / f"{part}.bin").write_bytes(np.hstack([coarse, fine, pixels]).tobytes())
         (tmp_path / "python").mkdir(exist_ok=True)
-        content = {b"data": PIXELS[number], b"coarse_labels": [7] * 4, b"fine_labels": [99, 98, 97, 96]}
+        content = {b"data": pixels, b"coarse_labels": [7] * len(labels), b"fine_labels": labels}
         (tmp_path / "python" / part).write_bytes(pickle.dumps(content, protocol=2))
     for root in (tmp_path, tmp_path / "python"):
         data = load_dataset("cifar100", str(root))

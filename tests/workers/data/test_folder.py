@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -75,6 +77,13 @@ def test_only_png_and_jpeg_are_decoded_whatever_a_file_is_called(root, content):
     data = load_dataset("imagefolder", str(root), arguments={"size": 4})
     with pytest.raises(BadInputError, match=r"0\.jpg: cannot be read as an image \(cannot identify"):
         next(batches(data.test, 1))
+
+
+def test_so_few_pictures_that_none_would_validate_are_refused_before_they_are_used(root):
+    shutil.rmtree(root / "train" / "ant")
+    (root / "train" / "bee" / "0.JPEG").unlink()
+    with pytest.raises(BadInputError, match="'imagefolder': validation is empty: every tenth of 9 training samples"):
+        load_dataset("imagefolder", str(root), arguments={"size": 4})
 
 
 def test_a_class_that_train_lacks_is_named(root):

@@ -30,6 +30,9 @@ def calls(monkeypatch):
     module = types.ModuleType("orchard_test_lab")
     module.ones = ones
     module.wrong = lambda root: 3
+    module.rootless = lambda: 3
+    module.opens = lambda root: os.stat("/no/such/labels.csv")
+    module.lists = lambda root: os.listdir(__file__)
     monkeypatch.setitem(sys.modules, "orchard_test_lab", module)
     return made
 
@@ -75,6 +78,8 @@ def test_normalising_subtracts_the_mean_and_divides_by_the_deviation():
         ("cifar10", {"root": "s3://bucket/data"}, "not from a URI: mount it"),
         ("digits", {"arguments": {"size": 3}}, "argument 'size' is not accepted"),
         ("digits", {"arguments": {"size": object()}}, "plain values are needed"),
+        ("imagefolder", {"arguments": {"size": "16"}}, "argument 'size' is '16', of type str; int is needed"),
+        ("imagefolder", {"arguments": {"size": 8, "resize": 9.5}}, "'resize' is 9.5, of type float; int is needed"),
         ("digits", {"normalize": ([0.1, 0.2], [1.0, 1.0])}, "1 means and 1 positive standard deviations"),
         ("digits", {"normalize": ([0.1], [0.0])}, "positive standard deviations"),
         ("orchard_test_lab:one", {}, "did you mean 'ones'"),
@@ -83,6 +88,9 @@ def test_normalising_subtracts_the_mean_and_divides_by_the_deviation():
             {"arguments": {"root": 3}},
             "'root' is the name of a first parameter, which is filled",
         ),
+        ("orchard_test_lab:rootless", {}, "it takes 0 .*is called with data.root.*add a first parameter"),
+        ("orchard_test_lab:opens", {}, r"opens a file that this machine lacks \(.*labels\.csv'\); name one"),
+        ("orchard_test_lab:lists", {}, "opens a file that this machine lacks"),
         ("orchard_test_lab:wrong", {}, "returned int; it must return a workers.data.ImageData"),
     ],
 )

@@ -84,8 +84,41 @@ def test_targets_are_read_without_images():
 
 @pytest.mark.parametrize(
     ("samples", "said"),
-    [([], "the training dataset is empty"), ([{"image": 1}], "sample 0 of the dataset is a dict; give a pair")],
+    [
+        ([], "the training dataset is empty"),
+        ([{"image": 1}], "sample 0 of the dataset is a dict; give a pair"),
+        ([(torch.rand(8, 6), 1)], r"of train has shape \(8, 6\); networks take \(1, 8, 6\): image\[None\]"),
+        (
+            [(torch.rand(8, 6, 3), 1)],
+            r"shape \(8, 6, 3\), with the channels last; networks take \(3, 8, 6\): image\.permute\(2, 0, 1\)",
+        ),
+        ([(torch.rand(2, 3, 8, 8), 1)], r"has shape \(2, 3, 8, 8\); `from_torch` is of images"),
+        ([("a.png", 1)], "first sample of train has a str for its image; give a picture of Pillow"),
+        ([(PIXELS[0], "cat")], "first sample of train has the target 'cat', a str; .* numbers from 0"),
+    ],
 )
 def test_what_is_no_dataset_of_pairs_is_refused(samples, said):
     with pytest.raises(BadInputError, match=said):
         from_torch(train=samples, test=samples, validation=samples)
+
+
+def test_many_channels_are_not_taken_for_channels_that_come_last():
+    samples = [(torch.rand(64, 128, 1), 0)] * 2
+    assert from_torch(train=samples, test=samples, validation=samples).input_shape == (64, 128, 1)
+
+
+class Broken(Listed):
+    """Samples of which one cannot be read."""
+
+    def __getitem__(self, index):
+        if index == 12:
+            raise OSError("broken picture")
+        return super().__getitem__(index)
+
+
+def test_a_sample_that_cannot_be_read_is_named():
+    samples = list(zip(PIXELS, LABELS, strict=True))
+    data = from_torch(train=Broken(samples), test=samples)
+    with pytest.raises(OSError, match="broken picture") as caught:
+        data.train.sample(11)  # without the tenth sample
+    assert caught.value.__notes__ == [f"in sample 12 of train ({__name__}.Broken)"]

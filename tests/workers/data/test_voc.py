@@ -100,9 +100,10 @@ def test_several_years_are_joined_and_tested_where_there_is_a_test_set(root):
     assert sizes(load(root, years=[2007, 2012])) == [13, 1, 2]
 
 
-def test_without_a_test_set_val_is_tested_and_not_trained_on(root):
-    (root / "VOCdevkit" / "VOC2007" / "ImageSets" / "Main" / "test.txt").unlink()
-    assert sizes(load(root)) == [5, 0, 6]
+def test_without_a_test_set_val_is_tested_and_not_trained_on(root, year):
+    (year / "ImageSets" / "Main" / "test.txt").unlink()
+    write_year(year, train=[f"1{number:05d}" for number in range(10)])
+    assert sizes(load(root)) == [9, 1, 6]
     with pytest.raises(BadInputError, match="'trainval' and 'val' share 6 images"):
         load(root, train="trainval")
 

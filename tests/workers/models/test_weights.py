@@ -261,6 +261,9 @@ def test_a_layer_within_that_is_of_another_width_is_no_head(tmp_path):
     save_file(with_head(2, width=5).state_dict(), tmp_path / "w.safetensors")
     with pytest.raises(InvalidFileError, match=r"1.weight: has shape \(5,\)"):
         load_weights(with_head(2), str(tmp_path / "w.safetensors"), CheckpointReading(replace_head=True))
+    with pytest.raises(InvalidFileError) as caught:
+        load_weights(with_head(2), str(tmp_path / "w.safetensors"))
+    assert str(caught.value).splitlines()[-1] == "  more than a head differs; check the network's arguments"
 
 
 def _published(file):

@@ -52,11 +52,23 @@ def test_a_criterion_and_an_observation_of_the_users_own(own_bench, own_code):
     assert scores["conv1"].tolist() == [-8.0] * 8
 
 
-def test_scores_that_are_not_one_per_unit_are_bad_input(own_bench, failure, own_code):
-    converted = own_bench.convert(fold=False)
-    outcome = own_bench.run(ScoreParams(network=converted, criterion=f"{own_code}:too_few", seed=0, source="s"))
-    assert failure(outcome).cause is Cause.BAD_INPUT
-    assert "one per unit is needed" in outcome.message
+@pytest.mark.parametrize(
+    ("criterion", "cause", "said"),
+    [
+        ("too_few", Cause.BAD_INPUT, "one per unit is needed"),
+        ("returns_nothing", Cause.BAD_INPUT, "returns a NoneType; return a dictionary from each group to a tensor"),
+        ("arrays", Cause.BAD_INPUT, "gives a ndarray for conv1; give a tensor of one score per unit: torch.from_numpy"),
+        ("lists", Cause.BAD_INPUT, "gives a list for conv1; give a tensor of one score per unit"),
+        ("divides_by_zero", Cause.BAD_NUMERICS, "are not finite; look for a division by zero"),
+        ("misspelt", Cause.BUG, "has no attribute 'widhts'"),
+    ],
+)
+def test_what_an_own_criterion_does_wrong_is_said_with_its_name(own_bench, failure, own_code, criterion, cause, said):
+    name = f"{own_code}:{criterion}"
+    outcome = own_bench.run(ScoreParams(network=own_bench.convert(fold=False), criterion=name, seed=0, source="s"))
+    assert failure(outcome).cause is cause
+    assert f"criterion '{name}'" in outcome.message
+    assert said in outcome.message
 
 
 def test_weights_that_are_not_numbers_are_bad_numerics(own_bench, failure):
