@@ -2,9 +2,10 @@
 
 import pytest
 from browsing import MARKS, keep_screenshot, open_page
+from planned import planned_curve
 from servers import free_port
 
-from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.planning import PlannedPoint
 from orchestrator.results import METRICS, Curve, Point, SweepRecord
 from orchestrator.tracking import log_sweep
 from orchestrator.tracking.server import serving
@@ -34,15 +35,7 @@ def make_curve(method: str, seed: int, compressions=COMPRESSIONS) -> Curve:
         )
         for point, accuracy in zip(planned, ACCURACIES.get(method, (0.98,)), strict=True)
     )
-    plan = PlannedCurve(
-        model="net",
-        dataset="digits",
-        method=method,
-        dense=method == "dense",
-        protocol="none",
-        seed=seed,
-        points=planned,
-    )
+    plan = planned_curve(method, planned, seed=seed)
     return Curve(plan=plan, points=points)
 
 

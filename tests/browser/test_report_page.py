@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 from browsing import MARKS, keep_screenshot, open_page
+from planned import planned_curve
 
-from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.planning import PlannedPoint
 from orchestrator.report import html_page
 from orchestrator.results import METRICS, Curve, Kept, Point, SweepRecord
 
@@ -34,9 +35,7 @@ DRAWN = """() => {
 
 def make_curve(model: str, method: str, number: int, asked=ASKED) -> Curve:
     planned = tuple(PlannedPoint(compression=each, key=f"{model}{method}{each}") for each in asked)
-    plan = PlannedCurve(
-        model=model, dataset="digits", method=method, dense=method == "dense", protocol="none", seed=0, points=planned
-    )
+    plan = planned_curve(method, planned, model=model)
     points = tuple(
         Point(
             asked=each.compression,

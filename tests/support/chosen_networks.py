@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from planned import planned_curve
 from stored_sweeps import ENVIRONMENT, commit
 
 from jobs.load import load_sweep
 from jobs.metric import Metric
-from orchestrator.planning import PlannedCurve, PlannedPoint, plan_sweep
+from orchestrator.planning import PlannedPoint, plan_sweep
 from orchestrator.results import EARLIER, Curve, Further, Point, SweepRecord
 from orchestrator.store import ArtifactStore
 
@@ -50,14 +51,12 @@ def made_curve(
     """
     sets = sets or {}
     keys = {asked: f"{model}/{method}/{protocol}/{seed}/{asked}" for asked in (*points, *planned)}
-    plan = PlannedCurve(
-        model=model,
-        dataset="digits",
-        method=method,
-        dense=method == "dense",
-        protocol=protocol,
+    plan = planned_curve(
+        method,
+        (PlannedPoint(compression=asked, key=key) for asked, key in keys.items()),
         seed=seed,
-        points=tuple(PlannedPoint(compression=asked, key=key) for asked, key in keys.items()),
+        model=model,
+        protocol=protocol,
         baseline=baseline,
         control=control,
     )

@@ -1,12 +1,20 @@
 """What tests ask of plans, of which nothing is run."""
 
 from collections import Counter
+from collections.abc import Iterable
+from typing import Any
 
 from jobs.stages.table import StageKind
 from jobs.task import Task
-from orchestrator.planning import Plan, PlanEnvironment
+from orchestrator.planning import Plan, PlanEnvironment, PlannedCurve, PlannedPoint
 
 ENVIRONMENT = PlanEnvironment(device="cpu", torch_version="2.0", ortools_version="9", data="d", weights={}, sources={})
+
+
+def planned_curve(method: str, points: Iterable[PlannedPoint], *, seed: int = 0, model: str = "net", **fields: Any):
+    """A curve of digits before it is measured; that of the method `dense` is of the dense network."""
+    defaults = {"dataset": "digits", "protocol": "none", "dense": method == "dense"}
+    return PlannedCurve(method=method, model=model, seed=seed, points=tuple(points), **(defaults | fields))
 
 
 def tasks_of(plan: Plan, stage: StageKind) -> list[Task]:

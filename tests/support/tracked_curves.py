@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
+from planned import planned_curve
 
-from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.planning import PlannedPoint
 from orchestrator.results import METRICS, Curve, Point, SweepRecord
 from orchestrator.tracking import log_sweep
 
@@ -16,15 +17,7 @@ def make_curve(method="l1", *, seed=0, compressions=(0.2, 0.4), measured=None, c
     """A curve; `computation` stands for all that a task's key covers besides the compression."""
     keys = {asked: f"{computation}{method}{seed}{round(asked * 100):02d}".ljust(32, "0") for asked in compressions}
     planned = tuple(PlannedPoint(compression=asked, key=keys[asked]) for asked in compressions)
-    plan = PlannedCurve(
-        model="net",
-        dataset="digits",
-        method=method,
-        dense=method == "dense",
-        protocol="none",
-        seed=seed,
-        points=planned,
-    )
+    plan = planned_curve(method, planned, seed=seed)
     points = tuple(
         Point(asked=asked, key=keys[asked], metrics=dict.fromkeys(METRICS, 1 - asked), created_s=CREATED_S + asked)
         for asked in (compressions if measured is None else measured)

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 from matplotlib.image import imread
+from planned import planned_curve
 
 from jobs.metric import Metric
-from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.planning import PlannedPoint
 from orchestrator.report import report_files, summarize, summary_tables
 from orchestrator.report.comparison import areas, areas_of_curves, changes_to_dense, kept_fractions, pareto_front
 from orchestrator.report.patterns import draw_patterns
@@ -19,14 +20,11 @@ from orchestrator.results import Curve, Kept, Point, SweepRecord, metric_keys
 def curve(method: str, points: dict[float, float], *, seed=0, protocol="none", kept=None, **metrics) -> Curve:
     """A curve: compression asked for -> accuracy; what else was measured is the same for all points."""
     keys = {asked: f"{method}/{protocol}/{seed}/{asked}" for asked in points}
-    plan = PlannedCurve(
-        model="net",
-        dataset="digits",
-        method=method,
-        dense=method == "dense",
-        protocol=protocol,
+    plan = planned_curve(
+        method,
+        (PlannedPoint(compression=asked, key=key) for asked, key in keys.items()),
         seed=seed,
-        points=tuple(PlannedPoint(compression=asked, key=key) for asked, key in keys.items()),
+        protocol=protocol,
     )
     measured = tuple(
         Point(

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from planned import planned_curve
 
-from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.planning import PlannedPoint
 from orchestrator.report.explorer import explorer_json, scripts
 from orchestrator.results import METRICS, Curve, Further, Kept, Point
 
@@ -12,15 +13,7 @@ LATENCY = "latency_p50_s/onnxruntime/b1"
 
 
 def make_curve(seed: int, accuracy: float, *, method="l1", asked=0.2) -> Curve:
-    plan = PlannedCurve(
-        model="net",
-        dataset="digits",
-        method=method,
-        dense=method == "dense",
-        protocol="none",
-        seed=seed,
-        points=(PlannedPoint(compression=asked, key=f"{method}{seed}"),),
-    )
+    plan = planned_curve(method, [PlannedPoint(compression=asked, key=f"{method}{seed}")], seed=seed)
     point = Point(
         asked=asked,
         key=f"{method}{seed}",

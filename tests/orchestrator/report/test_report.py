@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import yaml
 from matplotlib.image import imread
+from planned import planned_curve
 from rich.console import Console
 
 from jobs.metric import OCCASIONAL_KEYS, Metric
-from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.planning import PlannedPoint
 from orchestrator.report import (
     draw_curves,
     html_page,
@@ -34,15 +35,7 @@ def make_curve(method: str, seed: int, accuracies: dict[float, float | None], *,
     """A curve by compression asked for; None is a point that is not measured yet."""
     keys = {asked: f"{method}-{seed}-{asked}" for asked in accuracies}
     planned = tuple(PlannedPoint(compression=asked, key=keys[asked]) for asked in accuracies)
-    plan = PlannedCurve(
-        model=model,
-        dataset="digits",
-        method=method,
-        dense=method == "dense",
-        protocol=protocol,
-        seed=seed,
-        points=planned,
-    )
+    plan = planned_curve(method, planned, seed=seed, model=model, protocol=protocol)
     points = tuple(
         Point(
             asked=asked,

@@ -1,9 +1,10 @@
 import io
 
 import pytest
+from planned import planned_curve
 from rich.console import Console
 
-from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.planning import PlannedPoint
 from orchestrator.report import html_page
 from orchestrator.report.speed import speed_table, summarize_speed
 from orchestrator.results import METRICS, Curve, Further, Point, SweepRecord
@@ -20,15 +21,7 @@ def make_curve(method="l1", seed=0, *, theoretical=2.0, predicted=None, **measur
         own["speedup_predicted"] = predicted
     point = Point(asked=0.4, key="p", metrics=own, created_s=1.0, further=(further,) if measured else ())
     planned = (PlannedPoint(compression=0.4, key="p"),)
-    plan = PlannedCurve(
-        model="net",
-        dataset="digits",
-        method=method,
-        dense=method == "dense",
-        protocol="none",
-        seed=seed,
-        points=planned,
-    )
+    plan = planned_curve(method, planned, seed=seed)
     return Curve(plan=plan, points=(point,))
 
 

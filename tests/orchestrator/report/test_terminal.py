@@ -4,9 +4,10 @@ import io
 from dataclasses import replace
 
 import pytest
+from planned import planned_curve
 from rich.console import Console
 
-from orchestrator.planning import PlannedCurve, PlannedPoint
+from orchestrator.planning import PlannedPoint
 from orchestrator.report import summary_tables
 from orchestrator.results import METRICS, Curve, Point
 
@@ -16,9 +17,7 @@ ASKED = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 def make_curve(method: str, removed: float | None = None) -> Curve:
     """`removed` of the MACs at all targets; by default what was asked for."""
     planned = tuple(PlannedPoint(compression=asked, key=f"{method}{asked}") for asked in ASKED)
-    plan = PlannedCurve(
-        model="net", dataset="digits", method=method, dense=method == "dense", protocol="none", seed=0, points=planned
-    )
+    plan = planned_curve(method, planned)
     points = tuple(
         Point(
             asked=each.compression,
