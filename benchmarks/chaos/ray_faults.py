@@ -202,7 +202,8 @@ def _end(arena: Arena, pid: int, number: signal.Signals) -> bool:
     code = arena.wait(pid)
     arena.longest_end_s = max(arena.longest_end_s, time.monotonic() - told_s)
     if number is signal.SIGTERM and code not in (0, 3):
-        raise RuntimeError(f"the driver did not end well: {arena.root / 'driver.log'}")
+        said = (arena.root / "driver.log").read_text(errors="replace")[-2000:]
+        raise RuntimeError(f"the driver did not end well, with exit code {code}:\n{said}")
     return True
 
 
