@@ -40,7 +40,8 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
             plan = plan_sweep(spec, computer.environment(spec))
             summary, publisher = computer.run(spec, plan)
         if not lease.hurried:
-            _print_curves(spec, store, publisher, console)
+            with lease.stopping_on_sigterm():  # what is told to end now logs to its end: nothing else is left to do
+                _print_curves(spec, store, publisher, console)
     _print_end(console, summary)
     return end_run(summary)
 

@@ -1,7 +1,9 @@
 import errno
 import importlib.util
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import torch
 from jobs.errors import StoppedError
 from orchestrator import cli
 from orchestrator.cli import main
+from orchestrator.driver.publishing import Publisher
 from orchestrator.executables import typed
 
 REPOSITORY = Path(__file__).parents[2]
@@ -162,6 +165,17 @@ class TestASweep:
         code, _, err = orchard("run", path, "compressions=[0.2,0.4,0.5]", "--backend", "inline")
         assert (code, "interrupted; finished results are kept" in err) == (130, True)
         assert "stopped: interrupted (Ctrl-C); finished results are kept" in orchard("status", path)[1]
+
+    def test_that_is_told_to_end_while_it_logs_logs_first(self, orchard, path, monkeypatch):
+        finish = Publisher.finish
+
+        def told(publisher):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return finish(publisher)
+
+        monkeypatch.setattr(Publisher, "finish", told)
+        code, out, _ = orchard("run", path, "--backend", "inline")
+        assert (code, "MLflow: " in out) == (0, True)
 
     def test_another_compression_computes_only_what_is_new(self, orchard, path):
         code, out, _ = orchard("run", path, "compressions=[0.2,0.4,0.5]", "--backend", "inline")
