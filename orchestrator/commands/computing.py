@@ -16,6 +16,7 @@ from orchestrator.driver.run import RunSummary, run_sweep
 from orchestrator.environment import git_commit, gpus_of_this_machine, read_environment
 from orchestrator.executables import typed
 from orchestrator.planning import Plan, PlanEnvironment
+from orchestrator.results import Curve
 from orchestrator.status import equal_failures
 from orchestrator.store import ArtifactStore
 from orchestrator.tracking import TrackedSweep
@@ -72,6 +73,17 @@ class Computer:
 
     def _open(self, name: str) -> Backend:
         return BACKENDS[name](self._store, self._provenance, self._lease)
+
+
+def finish(publisher: Publisher, lease: DriverLease) -> tuple[tuple[Curve, ...], TrackedSweep | None] | None:
+    """Log everything that was computed; None where the driver must end without writing anything more.
+
+    Whoever is told to end meanwhile logs to the end: nothing else is left to do.
+    """
+    if lease.hurried:
+        return None
+    with lease.stopping_on_sigterm():
+        return publisher.finish()
 
 
 def print_tracking(console: Console, spec: SweepSpec, store: ArtifactStore, tracked: TrackedSweep | None) -> None:

@@ -67,29 +67,28 @@ def check_layers(spec: SweepSpec) -> None:
     Raises:
         BadInputError: Some match no layer.
     """
-    asked: dict[tuple[str, str, tuple[str, ...]], None] = {}
+    asked: dict[str, dict[str, list[str]]] = {}
     for name, method in spec.methods.items():
-        for model in spec.models:
-            allocation = spec.allocation_of(name)
-            if not method.applies_to(model) or not allocation:
+        allocation = spec.allocation_of(name)
+        for model in spec.models if allocation else ():
+            if not method.applies_to(model):
                 continue
             limits = limits_of(spec.prune_of(model, name))
-            if limits is not None and limits.has_patterns:
-                asked |= {(model, f"prune.{setting}", given): None for setting, given in limits.patterns.items()}
+            named = limits.patterns if limits is not None and limits.has_patterns else {}
+            given = {f"prune.{setting}": patterns for setting, patterns in named.items()}
             if isinstance(allocation, PredefinedAllocation) and allocation.widths:
-                asked[model, f"methods.{name}.allocation.widths", tuple(allocation.widths)] = None
+                given[f"methods.{name}.allocation.widths"] = tuple(allocation.widths)
+            for setting, patterns in given.items():
+                asked.setdefault(model, {}).setdefault(setting, []).extend(patterns)
     if not asked:
         return
     from workers.inputs import InputSpec
     from workers.inspection import unmatched_patterns
 
     faults: list[str] = []
-    for model in dict.fromkeys(model for model, _, _ in asked):
-        patterns: dict[str, list[str]] = {}
-        for _, setting, given in (each for each in asked if each[0] == model):
-            patterns.setdefault(setting, []).extend(given)
+    for model, of_model in asked.items():
         try:
-            found = unmatched_patterns(_recipe(spec, model, InputSpec.of_shape(())), patterns)
+            found = unmatched_patterns(_recipe(spec, model, InputSpec.of_shape(())), of_model)
         except BadInputError:
             continue
         faults += [f"model {model}: {fault}" for fault in dict.fromkeys(found)]

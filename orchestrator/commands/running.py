@@ -10,7 +10,7 @@ from jobs.spec.sweep import SweepSpec
 from jobs.stages.base import ArtifactKey, JoiningParams
 from jobs.task import Attempt
 from orchestrator.backends import SimulatedBackend, Slots
-from orchestrator.commands.computing import Computer, end_run, print_tracking, print_troubles
+from orchestrator.commands.computing import Computer, end_run, finish, print_tracking, print_troubles
 from orchestrator.commands.consoles import output_console
 from orchestrator.commands.grouping import check_layers
 from orchestrator.driver.lease import DriverLease
@@ -20,9 +20,11 @@ from orchestrator.driver.run import RunSummary, drive
 from orchestrator.driver.steering import in_flight_limits
 from orchestrator.environment import read_environment
 from orchestrator.planning import plan_sweep
+from orchestrator.results import Curve
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.store import ArtifactStore, open_store
 from orchestrator.store.claim import acquire_unclaimed
+from orchestrator.tracking import TrackedSweep
 
 _SIMULATED_SLOTS = Slots(cpus=64, gpus=8)
 
@@ -39,16 +41,21 @@ def run(sweep: str, overrides: Sequence[str], *, backend: str) -> int:
         with Computer(store, lease, backend, console) as computer:
             plan = plan_sweep(spec, computer.environment(spec))
             summary, publisher = computer.run(spec, plan)
-        if not lease.hurried:
-            with lease.stopping_on_sigterm():  # what is told to end now logs to its end: nothing else is left to do
-                _print_curves(spec, store, publisher, console)
+        if finished := finish(publisher, lease):
+            _print_curves(spec, store, publisher, *finished, console)
     _print_end(console, summary)
     return end_run(summary)
 
 
-def _print_curves(spec: SweepSpec, store: ArtifactStore, publisher: Publisher, console: Console) -> None:
-    """Log everything to MLflow, and print the table of curves and their address."""
-    curves, tracked = publisher.finish()
+def _print_curves(
+    spec: SweepSpec,
+    store: ArtifactStore,
+    publisher: Publisher,
+    curves: tuple[Curve, ...],
+    tracked: TrackedSweep | None,
+    console: Console,
+) -> None:
+    """Print the table of curves and their address in MLflow."""
     from orchestrator.report import few_models, speed_table, summarize_speed, summary_tables, target_of
 
     if any(curve.points for curve in curves):

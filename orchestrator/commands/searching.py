@@ -14,7 +14,7 @@ from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from jobs.spec.sweep import SweepSpec
 from orchestrator.commands.choosing import export_command
-from orchestrator.commands.computing import Computer, end_run, exit_code, print_tracking, print_troubles
+from orchestrator.commands.computing import Computer, end_run, exit_code, finish, print_tracking, print_troubles
 from orchestrator.commands.consoles import output_console
 from orchestrator.commands.grouping import check_layers
 from orchestrator.driver.lease import DriverLease
@@ -150,8 +150,7 @@ def _bisect(asked: _Search, progress: SearchProgress) -> tuple[SearchProgress, l
             progress = progress.told(known)
             if len(known) < len(results):
                 break
-        if not lease.hurried:
-            publisher.finish()
+        finish(publisher, lease)
     return progress, summaries
 
 
@@ -164,7 +163,7 @@ def _report(asked: _Search, progress: SearchProgress) -> RunSummary:
             "On test: " + (", ".join(f"{each.label} at {one.percent} %" for each, one in found.items()) or "dense")
         )
         summary, publisher = computer.run(spec, plan_sweep(spec, computer.environment(asked.spec)))
-        tracked = None if lease.hurried else publisher.finish()[1]
+        finished = finish(publisher, lease)
     if not summary.complete:
         return summary
     networks = asked.measured(publisher)
@@ -186,7 +185,7 @@ def _report(asked: _Search, progress: SearchProgress) -> RunSummary:
         if each not in found:
             tolerance = _text(asked.within, metrics[each.model])
             asked.say(f"{each.label}: no compression that was tried is within {tolerance} of the dense network")
-    print_tracking(asked.console, spec, asked.store, tracked)
+    print_tracking(asked.console, spec, asked.store, finished[1] if finished else None)
     for some in tables:
         asked.say(f"Export the smallest one: {export_command(publisher.record, asked.store, some[0][2])}")
     return summary
