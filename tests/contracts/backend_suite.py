@@ -1,7 +1,10 @@
 """What every backend must do. A test module of an implementation imports `BackendSuite` and gives it fixtures.
 
-`backend`: one that runs `score` tasks; `task(index)`: a task that succeeds; `broken(index)`: one that fails.
+`backend`: one that runs `score` tasks; `task(index)`: a task that succeeds; `lasting(index)`: one that does not end by
+itself where attempts run beside the driver, else one that succeeds; `broken(index)`: one that fails.
 """
+
+import pytest
 
 from jobs.outcome import Cause, Failed, Succeeded
 from jobs.resources import Resources
@@ -23,6 +26,10 @@ def drain(backend, count: int, limit: int = 600) -> list:
 
 
 class BackendSuite:
+    @pytest.fixture
+    def lasting(self, task):
+        return task
+
     def test_it_has_slots(self, backend):
         assert backend.slots().cpus >= 1
 
@@ -61,8 +68,8 @@ class BackendSuite:
         outcomes = {outcome.key: type(outcome) for outcome in drain(backend, 2)}
         assert outcomes == {bad.key: Failed, good.key: Succeeded}
 
-    def test_cancelled_tasks_come_back_once_and_the_backend_goes_on(self, backend, task):
-        tasks = [task(index) for index in range(20)]
+    def test_cancelled_tasks_come_back_once_and_the_backend_goes_on(self, backend, task, lasting):
+        tasks = [lasting(index) for index in range(20)]
         backend.submit([attempt(each) for each in tasks])
         backend.cancel()
         outcomes = drain(backend, 20)

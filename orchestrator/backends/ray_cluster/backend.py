@@ -140,21 +140,28 @@ class RayBackend:
         return [*self._outcomes(done), *self._given_up()]
 
     def cancel(self) -> None:
-        """Kill everything in flight; does not wait longer than `_KILL_S` for Ray to confirm it."""
+        """Kill everything in flight; does not wait longer than `_KILL_S` for Ray to confirm it.
+
+        Ray 2.60 ends the process that cancels a task in the moment in which its result arrives (`Check failed: Tried to
+        complete task that was not pending`). So what is queued goes first, the last of it before all: then nothing
+        begins meanwhile. What runs has not looked whether to stop for the driver's whole grace period.
+        """
         self._link.check()
         given_up_s = time.monotonic() + _KILL_S
-        for reference, flight in self._flights.items():
+        for reference, flight in reversed(list(self._flights.items())):
             ray.cancel(reference, force=True)
             self._flights[reference] = replace(flight, given_up_s=given_up_s)
 
     def close(self) -> None:
-        """Kill everything in flight and disconnect; a local cluster is stopped. Without its head, all ends at exit."""
+        """Disconnect, with which Ray kills everything in flight; a local cluster is stopped.
+
+        Without the cluster's head, all ends at exit.
+        """
         self._link.close()
         if self._link.lost:
             atexit.register(end_lost)
         else:
-            for reference, flight in self._flights.items():
-                ray.cancel(reference, force=True)
+            for flight in self._flights.values():
                 if flight.machines is not None:
                     remove_placement_group(flight.machines)
             ray.shutdown()

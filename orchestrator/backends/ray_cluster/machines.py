@@ -24,6 +24,8 @@ from workers.attempt.others import Follow
 if TYPE_CHECKING:
     from workers.parallel import Place
 
+_PARTING_S = 5.0
+
 
 def reserve(resources: Resources) -> PlacementGroup:
     """Ask Ray for a share of each of the machines that a task asks for; returns at once."""
@@ -85,7 +87,9 @@ class Machines:
         return next(filter(None, map(_loss, done)), None)
 
     def end(self) -> None:
-        """Kill them."""
+        """Let them end, as they do with the training; kill those that have not within `_PARTING_S`."""
+        if self._running:  # to cancel one in the moment in which it ends would make Ray end this process
+            _, self._running = ray.wait(self._running, num_returns=len(self._running), timeout=_PARTING_S)
         for each in self._running:
             ray.cancel(each, force=True)
         self._running = []

@@ -80,8 +80,9 @@ class Nodes:
         return tasks
 
     def host_of(self, node: str) -> str:
-        """The host name of a node; empty where it is not alive any more."""
-        return self._nodes[node].host if node in self._nodes else ""
+        """The host name of a node that is alive, or was when last looked; else empty."""
+        found = self._nodes.get(node) or self.alive().get(node)
+        return found.host if found else ""
 
     def to_avoid(self, resources: Resources, avoid: frozenset[str]) -> frozenset[str]:
         """Those of the nodes to avoid that are alive; none if the request fits no other node, where it would starve."""

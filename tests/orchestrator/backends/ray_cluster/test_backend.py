@@ -121,6 +121,10 @@ class TestRayBackend(BackendSuite):
         return lambda index: doing(request.node.name, index)
 
     @pytest.fixture
+    def lasting(self, tmp_path):
+        return lambda index: sleeping(tmp_path, index)
+
+    @pytest.fixture
     def broken(self):
         return lambda index: doing("raise", index)
 

@@ -42,6 +42,18 @@ def test_slots_are_counted_per_machine_and_by_what_is_scarcest(nodes):
     assert there.slots_for(Resources(num_gpus=2.0, nodes=2)) == 0
 
 
+def test_a_node_has_a_host_from_the_first_question_on(nodes):
+    there = nodes(described(1, GPU_NODE))
+    assert (there.host_of("n1"), there.host_of("another"), there.host_of("")) == ("host1", "", "")
+
+
+def test_a_node_that_is_lost_has_the_host_that_it_had_when_last_looked(nodes, monkeypatch):
+    there = nodes(described(1, GPU_NODE))
+    there.alive()
+    monkeypatch.setattr(ray_nodes.ray, "nodes", lambda: [described(1, GPU_NODE, alive=False)])
+    assert there.host_of("n1") == "host1"
+
+
 def test_nodes_to_avoid_are_avoided_while_another_fits(nodes):
     there = nodes(described(1, GPU_NODE), described(2, {"CPU": 3.0}))
     assert there.to_avoid(Resources(), frozenset({"n1", "gone"})) == {"n1"}

@@ -7,11 +7,13 @@ import sys
 import tempfile
 
 import pytest
+from ray.cluster_utils import Cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 PROLOGUE = """
 import json, os, sys, time
+from pathlib import Path
 from jobs.resources import Resources
 from jobs.stages.base import ArtifactKey
 from jobs.stages.scoring import ScoreParams
@@ -19,7 +21,10 @@ from jobs.task import Attempt, make_task
 from orchestrator.backends.ray_cluster import RayBackend
 from workers.attempt.entry import Provenance
 
+pid = Path(sys.argv[1] + ".pid")
+
 def sleep(task, place):
+    pid.write_text(str(os.getpid()))
     time.sleep(600)
 
 def until(something):
@@ -84,6 +89,24 @@ def test_memory_that_runs_out_is_told_apart_from_a_lost_worker(scarce):
 
 def test_a_closed_backend_leaves_no_child_behind(scarce):
     assert scarce[3:] == [True, True]
+
+
+LEAVING = """
+sleeper = int(until(lambda: pid.exists() and pid.read_text()))
+backend.close()
+print(json.dumps(until(lambda: not os.path.exists(f"/proc/{sleeper}"))))
+"""
+
+
+def test_a_closed_backend_leaves_nothing_running_on_a_cluster_that_it_had_joined(run):
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "no_monitor": True}
+    )
+    try:
+        assert run(LEAVING, RAY_ADDRESS=cluster.address)
+        assert cluster.head_node.remaining_processes_alive()
+    finally:
+        cluster.shutdown()
 
 
 LOST = """
