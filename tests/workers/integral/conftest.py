@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import tunings
 from integral_changes import fewer
 from torch import Tensor, nn
 
@@ -129,3 +130,18 @@ def residual(make):
     made = IntegralNetwork(*make("residual"))
     made.resize(fewer(made))
     return made
+
+
+@pytest.fixture
+def problem_of(make):
+    return lambda name: tunings.pose(*make(name))
+
+
+@pytest.fixture
+def problem(problem_of):
+    return problem_of("flattened")
+
+
+@pytest.fixture
+def looked_up():
+    return tunings.looked_up()

@@ -1,83 +1,23 @@
 import copy
 import dataclasses
-import logging
 import math
 from functools import partial, partialmethod
 
 import pytest
 import torch
 import torch._dynamo
-from timm.models.levit import Attention
 from torch import nn
 from torch.nn import functional
+from tunings import CLASSIFICATION, QUADRATURE, RECIPE, never, no_checkpoint, pose, same, start_of, tune
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.spec.integral import TuneSpec
-from workers.channels import attach, find_groups
-from workers.checkpoints import Checkpoint
-from workers.data import ImageData, Split
+from workers.channels import find_groups
+from workers.data import Split
 from workers.deferred import Deferred
-from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, resample, tuning
+from workers.integral import PARTITIONS, choose_cells, nodes_of, resample, tuning
 from workers.integral.problem import TuningProblem
 from workers.integral.tuning import tune_partition
-from workers.objectives.classification import objective
-
-CLASSIFICATION = objective()
-
-QUADRATURE = QUADRATURES["midpoint"]
-RECIPE = TuneSpec(steps=12, batch_size=16, learning_rate=0.01, samples=64, holdout=40)
-
-
-def never():
-    return False
-
-
-@pytest.fixture
-def problem_of(make):
-    """A network, its map, and images labelled by the network itself."""
-    return lambda name: pose(*make(name))
-
-
-@pytest.fixture
-def problem(problem_of):
-    return problem_of("flattened")
-
-
-def pose(module, channel_map):
-    images = torch.rand(104, 1, 8, 8, generator=torch.Generator().manual_seed(2))
-    with torch.no_grad():
-        logits = module(images)
-        labels = (logits - logits.mean(0)).argmax(1)
-    train = Split(images=images[:64], targets=labels[:64])
-    validation = Split(images=images[64:], targets=labels[64:])
-    data = ImageData(train=train, validation=validation, test=validation, num_classes=10, input_shape=(1, 8, 8))
-    return module, channel_map, data
-
-
-def start_of(module, channel_map):
-    widths = {name: width // 2 for name, width in channel_map.widths().items()}
-    return choose_cells(module.state_dict(), channel_map, widths, PARTITIONS["uniform"])
-
-
-def no_checkpoint():
-    return Checkpoint(load=lambda: None, save=lambda content: None)
-
-
-def tune(problem, *, seed=0, should_stop=never, checkpoint=None, **changes):
-    module, channel_map, data = problem
-    return tune_partition(
-        module,
-        channel_map,
-        start_of(module, channel_map),
-        QUADRATURE,
-        data,
-        RECIPE.model_copy(update=changes),
-        CLASSIFICATION,
-        generator=torch.Generator().manual_seed(seed),
-        device=torch.device("cpu"),
-        should_stop=should_stop,
-        checkpoint=checkpoint or no_checkpoint(),
-    )
 
 
 def with_labels(problem, labels):
@@ -87,10 +27,6 @@ def with_labels(problem, labels):
         for each in (data.train, data.validation)
     )
     return module, channel_map, dataclasses.replace(data, train=train, validation=validation)
-
-
-def same(left, right):
-    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
 @pytest.mark.parametrize("learning_rate", [0.01, 30.0])
@@ -141,30 +77,6 @@ def test_without_a_compiler_it_does_not_begin(problem, monkeypatch):
         tune(problem, compile=True)
 
 
-class LookedUp(nn.Module):
-    """Attention that looks up its biases once, in evaluation mode."""
-
-    def __init__(self):
-        super().__init__()
-        self.before, self.attention = nn.Conv2d(1, 8, 4, 4), Attention(8, 4, num_heads=4, resolution=(2, 2))
-        self.after = nn.Linear(8, 4)
-        nn.init.normal_(self.attention.attention_biases)
-        nn.init.ones_(self.attention.proj.ln.bn.weight)
-
-    def forward(self, x):
-        x = self.before(x).flatten(2).transpose(1, 2)
-        return self.after((x + self.attention(x)).mean(1))
-
-
-@pytest.fixture
-def looked_up():
-    torch.manual_seed(0)
-    module = LookedUp().eval()
-    channel_map = find_groups(module, (1, 8, 8))
-    attach(module, channel_map.attributes)
-    return pose(module, channel_map)
-
-
 def test_a_table_that_is_looked_up_once_is_looked_up_in_every_partition(looked_up):
     module, channel_map, data = looked_up
 
@@ -181,13 +93,6 @@ def test_a_table_that_is_looked_up_once_is_looked_up_in_every_partition(looked_u
     problem = new_problem()
     problem.quality(data.validation, torch.device("cpu"))
     assert moved(problem) == moved(new_problem())
-
-
-def test_a_network_with_such_a_table_goes_on_where_it_was_lost(looked_up, slot, lost, lost_at):
-    expected = tune(looked_up, **RESUMED)
-    with pytest.raises(lost):
-        tune(looked_up, checkpoint=slot.checkpoint(), should_stop=lost_at(6), **RESUMED)
-    assert_same(tune(looked_up, checkpoint=slot.checkpoint(), **RESUMED), expected)
 
 
 @pytest.mark.parametrize("how", [{"channels_last": True}, {"compile": True}, {"channels_last": True, "compile": True}])
@@ -362,84 +267,3 @@ def test_nan_is_an_error_that_says_what_to_do_and_when_it_began(problem, monkeyp
     module.state_dict()["2.weight"].fill_(float("nan"))
     with pytest.raises(BadNumericsError, match=r"nan at tuning step 1; lower tune\.learning_rate"):
         tune(problem)
-
-
-# Batches of 24 of 64 images: three a pass, the last with 16, so that a loss falls into passes and between them.
-RESUMED = {"biases": True, "batch_size": 24, "learning_rate": 0.02}
-
-
-def assert_same(found, expected):
-    assert same(found.cells, expected.cells)
-    assert same(found.biases, expected.biases)
-    losses = [(each.before.loss, each.after.loss, each.best_step) for each in (found, expected)]
-    assert losses[0] == losses[1]
-
-
-@pytest.mark.parametrize("number", range(1, 13))
-def test_lost_before_any_step_it_ends_with_the_same_bits(problem, slot, lost, lost_at, caplog, number):
-    caplog.set_level(logging.INFO, logger="orchard")
-    expected = tune(problem, **RESUMED)
-    with pytest.raises(lost):
-        tune(problem, checkpoint=slot.checkpoint(), should_stop=lost_at(number), **RESUMED)
-    assert_same(tune(problem, checkpoint=slot.checkpoint(), **RESUMED), expected)
-    assert (f"goes on from the checkpoint at tuning step {number - 1} of 12" in caplog.text) == (number > 1)
-
-
-def test_lost_after_its_last_step_nothing_is_repeated(problem, slot, lost_at):
-    expected = tune(problem, checkpoint=slot.checkpoint(), **RESUMED)
-    assert_same(tune(problem, checkpoint=slot.checkpoint(), should_stop=lost_at(1), **RESUMED), expected)
-
-
-def test_stopped_on_request_it_repeats_no_step(problem, slot):
-    expected, answers, asked = tune(problem, **RESUMED), iter([False] * 4 + [True]), []
-    with pytest.raises(CancelledError):
-        tune(problem, checkpoint=slot.checkpoint(interval_s=30), should_stop=lambda: next(answers), **RESUMED)
-    again = tune(problem, checkpoint=slot.checkpoint(), should_stop=lambda: bool(asked.append(1)), **RESUMED)
-    assert_same(again, expected)
-    assert len(asked) == 12 - 4
-
-
-@pytest.mark.parametrize("number", range(2, 13))
-def test_at_most_one_interval_is_repeated(problem, slot, lost, number):
-    asked = []
-
-    def stop():
-        asked.append(1)
-        if len(asked) == number:
-            raise lost
-        return False
-
-    interval = 5  # a step is a second
-    with pytest.raises(lost):
-        tune(problem, checkpoint=slot.checkpoint(interval_s=interval, clock=lambda: len(asked)), should_stop=stop)
-    done = number - 1
-    asked.clear()
-    number = None
-    tune(problem, checkpoint=slot.checkpoint(), should_stop=stop)
-    assert done + len(asked) - 12 == done % interval
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"), [({"steps": 11}, "of another recipe"), ({"biases": False}, "of another recipe")]
-)
-def test_a_checkpoint_of_another_tuning_is_ignored(problem, slot, lost, lost_at, caplog, changes, said):
-    with pytest.raises(lost):
-        tune(problem, checkpoint=slot.checkpoint(), should_stop=lost_at(9), **RESUMED)
-    found = tune(problem, checkpoint=slot.checkpoint(), **{**RESUMED, **changes})
-    assert said in caplog.text
-    assert_same(found, tune(problem, **{**RESUMED, **changes}))
-
-
-def test_a_checkpoint_of_another_network_is_ignored(problem, problem_of, slot, lost, lost_at, caplog):
-    with pytest.raises(lost):
-        tune(problem_of("residual"), checkpoint=slot.checkpoint(), should_stop=lost_at(9))
-    assert_same(tune(problem, checkpoint=slot.checkpoint()), tune(problem))
-    assert "its free tensors: it or the computation lacks" in caplog.text
-
-
-def test_a_torn_checkpoint_is_ignored(problem, slot, lost, lost_at, caplog):
-    with pytest.raises(lost):
-        tune(problem, checkpoint=slot.checkpoint(), should_stop=lost_at(9))
-    slot.content = slot.content[:-1]
-    assert_same(tune(problem, checkpoint=slot.checkpoint()), tune(problem))
-    assert "ignored: it is damaged" in caplog.text
