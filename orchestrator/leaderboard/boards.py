@@ -199,7 +199,7 @@ def _tested(standing: Standing, first: Standing) -> Standing:
     if standing is first:
         return standing
     pairs = {
-        (first.found[seed].keys, each.keys): each.value - first.found[seed].value
+        (first.found[seed].keys, each.keys): (each.value, first.found[seed].value)
         for seed, each in standing.found.items()
         if seed in first.found
     }
