@@ -69,10 +69,15 @@ class Between:
 def at_level(points: Iterable[Point], level: Level) -> Between | None:
     """The points of one curve around a level; None where they do not lie on both sides of it.
 
-    The curve is linear between neighbours over the logarithm of the ratio; the dense network is no point of it.
+    The curve is linear between neighbours over the logarithm of the ratio. What is asked to remove nothing, and what is
+    no smaller than the dense network, is no point of it, whatever was done to it.
     """
     sized = sorted(
-        ((ratio, point) for point in points if math.isfinite(ratio := point.metrics.get(level.ratio, math.nan))),
+        (
+            (ratio, point)
+            for point in points
+            if point.asked and 1 < (ratio := point.metrics.get(level.ratio, math.nan)) < math.inf
+        ),
         key=lambda each: (each[0], each[1].asked),
     )
     exact = next((point for ratio, point in sized if ratio == level.factor), None)

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from ranked import point
@@ -37,6 +38,13 @@ def endless(ratio: float):
     found = point(2.0, 0.5)
     found.metrics["speedup"] = ratio
     return found
+
+
+@pytest.mark.parametrize(
+    "larger", [point(1.0, 0.9), replace(point(1.01, 0.9), asked=0.0), replace(point(1.0, 0.9), asked=0.1)]
+)
+def test_there_is_no_line_from_a_network_as_large_as_the_dense_one(larger):
+    assert at_level([larger, point(8.0, 0.5)], MACS) is None
 
 
 def test_each_cost_has_its_own_ratio():
