@@ -12,12 +12,16 @@ from jobs.metric import Metric
 from jobs.spec.needs import DataNeed, data_needed
 from jobs.spec.protocols import NO_PROTOCOL
 from jobs.spec.sweep import SweepSpec
+from orchestrator.planning import PlannedCurve
 from orchestrator.report.page import sweep_yaml
 from orchestrator.results import Curve, Point, SweepRecord, collect
 from orchestrator.results.lineage import appeared_keys, joining_stages, made_of, read_lineage, task_of
 
 Place = tuple[str, str]
 """Model and data set."""
+
+_Row = tuple[Place, str, str]
+"""Where a method stands: with a protocol."""
 
 _ELSEWHERE = ("root", "fingerprint", "workers", "batch_size")
 """Settings of data that no metric depends on."""
@@ -45,7 +49,8 @@ class Entry:
         method: The method.
         protocol: The protocol.
         need: The data that they need.
-        networks: Seed -> what was measured.
+        planned: The seeds of the sweep.
+        networks: Seed -> what was measured; without those of which nothing is.
         dense: Seed -> the dense network's primary metric, where it was measured.
         metric: That metric.
     """
@@ -54,6 +59,7 @@ class Entry:
     method: str
     protocol: str
     need: DataNeed
+    planned: tuple[int, ...]
     networks: Mapping[int, tuple[Measured, ...]]
     dense: Mapping[int, float]
     metric: Metric
@@ -100,9 +106,12 @@ def read_sweep(record: SweepRecord, store: Store) -> RankedSweep:
         raise BadInputError(f"sweep {record.name}: no pruned network is measured yet; `orchard run` computes them")
     spec, seconds = _spec(record), _Seconds(curves, store)
     dense = {(*_place(curve), curve.plan.control, curve.plan.seed): curve for curve in curves if curve.plan.is_control}
-    groups: dict[tuple[Place, str, str], list[Curve]] = {}
+    groups: dict[_Row, list[Curve]] = {}
     for curve in pruned:
-        groups.setdefault((_place(curve), curve.plan.method, curve.plan.protocol), []).append(curve)
+        groups.setdefault(_row(curve.plan), []).append(curve)
+    planned: dict[_Row, list[int]] = {}
+    for plan in record.curves:
+        planned.setdefault(_row(plan), []).append(plan.seed)
     entries: dict[Place, list[Entry]] = {}
     for (place, method, protocol), group in groups.items():
         compared = {each.plan.seed: dense.get((*place, each.plan.control, each.plan.seed)) for each in group}
@@ -112,6 +121,7 @@ def read_sweep(record: SweepRecord, store: Store) -> RankedSweep:
             method=method,
             protocol=protocol,
             need=data_needed(spec, method, protocol),
+            planned=tuple(planned[place, method, protocol]),
             networks={
                 each.plan.seed: tuple(
                     Measured(point=point, seconds=seconds.of(point.key, known.get(each.plan.seed)))
@@ -134,6 +144,10 @@ def read_sweep(record: SweepRecord, store: Store) -> RankedSweep:
 
 def _place(curve: Curve) -> Place:
     return curve.plan.model, curve.plan.dataset
+
+
+def _row(plan: PlannedCurve) -> _Row:
+    return (plan.model, plan.dataset), plan.method, plan.protocol
 
 
 def _spec(record: SweepRecord) -> SweepSpec:

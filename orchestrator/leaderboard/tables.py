@@ -51,11 +51,11 @@ def ranking_row(place: int, row: Standing) -> list[str]:
 
 
 def value_text(row: Standing) -> str:
-    """The metric at a level as people read it: the deviation where results differ, the seeds where some miss it.
+    """The metric at a level as people read it: the deviation where results differ, the seeds where some are not among them.
 
     A dagger says that a training stopped in a race.
     """
-    metric, found, asked = row.entry.metric, len(row.found), len(row.entry.networks)
+    metric, found, asked = row.entry.metric, len(row.found), len(row.entry.planned)
     deviation = "" if row.deviation is None else f" ± {metric.text(row.deviation)}"
     seeds, stopped = f" ({found}/{asked})" if found < asked else "", f" {DAGGER}" if row.stopped else ""
     return f"{metric.text(row.value)}{deviation}{seeds}{stopped}"
@@ -99,16 +99,20 @@ def board_csv(boards: Sequence[Board], sweeps: Sequence[RankedSweep]) -> str:
     text, digests = io.StringIO(), {sweep.name: sweep.digest for sweep in sweeps}
     writer = csv.writer(text, lineterminator="\n")
     head = ["model", "dataset", "cost", "factor", "place", "method", "protocol", "data", "metric", "mean", "deviation"]
-    writer.writerow([*head, "to_dense", "p", "pairs", "seconds", "seeds", "results", "sweep", "sweep_sha256"])
+    writer.writerow(
+        [*head, "to_dense", "p", "pairs", "seconds", "seeds", "planned", "results", "sweep", "sweep_sha256"]
+    )
     for board in boards:
         for ranking in board.rankings:
             level = [board.model, board.dataset, ranking.level.cost, ranking.level.factor]
             for place, row in enumerate(ranking.rows, 1):
                 names = [place, row.entry.method, row.entry.protocol, row.entry.need.value, board.metric.name]
                 test = [row.test and row.test.p, row.test and row.test.pairs]
-                numbers = [row.value, row.deviation, row.change, *test, row.seconds, len(row.found), row.num_networks]
-                writer.writerow([*level, *names, *numbers, row.entry.sweep, digests[row.entry.sweep]])
+                numbers = [row.value, row.deviation, row.change, *test, row.seconds]
+                seeds = [len(row.found), len(row.entry.planned), row.num_networks]
+                writer.writerow([*level, *names, *numbers, *seeds, row.entry.sweep, digests[row.entry.sweep]])
             for entry in ranking.unreached:
                 names = ["", entry.method, entry.protocol, entry.need.value, board.metric.name]
-                writer.writerow([*level, *names, *[""] * 8, entry.sweep, digests[entry.sweep]])
+                seeds = ["", len(entry.planned), ""]
+                writer.writerow([*level, *names, *[""] * 6, *seeds, entry.sweep, digests[entry.sweep]])
     return text.getvalue()

@@ -27,6 +27,7 @@ def entry(
     shared: bool = False,
     metric: Metric = ACCURACY,
     need: DataNeed = DataNeed.NONE,
+    planned: tuple[int, ...] = (),
 ) -> Entry:
     """A method.
 
@@ -39,6 +40,7 @@ def entry(
         shared: All seeds have one network for each size.
         metric: The metric.
         need: The data that it needs.
+        planned: The seeds of its sweep; by default those that are measured.
     """
     networks = {
         seed: tuple(
@@ -55,6 +57,7 @@ def entry(
         method=method,
         protocol="none",
         need=need,
+        planned=planned or tuple(seeds),
         networks=networks,
         dense={} if dense is None else dict.fromkeys(seeds, dense),
         metric=metric,

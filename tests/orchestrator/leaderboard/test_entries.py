@@ -91,6 +91,22 @@ def test_the_time_of_rivals_in_a_race_is_not_its_own(tmp_path):
         assert seconds == [4 * 0.5 + legs * SECONDS[StageKind.TRAIN] + races * 0.5] * 2
 
 
+def test_a_seed_of_which_nothing_is_measured_is_still_planned(tmp_path):
+    class Failing(_Timed):
+        def commit(self, manifest: Manifest, files) -> None:
+            if not (manifest.label.startswith("net/l1") and manifest.label.endswith("seed1")):
+                super().commit(manifest, files)
+
+    store = open_store(tmp_path / "store")
+    sweep = stored_sweep(Failing(store), {**SWEEP, "seeds": [0, 1]}, tmp_path / "sweep.yaml")
+    found = entries(store, sweep.record)
+    assert {name: (each.planned, tuple(each.networks)) for name, each in found.items()} == {
+        "l1": ((0, 1), (0,)),
+        "integral": ((0, 1), (0, 1)),
+        "taylor": ((0, 1), (0, 1)),
+    }
+
+
 class _Forgetful:
     """A store that no longer has the artifacts of one stage."""
 

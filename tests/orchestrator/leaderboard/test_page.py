@@ -88,6 +88,15 @@ def test_a_training_that_stopped_in_its_race_has_a_dagger():
     assert [row[3] for row in rows] == ["80.0", "60.0 †"]
 
 
+def test_planned_seeds_of_which_nothing_is_measured_are_told():
+    sweeps = [sweep(entry("some", {0: {1.5: 0.8, 3.0: 0.8}}, planned=(0, 1, 2)), entry("far", {0: {1.5: 0.1}}))]
+    boards = boards_of(sweeps)
+    assert ranking_row(1, boards[0].rankings[0].rows[0])[3] == "80.0 (1/3)"
+    some, far = list(csv.DictReader(io.StringIO(board_files(boards, sweeps)["leaderboard.csv"].decode())))[:2]
+    assert (some["seeds"], some["planned"], some["results"]) == ("1", "3", "1")
+    assert (far["seeds"], far["planned"], far["results"], far["sweep"]) == ("", "1", "", "first")
+
+
 def test_seeds_that_miss_a_level_are_told_and_so_is_one_result_of_all():
     some = entry("some", {0: {1.5: 0.8, 3.0: 0.8}, 1: {2.5: 0.5, 3.0: 0.5}})
     shared = entry("shared", {seed: {1.5: 0.6, 3.0: 0.6} for seed in range(3)}, shared=True)
