@@ -144,6 +144,12 @@ def _check_comparable(place: Place, sweeps: Sequence[RankedSweep]) -> None:
         ]
         if differing:
             raise BadInputError(f"{where}: its data differ: {', '.join(differing)}; {remedy}")
+    contents: dict[str, str] = {}
+    for sweep in (sweep for sweep in sweeps if sweep.contents[place]):  # that of earlier versions is not known
+        contents.setdefault(sweep.contents[place], sweep.name)
+    if len(contents) > 1:
+        told = ", ".join(f"{content} in {name}" for content, name in contents.items())
+        raise BadInputError(f"{where}: the content of its data differs: {told}; {remedy}")
     # A sweep may share no seed with the first one, but one with another.
     having: dict[tuple[str, str, int], RankedSweep] = {}
     for sweep in sweeps:

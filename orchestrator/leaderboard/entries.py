@@ -24,7 +24,7 @@ _Row = tuple[Place, str, str]
 """Where a method stands: with a protocol."""
 
 _ELSEWHERE = ("root", "fingerprint", "workers", "batch_size")
-"""Settings of data that no metric depends on."""
+"""Settings of data that no metric depends on: the content at `root` is known by its fingerprint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,7 @@ class RankedSweep:
         yaml: Its file as it was run.
         entries: Model and data set -> what was measured there; without dense networks and baselines.
         data: Model and data set -> the settings of the data that metrics depend on.
+        contents: Model and data set -> fingerprint of the data; empty where that is not known.
         dense: Model, data set and seed -> digest of the dense network.
     """
 
@@ -86,6 +87,7 @@ class RankedSweep:
     yaml: str
     entries: Mapping[Place, tuple[Entry, ...]]
     data: Mapping[Place, Mapping[str, Json]]
+    contents: Mapping[Place, str]
     dense: Mapping[tuple[str, str, int], str]
 
     @property
@@ -138,6 +140,7 @@ def read_sweep(record: SweepRecord, store: Store) -> RankedSweep:
         yaml=sweep_yaml(record),
         entries={place: tuple(each) for place, each in entries.items()},
         data={_place(curve): _data(record, curve) for curve in pruned},
+        contents={_place(curve): record.data_fingerprint_of(curve.plan) for curve in pruned},
         dense={(model, dataset, seed): each.points[0].digest for (model, dataset, _, seed), each in dense.items()},
     )
 

@@ -51,7 +51,7 @@ def ranking_row(place: int, row: Standing) -> list[str]:
 
 
 def value_text(row: Standing) -> str:
-    """The metric at a level as people read it: the deviation where results differ, the seeds where some are not among them.
+    """The metric at a level as people read it: the deviation where results differ, the seeds where some are missing.
 
     A dagger says that a training stopped in a race.
     """
@@ -113,6 +113,6 @@ def board_csv(boards: Sequence[Board], sweeps: Sequence[RankedSweep]) -> str:
                 writer.writerow([*level, *names, *numbers, *seeds, row.entry.sweep, digests[row.entry.sweep]])
             for entry in ranking.unreached:
                 names = ["", entry.method, entry.protocol, entry.need.value, board.metric.name]
-                seeds = ["", len(entry.planned), ""]
-                writer.writerow([*level, *names, *[""] * 6, *seeds, entry.sweep, digests[entry.sweep]])
+                unknown, planned = [""] * 7, len(entry.planned)
+                writer.writerow([*level, *names, *unknown, planned, "", entry.sweep, digests[entry.sweep]])
     return text.getvalue()

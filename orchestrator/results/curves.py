@@ -40,12 +40,23 @@ class SweepRecord:
 
     def data_of(self, curve: PlannedCurve) -> Parsed:
         """The data set of a curve as the spec has it: of its transfer, of its model, else the sweep's."""
+        own: Parsed = self._own_data(curve)[1] or self.spec.get("data", {})
+        return own
+
+    def data_fingerprint_of(self, curve: PlannedCurve) -> str:
+        """What the content of that data set was known by; empty where an earlier version recorded the sweep."""
+        path, own = self._own_data(curve)
+        found: str = self.environment.get("own_data", {}).get(path, "") if own else self.environment.get("data", "")
+        return found
+
+    def _own_data(self, curve: PlannedCurve) -> tuple[str, Parsed]:
+        """Where a data set of a curve's own stands in the spec, and that data set; empty where it has the sweep's."""
         model: Parsed = self.spec.get("models", {}).get(curve.model, {})
         source = (model.get("transfer") or {}).get("protocol", NO_PROTOCOL)
         transfer = source if curve.control == NO_PROTOCOL else curve.control
-        own = model.get("data") if transfer == NO_PROTOCOL else self.spec["protocols"][transfer]["data"]
-        data: Parsed = own or self.spec.get("data", {})
-        return data
+        if transfer != NO_PROTOCOL:
+            return f"protocols.{transfer}.data", self.spec["protocols"][transfer]["data"]
+        return f"models.{curve.model}.data", model.get("data") or {}
 
     def split_of(self, curves: Iterable[PlannedCurve]) -> str:
         """The split that the metrics of curves were measured on; of several data sets perhaps more than one."""

@@ -71,13 +71,15 @@ def sweep(
     data: Mapping[str, object] | None = None,
     digest: str = "d",
     seed: int = 0,
+    content: str = "c",
 ) -> RankedSweep:
-    """A sweep of one model, `net`, with the digest of its dense network of one seed."""
+    """A sweep of one model, `net`, with the digest of its dense network of one seed and the fingerprint of its data."""
     place = ("net", dataset)
     return RankedSweep(
         name=name,
         yaml=f"name: {name}\n",
         entries={place: entries},
         data={place: data or {"dataset": dataset}},
+        contents={place: content},
         dense={(*place, seed): digest},
     )

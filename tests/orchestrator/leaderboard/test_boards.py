@@ -87,6 +87,7 @@ def test_methods_of_several_sweeps_are_on_one_board_and_what_both_have_is_there_
             "test_images is None in first, 100 in b",
         ),
         (sweep(entry("l1", same(0.5)), name="b", digest="other"), "have different dense networks"),
+        (sweep(entry("l1", same(0.5)), name="b", content="x"), "the content of its data differs: c in first, x in b"),
     ],
 )
 def test_sweeps_that_cannot_be_compared_are_refused(other, words):
@@ -102,3 +103,11 @@ def test_dense_networks_are_compared_between_all_sweeps_in_any_order():
     for order in ([one, *others], [*others, one]):
         with pytest.raises(BadInputError, match="b and c have different dense networks"):
             boards_of(order)
+
+
+def test_sweeps_whose_data_are_not_known_are_compared_and_hide_no_difference_of_others():
+    unknown = sweep(entry("l1", same(0.5)), content="")
+    known = [sweep(entry("l1", same(0.5), sweep=name), name=name, content=name) for name in "bc"]
+    assert len(boards_of([unknown, known[0]])) == 1
+    with pytest.raises(BadInputError, match="the content of its data differs: b in b, c in c"):
+        boards_of([unknown, *known])

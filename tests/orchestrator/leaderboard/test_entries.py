@@ -1,6 +1,7 @@
 """A sweep in a store as a leaderboard reads it."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from stored_sweeps import commit, stored_sweep
@@ -105,6 +106,18 @@ def test_a_seed_of_which_nothing_is_measured_is_still_planned(tmp_path):
         "integral": ((0, 1), (0, 1)),
         "taylor": ((0, 1), (0, 1)),
     }
+
+
+def test_data_are_known_by_their_content_not_by_their_place(stored):
+    store, sweep = stored
+    record, place = sweep.record, ("net", "digits")
+    assert dict(read_sweep(record, store).contents) == {place: "d"}
+    model = {**record.spec["models"]["net"], "data": {"dataset": "digits", "root": "/elsewhere"}}
+    own = {**record.spec, "models": {"net": model}}
+    environment = {**record.environment, "own_data": {"models.net.data": "o"}}
+    found = read_sweep(replace(record, spec=own, environment=environment), store)
+    assert (dict(found.contents), "root" in found.data[place]) == ({place: "o"}, False)
+    assert dict(read_sweep(replace(record, environment={}), store).contents) == {place: ""}
 
 
 class _Forgetful:
