@@ -82,8 +82,7 @@ def _of_protocol(protocol: ProtocolSpec) -> DataNeed:
     match protocol:
         case RecalibrateProtocol() | RepairProtocol():
             return DataNeed.UNLABELLED
-        case OwnProtocol(needs=needs):
-            asked = DataNeed.UNLABELLED if "images" in needs else DataNeed.NONE
-            return DataNeed.LABELLED if "labels" in needs else asked
+        case OwnProtocol(needs=needs):  # whether it trains on what it gets, a sweep does not say
+            return DataNeed.TRAINING if {"images", "labels"} & set(needs) else DataNeed.NONE
         case _:
             return DataNeed.TRAINING

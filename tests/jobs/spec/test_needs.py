@@ -33,8 +33,8 @@ CASES = [
     ({"kind": "criterion", "criterion": "taylor"}, REFIT, "labelled"),
     ({"kind": "fold"}, {"kind": "fine-tune", "train": {"epochs": 1}}, "training"),
     ({"kind": "fold"}, {"kind": "scratch"}, "training"),
-    ({"kind": "fold"}, {"kind": "own", "change": "ranked:sweep", "needs": ["images"]}, "unlabelled"),
-    ({"kind": "fold"}, {"kind": "own", "change": "ranked:sweep", "needs": ["labels", "dense"]}, "labelled"),
+    ({"kind": "fold"}, {"kind": "own", "change": "ranked:sweep", "needs": ["images", "dense"]}, "training"),
+    ({"kind": "fold"}, {"kind": "own", "change": "ranked:sweep", "needs": ["labels"]}, "training"),
     ({"kind": "fold"}, {"kind": "own", "change": "ranked:sweep", "needs": ["dense"]}, "none"),
 ]
 
