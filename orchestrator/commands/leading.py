@@ -17,7 +17,7 @@ def leaderboard(names: Sequence[str], *, storage: str, out: str) -> None:
         BadInputError: Nothing of a sweep is measured, or sweeps cannot be compared.
         MissingArtifactError: No such sweep was run with this store.
     """
-    from orchestrator.leaderboard import board_files, boards_of, overview_table, read_sweep
+    from orchestrator.leaderboard import Overview, board_files, boards_of, read_sweep
 
     sweeps = [read_sweep(*find_record(name, storage)) for name in names]
     boards = boards_of(sweeps)
@@ -28,5 +28,5 @@ def leaderboard(names: Sequence[str], *, storage: str, out: str) -> None:
         path.write_bytes(content)
     console = output_console()
     for board in boards:
-        console.print(overview_table(board))
+        console.print(Overview(board=board))
     click.echo(f"#1 is the best at a level, — is not reached. Pages: {folder / 'index.html'}")

@@ -1,17 +1,12 @@
-"""Boards as rows of text: for the terminal, for pages, and as CSV. Pure."""
+"""Boards as rows of text: for the terminal and for pages, and as CSV. Pure."""
 
 import csv
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from orchestrator.leaderboard.boards import Board, Ranking, Standing
 from orchestrator.leaderboard.entries import Entry, RankedSweep
 from orchestrator.report.table import DAGGER, MISSING
-from orchestrator.report.terminal import plain_table
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 def overview_head(board: Board) -> list[str]:
@@ -79,19 +74,6 @@ def seconds_text(seconds: float) -> str:
 def unreached_text(ranking: Ranking) -> str:
     """The methods that do not reach a level; empty where there are none."""
     return ", ".join(entry.name for entry in ranking.unreached)
-
-
-def overview_table(board: Board) -> "Table":
-    """The overview for the terminal."""
-    from rich.text import Text
-
-    table = plain_table(overview_head(board), names=3)
-    dense = "" if board.dense is None else f", dense {board.metric.text(board.dense)}"
-    table.title = f"{board.model} on {board.dataset}: {board.metric.quantity}{dense}"
-    table.title_justify = "left"
-    for _, cells in overview_rows(board):
-        table.add_row(*map(Text, cells))  # as text: names may hold what rich takes for markup
-    return table
 
 
 def board_csv(boards: Sequence[Board], sweeps: Sequence[RankedSweep]) -> str:

@@ -1,6 +1,6 @@
 """Summaries as tables for the terminal, in whatever layout fits it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,10 +61,11 @@ class SummaryTable:
         models = _models(self.summary, self.target)
         yield Text(self.title, style="italic")
         across = _across(models)
-        if _width(across, console) <= options.max_width:
+        if table_width(across, console) <= options.max_width:
             yield across
         else:
-            yield from _down(models, self.summary.asked, console, options.max_width)
+            asked = self.summary.asked
+            yield from in_blocks(lambda part: _block(models, asked[part]), len(asked), console, options.max_width)
         if any("@" in cell for model in models for line in model.lines for cell in line.cells):
             yield Text(f"@N%: N % of the {WORDS[self.target]} were really removed, not what was asked for.")
         if any(cell.stopped for row in self.summary.rows for cell in row.cells):
@@ -146,20 +147,8 @@ def _across(models: Sequence[_Model]) -> "Table":
     return table
 
 
-def _down(models: Sequence[_Model], asked: Sequence[float], console: "Console", width: int) -> "list[Table]":
-    """Methods down, compressions across: as many in a block as fit, at least one."""
-    tables = []
-    start = 0
-    while start < len(asked):
-        end = len(asked)
-        while end > start + 1 and _width(_block(models, asked[start:end]), console) > width:
-            end -= 1
-        tables.append(_block(models, asked[start:end]))
-        start = end
-    return tables
-
-
 def _block(models: Sequence[_Model], asked: Sequence[float]) -> "Table":
+    """Methods down, compressions across."""
     from rich.text import Text
 
     table = plain_table(["model", "method", *map(percent, asked)], names=2)
@@ -178,6 +167,19 @@ def _block(models: Sequence[_Model], asked: Sequence[float]) -> "Table":
     return table
 
 
-def _width(table: "Table", console: "Console") -> int:
+def in_blocks(block: "Callable[[slice], Table]", count: int, console: "Console", width: int) -> "list[Table]":
+    """Tables of some of `count` columns each, in order: as many in a block as fit, at least one."""
+    tables = []
+    start = 0
+    while start < count:
+        end = count
+        while end > start + 1 and table_width(block(slice(start, end)), console) > width:
+            end -= 1
+        tables.append(block(slice(start, end)))
+        start = end
+    return tables
+
+
+def table_width(table: "Table", console: "Console") -> int:
     """The columns of a table of which nothing is folded."""
     return table.__rich_measure__(console, console.options.update(width=10_000)).maximum
