@@ -186,9 +186,9 @@
 
   function layer([name, left, full]) {
     const share = (100 * left / full).toFixed(1);
-    const number = left.toLocaleString("en", {maximumFractionDigits: 1});
+    const number = count => count.toLocaleString("en", {maximumFractionDigits: 1});
     return `<tr><td>${escaped(name)}</td><td><div class="bar"><div style="width:${share}%"></div></div></td>
-      <td class="number">${number} of ${full.toLocaleString("en")}</td></tr>`;
+      <td class="number">${number(left)} of ${number(full)}</td></tr>`;
   }
 
   // Controls ---------------------------------------------------------------------------------------------------------

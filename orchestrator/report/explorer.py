@@ -108,12 +108,15 @@ def _point(asked: float, points: Sequence[Point], num_planned: int, axes: Sequen
 
 
 def _kept(points: Sequence[Point], of: str) -> Json:
-    """Name, number kept (mean over the seeds), number in the dense network, of every group or parameter."""
-    kept = [point.kept[of] for point in points if of in point.kept]
-    return [
-        [name, _short(fmean(each.left[name] for each in kept if name in each.left)), full]
-        for name, full in kept[0].full.items()
-    ]
+    """Name, number kept, number in the dense network, of every group or parameter.
+
+    Both are means over the same networks: those of several models, taken together by a label, differ in their widths.
+    """
+    numbers: dict[str, list[tuple[int, int]]] = {}
+    for kept in (point.kept[of] for point in points if of in point.kept):
+        for name, full in kept.full.items():
+            numbers.setdefault(name, []).append((kept.left[name], full))
+    return [[name, *(_short(fmean(each)) for each in zip(*pairs, strict=True))] for name, pairs in numbers.items()]
 
 
 def _short(value: float) -> float | None:

@@ -1,6 +1,7 @@
 """What the browser gets to draw."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from planned import planned_curve
@@ -53,6 +54,15 @@ def test_a_point_is_the_mean_over_the_seeds_with_its_deviation_and_layers(docume
     assert (point["asked"], point["seeds"]) == (20, "2 of 2")
     assert point["kept"] == {"channels": [["conv", 6.5, 8]]}
     assert (line["level"], dense["level"], dense["points"][0]["kept"]) == (False, True, {})
+
+
+def test_of_networks_of_several_widths_the_whole_is_a_mean_as_what_is_kept_is():
+    small, wide = make_curve(0, 0.8), make_curve(1, 0.8)
+    layers = Kept(left={"conv": 60, "more": 3}, full={"conv": 100, "more": 4})
+    wide = replace(wide, points=(replace(wide.points[0], kept={"channels": layers}),))
+    for pair in ((small, wide), (wide, small)):
+        (point,) = drawn(*pair)["models"][0]["curves"][0]["points"]
+        assert sorted(point["kept"]["channels"]) == [["conv", 33, 54], ["more", 3, 4]]
 
 
 def test_the_first_axis_is_what_the_sweep_counts():
