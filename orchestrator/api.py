@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["load_results", "load_sweep", "run_sweep"]
 
+_TEXTS = ("sweep", "model", "dataset", "method", "protocol", "pareto", "digest", "key", "note")
+"""Columns of results that are no numbers, besides those of labels."""
+
 
 def run_sweep(sweep: str | Path, overrides: Sequence[str] = (), *, backend: Literal["ray", "inline"] = "ray") -> None:
     """Compute what is missing of a sweep, and log its curves to MLflow.
@@ -36,6 +39,8 @@ def run_sweep(sweep: str | Path, overrides: Sequence[str] = (), *, backend: Lite
 def load_results(sweep: str | Path, storage: str = "~/.orchard/store") -> "pandas.DataFrame":
     """The measured points of a sweep, a row each: model, method, protocol, seed, compression, metrics, costs.
 
+    Names, labels and keys are texts, whatever they look like (`NA`, `007`); what is missing is NaN.
+
     Args:
         sweep: Its name, or its file.
         storage: The store of its results, where it is given by name; a file names its own.
@@ -55,4 +60,7 @@ def load_results(sweep: str | Path, storage: str = "~/.orchard/store") -> "panda
 
     record, store = find_record(str(sweep), storage)
     curves = collect(record, store)
-    return pandas.read_csv(io.StringIO(points_csv(record, curves, changes_to_dense(curves), pareto_front(curves))))
+    points = points_csv(record, curves, changes_to_dense(curves), pareto_front(curves))
+    columns = pandas.read_csv(io.StringIO(points), nrows=0).columns
+    texts = {name: str for name in columns if name in _TEXTS or name.startswith("label.")}
+    return pandas.read_csv(io.StringIO(points), dtype=texts, keep_default_na=False, na_values=[""])
