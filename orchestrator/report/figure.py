@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.metric import Metric
-from orchestrator.report.labels import shortened, spread
+from orchestrator.report.labels import as_written, shortened, spread
 from orchestrator.report.panels import Label, divide, panel_title
 from orchestrator.report.styles import GRID, INK, MUTED, Style, level_styles, styles_of
 from orchestrator.report.table import SummaryRow, protocols_told, row_name, summaries
@@ -96,7 +96,7 @@ def draw_curves(curves: Sequence[Curve], title: str, target: str = PARAMETERS, *
         _draw_panel(axes, panel, target)
         _label_ends(axes, panel, _ends(axes, panel, target), layout.width)
         if index % layout.columns == 0 or len({each.metric for each in panels}) > 1:
-            axes.set_ylabel(f"{_begun(split)} {panel.metric.quantity}", fontsize=11, color=INK)
+            axes.set_ylabel(as_written(f"{_begun(split)} {panel.metric.quantity}"), fontsize=11, color=INK)
         if index + layout.columns >= len(panels):
             axes.set_xlabel(f"{_begun(WORDS[target])} removed (%)", fontsize=11, color=INK)
     if panels:
@@ -142,7 +142,7 @@ class _Layout:
         room = (wide - 2 * margin) / max(_width_of(words, size, weight), 0.01)
         y = 1 - margin / high if at_top else margin / high
         figure.text(
-            margin / wide, y, words,
+            margin / wide, y, as_written(words),
             va="top" if at_top else "bottom", fontsize=size * min(1.0, room), weight=weight, color=color,
         )  # fmt: skip
 
@@ -164,7 +164,7 @@ def _width_of(words: str, size: float, weight: str) -> float:
 
     if not words.strip():
         return 0.0
-    path = TextPath((0, 0), words, prop=FontProperties(size=size, weight=weight))
+    path = TextPath((0, 0), as_written(words), prop=FontProperties(size=size, weight=weight))
     return float(path.get_extents().width) / 72
 
 
@@ -221,7 +221,7 @@ def _draw_panel(axes: "Axes", panel: _Panel, target: str) -> None:
             marker=style.marker, markersize=5.5, markeredgecolor="white", markeredgewidth=0.8, label=panel.name(row),
             zorder=4,
         )  # fmt: skip
-    axes.set_title(panel.title, loc="left", fontsize=12, color=INK)
+    axes.set_title(as_written(panel.title), loc="left", fontsize=12, color=INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(MUTED)
     axes.tick_params(colors=MUTED, labelsize=10)
@@ -251,7 +251,7 @@ def _label_ends(axes: "Axes", panel: _Panel, ends: Sequence[tuple[float, float]]
             transform=axes.transAxes, color=style.color, linewidth=0.7, alpha=0.7, clip_on=False, zorder=2.5,
         )  # fmt: skip
         axes.text(
-            1 + _LEADER / width, height, panel.name(row),
+            1 + _LEADER / width, height, as_written(panel.name(row)),
             transform=axes.transAxes, color=style.ink, fontsize=_FONT, va="center",
         )  # fmt: skip
 

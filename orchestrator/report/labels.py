@@ -1,4 +1,4 @@
-"""Places labels beside the ends of lines, without overlap. Pure."""
+"""Labels of figures as they are written, and their places beside the ends of lines, without overlap. Pure."""
 
 from collections.abc import Sequence
 
@@ -12,6 +12,11 @@ def shortened(name: str) -> str:
         return name
     half = (LONGEST - 1) // 2
     return f"{name[:half]}…{name[-half:]}"
+
+
+def as_written(words: str) -> str:
+    """Words for matplotlib, which typesets as a formula what stands between two dollar signs."""
+    return words.replace("$", r"\$")
 
 
 def spread(wanted: Sequence[float], *, apart: float, low: float, high: float) -> list[float]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.report.comparison import kept_fractions
+from orchestrator.report.labels import as_written
 from orchestrator.results import Curve
 from orchestrator.results.targets import percent
 
@@ -67,17 +68,19 @@ def _draw(panels: Sequence[_Panel], title: str) -> bytes:
     figure = Figure(figsize=(11, 0.32 * sum(heights) + 2.2 * len(panels) + 0.8), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=15, weight="bold", color=_INK)
+    figure.suptitle(as_written(title), x=0.01, ha="left", fontsize=15, weight="bold", color=_INK)
     grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[height + 1 for height in heights])
     for axes, panel in zip(grid[:, 0], panels, strict=True):
         parts = list(dict.fromkeys(part for kept in panel.rows.values() for part in kept))
         values = [[kept.get(part, 1.0) for part in parts] for kept in panel.rows.values()]
         image = axes.imshow(values, aspect="auto", cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
-        axes.set_title(panel.title, loc="left", fontsize=12, color=_INK)
+        axes.set_title(as_written(panel.title), loc="left", fontsize=12, color=_INK)
         labels = [method if protocol == "none" else f"{method} · {protocol}" for method, protocol in panel.rows]
-        axes.set_yticks(range(len(panel.rows)), labels, fontsize=9.5, color=_INK)
+        axes.set_yticks(range(len(panel.rows)), list(map(as_written, labels)), fontsize=9.5, color=_INK)
         step = 1 + len(parts) // _NAMED
-        axes.set_xticks(range(0, len(parts), step), parts[::step], fontsize=8, rotation=30, ha="right")
+        axes.set_xticks(
+            range(0, len(parts), step), list(map(as_written, parts[::step])), fontsize=8, rotation=30, ha="right"
+        )
         axes.set_xlabel(f"{_ACROSS[panel.of]}, in the order of the forward pass", fontsize=10.5, color=_INK)
         axes.tick_params(colors=_MUTED, length=2)
         axes.spines[:].set_visible(False)

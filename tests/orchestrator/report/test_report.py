@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from matplotlib.image import imread
+from matplotlib.mathtext import MathTextParser
 from planned import planned_curve
 from rich.console import Console
 
@@ -26,8 +27,9 @@ from orchestrator.report import (
 )
 from orchestrator.report.choice import choose
 from orchestrator.report.panels import MOST_CURVES, MOST_PANELS
+from orchestrator.report.patterns import draw_patterns
 from orchestrator.report.table import protocols_told
-from orchestrator.results import EARLIER, METRICS, Curve, Point, SweepRecord
+from orchestrator.results import EARLIER, METRICS, Curve, Kept, Point, SweepRecord
 from orchestrator.results.orders import GroupOrder
 
 
@@ -192,6 +194,20 @@ def test_figure_is_the_same_whenever_it_is_drawn(curves):
 def test_a_panel_more_makes_the_figure_wider(curves):
     other = [make_curve("l1", 0, {0.2: 0.9}, model="other")]
     assert pixels(draw_curves([*curves, *other], "t")).shape[1] > pixels(draw_curves(curves, "t")).shape[1]
+
+
+@pytest.mark.parametrize("name", ["$_$", "prices $5-$10", r"\$5 $6 $7"])
+def test_names_with_dollar_signs_are_no_formulas(name, monkeypatch):
+    typeset = []
+    monkeypatch.setattr(MathTextParser, "parse", lambda self, words, *others: typeset.append(words))
+    curve = make_curve(name, 0, {0.2: 0.9, 0.4: 0.5}, model=name, protocol=name)
+    layers = {"channels": Kept(left={name: 3}, full={name: 4})}
+    metric = Metric(name="accuracy", label=name, direction="higher", unit=name)
+    points = tuple(dataclasses.replace(each, kept=layers, objective=(metric,)) for each in curve.points)
+    curve = dataclasses.replace(curve, points=points)
+    draw_curves([curve], name)
+    draw_patterns([curve], name)
+    assert not typeset
 
 
 @pytest.mark.parametrize("curves", [[], [make_curve("l1", 0, {0.2: None})], [make_curve("dense", 0, {0.0: 0.9})]])
