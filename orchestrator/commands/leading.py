@@ -7,7 +7,6 @@ import click
 
 from orchestrator.commands.consoles import output_console
 from orchestrator.commands.locating import find_record
-from orchestrator.private import make_private
 
 
 def leaderboard(names: Sequence[str], *, storage: str, out: str) -> None:
@@ -17,15 +16,12 @@ def leaderboard(names: Sequence[str], *, storage: str, out: str) -> None:
         BadInputError: Nothing of a sweep is measured, or sweeps cannot be compared.
         MissingArtifactError: No such sweep was run with this store.
     """
-    from orchestrator.leaderboard import Overview, board_files, boards_of, read_sweep
+    from orchestrator.leaderboard import Overview, board_files, boards_of, read_sweep, write_board
 
     sweeps = [read_sweep(*find_record(name, storage)) for name in names]
     boards = boards_of(sweeps)
     folder = Path(out)
-    for name, content in board_files(boards, sweeps).items():
-        path = folder / name
-        make_private(path.parent)
-        path.write_bytes(content)
+    write_board(board_files(boards, sweeps), folder)
     console = output_console()
     for board in boards:
         console.print(Overview(board=board))

@@ -32,6 +32,10 @@ NEEDS: Mapping[DataNeed, str] = {
 }
 """The data that methods need, as people read it."""
 
+INDEX = "index.html"
+HOME_LINK = f'<a href="{INDEX}">Leaderboard</a>'
+"""The link of every other page to it."""
+
 _SHOWN = 12
 """Hexadecimal characters of a digest that a page shows."""
 
@@ -54,10 +58,10 @@ def board_files(boards: Sequence[Board], sweeps: Sequence[RankedSweep]) -> dict[
     """
     links = {sweep.name: _link(sweep) for sweep in sweeps}
     pages = _page_names(boards)
-    folder, shared = Path(__file__).parent, {"needs": NEEDS, "missing": MISSING}
+    folder, shared = Path(__file__).parent, {"needs": NEEDS, "missing": MISSING, "home": Markup(HOME_LINK)}
     overviews = [(pages[number], board, _overview(board, links)) for number, board in enumerate(boards)]
     index = template("index.html.j2", folder).render(overviews=overviews, sweeps=_sweeps(sweeps, links), **shared)
-    files = {"index.html": index, "leaderboard.csv": board_csv(boards, sweeps)}
+    files = {INDEX: index, "leaderboard.csv": board_csv(boards, sweeps)}
     files |= {_sweep_file(sweep): sweep.yaml for sweep in sweeps}
     for number, board in enumerate(boards):
         sections = [_section(board, ranking, links) for ranking in board.rankings]

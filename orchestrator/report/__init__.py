@@ -3,7 +3,7 @@
 Pure apart from `write_report`; matplotlib is imported when the first figure is drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from orchestrator.private import make_private
@@ -96,12 +96,28 @@ def write_report(
     lost: Sequence[LostPoints] = (),
     by: str | None = None,
 ) -> tuple[Path, ...]:
-    """Write the report into a folder, which is created if needed, for its owner alone; returns the files."""
+    """Write the report into a folder, which is created if needed, for its owner alone; returns the files.
+
+    Tables and figures of an earlier report that this one does not have are removed: they would be taken for its own.
+    """
     files = report_files(record, curves, orders, resources, lost, by)
     make_private(folder)
+    _remove_earlier(folder, files)
     paths = []
     for name, content in files.items():
         path = folder / name
         path.write_bytes(content)
         paths.append(path)
     return tuple(paths)
+
+
+def _remove_earlier(folder: Path, written: Collection[str]) -> None:
+    """Remove the occasional files of an earlier report; tables with another head are none of ours."""
+    for table, head, names in (
+        ("kept.csv", kept_csv(()), ("kept.csv", "kept.png")),
+        ("orders.csv", orders_csv(()), ("orders.csv",)),
+    ):
+        path = folder / table
+        if table not in written and path.is_file() and path.read_bytes().startswith(head.encode()):
+            for name in names:
+                (folder / name).unlink(missing_ok=True)

@@ -331,6 +331,26 @@ def test_report_writes_its_files(curves, tmp_path):
     assert yaml.safe_load(paths[5].read_text()) == record.spec
 
 
+def test_files_of_an_earlier_report_that_this_one_does_not_have_are_removed(curves, tmp_path):
+    kept = {"channels": Kept(left={"a": 3}, full={"a": 4})}
+    pruned = [
+        dataclasses.replace(each, points=tuple(dataclasses.replace(p, kept=kept) for p in each.points))
+        for each in curves
+    ]
+    occasional = {"kept.csv", "kept.png", "orders.csv"}
+    assert occasional < {path.name for path in write_report(make_record(*pruned), pruned, ORDERS, tmp_path)}
+    (tmp_path / "notes.csv").write_text("mine")
+    paths = write_report(make_record(*curves), curves, (), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*(path.name for path in paths), "notes.csv"}
+
+
+def test_tables_that_no_report_wrote_stay_whatever_they_are_called(curves, tmp_path):
+    for name in ("kept.csv", "kept.png", "orders.csv"):
+        (tmp_path / name).write_text("customer,orders")
+    write_report(make_record(*curves), curves, (), tmp_path)
+    assert {(tmp_path / name).read_text() for name in ("kept.csv", "kept.png", "orders.csv")} == {"customer,orders"}
+
+
 def test_a_sweep_with_orders_has_a_table_of_them(curves):
     record = make_record(*curves)
     table = list(csv.DictReader(io.StringIO(report_files(record, curves, ORDERS)["orders.csv"].decode())))
