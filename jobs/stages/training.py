@@ -172,6 +172,12 @@ class TrainParams(StageParams):
     data: DatasetParams
     objective: ObjectiveParams = CLASSIFICATION
 
+    @property
+    def revision(self) -> int | None:
+        """2 where Muon may train a network without some of its weights: it filled them."""
+        further = isinstance(self.procedure, FurtherTraining | ScratchTraining)
+        return 2 if further and self.procedure.recipe.optimizer == "muon" else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaceParams(StageParams):

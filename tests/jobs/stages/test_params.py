@@ -281,6 +281,15 @@ def test_what_is_none_in_the_users_own_arguments_stays():
     assert own.document()["widths"]["allocation"]["arguments"] == {"power": None}
 
 
+def test_revised_are_trainings_of_given_weights_by_muon():
+    def training(procedure, optimizer):
+        recipe = RECIPE.model_copy(update={"optimizer": optimizer})
+        return TrainParams(procedure=replace(procedure, recipe=recipe), data=DATA)
+
+    revised = [[training(each, optimizer).revision for each in PROCEDURES[2:7]] for optimizer in ("adamw", "muon")]
+    assert revised == [[None] * 5, [None, 2, 2, 2, None]]
+
+
 def test_the_names_of_settings_are_no_part_of_the_document():
     named, written = Recipe(settings="cifar_short"), Recipe.of(Recipe(settings="cifar_short"))
     documents = [
