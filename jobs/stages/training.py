@@ -128,6 +128,7 @@ class SparseTraining:
         compression: Of the point, where what goes to zero depends on it.
         target: The cost that it is a fraction of; None: parameters.
         limits: Of single layers, where the widths are known in training.
+        multiple: Of which all widths are, or full, likewise; None: any.
     """
 
     kind: Literal["sparse"] = "sparse"
@@ -138,6 +139,7 @@ class SparseTraining:
     compression: float | None = None
     target: CountedTarget | None = None
     limits: WidthLimits | None = None
+    multiple: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from jobs.spec.sparsity import SoftFilterSpec
+from jobs.spec.sparsity import GrowingSpec, SoftFilterSpec
 from jobs.spec.training import Recipe
+from workers.allocation import ALLOCATIONS, AllocationProblem, allocate
 from workers.channels import MacCount, ParameterCount, find_groups
 from workers.models import build
 from workers.sparsity import make_regulariser
@@ -38,6 +39,24 @@ def test_as_many_are_zeroed_as_half_of_the_cost_needs(target):
     left = {name: sum(not zero for zero in zeroed(network.get_submodule(name))) for name in found.widths()}
     cost = {"parameters": ParameterCount, "macs": MacCount}[target](found)
     assert cost(left) / cost(found.widths()) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "spec", [SoftFilterSpec(kind="soft-filter"), GrowingSpec(kind="growing", increase=1.0, interval=1)]
+)
+def test_the_units_that_stay_are_as_many_as_pruning_leaves(spec):
+    network = build("plain", {"widths": [20, 40], "in_channels": 1})
+    found = find_groups(network, (1, 16, 16))
+    problem = AllocationProblem(channel_map=found, target=0.45, cost=ParameterCount(found))
+    pruned = allocate(ALLOCATIONS["uniform"], problem, multiple=8).widths
+    assert pruned != allocate(ALLOCATIONS["uniform"], problem).widths
+    regulariser = make_regulariser(spec, network, found, (1, 16, 16), compression=0.45, multiple=8)
+    regulariser.after_epoch()
+    if spec.kind == "growing":
+        left = {name: int(regulariser.tensors()[f"kept.{name}"].sum()) for name in pruned}
+    else:
+        left = {name: sum(not zero for zero in zeroed(network.get_submodule(name))) for name in pruned}
+    assert left == pruned
 
 
 def test_doing_it_again_changes_nothing(small, map_of):
