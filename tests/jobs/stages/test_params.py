@@ -290,6 +290,13 @@ def test_revised_are_trainings_of_given_weights_by_muon():
     assert revised == [[None] * 5, [None, 2, 2, 2, None]]
 
 
+def test_revised_among_calibration_passes_are_removals():
+    def revision(observation):
+        return ObserveParams(network=NETWORK, observation=observation, images=IMAGES, batch_size=8).revision
+
+    assert [revision(each) for each in ("activations", "removals", "jobs.mine:look")] == [None, 2, None]
+
+
 def test_the_names_of_settings_are_no_part_of_the_document():
     named, written = Recipe(settings="cifar_short"), Recipe.of(Recipe(settings="cifar_short"))
     documents = [
