@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from jobs.spec.inputs import NetworkInputs
-from jobs.spec.sparsity import SparsifySpec
+from jobs.spec.sparsity import GroupLassoSpec, SoftFilterSpec, SparsifySpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
 from jobs.stages.common import CLASSIFICATION, CountedTarget, DatasetParams, ObjectiveParams, WidthLimits
@@ -176,9 +176,14 @@ class TrainParams(StageParams):
 
     @property
     def revision(self) -> int | None:
-        """2 where Muon may train a network without some of its weights: it filled them."""
-        further = isinstance(self.procedure, FurtherTraining | ScratchTraining)
-        return 2 if further and self.procedure.recipe.optimizer == "muon" else None
+        """2 where Muon may train a network without some weights, which it filled, and where frozen ones were shrunk."""
+        match self.procedure:
+            case FurtherTraining(recipe=recipe) | ScratchTraining(recipe=recipe):
+                return 2 if recipe.optimizer == "muon" else None
+            case SparseTraining(sparsify=SoftFilterSpec() | GroupLassoSpec()):
+                return 2
+            case _:
+                return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

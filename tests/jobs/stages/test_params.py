@@ -281,13 +281,13 @@ def test_what_is_none_in_the_users_own_arguments_stays():
     assert own.document()["widths"]["allocation"]["arguments"] == {"power": None}
 
 
-def test_revised_are_trainings_of_given_weights_by_muon():
+def test_revised_are_trainings_of_given_weights_by_muon_and_those_that_shrink_units_in_place():
     def training(procedure, optimizer):
         recipe = RECIPE.model_copy(update={"optimizer": optimizer})
         return TrainParams(procedure=replace(procedure, recipe=recipe), data=DATA)
 
-    revised = [[training(each, optimizer).revision for each in PROCEDURES[2:7]] for optimizer in ("adamw", "muon")]
-    assert revised == [[None] * 5, [None, 2, 2, 2, None]]
+    revised = [[training(each, optimizer).revision for each in PROCEDURES[2:]] for optimizer in ("adamw", "muon")]
+    assert revised == [[None] * 5 + [2], [None, 2, 2, 2, None, 2]]
 
 
 def test_revised_among_calibration_passes_are_removals():

@@ -82,6 +82,19 @@ def test_after_the_last_epoch_as_many_filters_are_zero_as_are_to_go(small, map_o
     assert (sum(zeroed(small.first)), sum(zeroed(small.second))) == (1, 3)
 
 
+def test_what_is_frozen_of_a_filter_is_zeroed_after_the_training_only(map_of):
+    model = build("resnet", {"widths": [4], "in_channels": 1})
+    model.conv1.requires_grad_(False)
+    before = model.conv1.weight.clone()
+    soft = SoftFilterPruning(model, map_of(model, (1, 8, 8)), {"conv1": 3})
+    soft.after_epoch()
+    assert torch.equal(model.conv1.weight, before)
+    gone = zeroed(model.layer1[0].conv2)
+    assert sum(gone) == 1
+    soft.after_training()
+    assert zeroed(model.conv1) == zeroed(model.layer1[0].conv2) == gone
+
+
 def test_producers_of_a_sum_count_together(map_of):
     model = build("resnet", {"widths": [4], "in_channels": 1})
     SoftFilterPruning(model, map_of(model, (1, 8, 8)), {"conv1": 3}).after_epoch()
