@@ -65,11 +65,17 @@ class Task:
 
     def identity(self) -> dict[str, Json]:
         """The fields that the key is computed from."""
-        return _identity(self.stage, self.params.document(), self.environment)
+        return _identity(self.stage, self.params, self.environment)
 
 
-def _identity(stage: StageKind, document: Mapping[str, Json], environment: Mapping[str, str]) -> dict[str, Json]:
-    return {"stage": stage.value, "version": stage.row.version, "params": document, "environment": environment}
+def _identity(stage: StageKind, params: StageParams, environment: Mapping[str, str]) -> dict[str, Json]:
+    identity: dict[str, Json] = {
+        "stage": stage.value,
+        "version": stage.row.version,
+        "params": params.document(),
+        "environment": environment,
+    }
+    return identity if params.revision is None else {**identity, "revision": params.revision}
 
 
 def make_task(
@@ -96,9 +102,8 @@ def make_task(
         work: Its relative cost.
     """
     kind = stage or stage_of(params)
-    document = params.document()
     return Task(
-        key=content_key(_identity(kind, document, environment)),
+        key=content_key(_identity(kind, params, environment)),
         stage=kind,
         params=params,
         inputs=params.inputs(),

@@ -179,7 +179,14 @@ def network_files(
         recipe: The recipe of the module.
         state: Its tensors.
         masks: Masks of its weights, if single weights were removed.
+
+    Raises:
+        ValueError: A weight that was removed is not zero.
     """
+    for name, mask in (masks or {}).items():
+        filled = int(state[name].masked_fill(mask.to(state[name].device), 0).count_nonzero())
+        if filled:
+            raise ValueError(f"{name}: {filled} of the weights that were removed are not zero")
     files = {RECIPE_FILE: recipe.to_json(), WEIGHTS_FILE: state_bytes(state)}
     return {**files, MASKS_FILE: state_bytes(masks)} if masks else files
 

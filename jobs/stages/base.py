@@ -35,6 +35,14 @@ class StageParams:
 
     seed: int | None = None
 
+    @property
+    def revision(self) -> int | None:
+        """Raised where only the results of such parameters change; a stage's version retires those of all.
+
+        None as long as they have not changed since the version.
+        """
+        return None
+
     def document(self) -> dict[str, Json]:
         """The JSON form, which keys are made of; what is None is left out."""
         document: dict[str, Json] = _adapter(type(self)).dump_python(self, exclude_none=True)

@@ -23,6 +23,11 @@ class ObserveParams(StageParams):
     batch_size: int
     objective: ObjectiveParams = CLASSIFICATION
 
+    @property
+    def revision(self) -> int | None:
+        """2 for removals: among channels that are normalised together they left zeros in the statistics."""
+        return 2 if self.observation == "removals" else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:

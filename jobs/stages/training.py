@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from jobs.spec.inputs import NetworkInputs
-from jobs.spec.sparsity import SparsifySpec
+from jobs.spec.sparsity import GroupLassoSpec, SoftFilterSpec, SparsifySpec
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey, StageParams
 from jobs.stages.common import CLASSIFICATION, CountedTarget, DatasetParams, ObjectiveParams, WidthLimits
@@ -128,6 +128,7 @@ class SparseTraining:
         compression: Of the point, where what goes to zero depends on it.
         target: The cost that it is a fraction of; None: parameters.
         limits: Of single layers, where the widths are known in training.
+        multiple: Of which all widths are, or full, likewise; None: any.
     """
 
     kind: Literal["sparse"] = "sparse"
@@ -138,6 +139,7 @@ class SparseTraining:
     compression: float | None = None
     target: CountedTarget | None = None
     limits: WidthLimits | None = None
+    multiple: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +173,17 @@ class TrainParams(StageParams):
     ]
     data: DatasetParams
     objective: ObjectiveParams = CLASSIFICATION
+
+    @property
+    def revision(self) -> int | None:
+        """2 where Muon may train a network without some weights, which it filled, and where frozen ones were shrunk."""
+        match self.procedure:
+            case FurtherTraining(recipe=recipe) | ScratchTraining(recipe=recipe):
+                return 2 if recipe.optimizer == "muon" else None
+            case SparseTraining(sparsify=SoftFilterSpec() | GroupLassoSpec()):
+                return 2
+            case _:
+                return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

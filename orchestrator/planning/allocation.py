@@ -37,12 +37,12 @@ def plan_widths(tasks: TaskCollector, request: PruneRequest, trial: Trial) -> Wi
     prune = tasks.spec.prune_of(trial.model, trial.method)
     if isinstance(allocation, PredefinedAllocation):  # which leaves nothing to choose
         prune = prune.model_copy(update={"multiple": None, "floor": None})
-    common, dense = prune.common_multiple, request.round.dense if request.round else request.network
+    dense = request.round.dense if request.round else request.network
     return WidthParams(
         allocation=allocation,
         compression=trial.compression,
         target=target,
-        multiple=common if common != 1 else None,
+        multiple=multiple_of(prune),
         limits=limits_of(prune),
         round=request.round,
         losses=_add_sense_task(tasks, request, trial) if "losses" in wants else None,
@@ -56,7 +56,7 @@ def plan_widths(tasks: TaskCollector, request: PruneRequest, trial: Trial) -> Wi
 def limits_of(prune: PruneSpec) -> WidthLimits | None:
     """What the sweep file says of single layers, as a parameter of tasks; None where it says nothing.
 
-    One multiple for all layers is no part of it.
+    One multiple for all layers is no part of it: `multiple_of` has that.
     """
     limits = WidthLimits(
         keep=prune.keep or None,
@@ -66,6 +66,11 @@ def limits_of(prune: PruneSpec) -> WidthLimits | None:
         floor=tuple(prune.floor.items()) if prune.floor else None,
     )
     return limits if limits != WidthLimits() else None
+
+
+def multiple_of(prune: PruneSpec) -> int | None:
+    """The one multiple of all layers, as a parameter of tasks; None where it says nothing."""
+    return prune.common_multiple if prune.common_multiple != 1 else None
 
 
 def whole_of(prune: PruneSpec) -> WidthLimits | None:

@@ -70,6 +70,21 @@ def test_its_identity_tells_what_the_key_is_made_of():
     }
 
 
+def test_parameters_whose_results_alone_have_changed_have_another_key():
+    class Revised(ScoreParams):
+        @property
+        def revision(self):
+            return 2 if self.criterion == "l1" else None
+
+    def revised(criterion):
+        params = Revised(network=ArtifactKey("k"), criterion=criterion)
+        return make_task(params, stage=StageKind.SCORE, environment=ENVIRONMENT)
+
+    assert revised("l2").key == score(criterion="l2").key
+    assert revised("l1").key != score().key
+    assert revised("l1").identity() == {**score().identity(), "revision": 2}
+
+
 def test_most_tasks_join_no_others():
     assert joined_tasks(score(), MEASURED) == ()
 

@@ -11,7 +11,7 @@ from torch import nn
 from jobs.artifact import Manifest
 from jobs.errors import BadInputError
 from orchestrator.store import open_store
-from workers.artifacts import RECIPE_FILE, WEIGHTS_FILE, ArtifactReader
+from workers.artifacts import MASKS_FILE, RECIPE_FILE, WEIGHTS_FILE, ArtifactReader
 from workers.channels import find_groups, fold_model, select
 from workers.inputs import InputSpec
 from workers.models import build
@@ -100,6 +100,14 @@ def test_there_is_no_pickle_in_it():
 
 def test_equal_networks_have_equal_bytes():
     assert network_files(*pruned_and_folded()) == network_files(*pruned_and_folded())
+
+
+def test_with_weights_that_were_removed_and_are_not_zero_it_is_not_written():
+    state = {"a": torch.tensor([1.0, 0.0, 3.0])}
+    files = network_files(recipe_of("plain"), state, {"a": torch.tensor([True, False, True])})
+    assert files.keys() == {RECIPE_FILE, WEIGHTS_FILE, MASKS_FILE}
+    with pytest.raises(ValueError, match="a: 2 of the weights that were removed are not zero"):
+        network_files(recipe_of("plain"), state, {"a": torch.tensor([False, True, False])})
 
 
 def test_views_and_shared_memory_are_written_whole():

@@ -30,6 +30,7 @@ class RecordedCall:
         inputs: Identities of its input tensors.
         output: Identity of the returned tensor; None for several.
         shape: Shape of that tensor; empty for several.
+        sums: Whether it is the sum of its inputs, each of them once and as it is.
     """
 
     number: int
@@ -37,6 +38,7 @@ class RecordedCall:
     inputs: frozenset[int]
     output: int | None
     shape: tuple[int, ...]
+    sums: bool
 
 
 def record(module: nn.Module, inputs: Inputs) -> list[RecordedCall]:
@@ -112,17 +114,24 @@ class _Recorder(TorchFunctionMode):
         if made:
             got = list(tensors_in([args, kwargs or {}]))
             self._kept += [*made, *got]
-            alone = isinstance(result, Tensor)
+            alone, name = isinstance(result, Tensor), getattr(function, "__name__", "").rstrip("_")
             self.calls.append(
                 RecordedCall(
                     number=self._counter.next(got),
-                    name=getattr(function, "__name__", "").rstrip("_"),
+                    name=name,
                     inputs=frozenset(map(id, got)),
                     output=id(result) if alone else None,
                     shape=tuple(result.shape) if alone else (),
+                    sums=name == "add" and _is_plain_sum(args, kwargs or {}),
                 )
             )
         return result
+
+
+def _is_plain_sum(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a call of `torch.add` scales no summand, by `alpha` (of three arguments the second), and doubles none."""
+    summands = [id(each) for each in tensors_in([args, kwargs])]
+    return kwargs.get("alpha", 1) == 1 and len(args) <= 2 and len(set(summands)) == len(summands)
 
 
 class _Visiting(TorchFunctionMode):

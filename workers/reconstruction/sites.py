@@ -2,7 +2,8 @@
 
 The output of a layer is compared after the batch norm that directly follows it, and after the sum with a shortcut that
 follows: there a correction of the weights can also correct an error of the shortcut (He et al. 2017, section 3.3). In
-evaluation mode a batch norm is a scale and a shift, so that outputs stay linear in the weights.
+evaluation mode a batch norm is a scale and a shift, so that outputs stay linear in the weights; a sum that scales what
+it adds (`alpha`) is none of these.
 """
 
 from collections.abc import Mapping, Sequence
@@ -104,7 +105,7 @@ def _compared(
         if norm is None or not _channels_first(calls[number]):
             return None, number
         last, reader = reader, follower(calls, reader)
-    if reader is not None and calls[reader].name == "add" and calls[reader].shape == calls[number].shape:
+    if reader is not None and calls[reader].sums and calls[reader].shape == calls[number].shape:
         last = reader
     return norm, last
 

@@ -33,6 +33,7 @@ def make_regulariser(
     compression: float = 0.0,
     target: CountedTarget = "parameters",
     limits: WidthLimits | None = None,
+    multiple: int = 1,
     parts: Sequence[str] = (),
 ) -> Regulariser:
     """The regulariser of a model that is about to be trained.
@@ -45,6 +46,7 @@ def make_regulariser(
         compression: Target compression, where the regulariser depends on it.
         target: The cost that it is a fraction of, likewise.
         limits: Of single layers, likewise.
+        multiple: Of which all widths are, or full, likewise.
         parts: The parts whose channels may go, of a network that cannot be traced whole.
 
     Raises:
@@ -56,7 +58,7 @@ def make_regulariser(
         cost = MacCount(channel_map) if target == "macs" else ParameterCount(channel_map)
         problem = AllocationProblem(channel_map=channel_map, target=compression, cost=cost)
         bounds = Bounds(limits=limits) if limits is not None else None
-        return dict(allocate(ALLOCATIONS["uniform"], problem, bounds=bounds).widths)
+        return dict(allocate(ALLOCATIONS["uniform"], problem, multiple=multiple, bounds=bounds).widths)
 
     match spec:
         case SlimmingSpec():

@@ -37,8 +37,8 @@ def masked(state: Mapping[str, Tensor], masks: Masks) -> dict[str, Tensor]:
 class KeepMasked(Regulariser):
     """Trains only the weights that are kept.
 
-    Masked weights start at zero and get no gradient. So momentum and weight decay do not change them, and they stay
-    exactly zero.
+    Masked weights start at zero and get no gradient, so that no momentum gathers. An optimizer may move them all the
+    same, as Muon does, whose step is made of the whole matrix; so they are exactly zero again after every step.
 
     Args:
         model: The model, on the device where it trains; masked weights are set to zero.
@@ -61,3 +61,9 @@ class KeepMasked(Regulariser):
         for parameter, absent in self._absent:
             if parameter.grad is not None:
                 parameter.grad.masked_fill_(absent, 0)
+
+    @torch.no_grad()
+    def after_step(self, learning_rate: float) -> None:
+        """Zero what the optimizer moved."""
+        for parameter, absent in self._absent:
+            parameter.masked_fill_(absent, 0)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from workers.channels import AxisLayout, ChannelMap
-from workers.sparsity.units import find_units
+from workers.sparsity.units import GroupUnits, find_units
 from workers.training.regulariser import Regulariser
 
 
@@ -14,7 +15,8 @@ class SoftFilterPruning(Regulariser):
     """Zeroes the filters of the units with the lowest l2 norms after each epoch; their norms and biases stay.
 
     A filter is what produces a unit in all layers of its group. As the batch norm after it keeps its scale, a zeroed
-    filter gets gradients and can recover. After the last epoch exactly the units to be removed have zero filters.
+    filter gets gradients and can recover. What of it is frozen cannot, and is zeroed after the training only. Then
+    exactly the units to be removed have zero filters.
 
     Args:
         model: The model, on the device where it trains.
@@ -29,11 +31,19 @@ class SoftFilterPruning(Regulariser):
     def after_epoch(self) -> None:
         """Zero the lowest; filters that are zero already are the lowest, so that a repeated call changes nothing."""
         for group in self._groups:
-            kept = self._widths.get(group.name, group.width)
-            norms = group.norms()
-            factors = torch.ones_like(norms)
-            factors[norms.argsort(stable=True)[: group.width - kept]] = 0
-            group.scale(factors)
+            group.trained.scale(self._present(group))
+
+    def after_training(self) -> None:
+        """Zero what is frozen of those that were zeroed after the last epoch; they are the lowest still."""
+        for group in self._groups:
+            group.scale(self._present(group))
+
+    def _present(self, group: GroupUnits) -> Float[Tensor, " width"]:
+        """0 for the units with the lowest norms, 1 for the others."""
+        norms = group.norms()
+        present = torch.ones_like(norms)
+        present[norms.argsort(stable=True)[: group.width - self._widths.get(group.name, group.width)]] = 0
+        return present
 
 
 def _is_filter(channel_map: ChannelMap, name: str, layout: AxisLayout) -> bool:

@@ -112,12 +112,14 @@ class StructureSelection(Regulariser):
         return scales, {name: [name] for name in scales}
 
     def _scale_blocks(self, norms: Mapping[str, str]) -> _Placed:
-        """A scale per block, on its last layer or on the norm after that."""
+        """A scale per block, on its last layer or on the norm after that. Behind a norm without weights it has none."""
         parameters = dict(self._model.named_parameters())
         scales: dict[str, Tensor] = {}
         emptied: dict[str, list[str]] = {}
         for branch in residual_branches(self._channel_map):
             last = norms.get(branch.end, branch.end)
+            if f"{last}.weight" not in parameters:
+                continue
             names = [name for name in (f"{last}.weight", f"{last}.bias") if name in parameters]
             scale = parameters[names[0]].new_ones(1).requires_grad_()
             for name in names:

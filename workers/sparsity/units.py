@@ -1,7 +1,7 @@
 """The units of a channel group in the live parameters of a model: their norms, and scaling in place."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int64
@@ -43,6 +43,11 @@ class GroupUnits:
     name: str
     width: int
     slices: tuple[UnitSlice, ...]
+
+    @property
+    def trained(self) -> "GroupUnits":
+        """The entries that are trained: those of frozen parameters are left out."""
+        return replace(self, slices=tuple(each for each in self.slices if each.parameter.requires_grad))
 
     @torch.no_grad()
     def norms(self) -> Float[Tensor, " width"]:

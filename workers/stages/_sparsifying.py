@@ -23,6 +23,7 @@ def train_sparsely(context: Context[TrainParams], procedure: SparseTraining) -> 
         compression=procedure.compression or 0.0,
         target=procedure.target or "parameters",
         limits=procedure.limits,
+        multiple=procedure.multiple or 1,
         parts=analysis.recipe.parts,
     )
     trained = learn(context, module, data, procedure.recipe, regulariser)

@@ -28,7 +28,10 @@ class Regulariser:
         """
 
     def after_training(self) -> None:
-        """Called after the last epoch; has to leave an ordinary model that computes the same."""
+        """Called after the last epoch.
+
+        Has to leave an ordinary model that computes the same, but for the channels that pruning is to remove.
+        """
 
     def learnt(self) -> Mapping[str, Tensor]:
         """Tensors besides the model's parameters that gradients reach, under names that no parameter has."""

@@ -281,6 +281,22 @@ def test_what_is_none_in_the_users_own_arguments_stays():
     assert own.document()["widths"]["allocation"]["arguments"] == {"power": None}
 
 
+def test_revised_are_trainings_of_given_weights_by_muon_and_those_that_shrink_units_in_place():
+    def training(procedure, optimizer):
+        recipe = RECIPE.model_copy(update={"optimizer": optimizer})
+        return TrainParams(procedure=replace(procedure, recipe=recipe), data=DATA)
+
+    revised = [[training(each, optimizer).revision for each in PROCEDURES[2:]] for optimizer in ("adamw", "muon")]
+    assert revised == [[None] * 5 + [2], [None, 2, 2, 2, None, 2]]
+
+
+def test_revised_among_calibration_passes_are_removals():
+    def revision(observation):
+        return ObserveParams(network=NETWORK, observation=observation, images=IMAGES, batch_size=8).revision
+
+    assert [revision(each) for each in ("activations", "removals", "jobs.mine:look")] == [None, 2, None]
+
+
 def test_the_names_of_settings_are_no_part_of_the_document():
     named, written = Recipe(settings="cifar_short"), Recipe.of(Recipe(settings="cifar_short"))
     documents = [

@@ -168,6 +168,14 @@ class TestLimits:
         (widths, _) = widths_of(plan({"m": L1}, "prune.multiple=8"))
         assert (widths.multiple, widths.limits) == (8, None)
 
+    def test_what_makes_units_sparse_for_one_compression_is_told_it_too(self, plan):
+        def trained(*overrides):
+            made = plan({"soft": self.METHODS["soft"]}, *overrides)
+            return {task.params.procedure for task in tasks_of(made, StageKind.TRAIN) if is_of(task, "sparse")}
+
+        assert {(each.multiple, each.limits) for each in trained("prune.multiple=8")} == {(8, None)}
+        assert trained("prune.multiple=1") == trained()  # which have the keys that they always had
+
     def test_the_order_of_patterns_is_part_of_the_key(self, plan):
         made = [plan({"m": L1}, f"prune.floor={each}") for each in ("{a: 1, b: 2}", "{b: 2, a: 1}")]
         assert not set(made[0].targets) & set(made[1].targets)

@@ -29,11 +29,36 @@ def test_by_hand(observe):
     assert changes[1] < 0 < changes[0]  # unit 1 speaks for the wrong class
 
 
-@pytest.mark.parametrize("network", ["resnet", "densenet"])
+class Stream(nn.Module):
+    """Rows of an image as tokens; a residual stream that is read through norms alone, as a transformer's is."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.embed, self.norm = nn.Linear(8, 5), norm(5)
+        self.up, self.down = nn.Linear(5, 6), nn.Linear(6, 5)
+        self.last, self.head = norm(5), nn.Linear(5, 4)
+
+    def forward(self, images):
+        tokens = self.embed(images.squeeze(1))
+        tokens = tokens + self.down(functional.gelu(self.up(self.norm(tokens))))
+        return self.head(self.last(tokens).mean(1))
+
+
+NETWORKS = {
+    "resnet": lambda: build("resnet", {"widths": [3, 4], "in_channels": 1, "num_classes": 4}),
+    "densenet": lambda: build("densenet", {"growth": 3, "layers": 2, "in_channels": 1, "num_classes": 4}),
+    "group norms over all channels": lambda: build(
+        "plain", {"widths": [3, 4], "norm": "layer", "in_channels": 1, "num_classes": 4}
+    ),
+    "layer norms": lambda: Stream(nn.LayerNorm),
+    "RMS norms": lambda: Stream(nn.RMSNorm),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
 def test_it_is_the_loss_of_the_network_that_is_cut(observe, network):
     torch.manual_seed(0)
-    arguments = {"resnet": {"widths": [3, 4]}, "densenet": {"growth": 3, "layers": 2}}[network]
-    module = build(network, {**arguments, "in_channels": 1, "num_classes": 4}).eval()
+    module = NETWORKS[network]().eval()
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm2d):  # a shift that is left behind would be noticed
             nn.init.normal_(layer.bias)
@@ -52,6 +77,7 @@ def test_it_is_the_loss_of_the_network_that_is_cut(observe, network):
             others = [other for other in range(group.width) if other != unit]
             load_resized(cut, select(module.state_dict(), channel_map, {group.name: others}))
             assert observed[group.name][unit].item() == pytest.approx(loss(cut) - loss(module), abs=1e-5)
+    assert any(group.normalised for group in channel_map.groups) == ("norms" in network)
 
 
 def test_a_unit_that_is_alone_cannot_go(observe):

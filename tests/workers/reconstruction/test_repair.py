@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from workers.channels import find_groups, fold_model
 from workers.models import build
@@ -41,6 +42,30 @@ def test_a_repaired_network_is_nearer_to_the_dense_one(network, folded, images, 
     assert after < 0.3 * before
     assert all(refit.after <= refit.before for refit in refits)
     assert refits[0].before == pytest.approx(0, abs=1e-10)  # the first layer sees the images, as ever
+
+
+class Scaled(nn.Module):
+    """A residual block whose branch is scaled in the sum."""
+
+    def __init__(self, alpha):
+        super().__init__()
+        self.stem, self.first = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.second, self.alpha = nn.Conv2d(8, 8, 3, padding=1), alpha
+
+    def forward(self, images):
+        features = self.stem(images).relu()
+        return torch.add(features, self.second(self.first(features).relu()), alpha=self.alpha).flatten(1)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 4.0])
+def test_a_branch_that_is_scaled_in_the_sum_is_repaired_by_itself(alpha, images, compare, cut):
+    dense = Scaled(alpha).eval()
+    reference, channel_map = compare(dense, images, positions=64)
+    kept = {"first": torch.arange(4)}
+    smaller, fixed = cut(dense, channel_map, kept), cut(dense, channel_map, kept)
+    repair(fixed, reference, selection(channel_map, kept))
+    before, after = losses(dense, [smaller, fixed], images)
+    assert after < 0.7 * before
 
 
 def test_a_whole_network_stays_as_it_is(images, compare, lived):

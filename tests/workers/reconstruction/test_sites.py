@@ -1,3 +1,4 @@
+import pytest
 import torch
 from small_detectors import images, small_detector
 from torch import nn
@@ -32,6 +33,31 @@ def test_the_second_layer_of_a_residual_block_is_compared_behind_the_sum():
     assert names["layer1.0.conv2"] == names["layer2.0.shortcut.0"] == "add"
     assert sites["layer2.0.shortcut.0"].compared == sites["layer2.0.conv2"].compared  # both are added up there
     assert (sites["layer1.0.conv2"].norm, sites["linear"].norm) == ("layer1.0.bn2", None)
+
+
+class Scaled(nn.Module):
+    """Six layers whose outputs are added to the input, in as many ways."""
+
+    def __init__(self):
+        super().__init__()
+        self.plain, self.written, self.other, self.deprecated, self.twice, self.in_place = (
+            nn.Conv2d(3, 3, 1) for _ in range(6)
+        )
+
+    def forward(self, images):
+        images = torch.add(images, self.plain(images), alpha=1)
+        images = torch.add(images, self.written(images), alpha=0.1)
+        images = images.add(other=self.other(images), alpha=2)
+        images = torch.add(images, 2, self.deprecated(images))
+        images = images.cos().add_(self.in_place(images), alpha=2)
+        twice = self.twice(images)
+        return twice + twice
+
+
+@pytest.mark.filterwarnings("ignore:This overload of add is deprecated")
+def test_a_sum_that_scales_or_doubles_is_not_compared_behind():
+    sites = found(Scaled())
+    assert {layer for layer, site in sites.items() if site.compared != site.call} == {"plain"}
 
 
 def test_layers_that_judge_boxes_are_left_out_on_request():

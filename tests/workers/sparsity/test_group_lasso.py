@@ -50,3 +50,27 @@ def test_a_training_brings_units_that_help_nothing_to_zero_in_all_their_tensors(
     for tensor in (small.second.weight, small.norm2.weight, small.norm2.bias):
         assert not tensor[2:].any()
         assert tensor[:2].any()
+
+
+def test_what_is_frozen_is_neither_penalised_nor_changed(map_of):
+    # The readers alone are trained: |4| and |0.4|, of which 1 goes.
+    model = two_units([3.0, 0.3], [4.0, 0.4])
+    model.first.weight.requires_grad_(False)
+    lasso = GroupLasso(model, map_of(model, (1, 1, 1)), strength=2.0)
+    lasso.after_step(0.5)
+    assert model.first.weight.flatten().tolist() == pytest.approx([3.0, 0.3])
+    assert model.head.weight.flatten().tolist() == pytest.approx([3.0, 0.0])
+    expected = model(torch.ones(1, 1, 1, 1))
+    lasso.after_training()  # nothing reads the second unit
+    assert model.first.weight.flatten().tolist() == pytest.approx([3.0, 0.0])
+    assert torch.equal(model(torch.ones(1, 1, 1, 1)), expected)
+
+
+def test_units_with_biases_at_zero_have_not_gone(small, map_of):
+    for name, parameter in small.named_parameters():
+        parameter.requires_grad_(name == "norm1.bias")  # which are zeros
+    before = {name: tensor.clone() for name, tensor in small.state_dict().items()}
+    lasso = GroupLasso(small, map_of(small), strength=2.0)
+    lasso.after_step(0.5)
+    lasso.after_training()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in small.state_dict().items())

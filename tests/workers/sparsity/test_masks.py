@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from jobs.errors import BadInputError
 from jobs.spec.training import Recipe
@@ -23,6 +24,19 @@ def test_what_is_masked_stays_exactly_zero_through_momentum_and_weight_decay(sma
         found = small.get_parameter(name)
         assert torch.equal(found != 0, mask)
         assert not torch.equal(found[mask], before[name][mask])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "muon"])
+@pytest.mark.parametrize("keep", ["last", "best", "ema"])
+def test_it_stays_zero_whatever_the_optimizer_and_the_weights_that_are_kept(optimizer, keep, follow):
+    """Muon makes its step of the whole matrix: a weight without a gradient moves, too."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+    masks = {f"{layer}.weight": torch.rand(model[layer].weight.shape) > 0.5 for layer in (1, 3, 5)}
+    recipe = Recipe(optimizer=optimizer, epochs=2, batch_size=8, learning_rate=0.01, weight_decay=0.1, ema=0.9)
+    follow(model, KeepMasked(model, masks), recipe=recipe.model_copy(update={"keep": keep}))
+    for name, mask in masks.items():
+        assert torch.equal(model.get_parameter(name) != 0, mask)
 
 
 def test_without_the_hook_zeros_grow_back(small, follow):

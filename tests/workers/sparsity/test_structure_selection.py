@@ -149,6 +149,22 @@ def test_a_network_without_blocks_is_refused(small, shape, selection):
         selection(small, shape, "blocks")
 
 
+def test_a_block_that_ends_in_a_norm_without_weights_has_no_scale(residual, selection):
+    residual.layer1[1].bn2 = nn.BatchNorm2d(3, affine=False)
+    assert list(selection(residual, (1, 8, 8), "blocks").scales) == [
+        "layer1.0.conv2",
+        "layer2.0.conv2",
+        "layer2.1.conv2",
+    ]
+
+
+def test_where_all_blocks_do_there_are_none(residual, selection):
+    for block in (*residual.layer1, *residual.layer2):
+        block.bn2 = nn.BatchNorm2d(block.bn2.num_features, affine=False)
+    with pytest.raises(BadInputError, match="no blocks that could have a scale"):
+        selection(residual, (1, 8, 8), "blocks")
+
+
 def test_a_training_brings_channels_to_zero_that_help_nothing(small, shape, follow, selection):
     recipe = Recipe(epochs=30, batch_size=8, learning_rate=0.1, weight_decay=0.0, schedule="constant")
     with torch.no_grad():

@@ -30,7 +30,7 @@ def started(bench):
     return bench.train(**TINY, recipe=None)
 
 
-def sparsely(bench, network, sparsify):
+def sparsely(bench, network, sparsify, **changes):
     shared = bench.model()
     procedure = SparseTraining(
         network=network,
@@ -38,6 +38,7 @@ def sparsely(bench, network, sparsify):
         recipe=shared.procedure.recipe,
         sparsify=sparsify,
         compression=0.3,
+        **changes,
     )
     return bench.key(TrainParams(procedure=procedure, data=shared.data, seed=0))
 
@@ -149,3 +150,10 @@ def test_pruning_what_training_brought_to_zero_changes_nothing(bench, images):
         expected = module(images)
         module.layer1[0].conv1.weight.zero_()
         assert torch.equal(module(images), expected)
+
+
+@pytest.mark.parametrize(("multiple", "filters"), [(None, [2, 5]), (3, [3, 3])])
+def test_as_many_filters_stay_as_pruning_leaves_of_multiples(bench, started, multiple, filters):
+    tensors = bench.tensors(sparsely(bench, started, PENALTIES["soft-filter"], multiple=multiple))
+    found = [tensors[f"features.{layer}.weight"].flatten(1).any(1).sum().item() for layer in (0, 4)]
+    assert found == filters
