@@ -4,7 +4,7 @@ The template is `card.md.j2`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +24,7 @@ from workers.export.description import ATTENTION_FILE, CONFIG_FILE, EXPORTED_WEI
 from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, ExportedFile
 from workers.export.graph import input_names
 from workers.export.sparsity import sparsity_of
+from workers.network import NetworkRecipe
 
 _USES = {
     EXPORTED_WEIGHTS_FILE: f"the weights, which `{CONFIG_FILE}` describes",
@@ -105,7 +106,7 @@ def _facts(chosen: ChosenNetwork) -> list[tuple[str, str]]:
     kinds = [str(method[name]) for name in ("kind", "criterion") if method.get(name)]
     reached = metric_text("compression", point.metrics["compression"], point.objective)
     facts = [
-        ("network", _call(chosen.recipe.network, chosen.recipe.arguments)),
+        ("network", f"`{_call(chosen.recipe)}`"),
         ("made from", _origin(chosen)),
         ("licence of the weights", model.get("licence") or "not stated in the sweep file"),
         ("data set", candidate.dataset),
@@ -124,8 +125,10 @@ def _facts(chosen: ChosenNetwork) -> list[tuple[str, str]]:
     return facts
 
 
-def _call(network: str, arguments: Mapping[str, object]) -> str:
-    return f"`{network}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})`"
+def _call(recipe: NetworkRecipe) -> str:
+    arguments = [f"{name}={value!r}" for name, value in recipe.arguments.items()]
+    around = [f"backbone={_call(recipe.backbone)}"] if recipe.backbone else []
+    return f"{recipe.network}({', '.join([*around, *arguments])})"
 
 
 def _origin(chosen: ChosenNetwork) -> str:
@@ -159,24 +162,40 @@ def _target(spec: Mapping[str, object]) -> str:
 
 
 def _load_use(chosen: ChosenNetwork) -> str:
-    network = chosen.recipe.network
-    if ":" not in network:
-        return f"needs the class of `{network}`, which is Orchard's: without it, use {PROGRAM_FILE} or {ONNX_FILE}"
+    networks = list(_networks(chosen.recipe))
+    ours = [f"`{network}`" for network in networks if ":" not in network]
+    if ours:
+        return (
+            f"needs the class of {', '.join(ours)}, which is Orchard's: without it, use {PROGRAM_FILE} or {ONNX_FILE}"
+        )
+    factories, remarks = zip(*map(_factory, networks), strict=True)
+    return f"`load(FOLDER, {', '.join(factories)})`{''.join(remarks)}"
+
+
+def _networks(recipe: NetworkRecipe | None) -> Iterator[str]:
+    """The names of a network, of its backbone, of the backbone of that one ..."""
+    while recipe is not None:
+        yield recipe.network
+        recipe = recipe.backbone
+
+
+def _factory(network: str) -> tuple[str, str]:
+    """What builds a network that is not Orchard's, as an expression, and a remark on it."""
     theirs = network.partition(":")[2]
     match library_of(network):
         case "torchvision" if theirs in TORCHVISION_SEGMENTATION:
             factory = f"functools.partial(torchvision.models.segmentation.{theirs}, weights_backbone=None)"
-            return f"`load(FOLDER, {factory})`; what it returns has the logits as `out`"
+            return factory, "; what it returns has the logits as `out`"
         case "torchvision":
-            return f"`load(FOLDER, torchvision.models.{theirs})`"
+            return f"torchvision.models.{theirs}", ""
         case "timm":
-            return f'`load(FOLDER, functools.partial(timm.create_model, "{theirs}"))`'
+            return f'functools.partial(timm.create_model, "{theirs}")', ""
         case "transformers":
-            return (
-                f"`load(FOLDER, make)`, where `make(**arguments)` builds transformers' {theirs} of a configuration "
-                "with these arguments; what it returns has the logits as `logits`"
+            return "make", (
+                f", where `make(**arguments)` builds transformers' {theirs} of a configuration with these arguments; "
+                "what it returns has the logits as `logits`"
             )
-    return f"`load(FOLDER, {network.rpartition(':')[2]})`, with `{network.replace(':', '.')}`"
+    return theirs, f", with `{network.replace(':', '.')}`"
 
 
 def _trtexec(chosen: ChosenNetwork) -> str:

@@ -18,6 +18,7 @@ from workers.export.description import (
     ATTENTION_FILE,
     CONFIG_FILE,
     EXPORTED_WEIGHTS_FILE,
+    Backbone,
     NetworkDescription,
     Normalization,
     WeightsFile,
@@ -115,6 +116,7 @@ def describe(chosen: ChosenNetwork) -> NetworkDescription:
         folded=chosen.recipe.folded,
         resized=chosen.structure.resized,
         attributes=chosen.structure.attributes,
+        backbone=Backbone.of(chosen.recipe),
         widths={name: Width(left=channels.left[name], full=full) for name, full in channels.full.items()}
         if channels
         else {},

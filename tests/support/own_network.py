@@ -1,4 +1,4 @@
-"""A network of the user's own class."""
+"""Networks of the user's own classes."""
 
 from torch import Tensor, nn
 
@@ -18,3 +18,27 @@ class Own(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         features = self.point(self.depthwise(self.norm(self.stem(images)).relu()).relu())
         return self.head(self.last(features.mean((2, 3))))
+
+
+class Around(nn.Module):
+    """Takes the first layers of `Own`, and has others behind them."""
+
+    def __init__(self, *, backbone: Own, outputs: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(backbone.stem, backbone.norm, nn.ReLU())
+        self.norm = nn.BatchNorm2d(backbone.stem.out_channels)
+        self.last = nn.Conv2d(backbone.stem.out_channels, outputs, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(self.norm(self.body(images))).mean((2, 3))
+
+
+class Further(nn.Module):
+    """Goes on behind `Around`."""
+
+    def __init__(self, *, backbone: Around) -> None:
+        super().__init__()
+        self.first, self.second = backbone, nn.Linear(backbone.last.out_channels, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.second(self.first(images))

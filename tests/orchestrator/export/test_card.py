@@ -95,6 +95,19 @@ def test_every_file_has_a_line_that_says_how_it_is_used(choose):
 
 
 @slow
+def test_of_a_network_around_another_one_both_classes_are_named(choose):
+    chosen = choose("l1")
+    around = replace(chosen.recipe, network="own_network:Around", arguments={"outputs": 3}, backbone=chosen.recipe)
+    card = model_card(replace(chosen, recipe=around), FILES)
+    inner = "own_network:Own(classes=10, layer_norm=False, width=8)"
+    assert row(card, "network") == [f"`own_network:Around(backbone={inner}, outputs=3)`"]
+    use = "`load(FOLDER, Around, Own)`, with `own_network.Around`, with `own_network.Own`"
+    assert row(card, "load.py")[2] == use
+    ours = replace(around, backbone=replace(chosen.recipe, network="plain"))
+    assert "needs the class of `plain`, which is Orchard's" in model_card(replace(chosen, recipe=ours), FILES)
+
+
+@slow
 def test_torchvisions_networks_for_segmentation_are_built_without_a_download(choose):
     chosen = choose("l1")
     card = model_card(replace(chosen, recipe=replace(chosen.recipe, network="torchvision:fcn_resnet50")), FILES)
