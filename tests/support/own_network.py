@@ -1,6 +1,16 @@
 """Networks of the user's own classes."""
 
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations, spectral_norm, weight_norm
+
+WAYS = {
+    "weight norm": parametrizations.weight_norm,
+    "spectral norm": parametrizations.spectral_norm,
+    "orthogonal": parametrizations.orthogonal,
+    "old weight norm": weight_norm,
+    "old spectral norm": spectral_norm,
+}
+"""Ways to compute a weight in every pass."""
 
 
 class Own(nn.Module):
@@ -42,3 +52,14 @@ class Further(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.second(self.first(images))
+
+
+class Computed(nn.Module):
+    """Computes its first weight in every pass."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.first, self.last = WAYS[way](nn.Conv2d(1, 6, 3, padding=1)), nn.Conv2d(6, 2, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.last(self.first(images).relu()).mean((2, 3))

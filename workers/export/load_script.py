@@ -14,6 +14,9 @@ from typing import Any, TypeAlias
 
 from safetensors.torch import load as read_tensors
 from torch import Tensor, nn
+from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 Network: TypeAlias = nn.Module | abc.Callable[..., nn.Module]
 
@@ -58,9 +61,22 @@ def _built(config: dict[str, Any], network: Network, *backbones: Network) -> nn.
     if not isinstance(network, nn.Module):
         around = {"backbone": _built(config["backbone"], *backbones)} if backbones else {}
         network = network(**config["arguments"], **around)
+    _make_plain(network)
     if {path for pair in config["folded"] for path in pair} <= dict(network.named_modules()).keys():
         _fold(network, config["folded"])
     return network
+
+
+def _make_plain(model: nn.Module) -> None:
+    """Weights that would be computed in every pass, as under weight norm, become plain: they are stored so."""
+    for module in list(model.modules()):
+        for name in list(getattr(module, "parametrizations", ())) if parametrize.is_parametrized(module) else []:
+            parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+        for hook in list(module._forward_pre_hooks.values()):
+            if isinstance(hook, WeightNorm):
+                remove_weight_norm(module, hook.name)
+            elif isinstance(hook, SpectralNorm):
+                remove_spectral_norm(module, hook.name)
 
 
 def _fold(model: nn.Module, pairs: list[list[str]]) -> None:
