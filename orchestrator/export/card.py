@@ -4,38 +4,25 @@ The template is `card.md.j2`.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from jobs.libraries import library_of
-from jobs.names import TORCHVISION_SEGMENTATION
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from jobs.weights import OWN, is_file
 from orchestrator.export.chosen import ChosenNetwork
 from orchestrator.export.numbers import metric_rows, metric_text, size_text
+from orchestrator.export.uses import uses_of
 from orchestrator.report.page import sweep_yaml
-from workers.artifacts import QUANTIZED_FILE
-from workers.export.description import ATTENTION_FILE, CONFIG_FILE, EXPORTED_WEIGHTS_FILE
-from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, ExportedFile
+from workers.export.description import EXPORTED_WEIGHTS_FILE
+from workers.export.formats import ONNX_FILE, ExportedFile
 from workers.export.graph import input_names
 from workers.export.sparsity import sparsity_of
 from workers.network import NetworkRecipe
-
-_USES = {
-    EXPORTED_WEIGHTS_FILE: f"the weights, which `{CONFIG_FILE}` describes",
-    CONFIG_FILE: "`workers.load(FOLDER)` with Orchard; without it, see `load.py`",
-    ATTENTION_FILE: "an attention layer that `load.py` needs",
-    PROGRAM_FILE: f'`torch.export.load("{PROGRAM_FILE}").module()(images)`',
-    ONNX_FILE: f'`onnxruntime.InferenceSession("{ONNX_FILE}").run(None, {{"images": images}})`',
-    QUANTIZED_FILE: f'`onnxruntime.InferenceSession("{QUANTIZED_FILE}").run(None, {{"images": images}})`',
-    TORCHSCRIPT_FILE: f'`torch.jit.load("{TORCHSCRIPT_FILE}")(images)`',
-}
-"""One line for each file: how it is used."""
 
 
 def model_card(
@@ -60,7 +47,7 @@ def model_card(
         sweep_name=record.name,
         facts=_facts(chosen),
         note=point.note,
-        files=[(each, _USES.get(each.name, _load_use(chosen))) for each in files],
+        files=list(zip(files, uses_of([each.name for each in files], chosen.recipe), strict=True)),
         missing=missing or {},
         trtexec=_trtexec(chosen) if tensorrt else "",
         split=record.split_of([candidate.plan]),
@@ -159,43 +146,6 @@ def _images(chosen: ChosenNetwork) -> str:
 
 def _target(spec: Mapping[str, object]) -> str:
     return str(spec.get("target") or "parameters").replace("macs", "multiply-accumulates")
-
-
-def _load_use(chosen: ChosenNetwork) -> str:
-    networks = list(_networks(chosen.recipe))
-    ours = [f"`{network}`" for network in networks if ":" not in network]
-    if ours:
-        return (
-            f"needs the class of {', '.join(ours)}, which is Orchard's: without it, use {PROGRAM_FILE} or {ONNX_FILE}"
-        )
-    factories, remarks = zip(*map(_factory, networks), strict=True)
-    return f"`load(FOLDER, {', '.join(factories)})`{''.join(remarks)}"
-
-
-def _networks(recipe: NetworkRecipe | None) -> Iterator[str]:
-    """The names of a network, of its backbone, of the backbone of that one ..."""
-    while recipe is not None:
-        yield recipe.network
-        recipe = recipe.backbone
-
-
-def _factory(network: str) -> tuple[str, str]:
-    """What builds a network that is not Orchard's, as an expression, and a remark on it."""
-    theirs = network.partition(":")[2]
-    match library_of(network):
-        case "torchvision" if theirs in TORCHVISION_SEGMENTATION:
-            factory = f"functools.partial(torchvision.models.segmentation.{theirs}, weights_backbone=None)"
-            return factory, "; what it returns has the logits as `out`"
-        case "torchvision":
-            return f"torchvision.models.{theirs}", ""
-        case "timm":
-            return f'functools.partial(timm.create_model, "{theirs}")', ""
-        case "transformers":
-            return "make", (
-                f", where `make(**arguments)` builds transformers' {theirs} of a configuration with these arguments; "
-                "what it returns has the logits as `logits`"
-            )
-    return theirs, f", with `{network.replace(':', '.')}`"
 
 
 def _trtexec(chosen: ChosenNetwork) -> str:

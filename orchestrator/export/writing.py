@@ -18,6 +18,7 @@ from workers.export.description import (
     ATTENTION_FILE,
     CONFIG_FILE,
     EXPORTED_WEIGHTS_FILE,
+    LOAD_FILE,
     Backbone,
     NetworkDescription,
     Normalization,
@@ -30,9 +31,6 @@ from workers.export.sparsity import sparsity_of
 
 CARD_FILE = "README.md"
 """Name of the model card."""
-
-LOAD_FILE = "load.py"
-"""Name of the script that loads the network without Orchard."""
 
 _NAMES = frozenset(
     {CARD_FILE, CONFIG_FILE, EXPORTED_WEIGHTS_FILE, LOAD_FILE, ONNX_FILE, PROGRAM_FILE, QUANTIZED_FILE}

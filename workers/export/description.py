@@ -21,6 +21,9 @@ CONFIG_FILE = "config.json"
 EXPORTED_WEIGHTS_FILE = "model.safetensors"
 """Name of the weights there."""
 
+LOAD_FILE = "load.py"
+"""Name of the script there that loads the network without Orchard."""
+
 FORMAT = "orchard network 1"
 """The `format` of a description; the number rises where older programs could not read it."""
 

@@ -103,16 +103,6 @@ def test_of_a_network_around_another_one_both_classes_are_named(choose):
     assert row(card, "network") == [f"`own_network:Around(backbone={inner}, outputs=3)`"]
     use = "`load(FOLDER, Around, Own)`, with `own_network.Around`, with `own_network.Own`"
     assert row(card, "load.py")[2] == use
-    ours = replace(around, backbone=replace(chosen.recipe, network="plain"))
-    assert "needs the class of `plain`, which is Orchard's" in model_card(replace(chosen, recipe=ours), FILES)
-
-
-@slow
-def test_torchvisions_networks_for_segmentation_are_built_without_a_download(choose):
-    chosen = choose("l1")
-    card = model_card(replace(chosen, recipe=replace(chosen.recipe, network="torchvision:fcn_resnet50")), FILES)
-    factory = "functools.partial(torchvision.models.segmentation.fcn_resnet50, weights_backbone=None)"
-    assert f"`load(FOLDER, {factory})`; what it returns has the logits as `out`" in card
 
 
 @slow
