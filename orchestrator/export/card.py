@@ -11,30 +11,18 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from jobs.libraries import library_of
-from jobs.names import TORCHVISION_SEGMENTATION
 from jobs.percent import to_percent
 from jobs.spec.protocols import NO_PROTOCOL
 from jobs.weights import OWN, is_file
 from orchestrator.export.chosen import ChosenNetwork
 from orchestrator.export.numbers import metric_rows, metric_text, size_text
+from orchestrator.export.uses import uses_of
 from orchestrator.report.page import sweep_yaml
-from workers.artifacts import QUANTIZED_FILE
-from workers.export.description import ATTENTION_FILE, CONFIG_FILE, EXPORTED_WEIGHTS_FILE
-from workers.export.formats import ONNX_FILE, PROGRAM_FILE, TORCHSCRIPT_FILE, ExportedFile
+from workers.export.description import EXPORTED_WEIGHTS_FILE
+from workers.export.formats import ONNX_FILE, ExportedFile
 from workers.export.graph import input_names
 from workers.export.sparsity import sparsity_of
-
-_USES = {
-    EXPORTED_WEIGHTS_FILE: f"the weights, which `{CONFIG_FILE}` describes",
-    CONFIG_FILE: "`workers.load(FOLDER)` with Orchard; without it, see `load.py`",
-    ATTENTION_FILE: "an attention layer that `load.py` needs",
-    PROGRAM_FILE: f'`torch.export.load("{PROGRAM_FILE}").module()(images)`',
-    ONNX_FILE: f'`onnxruntime.InferenceSession("{ONNX_FILE}").run(None, {{"images": images}})`',
-    QUANTIZED_FILE: f'`onnxruntime.InferenceSession("{QUANTIZED_FILE}").run(None, {{"images": images}})`',
-    TORCHSCRIPT_FILE: f'`torch.jit.load("{TORCHSCRIPT_FILE}")(images)`',
-}
-"""One line for each file: how it is used."""
+from workers.network import NetworkRecipe
 
 
 def model_card(
@@ -59,7 +47,7 @@ def model_card(
         sweep_name=record.name,
         facts=_facts(chosen),
         note=point.note,
-        files=[(each, _USES.get(each.name, _load_use(chosen))) for each in files],
+        files=list(zip(files, uses_of([each.name for each in files], chosen.recipe), strict=True)),
         missing=missing or {},
         trtexec=_trtexec(chosen) if tensorrt else "",
         split=record.split_of([candidate.plan]),
@@ -105,7 +93,7 @@ def _facts(chosen: ChosenNetwork) -> list[tuple[str, str]]:
     kinds = [str(method[name]) for name in ("kind", "criterion") if method.get(name)]
     reached = metric_text("compression", point.metrics["compression"], point.objective)
     facts = [
-        ("network", _call(chosen.recipe.network, chosen.recipe.arguments)),
+        ("network", f"`{_call(chosen.recipe)}`"),
         ("made from", _origin(chosen)),
         ("licence of the weights", model.get("licence") or "not stated in the sweep file"),
         ("data set", candidate.dataset),
@@ -124,8 +112,10 @@ def _facts(chosen: ChosenNetwork) -> list[tuple[str, str]]:
     return facts
 
 
-def _call(network: str, arguments: Mapping[str, object]) -> str:
-    return f"`{network}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})`"
+def _call(recipe: NetworkRecipe) -> str:
+    arguments = [f"{name}={value!r}" for name, value in recipe.arguments.items()]
+    around = [f"backbone={_call(recipe.backbone)}"] if recipe.backbone else []
+    return f"{recipe.network}({', '.join([*around, *arguments])})"
 
 
 def _origin(chosen: ChosenNetwork) -> str:
@@ -156,27 +146,6 @@ def _images(chosen: ChosenNetwork) -> str:
 
 def _target(spec: Mapping[str, object]) -> str:
     return str(spec.get("target") or "parameters").replace("macs", "multiply-accumulates")
-
-
-def _load_use(chosen: ChosenNetwork) -> str:
-    network = chosen.recipe.network
-    if ":" not in network:
-        return f"needs the class of `{network}`, which is Orchard's: without it, use {PROGRAM_FILE} or {ONNX_FILE}"
-    theirs = network.partition(":")[2]
-    match library_of(network):
-        case "torchvision" if theirs in TORCHVISION_SEGMENTATION:
-            factory = f"functools.partial(torchvision.models.segmentation.{theirs}, weights_backbone=None)"
-            return f"`load(FOLDER, {factory})`; what it returns has the logits as `out`"
-        case "torchvision":
-            return f"`load(FOLDER, torchvision.models.{theirs})`"
-        case "timm":
-            return f'`load(FOLDER, functools.partial(timm.create_model, "{theirs}"))`'
-        case "transformers":
-            return (
-                f"`load(FOLDER, make)`, where `make(**arguments)` builds transformers' {theirs} of a configuration "
-                "with these arguments; what it returns has the logits as `logits`"
-            )
-    return f"`load(FOLDER, {network.rpartition(':')[2]})`, with `{network.replace(':', '.')}`"
 
 
 def _trtexec(chosen: ChosenNetwork) -> str:

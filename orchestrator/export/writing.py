@@ -18,6 +18,8 @@ from workers.export.description import (
     ATTENTION_FILE,
     CONFIG_FILE,
     EXPORTED_WEIGHTS_FILE,
+    LOAD_FILE,
+    Backbone,
     NetworkDescription,
     Normalization,
     WeightsFile,
@@ -29,9 +31,6 @@ from workers.export.sparsity import sparsity_of
 
 CARD_FILE = "README.md"
 """Name of the model card."""
-
-LOAD_FILE = "load.py"
-"""Name of the script that loads the network without Orchard."""
 
 _NAMES = frozenset(
     {CARD_FILE, CONFIG_FILE, EXPORTED_WEIGHTS_FILE, LOAD_FILE, ONNX_FILE, PROGRAM_FILE, QUANTIZED_FILE}
@@ -115,6 +114,7 @@ def describe(chosen: ChosenNetwork) -> NetworkDescription:
         folded=chosen.recipe.folded,
         resized=chosen.structure.resized,
         attributes=chosen.structure.attributes,
+        backbone=Backbone.of(chosen.recipe),
         widths={name: Width(left=channels.left[name], full=full) for name, full in channels.full.items()}
         if channels
         else {},

@@ -10,6 +10,7 @@ from jobs.identity import Json
 from workers.export.sparsity import Sparsity
 from workers.export.structure import Attributes, Shapes
 from workers.inputs import InputSpec
+from workers.network import NetworkRecipe
 
 ATTENTION_FILE = "headwise.py"
 """The attention layer of a network that has other numbers of heads than torch's own layer can have."""
@@ -19,6 +20,9 @@ CONFIG_FILE = "config.json"
 
 EXPORTED_WEIGHTS_FILE = "model.safetensors"
 """Name of the weights there."""
+
+LOAD_FILE = "load.py"
+"""Name of the script there that loads the network without Orchard."""
 
 FORMAT = "orchard network 1"
 """The `format` of a description; the number rises where older programs could not read it."""
@@ -49,6 +53,30 @@ class Normalization:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Backbone:
+    """What a network is built around.
+
+    Attributes:
+        network: As of `NetworkDescription`.
+        arguments: As there.
+        folded: As there, of the pairs that were folded before the other network was built around it.
+        backbone: What it is built around itself.
+    """
+
+    network: str
+    arguments: Mapping[str, Json]
+    folded: tuple[tuple[str, str], ...]
+    backbone: "Backbone | None" = None
+
+    @classmethod
+    def of(cls, recipe: NetworkRecipe) -> "Backbone | None":
+        """That of a network; None for a network by itself."""
+        if (inner := recipe.backbone) is None:
+            return None
+        return cls(network=inner.network, arguments=inner.arguments, folded=inner.folded, backbone=cls.of(inner))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkDescription:
     """The description of an exported network.
 
@@ -61,6 +89,7 @@ class NetworkDescription:
         folded: (layer, batch norm) pairs whose norm was folded into the layer.
         resized: Name of a tensor that was made smaller -> its shape in the network as it is built.
         attributes: Name of a module -> attribute -> value, for those that are not as they are built.
+        backbone: What it is built around, the argument `backbone`; None for a network by itself.
         widths: By channel group.
         masks: Name of a parameter that lost single weights -> what is left of it.
     """
@@ -73,6 +102,7 @@ class NetworkDescription:
     folded: tuple[tuple[str, str], ...]
     resized: Shapes
     attributes: Attributes
+    backbone: Backbone | None = None
     widths: Mapping[str, Width] = field(default_factory=dict)
     masks: Mapping[str, Sparsity] = field(default_factory=dict)
 

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from jobs.errors import BadNetworkError
-from workers.export.comparison import compare
-from workers.export.graph import checked_onnx, dynamic_axes, other_sizes, quiet, reason, returns_images
+from workers.export.comparison import compare, reason
+from workers.export.graph import checked_onnx, dynamic_axes, other_sizes, quiet, returns_images
 from workers.inputs import Inputs, InputsLike, InputSpec, as_spec, call_arguments, tensors_of
 
 PROGRAM_FILE = "model.pt2"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from jobs.errors import BadInputError, BadNetworkError
-from workers.export.comparison import compare
+from workers.export.comparison import compare, reason
 from workers.inputs import Inputs, InputsLike, as_spec, call, call_arguments, tensors_of
 from workers.nested import leaves_of, returning_leaves
 
@@ -84,7 +84,7 @@ def checked_onnx(model: nn.Module, inputs: InputsLike, batch: Inputs) -> tuple[b
         The graph, and the largest difference of outputs, relative to the largest one.
 
     Raises:
-        BadNetworkError: ONNX cannot express it, or the graph gives other outputs.
+        BadNetworkError: ONNX cannot express it, or the graph does not run or gives other outputs.
     """
     if returns_images(model, batch):
         content = write_onnx(model, inputs, any_size=True)
@@ -165,7 +165,7 @@ def check_onnx(content: bytes, model: nn.Module, inputs: Inputs) -> float:
         The largest difference, relative to the largest output.
 
     Raises:
-        BadNetworkError: The graph is invalid, or its outputs differ by more than rounding.
+        BadNetworkError: The graph is invalid or does not run, or its outputs differ by more than rounding.
     """
     import onnx
 
@@ -211,11 +211,17 @@ class OnnxNetwork(nn.Module):
     Args:
         content: The graph.
         threads: As of `open_session`.
+
+    Raises:
+        BadNetworkError: ONNX Runtime cannot run it, for example for want of an operator.
     """
 
     def __init__(self, content: bytes, *, threads: int | None = None) -> None:
         super().__init__()
-        self._session = open_session(content, threads=threads)
+        try:
+            self._session = open_session(content, threads=threads)
+        except Exception as error:  # ONNX Runtime raises several kinds
+            raise BadNetworkError(f"ONNX Runtime cannot run the graph: {reason(error)}") from error
 
     def forward(self, *inputs: Tensor) -> Tensor | list[Tensor]:
         """The output of a batch, its fractions of single precision; of several outputs, a list."""
@@ -227,14 +233,6 @@ def arrays_for(session: "onnxruntime.InferenceSession", inputs: Inputs) -> dict[
     """A batch as a session takes it: by the names of its inputs, in their order."""
     names = [each.name for each in session.get_inputs()]
     return {name: tensor.cpu().numpy() for name, tensor in zip(names, tensors_of(inputs), strict=True)}
-
-
-def reason(error: Exception) -> str:
-    """The root cause of an exporter's error, in one line."""
-    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
 @contextmanager

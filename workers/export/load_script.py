@@ -2,6 +2,7 @@
 
 from load import load
 model = load("network", MyNetwork)  # the class, a factory, or an instance of the size that it had before pruning
+model = load("network", MyNetwork, MyBackbone)  # of a network that is built around another one
 """
 
 import json
@@ -9,21 +10,26 @@ from collections import OrderedDict, abc
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from safetensors.torch import load as read_tensors
 from torch import Tensor, nn
+from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+Network: TypeAlias = nn.Module | abc.Callable[..., nn.Module]
 
 
-def load(folder: str | Path, network: nn.Module | abc.Callable[..., nn.Module]) -> nn.Module:
+def load(folder: str | Path, network: Network, *backbones: Network) -> nn.Module:
     """The network at its pruned sizes, in evaluation mode, on the CPU, ready to train on."""
     config = json.loads(Path(folder, "config.json").read_text())
     content = Path(folder, config["weights"]["file"]).read_bytes()
     if sha256(content).hexdigest() != config["weights"]["sha256"]:
         raise ValueError(f"{folder}: {config['weights']['file']} has changed since it was exported")
-    model = network if isinstance(network, nn.Module) else network(**config["arguments"])
+    model = _built(config, network, *backbones)
     state, modules = read_tensors(content), dict(model.named_modules())
     absent = sorted({path for pair in config["folded"] for path in pair} - modules.keys())
-    _fold(model, [] if absent else config["folded"])
     own = model.state_dict(keep_vars=True)
     built = {name: config["resized"].get(name, list(tensor.shape)) for name, tensor in state.items()}
     differing = [f"{path}: no such layer in the class" for path in absent]
@@ -48,6 +54,29 @@ def load(folder: str | Path, network: nn.Module | abc.Callable[..., nn.Module]) 
     if Path(__file__).with_name("headwise.py").exists():  # its attention has heads that torch's layer cannot have
         import_module("headwise").free_heads(model)
     return model.eval()
+
+
+def _built(config: dict[str, Any], network: Network, *backbones: Network) -> nn.Module:
+    """The network before pruning, without the norms that are folded; its backbone, which is built first, likewise."""
+    if not isinstance(network, nn.Module):
+        around = {"backbone": _built(config["backbone"], *backbones)} if backbones else {}
+        network = network(**config["arguments"], **around)
+    _make_plain(network)
+    if {path for pair in config["folded"] for path in pair} <= dict(network.named_modules()).keys():
+        _fold(network, config["folded"])
+    return network
+
+
+def _make_plain(model: nn.Module) -> None:
+    """Weights that would be computed in every pass, as under weight norm, become plain: they are stored so."""
+    for module in list(model.modules()):
+        for name in list(getattr(module, "parametrizations", ())) if parametrize.is_parametrized(module) else []:
+            parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+        for hook in list(module._forward_pre_hooks.values()):
+            if isinstance(hook, WeightNorm):
+                remove_weight_norm(module, hook.name)
+            elif isinstance(hook, SpectralNorm):
+                remove_spectral_norm(module, hook.name)
 
 
 def _fold(model: nn.Module, pairs: list[list[str]]) -> None:

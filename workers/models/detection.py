@@ -19,6 +19,9 @@ from jobs.errors import BadInputError
 from workers.factories import Factory
 from workers.models._arguments import check_choice, check_sizes
 
+OWN_ARGUMENTS = frozenset({"norm", "norm_eps", "anchor_sizes", "aspect_ratios"})
+"""Arguments of these detectors that torchvision's do not have."""
+
 _TWO_STAGES = ("rpn", "roi_heads")
 """Parts of a two-stage detector that look at their mode to know whether losses are wanted."""
 

@@ -4,7 +4,9 @@ It is imported where it is used, since that takes seconds.
 """
 
 import inspect
+import sys
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 from jobs import names
@@ -49,6 +51,20 @@ def factory(name: str, arguments: Mapping[str, Any], *, where: str) -> tuple[Fac
             f"{where}: argument '{given[0]}' is not accepted: weights are named by the model's `weights`; leave it out"
         )
     return builder, dict.fromkeys(loading & set(inspect.signature(builder).parameters))
+
+
+def public_name(name: str) -> str:
+    """Where torchvision has what builds a network, such as `torchvision.models.video.r3d_18`.
+
+    Args:
+        name: The network, without `torchvision:`.
+    """
+    import torchvision
+
+    builder = torchvision.models.get_model_builder(name)
+    packages = list(accumulate(builder.__module__.split("."), "{}.{}".format))
+    public = next(each for each in packages if getattr(sys.modules[each], builder.__name__, None) is builder)
+    return f"{public}.{builder.__name__}"
 
 
 def settled(name: str, chosen: str | None, *, where: str) -> dict[str, Any]:

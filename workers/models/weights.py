@@ -85,7 +85,7 @@ def _fit(
     model: nn.Module, state: Mapping[str, Tensor], source: str, *, replace_head: bool, heads: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
     """Load what fits, and give the layers that stay as they are; raises InvalidFileError if anything else does not."""
-    expected = model.state_dict()
+    expected, state = model.state_dict(), _with_tied(model, state)
     different = _differing_in_classes(model, state)
     absent = {each for each in heads if not any(_within(name, each) for name in state)}
     head = sorted({*different, *absent})
@@ -102,6 +102,18 @@ def _fit(
     fitting = {name: each for name, each in _without(own, state).items() if name in expected}
     model.load_state_dict(fitting, strict=False)
     return tuple(head) if replace_head else ()
+
+
+def _with_tied(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under all names of the network's: of several for one tensor a file may have only one."""
+    names: dict[int, list[str]] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        names.setdefault(id(tensor), []).append(name)
+    tied: dict[str, Tensor] = {}
+    for same in names.values():
+        if there := [name for name in same if name in state]:
+            tied |= dict.fromkeys(same, state[there[0]])
+    return {**tied, **state}
 
 
 def _without(names: Collection[str], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ def run(context: Context[ExportParams]) -> Product:
     Measures the largest `difference`, relative to the largest output, and `size_bytes` of the file.
 
     Raises:
-        BadNetworkError: ONNX cannot express the network, or its graph gives other outputs.
+        BadNetworkError: ONNX cannot express the network, or its graph does not run or gives other outputs.
     """
     network = context.network(context.params.network)
     module, inputs = network.module(), network.recipe.inputs

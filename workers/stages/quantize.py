@@ -18,7 +18,7 @@ def run(context: Context[QuantizeParams]) -> Product:
     named as the variant `int8`: `accuracy/int8`, `psnr_db/set5/int8`.
 
     Raises:
-        BadNetworkError: ONNX Runtime cannot quantise it.
+        BadNetworkError: ONNX Runtime cannot quantise it, or not run the result.
     """
     params = context.params
     content = quantize_onnx(

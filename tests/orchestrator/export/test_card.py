@@ -95,11 +95,14 @@ def test_every_file_has_a_line_that_says_how_it_is_used(choose):
 
 
 @slow
-def test_torchvisions_networks_for_segmentation_are_built_without_a_download(choose):
+def test_of_a_network_around_another_one_both_classes_are_named(choose):
     chosen = choose("l1")
-    card = model_card(replace(chosen, recipe=replace(chosen.recipe, network="torchvision:fcn_resnet50")), FILES)
-    factory = "functools.partial(torchvision.models.segmentation.fcn_resnet50, weights_backbone=None)"
-    assert f"`load(FOLDER, {factory})`; what it returns has the logits as `out`" in card
+    around = replace(chosen.recipe, network="own_network:Around", arguments={"outputs": 3}, backbone=chosen.recipe)
+    card = model_card(replace(chosen, recipe=around), FILES)
+    inner = "own_network:Own(classes=10, layer_norm=False, width=8)"
+    assert row(card, "network") == [f"`own_network:Around(backbone={inner}, outputs=3)`"]
+    use = "`load(FOLDER, Around, Own)`, with `own_network.Around`, with `own_network.Own`"
+    assert row(card, "load.py")[2] == use
 
 
 @slow

@@ -79,6 +79,21 @@ def test_the_description_says_what_the_network_is_and_what_images_it_wants(orcha
     assert config["weights"] == {"file": "model.safetensors", "sha256": sha256(weights).hexdigest()}
 
 
+def test_the_description_of_a_network_around_another_one_has_that(store, no_formats, tmp_path):
+    asked = Selection(wanted=Requirements(method="l1"), seed=0, best=False, by=None)
+    found = find_network("small", store.uri, asked)
+    chosen = read_network(found.record, store, found.every, found.selected)
+    inner = replace(chosen.recipe, folded=(("stem", "norm"),))
+    around = replace(chosen.recipe, network="own_network:Around", arguments={"outputs": 3}, backbone=inner)
+    export_network(replace(chosen, recipe=around), store, tmp_path / "network", ExportOptions())
+    assert json.loads((tmp_path / "network" / "config.json").read_text())["backbone"] == {
+        "network": "own_network:Own",
+        "arguments": {"width": 8, "classes": 10, "layer_norm": False},
+        "folded": [["stem", "norm"]],
+        "backbone": None,
+    }
+
+
 def test_the_best_network_says_why_it_is_the_best(orchard, store, no_formats):
     code, out, _ = orchard("export", "small", "--storage", store.uri, "--best", "--within", "100", "--out", "network")
     assert code == 0

@@ -180,7 +180,7 @@ class TestRefused:
         ("module", "message"),
         [
             pytest.param("Untraceable", "torch.export cannot express the network", id="a decision by values"),
-            pytest.param("Counting", "does not run with 3 images", id="another function for two images"),
+            pytest.param("Counting", "does not run with a batch of 3", id="another function for two images"),
             pytest.param("Random", "differ by", id="outputs that are random"),
             pytest.param("Several", "output is a tuple", id="two outputs"),
         ],

@@ -1,20 +1,18 @@
 """A pruned network of a user's own class, in the folder that an export writes."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import torch
+from exported_folders import write_folder
 from torch import Tensor, nn
 
 from workers.channels import apply_folding_structure, find_groups, fold_batchnorm, fold_state, norm_eps, select
-from workers.export import load_script
-from workers.export.description import CONFIG_FILE, EXPORTED_WEIGHTS_FILE, NetworkDescription, WeightsFile
-from workers.export.structure import rebuild_compared, shapes_of
+from workers.export.structure import shapes_of
 from workers.inputs import InputSpec
 from workers.models import build
-from workers.network import NetworkRecipe, state_bytes
+from workers.network import NetworkRecipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +45,8 @@ def pruned(tmp_path_factory) -> Pruned:
     assert kept.keys() == groups.keys()
     smaller = select(state, find_groups(model, shape), kept)
     recipe = NetworkRecipe(network=name, arguments=arguments, inputs=InputSpec.of_shape(shape), folded=tuple(pairs))
-    module, structure = rebuild_compared(recipe, smaller, original)
     folder = tmp_path_factory.mktemp("exported")
-    weights = state_bytes(smaller)
-    description = NetworkDescription(
-        network=name,
-        arguments=arguments,
-        inputs=InputSpec.of_shape(shape),
-        normalize=None,
-        weights=WeightsFile(file=EXPORTED_WEIGHTS_FILE, sha256=sha256(weights).hexdigest()),
-        folded=recipe.folded,
-        resized=structure.resized,
-        attributes=structure.attributes,
-    )
-    (folder / CONFIG_FILE).write_text(description.to_json())
-    (folder / EXPORTED_WEIGHTS_FILE).write_bytes(weights)
-    (folder / "load.py").write_bytes(Path(load_script.__file__).read_bytes())
+    module = write_folder(folder, recipe, smaller, original)
     with torch.inference_mode():
         outputs = module(images())
     return Pruned(recipe=recipe, state=smaller, module=module, folder=folder, outputs=outputs)

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 from token_network import INPUTS, Tokens
@@ -59,6 +61,38 @@ def test_a_format_that_cannot_express_the_network_says_why_and_the_others_are_wr
     assert "eigh" in missing[ONNX_FILE]
     assert sorted(each.name for each in tmp_path.iterdir()) == [PROGRAM_FILE]
     assert capfd.readouterr() == ("", "")
+
+
+class DoublePrecision(nn.Module):
+    """ONNX has its operators; ONNX Runtime has none of them in double precision."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(1, 2, 3).double()
+
+    def forward(self, images):
+        return self.layer(images.double()).float()
+
+
+@pytest.mark.slow
+def test_a_graph_that_onnx_runtime_cannot_run_is_no_obstacle_to_the_others(tmp_path):
+    files, missing = write_formats(ALL[:2], tmp_path, DoublePrecision().eval(), (1, 4, 4))
+    assert [file.name for file in files] == [PROGRAM_FILE]
+    assert re.match(
+        r"ONNX Runtime cannot run the graph: NotImplemented: .* implementation for Conv", missing[ONNX_FILE]
+    )
+    assert sorted(each.name for each in tmp_path.iterdir()) == [PROGRAM_FILE]
+
+
+def test_an_exported_form_that_does_not_run_says_with_what_batch_and_why():
+    def fixed(images):
+        if len(images) != 2:
+            raise IndexError("traced for two\nof them")
+        return network(images)
+
+    network = nn.Linear(4, 2)
+    with pytest.raises(BadNetworkError, match=r"^it does not run with a batch of 1: IndexError: traced for two$"):
+        compare("it", fixed, network, torch.rand(2, 4))
 
 
 def test_outputs_that_differ_or_are_not_numbers_are_refused():

@@ -30,8 +30,8 @@ def copied(pruned, tmp_path) -> Path:
     return Path(shutil.copytree(pruned.folder, tmp_path / "copied"))
 
 
-def test_it_has_at_most_60_lines():
-    assert len(SOURCE.splitlines()) <= 60
+def test_it_has_at_most_90_lines():
+    assert len(SOURCE.splitlines()) <= 90
 
 
 def test_it_imports_torch_safetensors_and_what_comes_with_python():

@@ -10,7 +10,8 @@ import fsspec
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import save_file, save_model
 from torch import nn
 
 from jobs.errors import BadInputError, InvalidFileError
@@ -45,6 +46,34 @@ def test_safetensors_are_loaded(donor, tmp_path):
     model = small_net()
     load_weights(model, str(tmp_path / "w.safetensors"))
     assert_same(model, donor)
+
+
+class TiedNet(nn.Module):
+    """The last layer has the weights of the middle one."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.middle, self.last = nn.Linear(3, 2), nn.Linear(2, 2), nn.Linear(2, 2)
+        self.last.weight = self.middle.weight
+
+
+@pytest.mark.parametrize("prefix", ["", "net."])
+def test_a_tensor_that_the_network_has_twice_may_be_in_the_file_once(tmp_path, prefix):
+    donor, model = TiedNet(), TiedNet()
+    save_model(nn.ModuleDict({"net": donor}) if prefix else donor, tmp_path / "w.safetensors")
+    with safe_open(tmp_path / "w.safetensors", "pt") as file:
+        assert len(file.keys()) == len(donor.state_dict()) - 1
+    loaded = load_weights(model, str(tmp_path / "w.safetensors"))
+    assert_same(model, donor)
+    assert loaded.fresh == ()
+
+
+def test_a_tensor_of_the_same_shape_is_not_taken_for_another_one(tmp_path):
+    state = TiedNet().state_dict()
+    del state["last.bias"]
+    save_file({name: each.clone() for name, each in state.items()}, tmp_path / "w.safetensors")
+    with pytest.raises(InvalidFileError, match=r"last\.bias: missing from the file"):
+        load_weights(TiedNet(), str(tmp_path / "w.safetensors"))
 
 
 @pytest.mark.parametrize("ending", ["pt", "pth"])
