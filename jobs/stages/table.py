@@ -72,7 +72,7 @@ class StageKind(StrEnum):
         return member
 
     TRAIN = "train", StageRow(params=TrainParams, version=7, resources=_GPU, assumed_s=600.0, parallel=True)
-    ANALYSE = "analyse", StageRow(params=AnalyseParams, version=3, resources=_CPU, assumed_s=5.0)
+    ANALYSE = "analyse", StageRow(params=AnalyseParams, version=4, resources=_CPU, assumed_s=5.0)
     CONVERT = "convert", StageRow(params=ConvertParams, version=3, resources=_CPU, assumed_s=2.0)
     ORDER = "order", StageRow(params=OrderParams, version=4, resources=_CPU, assumed_s=10.0)
     PERMUTE = "permute", StageRow(params=PermuteParams, version=4, resources=_CPU, assumed_s=2.0)

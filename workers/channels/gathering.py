@@ -105,12 +105,14 @@ def gather(
     group_of, unit_of, names = _number_units(labelling, roots, live)
     producers = _producers(labelling, roots, group_of)
     normalised = {int(group) for labels in book.normalised for group in _groups_on(labels, roots, group_of)}
+    unmixable = _unmixable(labelling, roots, group_of)
     groups = tuple(
         ChannelGroup(
             name=name,
             width=int((group_of == index).sum()),
             layers=tuple(producers[index]),
             normalised=index in normalised,
+            unmixable=unmixable.get(index, ""),
         )
         for index, name in enumerate(names)
     )
@@ -201,6 +203,15 @@ def _distinct(labelling: Labelling, roots: Labels, live: np.ndarray) -> Iterator
 def _groups_on(labels: Labels, roots: Labels, group_of: Labels) -> Labels:
     groups = np.unique(group_of[roots[labels[labels >= 0]]])
     return groups[groups >= 0]
+
+
+def _unmixable(labelling: Labelling, roots: Labels, group_of: Labels) -> dict[int, str]:
+    """Why the channels of some groups cannot be mixed into fewer: the first reason of each."""
+    found: dict[int, str] = {}
+    for labels, reason in labelling.book.summed:
+        for group in _groups_on(labels, roots, group_of):
+            found.setdefault(int(group), reason)
+    return found
 
 
 def _number_units(labelling: Labelling, roots: Labels, live: np.ndarray) -> tuple[Labels, Labels, list[str]]:

@@ -138,6 +138,7 @@ class Book:
         produced: (layer, labels) for every layer that makes new channels, in order of execution.
         sliced: labels of axes that an operator slices.
         normalised: labels of axes that an operator takes statistics over.
+        summed: labels of axes that an operator sums over without a weight, and what sums, in words.
         divisors: names of the stored tensors that an operator divides by; a mask has to put ones there.
         facts: numbers of a call, by its site, that must not change when channels are removed.
         splits: views that split an axis of channels, by their sites.
@@ -153,6 +154,7 @@ class Book:
     produced: list[tuple[str, Labels]] = field(default_factory=list)
     sliced: list[Labels] = field(default_factory=list)
     normalised: list[Labels] = field(default_factory=list)
+    summed: list[tuple[Labels, str]] = field(default_factory=list)
     divisors: set[str] = field(default_factory=set)
     facts: dict[str, tuple[float, ...]] = field(default_factory=dict)
     splits: dict[str, AxisSplit] = field(default_factory=dict)
@@ -226,6 +228,12 @@ def meet(book: Book, call: OperatorCall, axes: Sequence[Labels], size: int) -> L
         else:
             labels = book.atoms.join(labels, axis, call.obstacle(NO_CHANNELS))
     return unlabelled(size) if labels is None else labels
+
+
+def sum_over(book: Book, call: OperatorCall, axes: Sequence[Labels]) -> None:
+    """Records axes that a call sums over without a weight, which could stand for the number of channels."""
+    who = f"{call.operator} in {call.where}" if call.where else call.operator
+    book.summed.extend((axis, f"{who} sums over its channels without a weight") for axis in axes if is_labelled(axis))
 
 
 def axis_number(axis: int, dimensions: int) -> int:
