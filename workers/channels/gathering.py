@@ -120,7 +120,7 @@ def gather(
     for tensor, axes in labelling.tensors.items():
         layouts = tuple(
             AxisLayout(
-                role=book.roles.get((labelling.first.get(tensor, tensor), axis), "output"),
+                role="input" if (labelling.first.get(tensor, tensor), axis) in book.contracted else "output",
                 groups=np.where(labels >= 0, group_of[roots[labels]], NOT_A_CHANNEL),
                 units=np.where(labels >= 0, unit_of[roots[labels]], NOT_A_CHANNEL),
             )
@@ -208,7 +208,12 @@ def _groups_on(labels: Labels, roots: Labels, group_of: Labels) -> Labels:
 def _unmixable(labelling: Labelling, roots: Labels, group_of: Labels) -> dict[int, str]:
     """Why the channels of some groups cannot be mixed into fewer: the first reason of each."""
     found: dict[int, str] = {}
-    for labels, reason in labelling.book.summed:
+    tied = [
+        (labelling.tensors[name][axis], f"{name} sums over its channels in one place and makes them in another")
+        for (name, axis), sites in labelling.book.contracted.items()
+        if labelling.book.met[name] - sites
+    ]
+    for labels, reason in (*labelling.book.summed, *tied):
         for group in _groups_on(labels, roots, group_of):
             found.setdefault(int(group), reason)
     return found

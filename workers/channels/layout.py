@@ -41,7 +41,8 @@ class ChannelGroup:
             the statistics over the channels that are kept.
         unmixable: why the channels can be removed but not mixed into fewer, in words; empty where they can be. A merged
             channel stands for several: it is their mean, and the weights that read it are their sums. Where something
-            sums over channels that has no such weights, their number would be missing.
+            sums over channels that has no such weights, their number would be missing; and of weights that do both, one
+            use would be wrong.
     """
 
     name: str

@@ -8,6 +8,7 @@ whole.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -17,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from workers.channels.atoms import Atoms, Obstacle
-from workers.channels.layout import NOT_A_CHANNEL, Labels, Role
+from workers.channels.layout import NOT_A_CHANNEL, Labels
 from workers.channels.origins import SizedAxis
 
 NO_CHANNELS = "its channels meet an axis that is not made of channels"
@@ -132,7 +133,8 @@ class Book:
 
     Attributes:
         atoms: which atoms are coupled, and which have to stay.
-        roles: role of an axis of a parameter, by (name, axis), where it is not `output`.
+        contracted: sites of the calls that sum over an axis of a parameter as layers do, by (name, axis).
+        met: sites of all calls in which a parameter meets something that is not stored, by its name.
         applications: how often one sample is multiplied by every number of a layer's weight; on the average, where its
             rows are used one by one.
         produced: (layer, labels) for every layer that makes new channels, in order of execution.
@@ -149,7 +151,8 @@ class Book:
     """
 
     atoms: Atoms = field(default_factory=Atoms)
-    roles: dict[tuple[str, int], Role] = field(default_factory=dict)
+    contracted: dict[tuple[str, int], set[str]] = field(default_factory=lambda: defaultdict(set))
+    met: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     applications: dict[str, Fraction] = field(default_factory=dict)
     produced: list[tuple[str, Labels]] = field(default_factory=list)
     sliced: list[Labels] = field(default_factory=list)

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from jobs.spec.inputs import TensorSpec
 from workers.channels import ChannelMap, find_groups, load_resized
+from workers.inputs import InputSpec
 from workers.integral import QUADRATURES, nodes_of, resample
 from workers.integral.algorithm1 import DrawnSizes
 from workers.integral.network import IntegralNetwork
@@ -121,6 +123,79 @@ def test_channels_that_are_summed_over_stay_whole(body):
 )
 def test_other_channels_are_merged(body, read):
     assert not any(group.unmixable for group in merged(Stem(body, read), IMAGES).groups)
+
+
+class Words(nn.Module):
+    """A stream of 8 channels that a table of 20 words writes; what scores the words is given as a function."""
+
+    def __init__(self, score):
+        super().__init__()
+        self.table, self.norm, self.score = nn.Embedding(20, 8), nn.LayerNorm(8), score
+        self.up, self.down, self.own = nn.Linear(8, 16), nn.Linear(16, 8), nn.Linear(8, 20, bias=False)
+
+    def forward(self, words):
+        x = self.table(words)
+        return self.score(self, self.norm(x + self.down(functional.gelu(self.up(x)))))
+
+
+@pytest.mark.parametrize(
+    ("score", "reason"),
+    [
+        (lambda self, x: self.own(x), ""),
+        (
+            lambda self, x: functional.linear(x, self.table.weight),
+            "table.weight sums over its channels in one place and makes them in another",
+        ),
+    ],
+)
+def test_a_table_that_also_scores_words_stays_whole(score, reason):
+    words = torch.arange(20).reshape(2, 10)
+    spec = InputSpec.of([TensorSpec(shape=(10,), dtype="int64", high=20)])
+    assert [group.unmixable for group in merged(Words(score), words, spec).groups] == [reason, ""]
+
+
+class Autoencoder(nn.Module):
+    """One matrix for both ways, and a convolution that is used twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.twice, self.head = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 1), nn.Linear(8, 4)
+        self.mix = nn.Parameter(torch.randn(8, 12))
+
+    def forward(self, x):
+        x = self.twice(self.twice(self.stem(x)).relu()).mean((2, 3))
+        return self.head(functional.linear((x @ self.mix).relu(), self.mix))
+
+
+def test_a_matrix_for_both_ways_is_no_mean_and_sum_at_once():
+    found = merged(Autoencoder(), IMAGES)
+    reason = "mix sums over its channels in one place and makes them in another"
+    assert {group.name: group.unmixable for group in found.groups} == {"stem": reason, "mix": reason}
+
+
+def test_layers_that_are_used_twice_are_merged():
+    class Repeated(Autoencoder):
+        def forward(self, x):
+            return self.head(self.twice(self.twice(self.stem(x)).relu()).mean((2, 3)))
+
+    assert not any(group.unmixable for group in merged(Repeated(), IMAGES).groups)
+
+
+@pytest.mark.parametrize(("heads", "width"), [(4, 16), (1, 16)])
+def test_heads_are_merged_and_what_is_multiplied_within_them_is_not(heads, width):
+    class Attending(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.head = nn.Conv2d(3, width, 1), nn.Linear(width, 5)
+            self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+
+        def forward(self, x):
+            x = self.stem(x).flatten(2).transpose(1, 2)
+            return self.head(x + self.attention(x, x, x, need_weights=False)[0]).mean(1)
+
+    found = merged(Attending(), IMAGES)
+    assert not any(group.unmixable for group in found.groups)
+    assert ("attention.in_proj_weight" in found.widths()) is (heads > 1)
 
 
 @pytest.fixture
