@@ -88,7 +88,12 @@ def _inspection(channel_map: ChannelMap, inputs: InputSpec) -> Inspection:
 
 
 def with_limits(
-    found: Inspection, channel_map: ChannelMap, limits: WidthLimits | None, *, multiple: int = 1
+    found: Inspection,
+    channel_map: ChannelMap,
+    limits: WidthLimits | None,
+    *,
+    multiple: int = 1,
+    mixed: bool = False,
 ) -> Inspection:
     """What was found, with the widths that a sweep file allows.
 
@@ -97,13 +102,15 @@ def with_limits(
         channel_map: The channel groups.
         limits: Of single layers.
         multiple: Of which all widths are, or full.
+        mixed: Whether channels are mixed into fewer rather than removed.
 
     Raises:
         BadInputError: A pattern matches nothing.
     """
-    if limits is None and multiple == 1:
+    fixed = mixed and any(group.unmixable for group in channel_map.groups)
+    if limits is None and multiple == 1 and not fixed:
         return found
-    ranges: Mapping[str, WidthRange] = ranges_of(channel_map, limits or WidthLimits(), multiple=multiple)
+    ranges: Mapping[str, WidthRange] = ranges_of(channel_map, limits or WidthLimits(), multiple=multiple, mixed=mixed)
     return replace(found, groups=[replace(each, range=ranges[each.group.name]) for each in found.groups])
 
 

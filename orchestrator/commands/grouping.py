@@ -11,6 +11,8 @@ from jobs.errors import BadInputError, nearest
 from jobs.identity import Json
 from jobs.load import load_sweep
 from jobs.spec.allocation import PredefinedAllocation
+from jobs.spec.fold import FoldMethod
+from jobs.spec.integral import IntegralMethod
 from jobs.spec.sweep import SweepSpec
 from orchestrator.commands.consoles import output_console
 from orchestrator.planning.allocation import limits_of
@@ -110,8 +112,10 @@ def _inspect(spec: SweepSpec, model: str, method: str | None) -> "tuple[Inspecti
         inputs = InputSpec.of(given)
     found, channel_map = inspect(_recipe(spec, model, inputs))
     prune = spec.prune.overridden_by(spec.models[model].prune) if method is None else spec.prune_of(model, method)
+    mixed = method is not None and isinstance(spec.methods[method], IntegralMethod | FoldMethod)
     try:
-        return with_limits(found, channel_map, limits_of(prune), multiple=prune.common_multiple or 1), ""
+        multiple = prune.common_multiple or 1
+        return with_limits(found, channel_map, limits_of(prune), multiple=multiple, mixed=mixed), ""
     except BadInputError as error:
         return found, str(error)
 
@@ -147,6 +151,13 @@ def _print(name: str, found: "Inspection", console: Console) -> None:
     )
     if found.groups:
         console.print(_groups_table(found))
+        for each in found.groups:
+            if each.group.unmixable:
+                console.print(
+                    f"{each.group.name} stays whole in integral networks and in folding: {each.group.unmixable}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
     if found.refused:
         console.print(_refused_table(found))
 
@@ -221,5 +232,6 @@ def _group_document(each: "InspectedGroup") -> dict[str, Json]:
         "layers": list(each.group.layers),
         "parameters": each.parameters,
         "macs": each.macs,
+        **({"unmixable": each.group.unmixable} if each.group.unmixable else {}),
         **({"prune": limits} if limits else {}),
     }

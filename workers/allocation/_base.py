@@ -146,11 +146,13 @@ class Bounds:
 
     Attributes:
         limits: What the sweep file says of single layers.
+        mixed: Whether channels are mixed into fewer rather than removed.
         present: Group name -> channels that earlier rounds have left; None: all.
         gone: From the ratio of a layer to the part of it that is gone after this round.
     """
 
     limits: WidthLimits
+    mixed: bool = False
     present: Widths | None = None
     gone: Callable[[float], float] = field(default=lambda total: total)
 
@@ -189,6 +191,7 @@ def allocate(
             bounds.limits,
             floor=floor,
             multiple=own_multiple,
+            mixed=bounds.mixed,
             present=bounds.present,
             gone=bounds.gone,
         )

@@ -86,8 +86,8 @@ def predefined(
         widths: Group name -> channels that stay; groups that are not named stay whole.
 
     Raises:
-        BadInputError: The network is not the one that the configuration is for, or has no such group; or `prune` of the
-            sweep file fixes another width.
+        BadInputError: The network is not the one that the configuration is for, or has no such group; or another width
+            is fixed, by `prune` of the sweep file or since the channels cannot be mixed.
     """
     full = problem.channel_map.widths()
     given = named(name, full) if name is not None else dict(widths or {})
@@ -97,10 +97,12 @@ def predefined(
     widths = {**full, **given}
     wrong = [name for name, each in problem.ranges.items() if each.why and widths[name] != each.largest]
     if wrong:
-        name = wrong[0]
+        name, fixed = wrong[0], problem.ranges[wrong[0]]
+        unmixable = fixed.why in {group.unmixable for group in problem.channel_map.groups}
+        who = "merging channels" if unmixable else "`prune`"
         raise BadInputError(
-            f"the predefined widths leave {widths[name]} of {full[name]} channels of '{name}', and `prune` "
-            f"({problem.ranges[name].why}) {problem.ranges[name].largest}; change one of them"
+            f"the predefined widths leave {widths[name]} of {full[name]} channels of '{name}', and {who} "
+            f"({fixed.why}) {fixed.largest}; change {'the widths' if unmixable else 'one of them'}"
         )
     return widths
 

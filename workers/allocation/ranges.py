@@ -21,7 +21,7 @@ class WidthRange:
         smallest: At least 1.
         largest: At most its full width.
         multiple: Widths are multiples of it, or full.
-        why: What fixed its width, in the words of the sweep file; empty where it is free.
+        why: What fixed its width, in the words of the sweep file, or why it cannot change; empty where it is free.
     """
 
     full: int
@@ -55,6 +55,7 @@ def ranges_of(
     *,
     floor: float = 0.0,
     multiple: int = 1,
+    mixed: bool = False,
     present: Mapping[str, int] | None = None,
     gone: Callable[[float], float] = lambda total: total,
 ) -> dict[str, WidthRange]:
@@ -65,6 +66,7 @@ def ranges_of(
         limits: What the sweep file says.
         floor: Fraction of a group's width that stays where it says nothing else.
         multiple: Of which widths are where it says nothing else.
+        mixed: Whether channels are mixed into fewer, which some groups do not stand, rather than removed.
         present: Group name -> channels that earlier rounds have left; default: all.
         gone: From the ratio of a layer to the part of it that is gone after this round.
 
@@ -78,6 +80,7 @@ def ranges_of(
             limits,
             floor=_last(limits.floor, group, floor),
             multiple=_last(limits.multiple, group, multiple),
+            mixed=mixed,
             present=(present or {}).get(group.name, group.width),
             gone=gone,
         )
@@ -91,6 +94,7 @@ def _range_of(
     *,
     floor: int | float,
     multiple: int,
+    mixed: bool,
     present: int,
     gone: Callable[[float], float],
 ) -> WidthRange:
@@ -99,6 +103,8 @@ def _range_of(
         return WidthRange(full=group.width, smallest=group.width, largest=group.width, why=f"keep: {kept}")
     if limits.only is not None and not covers(limits.only, group):
         return WidthRange(full=group.width, smallest=group.width, largest=group.width, why="not in only")
+    if mixed and group.unmixable:
+        return WidthRange(full=group.width, smallest=group.width, largest=group.width, why=group.unmixable)
     least = smallest_width(group.width, floor, multiple)
     free = WidthRange(full=group.width, smallest=min(least, present), largest=present, multiple=multiple)
     ratio = _last(limits.ratios, group, math.nan)

@@ -41,7 +41,7 @@ from workers.channels.parts import applications_of, dissect
 from workers.channels.precision import InDouble
 from workers.channels.rebuild import forget_computed, load_resized
 from workers.channels.slicing import map_units, mask, owned_slices, replace_units, select, unit_slices
-from workers.channels.trace import dtype_of
+from workers.channels.trace import dtype_of, weight_name
 
 __all__ = [
     "NOT_A_CHANNEL",
@@ -93,5 +93,6 @@ __all__ = [
     "select",
     "unfold_state",
     "unit_slices",
+    "weight_name",
     "without",
 ]

@@ -200,7 +200,7 @@ def _exclude(labelling: Labelling, exclude: Sequence[str]) -> None:
         obstacle = Obstacle(operator="exclude", where=layer, reason="excluded")
         for name in (name for name in labelling.tensors if _within(name, layer)):
             for axis, labels in enumerate(labelling.tensors[name]):
-                if labelling.book.roles.get((labelling.first.get(name, name), axis)) != "input":
+                if (labelling.first.get(name, name), axis) not in labelling.book.contracted:
                     labelling.book.atoms.fix(labels, obstacle)
 
 

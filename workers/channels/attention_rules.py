@@ -2,6 +2,7 @@
 
 A product of two activations sums over channels that no weight masks afterwards. It is followed only where a removed
 channel is zero in one of the factors; then leaving it out changes nothing. Sums over anything else are unsupported.
+Such channels cannot be mixed into fewer: both factors would be means, and nothing the sum.
 """
 
 from __future__ import annotations
@@ -13,7 +14,17 @@ import numpy as np
 
 from workers.channels.layer_rules import contract, count_places, produce
 from workers.channels.layout import Labels
-from workers.channels.operators import Book, OperatorCall, Traced, Unsupported, axis_number, is_labelled, meet, rule
+from workers.channels.operators import (
+    Book,
+    OperatorCall,
+    Traced,
+    Unsupported,
+    axis_number,
+    is_labelled,
+    meet,
+    rule,
+    sum_over,
+)
 
 
 @rule("softmax")
@@ -110,4 +121,5 @@ def _product(
             raise Unsupported("sums over channels with a weight that is computed, not a parameter")
         if book.overwritten or not any(operand.zero for operand in operands):
             raise Unsupported("sums over channels that need not be zero when their weights are")
+    sum_over(book, call, summed)
     return Traced(axes=tuple(met[letter] for letter in result), zero=all(operand.zero for operand in operands))

@@ -105,12 +105,14 @@ def gather(
     group_of, unit_of, names = _number_units(labelling, roots, live)
     producers = _producers(labelling, roots, group_of)
     normalised = {int(group) for labels in book.normalised for group in _groups_on(labels, roots, group_of)}
+    unmixable = _unmixable(labelling, roots, group_of)
     groups = tuple(
         ChannelGroup(
             name=name,
             width=int((group_of == index).sum()),
             layers=tuple(producers[index]),
             normalised=index in normalised,
+            unmixable=unmixable.get(index, ""),
         )
         for index, name in enumerate(names)
     )
@@ -118,7 +120,7 @@ def gather(
     for tensor, axes in labelling.tensors.items():
         layouts = tuple(
             AxisLayout(
-                role=book.roles.get((labelling.first.get(tensor, tensor), axis), "output"),
+                role="input" if (labelling.first.get(tensor, tensor), axis) in book.contracted else "output",
                 groups=np.where(labels >= 0, group_of[roots[labels]], NOT_A_CHANNEL),
                 units=np.where(labels >= 0, unit_of[roots[labels]], NOT_A_CHANNEL),
             )
@@ -201,6 +203,20 @@ def _distinct(labelling: Labelling, roots: Labels, live: np.ndarray) -> Iterator
 def _groups_on(labels: Labels, roots: Labels, group_of: Labels) -> Labels:
     groups = np.unique(group_of[roots[labels[labels >= 0]]])
     return groups[groups >= 0]
+
+
+def _unmixable(labelling: Labelling, roots: Labels, group_of: Labels) -> dict[int, str]:
+    """Why the channels of some groups cannot be mixed into fewer: the first reason of each."""
+    found: dict[int, str] = {}
+    tied = [
+        (labelling.tensors[name][axis], f"{name} sums over its channels in one place and makes them in another")
+        for (name, axis), sites in labelling.book.contracted.items()
+        if labelling.book.met[name] - sites
+    ]
+    for labels, reason in (*labelling.book.summed, *tied):
+        for group in _groups_on(labels, roots, group_of):
+            found.setdefault(int(group), reason)
+    return found
 
 
 def _number_units(labelling: Labelling, roots: Labels, live: np.ndarray) -> tuple[Labels, Labels, list[str]]:

@@ -267,6 +267,9 @@ def _call(
     )
     touched = list(_tensors(arguments))
     _note_numbers(labelling.book, node, call)
+    if not all(tensor.stored for tensor in touched):
+        for name in frozenset[str]().union(*(tensor.origins for tensor in touched)):
+            labelling.book.met[name].add(site)
     reason = "no rule for this operator"
     function = RULES.get(_rule_name(node))
     if function is not None:

@@ -163,7 +163,7 @@ def produce(book: Book, weight: Traced, axis: int) -> None:
 def contract(book: Book, call: OperatorCall, weight: Traced, axis: int, incoming: Labels) -> None:
     """Joins channels with the axis of the weight that is summed over."""
     if weight.whole is not None:
-        book.roles[weight.whole[0], axis] = "input"
+        book.contracted[weight.whole[0], axis].add(call.site)
     book.atoms.join(incoming, weight.axes[axis], call.obstacle(NO_CHANNELS))
 
 

@@ -39,12 +39,17 @@ class ChannelGroup:
             group, or a mean, variance, maximum or sum in the network's own code. A network without some of them then
             computes with other statistics than the whole one, so that it equals the masked network only if that takes
             the statistics over the channels that are kept.
+        unmixable: why the channels can be removed but not mixed into fewer, in words; empty where they can be. A merged
+            channel stands for several: it is their mean, and the weights that read it are their sums. Where something
+            sums over channels that has no such weights, their number would be missing; and of weights that do both, one
+            use would be wrong.
     """
 
     name: str
     width: int
     layers: tuple[str, ...]
     normalised: bool = False
+    unmixable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ whole.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -17,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from workers.channels.atoms import Atoms, Obstacle
-from workers.channels.layout import NOT_A_CHANNEL, Labels, Role
+from workers.channels.layout import NOT_A_CHANNEL, Labels
 from workers.channels.origins import SizedAxis
 
 NO_CHANNELS = "its channels meet an axis that is not made of channels"
@@ -132,12 +133,14 @@ class Book:
 
     Attributes:
         atoms: which atoms are coupled, and which have to stay.
-        roles: role of an axis of a parameter, by (name, axis), where it is not `output`.
+        contracted: sites of the calls that sum over an axis of a parameter as layers do, by (name, axis).
+        met: sites of all calls in which a parameter meets something that is not stored, by its name.
         applications: how often one sample is multiplied by every number of a layer's weight; on the average, where its
             rows are used one by one.
         produced: (layer, labels) for every layer that makes new channels, in order of execution.
         sliced: labels of axes that an operator slices.
         normalised: labels of axes that an operator takes statistics over.
+        summed: labels of axes that an operator sums over without a weight, and what sums, in words.
         divisors: names of the stored tensors that an operator divides by; a mask has to put ones there.
         facts: numbers of a call, by its site, that must not change when channels are removed.
         splits: views that split an axis of channels, by their sites.
@@ -148,11 +151,13 @@ class Book:
     """
 
     atoms: Atoms = field(default_factory=Atoms)
-    roles: dict[tuple[str, int], Role] = field(default_factory=dict)
+    contracted: dict[tuple[str, int], set[str]] = field(default_factory=lambda: defaultdict(set))
+    met: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     applications: dict[str, Fraction] = field(default_factory=dict)
     produced: list[tuple[str, Labels]] = field(default_factory=list)
     sliced: list[Labels] = field(default_factory=list)
     normalised: list[Labels] = field(default_factory=list)
+    summed: list[tuple[Labels, str]] = field(default_factory=list)
     divisors: set[str] = field(default_factory=set)
     facts: dict[str, tuple[float, ...]] = field(default_factory=dict)
     splits: dict[str, AxisSplit] = field(default_factory=dict)
@@ -226,6 +231,12 @@ def meet(book: Book, call: OperatorCall, axes: Sequence[Labels], size: int) -> L
         else:
             labels = book.atoms.join(labels, axis, call.obstacle(NO_CHANNELS))
     return unlabelled(size) if labels is None else labels
+
+
+def sum_over(book: Book, call: OperatorCall, axes: Sequence[Labels]) -> None:
+    """Records axes that a call sums over without a weight, which could stand for the number of channels."""
+    who = f"{call.operator} in {call.where}" if call.where else call.operator
+    book.summed.extend((axis, f"{who} sums over its channels without a weight") for axis in axes if is_labelled(axis))
 
 
 def axis_number(axis: int, dimensions: int) -> int:

@@ -2,10 +2,13 @@
 
 Over axes without channels they treat every channel alike. Over channels they are statistics, as in a norm written by
 hand: the channels are marked as normalised, as those of torch's own norms are. A sum over channels that are zero where
-they are removed is the same without them, and so is the length of a vector.
+they are removed is the same without them, and so is the length of a vector. But channels that are summed over cannot be
+mixed into fewer; of means and extremes it makes no difference how many equal channels there are.
 """
 
 from __future__ import annotations
+
+import math
 
 from workers.channels.layout import Labels
 from workers.channels.operators import (
@@ -18,6 +21,7 @@ from workers.channels.operators import (
     is_labelled,
     meet,
     rule,
+    sum_over,
     unlabelled,
 )
 
@@ -62,19 +66,35 @@ def _reduced(book: Book, call: OperatorCall) -> Traced:
     over = [source.axes[axis] for axis in reduced if is_labelled(source.axes[axis])]
     if over and not (_is_sum(call) and source.zero and not book.overwritten):
         book.normalised.extend(over)
+    if _counts(call):
+        sum_over(book, call, over)
     keep = bool(call.arguments.get("keepdim", False))
     kept: list[Labels] = [
         unlabelled(1) if number in reduced else axis
         for number, axis in enumerate(source.axes)
         if keep or number not in reduced
     ]
-    return Traced(axes=tuple(kept), zero=source.zero and "logsumexp" not in call.operator)
+    return Traced(axes=tuple(kept), zero=source.zero and _name(call) != "logsumexp")
 
 
 def _is_sum(call: OperatorCall) -> bool:
     """Whether zeros add nothing: a sum, or a norm of a positive order."""
-    order = call.arguments.get("ord", call.arguments.get("p", 2))
-    return call.operator.split(".")[1] in _SUMS and (order is None or float(order) > 0)
+    return _name(call) in _SUMS and _order(call) > 0
+
+
+def _counts(call: OperatorCall) -> bool:
+    """Whether each of several equal numbers adds to the result: any sum, and any norm but the largest number."""
+    return _name(call) == "logsumexp" or (_name(call) in _SUMS and math.isfinite(_order(call)))
+
+
+def _name(call: OperatorCall) -> str:
+    return call.operator.split(".")[1]
+
+
+def _order(call: OperatorCall) -> float:
+    """Of a norm."""
+    order = call.arguments.get("ord", call.arguments.get("p"))
+    return 2.0 if order is None else float(order)
 
 
 def _reduced_axes(call: OperatorCall, dimensions: int) -> set[int]:

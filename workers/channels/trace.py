@@ -12,7 +12,7 @@ import copy
 import sysconfig
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -343,6 +343,17 @@ def stack_of(node: torch.fx.Node) -> tuple[str, ...]:
 def layer_name(tensor_name: str) -> str:
     """Dotted path of the layer that a weight belongs to; a parameter by itself is its own layer."""
     return tensor_name.removesuffix(".weight")
+
+
+def weight_name(layer: str, tensors: Container[str]) -> str:
+    """Name of the weight of a layer; of a parameter by itself its own.
+
+    Args:
+        layer: as `layer_name` gives it.
+        tensors: names in the `state_dict`.
+    """
+    name = f"{layer}.weight"
+    return name if name in tensors else layer
 
 
 def arguments_of(node: torch.fx.Node) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from workers.channels import ChannelMap
+from workers.channels import ChannelMap, weight_name
 from workers.fold.clustering import Clustering
 from workers.integral.slices import relative_slices
 
@@ -61,8 +61,11 @@ def cluster_channels(
 def incoming_slices(
     state: Mapping[str, Tensor], channel_map: ChannelMap, index: int
 ) -> Float[Tensor, "width features"]:
-    """The weights of all layers that write a group, as `relative_slices`; all entries where no layer writes it."""
-    writers = {f"{layer}.weight" for layer in channel_map.groups[index].layers}
+    """The weights of all layers that write a group, as `relative_slices`; all entries where those also sum over it.
+
+    A parameter that is no layer's own, such as the one that attention keeps its three weights in, is one of them.
+    """
+    writers = {weight_name(layer, state) for layer in channel_map.groups[index].layers}
     found = relative_slices(state, channel_map, index, written_by=writers)
     return found if found.shape[1] else relative_slices(state, channel_map, index)
 

@@ -41,14 +41,14 @@ class IntegralNetwork(nn.Module):
     Args:
         module: The network, its channels in the order in which they are samples of functions. It is copied.
         channel_map: Its channel groups.
-        sizes: Group name -> number of coefficients; groups that are not named stay discrete. By default all groups are
-            continuous, with as many coefficients as channels.
+        sizes: Group name -> number of coefficients; groups that are not named stay discrete. By default all groups
+            whose channels can be mixed are continuous, with as many coefficients as channels.
         kernel: For the output axes.
         quadrature: For the input axes; a `Sampled` one should be given the same kernel.
         method: How coefficients are fitted where there are more or fewer than channels.
 
     Raises:
-        ValueError: A group is unknown, or is to have less than one coefficient.
+        ValueError: A group is unknown, has channels that cannot be mixed, or is to have less than one coefficient.
     """
 
     def __new__(cls, *args: object, **kwargs: object) -> IntegralNetwork:
@@ -67,7 +67,12 @@ class IntegralNetwork(nn.Module):
         method: FitMethod = "least-squares",
     ) -> None:
         super().__init__()
-        state, sizes = module.state_dict(), channel_map.widths() if sizes is None else dict(sizes)
+        unmixable = {group.name: group.unmixable for group in channel_map.groups if group.unmixable}
+        if sizes is None:
+            sizes = {name: width for name, width in channel_map.widths().items() if name not in unmixable}
+        if wrong := [name for name in sizes if name in unmixable]:
+            raise ValueError(f"group {wrong[0]!r} cannot be continuous: {unmixable[wrong[0]]}")
+        state = module.state_dict()
         converted = convert(state, channel_map, sizes=sizes, kernel=kernel, quadrature=quadrature, method=method)
         self.functions = copy.deepcopy(module)
         load_resized(self.functions, converted.state)

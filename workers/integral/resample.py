@@ -35,11 +35,16 @@ def resample(
 
     Returns:
         All tensors of `state`; those with channels of the named groups are new, of the same dtype.
+
+    Raises:
+        ValueError: Fewer nodes than channels for a group whose channels cannot be mixed.
     """
     matrices = {}
     for index, group in enumerate(channel_map.groups):
         if group.name in nodes:
             group_nodes = nodes[group.name]
+            if group.unmixable and len(group_nodes) < group.width:
+                raise ValueError(f"group {group.name!r} keeps all of its {group.width} channels: {group.unmixable}")
             matrices[index] = {
                 "output": output_matrix(group_nodes, group.width, quadrature, kernel),
                 "input": quadrature(group_nodes, group.width),

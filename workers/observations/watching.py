@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from jobs.errors import BadInputError
-from workers.channels import AxisLayout, ChannelMap
+from workers.channels import AxisLayout, ChannelMap, weight_name
 from workers.inputs import Inputs
 from workers.observations.calls import RecordedCall, Visit, follower, record, visiting
 
@@ -70,7 +70,7 @@ def find_points(module: nn.Module, channel_map: ChannelMap, example: Inputs) -> 
     points = []
     tensors = module.state_dict(keep_vars=True)
     for layer in dict.fromkeys(layer for group in channel_map.groups for layer in group.layers):
-        name = f"{layer}.weight" if f"{layer}.weight" in tensors else layer
+        name = weight_name(layer, tensors)
         for index, call in enumerate(calls):
             if call.name in _CHANNEL_AXIS and id(tensors[name]) in call.inputs:
                 axis, layout = _CHANNEL_AXIS[call.name], _output(channel_map, name)

@@ -3,12 +3,24 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
+from jaxtyping import Float
 from safetensors.torch import load
+from torch import Tensor
 
 from jobs.errors import BadInputError
 from jobs.spec.allocation import OwnAllocation
 from jobs.stages.base import ArtifactKey, StageParams
-from jobs.stages.common import DesignInput, Folding, FollowedDesigns, Removal, Shrinking, WidthLimits, WidthParams
+from jobs.stages.common import (
+    DesignInput,
+    Folding,
+    FollowedDesigns,
+    Removal,
+    Resampling,
+    Shrinking,
+    WidthLimits,
+    WidthParams,
+)
 from workers.allocation import (
     Allocation,
     AllocationProblem,
@@ -27,7 +39,7 @@ from workers.allocation import (
     spectra,
 )
 from workers.artifacts import LOSSES_FILE, PROFILE_FILE, SCORES_FILE
-from workers.channels import ChannelMap, Cost, MacCount, ParameterCount, cost_of_tensors, live_activations
+from workers.channels import ChannelGroup, ChannelMap, Cost, MacCount, ParameterCount, cost_of_tensors, live_activations
 from workers.measure.layers import LayerTime
 from workers.measure.surroundings import live_around_parts
 from workers.network import StoredNetwork
@@ -50,7 +62,7 @@ def allocate_widths(
         context: Context of the task.
         network: The network to be pruned; in rounds, what earlier ones have left of the dense one.
         widths: Target and allocation.
-        how: How channels are removed; says whether there are scores.
+        how: How the network is brought to its widths; None: by removing channels without scores.
         errors: Error of the weights as channels are removed; default: of removing the lowest scores, of folding, or
             of merging neighbours.
 
@@ -70,7 +82,7 @@ def allocate_widths(
         memory=lambda batch_size: _memory(dense, batch_size),
         **{**evidence, **({"errors": errors} if errors else {})},
     )
-    bounds = _bounds(network, widths)
+    bounds = _bounds(network, widths, mixed=isinstance(how, Resampling | Folding))
     return allocate(_allocator(widths), problem, _settings(widths), multiple=widths.multiple or 1, bounds=bounds)
 
 
@@ -80,18 +92,18 @@ def dense_network(context: Context[StageParams], network: StoredNetwork, widths:
 
 
 def groups_kept_whole(channel_map: ChannelMap, limits: WidthLimits | None) -> frozenset[str]:
-    """The names of the groups of which nothing may go; raises as `ranges_of` does."""
-    if limits is None:
-        return frozenset()
-    return frozenset(name for name, each in ranges_of(channel_map, limits).items() if each.kept and each.why)
+    """The names of the groups that are not resampled; raises as `ranges_of` does."""
+    ranges = ranges_of(channel_map, limits or WidthLimits(), mixed=True)
+    return frozenset(name for name, each in ranges.items() if each.kept and each.why)
 
 
-def _bounds(network: StoredNetwork, widths: WidthParams) -> Bounds | None:
+def _bounds(network: StoredNetwork, widths: WidthParams, *, mixed: bool) -> Bounds | None:
     """What limits the widths of single groups; None where nothing does."""
     limits = widths.limits or WidthLimits()
     if widths.round is not None:
         return Bounds(limits=limits, present=network.channel_map.widths(), gone=widths.round.gone)
-    return Bounds(limits=limits) if widths.limits is not None else None
+    fixed = mixed and any(group.unmixable for group in network.channel_map.groups)
+    return Bounds(limits=limits, mixed=mixed) if fixed or widths.limits is not None else None
 
 
 def latency_of(context: Context[StageParams], network: StoredNetwork, profile: ArtifactKey) -> Cost:
@@ -162,9 +174,15 @@ def _evidence(
 
 def _losses(measured: Mapping[str, Mapping[str, float]], network: StoredNetwork) -> Errors:
     return {
-        name: loss_curve(width, {int(kept): grown for kept, grown in measured[name].items()})
-        for name, width in network.channel_map.widths().items()
+        group.name: _loss_curve(group, {int(kept): grown for kept, grown in measured[group.name].items()})
+        for group in network.channel_map.groups
     }
+
+
+def _loss_curve(group: ChannelGroup, measured: Mapping[int, float]) -> Float[Tensor, " width"]:
+    if group.unmixable and not measured:  # its width is fixed
+        return torch.zeros(group.width, dtype=torch.float64)
+    return loss_curve(group.width, measured)
 
 
 def _design(context: Context[StageParams], design: DesignInput) -> Design:

@@ -10,7 +10,7 @@ from jobs.errors import BadInputError, BadNumericsError
 from jobs.identity import Parsed
 from jobs.measured import records
 from jobs.stages.channels import ChooseParams, OrderCertificate
-from jobs.stages.common import CLASSIFICATION
+from jobs.stages.common import CLASSIFICATION, Resampling
 from workers.artifacts import CHANNELS_FILE, MOMENTS_FILE, POOLS_FILE
 from workers.channels import select
 from workers.data import batches
@@ -65,7 +65,8 @@ def run(context: Context[ChooseParams]) -> Product:
 def _choice(context: Context[ChooseParams], network: StoredNetwork, module: nn.Module, orders: Pools) -> Choice:
     params, state, channel_map = context.params, module.state_dict(), network.channel_map
     partition = PARTITIONS[params.partition]
-    widths = allocate_widths(context, network, params.widths).widths
+    how = Resampling(partition=params.partition, quadrature=params.quadrature, repair=params.repair)
+    widths = allocate_widths(context, network, params.widths, how=how).widths
     if params.choice == "reconstruction":
         return choose_by_weights(
             state, channel_map, orders, widths, partition=partition, quadrature=QUADRATURES[params.quadrature]

@@ -24,12 +24,15 @@ from workers.stages._smaller import cells_at, remove
 def run(context: Context[SenseParams]) -> Product:
     """Measure the loss with each group pruned to some fractions of its width, all others whole.
 
-    A group of several channels loses one at least, and keeps one.
+    A group of several channels loses one at least, and keeps one. Where channels are mixed, those that cannot be are
+    left out.
 
     Measures the `loss` of the whole network and the number of smaller `networks`.
     """
     params, network = context.params, context.network(context.params.network)
     module, full = network.module(context.device), network.channel_map.widths()
+    removes = isinstance(params.how, Removal)
+    whole_groups = {group.name for group in network.channel_map.groups if group.unmixable and not removes}
     images, objective = draw_images(context, params.images), find_objective(params.objective)
 
     def loss(smaller: torch.nn.Module) -> float:
@@ -47,7 +50,7 @@ def run(context: Context[SenseParams]) -> Product:
     for name, width in full.items():
         kept = sorted({min(width - 1, max(1, round(fraction * width))) for fraction in params.fractions} - {0})
         grown[name] = {}
-        for left in kept:
+        for left in () if name in whole_groups else kept:
             smaller = copy.deepcopy(module)
             load_resized(smaller, _cut(context, network, {**full, name: left}))
             grown[name][left] = loss(smaller) - whole

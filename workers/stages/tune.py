@@ -25,7 +25,7 @@ def run(context: Context[TuneParams]) -> Product:
     params, network = context.params, context.network(context.params.network)
     data, channel_map = read_data(context, params.data), network.channel_map
     objective = find_objective(params.objective)
-    widths = allocate_widths(context, network, params.widths).widths
+    widths = allocate_widths(context, network, params.widths, how=params.how).widths
     whole = groups_kept_whole(channel_map, params.widths.limits)
     cells = cells_at(network.state, channel_map, widths, params.how.partition)
     tuned = tune_partition(

@@ -69,6 +69,21 @@ def test_what_is_refused_is_shown(show, monkeypatch, inspected):
     assert json.loads(show(as_json=True))["net"]["refused"][0]["reason"] == "channels are compared"
 
 
+def test_what_cannot_be_merged_is_shown_and_limits_the_methods_that_merge(show, monkeypatch, inspected):
+    found, channel_map = inspected
+    first, *others = (
+        replace(each, unmixable="attention") if not i else each for i, each in enumerate(channel_map.groups)
+    )
+    marked = replace(found, groups=[replace(found.groups[0], group=first), *found.groups[1:]])
+    monkeypatch.setattr(inspection, "inspect", lambda recipe: (marked, replace(channel_map, groups=(first, *others))))
+    assert "conv1 stays whole in integral networks and in folding: attention" in show()
+    methods = "methods={removed: {kind: criterion, criterion: l1}, merged: {kind: fold}, sampled: {kind: integral}}"
+    for method, whole in (("removed", False), ("merged", True), ("sampled", True)):
+        group, *_ = json.loads(show(methods, method=method, as_json=True))["net"]["groups"]
+        assert group["unmixable"] == "attention"
+        assert group.get("prune", {}).get("why") == ("attention" if whole else None)
+
+
 @pytest.mark.usefixtures("traced_before")
 def test_a_pattern_that_matches_nothing_is_an_error_after_the_table(tiny_sweep, write_sweep, capsys):
     with pytest.raises(BadInputError, match=r"model net: prune.keep: 'layr1' matches nothing .*nearest: layer1"):

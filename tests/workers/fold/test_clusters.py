@@ -65,3 +65,41 @@ def test_channels_of_a_stream_are_compared_by_all_layers_that_write_it():
         each.weight.detach().double() / each.weight.detach().double().norm() for each in (module.first, module.second)
     ]
     torch.testing.assert_close(found, torch.cat(expected, 1))
+
+
+class Attending(nn.Module):
+    """A stream of 8 channels, and attention with 4 heads, whose layer keeps three weights as one parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.attention = nn.Linear(6, 8), nn.MultiheadAttention(8, 4, batch_first=True)
+        self.last = nn.Linear(8, 5)
+
+    def forward(self, inputs):
+        inputs = self.stem(inputs)
+        return self.last(inputs + self.attention(inputs, inputs, inputs, need_weights=False)[0])
+
+
+class Bare(nn.Module):
+    """A parameter that is no layer's, beside a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Parameter(torch.randn(8, 3)), nn.Linear(3, 8), nn.Linear(8, 5)
+
+    def forward(self, inputs):
+        return self.last(torch.nn.functional.linear(inputs, self.first) + self.second(inputs))
+
+
+def test_parameters_that_no_layer_has_write_channels_too():
+    torch.manual_seed(0)
+    heads, channels = Attending().eval(), Bare()
+    of_heads = find_groups(heads, (7, 6))
+    weight = heads.attention.in_proj_weight.detach().double()
+    found = incoming_slices(heads.state_dict(), of_heads, of_heads.group_index("attention.in_proj_weight"))
+    # Of each head 2 rows of the queries', the keys' and the values' weights; no bias, and nothing that reads them.
+    expected = (weight / weight.norm()).reshape(3, 4, 2 * 8).transpose(0, 1).reshape(4, -1)
+    torch.testing.assert_close(found, expected)
+    found = incoming_slices(channels.state_dict(), find_groups(channels, (3,)), 0)
+    written = [each.detach().double() for each in (channels.first, channels.second.weight)]
+    torch.testing.assert_close(found, torch.cat([each / each.norm() for each in written], 1))
