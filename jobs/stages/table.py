@@ -92,7 +92,7 @@ class StageKind(StrEnum):
     ATTACK = "attack", StageRow(params=AttackParams, version=1, resources=_SHARED_GPU, assumed_s=60.0)
     EXPORT = "export", StageRow(params=ExportParams, version=2, resources=_CPU, assumed_s=10.0)
     QUANTIZE = "quantize", StageRow(params=QuantizeParams, version=2, resources=_CPU, assumed_s=60.0)
-    TIME = "time", StageRow(params=TimeParams, version=2, resources=_GPU, assumed_s=20.0)
+    TIME = "time", StageRow(params=TimeParams, version=3, resources=_GPU, assumed_s=20.0)
 
 
 _KIND_OF: Mapping[type[StageParams], StageKind] = {kind.row.params: kind for kind in StageKind}
