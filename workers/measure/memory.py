@@ -29,7 +29,9 @@ def peak_memory_bytes(model: nn.Module, inputs: InputsLike, *, batch_size: int =
     """
     own = {each.untyped_storage() for each in (*model.parameters(), *model.buffers())}
     own_bytes: int = sum(storage.nbytes() for storage in own)
-    live = run_counted(model, inputs, LiveBytes, batch_size=batch_size, purpose="peak_memory_bytes")
+    live = run_counted(
+        model, inputs, lambda _, batch: LiveBytes(batch), batch_size=batch_size, purpose="peak_memory_bytes"
+    )
     return own_bytes + live.peak
 
 
