@@ -88,7 +88,7 @@ class StageKind(StrEnum):
     REPAIR = "repair", StageRow(params=RepairParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
     APPLY = "apply", StageRow(params=ApplyParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
     RACE = "race", StageRow(params=RaceParams, version=1, resources=_CPU, assumed_s=2.0, lenient=True)
-    EVALUATE = "evaluate", StageRow(params=EvaluateParams, version=5, resources=_SHARED_GPU, assumed_s=10.0)
+    EVALUATE = "evaluate", StageRow(params=EvaluateParams, version=6, resources=_SHARED_GPU, assumed_s=10.0)
     ATTACK = "attack", StageRow(params=AttackParams, version=1, resources=_SHARED_GPU, assumed_s=60.0)
     EXPORT = "export", StageRow(params=ExportParams, version=2, resources=_CPU, assumed_s=10.0)
     QUANTIZE = "quantize", StageRow(params=QuantizeParams, version=2, resources=_CPU, assumed_s=60.0)
