@@ -80,7 +80,7 @@ class StageKind(StrEnum):
     OBSERVE = "observe", StageRow(params=ObserveParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
     SCORE = "score", StageRow(params=ScoreParams, version=2, resources=_CPU, assumed_s=5.0)
     SENSE = "sense", StageRow(params=SenseParams, version=3, resources=_SHARED_GPU, assumed_s=120.0)
-    PROFILE = "profile", StageRow(params=ProfileParams, version=2, resources=_SHARED_GPU, assumed_s=30.0)
+    PROFILE = "profile", StageRow(params=ProfileParams, version=3, resources=_SHARED_GPU, assumed_s=30.0)
     TUNE = "tune", StageRow(params=TuneParams, version=6, resources=_SHARED_GPU, assumed_s=60.0)
     PRUNE = "prune", StageRow(params=PruneParams, version=6, resources=_CPU, assumed_s=2.0)
     RECONSTRUCT = "reconstruct", StageRow(params=ReconstructParams, version=3, resources=_SHARED_GPU, assumed_s=60.0)
