@@ -54,7 +54,7 @@ def find_structure(recipe: NetworkRecipe, *, fold: bool = False) -> Structure:
             folded = fold_model(module, recipe.inputs, recipe.parts) if fold else []
             channel_map = find_groups(module, recipe.inputs, parts=recipe.parts)
     except ValueError as error:
-        run_counted(module, recipe.inputs, lambda _: nullcontext(), purpose=f"network '{recipe.network}'")
+        run_counted(module, recipe.inputs, lambda *_: nullcontext(), purpose=f"network '{recipe.network}'")
         raise BadInputError(
             f"network '{recipe.network}': {error}; where only parts of a network can be traced, name them in the sweep "
             "file, such as `prunable: [backbone]`"

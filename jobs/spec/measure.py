@@ -40,7 +40,9 @@ class LatencySpec(Record):
     )
     batch_size: BatchSizes = Field(default=(1,), description="Images per forward pass, one or several.")
     threads: Threads = None
-    dtype: Precision = Field(default="float32", description="Type of weights and images.")
+    dtype: Precision = Field(
+        default="float32", description="Type of weights and images; float32: each network in its own type."
+    )
     warmup: int = Field(default=10, ge=0, description="Untimed passes first.")
     repeats: int = Field(default=50, ge=1, description="Timed passes of each network.")
 

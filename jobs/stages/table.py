@@ -80,7 +80,7 @@ class StageKind(StrEnum):
     OBSERVE = "observe", StageRow(params=ObserveParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
     SCORE = "score", StageRow(params=ScoreParams, version=2, resources=_CPU, assumed_s=5.0)
     SENSE = "sense", StageRow(params=SenseParams, version=4, resources=_SHARED_GPU, assumed_s=120.0)
-    PROFILE = "profile", StageRow(params=ProfileParams, version=2, resources=_SHARED_GPU, assumed_s=30.0)
+    PROFILE = "profile", StageRow(params=ProfileParams, version=3, resources=_SHARED_GPU, assumed_s=30.0)
     TUNE = "tune", StageRow(params=TuneParams, version=6, resources=_SHARED_GPU, assumed_s=60.0)
     PRUNE = "prune", StageRow(params=PruneParams, version=7, resources=_CPU, assumed_s=2.0)
     RECONSTRUCT = "reconstruct", StageRow(params=ReconstructParams, version=4, resources=_SHARED_GPU, assumed_s=60.0)
@@ -88,11 +88,11 @@ class StageKind(StrEnum):
     REPAIR = "repair", StageRow(params=RepairParams, version=3, resources=_SHARED_GPU, assumed_s=60.0)
     APPLY = "apply", StageRow(params=ApplyParams, version=2, resources=_SHARED_GPU, assumed_s=60.0)
     RACE = "race", StageRow(params=RaceParams, version=1, resources=_CPU, assumed_s=2.0, lenient=True)
-    EVALUATE = "evaluate", StageRow(params=EvaluateParams, version=5, resources=_SHARED_GPU, assumed_s=10.0)
+    EVALUATE = "evaluate", StageRow(params=EvaluateParams, version=6, resources=_SHARED_GPU, assumed_s=10.0)
     ATTACK = "attack", StageRow(params=AttackParams, version=1, resources=_SHARED_GPU, assumed_s=60.0)
     EXPORT = "export", StageRow(params=ExportParams, version=2, resources=_CPU, assumed_s=10.0)
     QUANTIZE = "quantize", StageRow(params=QuantizeParams, version=2, resources=_CPU, assumed_s=60.0)
-    TIME = "time", StageRow(params=TimeParams, version=2, resources=_GPU, assumed_s=20.0)
+    TIME = "time", StageRow(params=TimeParams, version=3, resources=_GPU, assumed_s=20.0)
 
 
 _KIND_OF: Mapping[type[StageParams], StageKind] = {kind.row.params: kind for kind in StageKind}

@@ -39,7 +39,9 @@ from workers.channels.layout import (
 from workers.channels.outputs import largest_difference, outputs_of
 from workers.channels.parts import applications_of, dissect
 from workers.channels.precision import InDouble
+from workers.channels.products import MacCounter
 from workers.channels.rebuild import forget_computed, load_resized
+from workers.channels.recording import without_fast_attention
 from workers.channels.slicing import map_units, mask, owned_slices, replace_units, select, unit_slices
 from workers.channels.trace import dtype_of, weight_name
 
@@ -53,6 +55,7 @@ __all__ = [
     "InDouble",
     "Length",
     "MacCount",
+    "MacCounter",
     "OwnedAxis",
     "Ownership",
     "ParameterCount",
@@ -95,4 +98,5 @@ __all__ = [
     "unit_slices",
     "weight_name",
     "without",
+    "without_fast_attention",
 ]

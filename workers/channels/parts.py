@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.utils._pytree import tree_leaves, tree_map
 
 from jobs.errors import BadInputError
@@ -20,6 +19,8 @@ from workers.channels.atoms import Obstacle
 from workers.channels.example import example_inputs
 from workers.channels.headwise import free_heads
 from workers.channels.labelling import OUTPUT
+from workers.channels.products import MacCounter
+from workers.channels.recording import without_fast_attention
 from workers.channels.trace import BATCH, Example, bare_copy, meta_copy
 from workers.inputs import InputsLike, as_spec, call
 
@@ -48,9 +49,9 @@ class Dissection:
 
     Attributes:
         pieces: the whole network, or its parts in order of execution.
-        outside: how often one sample is multiplied by every number of a layer's weight, for the layers outside of the
-            parts; by the weight's name.
-        inside: the same for the layers in the parts, as far as the layers themselves are called.
+        outside: how often one sample is multiplied by every number of a weight, for those outside of the parts; by the
+            weight's name.
+        inside: the same for those in the parts.
     """
 
     pieces: tuple[Traceable, ...]
@@ -80,8 +81,6 @@ def dissect(model: nn.Module, inputs: InputsLike, parts: Sequence[str]) -> Disse
     check_parts(model, parts)
     shadow = bare_copy(model).cpu().eval()
     calls: list[tuple[str, Example]] = []
-    applied: dict[str, int] = {}
-    first = {id(each): name for name, each in shadow.named_parameters()}
 
     def note_call(path: str) -> Callable[..., None]:
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -91,21 +90,12 @@ def dissect(model: nn.Module, inputs: InputsLike, parts: Sequence[str]) -> Disse
 
         return hook
 
-    def note_layer(weight: str) -> Callable[..., None]:
-        def hook(layer: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
-            if isinstance(result, Tensor):
-                source = args[0] if args else kwargs["input"]
-                applied[weight] = applied.get(weight, 0) + _places(layer, source, result) // BATCH
-
-        return hook
-
     for path, module in shadow.named_modules():
         if path in parts:
             module.register_forward_pre_hook(note_call(path), with_kwargs=True)
-        if isinstance(module, _ConvNd | nn.Linear):
-            weight = first.get(id(module.weight), f"{path}.weight")
-            module.register_forward_hook(note_layer(weight), with_kwargs=True)
-    run_whole(shadow, inputs)
+    with MacCounter(shadow) as counter:
+        run_whole(shadow, inputs)
+    applied = counter.applications(BATCH)
     _check_calls([path for path, _ in calls], parts)
     bare = bare_copy(model)
     free_heads(bare)
@@ -123,8 +113,8 @@ def applications_of(
 ) -> dict[str, int]:
     """How often one sample is multiplied by every number of a layer's weight, with the weights that a network has.
 
-    How many boxes a detector looks at changes with every weight. Where a weight is read by something else than a call
-    of its layer, such as that of an attention layer's projections, what is known of it stands.
+    How many boxes a detector looks at changes with every weight. Of a weight that the pass does not read as it is, what
+    is known of it stands.
 
     Args:
         model: the network.
@@ -155,7 +145,7 @@ def run_whole(model: nn.Module, inputs: InputsLike) -> None:
         ValueError: the network raised; its error is the cause.
     """
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), without_fast_attention():
             call(model, example_inputs(model, inputs, BATCH))
     except Exception as error:  # whatever the network's own code raises
         message = str(error).strip().splitlines()
@@ -236,10 +226,3 @@ def _with_rows(leaf: Any) -> Any:
     if isinstance(leaf, Tensor) and leaf.ndim and not leaf.shape[0]:
         return leaf.new_empty(BATCH, *leaf.shape[1:])
     return leaf
-
-
-def _places(layer: nn.Module, source: Tensor, result: Tensor) -> int:
-    """The positions at which a layer's weight is applied; as the rules of `layer_rules` count them."""
-    if isinstance(layer, _ConvTransposeNd):
-        return source[:, 0].numel()
-    return result[:, 0].numel() if isinstance(layer, _ConvNd) else result[..., 0].numel()

@@ -74,8 +74,9 @@ def prove(
     """
     if not 0 <= ratio < 1:
         raise ValueError(f"ratio {ratio} is outside [0, 1)")
+    trial = copy.deepcopy(model).double().eval()
     with InDouble():
-        return _compared(copy.deepcopy(model).double().eval(), inputs, channel_map, ratio, generator)
+        return _compared(trial, inputs, channel_map, ratio, generator)
 
 
 def _compared(

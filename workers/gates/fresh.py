@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load
 
 from workers.artifacts import RECIPE_FILE, WEIGHTS_FILE
-from workers.channels import outputs_of
+from workers.channels import dtype_of, outputs_of
 from workers.network import NetworkRecipe, rebuild
 
 FILES = (RECIPE_FILE, WEIGHTS_FILE)
@@ -25,17 +25,19 @@ _LENGTH = struct.Struct("<Q")
 
 
 def outputs_digest(recipe: bytes, weights: bytes) -> str:
-    """SHA-256 of a network's outputs, and those of its prunable parts, on two fixed random samples.
+    """SHA-256 of a network's outputs, and those of its prunable parts, on two fixed random samples of its own type.
 
     Args:
         recipe: `network.json`.
         weights: `weights.safetensors`.
     """
     parsed = NetworkRecipe.from_json(recipe)
-    inputs = parsed.inputs.draw(2, torch.Generator().manual_seed(0))
+    network = rebuild(parsed, load(weights))
+    inputs = parsed.inputs.draw(2, torch.Generator().manual_seed(0), dtype_of(network))
     with torch.inference_mode():
-        outputs = outputs_of(rebuild(parsed, load(weights)).float(), inputs, parsed.parts)
-    return sha256(b"".join(each.contiguous().numpy().tobytes() for each in outputs)).hexdigest()
+        outputs = outputs_of(network, inputs, parsed.parts)
+    # NumPy has no bfloat16.
+    return sha256(b"".join(each.flatten().view(torch.uint8).numpy().tobytes() for each in outputs)).hexdigest()
 
 
 def write_request(stream: IO[bytes], settings: Mapping[str, object], contents: Sequence[bytes]) -> None:

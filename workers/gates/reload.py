@@ -21,17 +21,16 @@ _one_at_a_time = Lock()
 
 
 def check_reload(files: Mapping[str, bytes]) -> None:
-    """Compare a network's outputs here and in a fresh process, both made from its files.
+    """Compare a network's outputs in a fresh process and here, both made from its files.
 
     Args:
         files: The files of a network artifact.
 
     Raises:
-        BadNetworkError: The outputs differ, or the fresh process cannot make the network.
+        BadNetworkError: The outputs differ, or the fresh process cannot make or run the network.
         OSError: The fresh process died.
     """
     contents = [files[name] for name in FILES]
-    expected = outputs_digest(*contents)
     with _one_at_a_time:
         requests, answers = _fresh_processes()
         try:
@@ -44,7 +43,7 @@ def check_reload(files: Mapping[str, bytes]) -> None:
         raise OSError(f"the process that reloads a network ended with status {answer['died']}")
     if "problem" in answer:
         raise BadNetworkError(f"a fresh process cannot use the network: {answer['problem']}")
-    if answer["digest"] != expected:
+    if answer["digest"] != outputs_digest(*contents):
         raise BadNetworkError(
             "reloaded in a fresh process, the network has other outputs; does it draw random numbers, or keep state "
             "outside of its parameters and buffers? `measure: {reload: false}` skips this check"

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from workers.channels import MacCounter
 from workers.inputs import InputsLike
 from workers.measure.running import run_counted
 
@@ -34,33 +34,26 @@ def count_macs(model: nn.Module, inputs: InputsLike, masks: Mapping[str, Tensor]
         model: From a batch of samples to anything.
         inputs: What it takes; of an image (channels, height, width).
         masks: Name of a weight of a convolution or linear layer -> False for its entries that do not count: each is
-            multiplied as often as any other of its layer.
+            multiplied as often as any other of it.
 
     Raises:
         BadInputError: The network cannot be run on such a sample.
     """
-    counter = run_counted(model, inputs, lambda _: FlopCounterMode(display=False), purpose="count_macs")
-    saved = sum(_macs_of(counter, model, name) * _num_absent(mask) // mask.numel() for name, mask in masks.items())
-    return int(counter.get_total_flops()) // 2 - saved
+    counter = _counted(model, inputs)
+    saved = sum(counter.with_weight(name) * _num_absent(mask) // mask.numel() for name, mask in masks.items())
+    return counter.total - saved
 
 
 def count_applications(model: nn.Module, inputs: InputsLike) -> dict[str, int]:
-    """How often one sample is multiplied by every number of a layer's weight, by the weight's name.
+    """How often one sample is multiplied by every number of a weight, by the weight's name.
 
-    Times the numbers of a weight these are a layer's MACs; counted as by `count_macs`, with its arguments and errors.
+    Times the numbers of a weight these are the MACs with it; counted as by `count_macs`, with its arguments and errors.
     """
-    counter = run_counted(model, inputs, lambda _: FlopCounterMode(display=False), purpose="count_macs")
-    layers = {
-        name: layer for name, layer in model.named_modules() if isinstance(getattr(layer, "weight", None), nn.Parameter)
-    }
-    found = {f"{name}.weight": _macs_of(counter, model, f"{name}.weight") for name in layers}
-    return {name: macs // model.get_parameter(name).numel() for name, macs in found.items() if macs}
+    return {name: times for name, times in _counted(model, inputs).applications(1).items() if times}
 
 
-def _macs_of(counter: FlopCounterMode, model: nn.Module, weight: str) -> int:
-    """MACs of the layer that has a weight."""
-    layer = f"{type(model).__name__}.{weight.rpartition('.')[0]}"
-    return int(sum(counter.get_flop_counts().get(layer, {}).values())) // 2
+def _counted(model: nn.Module, inputs: InputsLike) -> MacCounter:
+    return run_counted(model, inputs, lambda network, _: MacCounter(network), purpose="count_macs")
 
 
 def _num_absent(mask: Tensor) -> int:

@@ -11,6 +11,7 @@ Times differ between machines and from run to run. How good a prediction was, st
 import copy
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -41,10 +42,10 @@ _LEAST = 0.05  # of a layer's time: what is left of it less the overhead
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerTime:
-    """Seconds of one layer at its full width, in four terms.
+    """Seconds of one layer at its full width, in four terms; of all its calls in a pass.
 
     Attributes:
-        fixed: Constant time per call.
+        fixed: Constant time.
         products: Proportional to the MACs.
         inputs: Proportional to the input channels; 0 for a layer in groups, where it is part of `outputs`.
         outputs: Proportional to the output channels.
@@ -122,12 +123,13 @@ def time_layers(
 
     known: dict[str, LayerTime] = {}
     times: dict[str, LayerTime] = {}
-    for name, (layer, shape) in calls.items():
-        alike = f"{layer} {tuple(shape)}"
-        if alike not in known:
-            known[alike] = _time_layer(layer, shape, seconds_alone)
-        times[f"{name}.weight"] = known[alike]
-    outputs = {f"{name}.weight": _output_size(layer, shape) for name, (layer, shape) in calls.items()}
+    outputs: dict[str, int] = {}
+    for name, (layer, shapes) in calls.items():
+        for shape in shapes:
+            if f"{layer} {shape}" not in known:
+                known[f"{layer} {shape}"] = _time_layer(layer, shape, seconds_alone)
+        times[f"{name}.weight"] = _together([(known[f"{layer} {shape}"], count) for shape, count in shapes.items()])
+        outputs[f"{name}.weight"] = sum(count * _output_size(layer, shape) for shape, count in shapes.items())
     computing_s, together_s = max(0.0, network_s - overhead_s), sum(each.total for each in times.values())
     between = max(0.0, computing_s - together_s) / max(1, sum(outputs.values()))
     scale = min(1.0, computing_s / together_s) if together_s else 1.0
@@ -135,6 +137,16 @@ def time_layers(
         network_s=network_s,
         overhead_s=overhead_s,
         layers={name: _in_network(each, scale, between * outputs[name]) for name, each in times.items()},
+    )
+
+
+def _together(calls: Sequence[tuple[LayerTime, int]]) -> LayerTime:
+    """The time of a layer that runs several times."""
+    return LayerTime(
+        fixed=sum(count * each.fixed for each, count in calls),
+        products=sum(count * each.products for each, count in calls),
+        inputs=sum(count * each.inputs for each, count in calls),
+        outputs=sum(count * each.outputs for each, count in calls),
     )
 
 
@@ -155,16 +167,18 @@ def _pass_of(module: nn.Module, spec: InputSpec, batch: Inputs, runtime: Runtime
     return torch_pass(module.to(tensors_of(batch)[0].device), batch, runtime)
 
 
-def _calls(model: nn.Module, batch: Inputs) -> dict[str, tuple[Layer, tuple[int, ...]]]:
-    """Every convolution and linear layer that runs, with the shape of its (first) input."""
-    calls: dict[str, tuple[Layer, tuple[int, ...]]] = {}
+def _calls(model: nn.Module, batch: Inputs) -> dict[str, tuple[Layer, Counter[tuple[int, ...]]]]:
+    """Every convolution and linear layer that runs, with the shapes of its inputs and how often it has such ones."""
+    calls: dict[str, tuple[Layer, Counter[tuple[int, ...]]]] = {}
     names: dict[nn.Module, str] = {each: name for name, each in model.named_modules() if isinstance(each, Layer)}
 
-    def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if isinstance(layer, Layer) and inputs[0].numel():  # a detector's head may get no boxes
-            calls.setdefault(names[layer], (layer, tuple(inputs[0].shape)))
+    def note(layer: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor]) -> None:
+        source = args[0] if args else kwargs["input"]
+        if isinstance(layer, Layer) and source.numel():  # a detector's head may get no boxes
+            _, shapes = calls.setdefault(names[layer], (layer, Counter()))
+            shapes[tuple(source.shape)] += 1
 
-    handles = [layer.register_forward_pre_hook(note) for layer in names]
+    handles = [layer.register_forward_pre_hook(note, with_kwargs=True) for layer in names]
     try:
         with torch.inference_mode():
             call(model, batch)

@@ -5,9 +5,10 @@ beyond the tensors themselves (a convolution's workspace, the allocator's roundi
 """
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -37,16 +38,19 @@ class LiveBytes(TorchDispatchMode):
     """Tracks the storages that operators allocate.
 
     Args:
+        network: What runs, itself; its parameters and buffers, and views of them, do not count.
         inputs: What is there from the beginning.
 
     Attributes:
         peak: Largest number of live bytes.
     """
 
-    def __init__(self, inputs: Inputs) -> None:
+    def __init__(self, network: nn.Module, inputs: Inputs) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch left it without annotations
         self.peak: int = 0
         self._alive: dict[int, int] = {}
+        for stored in (*network.parameters(), *network.buffers()):
+            self._track(stored.untyped_storage(), 0)
         for tensor in tensors_of(inputs):
             self.track(tensor)
 
@@ -58,8 +62,15 @@ class LiveBytes(TorchDispatchMode):
     def track(self, tensor: Tensor) -> None:
         """Count a tensor's storage until it is freed."""
         storage = tensor.untyped_storage()
+        self._track(storage, storage.nbytes())
+
+    def of(self, tensors: Iterable[Tensor]) -> int:
+        """How many of the live bytes are those of tensors."""
+        return sum(self._alive.get(storage, 0) for storage in {id(each.untyped_storage()) for each in tensors})
+
+    def _track(self, storage: torch.UntypedStorage, size: int) -> None:
         if id(storage) not in self._alive:
-            self._alive[id(storage)] = storage.nbytes()
+            self._alive[id(storage)] = size
             weakref.finalize(storage, self._alive.pop, id(storage), None)
             self.peak = max(self.peak, self.now)
 

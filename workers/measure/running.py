@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from jobs.errors import BadInputError
-from workers.channels import dtype_of, example_inputs
+from workers.channels import dtype_of, example_inputs, without_fast_attention
 from workers.inputs import Inputs, InputsLike, as_spec, call, tensors_of
 
 _Counter = TypeVar("_Counter", bound=AbstractContextManager[object])
@@ -21,7 +21,7 @@ _FAULTS = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, Ass
 def run_counted(
     model: nn.Module,
     inputs: InputsLike,
-    make_counter: Callable[[Inputs], _Counter],
+    make_counter: Callable[[nn.Module, Inputs], _Counter],
     *,
     batch_size: int = 1,
     purpose: str,
@@ -34,7 +34,7 @@ def run_counted(
     Args:
         model: From a batch of samples to anything; it is not changed.
         inputs: What it takes.
-        make_counter: Makes, from the batch, what counts while it is entered.
+        make_counter: Makes, from the copy and the batch, what counts while it is entered.
         batch_size: Samples in the batch.
         purpose: Name of the count, for the error.
 
@@ -62,9 +62,9 @@ def run_counted(
         ) from error
 
 
-def _run(model: nn.Module, inputs: Inputs, make_counter: Callable[[Inputs], _Counter]) -> _Counter:
+def _run(model: nn.Module, inputs: Inputs, make_counter: Callable[[nn.Module, Inputs], _Counter]) -> _Counter:
     shadow = copy.deepcopy(model).to(tensors_of(inputs)[0].device).eval()
-    counter = make_counter(inputs)
-    with torch.inference_mode(), torch.random.fork_rng(devices=[]), counter:
+    counter = make_counter(shadow, inputs)
+    with torch.inference_mode(), torch.random.fork_rng(devices=[]), without_fast_attention(), counter:
         call(shadow, inputs)
     return counter

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from workers.channels import ChannelMap, Cost, dissect, dtype_of, example_inputs, live_in
+from workers.channels import ChannelMap, Cost, dissect, dtype_of, example_inputs, live_in, without_fast_attention
 from workers.channels.trace import bare_copy
 from workers.inputs import InputsLike, call
 from workers.measure.memory import LiveBytes
@@ -62,13 +62,12 @@ class _Surroundings:
 def _watch(model: nn.Module, inputs: InputsLike, parts: Sequence[str]) -> _Surroundings:
     shadow, found = bare_copy(model).cpu().eval(), _Surroundings()
     sample = example_inputs(model, inputs, 1)
-    live = LiveBytes(sample)
+    live = LiveBytes(shadow, sample)
 
     def enter(path: str) -> Any:
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
             tensors = [leaf for leaf in tree_leaves([args, dict(kwargs)]) if isinstance(leaf, Tensor)]
-            storages = {id(each.untyped_storage()): each.untyped_storage().nbytes() for each in tensors}
-            found.held[path] = live.now - sum(storages.values())
+            found.held[path] = live.now - live.of(tensors)
             found.peak = max(found.peak, live.peak)
 
         return hook
@@ -80,7 +79,7 @@ def _watch(model: nn.Module, inputs: InputsLike, parts: Sequence[str]) -> _Surro
         part = shadow.get_submodule(path)
         part.register_forward_pre_hook(enter(path), with_kwargs=True)
         part.register_forward_hook(leave)
-    with torch.inference_mode(), torch.random.fork_rng(devices=[]), live:
+    with torch.inference_mode(), torch.random.fork_rng(devices=[]), without_fast_attention(), live:
         call(shadow, sample)
     found.peak = max(found.peak, live.peak)
     return found

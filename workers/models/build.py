@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from jobs.errors import BadInputError, nearest
 from jobs.libraries import LIBRARIES, is_own, library_of
@@ -25,7 +26,8 @@ def build(network: str, arguments: Mapping[str, Any] | None = None, *, backbone:
         The module, on the CPU, in training mode.
 
     Raises:
-        BadInputError: The name is unknown, the arguments do not fit, or the result is not an nn.Module.
+        BadInputError: The name is unknown, the arguments do not fit, or the result is not an nn.Module or has
+            layers without sizes.
     """
     where = f"network '{network}'"
     arguments = dict(arguments or {})
@@ -40,7 +42,22 @@ def build(network: str, arguments: Mapping[str, Any] | None = None, *, backbone:
         raise BadInputError(f"{where}: refused its arguments {_shown(arguments)}: {error}") from error
     if not isinstance(model, nn.Module):
         raise BadInputError(f"{where}: returned {type(model).__name__}; it must return a torch.nn.Module")
+    _refuse_lazy(model, where=where)
     return model
+
+
+def _refuse_lazy(model: nn.Module, *, where: str) -> None:
+    """Raise BadInputError if layers take their sizes from their first input: a network is rebuilt without one."""
+    lazy = [name or type(each).__name__ for name, each in model.named_modules() if _is_lazy(each)]
+    if lazy:
+        raise BadInputError(
+            f"{where}: {', '.join(lazy)} have no sizes before their first input; give them sizes (nn.Conv2d, nn.Linear "
+            "instead of nn.LazyConv2d, nn.LazyLinear), or let the network run once on zeros as it is built"
+        )
+
+
+def _is_lazy(module: nn.Module) -> bool:
+    return any(map(is_lazy, (*module.parameters(recurse=False), *module.buffers(recurse=False))))
 
 
 def _shown(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,11 +29,12 @@ def selected(network: StoredNetwork, kept: Mapping[str, Int64[Tensor, " _"]], in
             over those that stay.
     """
     sliced = select(network.state, network.channel_map, kept)
+    masked = rebuild(network.recipe, without(network.state, network.channel_map, kept)).double()
+    smaller = rebuild(network.recipe, sliced).double()
     with torch.inference_mode(), InDouble():
-        masked = rebuild(network.recipe, without(network.state, network.channel_map, kept)).double()
         with leaving_out():
             expected = outputs_of(masked, inputs, network.recipe.parts)
-        found = outputs_of(rebuild(network.recipe, sliced).double(), inputs, network.recipe.parts)
+        found = outputs_of(smaller, inputs, network.recipe.parts)
     difference = largest_difference(found, expected)
     if not difference <= _TOLERANCE:
         raise ValueError(f"sliced and masked network differ by {difference:.1e} of the largest output")

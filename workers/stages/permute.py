@@ -42,9 +42,10 @@ def run(context: Context[PermuteParams]) -> Product:
     orders = {name: torch.tensor(pool["orders"][0]) for name, pool in pools.items()}
     permuted = select(network.state, network.channel_map, orders)
     inputs = network.recipe.inputs.draw(2, context.generator("images"), torch.float64)
+    before, after = network.module().double(), rebuild(network.recipe, permuted).double()
     with torch.inference_mode(), InDouble():
-        expected = outputs_of(network.module().double(), inputs, network.recipe.parts)
-        found = outputs_of(rebuild(network.recipe, permuted).double(), inputs, network.recipe.parts)
+        expected = outputs_of(before, inputs, network.recipe.parts)
+        found = outputs_of(after, inputs, network.recipe.parts)
     change = largest_difference(found, expected)
     if not change <= _TOLERANCE:
         raise ValueError(f"permuting the channels changed the network's output by {change:.1e} of its largest value")

@@ -114,8 +114,9 @@ def _mix(
     state = {**mix(network, mixing), **biases}
     if procedure.images is not None:
         state = _matched(context, network, state, mixing, procedure.images)
+    smaller = rebuild(network.recipe, state).double()
     with torch.inference_mode(), InDouble():
-        outputs = outputs_of(rebuild(network.recipe, state).double(), inputs, network.recipe.parts)
+        outputs = outputs_of(smaller, inputs, network.recipe.parts)
         if not all(bool(each.isfinite().all()) for each in outputs):
             raise BadNumericsError("the resampled network's output is not finite on random inputs")
     return state, {MIXTURE_FILE: mixture_file(mixing, network.channel_map)}

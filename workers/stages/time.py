@@ -9,10 +9,12 @@ from statistics import fmean, median, quantiles
 import torch
 from torch import nn
 
+from jobs.spec.execution import Precision
 from jobs.spec.measure import Runtime
 from jobs.stages.finishing import TimedNetwork, TimeParams
 from workers.artifacts import GRAPH_FILE, QUANTIZED_FILE, TIMES_FILE
-from workers.inputs import map_inputs
+from workers.channels import dtype_of
+from workers.inputs import Inputs, map_inputs, to_device
 from workers.measure import size_bytes
 from workers.measure.runtimes import (
     grown_memory_bytes,
@@ -100,19 +102,19 @@ def _measure(
     """The times by network, the dense one excepted; and what else a pass takes of the network itself."""
     spec, timed = context.params.latency, context.params.timed
     network = context.network(timed.network)
-    dtype: torch.dtype = getattr(torch, spec.dtype)
-    drawn = network.recipe.inputs.draw(batch_size, context.generator("images"))
-    inputs = map_inputs(lambda each: each.to(context.device, dtype if each.is_floating_point() else each.dtype), drawn)
+    drawn = to_device(network.recipe.inputs.draw(batch_size, context.generator("images")), context.device)
     networks, modules = {_DENSE: context.params.dense, _OWN: timed}, dict[str, nn.Module]()
     if runtime == "onnxruntime":
-        passes = {name: onnx_pass(_graph(context, each), inputs, threads=threads) for name, each in networks.items()}
+        passes = {name: onnx_pass(_graph(context, each), drawn, threads=threads) for name, each in networks.items()}
         if timed.quantized is not None:
             content = context.artifacts.read(timed.quantized, QUANTIZED_FILE)
-            passes[_INT8] = onnx_pass(content, inputs, threads=threads)
+            passes[_INT8] = onnx_pass(content, drawn, threads=threads)
     else:
         built = {name: context.network(each.network).module(context.device) for name, each in networks.items()}
-        modules = {name: module.to(dtype) for name, module in built.items()}
-        passes = {name: torch_pass(module, inputs, runtime) for name, module in modules.items()}
+        modules = {name: _in_type(module, spec.dtype) for name, module in built.items()}
+        passes = {
+            name: torch_pass(module, _of_type(drawn, dtype_of(module)), runtime) for name, module in modules.items()
+        }
     times = time_in_turn(
         passes, warmup=spec.warmup, repeats=spec.repeats, device=context.device, should_stop=context.should_stop
     )
@@ -128,6 +130,15 @@ def _measure(
     if runtime == "compile":
         torch.compiler.reset()
     return found, further
+
+
+def _in_type(module: nn.Module, dtype: Precision) -> nn.Module:
+    """A network in half precision; in `float32` as it is, which some are not in all of their layers."""
+    return module if dtype == "float32" else module.to(getattr(torch, dtype))
+
+
+def _of_type(inputs: Inputs, dtype: torch.dtype) -> Inputs:
+    return map_inputs(lambda each: each.to(dtype) if each.is_floating_point() else each, inputs)
 
 
 def _graph(context: Context[TimeParams], timed: TimedNetwork) -> bytes:

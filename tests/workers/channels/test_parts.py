@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from partial_networks import tiny_detector
+from partial_networks import Head, tiny_detector
 from torch import nn
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
 from torchvision.ops import FrozenBatchNorm2d
@@ -94,6 +94,25 @@ class TestGroups:
 
     def test_a_layer_outside_counts_every_call(self, found):
         assert found.applications["objectness.weight"] == 2 * 8 * 8
+
+    def test_attention_outside_of_the_parts_counts_its_projections(self):
+        class Attending(nn.Module):
+            """Decides by what it sees, ahead of a part."""
+
+            def __init__(self):
+                super().__init__()
+                self.attention, self.part = nn.MultiheadAttention(16, 2, batch_first=True), Head()
+
+            def forward(self, tokens):
+                if float(tokens.sum()) > 1e9:
+                    return tokens
+                return self.part(self.attention(tokens, tokens, tokens, need_weights=False)[0])
+
+        model = Attending().eval()
+        found = find_groups(model, (5, 16), parts=["part"])
+        layers = ("attention.in_proj_weight", "attention.out_proj.weight", "part.first.weight", "part.second.weight")
+        assert found.applications == dict.fromkeys(layers, 5)
+        assert MacCount(found)({}) == count_macs(model, (5, 16)) - 2 * 5 * 5 * 16  # the products of activations
 
     def test_excluded_layers_stay(self, detector):
         found = find_groups(detector, SHAPE, parts=PARTS, exclude=["backbone.deeper"])

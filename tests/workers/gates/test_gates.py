@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import typed_networks
 from safetensors.torch import load, save
 from token_network import INPUTS, Tokens
 from torch import nn
@@ -82,6 +83,34 @@ def test_one_bit_of_a_weight_changes_the_digest(files):
     state["linear.bias"] = state["linear.bias"].nextafter(torch.tensor(9.0))
     assert reloading.outputs_digest(recipe, weights) == reloading.outputs_digest(recipe, weights)
     assert reloading.outputs_digest(recipe, weights) != reloading.outputs_digest(recipe, save(state))
+
+
+def files_of(name):
+    torch.manual_seed(0)
+    recipe = NetworkRecipe(network=f"typed_networks:{name}", arguments={}, inputs=InputSpec.of_shape((1, 8, 8)))
+    return network_files(recipe, getattr(typed_networks, name)().state_dict())
+
+
+@pytest.mark.parametrize("name", typed_networks.TYPED)
+def test_networks_run_in_the_types_of_their_layers(name):
+    recipe, weights = (files_of(name)[each] for each in (RECIPE_FILE, WEIGHTS_FILE))
+    state = load(weights)
+    state["linear.bias"] = state["linear.bias"].nextafter(torch.full((10,), 9.0).to(state["linear.bias"]))
+    digests = [reloading.outputs_digest(recipe, each) for each in (weights, weights, save(state))]
+    assert digests[0] == digests[1]
+    assert (digests[1] == digests[2]) == (name == "Doubled")  # whose outputs are rounded
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", typed_networks.TYPED)
+def test_a_fresh_process_runs_networks_in_the_types_of_their_layers(name):
+    check_reload(files_of(name))
+
+
+@pytest.mark.slow
+def test_a_network_that_does_not_run_is_no_fault_of_ours():
+    with pytest.raises(BadNetworkError, match="cannot use the network: RuntimeError: not with these images"):
+        check_reload(files_of("Unusable"))
 
 
 class Forking(nn.Module):

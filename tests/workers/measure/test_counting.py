@@ -83,3 +83,84 @@ def test_masks_of_grouped_and_transposed_convolutions():
 def test_tokens_are_counted_at_all_their_places():
     assert count_macs(Tokens(), INPUTS) == 5 * (4 * 8 + 8 * 4) + 4 * 3
     assert count_applications(Tokens(), INPUTS) == {"hidden.weight": 5, "back.weight": 5, "answer.weight": 1}
+
+
+class Deciding(nn.Module):
+    """A layer whose network looks at numbers, which meta tensors do not have."""
+
+    def __init__(self, layer, times=1):
+        super().__init__()
+        self.layer, self.times = layer, times
+
+    def forward(self, x):
+        if float(x.sum()) > 1e9:
+            return x
+        return self.layer(*[x] * self.times)
+
+
+ATTENTION = 2 * 5 * 5 * 16  # the products of activations: scores and what they weigh
+WITH_FUSED_KERNELS = {
+    "encoder layer": (
+        nn.TransformerEncoderLayer(16, 2, 32, batch_first=True),
+        1,
+        5 * (4 * 16 * 16 + 2 * 16 * 32) + ATTENTION,
+    ),
+    "attention": (nn.MultiheadAttention(16, 2, batch_first=True), 3, 5 * 4 * 16 * 16 + ATTENTION),
+    "LSTM": (nn.LSTM(16, 8, batch_first=True), 1, 5 * 4 * 8 * (16 + 8)),
+    "LSTM of two layers in both directions": (
+        nn.LSTM(16, 8, num_layers=2, bidirectional=True, batch_first=True),
+        1,
+        2 * 5 * 4 * 8 * (16 + 8) + 2 * 5 * 4 * 8 * (16 + 8),
+    ),
+    "GRU": (nn.GRU(16, 8, batch_first=True), 1, 5 * 3 * 8 * (16 + 8)),
+}
+
+
+@pytest.mark.parametrize("kind", WITH_FUSED_KERNELS)
+def test_layers_with_fused_kernels_are_counted_where_numbers_are_looked_at(kind):
+    layer, times, expected = WITH_FUSED_KERNELS[kind]
+    network = Deciding(layer.eval(), times)
+    assert count_macs(network, (5, 16)) == expected
+    applied = count_applications(network, (5, 16))
+    with_weights = sum(number * network.get_parameter(name).numel() for name, number in applied.items())
+    assert with_weights == expected - (ATTENTION if times == 3 or kind == "encoder layer" else 0)
+
+
+def test_projections_of_attention_are_applied_to_every_token():
+    layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+    weights = ("self_attn.in_proj_weight", "self_attn.out_proj.weight", "linear1.weight", "linear2.weight")
+    assert count_applications(layer, (5, 16)) == dict.fromkeys(weights, 5)
+
+
+def test_masked_weights_of_projections_do_not_count():
+    layer = Deciding(nn.MultiheadAttention(16, 2, batch_first=True), 3)
+    mask = torch.arange(16 * 16).view(16, 16) % 2 > 0
+    assert count_macs(layer, (5, 16)) - count_macs(layer, (5, 16), {"layer.out_proj.weight": mask}) == 5 * 128
+
+
+class Standardised(nn.Conv2d):
+    """Computes its weight anew in every pass."""
+
+    def forward(self, x):
+        return nn.functional.conv2d(x, self.weight - self.weight.mean((1, 2, 3), keepdim=True), self.bias)
+
+
+class Tying(nn.Module):
+    """Multiplies by one weight forth and back, and by a table of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.there, self.table = nn.Linear(8, 4), nn.Parameter(torch.rand(8, 3))
+
+    def forward(self, x):
+        return self.there(x) @ self.there.weight @ self.table
+
+
+def test_weights_are_applied_wherever_the_code_reads_them():
+    assert count_applications(Tying(), (5, 8)) == {"there.weight": 10, "table": 5}
+
+
+def test_a_layer_may_compute_its_weight():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), Standardised(4, 2, 3))
+    assert count_applications(network, (3, 8, 8)) == {"0.weight": 36, "1.weight": 16}
+    assert count_applications(network[1], (4, 6, 6)) == {"weight": 16}

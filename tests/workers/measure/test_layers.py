@@ -107,3 +107,21 @@ def test_a_layer_that_gets_no_rows_has_no_time(stopwatch):
     module = nn.Sequential(nn.Conv2d(8, 4, 1), nn.Flatten(), nn.Linear(4, 2))
     module[1].register_forward_hook(lambda _, __, rows: rows[:0])  # as where a detector finds nothing
     assert timed(module, (8, 1, 1)).layers.keys() == {"0.weight"}
+
+
+class Repeating(nn.Module):
+    """Runs one layer on two sizes, on the smaller one twice, and names its input."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(8, 8, 1, bias=False)
+
+    def forward(self, x):
+        return self.layer(input=self.layer(self.layer(input=x)[:, :, :1]))
+
+
+def test_all_calls_of_a_layer_are_added_up(stopwatch):
+    layer = timed(nn.Sequential(Repeating()), (8, 2, 2)).layers["0.layer.weight"]
+    # 32 numbers are read and written, then twice 16.
+    assert (layer.fixed, layer.products, layer.inputs) == pytest.approx((3, 3 * 2 * 64, 3 * 64), rel=1e-6)
+    assert layer.total == pytest.approx(10_000)

@@ -4,6 +4,7 @@ from token_network import INPUTS, Tokens
 from torch import nn
 
 from jobs.errors import BadInputError
+from workers.channels.headwise import free_heads
 from workers.measure import peak_memory_bytes
 
 
@@ -42,3 +43,31 @@ def test_another_shape_is_refused():
 def test_all_inputs_are_there_from_the_beginning():
     own = 4 * sum(parameter.numel() for parameter in Tokens().parameters())
     assert peak_memory_bytes(Tokens(), INPUTS) >= own + 5 * 8 + 5
+
+
+class Tied(nn.Module):
+    """Reads a table as it is, transposed and in parts; a buffer, too."""
+
+    def __init__(self, item=False):
+        super().__init__()
+        self.table, self.item = nn.Parameter(torch.rand(100, 30)), item
+        self.register_buffer("shift", torch.rand(2, 100))
+
+    def forward(self, x):
+        if self.item and float(x.sum()) > 1e9:
+            return x
+        first, second, _ = self.table.chunk(3, 1)
+        return x @ first.t() + x @ second.t() + self.shift[0]
+
+
+@pytest.mark.parametrize("item", [False, True], ids=["without numbers", "with numbers"])
+def test_views_of_what_is_stored_take_no_memory(item):
+    # The input, two products and their sum.
+    assert peak_memory_bytes(Tied(item), (10,)) == 4 * (3000 + 200 + 10 + 300)
+
+
+def test_attention_of_free_heads_needs_no_more_than_torchs():
+    own = nn.TransformerEncoderLayer(64, 4, 64, batch_first=True).eval()
+    before = peak_memory_bytes(own, (5, 64))
+    free_heads(own)
+    assert peak_memory_bytes(own, (5, 64)) <= before

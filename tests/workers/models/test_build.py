@@ -40,6 +40,7 @@ def test_torchvision_network_with_a_backbone_downloads_nothing(monkeypatch):
 def lab(monkeypatch):
     module = types.ModuleType("orchard_test_lab")
     module.net = lambda width, depth=1: nn.Linear(width, depth)
+    module.lazy = lambda: nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(2))
     module.number = lambda: 3
     module.constant = 3
     monkeypatch.setitem(sys.modules, "orchard_test_lab", module)
@@ -48,6 +49,14 @@ def lab(monkeypatch):
 @pytest.mark.usefixtures("lab")
 def test_user_factory_is_called_with_the_arguments():
     assert build("orchard_test_lab:net", {"width": 5}).in_features == 5
+
+
+@pytest.mark.usefixtures("lab")
+def test_lazy_layers_that_were_given_sizes_are_taken(monkeypatch):
+    network = sys.modules["orchard_test_lab"].lazy()
+    network(torch.zeros(2, 1, 5, 5))
+    monkeypatch.setattr(sys.modules["orchard_test_lab"], "lazy", lambda: network)
+    assert build("orchard_test_lab:lazy")[3].in_features == 36
 
 
 @pytest.mark.usefixtures("lab")
@@ -62,6 +71,7 @@ def test_user_factory_is_called_with_the_arguments():
         ("orchard_test_lab:nett", {}, "nothing there is called 'nett'; did you mean 'net'?"),
         ("orchard_test_lab:constant", {}, "of type int; a callable is needed"),
         ("orchard_test_lab:number", {}, "returned int; it must return a torch.nn.Module"),
+        ("orchard_test_lab:lazy", {}, r"0, 1, 3 have no sizes before their first input; give them sizes \(nn.Conv2d"),
         (
             "orchard_test_lab:net",
             {"widht": 1},

@@ -57,6 +57,19 @@ class Shared(nn.Module):
         return self.linear(self.last(x).relu().mean((2, 3)))
 
 
+class Casting(nn.Module):
+    """Computes in single precision, whatever it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8)
+        self.last, self.linear = nn.Conv2d(8, 6, 3), nn.Linear(6, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.first(x.float())).relu()
+        return self.linear(self.last(x).relu().mean((2, 3)).to(torch.float32))
+
+
 class Unprunable(nn.Module):
     """Nothing but a softmax over all channels."""
 

@@ -144,7 +144,8 @@ def test_a_channel_map_that_is_wrong_is_a_bug(own_bench, failure, monkeypatch):
     assert "sliced and masked network differ by" in outcome.message
 
 
-OBSTACLES = {"Competing": 0.4, "Shuffling": 0.15, "Attending": 0.4, "Shared": 0.3}  # of which so much can go
+OBSTACLES = {"Competing": 0.4, "Shuffling": 0.15, "Attending": 0.4, "Shared": 0.3, "Casting": 0.4}
+"""Of which so much can go."""
 
 
 @pytest.mark.parametrize("network", OBSTACLES)

@@ -1,6 +1,7 @@
 """Stages `export`, `quantize` and `time`: what a network is worth where it is deployed."""
 
 import pytest
+import typed_networks
 
 from jobs.outcome import Cause
 from jobs.stages.finishing import TimedNetwork
@@ -87,6 +88,16 @@ def test_other_types_are_timed_under_their_own_name(bench, dense):
     timed = TimedNetwork(network=dense)
     timings = bench.store.manifest(bench.key(bench.timing(timed, timed, dtype="bfloat16"))).timings
     assert "latency_p50_s/eager-bfloat16/b1" in timings
+
+
+@pytest.mark.parametrize("name", typed_networks.TYPED)
+def test_layers_keep_the_types_that_they_have(own_bench, name):
+    key = own_bench.put(f"typed_networks:{name}", getattr(typed_networks, name)().state_dict())
+    timed = TimedNetwork(network=key)
+    timings = own_bench.store.manifest(own_bench.key(own_bench.timing(timed, timed))).timings
+    own = size_bytes(own_bench.tensors(key))
+    assert timings.get("peak_memory_measured_bytes/eager/b1", own) >= own
+    assert "latency_p50_s/eager/b1" in timings
 
 
 def test_memory_is_that_of_the_weights_as_they_run(bench, dense, monkeypatch):
