@@ -47,6 +47,7 @@ def learn(
             device=context.device,
             should_stop=context.should_stop,
             report=lambda epoch, values: _log.info("epoch %d: %s", epoch, values),
+            evaluation_batch_size=context.task.locations.evaluation_batch_size,
             checkpoint=context.checkpoint,
             regulariser=regulariser,
             processes=processes,

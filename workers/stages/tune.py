@@ -38,6 +38,7 @@ def run(context: Context[TuneParams]) -> Product:
         objective,
         generator=context.generator("batches"),
         device=context.device,
+        evaluation_batch_size=context.task.locations.evaluation_batch_size,
         repair=variance_repair(network, params.how, context.device),
         should_stop=context.should_stop,
         checkpoint=context.checkpoint,

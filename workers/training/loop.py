@@ -5,6 +5,7 @@ The generator, the objective, the checkpoint and the log are parameters; the tes
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,7 @@ def train(
     device: torch.device | str,
     should_stop: Callable[[], bool],
     report: Callable[[int, dict[str, float]], None],
+    evaluation_batch_size: int,
     checkpoint: Checkpoint,
     regulariser: Regulariser | None = None,
     teacher: Teacher | None = None,
@@ -69,6 +71,7 @@ def train(
         should_stop: Asked before every batch.
         report: Called after each epoch with its number in the schedule, from 1, and learning_rate, train_loss,
             validation_loss and the objective's metrics as `validation_NAME`.
+        evaluation_batch_size: Samples of a pass over the validation split.
         checkpoint: Resumed from, if there is one; offered after every batch, and saved before stopping on request.
         regulariser: Regulariser of this model, on `device`. Default: none.
         teacher: The dense network that the model is distilled from, on `device`. Default: none.
@@ -98,6 +101,7 @@ def train(
         processes.draw_apart(drawn_from.values())
         feed = Feed(data.train, objective.pipeline(recipe.augment, data), device=device, taken=processes.taken)
         steps = GradientSteps(state, running(model, recipe), objective, teacher, processes=processes)
+        evaluated = partial(_evaluated, steps, data.validation, evaluation_batch_size, device, should_stop)
         goal, epochs, paused = state.goal(until), state.epochs_done, None
         try:
             while not state.ended and (state.step or state.steps_done < goal):
@@ -108,7 +112,7 @@ def train(
                     paused = encode(state.progress())  # of an epoch that has not ended
                 else:
                     regulariser.after_epoch()
-                log = processes.agreed(lambda: _evaluated(steps, data.validation, device, should_stop))
+                log = processes.agreed(evaluated)
                 report(state.epoch, log.numbers())
                 state.finish_epoch(log)
             if until is not None:
@@ -133,13 +137,24 @@ def train(
 
 
 def _evaluated(
-    steps: GradientSteps, validation: Split, device: torch.device | str, should_stop: Callable[[], bool]
+    steps: GradientSteps,
+    validation: Split,
+    batch_size: int,
+    device: torch.device | str,
+    should_stop: Callable[[], bool],
 ) -> EpochLog:
     """The state's epoch, evaluated with the model as it runs in training, and with the average of its weights."""
     state = steps.state
 
     def evaluated() -> Evaluation:
-        return evaluate(steps.runner, validation, steps.objective, device=device, should_stop=should_stop)
+        return evaluate(
+            steps.runner,
+            validation,
+            steps.objective,
+            batch_size=batch_size,
+            device=device,
+            should_stop=should_stop,
+        )
 
     evaluation = evaluated()
     average: Mapping[str, float] = {}

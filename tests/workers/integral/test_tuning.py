@@ -61,7 +61,7 @@ def test_outputs_that_are_no_numbers_rank_last(problem):
         objective=CLASSIFICATION,
         how=TuneSpec(),
     )
-    assert posed.quality(data.validation, torch.device("cpu")).rank == (math.inf, math.inf)
+    assert posed.quality(data.validation, 256, torch.device("cpu")).rank == (math.inf, math.inf)
 
 
 def test_in_half_precision_it_learns_as_well(problem):
@@ -91,7 +91,7 @@ def test_a_table_that_is_looked_up_once_is_looked_up_in_every_partition(looked_u
         return problem.loss(data.train.images, data.train.targets).item()
 
     problem = new_problem()
-    problem.quality(data.validation, torch.device("cpu"))
+    problem.quality(data.validation, 256, torch.device("cpu"))
     assert moved(problem) == moved(new_problem())
 
 
@@ -223,6 +223,7 @@ def test_at_full_size_the_dense_target_is_met_from_the_start(problem):
         CLASSIFICATION,
         generator=torch.Generator().manual_seed(0),
         device=torch.device("cpu"),
+        evaluation_batch_size=256,
         should_stop=never,
         checkpoint=no_checkpoint(),
     )
