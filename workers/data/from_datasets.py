@@ -12,7 +12,7 @@ from torch import Tensor
 from jobs.errors import BadInputError, nearest
 from jobs.libraries import missing
 from jobs.weights import HubReference, is_hub
-from workers.data.files import data_root, every_tenth
+from workers.data.files import data_root, every_tenth, in_rgb
 from workers.data.folder import centre_square, unit_tensor
 from workers.data.images import ImageData, Split
 from workers.data.pictures import Cut
@@ -39,7 +39,7 @@ class ColumnImages:
         """One image.
 
         Raises:
-            BadInputError: It is no image.
+            BadInputError: It is no image, or not one in RGB.
         """
         picture = self._rows[index][self._column]
         if not isinstance(picture, Image.Image):
@@ -47,7 +47,7 @@ class ColumnImages:
                 f"data 'huggingface': column '{self._column}' has {type(picture).__name__} in row {index}; a picture "
                 "is needed: name its column in data.arguments.image"
             )
-        return unit_tensor(self._cut(picture.convert("RGB")))
+        return unit_tensor(self._cut(in_rgb(picture, f"data 'huggingface': row {index}")))
 
     def with_cut(self, cut: Cut) -> "ColumnImages":
         """The same pictures, cut in this way."""
