@@ -93,6 +93,20 @@ def test_so_few_pictures_that_none_would_validate_are_refused_before_they_are_us
         load_dataset("imagefolder", str(root), arguments={"size": 4})
 
 
+@pytest.mark.parametrize("name", ["0.webp", "0.bmp", "0.TIF"])
+@pytest.mark.parametrize("folder", ["train/ant", "val/bee"])
+def test_pictures_that_would_be_left_out_are_refused(root, folder, name):
+    write(root / folder / name)
+    with pytest.raises(BadInputError, match=rf"{folder}/{name}: images are read from .*, and 1 in .*convert them"):
+        load_dataset("imagefolder", str(root))
+
+
+def test_a_class_without_pictures_to_train_on_is_refused(root):
+    (root / "train" / "cow").mkdir()
+    with pytest.raises(BadInputError, match=r"train/cow has no pictures, and would count as a class; put \.png"):
+        load_dataset("imagefolder", str(root))
+
+
 def test_a_class_that_train_lacks_is_named(root):
     write(root / "val" / "cat" / "0.png")
     with pytest.raises(BadInputError, match="classes that train/ lacks: cat"):
