@@ -1,5 +1,7 @@
 """Stage `tune`: partition tuning: optimises the nodes of a partition; the functions do not change."""
 
+from math import isfinite
+
 from safetensors.torch import save
 
 from jobs.stages.pruning import TuneParams
@@ -50,7 +52,7 @@ def run(context: Context[TuneParams]) -> Product:
         measurements={
             "loss_before": tuned.before.loss,
             "loss_after": tuned.after.loss,
-            **_primary("before", tuned.before, objective),
+            **{name: value for name, value in _primary("before", tuned.before, objective).items() if isfinite(value)},
             **_primary("after", tuned.after, objective),
             "best_step": tuned.best_step,
             "training_epochs": samples / len(data.train),

@@ -3,6 +3,7 @@
 The generator, the objective, the checkpoint and the log are parameters; the test split is not read.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -10,7 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from jobs.errors import BadInputError, CancelledError
+from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint, decode, encode
 from workers.data.feed import Feed
@@ -26,7 +27,7 @@ from workers.parallel import ALONE, Processes
 from workers.speed import Stopwatch
 from workers.training.average import put
 from workers.training.batch_place import batch_place
-from workers.training.log import EpochLog, Trained
+from workers.training.log import EpochLog, Trained, TrainingLog
 from workers.training.optimizers import make_optimizer
 from workers.training.regulariser import Regulariser
 from workers.training.state import TrainingState
@@ -82,7 +83,7 @@ def train(
     Raises:
         BadInputError: Nothing can be trained, the recipe does not suit the objective or the device, or the outputs do
             not fit the data's targets.
-        BadNumericsError: The loss became NaN or infinite.
+        BadNumericsError: The loss became NaN or infinite, or the primary metric is NaN after every epoch.
         CancelledError: `should_stop` returned true; the weights are those of the last step.
     """
     _check_recipe(recipe, objective, device, processes)
@@ -120,6 +121,7 @@ def train(
         except CancelledError:
             checkpoint.save(state.progress())
             raise
+    _check_best(state.log)
     regulariser.after_training()
     average = None if state.average is None else state.average.tensors
     kept = {"last": None, "best": state.best, "ema": average}[recipe.keep]
@@ -169,6 +171,16 @@ def _evaluated(
         validation=evaluation.metrics,
         average=average,
     )
+
+
+def _check_best(log: TrainingLog) -> None:
+    """Raise BadNumericsError where the primary metric tells nothing of any epoch."""
+    name = log.primary.name
+    if math.isnan(log.best.validation[name]):
+        raise BadNumericsError(
+            f"training: {name}, by which the best epoch is chosen, is NaN on the validation split after every epoch, "
+            f"{log.epochs[0].epoch} to {log.last.epoch}; give more validation data, or another metric first"
+        )
 
 
 def _check_recipe(recipe: Recipe, objective: Objective, device: torch.device | str, processes: Processes) -> None:

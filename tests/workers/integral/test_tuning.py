@@ -18,6 +18,7 @@ from workers.deferred import Deferred
 from workers.integral import PARTITIONS, choose_cells, nodes_of, resample, tuning
 from workers.integral.problem import TuningProblem
 from workers.integral.tuning import tune_partition
+from workers.objectives.classification import RightAnswers
 
 
 def with_labels(problem, labels):
@@ -62,6 +63,15 @@ def test_outputs_that_are_no_numbers_rank_last(problem):
         how=TuneSpec(),
     )
     assert posed.quality(data.validation, 256, torch.device("cpu")).rank == (math.inf, math.inf)
+
+
+def test_a_metric_that_is_no_number_before_is_no_obstacle(problem, monkeypatch):
+    """Else nothing would ever be better."""
+    compute, first = RightAnswers.compute, iter([torch.tensor(math.nan)])
+    monkeypatch.setattr(RightAnswers, "compute", lambda self: next(first, compute(self)))
+    tuned = tune(problem)
+    assert math.isnan(tuned.before.metrics["accuracy"])
+    assert tuned.best_step > 0
 
 
 def test_in_half_precision_it_learns_as_well(problem):
