@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torchmetrics import MeanSquaredError
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.identity import canonical
 from jobs.metric import Metric
-from jobs.spec.training import Recipe
+from jobs.spec.training import Recipe, TrainSpec
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split, load_dataset
 from workers.measure import evaluate
@@ -114,6 +115,16 @@ def test_the_same_generator_gives_the_same_weights_with_dropout_and_augmentation
         follow(model, two_stripes(), recipe)
         weights.append(model[2].weight)
     assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int32])
+@pytest.mark.parametrize("augment", ["none", ["mixup"]])
+def test_labels_of_any_whole_type_train_the_same(kind, augment):
+    recipe = Recipe.of(TrainSpec.model_validate({"epochs": 1, "batch_size": 4, "augment": augment}))
+    data = two_stripes()
+    split = Split(images=data.train.images, targets=data.train.targets.to(kind))
+    small = replace(data, train=split, validation=split)
+    assert follow(linear(), small, recipe) == follow(linear(), data, recipe)
 
 
 def test_another_generator_gives_other_weights():
