@@ -153,7 +153,9 @@ class Metric:
         return text if float(text) else text.replace("-", "+")
 
     def cost(self, value: float) -> float:
-        """A value as something of which less is better."""
+        """A value as something of which less is better; NaN, which compares with nothing, costs infinitely much."""
+        if math.isnan(value):
+            return math.inf
         return -value if self.direction == "higher" else value
 
     def clipped(self, value: float) -> float:

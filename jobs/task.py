@@ -20,11 +20,13 @@ class Locations:
     Attributes:
         data: Folder of the data set.
         data_workers: Processes that read it.
+        evaluation_batch_size: Samples of a pass that evaluates a network in training or tuning: what memory allows.
         weights: URI of a checkpoint, or what the sweep file says in the place of one (`jobs.weights`).
     """
 
     data: str | None = None
     data_workers: int = 0
+    evaluation_batch_size: int = 256
     weights: str | None = None
 
 

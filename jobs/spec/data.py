@@ -47,7 +47,9 @@ class DataSpec(Record):
         "augmented image by image; 0: none. Results do not depend on it. Give stages that read as many CPUs "
         "(`resources`).",
     )
-    batch_size: int = Field(default=256, ge=1, description="Images per batch in evaluation.")
+    batch_size: int = Field(
+        default=256, ge=1, description="Images per batch in evaluation, also while networks are trained or tuned."
+    )
     split: Literal["validation", "test"] = Field(
         default="test",
         description="Evaluate on this split: `validation` to choose among networks, `test` to report what was chosen.",

@@ -50,7 +50,8 @@ class Problem:
     @property
     def location(self) -> Locations:
         """Where the data set is, and how it is read."""
-        return Locations(data=self.spec.root, data_workers=self.spec.workers)
+        spec = self.spec
+        return Locations(data=spec.root, data_workers=spec.workers, evaluation_batch_size=spec.batch_size)
 
     def images(self, num_images: int | None) -> CalibrationParams:
         """Calibration data of `num_images` images of the training split; None: all."""

@@ -1,3 +1,4 @@
+import math
 from dataclasses import asdict
 
 import pytest
@@ -29,6 +30,11 @@ def test_a_change_has_its_sign_and_none_has_none_below_zero():
 def test_less_cost_is_better_whatever_the_direction():
     assert PSNR.cost(31) < PSNR.cost(30)
     assert ERROR.cost(0.1) < ERROR.cost(0.2)
+
+
+@pytest.mark.parametrize("metric", [PSNR, ERROR])
+def test_what_is_no_number_costs_most(metric):
+    assert metric.cost(math.nan) == math.inf
 
 
 def test_values_stay_within_the_bounds_that_there_are():

@@ -40,7 +40,7 @@ def test_another_version_of_the_stage_changes_the_key(monkeypatch):
 def test_where_and_how_fast_it_runs_leaves_the_key():
     beside = {
         "resources": Resources(num_cpus=8),
-        "locations": Locations(data="/d", data_workers=4),
+        "locations": Locations(data="/d", data_workers=4, evaluation_batch_size=8),
         "label": "x",
         "work": 9.0,
     }

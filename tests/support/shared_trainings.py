@@ -92,6 +92,7 @@ def follow(name, processes, checkpoint=None, should_stop=lambda: False):
         device=CPU,
         should_stop=should_stop,
         report=lambda epoch, metrics: None,
+        evaluation_batch_size=256,
         checkpoint=checkpoint or kept_in({}),
         regulariser=regulariser,
         processes=processes,

@@ -55,6 +55,7 @@ def tune(problem, *, seed=0, should_stop=never, checkpoint=None, **changes):
         CLASSIFICATION,
         generator=torch.Generator().manual_seed(seed),
         device=torch.device("cpu"),
+        evaluation_batch_size=256,
         should_stop=should_stop,
         checkpoint=checkpoint or no_checkpoint(),
     )

@@ -153,7 +153,7 @@ class CanvasMasks:
             BadInputError: The file is no map of such classes, or not of its image's size.
         """
         path, image = self._paths[index], self._images[index]
-        mask = read_image(path, mode=None)
+        mask = read_image(path, rgb=False)
         if mask.mode not in ("P", "L"):
             raise BadInputError(f"{path}: has mode {mask.mode}; a map of classes is a PNG with a palette, or in grey")
         if mask.size != (size := image_size(image)):

@@ -14,6 +14,7 @@ from jobs.errors import BadInputError
 from workers.data.images import ImageData, Split
 
 _FORMATS = ("PNG", "JPEG")  # whatever a file is called: Pillow would run Ghostscript on a PostScript file
+_WIDE = ("I", "F")  # how Pillow's modes of 16 and 32 bits per channel begin
 
 
 EVERY = 10
@@ -66,18 +67,33 @@ def decode_image(content: BytesIO, name: str) -> Image.Image:
     """The content of a PNG or JPEG file, decoded, in RGB; arguments and errors as of `read_image`."""
     with _opened(content, name) as image:
         image.load()
-        return image if image.mode == "RGB" else image.convert("RGB")
+        return in_rgb(image, name)
 
 
-def read_image(path: Path, mode: str | None = "RGB") -> Image.Image:
-    """A PNG or JPEG file, decoded and converted to a mode of Pillow; without one it stays as it is.
+def read_image(path: Path, *, rgb: bool = True) -> Image.Image:
+    """A PNG or JPEG file, decoded, in RGB, or else in the mode that it has.
 
     Raises:
-        BadInputError: The file cannot be read as an image.
+        BadInputError: The file cannot be read as an image, or not as one in RGB.
     """
     with _opened(path, str(path)) as image:
         image.load()
-        return image if mode in (None, image.mode) else image.convert(mode)
+        return in_rgb(image, str(path)) if rgb else image
+
+
+def in_rgb(image: Image.Image, name: str) -> Image.Image:
+    """A picture in RGB.
+
+    Args:
+        image: The picture.
+        name: For the error's text.
+
+    Raises:
+        BadInputError: It is grey with more than 8 bits, of which Pillow would make white wherever they exceed 255.
+    """
+    if image.mode.startswith(_WIDE):
+        raise BadInputError(f"{name}: has 16 bits per channel or more; 8 are needed: convert it")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def image_size(path: Path) -> tuple[int, int]:

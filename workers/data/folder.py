@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jobs.errors import BadInputError
 from workers.data.files import data_root, every_tenth, read_image
-from workers.data.image_files import image_files
+from workers.data.image_files import ENDINGS, image_files
 from workers.data.images import ImageData, Split
 from workers.data.pictures import Cut
 
@@ -78,7 +78,8 @@ def load_folder(root: str | None, size: int = 224, resize: int | None = None) ->
             expect size 224, resize 256.
 
     Raises:
-        BadInputError: The layout does not match, or `resize` is smaller than `size`.
+        BadInputError: The layout does not match, pictures are in a format that is not read, a class has none to train
+            on, or `resize` is smaller than `size`.
     """
     resize = size if resize is None else resize
     if not 1 <= size <= resize:
@@ -88,7 +89,14 @@ def load_folder(root: str | None, size: int = 224, resize: int | None = None) ->
     if not held_out or not (base / "train").is_dir():
         raise BadInputError(f"data 'imagefolder': files not found; expected under {base}: {_LAYOUT}")
     classes = _classes(base / "train")
-    train, *others = (_read_split(base / part, classes, size=size, resize=resize) for part in ("train", *held_out))
+    found = [_pictures(base / part, classes) for part in ("train", *held_out)]
+    empty = [name for name, paths in found[0].items() if not paths]
+    if empty:
+        raise BadInputError(
+            f"data 'imagefolder': {base / 'train' / empty[0]} has no pictures, and would count as a class; "
+            f"put {', '.join(ENDINGS)} files there, or remove the folder"
+        )
+    train, *others = (_split(each, partial(centre_square, size=size, resize=resize)) for each in found)
     if len(others) == 1:
         train, validation = every_tenth(train)
         others.insert(0, validation)
@@ -109,17 +117,18 @@ def _classes(folder: Path) -> list[str]:
     return names
 
 
-def _read_split(folder: Path, classes: list[str], *, size: int, resize: int) -> Split:
+def _pictures(folder: Path, classes: list[str]) -> dict[str, list[Path]]:
+    """The pictures of a split, by their class; all classes are there."""
     unknown = sorted(set(_classes(folder)) - set(classes))
     if unknown:
         raise BadInputError(f"data 'imagefolder': {folder} has classes that train/ lacks: {', '.join(unknown)}")
-    paths: list[Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        members = image_files(folder / name)
-        paths += members
-        labels += [label] * len(members)
-    if not paths:
+    found = {name: image_files(folder / name) for name in classes}
+    if not any(found.values()):
         raise BadInputError(f"data 'imagefolder': no images below {folder}; expected: {_LAYOUT}")
-    cut = partial(centre_square, size=size, resize=resize)
+    return found
+
+
+def _split(pictures: dict[str, list[Path]], cut: Cut) -> Split:
+    paths = [path for members in pictures.values() for path in members]
+    labels = [label for label, members in enumerate(pictures.values()) for _ in members]
     return Split(images=ImageFiles(paths, cut), targets=torch.tensor(labels, dtype=torch.int64))

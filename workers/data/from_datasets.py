@@ -12,7 +12,7 @@ from torch import Tensor
 from jobs.errors import BadInputError, nearest
 from jobs.libraries import missing
 from jobs.weights import HubReference, is_hub
-from workers.data.files import data_root, every_tenth
+from workers.data.files import data_root, every_tenth, in_rgb
 from workers.data.folder import centre_square, unit_tensor
 from workers.data.images import ImageData, Split
 from workers.data.pictures import Cut
@@ -39,7 +39,7 @@ class ColumnImages:
         """One image.
 
         Raises:
-            BadInputError: It is no image.
+            BadInputError: It is no image, or not one in RGB.
         """
         picture = self._rows[index][self._column]
         if not isinstance(picture, Image.Image):
@@ -47,7 +47,7 @@ class ColumnImages:
                 f"data 'huggingface': column '{self._column}' has {type(picture).__name__} in row {index}; a picture "
                 "is needed: name its column in data.arguments.image"
             )
-        return unit_tensor(self._cut(picture.convert("RGB")))
+        return unit_tensor(self._cut(in_rgb(picture, f"data 'huggingface': row {index}")))
 
     def with_cut(self, cut: Cut) -> "ColumnImages":
         """The same pictures, cut in this way."""
@@ -76,7 +76,7 @@ def load_datasets(
         config: Which configuration of the repository.
 
     Raises:
-        BadInputError: The library is missing, there is no such data, or it has other splits or columns.
+        BadInputError: The library is missing, there is no such data, or it has other splits, columns or classes.
     """
     resize = size if resize is None else resize
     if not 1 <= size <= resize:
@@ -90,12 +90,12 @@ def load_datasets(
             "or both"
         )
     cut = partial(centre_square, size=size, resize=resize)
-    splits = [_split(found[name], image, label, cut) for name in ("train", *present)]
+    splits = [_split(found[name], name, image, label, cut) for name in ("train", *present)]
     if len(splits) == 2:
         splits[:1] = every_tenth(splits[0])
     train, validation, test = splits
     classes = getattr(found["train"].features[label], "num_classes", None)
-    num_classes = int(_labels(found["train"][label], label).amax()) + 1 if classes is None else classes
+    num_classes = int(_labels(found["train"], "train", label).amax()) + 1 if classes is None else classes
     return ImageData(
         train=train, validation=validation, test=test, num_classes=num_classes, input_shape=(3, size, size)
     )
@@ -119,21 +119,26 @@ def _read(root: str | None, config: str | None) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _split(rows: Any, image: str, label: str, cut: Cut) -> Split:
+def _split(rows: Any, name: str, image: str, label: str, cut: Cut) -> Split:
     for column in (image, label):
         if column not in rows.column_names:
             raise BadInputError(
                 f"data 'huggingface': there is no column '{column}'; {nearest(column, rows.column_names)} "
                 "Say image and label in data.arguments."
             )
-    return Split(images=ColumnImages(rows, image, cut), targets=_labels(rows[label], label))
+    return Split(images=ColumnImages(rows, image, cut), targets=_labels(rows, name, label))
 
 
-def _labels(values: Any, column: str) -> Int64[Tensor, " n"]:
-    labels = torch.tensor(list(values))
-    if labels.ndim != 1 or labels.is_floating_point():
+def _labels(rows: Any, name: str, column: str) -> Int64[Tensor, " n"]:
+    """The classes of a split's rows; its name is for the error's text."""
+    where = f"data 'huggingface': column '{column}'"
+    values = list(rows[column])
+    if not all(isinstance(each, int) for each in values):
+        raise BadInputError(f"{where} has no whole numbers, the classes; name another one in data.arguments.label")
+    labels = torch.tensor(values, dtype=torch.int64)
+    if (labels < 0).any():
         raise BadInputError(
-            f"data 'huggingface': column '{column}' has no whole numbers, the classes; name another one "
-            "in data.arguments.label"
+            f"{where} has the class {int(labels.amin())} in {name}, and classes are numbered from 0; where those of "
+            f"{name} are hidden, save the data set without it (save_to_disk) and name that folder as data.root"
         )
-    return labels.to(torch.int64)
+    return labels

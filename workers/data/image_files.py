@@ -9,13 +9,28 @@ from jobs.errors import BadInputError
 from workers.data.files import image_size, read_image
 
 ENDINGS = (".png", ".jpg", ".jpeg")
+_OTHERS = (
+    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".pbm", ".pgm", ".pnm", ".ppm"),
+    *(".tga", ".tif", ".tiff", ".webp"),
+)
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH = 24  # where a PNG file has its bits per channel
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The image files of a folder by name; hidden ones do not count."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in ENDINGS and not path.name.startswith("."))
+    """The image files of a folder by name; hidden ones do not count.
+
+    Raises:
+        BadInputError: There are images in a format that is not read, which would be missing.
+    """
+    shown = sorted(path for path in folder.glob("*") if not path.name.startswith("."))
+    others = [path for path in shown if path.suffix.lower() in _OTHERS]
+    if others:
+        raise BadInputError(
+            f"{others[0]}: images are read from {', '.join(ENDINGS)} files, and {len(others)} in {folder} would be "
+            "left out; convert them to PNG or JPEG, or remove them"
+        )
+    return [path for path in shown if path.suffix.lower() in ENDINGS]
 
 
 def rgb_shape(path: Path) -> tuple[int, int]:

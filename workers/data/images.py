@@ -96,9 +96,9 @@ class Split:
         return isinstance(self.images, _IN_MEMORY) and isinstance(self.targets, Tensor)
 
     def sample(self, index: int) -> tuple[Inputs, Shaped[Tensor, "..."]]:
-        """One sample, without the axis of a batch: its inputs and its target."""
+        """One sample, without the axis of a batch: its inputs and its target, whole numbers as int64."""
         images = self.images
-        return take(images, index) if isinstance(images, _IN_MEMORY) else images[index], self.targets[index]
+        return take(images, index) if isinstance(images, _IN_MEMORY) else images[index], _long(self.targets[index])
 
     def read(self, indices: Int64[Tensor, " k"]) -> Inputs:
         """The images at `indices`, in that order, in memory: a batch of the network's inputs.
@@ -111,14 +111,14 @@ class Split:
         return together([self.images[index] for index in indices.tolist()])
 
     def read_targets(self, indices: Int64[Tensor, " k"]) -> Shaped[Tensor, "k ..."]:
-        """The targets at `indices`, in that order, in memory.
+        """The targets at `indices`, in that order, in memory; whole numbers as int64.
 
         Raises:
             BadInputError: Their shapes differ.
         """
         if isinstance(self.targets, Tensor):
-            return self.targets[indices]
-        targets = together([self.targets[index] for index in indices.tolist()])
+            return _long(self.targets[indices])
+        targets = together([_long(self.targets[index]) for index in indices.tolist()])
         assert isinstance(targets, Tensor)  # as each of them is
         return targets
 
@@ -136,6 +136,12 @@ class Split:
         """The same images with uninformative targets; see `hide`."""
         hidden = hide(self.read_targets(torch.arange(min(len(self), 1))))
         return replace(self, targets=hidden.expand(len(self), *hidden.shape[1:]))
+
+
+def _long(targets: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+    """Whole numbers of any type as int64, as losses and metrics need classes; anything else as it is."""
+    other = targets.is_floating_point() or targets.is_complex() or targets.dtype is torch.bool
+    return targets if other else targets.to(torch.int64)
 
 
 _SET_NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"

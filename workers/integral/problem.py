@@ -149,8 +149,8 @@ class TuningProblem:
         return self._objective.loss(outputs, targets)
 
     @torch.no_grad()
-    def quality(self, split: Split, device: torch.device) -> Quality:
-        """How good the partition is on a split.
+    def quality(self, split: Split, batch_size: int, device: torch.device) -> Quality:
+        """How good the partition is on a split, that many samples a pass.
 
         Raises:
             BadInputError: The outputs do not fit the targets.
@@ -158,12 +158,19 @@ class TuningProblem:
         if not self._labelled:
             losses: list[float] = []
             with Deferred[int](device, lambda loss, samples: losses.append(loss * samples)) as read:
-                for inputs, targets in batches(split, 256, device=device):
+                for inputs, targets in batches(split, batch_size, device=device):
                     read.add(self.loss(inputs, targets), len(targets))
             loss = sum(losses) / len(split)
             return Quality(loss=loss, metrics={}, rank=(loss,))
         try:
-            found = evaluate(self._smaller(), split, self._objective, device=device, should_stop=lambda: False)
+            found = evaluate(
+                self._smaller(),
+                split,
+                self._objective,
+                batch_size=batch_size,
+                device=device,
+                should_stop=lambda: False,
+            )
         except BadNumericsError:
             return Quality(loss=math.nan, metrics={}, rank=(math.inf, math.inf))
         primary = self._objective.primary

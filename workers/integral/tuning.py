@@ -68,6 +68,7 @@ def tune_partition(
     *,
     generator: torch.Generator,
     device: torch.device,
+    evaluation_batch_size: int,
     repair: VarianceRepair | None = None,
     should_stop: Callable[[], bool],
     checkpoint: Checkpoint,
@@ -84,6 +85,7 @@ def tune_partition(
         objective: The loss.
         generator: On the CPU; chooses images and their order.
         device: Where to compute.
+        evaluation_batch_size: Samples of a pass over the held-out images.
         repair: Of the variance, at every partition that is tried; on the device.
         should_stop: Polled per step.
         checkpoint: Resumed from, if there is one; offered after every step, and saved before stopping on request.
@@ -112,7 +114,7 @@ def tune_partition(
     run = _TuningRun(problem, recipe, device)
     checkpoint.resume(run.restore)
     if run.step == 0:
-        run.record(problem.quality(holdout, device))
+        run.record(problem.quality(holdout, evaluation_batch_size, device))
     stream = _endless(data.train.select(chosen), recipe.batch_size, generator, device, skip=run.step)
     interval = max(1, recipe.steps // _CHECKS)
     with run.losses:
@@ -125,7 +127,7 @@ def tune_partition(
                     inputs, targets = next(stream)
                 run.take_step(inputs, targets)
             if run.step % interval == 0 or run.step == recipe.steps:
-                run.record(problem.quality(holdout, device))
+                run.record(problem.quality(holdout, evaluation_batch_size, device))
             checkpoint.offer(run.progress)
     return run.result()
 

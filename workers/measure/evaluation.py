@@ -42,7 +42,7 @@ def evaluate(
     split: Split,
     objective: Objective,
     *,
-    batch_size: int = 256,
+    batch_size: int,
     device: torch.device | str,
     should_stop: Callable[[], bool],
     meters: Mapping[str, "torchmetrics.Metric"] | None = None,
@@ -104,7 +104,7 @@ def _evaluate_sets(
     sets: Mapping[str, Split],
     objective: Objective,
     *,
-    batch_size: int = 256,
+    batch_size: int,
     device: torch.device | str,
     should_stop: Callable[[], bool],
 ) -> Evaluation:
@@ -137,7 +137,7 @@ def evaluate_data(
     *,
     split: Literal["validation", "test"] = "test",
     num_images: int | None = None,
-    batch_size: int = 256,
+    batch_size: int,
     device: torch.device | str,
     should_stop: Callable[[], bool],
 ) -> Evaluation:

@@ -2,7 +2,7 @@
 
 import torch
 import torchmetrics
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64, Integer
 from torch import Tensor
 
 from jobs.errors import BadInputError
@@ -21,11 +21,11 @@ class _Confusion(torchmetrics.Metric):
         super().__init__()
         self.add_state("counts", default=torch.zeros(1, 1, dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, logits: Float[Tensor, "n num_classes h w"], targets: Int64[Tensor, "n h w"]) -> None:
+    def update(self, logits: Float[Tensor, "n num_classes h w"], targets: Integer[Tensor, "n h w"]) -> None:
         """Count a batch."""
         num_classes = logits.shape[1]
         seen = targets != IGNORED
-        pairs = targets[seen] * num_classes + logits.argmax(1)[seen]
+        pairs = targets[seen].long() * num_classes + logits.argmax(1)[seen]
         self.counts = self.counts + torch.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
     def known(self) -> Float64[Tensor, "num_classes num_classes"]:

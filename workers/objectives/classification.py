@@ -31,7 +31,7 @@ _ROUNDING = 1e-3
 
 def classes_of(targets: Shaped[Tensor, "n ..."]) -> Int64[Tensor, " n"]:
     """The class of every target; of equal probabilities the first counts."""
-    return targets.argmax(1) if targets.is_floating_point() else targets
+    return targets.argmax(1) if targets.is_floating_point() else targets.long()
 
 
 class RightAnswers(torchmetrics.Metric):
@@ -172,8 +172,9 @@ def difference(outputs: Any, wanted: Any, *, temperature: float = 1.0) -> Float[
 def check(outputs: Any, targets: Tensor) -> None:
     """Raise BadInputError unless `outputs` are logits (n, num_classes) that fit the targets, which are checked, too."""
     soft = targets.is_floating_point()
-    if targets.ndim != (2 if soft else 1):
+    if targets.ndim != (2 if soft else 1) or targets.dtype is torch.bool:
         remedy = {
+            (False, 1): ": targets.long()",
             (True, 1): ": targets.long(), if they are classes",
             (False, 2): ": targets.argmax(1), if they are one-hot",
         }

@@ -63,7 +63,7 @@ def difference(outputs: Any, wanted: Any, *, temperature: float = 1.0) -> Float[
 
 def check(outputs: Any, masks: Tensor) -> None:
     """Raise BadInputError unless `outputs` are logits that fit the masks, which are checked, too."""
-    if masks.ndim != 3 or masks.is_floating_point():
+    if masks.ndim != 3 or masks.is_floating_point() or masks.dtype is torch.bool:
         raise BadInputError(
             f"the data has targets of type {masks.dtype} and shape {tuple(masks.shape[1:])} for each image; "
             "segmentation needs a map (height, width) of whole numbers, the classes; or set another `objective`"

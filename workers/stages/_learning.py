@@ -1,6 +1,7 @@
 """Shared by all stages that train: the training loop with the task's recipe, and its measurements."""
 
 import logging
+import math
 from collections.abc import Mapping
 
 from torch import nn
@@ -15,7 +16,7 @@ from workers.network import state_bytes
 from workers.objectives import find_objective
 from workers.stages._base import Context
 from workers.stages._teaching import DenseTeacher
-from workers.training import Regulariser, Trained, train, training_macs
+from workers.training import EpochLog, Regulariser, Trained, train, training_macs
 
 COST = ("training_epochs", "training_macs")
 """The training cost in measurements, summed over all tasks from the model's own weights to a point."""
@@ -47,6 +48,7 @@ def learn(
             device=context.device,
             should_stop=context.should_stop,
             report=lambda epoch, values: _log.info("epoch %d: %s", epoch, values),
+            evaluation_batch_size=context.task.locations.evaluation_batch_size,
             checkpoint=context.checkpoint,
             regulariser=regulariser,
             processes=processes,
@@ -59,10 +61,16 @@ def learn(
 
 
 def epochs_measured(trained: Trained) -> dict[str, Json]:
-    """Measurements of the `last` and the `best` epoch, and the `precision` of the training."""
-    epochs = {"last": trained.log.last, "best": trained.log.best}
-    measured = {name: {"epoch": each.epoch, **each.numbers()} for name, each in epochs.items()}
+    """Measurements of the `last` and the `best` epoch, and the `precision` of the training.
+
+    What of an epoch is NaN or infinite is left out.
+    """
+    measured = {name: _finite(each) for name, each in {"last": trained.log.last, "best": trained.log.best}.items()}
     return {**measured, "precision": trained.precision}
+
+
+def _finite(epoch: EpochLog) -> dict[str, Json]:
+    return {"epoch": epoch.epoch, **{name: value for name, value in epoch.numbers().items() if math.isfinite(value)}}
 
 
 def states_beside(trained: Trained) -> dict[str, bytes]:

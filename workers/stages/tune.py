@@ -1,5 +1,7 @@
 """Stage `tune`: partition tuning: optimises the nodes of a partition; the functions do not change."""
 
+from math import isfinite
+
 from safetensors.torch import save
 
 from jobs.stages.pruning import TuneParams
@@ -38,6 +40,7 @@ def run(context: Context[TuneParams]) -> Product:
         objective,
         generator=context.generator("batches"),
         device=context.device,
+        evaluation_batch_size=context.task.locations.evaluation_batch_size,
         repair=variance_repair(network, params.how, context.device),
         should_stop=context.should_stop,
         checkpoint=context.checkpoint,
@@ -49,7 +52,7 @@ def run(context: Context[TuneParams]) -> Product:
         measurements={
             "loss_before": tuned.before.loss,
             "loss_after": tuned.after.loss,
-            **_primary("before", tuned.before, objective),
+            **{name: value for name, value in _primary("before", tuned.before, objective).items() if isfinite(value)},
             **_primary("after", tuned.after, objective),
             "best_step": tuned.best_step,
             "training_epochs": samples / len(data.train),

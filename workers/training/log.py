@@ -1,5 +1,6 @@
 """The log of a training, epoch by epoch. No test split."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -63,15 +64,20 @@ class TrainingLog:
 
     @property
     def best(self) -> EpochLog:
-        """The epoch that is best by the primary metric; the lower loss, then the earlier epoch, decides a tie."""
-        return min(
-            self.epochs,
-            key=lambda each: (self.primary.cost(each.validation[self.primary.name]), each.validation_loss),
-        )
+        """The epoch that is best by the primary metric; the lower loss, then the earlier epoch, decides a tie.
+
+        Epochs in which either is NaN come after those in which it is not.
+        """
+        name = self.primary.name
+        return min(self.epochs, key=lambda each: self._rank(each.validation[name], each.validation_loss))
+
+    def _rank(self, value: float, loss: float) -> tuple[bool, float, bool, float]:
+        unknown = math.isnan(loss)
+        return math.isnan(value), self.primary.cost(value), unknown, math.inf if unknown else loss
 
     @property
     def epochs_in_vain(self) -> int:
-        """How many epochs there are since the primary metric improved last."""
+        """How many epochs there are since the primary metric improved last; NaN is no improvement."""
         costs = [self.primary.cost(each.validation[self.primary.name]) for each in self.epochs]
         return len(costs) - 1 - costs.index(min(costs))
 

@@ -3,13 +3,15 @@
 The generator, the objective, the checkpoint and the log are parameters; the test split is not read.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from jobs.errors import BadInputError, CancelledError
+from jobs.errors import BadInputError, BadNumericsError, CancelledError
 from jobs.spec.training import Recipe
 from workers.checkpoints import Checkpoint, decode, encode
 from workers.data.feed import Feed
@@ -25,7 +27,7 @@ from workers.parallel import ALONE, Processes
 from workers.speed import Stopwatch
 from workers.training.average import put
 from workers.training.batch_place import batch_place
-from workers.training.log import EpochLog, Trained
+from workers.training.log import EpochLog, Trained, TrainingLog
 from workers.training.optimizers import make_optimizer
 from workers.training.regulariser import Regulariser
 from workers.training.state import TrainingState
@@ -42,6 +44,7 @@ def train(
     device: torch.device | str,
     should_stop: Callable[[], bool],
     report: Callable[[int, dict[str, float]], None],
+    evaluation_batch_size: int,
     checkpoint: Checkpoint,
     regulariser: Regulariser | None = None,
     teacher: Teacher | None = None,
@@ -69,6 +72,7 @@ def train(
         should_stop: Asked before every batch.
         report: Called after each epoch with its number in the schedule, from 1, and learning_rate, train_loss,
             validation_loss and the objective's metrics as `validation_NAME`.
+        evaluation_batch_size: Samples of a pass over the validation split.
         checkpoint: Resumed from, if there is one; offered after every batch, and saved before stopping on request.
         regulariser: Regulariser of this model, on `device`. Default: none.
         teacher: The dense network that the model is distilled from, on `device`. Default: none.
@@ -79,7 +83,7 @@ def train(
     Raises:
         BadInputError: Nothing can be trained, the recipe does not suit the objective or the device, or the outputs do
             not fit the data's targets.
-        BadNumericsError: The loss became NaN or infinite.
+        BadNumericsError: The loss became NaN or infinite, or the primary metric is NaN after every epoch.
         CancelledError: `should_stop` returned true; the weights are those of the last step.
     """
     _check_recipe(recipe, objective, device, processes)
@@ -98,6 +102,7 @@ def train(
         processes.draw_apart(drawn_from.values())
         feed = Feed(data.train, objective.pipeline(recipe.augment, data), device=device, taken=processes.taken)
         steps = GradientSteps(state, running(model, recipe), objective, teacher, processes=processes)
+        evaluated = partial(_evaluated, steps, data.validation, evaluation_batch_size, device, should_stop)
         goal, epochs, paused = state.goal(until), state.epochs_done, None
         try:
             while not state.ended and (state.step or state.steps_done < goal):
@@ -108,7 +113,7 @@ def train(
                     paused = encode(state.progress())  # of an epoch that has not ended
                 else:
                     regulariser.after_epoch()
-                log = processes.agreed(lambda: _evaluated(steps, data.validation, device, should_stop))
+                log = processes.agreed(evaluated)
                 report(state.epoch, log.numbers())
                 state.finish_epoch(log)
             if until is not None:
@@ -116,6 +121,7 @@ def train(
         except CancelledError:
             checkpoint.save(state.progress())
             raise
+    _check_best(state.log)
     regulariser.after_training()
     average = None if state.average is None else state.average.tensors
     kept = {"last": None, "best": state.best, "ema": average}[recipe.keep]
@@ -133,13 +139,24 @@ def train(
 
 
 def _evaluated(
-    steps: GradientSteps, validation: Split, device: torch.device | str, should_stop: Callable[[], bool]
+    steps: GradientSteps,
+    validation: Split,
+    batch_size: int,
+    device: torch.device | str,
+    should_stop: Callable[[], bool],
 ) -> EpochLog:
     """The state's epoch, evaluated with the model as it runs in training, and with the average of its weights."""
     state = steps.state
 
     def evaluated() -> Evaluation:
-        return evaluate(steps.runner, validation, steps.objective, device=device, should_stop=should_stop)
+        return evaluate(
+            steps.runner,
+            validation,
+            steps.objective,
+            batch_size=batch_size,
+            device=device,
+            should_stop=should_stop,
+        )
 
     evaluation = evaluated()
     average: Mapping[str, float] = {}
@@ -154,6 +171,16 @@ def _evaluated(
         validation=evaluation.metrics,
         average=average,
     )
+
+
+def _check_best(log: TrainingLog) -> None:
+    """Raise BadNumericsError where the primary metric tells nothing of any epoch."""
+    name = log.primary.name
+    if math.isnan(log.best.validation[name]):
+        raise BadNumericsError(
+            f"training: {name}, by which the best epoch is chosen, is NaN on the validation split after every epoch, "
+            f"{log.epochs[0].epoch} to {log.last.epoch}; give more validation data, or another metric first"
+        )
 
 
 def _check_recipe(recipe: Recipe, objective: Objective, device: torch.device | str, processes: Processes) -> None:

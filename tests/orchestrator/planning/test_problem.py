@@ -16,7 +16,7 @@ ENLARGING = {
     "arguments": {"scale": 2},
     "train": {"epochs": 1},
     "objective": {"kind": "super-resolution", "scale": 2},
-    "data": {"dataset": "math:prod", "root": "/photos", "test_images": 3},
+    "data": {"dataset": "math:prod", "root": "/photos", "test_images": 3, "batch_size": 8},
 }
 
 
@@ -42,6 +42,8 @@ def test_every_task_has_the_data_and_the_objective_of_its_model(write_sweep):
             assert task.locations.data == ("/photos" if own else None)
             objective = getattr(task.params, "objective", None)
             assert objective is None or (objective == CLASSIFICATION) is not own
+    trained = {task.family: task.locations.evaluation_batch_size for task in tasks_of(plan, StageKind.TRAIN)}
+    assert trained == {"net": 256, "large": 8}
     evaluated = {task.family: task.params.num_images for task in tasks_of(plan, StageKind.EVALUATE)}
     assert evaluated == {"net": None, "large": 3}
     assert {curve.model: curve.dataset for curve in plan.curves} == {"net": "digits", "large": "math:prod"}

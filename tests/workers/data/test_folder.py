@@ -70,6 +70,13 @@ def test_a_damaged_image_is_named_when_it_is_read(root):
         next(batches(data.test, 1))
 
 
+def test_16_bits_in_grey_are_refused_which_would_be_white(root):
+    Image.fromarray(np.full((8, 8), 400, dtype=np.uint16)).save(root / "val" / "bee" / "0.jpg", format="png")
+    data = load_dataset("imagefolder", str(root), arguments={"size": 4})
+    with pytest.raises(BadInputError, match=r"0\.jpg: has 16 bits per channel or more; 8 are needed: convert it"):
+        next(batches(data.test, 1))
+
+
 @pytest.mark.parametrize("content", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", b"BM"])
 def test_only_png_and_jpeg_are_decoded_whatever_a_file_is_called(root, content):
     # Pillow hands PostScript to Ghostscript, a language that can do anything.
@@ -84,6 +91,20 @@ def test_so_few_pictures_that_none_would_validate_are_refused_before_they_are_us
     (root / "train" / "bee" / "0.JPEG").unlink()
     with pytest.raises(BadInputError, match="'imagefolder': validation is empty: every tenth of 9 training samples"):
         load_dataset("imagefolder", str(root), arguments={"size": 4})
+
+
+@pytest.mark.parametrize("name", ["0.webp", "0.bmp", "0.TIF"])
+@pytest.mark.parametrize("folder", ["train/ant", "val/bee"])
+def test_pictures_that_would_be_left_out_are_refused(root, folder, name):
+    write(root / folder / name)
+    with pytest.raises(BadInputError, match=rf"{folder}/{name}: images are read from .*, and 1 in .*convert them"):
+        load_dataset("imagefolder", str(root))
+
+
+def test_a_class_without_pictures_to_train_on_is_refused(root):
+    (root / "train" / "cow").mkdir()
+    with pytest.raises(BadInputError, match=r"train/cow has no pictures, and would count as a class; put \.png"):
+        load_dataset("imagefolder", str(root))
 
 
 def test_a_class_that_train_lacks_is_named(root):

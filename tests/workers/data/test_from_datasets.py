@@ -51,6 +51,30 @@ def test_columns_of_other_names_are_named(save):
         load_datasets(root, size=4, image="label").train.images[0]
 
 
+def test_pictures_of_16_bits_are_refused(save):
+    wide = [Image.fromarray(np.full((6, 9), 400, dtype=np.uint16))]
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("int64")})
+    test = datasets.Dataset.from_dict({"image": wide, "label": [0]}, features=features)
+    data = load_datasets(save(train=rows(2), validation=rows(1), test=test), size=4)
+    with pytest.raises(BadInputError, match="row 0: has 16 bits per channel or more"):
+        data.test.images[0]
+
+
+@pytest.mark.parametrize("values", [["ant", "bee"], [1, None], [[0], [0, 1]], [0.5, 1.0]])
+def test_a_column_without_whole_numbers_is_refused(save, values):
+    test = datasets.Dataset.from_dict({"image": [None, None], "label": values})
+    with pytest.raises(
+        BadInputError, match=r"column 'label' has no whole numbers, the classes; .*data\.arguments\.label"
+    ):
+        load_datasets(save(train=rows(2), validation=rows(1), test=test), size=4)
+
+
+def test_hidden_classes_are_refused(save):
+    test = datasets.Dataset.from_dict({"image": [None, None], "label": [-1, -1]})
+    with pytest.raises(BadInputError, match=r"has the class -1 in test, .* save the data set without it"):
+        load_datasets(save(train=rows(2), validation=rows(1), test=test), size=4)
+
+
 def test_a_repository_is_read_at_its_commit(monkeypatch):
     asked = []
 

@@ -36,6 +36,22 @@ def test_batches_come_in_the_order_given_and_images_keep_their_labels():
     assert torch.cat([images for images, _ in pairs]).flatten().tolist() == [3, 0, 4, 2, 1]
 
 
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int16, torch.int32, torch.uint16])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_whole_numbers_of_any_type_are_classes(kind, lazy):
+    targets = torch.arange(5).to(kind)
+    split = Split(images=torch.zeros(5, 1, 1, 1), targets=list(targets) if lazy else targets)
+    read = [labels for _, labels in batches(split, 2)]
+    assert torch.equal(torch.cat(read), torch.arange(5))
+    assert {each.dtype for each in (*read, split.sample(1)[1], split.read_targets(torch.arange(2)))} == {torch.int64}
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bool])
+def test_other_targets_keep_their_type(kind):
+    split = Split(images=torch.zeros(5, 1, 1, 1), targets=torch.zeros(5, dtype=kind))
+    assert {labels.dtype for _, labels in batches(split, 2)} == {split.sample(1)[1].dtype} == {kind}
+
+
 def test_only_what_the_order_names_is_read():
     images = Squares()
     split = Split(images=images, targets=torch.arange(5))

@@ -18,6 +18,7 @@ from workers.deferred import Deferred
 from workers.integral import PARTITIONS, choose_cells, nodes_of, resample, tuning
 from workers.integral.problem import TuningProblem
 from workers.integral.tuning import tune_partition
+from workers.objectives.classification import RightAnswers
 
 
 def with_labels(problem, labels):
@@ -61,7 +62,16 @@ def test_outputs_that_are_no_numbers_rank_last(problem):
         objective=CLASSIFICATION,
         how=TuneSpec(),
     )
-    assert posed.quality(data.validation, torch.device("cpu")).rank == (math.inf, math.inf)
+    assert posed.quality(data.validation, 256, torch.device("cpu")).rank == (math.inf, math.inf)
+
+
+def test_a_metric_that_is_no_number_before_is_no_obstacle(problem, monkeypatch):
+    """Else nothing would ever be better."""
+    compute, first = RightAnswers.compute, iter([torch.tensor(math.nan)])
+    monkeypatch.setattr(RightAnswers, "compute", lambda self: next(first, compute(self)))
+    tuned = tune(problem)
+    assert math.isnan(tuned.before.metrics["accuracy"])
+    assert tuned.best_step > 0
 
 
 def test_in_half_precision_it_learns_as_well(problem):
@@ -91,7 +101,7 @@ def test_a_table_that_is_looked_up_once_is_looked_up_in_every_partition(looked_u
         return problem.loss(data.train.images, data.train.targets).item()
 
     problem = new_problem()
-    problem.quality(data.validation, torch.device("cpu"))
+    problem.quality(data.validation, 256, torch.device("cpu"))
     assert moved(problem) == moved(new_problem())
 
 
@@ -223,6 +233,7 @@ def test_at_full_size_the_dense_target_is_met_from_the_start(problem):
         CLASSIFICATION,
         generator=torch.Generator().manual_seed(0),
         device=torch.device("cpu"),
+        evaluation_batch_size=256,
         should_stop=never,
         checkpoint=no_checkpoint(),
     )

@@ -41,7 +41,7 @@ TWO = split_of([[0.0, 0.0], [0.0, math.log(3)], [math.log(3), 0.0]], [0, 1, 1])
 
 
 def test_accuracy_and_loss_are_those_computed_by_hand():
-    scores = evaluate(Flat(), TWO, CLASSIFICATION, device="cpu", should_stop=never)
+    scores = evaluate(Flat(), TWO, CLASSIFICATION, batch_size=256, device="cpu", should_stop=never)
     # Right: the tie goes to class 0, which is its label; the second; not the third, which has 1/4: log 4. Class 0 has a
     # hit and a false alarm, class 1 a hit and a miss. Confidence 1/2 and right; 3/4 twice, of which one is right.
     assert scores.metrics == {
@@ -57,13 +57,13 @@ def test_batch_size_changes_nothing_but_the_number_of_passes():
     small = evaluate(model, TWO, CLASSIFICATION, batch_size=2, device="cpu", should_stop=never)
     assert model.num_passes == 2  # two samples and one
     assert small.loss == pytest.approx(
-        evaluate(Flat(), TWO, CLASSIFICATION, device="cpu", should_stop=never).loss, abs=1e-6
+        evaluate(Flat(), TWO, CLASSIFICATION, batch_size=256, device="cpu", should_stop=never).loss, abs=1e-6
     )
 
 
 def test_it_runs_in_eval_mode_without_gradients_and_restores_the_flags():
     model = Flat().train()
-    evaluate(model, TWO, CLASSIFICATION, device="cpu", should_stop=never)
+    evaluate(model, TWO, CLASSIFICATION, batch_size=256, device="cpu", should_stop=never)
     assert (model.was_training, model.had_gradients) == (False, False)
     assert model.training
 
@@ -94,7 +94,7 @@ def test_it_stops_between_batches_when_asked():
 )
 def test_what_is_no_classifier_for_the_data_is_said(model, split, said):
     with pytest.raises(BadInputError, match=said):
-        evaluate(model, split, CLASSIFICATION, device="cpu", should_stop=never)
+        evaluate(model, split, CLASSIFICATION, batch_size=256, device="cpu", should_stop=never)
 
 
 def evaluated(test_sets=None, **settings):
@@ -106,7 +106,7 @@ def evaluated(test_sets=None, **settings):
         input_shape=(2, 1, 1),
         test_sets=test_sets or {},
     )
-    found = evaluate_data(Flat(), data, CLASSIFICATION, device="cpu", should_stop=never, **settings)
+    found = evaluate_data(Flat(), data, CLASSIFICATION, batch_size=256, device="cpu", should_stop=never, **settings)
     return {name: value for name, value in found.metrics.items() if name.startswith("accuracy")}
 
 

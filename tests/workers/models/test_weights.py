@@ -323,7 +323,12 @@ def test_published_weights_recognise_cifar10(network, file):
     load_weights(model, path)
     first = load_dataset("cifar10", root).test.select(torch.arange(1_000))
     # 93.2 % and 92.2 % on all 10,000 images; 1,000 of them have a standard error of 0.8 %.
-    assert evaluate(model, first, CLASSIFICATION, device="cpu", should_stop=lambda: False).metrics["accuracy"] >= 0.9
+    assert (
+        evaluate(model, first, CLASSIFICATION, batch_size=256, device="cpu", should_stop=lambda: False).metrics[
+            "accuracy"
+        ]
+        >= 0.9
+    )
 
 
 def test_a_file_that_would_grow_a_hundredfold_is_refused_before_it_is_read(tmp_path):

@@ -176,6 +176,7 @@ def test_the_difference_is_the_divergence_from_the_dense_networks_distribution()
         (LOGITS, torch.full((2, 2), math.nan), "a probability of nan"),
         (LOGITS, torch.rand(2), r"targets of type torch.float32 and shape \(\) .*: targets\.long\(\), if they are"),
         (LOGITS, torch.zeros(2, 3, dtype=torch.int64), r"shape \(3,\) for each image; .*: targets\.argmax\(1\), if"),
+        (LOGITS, torch.zeros(2, dtype=torch.bool), r"type torch\.bool .*: targets\.long\(\)"),
     ],
 )
 def test_what_fits_no_classification_is_said(outputs, labels, said):

@@ -69,6 +69,7 @@ def test_outputs_that_fit_pass(outputs):
     [
         (LOGITS, MASKS[:, 0, 0], "type torch.int64 and shape \\(\\) for each image; segmentation needs a map"),
         (LOGITS, MASKS.float(), "type torch.float32"),
+        (LOGITS, MASKS.bool(), "type torch.bool"),
         ([LOGITS], MASKS, "returned list; for segmentation it must return one tensor"),
         (LOGITS[:, :, 0, 0], MASKS, "returned shape \\(2, 3\\) for 2 images; \\(2, num_classes, height, width\\)"),
         (LOGITS[:1], MASKS, "\\(1, 3, 4, 5\\) for 2 images"),

@@ -54,6 +54,11 @@ def test_the_mean_by_hand():
     assert measure(PixelAccuracy, logits_of(predicted, 4), targets) == pytest.approx(2 / 3)
 
 
+def test_masks_of_bytes_count_as_others():
+    predicted = torch.full((1, 2, 2), 20)  # 20 * 21 + 20 is more than a byte holds
+    assert measure(PixelAccuracy, logits_of(predicted, 21), predicted.to(torch.uint8)) == 1
+
+
 def test_a_class_that_is_only_predicted_counts_as_missed():
     targets, predicted = torch.tensor([[[0, 0]]]), torch.tensor([[[0, 2]]])
     assert measure(MeanIoU, logits_of(predicted, 3), targets) == 0.25  # of 1/2 and 0

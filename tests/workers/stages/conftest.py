@@ -1,7 +1,7 @@
 """A small residual network on digits that goes through all stages once; tests share the artifacts."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from jobs import names
 from jobs.artifact import Commit, Manifest
@@ -376,6 +377,20 @@ def own_bench(tmp_path, bench) -> Workbench:
     )
     own.tasks[trained] = bench.tasks[trained]
     return own
+
+
+@pytest.fixture
+def evaluated() -> Iterator[set[int]]:
+    """The sizes of the batches that networks get in evaluation mode from here on."""
+    sizes: set[int] = set()
+
+    def note(module: nn.Module, inputs: tuple[object, ...]) -> None:
+        if isinstance(module, nn.Linear) and not module.training and isinstance(inputs[0], Tensor):
+            sizes.add(len(inputs[0]))
+
+    hook = register_module_forward_pre_hook(note)
+    yield sizes
+    hook.remove()
 
 
 @pytest.fixture

@@ -61,6 +61,6 @@ def test_a_loss_is_that_of_the_network_without_these_channels(bench, sense):
 
     seed = int(content_key([0, "images"])[:15], 16)
     images = train.select(torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:60])
-    loss = evaluate(network, images, CLASSIFICATION, device="cpu", should_stop=lambda: False).loss
+    loss = evaluate(network, images, CLASSIFICATION, batch_size=256, device="cpu", should_stop=lambda: False).loss
     whole = bench.measured(key)["loss"]
     assert bench.json(key, "losses.json")["layer2.0.conv1"]["6"] == pytest.approx(loss - whole, abs=1e-6)

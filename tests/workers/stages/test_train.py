@@ -48,6 +48,12 @@ def test_it_tells_its_precision_and_its_speed_and_keeps_the_average(own_bench):
     assert 1e-5 < evaluated["precision_difference"] < 0.1  # a bfloat16 has eight bits
 
 
+def test_it_validates_in_batches_of_the_size_that_the_task_is_given(own_bench, evaluated):
+    outcome = own_bench.run(own_bench.model(**TINY), locations=Locations(evaluation_batch_size=20))
+    assert isinstance(outcome, Succeeded)
+    assert max(evaluated) == 20
+
+
 def test_another_seed_gives_another_network(own_bench):
     keys = [own_bench.train(**TINY, seed=seed) for seed in (0, 1)]
     first, second = (own_bench.tensors(key)["linear.weight"] for key in keys)

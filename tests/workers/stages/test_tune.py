@@ -5,6 +5,7 @@ import torch
 
 from jobs.artifact import Commit
 from jobs.outcome import Cause, Succeeded
+from jobs.task import Locations
 from workers.allocation import ALLOCATIONS, AllocationProblem, allocate
 from workers.channels import ChannelMap, ParameterCount
 
@@ -66,6 +67,14 @@ def test_the_dense_target_gives_another_partition(bench):
     labels = bench.tensors(bench.tune(permuted), PARTITION)
     dense = bench.tensors(bench.tune(permuted, target="dense"), PARTITION)
     assert any(not torch.equal(labels[name], dense[name]) for name in labels)
+
+
+@pytest.mark.parametrize("target", ["labels", "dense"])
+def test_it_looks_at_the_held_out_images_in_batches_of_the_size_that_the_task_is_given(bench, evaluated, target):
+    params = replace(bench.tuning(bench.permute(), target=target), seed=8)
+    evaluated.clear()
+    assert isinstance(bench.run(params, locations=Locations(evaluation_batch_size=20)), Succeeded)
+    assert evaluated == {32, 20}  # those of the steps, and a fifth of the held-out images
 
 
 def test_it_stops_when_asked_to(bench, failure):

@@ -40,6 +40,7 @@ def follow(checkpoint, *, workers, should_stop=lambda: False):
         device="cpu",
         should_stop=should_stop,
         report=lambda epoch, metrics: None,
+        evaluation_batch_size=256,
         checkpoint=checkpoint,
     )
     return model.state_dict()

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,14 +7,16 @@ from torch import nn
 from torchmetrics import MeanSquaredError
 
 from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from jobs.identity import canonical
 from jobs.metric import Metric
-from jobs.spec.training import Recipe
+from jobs.spec.training import Recipe, TrainSpec
 from workers.checkpoints import Checkpoint
 from workers.data import ImageData, Split, load_dataset
 from workers.measure import evaluate
 from workers.models import build
 from workers.objectives import Objective, check_batch, over_samples
 from workers.objectives.classification import objective
+from workers.stages._learning import epochs_measured
 from workers.training import EpochLog, TrainingLog, train
 
 CLASSIFICATION = objective()
@@ -42,6 +45,7 @@ def trained(model, data, recipe, *, objective=CLASSIFICATION, seed=0, should_sto
         device="cpu",
         should_stop=should_stop,
         report=report,
+        evaluation_batch_size=256,
         checkpoint=Checkpoint(load=lambda: None, save=lambda content: None),
     )
 
@@ -83,15 +87,23 @@ def test_the_log_and_the_reports_say_the_same():
     assert log.last.epoch == 3
 
 
-def test_best_is_the_highest_validation_accuracy_then_the_lowest_loss():
-    def epoch(number, accuracy, loss):
-        return EpochLog(
-            epoch=number, learning_rate=0.1, train_loss=1.0, validation_loss=loss, validation={"accuracy": accuracy}
-        )
+def logged(*accuracies_and_losses):
+    epochs = tuple(
+        EpochLog(epoch=number, learning_rate=0.1, train_loss=1.0, validation_loss=loss, validation={"accuracy": value})
+        for number, (value, loss) in enumerate(accuracies_and_losses, start=1)
+    )
+    return TrainingLog(epochs=epochs, primary=CLASSIFICATION.primary)
 
-    epochs = (epoch(1, 0.5, 0.1), epoch(2, 0.9, 0.4), epoch(3, 0.9, 0.3), epoch(4, 0.9, 0.3))
-    log = TrainingLog(epochs=epochs, primary=CLASSIFICATION.primary)
-    assert log.best.epoch == 3
+
+def test_best_is_the_highest_validation_accuracy_then_the_lowest_loss():
+    assert logged((0.5, 0.1), (0.9, 0.4), (0.9, 0.3), (0.9, 0.3)).best.epoch == 3
+
+
+def test_what_is_no_number_is_the_best_of_nothing_and_no_improvement():
+    log = logged((math.nan, 0.1), (0.5, 0.3), (0.5, math.nan), (math.nan, 0.2))
+    assert (log.best.epoch, log.epochs_in_vain) == (2, 2)
+    assert logged((0.5, math.nan), (0.5, 0.3)).best.epoch == 2
+    assert logged((math.nan, 0.1), (math.nan, 0.1)).epochs_in_vain == 1
 
 
 def test_the_same_generator_gives_the_same_weights_with_dropout_and_augmentation():
@@ -103,6 +115,16 @@ def test_the_same_generator_gives_the_same_weights_with_dropout_and_augmentation
         follow(model, two_stripes(), recipe)
         weights.append(model[2].weight)
     assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int32])
+@pytest.mark.parametrize("augment", ["none", ["mixup"]])
+def test_labels_of_any_whole_type_train_the_same(kind, augment):
+    recipe = Recipe.of(TrainSpec.model_validate({"epochs": 1, "batch_size": 4, "augment": augment}))
+    data = two_stripes()
+    split = Split(images=data.train.images, targets=data.train.targets.to(kind))
+    small = replace(data, train=split, validation=split)
+    assert follow(linear(), small, recipe) == follow(linear(), data, recipe)
 
 
 def test_another_generator_gives_other_weights():
@@ -190,6 +212,43 @@ def test_an_objective_of_another_kind_is_learnt_and_its_lowest_error_is_the_best
     errors = [each.validation["mse"] for each in log.epochs]
     assert log.best.validation["mse"] == min(errors) < errors[0]
     assert log.last.validation_loss == pytest.approx(log.last.validation["mse"], rel=1e-5)
+
+
+class Prescribed(MeanSquaredError):  # noqa: N818  # it is no exception
+    """Measures what it is told to."""
+
+    values = iter(())
+
+    def compute(self):
+        return torch.tensor(next(Prescribed.values))
+
+
+PRESCRIBED = {Metric(name="correlation", label="correlation", direction="higher"): Prescribed}
+
+
+def test_a_metric_that_is_no_number_at_first_neither_stops_the_training_nor_chooses_its_weights(monkeypatch):
+    monkeypatch.setattr(Prescribed, "values", iter([math.nan, 0.5, 0.7, math.nan, 0.6]))
+    recipe = Recipe(epochs=9, batch_size=5, patience=2, keep="best")
+    found = trained(linear_to_one(), scalars(), recipe, objective=halving(metrics=PRESCRIBED))
+    assert (found.log.best.epoch, found.epochs) == (3, 5)
+    measured = epochs_measured(found)
+    assert measured["best"]["validation_correlation"] == pytest.approx(0.7)
+
+
+def test_numbers_alone_are_stored_of_an_epoch(monkeypatch):
+    monkeypatch.setattr(Prescribed, "values", iter([0.5, math.nan]))
+    found = trained(linear_to_one(), scalars(), Recipe(epochs=2, batch_size=5), objective=halving(metrics=PRESCRIBED))
+    measured = epochs_measured(found)
+    assert canonical(measured)
+    assert measured["last"].keys() == {"epoch", "learning_rate", "train_loss", "validation_loss"}
+
+
+def test_a_metric_that_is_no_number_after_any_epoch_is_named(monkeypatch):
+    monkeypatch.setattr(Prescribed, "values", iter([math.nan, math.nan]))
+    with pytest.raises(
+        BadNumericsError, match=r"correlation, .* is NaN on the validation split after every epoch, 1 to 2"
+    ):
+        trained(linear_to_one(), scalars(), Recipe(epochs=2, batch_size=5), objective=halving(metrics=PRESCRIBED))
 
 
 @pytest.mark.parametrize(
@@ -310,5 +369,8 @@ def test_resnet_learns_digits_in_seconds():
     data = load_dataset("digits")
     log = follow(model, data, Recipe(epochs=8, batch_size=32, learning_rate=0.05, schedule="cosine"))
     # 98.7, 98.7 and 98.8 % with seeds 0, 1 and 2; 597 images have a standard error of 0.5 %.
-    assert evaluate(model, data.test, CLASSIFICATION, device="cpu", should_stop=never).metrics["accuracy"] >= 0.97
+    assert (
+        evaluate(model, data.test, CLASSIFICATION, batch_size=256, device="cpu", should_stop=never).metrics["accuracy"]
+        >= 0.97
+    )
     assert log.last.validation["accuracy"] >= 0.95

@@ -177,6 +177,7 @@ def test_the_global_generator_is_left_as_it_was(slot, lost, lost_at):
         device="cpu",
         should_stop=lambda: False,
         report=lambda epoch, metrics: None,
+        evaluation_batch_size=256,
         checkpoint=slot.checkpoint(),
     )
     assert torch.equal(torch.get_rng_state(), before)
