@@ -84,6 +84,7 @@ def follow() -> Callable[..., TrainingLog]:
             device="cpu",
             should_stop=should_stop,
             report=lambda epoch, metrics: None,
+            evaluation_batch_size=256,
             checkpoint=checkpoint or Checkpoint(load=lambda: None, save=lambda content: None),
             regulariser=regulariser,
         ).log
