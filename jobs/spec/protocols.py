@@ -54,6 +54,9 @@ class RecalibrateProtocol(FollowingProtocol):
 
     kind: Literal["recalibrate"]
     images: int = Field(default=2048, ge=2, description="Calibration images, drawn by the seed.")
+    batch_size: int = Field(
+        default=128, ge=2, description="Images per batch; the statistics are the mean of those of the batches."
+    )
 
 
 class FineTuneProtocol(TrainingProtocol, FollowingProtocol):

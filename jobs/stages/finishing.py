@@ -15,6 +15,7 @@ class RecalibrateParams(StageParams):
 
     network: ArtifactKey
     images: CalibrationParams
+    batch_size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

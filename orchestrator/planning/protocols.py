@@ -44,7 +44,12 @@ def plan_protocol(tasks: TaskCollector, name: str, network: ArtifactKey, trial: 
     match tasks.spec.protocols[name]:
         case RecalibrateProtocol() as protocol:
             before = plan_protocol(tasks, protocol.after, network, trial)
-            params = RecalibrateParams(network=before, images=problem.images(protocol.images), seed=trial.seed)
+            params = RecalibrateParams(
+                network=before,
+                images=problem.images(protocol.images),
+                batch_size=protocol.batch_size,
+                seed=trial.seed,
+            )
             return tasks.add(params, trial.label, model=trial.model, locations=problem.location)
         case RepairProtocol() as protocol:
             return _add_repair_task(tasks, protocol, network, trial)

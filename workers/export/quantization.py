@@ -17,16 +17,18 @@ from workers.data.images import Split, batches
 from workers.export.graph import arrays_for, open_session
 
 _METHODS = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
-_BATCH_SIZE = 32
+_LARGEST_BATCH = 32
+"""ONNX Runtime keeps every activation of a batch."""
 
 
-def quantize_onnx(content: bytes, images: Split, spec: QuantizeSpec) -> bytes:
+def quantize_onnx(content: bytes, images: Split, spec: QuantizeSpec, *, batch_size: int) -> bytes:
     """The graph in 8 bits: weights signed, activations unsigned.
 
     Args:
         content: The graph in single precision.
         images: Calibration images, whose activations give the ranges.
         spec: Calibration, and the bits of weights.
+        batch_size: Calibration images per batch; at most 32 are taken.
 
     Raises:
         BadNetworkError: ONNX Runtime cannot quantise it; it says why.
@@ -42,7 +44,7 @@ def quantize_onnx(content: bytes, images: Split, spec: QuantizeSpec) -> bytes:
             quantize_static(
                 prepared,
                 made,
-                _calibration(given, images),
+                _calibration(given, images, min(batch_size, _LARGEST_BATCH)),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
                 reduce_range=spec.reduce_range,
@@ -57,7 +59,7 @@ def quantize_onnx(content: bytes, images: Split, spec: QuantizeSpec) -> bytes:
         return made.read_bytes()
 
 
-def _calibration(graph: Path, images: Split) -> object:
+def _calibration(graph: Path, images: Split, batch_size: int) -> object:
     """The images as ONNX Runtime reads them: batch after batch, by the names of a graph's inputs."""
     from onnxruntime.quantization import CalibrationDataReader
 
@@ -66,7 +68,7 @@ def _calibration(graph: Path, images: Split) -> object:
 
         def __init__(self) -> None:
             session = open_session(graph.read_bytes())
-            self._batches = (arrays_for(session, inputs) for inputs, _ in batches(images, _BATCH_SIZE, device="cpu"))
+            self._batches = (arrays_for(session, inputs) for inputs, _ in batches(images, batch_size, device="cpu"))
 
         def get_next(self) -> dict[str, Any] | None:
             """The next batch."""

@@ -22,7 +22,10 @@ def run(context: Context[QuantizeParams]) -> Product:
     """
     params = context.params
     content = quantize_onnx(
-        context.artifacts.read(params.graph, GRAPH_FILE), draw_images(context, params.images), params.quantization
+        context.artifacts.read(params.graph, GRAPH_FILE),
+        draw_images(context, params.images),
+        params.quantization,
+        batch_size=params.batch_size,
     )
     context.poll()
     evaluation = evaluate_data(

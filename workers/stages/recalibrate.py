@@ -11,7 +11,9 @@ def run(context: Context[RecalibrateParams]) -> Product:
     """Recalibrate a network on training images, without their labels. Measures what the network's own task measured."""
     network = context.network(context.params.network)
     module, images = network.module(context.device), draw_images(context, context.params.images)
-    recalibrate(module, images, device=context.device, should_stop=context.should_stop)
+    recalibrate(
+        module, images, batch_size=context.params.batch_size, device=context.device, should_stop=context.should_stop
+    )
     return Product(
         measurements=network.measured,
         files=network_files(network.recipe, module.state_dict(), network.masks),

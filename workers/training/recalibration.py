@@ -21,7 +21,7 @@ def recalibrate(
     model: nn.Module,
     split: Split,
     *,
-    batch_size: int = 128,
+    batch_size: int,
     device: torch.device | str,
     should_stop: Callable[[], bool],
 ) -> None:

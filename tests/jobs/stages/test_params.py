@@ -177,7 +177,7 @@ EXAMPLES: list[StageParams] = [
         ReconstructParams(network=NETWORK, widths=widths(each), how="lasso", images=IMAGES, batch_size=8)
         for each in ALLOCATIONS
     ),
-    RecalibrateParams(network=NETWORK, images=CalibrationParams(data=DATA), seed=1),
+    RecalibrateParams(network=NETWORK, images=CalibrationParams(data=DATA), batch_size=8, seed=1),
     RepairParams(network=NETWORK, dense=ArtifactKey("dense"), images=IMAGES, batch_size=8, seed=1),
     ApplyParams(
         network=NETWORK,

@@ -269,8 +269,11 @@ class Workbench:
         procedure = ScratchTraining(network=network, dense=dense, recipe=recipe, budget=budget, leg=leg)
         return TrainParams(procedure=procedure, data=DATA, seed=seed)
 
-    def recalibrate(self, network: ArtifactKey, num_images: int = 256, seed: int = 0) -> ArtifactKey:
-        return self.key(RecalibrateParams(network=network, images=self.images(num_images), seed=seed))
+    def recalibrate(
+        self, network: ArtifactKey, num_images: int = 256, seed: int = 0, batch_size: int = 128
+    ) -> ArtifactKey:
+        images = self.images(num_images)
+        return self.key(RecalibrateParams(network=network, images=images, batch_size=batch_size, seed=seed))
 
     def reconstruct(
         self, converted: ArtifactKey, how: str, compression: float = 0.3, num_images: int = 64, **widths: object

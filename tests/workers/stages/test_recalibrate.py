@@ -34,6 +34,11 @@ def test_another_seed_sees_other_images(bench, pruned):
     assert digests[0] != digests[1]
 
 
+def test_every_batch_gives_statistics_of_its_own(bench, pruned):
+    digests = [bench.digests(bench.recalibrate(pruned, batch_size=size))["weights.safetensors"] for size in (64, 128)]
+    assert digests[0] != digests[1]
+
+
 def test_it_repeats(bench, pruned):
     key = bench.recalibrate(pruned)
     assert bench.run_again(key) is Commit.REPEATED

@@ -13,7 +13,7 @@ def split(count, generator=None):
 
 
 def run(model, images, **changes):
-    recalibrate(model, images, device="cpu", should_stop=lambda: False, **changes)
+    recalibrate(model, images, **{"batch_size": 128, "device": "cpu", "should_stop": lambda: False} | changes)
 
 
 def test_the_first_norm_gets_the_mean_and_variance_of_the_images():
@@ -62,4 +62,4 @@ def test_one_image_is_too_few():
 
 def test_it_stops_on_request():
     with pytest.raises(CancelledError):
-        recalibrate(nn.Sequential(nn.BatchNorm2d(2)), split(4), device="cpu", should_stop=lambda: True)
+        run(nn.Sequential(nn.BatchNorm2d(2)), split(4), should_stop=lambda: True)
