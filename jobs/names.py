@@ -10,6 +10,7 @@ NETWORKS = (
     "cifar_resnet",
     "cifar_resnet18",
     "cifar_resnet20",
+    "cifar_resnet50",
     "cifar_resnet56",
     "cifar_resnet110",
     "cifar_vgg11",

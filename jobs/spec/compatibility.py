@@ -67,6 +67,8 @@ def method_conflict(protocol: ProtocolSpec, method: MethodSpec, *, trained: bool
             "takes no channels away, so there is nothing to refit to; repair methods of the kinds criterion, "
             "reconstruction, integral or fold"
         )
+    if isinstance(protocol, RepairProtocol) and isinstance(method, IntegralMethod) and method.coefficients < 1:
+        return "would be refitted to the network of fewer coefficients, not to the dense one; remove `coefficients`"
     if isinstance(protocol, RewindProtocol) and mixes:
         return "has no weights of the model's training to rewind; fine-tune instead"
     if isinstance(protocol, RewindProtocol) and protocol.what == "weights" and isinstance(method, UnstructuredMethod):

@@ -185,6 +185,12 @@ class IntegralMethod(ChannelMethod):
             raise checks.fault("functions of fewer coefficients have one order; remove `ordering.choice`")
         if self.coefficients < 1 and self.train is not None:
             raise checks.fault("training gives every channel a coefficient again; remove `coefficients`, or `train`")
+        follows_dense = self.repair == "statistics" or (self.tune is not None and self.tune.target == "dense")
+        if self.coefficients < 1 and follows_dense:
+            raise checks.fault(
+                "repair: statistics and tuning with target: dense would follow the network of fewer coefficients, not "
+                "the dense one; remove `coefficients`, or these"
+            )
         return self
 
     @model_validator(mode="after")

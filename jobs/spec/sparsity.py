@@ -89,9 +89,20 @@ class GrowingSpec(SparsifyBase):
     per_compression = True
 
     kind: Literal["growing"]
-    increase: float = Field(default=1e-4, gt=0, description="What the penalty's weight rises by.")
+    increase: float | None = Field(
+        default=None,
+        gt=0,
+        description="What the penalty's weight rises by; default: so much that it is at the ceiling after half of the "
+        "training. The paper's is 1e-4, for some hundred thousand steps.",
+    )
     interval: int = Field(default=10, ge=1, description="Steps between two rises.")
     ceiling: float = Field(default=1.0, gt=0, description="The largest weight of the penalty.")
+
+    @model_validator(mode="after")
+    def _rises_to_the_ceiling(self) -> Self:
+        if self.increase is not None and self.increase > self.ceiling:
+            raise checks.fault(f"increase {self.increase} is above the ceiling {self.ceiling}; give a smaller one")
+        return self
 
 
 class GroupLassoSpec(SparsifyBase):

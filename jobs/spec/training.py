@@ -56,7 +56,10 @@ class TrainSpec(Record):
         description="`false`: no weight decay for parameters of one axis or none, as those of norms, and biases.",
     )
     clip_gradients: float | None = Field(
-        default=None, gt=0, description="Largest l2 norm of the gradient of all parameters together; default: no limit."
+        default=None,
+        gt=0,
+        description="Largest l2 norm of the gradient of all parameters together, with the penalties of `sparsify`; "
+        "default: no limit.",
     )
     accumulate: int = Field(
         default=1,

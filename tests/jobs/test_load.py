@@ -200,6 +200,18 @@ MALFORMED = [
     ),
     (
         "methods.i",
+        {"kind": "integral", "coefficients": 0.5, "repair": "statistics"},
+        "methods.i",
+        "would follow the network of fewer coefficients, not the dense one",
+    ),
+    (
+        "methods.i",
+        {"kind": "integral", "coefficients": 0.5, "tune": {"target": "dense"}},
+        "methods.i",
+        "would follow the network of fewer coefficients, not the dense one",
+    ),
+    (
+        "methods.i",
         {"kind": "integral", "repair": "variance", "batchnorm": "fold", "train": {"epochs": 1}},
         "methods.i",
         "remove batchnorm: fold, or use repair: statistics",

@@ -1,8 +1,8 @@
-"""Residual networks of basic blocks for small images (He et al. 2016, arXiv:1512.03385, section 4.2).
+"""Residual networks for small images (He et al. 2016, arXiv:1512.03385, section 4.2).
 
 The tensors are named as in the published CIFAR checkpoints: conv1, bn1,
-layerS.B.{conv1,bn1,conv2,bn2,shortcut.0,shortcut.1}, linear. Convolutions are initialised
-as in He et al. 2015.
+layerS.B.{conv1,bn1,conv2,bn2,shortcut.0,shortcut.1}, linear; bottlenecks have conv3 and bn3, too. Convolutions are
+initialised as in He et al. 2015.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,9 @@ from torch.nn.functional import pad
 
 from workers.models._arguments import blocks_of, check_choice, check_sizes, check_widths
 from workers.models._initialise import initialise
+
+_WIDTHS = (64, 128, 256, 512)
+"""Of ImageNet's residual networks."""
 
 
 class PaddedShortcut(nn.Module):
@@ -44,6 +47,9 @@ _SHORTCUTS: Mapping[str, Callable[..., nn.Sequential]] = {"projection": _project
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions with batch norm, added to the input or, where the shape changes, to its shortcut."""
 
+    expansion = 1
+    """Channels that leave a block, per channel of `width`."""
+
     def __init__(self, *, in_channels: int, width: int, stride: int, shortcut: str) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, width, 3, stride=stride, padding=1, bias=False)
@@ -63,17 +69,59 @@ class BasicBlock(nn.Module):
         return outer
 
 
+class Bottleneck(nn.Module):
+    """A 1x1, a 3x3 and a 1x1 convolution to four times the width, with batch norm (the paper's figure 5, right).
+
+    The 3x3 convolution has the stride, as in torchvision.
+    """
+
+    expansion = 4
+    """Channels that leave a block, per channel of `width`."""
+
+    def __init__(self, *, in_channels: int, width: int, stride: int, shortcut: str) -> None:
+        super().__init__()
+        outside = width * self.expansion
+        self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu1 = nn.ReLU()
+        self.conv2 = nn.Conv2d(width, width, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.relu2 = nn.ReLU()
+        self.conv3 = nn.Conv2d(width, outside, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outside)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or in_channels != outside:
+            self.shortcut = _SHORTCUTS[shortcut](in_channels=in_channels, width=outside, stride=stride)
+        self.relu3 = nn.ReLU()
+
+    def forward(self, features: Float[Tensor, "n channels h w"]) -> Float[Tensor, "n width h2 w2"]:
+        """Features to features; the side is divided by the stride, rounded up."""
+        inner: Tensor = self.relu2(self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(features))))))
+        outer: Tensor = self.relu3(self.bn3(self.conv3(inner)) + self.shortcut(features))
+        return outer
+
+
 class ResidualNet(nn.Module):
-    """A 3x3 stem, stages of basic blocks (the second stage and later halve the side), global average, linear."""
+    """A 3x3 stem, stages of blocks (the second stage and later halve the side), global average, linear.
+
+    Args:
+        widths: Channels of each stage, those within the blocks.
+        blocks: Blocks of each stage.
+        num_classes: Outputs.
+        in_channels: Channels of an image.
+        shortcut: Of a block that changes the shape: `projection` or `padding`.
+        block: What the stages are made of.
+    """
 
     def __init__(
         self,
         *,
         widths: Sequence[int],
-        blocks: int,
+        blocks: Sequence[int],
         num_classes: int,
         in_channels: int,
         shortcut: str = "projection",
+        block: type[BasicBlock | Bottleneck] = BasicBlock,
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False)
@@ -81,12 +129,12 @@ class ResidualNet(nn.Module):
         self.relu = nn.ReLU()
         self.num_stages = len(widths)
         channels = widths[0]
-        for stage, width in enumerate(widths, start=1):
+        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True), start=1):
             members = nn.Sequential()
-            for block in range(blocks):
-                stride = 2 if stage > 1 and block == 0 else 1
-                members.append(BasicBlock(in_channels=channels, width=width, stride=stride, shortcut=shortcut))
-                channels = width
+            for number in range(count):
+                stride = 2 if stage > 1 and number == 0 else 1
+                members.append(block(in_channels=channels, width=width, stride=stride, shortcut=shortcut))
+                channels = width * block.expansion
             self.add_module(f"layer{stage}", members)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.linear = nn.Linear(channels, num_classes)
@@ -117,7 +165,8 @@ def resnet(
     """
     check_widths("resnet", widths)
     check_sizes("resnet", blocks=blocks, num_classes=num_classes, in_channels=in_channels)
-    return ResidualNet(widths=widths, blocks=blocks, num_classes=num_classes, in_channels=in_channels)
+    counts = [blocks] * len(widths)
+    return ResidualNet(widths=widths, blocks=counts, num_classes=num_classes, in_channels=in_channels)
 
 
 def cifar_resnet(
@@ -139,7 +188,7 @@ def cifar_resnet(
     check_choice("cifar_resnet", "shortcut", shortcut, _SHORTCUTS)
     blocks = blocks_of("cifar_resnet", depth, per_block=6)
     return ResidualNet(
-        widths=(16, 32, 64), blocks=blocks, num_classes=num_classes, in_channels=in_channels, shortcut=shortcut
+        widths=(16, 32, 64), blocks=(blocks,) * 3, num_classes=num_classes, in_channels=in_channels, shortcut=shortcut
     )
 
 
@@ -169,4 +218,20 @@ def cifar_resnet18(*, num_classes: int = 10, in_channels: int = 3) -> ResidualNe
         BadInputError: A size is not a positive whole number.
     """
     check_sizes("cifar_resnet18", num_classes=num_classes, in_channels=in_channels)
-    return ResidualNet(widths=(64, 128, 256, 512), blocks=2, num_classes=num_classes, in_channels=in_channels)
+    return ResidualNet(widths=_WIDTHS, blocks=(2, 2, 2, 2), num_classes=num_classes, in_channels=in_channels)
+
+
+def cifar_resnet50(*, num_classes: int = 10, in_channels: int = 3) -> ResidualNet:
+    """The network `cifar_resnet50`: ImageNet's ResNet-50 (He et al. 2016, table 1) on a 3x3 stem without pooling.
+
+    Args:
+        num_classes: Outputs.
+        in_channels: Channels of an image.
+
+    Raises:
+        BadInputError: A size is not a positive whole number.
+    """
+    check_sizes("cifar_resnet50", num_classes=num_classes, in_channels=in_channels)
+    return ResidualNet(
+        widths=_WIDTHS, blocks=(3, 4, 6, 3), num_classes=num_classes, in_channels=in_channels, block=Bottleneck
+    )

@@ -19,13 +19,14 @@ class GrowingRegularisation(Regulariser):
     """Adds strength x weight to the gradient of all that the chosen units own; the strength grows with the steps.
 
     Chosen are, in every group, the units whose filters have the smallest l1 norms before the training. After every
-    `interval` steps the strength rises by `increase`, up to `ceiling`.
+    `interval` steps the strength rises by `increase`, up to `ceiling`, and stays there.
 
     Args:
         model: The model, on the device where it trains.
         channel_map: Its channel groups.
         widths: Group name -> number of units that are not penalised; in groups that are not named, all.
-        increase: What is added to the strength, above 0.
+        increase: What is added to the strength, above 0; None: as much as brings it to the ceiling after half of the
+            training, however short that is.
         interval: Steps with one strength, at least 1.
         ceiling: The largest strength, above 0.
     """
@@ -36,12 +37,13 @@ class GrowingRegularisation(Regulariser):
         channel_map: ChannelMap,
         widths: Mapping[str, int],
         *,
-        increase: float,
+        increase: float | None,
         interval: int,
         ceiling: float,
     ) -> None:
         self._groups = find_units(model, channel_map)
         self._increase, self._interval, self._ceiling = increase, interval, ceiling
+        self._num_steps = 0
         self._steps = torch.zeros((), dtype=torch.int64)
         norms = absolute_sums(dict(model.named_parameters()), channel_map)
         self._kept = {
@@ -52,7 +54,13 @@ class GrowingRegularisation(Regulariser):
     @property
     def strength(self) -> float:
         """That of the next step."""
-        return min(self._increase * (int(self._steps) // self._interval), self._ceiling)
+        rises = int(self._steps) // self._interval
+        increase = self._increase or self._ceiling / max(1, self._num_steps // 2 // self._interval)
+        return min(increase * rises, self._ceiling)
+
+    def before_training(self, num_steps: int) -> None:
+        """Take note of the steps, which the rises are spread over unless they are given."""
+        self._num_steps = num_steps
 
     @torch.no_grad()
     def before_step(self) -> None:

@@ -96,6 +96,7 @@ def train(
         state = TrainingState(
             model, optimizer, recipe, generators, len(data.train), regulariser, objective.primary, device
         )
+        regulariser.before_training(state.goal(None) // recipe.accumulate)
         if start is not None:
             state.restore(decode(start))
         checkpoint.resume(state.restore, agree=processes.agreed)

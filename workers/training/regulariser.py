@@ -11,6 +11,13 @@ from torch import Tensor
 class Regulariser:
     """Hooks on the weights of one model during its training; these do nothing."""
 
+    def before_training(self, num_steps: int) -> None:
+        """Called before the first batch, also where a training is resumed.
+
+        Args:
+            num_steps: Optimizer steps of the whole training, at least.
+        """
+
     def before_step(self) -> None:
         """Called between the backward pass and the optimizer step."""
 

@@ -33,6 +33,7 @@ def faults(tiny_sweep, write_sweep):
             "sparsify",
             "only the last weights are sparse; remove `ema` and `keep`",
         ),
+        ({**SLIM, "sparsify": {"kind": "growing", "increase": 2}}, "sparsify", "increase 2.0 is above the ceiling 1.0"),
         ({**THIN, "scope": "all"}, "scope", "'global' or 'layer'"),
         ({**THIN, "rounds": 0}, "rounds", "greater than or equal to 1"),
     ],

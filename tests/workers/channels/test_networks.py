@@ -33,6 +33,7 @@ ZOO = [
     ("srcnn", {"in_channels": 3}, 2),  # 3 layers, of which the last one makes the image
     ("unet", {"widths": [4, 6]}, 2 * 2 + 1 + 2),  # two for each width, one enlarged, two on the way up
     pytest.param("cifar_resnet18", {}, 8 + 4, marks=pytest.mark.slow),
+    pytest.param("cifar_resnet50", {}, 2 * 16 + 1 + 4, marks=pytest.mark.slow),  # the stem is in no stream
     pytest.param("densenet40", {}, 1 + 3 * 12 + 2, marks=pytest.mark.slow),
 ]
 

@@ -48,6 +48,11 @@ def test_cifar_resnet18_has_imagenets_parameters_but_for_stem_and_classes(num_pa
     assert num_parameters(build("cifar_resnet18")) == 11_689_512 - (9_408 - 1_728) - (513_000 - 5_130) == 11_173_962
 
 
+def test_cifar_resnet50_has_imagenets_parameters_but_for_stem_and_classes(num_parameters):
+    # torchvision's resnet50 has 25,557,032: the same stem, and a linear layer of 2,049,000, not 20,490.
+    assert num_parameters(build("cifar_resnet50")) == 25_557_032 - (9_408 - 1_728) - (2_049_000 - 20_490) == 23_520_842
+
+
 def test_cifar_resnet_counts_its_depth_along_the_main_path():
     # 20 = 1 stem + 3 stages of 3 blocks of 2 convolutions + 1 linear.
     model = build("cifar_resnet", {"depth": 20})

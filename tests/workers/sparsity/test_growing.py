@@ -23,6 +23,16 @@ def test_the_strength_rises_after_every_interval_up_to_the_ceiling(small, map_of
     assert seen == pytest.approx([0, 0, 0.1, 0.1, 0.2, 0.2, 0.25, 0.25])
 
 
+def test_without_an_increase_it_is_at_the_ceiling_after_half_of_the_training(small, map_of):
+    growing = GrowingRegularisation(small, map_of(small), {}, increase=None, interval=2, ceiling=0.3)
+    growing.before_training(12)
+    seen = []
+    for _ in range(12):
+        seen.append(growing.strength)
+        growing.before_step()
+    assert seen == pytest.approx([0, 0, 0.1, 0.1, 0.2, 0.2, *[0.3] * 6])
+
+
 def test_all_that_the_chosen_units_own_is_penalised_and_nothing_else(small, map_of):
     with_norms(small.first, 3.0, 1.0, 2.0)
     with_norms(small.second, 4.0, 3.0, 2.0, 1.0)
