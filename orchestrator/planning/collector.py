@@ -41,7 +41,7 @@ class TaskCollector:
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds, ascending: what reads the networks of all of them has one key, however a sweep file orders them."""
+        """The seeds, ascending: what reads the networks of all has one key, in whatever order they are given."""
         return sorted(self.spec.seeds)
 
     def source_of(self, name: str) -> str | None:
