@@ -78,6 +78,11 @@ class Manifest:
     processor: Mapping[str, str] = field(default_factory=dict)
     git_commit: str = ""
 
+    @property
+    def ran_on(self) -> str:
+        """Model of the GPU that the stage computed on, else of the processor; empty in older manifests."""
+        return self.processor.get("gpu", self.processor.get("cpu", ""))
+
     def to_json(self) -> dict[str, Json]:
         """The manifest as JSON."""
         # Not asdict, which copies every leaf: that is a third of what committing an empty task costs.

@@ -1,9 +1,11 @@
 """Fingerprints of data and checkpoints outside the store, so that a task's key changes when they do.
 
-Cheap enough for `orchard plan`: small files are hashed whole, large ones by size, head and tail.
+Checkpoints are hashed whole: two may differ in one layer in their middle. Data may be too large for that at every
+`orchard plan`: small files are hashed whole, large ones by size, head and tail.
 """
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,23 +18,24 @@ _WHOLE_BYTES = 64 * 2**20
 _PROBE_BYTES = 2**20
 
 
-def fingerprint(location: str) -> str:
+def fingerprint(location: str, *, whole: bool = False) -> str:
     """The fingerprint of a file, or of all files below a folder.
 
     Files over 64 MiB are hashed by size, first and last MiB; in a folder, so is every file over 1 MiB.
 
     Args:
         location: A path, or the URI of a file on any file system that fsspec knows.
+        whole: Hash a file of any size whole, a MiB in memory at a time.
 
     Raises:
         BadInputError: There is no such file or folder, or it cannot be reached.
     """
     if "://" in location and not location.startswith("file://"):
-        return _remote_fingerprint(location)
+        return _remote_fingerprint(location, _limit(whole))
     root = Path(location.removeprefix("file://")).expanduser()
     if root.is_file():
         with root.open("rb") as stream:
-            return _digest(stream, root.stat().st_size, _WHOLE_BYTES)
+            return _digest(stream, root.stat().st_size, _limit(whole))
     if not root.is_dir():
         raise BadInputError(
             f"{location}: no such file or folder on this machine; the driver reads it to name its content "
@@ -58,18 +61,23 @@ def _files_below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
             yield path
 
 
-def _remote_fingerprint(uri: str) -> str:
+def _limit(whole: bool) -> float:
+    """The largest file that is hashed whole, in bytes."""
+    return math.inf if whole else _WHOLE_BYTES
+
+
+def _remote_fingerprint(uri: str, whole_bytes: float) -> str:
     import fsspec
 
     try:
         files, path = fsspec.core.url_to_fs(uri)
         with files.open(path, "rb") as stream:
-            return _digest(stream, files.size(path), _WHOLE_BYTES)
+            return _digest(stream, files.size(path), whole_bytes)
     except (OSError, ValueError, ImportError) as error:
         raise BadInputError(f"{uri}: cannot be read ({error}); the driver reads it to name its content") from error
 
 
-def _digest(stream: BinaryIO, size: int, whole_bytes: int) -> str:
+def _digest(stream: BinaryIO, size: int, whole_bytes: float) -> str:
     digest = hashlib.sha256(str(size).encode())
     if size <= whole_bytes:
         while block := stream.read(_PROBE_BYTES):

@@ -41,6 +41,11 @@ class Resources:
         return cls(**value)
 
     @property
+    def threads(self) -> int:
+        """CPU threads of each of its processes."""
+        return max(1, int(self.num_cpus) // self.processes)
+
+    @property
     def share(self) -> "Resources":
         """What is requested of each of its machines."""
         if self.nodes == 1:

@@ -143,7 +143,7 @@ def weights_fingerprint(weights: str, network: str) -> str:
         found = sorted(each.name for each in folder.iterdir() if each.suffix in _SUFFIXES)
         inside = f"; in it are {', '.join(found[:5])}" if found else ""
         raise BadInputError(f"{weights} is a folder; name the file of the weights{inside}")
-    return fingerprint(weights)
+    return fingerprint(weights, whole=True)
 
 
 def library_version(library: str) -> str:

@@ -5,6 +5,7 @@ Neither torch nor user modules are imported.
 
 import os
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -60,9 +61,11 @@ def read_environment(spec: SweepSpec, *, device: str) -> PlanEnvironment:
 
     fingerprints = {path: read_data(path, each) for path, each in _data_sets(spec).items()}
 
+    identify = cache(weights_fingerprint)  # many models may begin with one large file
+
     def read_weights(name: str, weights: str, network: str) -> str:
         try:
-            return weights_fingerprint(weights, network)
+            return identify(weights, network)
         except BadInputError as error:
             faults.append(Fault(path=f"models.{name}.weights", problem=str(error)))
             return ""

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from jobs import checks
 from jobs.spec.attack import AttackSpec
-from jobs.spec.base import Record
+from jobs.spec.base import Name, Record
 from jobs.spec.execution import ChannelsLastField, CompileField, Precision, PrecisionField
 
 Runtime = Literal["eager", "compile", "onnxruntime"]
@@ -25,7 +25,14 @@ BatchSizes = Annotated[
     AfterValidator(checks.no_repeats),
 ]
 Threads = Annotated[
-    int | None, Field(ge=1, description="CPU threads of a pass; default: as many as torch has where it runs.")
+    int | None, Field(ge=1, description="CPU threads of a pass; default: as many as the stage has CPUs (`resources`).")
+]
+Machine = Annotated[
+    Name | None,
+    Field(
+        description="A word for the kind of machine that is timed: under another word all is timed anew. Default: "
+        "none; times in the store count wherever they were measured, and a run says where."
+    ),
 ]
 
 
@@ -40,6 +47,7 @@ class LatencySpec(Record):
     )
     batch_size: BatchSizes = Field(default=(1,), description="Images per forward pass, one or several.")
     threads: Threads = None
+    machine: Machine = None
     dtype: Precision = Field(
         default="float32", description="Type of weights and images; float32: each network in its own type."
     )

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from jobs import checks
 from jobs.errors import nearest
 from jobs.spec.base import Record
-from jobs.spec.measure import Runtime, Threads
+from jobs.spec.measure import Machine, Runtime, Threads
 from jobs.stages.table import StageKind
 
 
@@ -97,6 +97,7 @@ class ProfileSpec(Record):
         default="eager", description="What runs it: layers are timed in this runtime, one by one at several widths."
     )
     threads: Threads = None
+    machine: Machine = None
 
 
 class BudgetSpec(Record):

@@ -77,6 +77,7 @@ class ProfileParams(StageParams):
         batch_size: Images in a pass.
         runtime: What runs the layers.
         threads: CPU threads of a pass; None: as many as torch has.
+        machine: The user's word for what is profiled.
         onnx: Version of ONNX Runtime, where that runs them.
     """
 
@@ -84,4 +85,5 @@ class ProfileParams(StageParams):
     batch_size: int
     runtime: Runtime = "eager"
     threads: int | None = None
+    machine: str | None = None
     onnx: str | None = None

@@ -1,6 +1,7 @@
 """Computes sweeps on a backend, for the commands that do: `orchard run` and `orchard search`."""
 
 import os
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -17,10 +18,12 @@ from orchestrator.environment import git_commit, gpus_of_this_machine, read_envi
 from orchestrator.executables import typed
 from orchestrator.planning import Plan, PlanEnvironment
 from orchestrator.results import Curve
+from orchestrator.results.stored_times import stored_times
 from orchestrator.status import equal_failures
 from orchestrator.store import ArtifactStore
 from orchestrator.tracking import TrackedSweep
 from workers.attempt.entry import Provenance
+from workers.attempt.processor import cpu_model
 
 
 class Computer:
@@ -55,7 +58,10 @@ class Computer:
         return read_environment(spec, device=self._device(spec))
 
     def run(self, spec: SweepSpec, plan: Plan) -> tuple[RunSummary, Publisher]:
-        """Compute what is missing of a planned sweep. See `run_sweep`."""
+        """Compute what is missing of a planned sweep, and say where times in the store are from. See `run_sweep`."""
+        here = cpu_model() if self._name == "inline" and plan.environment.device == "cpu" else ""
+        if told := stored_times_text(stored_times(plan, self._store), here=here):
+            self._console.print(told, markup=False, highlight=False, soft_wrap=True)
         if self._backend is None and self._store.present(plan.targets) == set(plan.targets):
             backend = self._open("inline")  # nothing will run, so no cluster is started
         else:
@@ -73,6 +79,24 @@ class Computer:
 
     def _open(self, name: str) -> Backend:
         return BACKENDS[name](self._store, self._provenance, self._lease)
+
+
+def stored_times_text(counts: Mapping[str, int], *, here: str) -> str:
+    """What to say of times that are taken from the store; empty where all were measured here.
+
+    Args:
+        counts: Model of GPU or processor -> how many results of `time` and `profile` are from it; empty: unknown.
+        here: The model that this run would time; empty where the driver does not know it.
+    """
+    elsewhere = {name: count for name, count in counts.items() if not here or name != here}
+    if not elsewhere:
+        return ""
+    places = ", ".join(f"{name or 'machines that are not known'} ({count})" for name, count in elsewhere.items())
+    where = f"{places}, not on {here}" if here else places
+    return (
+        f"Times in the store are used that were measured on {where}. To measure anew, give `machine` a word, in "
+        "measure.latency and in profile."
+    )
 
 
 def finish(publisher: Publisher, lease: DriverLease) -> tuple[tuple[Curve, ...], TrackedSweep | None] | None:

@@ -81,8 +81,8 @@ def _decision_text(decision: Decision, asked: Resources | None) -> str:
             what = "no other attempt" if decision.final else "another attempt, or left to the next run"
             return f"{what}; this journal is too old to say more"
         return f"{'no other attempt' if decision.final else 'left to the next run'}: {decision.reason}"
-    delay = f" after a delay of {retry.delay_s:.1f} s" if retry.delay_s else " at once"
-    return ", ".join([f"another attempt{'' if decision.damaged else delay}", *_changes(decision, retry, asked)])
+    delay = f" after a delay of {retry.delay_s:.1f} s" if retry.delay_s else "" if decision.damaged else " at once"
+    return ", ".join([f"another attempt{delay}", *_changes(decision, retry, asked)])
 
 
 def _changes(decision: Decision, retry: Retry, asked: Resources | None) -> Iterator[str]:

@@ -7,6 +7,7 @@ from jobs.spec.prune import PruneSpec
 from jobs.stages.base import ArtifactKey
 from jobs.stages.common import PlannedAllocation, PruningRound, Shrinking, WidthLimits, WidthParams
 from jobs.stages.scoring import ProfileParams, SenseParams
+from jobs.stages.table import StageKind
 from orchestrator.planning.collector import TaskCollector
 from orchestrator.planning.trial import Trial
 
@@ -84,7 +85,8 @@ def _add_profile_task(tasks: TaskCollector, network: ArtifactKey, trial: Trial) 
         network=network,
         batch_size=profile.batch_size,
         runtime=profile.runtime,
-        threads=profile.threads,
+        threads=profile.threads or tasks.resources[StageKind.PROFILE].threads,
+        machine=profile.machine,
         onnx=tasks.environment.onnx if profile.runtime == "onnxruntime" else None,
     )
     return tasks.add(params, trial.label, model=trial.model)

@@ -39,6 +39,11 @@ class TaskCollector:
             for device in ("cpu", environment.device)
         }
 
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds, ascending: what reads the networks of all has one key, in whatever order they are given."""
+        return sorted(self.spec.seeds)
+
     def source_of(self, name: str) -> str | None:
         """Fingerprint of the user's own code by its import path; None for what is ours."""
         return self.environment.sources.get(name)

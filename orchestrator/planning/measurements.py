@@ -46,7 +46,9 @@ def plan_measurements(
                 network=network, graph=graph if in_onnx else None, quantized=quantized if in_onnx else None
             ),
             dense=TimedNetwork(network=dense, graph=_add_export_task(tasks, dense, trial) if in_onnx else None),
-            latency=measure.latency,
+            latency=measure.latency.model_copy(
+                update={"threads": measure.latency.threads or tasks.resources[StageKind.TIME].threads}
+            ),
             onnx=tasks.environment.onnx if in_onnx else None,
         )
         further.append((StageKind.TIME.value, tasks.add(params, trial.label, model=trial.model)))

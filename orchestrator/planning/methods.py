@@ -45,7 +45,7 @@ def _plan_allocation(tasks: TaskCollector, allocation: AllocationSpec, trial: Tr
     if not isinstance(allocation, GuidedAllocation):
         return allocation
     guide = replace(trial, model=allocation.model or trial.model, method=allocation.method)
-    networks = [plan_method(tasks, replace(guide, seed=seed)) for seed in tasks.spec.seeds]
+    networks = [plan_method(tasks, replace(guide, seed=seed)) for seed in tasks.seeds]
     return FollowedDesigns(
         designs=tuple(DesignInput(network=network, channels=dense_of(tasks, network)) for network in networks)
     )

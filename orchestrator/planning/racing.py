@@ -22,7 +22,7 @@ Entrants = Mapping[str, tuple[Trial, ...]]
 def entrants_of(tasks: TaskCollector, protocol: str, trial: Trial) -> Entrants:
     """The trials of all methods that a protocol trains at the compression of one of them, on the same model."""
     return {
-        method: tuple(replace(trial, method=method, seed=seed) for seed in tasks.spec.seeds)
+        method: tuple(replace(trial, method=method, seed=seed) for seed in tasks.seeds)
         for method, spec in tasks.spec.methods.items()
         if spec.applies_to(trial.model)
         and protocol in tasks.spec.protocols_of(spec)

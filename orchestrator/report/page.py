@@ -85,6 +85,7 @@ def html_page(
             for each in further_summaries(curves, primary=primary)
         ],
         speed=_speed(speed),
+        speed_place=speed.place,
         slower=sum(bool(row.slower) for row in speed.rows),
         notes=notes[:_MOST_NOTES],
         more_notes=len(notes[_MOST_NOTES:]),
@@ -154,7 +155,7 @@ def _lost(lost: Sequence[LostPoints]) -> Table:
 
 
 def _speed(summary: SpeedSummary) -> Table:
-    names = [(row.candidate, row.texts(summary.variants)) for row in summary.rows]
+    names = [(row.candidate, row.texts(summary)) for row in summary.rows]
     rows = [[each.model, each.method, each.protocol, each.removal(summary.target), *texts] for each, texts in names]
     return Table(
         head=["model", "method", "protocol", f"{WORDS[summary.target]} removed", *summary.head], rows=rows, names=3

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jobs.metric import PREDICTED
-from orchestrator.results import Curve, SweepRecord
+from jobs.stages.table import StageKind
+from orchestrator.results import Curve, Further, SweepRecord
 from orchestrator.results.selection import Candidate, candidates
 from orchestrator.results.targets import PARAMETERS, WORDS, target_of
 
@@ -25,6 +26,7 @@ class SpeedRow:
         theoretical: Multiply-accumulates before to those after.
         predicted: What the profile predicted; None where there was none.
         measured: Runtime and batch -> measured speedup, and the range between the quartiles over its blocks.
+        machines: Models of the GPUs or processors that it was measured on, as far as known.
     """
 
     candidate: Candidate
@@ -32,21 +34,22 @@ class SpeedRow:
     theoretical: float | None
     predicted: float | None
     measured: dict[str, tuple[float, float]]
+    machines: tuple[str, ...] = ()
 
     @property
     def slower(self) -> tuple[str, ...]:
         """The runtimes and batches in which it is slower than the dense network, beyond the spread."""
         return tuple(name for name, (speedup, spread) in self.measured.items() if speedup + spread < 1)
 
-    def texts(self, variants: Sequence[str]) -> list[str]:
-        """Its cells: asked, theoretical, predicted, and one for each runtime and batch."""
+    def texts(self, summary: "SpeedSummary") -> list[str]:
+        """Its cells below `SpeedSummary.head`."""
         plain = [f"{value:.2f}x" if value else "" for value in (self.asked, self.theoretical, self.predicted)]
         cells = []
-        for name in variants:
+        for name in summary.variants:
             found = self.measured.get(name)
             text = f"{found[0]:.2f}x ± {found[1] / 2:.2f}" if found else ""
             cells.append(f"{text}, slower" if name in self.slower else text)
-        return [*plain, *cells]
+        return [*plain, *cells, *([" and ".join(self.machines)] if summary.is_mixed else [])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +67,26 @@ class SpeedSummary:
     rows: tuple[SpeedRow, ...]
 
     @property
+    def machines(self) -> tuple[str, ...]:
+        """Models of the GPUs or processors that anything was measured on, as far as known."""
+        return tuple(dict.fromkeys(name for row in self.rows for name in row.machines))
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether rows are from several of them, so that each says from which."""
+        return len(self.machines) > 1
+
+    @property
     def head(self) -> list[str]:
-        """Column headings of `SpeedRow.texts`."""
-        return ["asked", "by MACs", "predicted", *self.variants]
+        """Column headings: asked, theoretical, predicted, each runtime and batch, and the machine where they differ."""
+        return ["asked", "by MACs", "predicted", *self.variants, *(["measured on"] if self.is_mixed else [])]
+
+    @property
+    def place(self) -> str:
+        """For people: where it was measured; empty where unknown."""
+        if self.is_mixed:
+            return f"Measured on {len(self.machines)} makes of machine: compare rows of one make only."
+        return "".join(f"Measured on {name}." for name in self.machines)
 
 
 def summarize_speed(record: SweepRecord, curves: Sequence[Curve]) -> SpeedSummary:
@@ -93,7 +113,12 @@ def _row(candidate: Candidate, *, by_latency: bool) -> SpeedRow:
         theoretical=candidate.mean("speedup"),
         predicted=candidate.mean(PREDICTED),
         measured=measured,
+        machines=tuple(dict.fromkeys(each.ran_on for each in _timings(candidate) if each.ran_on)),
     )
+
+
+def _timings(candidate: Candidate) -> list[Further]:
+    return [each for point in candidate.points.values() for each in point.further if each.stage == StageKind.TIME]
 
 
 def speed_table(summary: SpeedSummary) -> "Table":
@@ -106,6 +131,8 @@ def speed_table(summary: SpeedSummary) -> "Table":
         box=box.SIMPLE_HEAD,
         title="Speedup over the dense network, measured in turn with it",
         title_justify="left",
+        caption=Text(summary.place) if summary.place else None,
+        caption_justify="left",
         pad_edge=False,
         collapse_padding=True,
     )
@@ -115,6 +142,6 @@ def speed_table(summary: SpeedSummary) -> "Table":
         table.add_column(name, justify="right", overflow="fold")
     for row in summary.rows:
         each = row.candidate
-        cells = [each.model, each.method_name, each.removal(summary.target), *row.texts(summary.variants)]
+        cells = [each.model, each.method_name, each.removal(summary.target), *row.texts(summary)]
         table.add_row(*map(Text, cells))
     return table

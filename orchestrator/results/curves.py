@@ -116,12 +116,14 @@ class Further:
         key: The task.
         metrics: By metric and variant: `accuracy/int8`, `latency_p50_s/onnxruntime/b1`.
         created_s: When it was measured, seconds since the epoch.
+        ran_on: Model of the GPU or processor; empty where unknown.
     """
 
     stage: str
     key: str
     metrics: Mapping[str, float]
     created_s: float
+    ran_on: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +280,7 @@ def _further(manifest: Manifest) -> Further:
         key=manifest.key,
         metrics={name: number(measured, name) for name in measured if "/" in name},
         created_s=manifest.created_s,
+        ran_on=manifest.ran_on,
     )
 
 

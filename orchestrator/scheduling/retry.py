@@ -14,9 +14,12 @@ RETRIES: Mapping[Cause, int] = {
     Cause.PREEMPTED: 8,  # without progress between them: a task that kills every worker must not be retried for ever
     Cause.TRANSIENT: 5,
     Cause.OUT_OF_MEMORY: 3,
-    Cause.CORRUPT: 3,
+    Cause.CORRUPT: 5,
 }
 """Maximum number of retries per task and cause; other causes are not retried."""
+
+_PASSING = frozenset({Cause.TRANSIENT, Cause.CORRUPT})
+"""What time may mend: a network file system can show a machine for seconds what was there before."""
 
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 60.0
 _LEAST_MEMORY_BYTES = 2**30
@@ -49,7 +52,7 @@ def retry_after(failure: Failed, *, count: int, asked: Resources, memory_limit_b
     if failure.cause is Cause.OUT_OF_MEMORY:
         resources = _more_memory(failure, asked, memory_limit_bytes)
         return Retry(delay_s=0.0, resources=resources) if resources else None
-    delay_s = backoff_s(failure.key, count) if failure.cause is Cause.TRANSIENT else 0.0
+    delay_s = backoff_s(failure.key, count) if failure.cause in _PASSING else 0.0
     return Retry(delay_s=delay_s, resources=asked)
 
 

@@ -44,9 +44,10 @@ def slots_of(resources: Resources) -> float:
 
 @dataclass(slots=True)
 class _FailureHistory:
-    """The failures of a task so far, and the request of its next attempt if it was changed."""
+    """The failures of a task so far, when its next attempt is due, and the request of that if it was changed."""
 
     failures: Counter[Cause] = field(default_factory=Counter)
+    due_s: float = 0.0
     resources: Resources | None = None
 
 
@@ -128,7 +129,7 @@ class Scheduler:
             present=present,
             measured=measured,
         )
-        self._make_ready(self._graph.startable())
+        self._make_ready(self._graph.startable(), now_s)
         return list(self._submissions(now_s))
 
     def step(
@@ -150,13 +151,13 @@ class Scheduler:
                 self._health.observe(outcome)
                 node = self._graph.nodes[outcome.key]
                 if isinstance(outcome, Succeeded):
-                    self._succeed(node, outcome)
+                    self._succeed(node, outcome, now_s)
                 else:
                     self._fail(node, outcome, attempt, now_s)
         while self._delayed and self._delayed[0][0] <= now_s:
             self._enqueue(self._graph.nodes[heapq.heappop(self._delayed)[-1]])
         if elsewhere is not None:
-            self._return(elsewhere)
+            self._return(elsewhere, now_s)
         return list(self._submissions(now_s))
 
     def leave(self, elsewhere: Mapping[str, str], now_s: float = 0.0) -> list[Attempt]:
@@ -241,12 +242,12 @@ class Scheduler:
         self.elsewhere.pop(outcome.key, None)
         return self._left.pop(outcome.key, None)
 
-    def _return(self, elsewhere: Mapping[str, str]) -> None:
+    def _return(self, elsewhere: Mapping[str, str], now_s: float) -> None:
         """Note who computes the tasks that are elsewhere, and queue those that nobody does."""
         self.elsewhere = {key: elsewhere[key] for key in self._left if key in elsewhere}
         for key in [key for key in self._left if key not in elsewhere]:
             del self._left[key]
-            self._make_ready([self._graph.nodes[key]])
+            self._make_ready([self._graph.nodes[key]], now_s)
 
     def _settle(self, attempt: Attempt, *, spent_s: float) -> None:
         lane, slots = lane_of(attempt.resources), slots_of(attempt.resources)
@@ -256,15 +257,15 @@ class Scheduler:
         if gpus:
             self._spending.settle(reserved_gpu_s=gpus * attempt.expected_s, spent_gpu_s=gpus * spent_s)
 
-    def _succeed(self, node: TaskNode, outcome: Succeeded) -> None:
+    def _succeed(self, node: TaskNode, outcome: Succeeded, now_s: float) -> None:
         task = node.task
         self._histories.pop(task.key, None)
         if not outcome.reused:
             self._cost_model.observe(
                 task.stage, task.family, duration_s=outcome.duration_s, work=task.work, usage=outcome.usage
             )
-        self._make_ready(self._graph.reveal(node, outcome.measurements))
-        self._make_ready(self._graph.finish(node, TaskState.REUSED if outcome.reused else TaskState.DONE))
+        self._make_ready(self._graph.reveal(node, outcome.measurements), now_s)
+        self._make_ready(self._graph.finish(node, TaskState.REUSED if outcome.reused else TaskState.DONE), now_s)
 
     def _fail(self, node: TaskNode, failure: Failed, attempt: Attempt, now_s: float) -> None:
         history = self._histories.setdefault(failure.key, _FailureHistory())
@@ -282,7 +283,7 @@ class Scheduler:
         retry = decision.retry
         if decision.final:
             self.failures.append(failure)
-            self._make_ready(self._graph.fail(node, inherent=failure.cause in INHERENT))
+            self._make_ready(self._graph.fail(node, inherent=failure.cause in INHERENT), now_s)
             return
         if retry is None:
             self._graph.move(node, TaskState.READY)  # interrupted, not failed: the next run continues with it
@@ -290,20 +291,19 @@ class Scheduler:
         self.retries[failure.cause] += 1
         if retry.resources != attempt.resources:
             history.resources = retry.resources
-        if decision.damaged:
-            self._make_ready(self._graph.redo(node, decision.damaged))
-            return
-        self._graph.move(node, TaskState.READY)
-        if retry.delay_s:
-            self._sequence += 1
-            heapq.heappush(self._delayed, (now_s + retry.delay_s, self._sequence, failure.key))
-        else:
-            self._enqueue(node)
+        history.due_s = now_s + retry.delay_s
+        self._make_ready(self._graph.redo(node, decision.damaged) if decision.damaged else [node], now_s)
 
-    def _make_ready(self, nodes: Iterable[TaskNode]) -> None:
+    def _make_ready(self, nodes: Iterable[TaskNode], now_s: float) -> None:
+        """Queue tasks, those whose retry is not due yet for later."""
         for node in nodes:
             self._graph.move(node, TaskState.READY)
-            self._enqueue(node)
+            history = self._histories.get(node.task.key)
+            if history and history.due_s > now_s:
+                self._sequence += 1
+                heapq.heappush(self._delayed, (history.due_s, self._sequence, node.task.key))
+            else:
+                self._enqueue(node)
 
     def _enqueue(self, node: TaskNode) -> None:
         """Queue a task: longest path to a target first, then largest work, then plan order."""

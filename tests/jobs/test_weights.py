@@ -2,6 +2,7 @@ import sys
 import types
 from importlib.metadata import version
 
+import fsspec
 import pytest
 
 from jobs.errors import BadInputError
@@ -57,6 +58,21 @@ def test_a_hub_that_does_not_answer_is_said():
 def test_a_published_set_is_identified_by_its_library():
     found = weights_fingerprint("pretrained:IMAGENET1K_V1", "torchvision:resnet50")
     assert found == f"torchvision {version('torchvision')} pretrained:IMAGENET1K_V1"
+
+
+def test_a_checkpoint_counts_whole_whatever_its_size(tmp_path):
+    first, second = (tmp_path / name for name in ("first.pt", "second.pt"))
+    remote = fsspec.filesystem("memory")
+    content = bytearray(66 * 2**20)
+    for file in (first, second):
+        file.write_bytes(content)
+        remote.pipe(f"/{file.name}", bytes(content))
+        content[33 * 2**20] = 1  # a weight in the middle
+    assert weights_fingerprint(str(first), "resnet") != weights_fingerprint(str(second), "resnet")
+    there = [weights_fingerprint(f"memory://{file.name}", "resnet") for file in (first, second)]
+    assert there == [weights_fingerprint(str(file), "resnet") for file in (first, second)]
+    for file in (first, second):
+        remote.rm(f"/{file.name}")
 
 
 def test_words_and_references_are_no_files():

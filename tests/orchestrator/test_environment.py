@@ -28,6 +28,16 @@ def test_a_checkpoint_is_named_by_its_content(tiny_sweep, write_sweep, tmp_path)
     assert read_environment(spec, device="cpu").weights["net"] != before
 
 
+def test_one_file_of_several_models_is_read_once(tiny_sweep, write_sweep, tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr("orchestrator.environment.weights_fingerprint", lambda *named: read.append(named) or "f")
+    (tmp_path / "net.safetensors").touch()
+    model = {"network": "resnet", "weights": str(tmp_path / "net.safetensors")}
+    tiny_sweep["models"] = {"a": model, "b": model}
+    assert read_environment(load_sweep(write_sweep(tiny_sweep)), device="cpu").weights == {"a": "f", "b": "f"}
+    assert len(read) == 1
+
+
 def test_weights_of_a_library_and_of_the_users_own_callable_are_named_without_reading_any(tiny_sweep, write_sweep):
     tiny_sweep["models"] = {
         "theirs": {"network": "torchvision:resnet18", "weights": "pretrained"},

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jobs.errors import BadInputError
-from jobs.resources import Resources
 from jobs.task import Task
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def device_of(task: Task, number: int = 0) -> torch.device:
     from workers.execution import compute_in_full
 
     compute_in_full()
-    _limit_threads(task.resources)
+    _limit_threads(task.resources.threads)
     name = task.environment["device"]
     if name == "cuda" and not torch.cuda.is_available():
         raise BadInputError(
@@ -48,9 +47,8 @@ def device_of(task: Task, number: int = 0) -> torch.device:
     return torch.device(name, number % processes)
 
 
-def _limit_threads(resources: Resources) -> None:
+def _limit_threads(threads: int) -> None:
     import torch
 
-    threads = max(1, int(resources.num_cpus) // resources.processes)
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)

@@ -8,6 +8,21 @@ from orchestrator.driver.run import RunSummary
 
 
 @pytest.mark.parametrize(
+    ("counts", "here", "told"),
+    [
+        ({}, "", None),
+        ({"EPYC": 3}, "EPYC", None),
+        ({"EPYC": 3}, "", "measured on EPYC (3). To measure anew"),  # on a cluster, whose machines are not known
+        ({"EPYC": 3, "M2": 1}, "EPYC", "measured on M2 (1), not on EPYC. To measure anew"),
+        ({"": 2}, "EPYC", "measured on machines that are not known (2), not on EPYC."),
+    ],
+)
+def test_times_of_other_machines_are_told(counts, here, told):
+    text = computing.stored_times_text(counts, here=here)
+    assert told in text if told else text == ""
+
+
+@pytest.mark.parametrize(
     ("stopped", "job_stopped"),
     [
         (CANCELLED, True),

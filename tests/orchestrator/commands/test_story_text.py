@@ -64,7 +64,7 @@ def test_what_followed_is_told_for_every_kind_of_retry():
         failed(3, "out_of_memory", retry=again(memory_bytes=2**31)),
         failed(4, "out_of_memory", retry=again(num_gpus=1.0)),
         failed(5, retry=again(avoid=["n1", "n2"])),
-        failed(6, "corrupt", retry=again(damaged="ab" + "0" * 30)),
+        failed(6, "corrupt", retry=again(delay_s=1.25, damaged="ab" + "0" * 30)),
         failed(7, "out_of_memory", retry=again(memory_bytes=2**31), resources=HALF | {"memory_bytes": 0}),
     ) == [
         "another attempt at once",
@@ -72,7 +72,7 @@ def test_what_followed_is_told_for_every_kind_of_retry():
         "another attempt at once, with 2.0 GiB of memory instead of 1.0 GiB",
         "another attempt at once, with 1 GPU instead of 0.5",
         "another attempt at once, avoiding node n1, n2",
-        "another attempt, once its damaged input ab0000000000 is recomputed",
+        "another attempt after a delay of 1.2 s, once its damaged input ab0000000000 is recomputed",
         "another attempt at once, with 2.0 GiB of memory instead of none reserved",
     ]
 

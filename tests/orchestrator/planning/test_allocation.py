@@ -109,6 +109,7 @@ def test_a_guided_method_reads_what_the_other_one_found_for_all_seeds(plan):
     assert [design.network for design in designs] == [task.key for task in found]
     assert [design.channels for design in designs] == [back(made, task).key for task in found]
     assert {task.key for task in found} < set(led.inputs.values())
+    assert set(plan(methods, "seeds=[1,0]").tasks) == set(made.tasks)
 
 
 def test_a_design_can_come_from_another_model(plan):

@@ -46,6 +46,31 @@ def test_every_network_is_timed_beside_the_dense_one(plan):
     }
 
 
+@pytest.mark.parametrize(
+    ("asked", "stage", "settings"),
+    [
+        ("measure.latency={}", StageKind.TIME, "measure.latency"),
+        ("target=latency", StageKind.PROFILE, "profile"),
+    ],
+)
+class TestWhatTimesHoldFor:
+    @pytest.fixture
+    def timed(self, plan, asked, stage):
+        """The keys of what is timed, given further overrides."""
+        return lambda *overrides: {task.key for task in tasks_of(plan(asked, *overrides), stage)}
+
+    def test_as_many_threads_as_the_stage_has_cpus(self, timed, stage, settings):
+        assert timed() == timed("resources={evaluate: {num_cpus: 3}}")
+        assert not timed() & timed(f"resources={{{stage}: {{num_cpus: 3}}}}")
+        assert timed(f"resources={{{stage}: {{num_cpus: 3}}}}") == timed(f"{settings}.threads=3")
+
+    def test_the_machine_that_the_sweep_names(self, timed, stage, settings):
+        laptop, cluster = (timed(f"{settings}.machine={each}") for each in ("laptop", "cluster"))
+        assert laptop
+        assert not timed() & laptop
+        assert not laptop & cluster
+
+
 def test_without_onnx_runtime_nothing_is_exported(plan):
     assert added(plan, "measure.latency={}") == {"time": 3}
 

@@ -88,6 +88,10 @@ def test_the_order_of_the_methods_changes_no_key(plan):
     assert set(plan().tasks) == set(plan(methods=CRITERIA[::-1]).tasks)
 
 
+def test_the_order_of_the_seeds_changes_no_key(plan):
+    assert set(plan(seeds=[0, 1]).tasks) == set(plan(seeds=[1, 0]).tasks)
+
+
 @pytest.mark.parametrize("race", [RACE, None])
 def test_who_is_alone_does_not_race(plan, race):
     """The dense network is, and the only method of a sweep."""

@@ -10,12 +10,14 @@ from orchestrator.report.speed import speed_table, summarize_speed
 from orchestrator.results import METRICS, Curve, Further, Point, SweepRecord
 
 
-def make_curve(method="l1", seed=0, *, theoretical=2.0, predicted=None, **measured: tuple[float, float]) -> Curve:
+def make_curve(
+    method="l1", seed=0, *, theoretical=2.0, predicted=None, ran_on="", **measured: tuple[float, float]
+) -> Curve:
     """One point at 40 %, measured in runtimes: name -> speedup and spread."""
     variants = {name.replace("_", "/"): each for name, each in measured.items()}
     metrics = {f"speedup_measured/{name}": speedup for name, (speedup, _) in variants.items()}
     metrics |= {f"speedup_spread/{name}": spread for name, (_, spread) in variants.items()}
-    further = Further(stage="time", key="t", metrics=metrics, created_s=2.0)
+    further = Further(stage="time", key="t", metrics=metrics, created_s=2.0, ran_on=ran_on)
     own = dict.fromkeys(METRICS, 0.5) | {"speedup": theoretical}
     if predicted:
         own["speedup_predicted"] = predicted
@@ -38,12 +40,13 @@ def test_what_was_asked_predicted_and_measured_stand_side_by_side():
     summary = summarize(curve, target="latency")
     assert summary.head == ["asked", "by MACs", "predicted", "eager/b1", "onnxruntime/b1"]
     (row,) = summary.rows
-    assert row.texts(summary.variants) == ["1.67x", "1.90x", "1.60x", "1.50x ± 0.05", "1.40x ± 0.10"]
+    assert row.texts(summary) == ["1.67x", "1.90x", "1.60x", "1.50x ± 0.05", "1.40x ± 0.10"]
 
 
 def test_only_a_target_latency_asks_for_a_speedup():
-    (row,) = summarize(make_curve(eager_b1=(1.5, 0.1))).rows
-    assert row.texts(["eager/b1"]) == ["", "2.00x", "", "1.50x ± 0.05"]
+    summary = summarize(make_curve(eager_b1=(1.5, 0.1)))
+    (row,) = summary.rows
+    assert row.texts(summary) == ["", "2.00x", "", "1.50x ± 0.05"]
 
 
 def test_means_are_over_the_seeds():
@@ -57,9 +60,31 @@ def test_networks_of_which_nothing_was_measured_are_left_out():
 
 @pytest.mark.parametrize(("speedup", "spread", "slower"), [(0.8, 0.1, True), (0.95, 0.1, False), (1.2, 0.1, False)])
 def test_slower_is_what_is_slower_beyond_the_spread(speedup, spread, slower):
-    (row,) = summarize(make_curve(eager_b1=(speedup, spread))).rows
+    summary = summarize(make_curve(eager_b1=(speedup, spread)))
+    (row,) = summary.rows
     assert bool(row.slower) is slower
-    assert ("slower" in row.texts(["eager/b1"])[-1]) is slower
+    assert ("slower" in row.texts(summary)[-1]) is slower
+
+
+def test_networks_of_one_machine_are_told_it_once():
+    one, other = (make_curve(seed=seed, ran_on="EPYC", eager_b1=(1.5, 0.1)) for seed in (0, 1))
+    summary = summarize(one, other)
+    assert (summary.head[-1], summary.place) == ("eager/b1", "Measured on EPYC.")
+    assert summarize(make_curve(eager_b1=(1.5, 0.1))).place == ""  # an earlier version did not say it
+
+
+def test_networks_that_were_timed_on_several_machines_are_marked():
+    curves = [
+        make_curve("l1", 0, ran_on="EPYC", eager_b1=(1.5, 0.1)),
+        make_curve("l1", 1, ran_on="M2", eager_b1=(2, 0)),
+    ]
+    curves.append(make_curve("l2", ran_on="M2", eager_b1=(1.2, 0.1)))
+    summary = summarize(*curves)
+    assert summary.head[-1] == "measured on"
+    assert [row.texts(summary)[-1] for row in summary.rows] == ["EPYC and M2", "M2"]
+    page = html_page(record(*curves), curves)
+    assert "Measured on 2 makes of machine" in page
+    assert "EPYC and M2" in page
 
 
 def test_the_page_says_what_is_slower():

@@ -26,6 +26,11 @@ def test_a_lost_worker_is_replaced_without_waiting():
     assert retry_after(failure(Cause.PREEMPTED), count=5, asked=Resources()).delay_s == 0.0
 
 
+def test_what_may_pass_by_itself_is_waited_for():
+    waits = {cause: retry_after(failure(cause), count=3, asked=Resources()).delay_s for cause in RETRIES}
+    assert {cause for cause, wait in waits.items() if wait} == {Cause.TRANSIENT, Cause.CORRUPT}
+
+
 def test_the_wait_doubles_is_jittered_and_bounded():
     waits = [backoff_s("k", count) for count in range(1, 12)]
     for index, wait in enumerate(waits):

@@ -206,6 +206,24 @@ def test_a_damaged_input_whose_own_inputs_are_there_costs_one_task():
     assert [each.key for each in ran] == [prune, targets[0]]
 
 
+def test_a_reader_that_finds_the_same_damage_again_and_again_waits_longer_every_time():
+    """Its machine may see for a while what was there before, while the artifact is whole everywhere else."""
+    source, now_s, waited = task(StageKind.SCORE), 0.0, []
+    reader = task(StageKind.PRUNE, inputs={"scores": source.key})
+    state = scheduler({source.key: source, reader.key: reader}, [reader.key])
+    (attempt,) = state.start(frozenset({source.key}), {})
+    for _ in range(RETRIES[Cause.CORRUPT]):
+        (again,) = state.step([replace(failed(attempt.task, Cause.CORRUPT), damaged=source.key)], now_s)
+        assert state.step([succeeded(again.task, reused=True)], now_s) == []
+        waited.append(state.wake_s - now_s)
+        now_s = state.wake_s
+        (attempt,) = state.step([], now_s)
+        assert attempt.task is reader
+    assert all(0.5 <= wait / 2.0**index < 1.5 for index, wait in enumerate(waited))
+    state.step([replace(failed(reader, Cause.CORRUPT), damaged=source.key)], now_s)
+    assert state.state_of(reader.key) is TaskState.FAILED
+
+
 def test_a_damaged_artifact_of_nobody_is_a_failure():
     state, each = only()
     assert state.step([replace(failed(each, Cause.CORRUPT), damaged="ff")]) == []
