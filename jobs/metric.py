@@ -57,6 +57,9 @@ VARIANT_KEYS = (
 Median and 90th percentile of a pass; the dense network's time over that, timed in turn with it, and the range between
 the quartiles of that; bytes that the process took during a pass, with the weights; joules of a pass."""
 
+QUANTIZED = ("int8",)
+"""Variants of metrics that are those of quantised networks: `accuracy/int8`; no attack or test set has such a name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from jobs import checks
+from jobs.metric import QUANTIZED
 from jobs.spec.base import Record
 
 CLEAN = "clean"
@@ -50,6 +51,8 @@ def _free(attacks: dict[str, Attack]) -> dict[str, Attack]:
         raise checks.fault("names no attack; give one, such as fgsm: {kind: fgsm, epsilon: 8}")
     if CLEAN in attacks:
         raise checks.fault(f"{CLEAN} is the name of the images without an attack; give the attack another one")
+    if quantized := next((name for name in attacks if name in QUANTIZED), None):
+        raise checks.fault(f"{quantized} is the name of the quantised network; give the attack another one")
     return attacks
 
 

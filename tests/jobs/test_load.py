@@ -210,6 +210,12 @@ MALFORMED = [
         "methods.i",
         "training from scratch needs the batch norms",
     ),
+    (
+        "measure",
+        {"attack": {"by": {"int8": {"kind": "fgsm", "epsilon": 8}}}},
+        "measure.attack.by",
+        "int8 is the name of the quantised network",
+    ),
     ("resources", {"train": {"num_cpus": 0}}, "resources.train.num_cpus", "greater than 0"),
     ("resources", {"tain": {}}, "resources.tain", "there is no such stage; did you mean 'train'?"),
 ]
