@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from orchestrator.leaderboard.boards import Board
-from orchestrator.leaderboard.tables import overview_head, overview_rows
+from orchestrator.leaderboard.tables import DOUBLE_DAGGER, overview_head, overview_rows
 from orchestrator.report.terminal import in_blocks, plain_table, table_width
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ class Overview:
         from rich.text import Text
 
         yield Text(self.title, style="italic")
+        yield from self._tables(console, options)
+        if any(row.sparse for ranking in self.board.rankings for row in ranking.rows):
+            yield Text(f"{DOUBLE_DAGGER}: sparse, not smaller: zeros in tensors as large as the dense network's.")
+
+    def _tables(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         head, rows = overview_head(self.board), [cells for _, cells in overview_rows(self.board)]
         whole = _table(head, rows, names=_NAMES)
         if table_width(whole, console) <= options.max_width:
