@@ -86,7 +86,7 @@ def board_csv(boards: Sequence[Board], sweeps: Sequence[RankedSweep]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     head = ["model", "dataset", "cost", "factor", "place", "method", "protocol", "data", "metric", "mean", "deviation"]
     numbered = ["to_dense", "p", "pairs", "seconds", "seeds", "planned", "results"]
-    writer.writerow([*head, *numbered, "sparse", "sweep", "sweep_sha256"])
+    writer.writerow([*head, *numbered, "stopped", "sparse", "sweep", "sweep_sha256"])
     for board in boards:
         for ranking in board.rankings:
             level = [board.model, board.dataset, ranking.level.cost, ranking.level.factor]
@@ -95,10 +95,10 @@ def board_csv(boards: Sequence[Board], sweeps: Sequence[RankedSweep]) -> str:
                 test = [row.test and row.test.p, row.test and row.test.pairs]
                 numbers = [row.value, row.deviation, row.change, *test, row.seconds]
                 seeds = [len(row.found), len(row.entry.planned), row.num_networks]
-                marks = ["yes" if row.sparse else "no"]
+                marks = ["yes" if marked else "no" for marked in (row.stopped, row.sparse)]
                 writer.writerow([*level, *names, *numbers, *seeds, *marks, row.entry.sweep, digests[row.entry.sweep]])
             for entry in ranking.unreached:
                 names = ["", entry.method, entry.protocol, entry.need.value, board.metric.name]
                 unknown, planned = [""] * 7, len(entry.planned)
-                writer.writerow([*level, *names, *unknown, planned, "", "", entry.sweep, digests[entry.sweep]])
+                writer.writerow([*level, *names, *unknown, planned, "", "", "", entry.sweep, digests[entry.sweep]])
     return text.getvalue()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.leaderboard.boards import Board
 from orchestrator.leaderboard.tables import DOUBLE_DAGGER, overview_head, overview_rows
+from orchestrator.report.table import STOPPED_WORDS
 from orchestrator.report.terminal import in_blocks, plain_table, table_width
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ class Overview:
 
         yield Text(self.title, style="italic")
         yield from self._tables(console, options)
-        if any(row.sparse for ranking in self.board.rankings for row in ranking.rows):
+        rows = [row for ranking in self.board.rankings for row in ranking.rows]
+        if any(row.stopped for row in rows):
+            yield Text(STOPPED_WORDS)
+        if any(row.sparse for row in rows):
             yield Text(f"{DOUBLE_DAGGER}: sparse, not smaller: zeros in tensors as large as the dense network's.")
 
     def _tables(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
