@@ -11,11 +11,24 @@ from jobs.spec.base import Record
 CLEAN = "clean"
 """The name of the same images without an attack."""
 
+_LEAST = 0.5
+"""Where smaller, epsilon is a fraction of the range that was not multiplied: 8/255 is 0.03."""
+
+
+def _in_255ths(epsilon: float) -> float:
+    if 0 < epsilon < _LEAST:
+        raise checks.fault(
+            f"{epsilon:g} of 255 is hardly a change; if it is a fraction of the range of pixels, write {255 * epsilon:g}"
+        )
+    return epsilon
+
 
 class AttackBase(Record):
     """What all attacks have in common: the largest change of a pixel (the norm L-infinity)."""
 
-    epsilon: float = Field(gt=0, le=255, description="Largest change of a pixel, in 255ths of its range: 2 or 8.")
+    epsilon: Annotated[float, AfterValidator(_in_255ths)] = Field(
+        gt=0, le=255, description="Largest change of a pixel, in 255ths of its range: 2 or 8."
+    )
 
 
 class FgsmAttack(AttackBase):
@@ -43,6 +56,7 @@ class AutoAttack(AttackBase):
     kind: Literal["autoattack"]
 
 
+ATTACK_KINDS = ("fgsm", "pgd", "autoattack")
 Attack: TypeAlias = Annotated[FgsmAttack | PgdAttack | AutoAttack, Field(discriminator="kind")]
 
 
@@ -62,7 +76,7 @@ class AttackSpec(Record):
     The metrics of the same images without an attack are `accuracy/clean`.
     """
 
-    images: int = Field(default=1000, ge=1, description="The first so many of the test split.")
+    images: int = Field(default=1000, ge=1, description="The first so many of the split that is evaluated.")
     by: Annotated[
         dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")], Attack], AfterValidator(_free)
     ] = Field(description="Name -> attack.")

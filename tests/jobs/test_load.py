@@ -216,6 +216,17 @@ MALFORMED = [
         "measure.attack.by",
         "int8 is the name of the quantised network",
     ),
+    *(
+        ("measure", {"attack": {"by": {"a": attack}}}, f"measure.attack.by.a{path}", words)
+        for attack, path, words in (
+            ({"kind": "pgd20", "epsilon": 8}, "", "kind 'pgd20' is unknown; did you mean 'pgd'?"),
+            ({"epsilon": 8}, "", "has no kind; say kind: fgsm, pgd, autoattack"),
+            ({"kind": "fgsm", "epsilon": 8, "steps": 3}, ".steps", "unknown key; known: epsilon, kind"),
+            ({"kind": "pgd", "epsilon": 8, "step": 3}, ".step", "did you mean 'steps'?"),
+            ({"kind": "fgsm", "epsilon": 0.03}, ".epsilon", "write 7.65"),
+            ({"kind": "fgsm", "epsilon": 300}, ".epsilon", "less than or equal to 255"),
+        )
+    ),
     ("resources", {"train": {"num_cpus": 0}}, "resources.train.num_cpus", "greater than 0"),
     ("resources", {"tain": {}}, "resources.tain", "there is no such stage; did you mean 'train'?"),
 ]
