@@ -35,7 +35,7 @@ PREDICTED = "speedup_predicted"
 """Where widths were chosen by a profile: latency before to latency after, as the profile predicts."""
 
 STOPPED = "stopped_after"
-"""Where a training was out of its race: the fraction of its steps that it had."""
+"""Where a training was out of its race: the fraction of its steps that it really had."""
 
 APART = "precision_difference"
 """Where networks are evaluated otherwise than as they are, in float32: the largest difference of the first batch's

@@ -18,7 +18,7 @@ _LEAST = 0.5
 def _in_255ths(epsilon: float) -> float:
     if 0 < epsilon < _LEAST:
         raise checks.fault(
-            f"{epsilon:g} of 255 is hardly a change; if it is a fraction of the range of pixels, write {255 * epsilon:g}"
+            f"{epsilon:g} of 255 is hardly a change; if it is a fraction of the range, write {255 * epsilon:g}"
         )
     return epsilon
 
