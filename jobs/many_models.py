@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from jobs.errors import Fault, nearest
 from jobs.problems import problem
-from jobs.spec.many import ManyModels
+from jobs.spec.many import LABEL_PART, ManyModels
 from jobs.spec.models import ModelSpec
 from jobs.yaml_loader import parse_yaml
 
@@ -77,7 +77,7 @@ def _of_files(pattern: str, label: str | None) -> Found:
 
 def _shape(label: str) -> re.Pattern[str]:
     """`{optimiser}-lr{rate}` as a pattern whose groups are the labels."""
-    parts = re.split(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", label)
+    parts = LABEL_PART.split(label)
     return re.compile("".join(f"(?P<{part}>.+?)" if odd % 2 else re.escape(part) for odd, part in enumerate(parts)))
 
 

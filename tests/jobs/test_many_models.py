@@ -94,6 +94,8 @@ def test_one_model_may_have_labels_that_are_numbers(load):
         ({"glob": "s3://bucket/*.pt"}, "is a URI"),
         ({"glob": "checkpoints/*", "table": "zoo.csv"}, "both `glob` and `table`"),
         ({"glob": "checkpoints/*", "label": "{a}_{b}"}, "is not named like {a}_{b}"),
+        ({"glob": "checkpoints/*", "label": "{opt}-lr{opt}"}, "models.label: names `opt` twice"),
+        ({"glob": "checkpoints/*", "label": "{opt}{lr}"}, "models.label: has nothing between {opt} and {lr}"),
         ({"glob": "checkpoints/*", "netwrk": "resnet"}, "models.netwrk: unknown key; did you mean"),
         ({"table": "none.csv"}, "models.table: cannot be read"),
         ({"table": "empty.csv"}, "has no row below its head"),
