@@ -49,7 +49,9 @@ class ManyModels(Record):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.glob is None) == (self.table is None):
+        if self.glob is None and self.table is None:
+            raise checks.fault("names no files; give `glob`, or a `table`")
+        if self.glob is not None and self.table is not None:
             raise checks.fault("has both `glob` and `table`; give one of them")
         if self.glob is not None and "://" in self.glob:
             raise checks.fault(f"glob: {self.glob} is a URI, and files are listed on this machine only; give a `table`")
