@@ -216,6 +216,8 @@ MALFORMED = [
         "measure.attack.by",
         "int8 is the name of the quantised network",
     ),
+    ("methods.i", {"kind": "integral", "repair_images": 64}, "methods.i", "repair: none reads no images"),
+    ("methods.f", {"kind": "fold", "repair_images": 64}, "methods.f", "repair: approximate reads no images"),
     *(
         ("measure", {"attack": {"by": {"a": attack}}}, f"measure.attack.by.a{path}", words)
         for attack, path, words in (
