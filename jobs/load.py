@@ -19,6 +19,7 @@ from jobs.many_models import with_many_models
 from jobs.problems import problem, shown, written
 from jobs.shipped import suggestion, sweep_file
 from jobs.spec.allocation import ALLOCATION_FORMS, ALLOCATION_KINDS
+from jobs.spec.attack import ATTACK_KINDS
 from jobs.spec.augment import AUGMENT_FORMS, STEP_FORMS
 from jobs.spec.inputs import INPUT_FORMS
 from jobs.spec.methods import METHOD_KINDS
@@ -187,6 +188,8 @@ def _kinds_at(location: FaultPath) -> tuple[str, ...]:
     """The allowed kinds of a record at a location, as pydantic gives it."""
     if len(location) == 2:
         return _KINDS.get(location[0], ())
+    if location[:-1] == ("measure", "attack", "by"):
+        return ATTACK_KINDS
     if location[-2:-1] == ("allocation",) and location[-1] in ALLOCATION_FORMS:
         return ALLOCATION_KINDS
     if location[-3:-1] == ("augment", "list"):

@@ -7,7 +7,8 @@ import csv
 import glob
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ from pydantic import ValidationError
 
 from jobs.errors import Fault, nearest
 from jobs.problems import problem
-from jobs.spec.many import ManyModels
+from jobs.spec.many import LABEL_PART, ManyModels
 from jobs.spec.models import ModelSpec
 from jobs.yaml_loader import parse_yaml
 
 _KEYS = tuple(ManyModels.model_fields)
 _NAME = "name"
+_COLUMNS = (_NAME, *ModelSpec.model_fields)
+_ALIKE = 0.8
+"""How alike the names of a column and of a key are, of 1, where the column is taken for a misspelt key."""
+
 Model = dict[str, Any]
 
 
@@ -30,7 +35,7 @@ def with_many_models(document: dict[str, Any]) -> tuple[dict[str, Any], list[Fau
     A document that names its models is returned as it is.
     """
     models = document.get("models")
-    if not isinstance(models, dict) or not any(isinstance(models.get(key), str) for key in ("glob", "table")):
+    if not isinstance(models, dict) or not any(key in models and not isinstance(models[key], dict) for key in _KEYS):
         return document, []
     common = {key: value for key, value in models.items() if key not in _KEYS}
     faults = [
@@ -77,7 +82,7 @@ def _of_files(pattern: str, label: str | None) -> Found:
 
 def _shape(label: str) -> re.Pattern[str]:
     """`{optimiser}-lr{rate}` as a pattern whose groups are the labels."""
-    parts = re.split(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", label)
+    parts = LABEL_PART.split(label)
     return re.compile("".join(f"(?P<{part}>.+?)" if odd % 2 else re.escape(part) for odd, part in enumerate(parts)))
 
 
@@ -86,22 +91,50 @@ def _of_table(file: str) -> Found:
     path = Path(file).expanduser()
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+            head, *rows = list(filter(None, csv.reader(stream))) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         yield "", {}, Fault(path="models.table", problem=f"cannot be read ({error}); give a CSV file")
+        return
+    columns = [column.strip() for column in head]
+    if problem := _problem_of_head(columns):
+        yield "", {}, Fault(path="models.table", problem=f"{file}: {problem}")
         return
     digits = len(str(len(rows)))
     for number, row in enumerate(rows, 1):
         where = f"{file}, row {number}"
-        if None in row or None in row.values():
+        if len(row) != len(columns):
             problem = f"{where}: has another number of cells than the head; give one for each column"
             yield "", {}, Fault(path="models.table", problem=problem)
             continue
-        cells = {column.strip(): cell.strip() for column, cell in row.items() if cell.strip()}
+        cells = {column: cell.strip() for column, cell in zip(columns, row, strict=True) if cell.strip()}
         name = cells.pop(_NAME, f"{path.stem}-{number:0{digits}}")
         model, problems = _of_row(cells)
         fault = Fault(path="models.table", problem=f"{where}: {'; '.join(problems)}") if problems else None
         yield name, model, fault
+
+
+def _problem_of_head(columns: Sequence[str]) -> str | None:
+    """What is wrong with the columns of a table."""
+    if len(columns) == 1 and (found := re.search(r"[;\t]", columns[0])):
+        return f"is separated by {'semicolons' if found[0] == ';' else 'tabs'}; separate the columns by commas"
+    labels: dict[str, str] = {}
+    for number, column in enumerate(columns):
+        if column in columns[:number]:
+            return f"two columns are called '{column}'; give every one a name of its own"
+        first = column.split(".")[0]
+        if first not in _COLUMNS and (close := get_close_matches(first, _COLUMNS, n=1, cutoff=_ALIKE)):
+            return f"column '{column}': did you mean '{close[0]}'? A label of that name is written labels.{column}"
+        if label := _label_of(column):
+            other = labels.setdefault(label, column)
+            if other != column:
+                return f"the columns '{other}' and '{column}' are both the label {label}; rename one, or leave it out"
+    return None
+
+
+def _label_of(column: str) -> str | None:
+    """The label that a column gives a model."""
+    first, *deeper = column.split(".")
+    return column if first not in _COLUMNS else deeper[-1] if deeper else None
 
 
 def _of_row(cells: Mapping[str, str]) -> tuple[Model, list[str]]:
@@ -111,14 +144,13 @@ def _of_row(cells: Mapping[str, str]) -> tuple[Model, list[str]]:
     problems = []
     for column, cell in cells.items():
         first, *deeper = column.split(".")
-        if first not in ModelSpec.model_fields:
-            labels[column] = cell
+        if label := _label_of(column):
+            labels[label] = cell
+        if first not in _COLUMNS:
             continue
         value, faults = parse_yaml(cell)
         problems += [f"{column} cannot be read: {fault.problem}" for fault in faults]
         _put(model, [first, *deeper], value)
-        if deeper:
-            labels[deeper[-1]] = cell
     return {**model, **({"labels": {**model.get("labels", {}), **labels}} if labels else {})}, problems
 
 

@@ -35,7 +35,7 @@ PREDICTED = "speedup_predicted"
 """Where widths were chosen by a profile: latency before to latency after, as the profile predicts."""
 
 STOPPED = "stopped_after"
-"""Where a training was out of its race: the fraction of its steps that it had."""
+"""Where a training was out of its race: the fraction of its steps that it really had."""
 
 APART = "precision_difference"
 """Where networks are evaluated otherwise than as they are, in float32: the largest difference of the first batch's
@@ -56,6 +56,9 @@ VARIANT_KEYS = (
 
 Median and 90th percentile of a pass; the dense network's time over that, timed in turn with it, and the range between
 the quartiles of that; bytes that the process took during a pass, with the weights; joules of a pass."""
+
+QUANTIZED = ("int8",)
+"""Variants of metrics that are those of quantised networks: `accuracy/int8`; no attack or test set has such a name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

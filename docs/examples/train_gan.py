@@ -214,6 +214,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=3000, help="updates of each network")
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     options = parser.parse_args(arguments)
+    if options.seeds < 1 or options.steps < 1:
+        parser.error("--seeds and --steps are 1 or more")
     real, classes = digits()
     features = train_features(real, classes)
     runs: dict[str, list[Trained]] = {}

@@ -5,16 +5,30 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from jobs import checks
+from jobs.metric import QUANTIZED
 from jobs.spec.base import Record
 
 CLEAN = "clean"
 """The name of the same images without an attack."""
 
+_LEAST = 0.5
+"""Where smaller, epsilon is a fraction of the range that was not multiplied: 8/255 is 0.03."""
+
+
+def _in_255ths(epsilon: float) -> float:
+    if 0 < epsilon < _LEAST:
+        raise checks.fault(
+            f"{epsilon:g} of 255 is hardly a change; if it is a fraction of the range, write {255 * epsilon:g}"
+        )
+    return epsilon
+
 
 class AttackBase(Record):
     """What all attacks have in common: the largest change of a pixel (the norm L-infinity)."""
 
-    epsilon: float = Field(gt=0, le=255, description="Largest change of a pixel, in 255ths of its range: 2 or 8.")
+    epsilon: Annotated[float, AfterValidator(_in_255ths)] = Field(
+        gt=0, le=255, description="Largest change of a pixel, in 255ths of its range: 2 or 8."
+    )
 
 
 class FgsmAttack(AttackBase):
@@ -42,6 +56,7 @@ class AutoAttack(AttackBase):
     kind: Literal["autoattack"]
 
 
+ATTACK_KINDS = ("fgsm", "pgd", "autoattack")
 Attack: TypeAlias = Annotated[FgsmAttack | PgdAttack | AutoAttack, Field(discriminator="kind")]
 
 
@@ -50,6 +65,8 @@ def _free(attacks: dict[str, Attack]) -> dict[str, Attack]:
         raise checks.fault("names no attack; give one, such as fgsm: {kind: fgsm, epsilon: 8}")
     if CLEAN in attacks:
         raise checks.fault(f"{CLEAN} is the name of the images without an attack; give the attack another one")
+    if quantized := next((name for name in attacks if name in QUANTIZED), None):
+        raise checks.fault(f"{quantized} is the name of the quantised network; give the attack another one")
     return attacks
 
 
@@ -59,7 +76,7 @@ class AttackSpec(Record):
     The metrics of the same images without an attack are `accuracy/clean`.
     """
 
-    images: int = Field(default=1000, ge=1, description="The first so many of the test split.")
+    images: int = Field(default=1000, ge=1, description="The first so many of the split that is evaluated.")
     by: Annotated[
         dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")], Attack], AfterValidator(_free)
     ] = Field(description="Name -> attack.")

@@ -1,5 +1,8 @@
 """Whether the parts of a sweep fit together."""
 
+import math
+from collections import Counter
+
 from jobs import checks
 from jobs.errors import nearest
 from jobs.spec.allocation import (
@@ -121,6 +124,36 @@ def _check_order(sweep: SweepRecord, name: str) -> None:
             )
         seen.append(before)
         before = sweep.before(before)
+
+
+def _races_can_stop_somebody(sweep: SweepRecord) -> None:
+    for name, protocol in sweep.protocols.items():
+        race = protocol.race if isinstance(protocol, TrainingProtocol) else None
+        fields = _fields(sweep, name)
+        if race is None or not fields or any(math.ceil(race.keep * field) < field for field in fields):
+            continue
+        most = max(fields)
+        why = (
+            "no two methods with it have a model and a compression in common"
+            if most == 1
+            else f"keep: {race.keep:g} of {most} methods, rounded up, is all of them"
+        )
+        raise checks.fault(f"protocol '{name}' has a race that stops nobody: {why}; change that, or remove `race`")
+
+
+def _fields(sweep: SweepRecord, protocol: str) -> list[int]:
+    """How many methods a protocol trains, for each model and compression above 0."""
+    return list(
+        Counter(
+            (model, compression)
+            for name, method in sweep.methods.items()
+            if protocol in sweep.protocols_of(method)
+            for model in sweep.models
+            if method.applies_to(model)
+            for compression in sweep.compressions_of(name)
+            if compression
+        ).values()
+    )
 
 
 def _bicubic_enlarges(sweep: SweepRecord) -> None:
@@ -265,6 +298,7 @@ _RULES = (
     _every_method_has_compressions,
     _transfers_start_from_models_of_their_own,
     _protocols_exist_and_are_compatible,
+    _races_can_stop_somebody,
     _bicubic_enlarges,
     _models_and_methods_are_compatible,
     _every_method_supports_the_target,

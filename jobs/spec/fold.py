@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from jobs import checks
 from jobs.spec.allocation import NO_FUNCTIONS, AllocationField, UniformAllocation, check_compressions, check_needs
 from jobs.spec.base import Compressions
 from jobs.spec.method import ChannelMethod
@@ -42,6 +43,12 @@ class FoldMethod(ChannelMethod):
     repair_images: int = Field(default=256, ge=2, description="Training images for `repair: data`, drawn by the seed.")
     allocation: AllocationField = UniformAllocation()
     compressions: Compressions | None = Field(default=None, description="Default: those of the sweep.")
+
+    @model_validator(mode="after")
+    def _repairs_what_it_knows(self) -> Self:
+        if self.repair != "data" and self.repair_images != type(self).model_fields["repair_images"].default:
+            raise checks.fault(f"repair: {self.repair} reads no images; remove `repair_images`, or set repair: data")
+        return self
 
     @model_validator(mode="after")
     def _allocation_fits(self) -> Self:

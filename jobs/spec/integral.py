@@ -195,6 +195,10 @@ class IntegralMethod(ChannelMethod):
 
     @model_validator(mode="after")
     def _repairs_what_it_knows(self) -> Self:
+        if self.repair != "statistics" and self.repair_images != type(self).model_fields["repair_images"].default:
+            raise checks.fault(
+                f"repair: {self.repair} reads no images; remove `repair_images`, or set repair: statistics"
+            )
         if self.repair == "variance" and self.train is not None and not self.keeps_batchnorm:
             raise checks.fault(
                 "repair: variance reads what batch norms know, and training at all sizes makes what folded ones knew "

@@ -23,7 +23,7 @@ class RaceSpec(Record):
     """
 
     rungs: Annotated[Fractions, AfterValidator(checks.not_empty)] = Field(
-        description="Where they are compared: increasing fractions of the training's steps."
+        description="Where they are compared: increasing fractions of the training's steps, each at another step."
     )
     keep: float = Field(default=0.5, gt=0, lt=1, description="Fraction of them that goes on, rounded up.")
 

@@ -71,8 +71,7 @@ def best(name: str, *, storage: str, wanted: Requirements, by: Cost | None, pare
     """Print the networks of a sweep that meet requirements, the best first.
 
     Raises:
-        BadInputError: None of them does, or nothing is measured.
-        MissingArtifactError: No such sweep was run with this store.
+        BadInputError: None of them does, nothing is measured, or no such sweep was run with this store.
     """
     record, store = find_record(name, storage)
     ranking = _rank(record, store, collect(record, store), wanted, by, pareto=pareto)

@@ -13,8 +13,7 @@ def leaderboard(names: Sequence[str], *, storage: str, out: str) -> None:
     """Write the leaderboard of sweeps, and print its overview and where it is.
 
     Raises:
-        BadInputError: Nothing of a sweep is measured, or sweeps cannot be compared.
-        MissingArtifactError: No such sweep was run with this store.
+        BadInputError: No such sweep was run with this store, nothing of one is measured, or they cannot be compared.
     """
     from orchestrator.leaderboard import Overview, board_files, boards_of, read_sweep, write_board
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from jobs.artifact import MissingArtifactError
 from jobs.errors import BadInputError
 from jobs.load import load_sweep
 from orchestrator.results import SweepRecord
@@ -30,11 +31,14 @@ def find_record(name: str, storage: str) -> tuple[SweepRecord, ArtifactStore]:
     """A sweep's record and its store. See `find_sweep`.
 
     Raises:
-        MissingArtifactError: No such sweep was run with this store.
+        BadInputError: No such sweep was run with this store.
         UnreadableRecordError: Its record is damaged.
     """
     name, store = find_sweep(name, storage)
-    return read_record(store, name), store
+    try:
+        return read_record(store, name), store
+    except MissingArtifactError as error:
+        raise BadInputError(str(error)) from None
 
 
 def find_attempts(prefix: str, store: ArtifactStore) -> Iterator[PastAttempt]:

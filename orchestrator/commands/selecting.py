@@ -127,8 +127,8 @@ def find_network(name: str, storage: str, asked: Selection) -> Found:
         asked: Which network.
 
     Raises:
-        BadInputError: No network is like that, or several are and `best` is not asked.
-        MissingArtifactError: No such sweep was run with this store.
+        BadInputError: No network is like that, several are and `best` is not asked, or no such sweep was run with this
+            store.
     """
     record, store = find_record(name, storage)
     every = candidates(collect(record, store))

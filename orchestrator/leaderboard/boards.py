@@ -60,6 +60,11 @@ class Standing:
         return any(STOPPED in point.metrics for each in self.found.values() for point in (each.low, each.high))
 
     @property
+    def sparse(self) -> bool:
+        """Whether one of the points lacks single weights: zeros in tensors as large as the dense network's."""
+        return any("weights" in point.kept for each in self.found.values() for point in (each.low, each.high))
+
+    @property
     def cost(self) -> float:
         """The metric as something of which less is better."""
         return self.entry.metric.cost(self.value)

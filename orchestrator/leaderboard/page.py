@@ -32,7 +32,7 @@ NEEDS: Mapping[DataNeed, str] = {
 }
 """The data that methods need, as people read it."""
 
-INDEX = "index.html"
+INDEX, TABLE = "index.html", "leaderboard.csv"
 HOME_LINK = f'<a href="{INDEX}">Leaderboard</a>'
 """The link of every other page to it."""
 
@@ -61,7 +61,7 @@ def board_files(boards: Sequence[Board], sweeps: Sequence[RankedSweep]) -> dict[
     folder, shared = Path(__file__).parent, {"needs": NEEDS, "missing": MISSING, "home": Markup(HOME_LINK)}
     overviews = [(pages[number], board, _overview(board, links)) for number, board in enumerate(boards)]
     index = template("index.html.j2", folder).render(overviews=overviews, sweeps=_sweeps(sweeps, links), **shared)
-    files = {INDEX: index, "leaderboard.csv": board_csv(boards, sweeps)}
+    files = {INDEX: index, TABLE: board_csv(boards, sweeps)}
     files |= {_sweep_file(sweep): sweep.yaml for sweep in sweeps}
     for number, board in enumerate(boards):
         sections = [_section(board, ranking, links) for ranking in board.rankings]

@@ -8,6 +8,9 @@ from orchestrator.leaderboard.boards import Board, Ranking, Standing
 from orchestrator.leaderboard.entries import Entry, RankedSweep
 from orchestrator.report.table import DAGGER, MISSING
 
+DOUBLE_DAGGER = "‡"
+"""Shown where a network is sparse, not smaller."""
+
 
 def overview_head(board: Board) -> list[str]:
     """The columns of `overview_rows`."""
@@ -48,12 +51,13 @@ def ranking_row(place: int, row: Standing) -> list[str]:
 def value_text(row: Standing) -> str:
     """The metric at a level as people read it: the deviation where results differ, the seeds where some are missing.
 
-    A dagger says that a training stopped in a race.
+    A dagger says that a training stopped in a race, a double one that the networks are sparse, not smaller.
     """
     metric, found, asked = row.entry.metric, len(row.found), len(row.entry.planned)
     deviation = "" if row.deviation is None else f" ± {metric.text(row.deviation)}"
-    seeds, stopped = f" ({found}/{asked})" if found < asked else "", f" {DAGGER}" if row.stopped else ""
-    return f"{metric.text(row.value)}{deviation}{seeds}{stopped}"
+    seeds = f" ({found}/{asked})" if found < asked else ""
+    marks = f"{f' {DAGGER}' if row.stopped else ''}{f' {DOUBLE_DAGGER}' if row.sparse else ''}"
+    return f"{metric.text(row.value)}{deviation}{seeds}{marks}"
 
 
 def _seeds_text(row: Standing) -> str:
@@ -81,9 +85,8 @@ def board_csv(boards: Sequence[Board], sweeps: Sequence[RankedSweep]) -> str:
     text, digests = io.StringIO(), {sweep.name: sweep.digest for sweep in sweeps}
     writer = csv.writer(text, lineterminator="\n")
     head = ["model", "dataset", "cost", "factor", "place", "method", "protocol", "data", "metric", "mean", "deviation"]
-    writer.writerow(
-        [*head, "to_dense", "p", "pairs", "seconds", "seeds", "planned", "results", "sweep", "sweep_sha256"]
-    )
+    numbered = ["to_dense", "p", "pairs", "seconds", "seeds", "planned", "results"]
+    writer.writerow([*head, *numbered, "stopped", "sparse", "sweep", "sweep_sha256"])
     for board in boards:
         for ranking in board.rankings:
             level = [board.model, board.dataset, ranking.level.cost, ranking.level.factor]
@@ -92,9 +95,10 @@ def board_csv(boards: Sequence[Board], sweeps: Sequence[RankedSweep]) -> str:
                 test = [row.test and row.test.p, row.test and row.test.pairs]
                 numbers = [row.value, row.deviation, row.change, *test, row.seconds]
                 seeds = [len(row.found), len(row.entry.planned), row.num_networks]
-                writer.writerow([*level, *names, *numbers, *seeds, row.entry.sweep, digests[row.entry.sweep]])
+                marks = ["yes" if marked else "no" for marked in (row.stopped, row.sparse)]
+                writer.writerow([*level, *names, *numbers, *seeds, *marks, row.entry.sweep, digests[row.entry.sweep]])
             for entry in ranking.unreached:
                 names = ["", entry.method, entry.protocol, entry.need.value, board.metric.name]
                 unknown, planned = [""] * 7, len(entry.planned)
-                writer.writerow([*level, *names, *unknown, planned, "", entry.sweep, digests[entry.sweep]])
+                writer.writerow([*level, *names, *unknown, planned, "", "", "", entry.sweep, digests[entry.sweep]])
     return text.getvalue()

@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from orchestrator.leaderboard.boards import Board
-from orchestrator.leaderboard.tables import overview_head, overview_rows
+from orchestrator.leaderboard.tables import DOUBLE_DAGGER, overview_head, overview_rows
+from orchestrator.report.table import STOPPED_WORDS
 from orchestrator.report.terminal import in_blocks, plain_table, table_width
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ class Overview:
         from rich.text import Text
 
         yield Text(self.title, style="italic")
+        yield from self._tables(console, options)
+        rows = [row for ranking in self.board.rankings for row in ranking.rows]
+        if any(row.stopped for row in rows):
+            yield Text(STOPPED_WORDS)
+        if any(row.sparse for row in rows):
+            yield Text(f"{DOUBLE_DAGGER}: sparse, not smaller: zeros in tensors as large as the dense network's.")
+
+    def _tables(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         head, rows = overview_head(self.board), [cells for _, cells in overview_rows(self.board)]
         whole = _table(head, rows, names=_NAMES)
         if table_width(whole, console) <= options.max_width:

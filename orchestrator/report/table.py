@@ -17,6 +17,9 @@ MISSING = "—"
 DAGGER = "†"
 """Shown where a training stopped in a race."""
 
+STOPPED_WORDS = f"{DAGGER}: out of its race, so that its training stopped early."
+"""What that says below a table."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from jobs.percent import to_percent
 from orchestrator.report.table import (
-    DAGGER,
     MISSING,
+    STOPPED_WORDS,
     Cell,
     CurveSummary,
     SummaryRow,
@@ -69,7 +69,7 @@ class SummaryTable:
         if any("@" in cell for model in models for line in model.lines for cell in line.cells):
             yield Text(f"@N%: N % of the {WORDS[self.target]} were really removed, not what was asked for.")
         if any(cell.stopped for row in self.summary.rows for cell in row.cells):
-            yield Text(f"{DAGGER}: out of its race, so that its training stopped early.")
+            yield Text(STOPPED_WORDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from jobs.artifact import Manifest, Store
+from jobs.errors import BadInputError
 from jobs.identity import Json, Parsed
 from jobs.measured import counts, number, records, text, texts
 from jobs.metric import COMMON_KEYS, OCCASIONAL_KEYS, Metric
@@ -144,6 +145,9 @@ class Point:
         objective: The metrics of what the network is for, the primary one first.
         further: What else was measured of its network so far.
         test_sets: The named test sets, in the data's order.
+
+    Raises:
+        BadInputError: Two tasks measured a metric of one name.
     """
 
     asked: float
@@ -156,6 +160,16 @@ class Point:
     objective: tuple[Metric, ...] = EARLIER
     further: tuple[Further, ...] = ()
     test_sets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        measuring: dict[str, str] = {}
+        for stage, metrics in (("evaluate", self.metrics), *((each.stage, each.metrics) for each in self.further)):
+            for name in metrics:
+                if (other := measuring.setdefault(name, stage)) != stage:
+                    raise BadInputError(
+                        f"{name} is measured by {other} and by {stage}, and nobody could tell which one a number is; "
+                        "give the attack in `measure.attack.by` another name, and run the sweep again"
+                    )
 
     @property
     def keys(self) -> tuple[str, ...]:

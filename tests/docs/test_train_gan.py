@@ -12,6 +12,13 @@ def trained(example):
     return {way: example.train(real, 3, by_algorithm_1=drawn, seed=0) for way, drawn in example.WAYS.items()}
 
 
+@pytest.mark.parametrize("asked", ["--seeds", "--steps"])
+def test_nothing_to_train_is_refused(example, asked, capsys):
+    with pytest.raises(SystemExit):
+        example.main([asked, "0"])
+    assert "are 1 or more" in capsys.readouterr().err
+
+
 def test_the_distance_of_normal_distributions_by_hand(example):
     generator = torch.Generator().manual_seed(0)
     first = torch.randn(4000, 3, generator=generator, dtype=torch.float64)

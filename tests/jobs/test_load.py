@@ -222,6 +222,25 @@ MALFORMED = [
         "methods.i",
         "training from scratch needs the batch norms",
     ),
+    (
+        "measure",
+        {"attack": {"by": {"int8": {"kind": "fgsm", "epsilon": 8}}}},
+        "measure.attack.by",
+        "int8 is the name of the quantised network",
+    ),
+    ("methods.i", {"kind": "integral", "repair_images": 64}, "methods.i", "repair: none reads no images"),
+    ("methods.f", {"kind": "fold", "repair_images": 64}, "methods.f", "repair: approximate reads no images"),
+    *(
+        ("measure", {"attack": {"by": {"a": attack}}}, f"measure.attack.by.a{path}", words)
+        for attack, path, words in (
+            ({"kind": "pgd20", "epsilon": 8}, "", "kind 'pgd20' is unknown; did you mean 'pgd'?"),
+            ({"epsilon": 8}, "", "has no kind; say kind: fgsm, pgd, autoattack"),
+            ({"kind": "fgsm", "epsilon": 8, "steps": 3}, ".steps", "unknown key; known: epsilon, kind"),
+            ({"kind": "pgd", "epsilon": 8, "step": 3}, ".step", "did you mean 'steps'?"),
+            ({"kind": "fgsm", "epsilon": 0.03}, ".epsilon", "write 7.65"),
+            ({"kind": "fgsm", "epsilon": 300}, ".epsilon", "less than or equal to 255"),
+        )
+    ),
     ("resources", {"train": {"num_cpus": 0}}, "resources.train.num_cpus", "greater than 0"),
     ("resources", {"tain": {}}, "resources.tain", "there is no such stage; did you mean 'train'?"),
 ]

@@ -94,6 +94,8 @@ def test_one_model_may_have_labels_that_are_numbers(load):
         ({"glob": "s3://bucket/*.pt"}, "is a URI"),
         ({"glob": "checkpoints/*", "table": "zoo.csv"}, "both `glob` and `table`"),
         ({"glob": "checkpoints/*", "label": "{a}_{b}"}, "is not named like {a}_{b}"),
+        ({"glob": "checkpoints/*", "label": "{opt}-lr{opt}"}, "models.label: names `opt` twice"),
+        ({"glob": "checkpoints/*", "label": "{opt}{lr}"}, "models.label: has nothing between {opt} and {lr}"),
         ({"glob": "checkpoints/*", "netwrk": "resnet"}, "models.netwrk: unknown key; did you mean"),
         ({"table": "none.csv"}, "models.table: cannot be read"),
         ({"table": "empty.csv"}, "has no row below its head"),
@@ -101,6 +103,12 @@ def test_one_model_may_have_labels_that_are_numbers(load):
         ({"table": "torn.csv"}, "torn.csv, row 1: arguments.widths cannot be read"),
         ({"table": "twice.csv"}, "two are called 'x'"),
         ({"table": "twice.csv", "label": "{a}"}, "`label` reads names of files"),
+        ({"table": "columns.csv"}, "two columns are called 'a'"),
+        ({"table": "labels.csv"}, "'learning_rate' and 'train.learning_rate' are both the label learning_rate"),
+        ({"table": "misspelt.csv"}, "column 'weight': did you mean 'weights'?"),
+        ({"table": "semicolons.csv"}, "separate the columns by commas"),
+        ({"table": 5}, "models.table: 5 is not valid; give text"),
+        ({"label": "{a}"}, "models: names no files; give `glob`, or a `table`"),
         ({"table": "wrong.csv"}, "models.wrong-1.train.epochs"),
     ],
 )
@@ -111,6 +119,10 @@ def test_what_is_wrong_is_said_with_its_place(load, checkpoints, tmp_path, model
         "torn": 'weights,arguments.widths\nw.pt,"[8, "\n',
         "twice": "name,weights\nx,a.pt\nx,b.pt\n",
         "wrong": "train.epochs\nmany\n",
+        "columns": "weights,a,a\nw.pt,1,2\n",
+        "labels": "learning_rate,train.learning_rate\n1,0.1\n",
+        "misspelt": "weight\nw.pt\n",
+        "semicolons": "weights;a\nw.pt;1\n",
     }.items():
         (tmp_path / f"{name}.csv").write_text(text)
     assert words in faults_of(load, {**TINY, **models})

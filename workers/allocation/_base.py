@@ -247,7 +247,9 @@ def _impossible(problem: AllocationProblem, narrowest: Widths, most: float) -> s
         reason = "every group that can be pruned has one channel left then"
     else:
         multiples = {each.multiple for each in problem.ranges.values()} - {1}
-        limits = f"`prune` (multiple: {max(multiples)}) allows" if multiples else "the allocation allows"
+        limits = (
+            f"`prune` (multiple: {max(multiples)}) allows" if multiples else "`prune.floor` or the allocation allows"
+        )
         reason = f"every group that can be pruned is at the smallest width that {limits} then"
     return (
         f"{problem.target:.0%} of the {problem.measure} cannot be removed, at most {most:.1%} can: "

@@ -16,6 +16,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from jobs.errors import BadInputError
+from jobs.metric import QUANTIZED
 from workers.data.pictures import Cut, cut_anew
 from workers.data.prefetch import Prefetcher
 from workers.data.seeding import global_generators_kept, seed_global_generators, seed_of
@@ -145,8 +146,6 @@ def _long(targets: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
 
 
 _SET_NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"
-_TAKEN = ("int8",)
-"""Variants of metrics that are no test sets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,11 +175,11 @@ class ImageData:
     normalized: ImageStatistics | None = None
 
     def __post_init__(self) -> None:
-        unfit = [name for name in self.test_sets if not re.fullmatch(_SET_NAME, name) or name in _TAKEN]
+        unfit = [name for name in self.test_sets if not re.fullmatch(_SET_NAME, name) or name in QUANTIZED]
         if unfit:
             raise BadInputError(
                 f"the data has a test set named '{unfit[0]}'; name it with letters, digits, '.', '_' and '-', "
-                f"and not {' or '.join(_TAKEN)}, which metrics have already"
+                f"and not {' or '.join(QUANTIZED)}, which metrics have already"
             )
         if self.input_shape is not None and isinstance(self.train.images, tuple | Mapping):
             raise BadInputError(

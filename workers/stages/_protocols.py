@@ -147,7 +147,7 @@ def _trained(
     regulariser = KeepMasked(module, masks) if masks else None
     trained = learn(context, module, data, recipe, regulariser, teacher, leg)
     objective = find_objective(context.params.objective)
-    rung = {} if leg is None or leg.until is None else rung_measured(trained, recipe, leg.until, objective.primary)
+    rung = {} if leg is None or leg.until is None else rung_measured(trained, recipe, objective.primary)
     return Product(
         measurements={**measured, **epochs_measured(trained), **spent_after(measured, trained, data, teacher), **rung},
         files={**network_files(network, module.state_dict(), masks), **states_beside(trained)},

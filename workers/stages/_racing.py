@@ -13,18 +13,18 @@ from workers.stages._base import Context, Product
 from workers.training import Trained
 
 
-def rung_measured(trained: Trained, recipe: Recipe, until: float, primary: Metric) -> dict[str, Json]:
+def rung_measured(trained: Trained, recipe: Recipe, primary: Metric) -> dict[str, Json]:
     """What a training measures at a rung, on the validation split, with the weights that its network has there.
 
     Args:
         trained: The training so far.
         recipe: Its recipe, which says which weights these are.
-        until: The fraction of its steps.
         primary: The metric that trainings are compared by.
     """
     epoch = trained.log.best if recipe.keep == "best" else trained.log.last
     metrics = epoch.average if recipe.keep == "ema" else epoch.validation
-    return {"rung_fraction": until, "rung_value": metrics[primary.name], "rung_loss": epoch.validation_loss}
+    fraction = trained.epochs / (recipe.last_epoch - recipe.begin)  # of its steps: a rung is rounded to whole ones
+    return {"rung_fraction": fraction, "rung_value": metrics[primary.name], "rung_loss": epoch.validation_loss}
 
 
 def is_racing(measured: Mapping[str, Json]) -> bool:
@@ -51,6 +51,6 @@ def left_behind(context: Context[TrainParams], leg: Leg | None) -> Product | Non
 
 def _stopped(before: Manifest, why: str) -> dict[str, Json]:
     fraction = number(before.measurements, "rung_fraction")
-    note = f"its training stopped after {fraction:.0%} of its steps, since {why}"
+    note = f"its training stopped after {100 * fraction:.3g}% of its steps, since {why}"
     earlier = text(before.measurements, "note", "")
     return {**before.measurements, STOPPED: fraction, "note": f"{earlier}; {note}" if earlier else note}

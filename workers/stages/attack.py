@@ -23,19 +23,24 @@ if TYPE_CHECKING:
 
 
 def run(context: Context[AttackParams]) -> Product:
-    """Attack a network with the first images of the test split.
+    """Attack a network with the first images of the split that is evaluated.
 
     Measures every metric of the objective for every attack, named as a variant: `accuracy/fgsm`; and for the same
     images without an attack, `accuracy/clean`.
 
     Raises:
-        BadInputError: The network is no classifier of images.
+        BadInputError: The network is no classifier of images, or an attack has the name of a test set.
         BadNumericsError: A logit is NaN or infinite.
     """
     params = context.params
     data, objective = read_data(context, params.data), find_objective(params.objective)
     if objective.computes_its_loss or data.num_classes is None:
         raise BadInputError("attacks are on classifiers, and the data has no classes; leave `measure.attack` out")
+    if taken := next((name for name in (CLEAN, *params.attacks.by) if name in data.test_sets), None):
+        raise BadInputError(
+            f"the data has a test set named '{taken}', and so are the metrics of `measure.attack`; give the "
+            f"{'test set' if taken == CLEAN else 'attack'} another name"
+        )
     module = context.network(params.network).module(context.device).eval()
     classifier = PixelClassifier(module, objective.predict, data.normalized).to(context.device)
     draws = {name: context.generator(f"attack {name}") for name in params.attacks.by}

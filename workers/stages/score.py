@@ -26,7 +26,8 @@ def run(context: Context[ScoreParams]) -> Product:
     criterion, planned, where = find_criterion(params.criterion), params.observed, f"criterion '{params.criterion}'"
     if criterion.reads != (planned.observation if planned else None):
         says = f"`observation: {planned.observation}`" if planned else "no `observation`"
-        raise BadInputError(f"{where} reads {criterion.reads or 'weights alone'}; the sweep says {says}")
+        remedy = f"set `observation: {criterion.reads}`" if criterion.reads else "remove `observation`"
+        raise BadInputError(f"{where} reads {criterion.reads or 'weights alone'}; the sweep says {says}; {remedy}")
     channel_map = network.channel_map
 
     def module() -> tuple[nn.Module, InputSpec]:

@@ -81,8 +81,8 @@ def train(
         start: The encoded progress at an earlier pause, to go on from. Default: from the beginning.
 
     Raises:
-        BadInputError: Nothing can be trained, the recipe does not suit the objective or the device, or the outputs do
-            not fit the data's targets.
+        BadInputError: Nothing can be trained, or nothing before or after the pause; the recipe does not suit the
+            objective or the device, or the outputs do not fit the data's targets.
         BadNumericsError: The loss became NaN or infinite, or the primary metric is NaN after every epoch.
         CancelledError: `should_stop` returned true; the weights are those of the last step.
     """
@@ -99,12 +99,13 @@ def train(
         regulariser.before_training(state.goal(None) // recipe.accumulate)
         if start is not None:
             state.restore(decode(start))
+        goal = state.goal(until)
         checkpoint.resume(state.restore, agree=processes.agreed)
         processes.draw_apart(drawn_from.values())
         feed = Feed(data.train, objective.pipeline(recipe.augment, data), device=device, taken=processes.taken)
         steps = GradientSteps(state, running(model, recipe), objective, teacher, processes=processes)
         evaluated = partial(_evaluated, steps, data.validation, evaluation_batch_size, device, should_stop)
-        goal, epochs, paused = state.goal(until), state.epochs_done, None
+        epochs, paused = state.epochs_done, None
         try:
             while not state.ended and (state.step or state.steps_done < goal):
                 last = min(state.num_steps, state.step + goal - state.steps_done)

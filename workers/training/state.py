@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from jobs.errors import BadNumericsError
+from jobs.errors import BadInputError, BadNumericsError
 from jobs.metric import Metric
 from jobs.spec.training import Recipe
 from workers.checkpoints import Progress, UnfitProgressError, check_fit, optimizer_tensors, restore_optimizer
@@ -95,9 +95,22 @@ class TrainingState:
         return whole + more / self.num_steps if more else whole
 
     def goal(self, until: float | None) -> int:
-        """The batches, at least one, up to a fraction of all; None: all of them."""
+        """The batches up to a fraction of all; None: all of them.
+
+        Raises:
+            BadInputError: That is no batch more than now, or all of them.
+        """
         steps = (self.recipe.last_epoch - self.recipe.begin) * self.num_steps
-        return steps if until is None else max(1, round(until * steps))
+        if until is None:
+            return steps
+        goal = round(until * steps)
+        if not self.steps_done < goal < steps:
+            before = f"step {self.steps_done}, where the rung before is" if self.steps_done else "its beginning"
+            raise BadInputError(
+                f"a rung at {until:g} of a training of {steps} steps falls on {before if goal < steps else 'its end'}; "
+                "give `race.rungs` that are further apart"
+            )
+        return goal
 
     @property
     def next_batch(self) -> str:

@@ -20,7 +20,7 @@ def run(*arguments: str) -> int:
     return int(stop.value.code or 0)
 
 
-def test_it_prints_an_overview_and_writes_pages_for_their_owner(sweep, tmp_path, capsys):
+def test_it_prints_an_overview_and_writes_pages(sweep, tmp_path, capsys):
     stored_results(open_store(tmp_path / "store"), tmp_path / "sweep.yaml", RESULTS)
     out = tmp_path / "board"
     main(["leaderboard", sweep, "--out", str(out)])
@@ -30,7 +30,6 @@ def test_it_prints_an_overview_and_writes_pages_for_their_owner(sweep, tmp_path,
     assert lines[4].split() == ["l1", "tiny", "none", *["—"] * 6]  # no network is half as large
     assert lines[-1].endswith(f"Pages: {out}/index.html")
     assert (out / "sweeps" / "tiny.yaml").stat().st_size
-    assert out.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(
@@ -41,7 +40,7 @@ def test_a_sweep_without_results_is_refused(sweep, results, words, tmp_path, cap
     store = open_store(tmp_path / "store")
     if results:
         stored_results(store, tmp_path / "sweep.yaml", results)
-    assert run(sweep) in (1, 2)
+    assert run(sweep) == 2
     assert words in capsys.readouterr().err
 
 

@@ -9,9 +9,11 @@ from html.parser import HTMLParser
 
 import pytest
 from ranked import entry, sweep
+from rich.console import Console
 
-from orchestrator.leaderboard import board_files, boards_of
+from orchestrator.leaderboard import Board, Overview, board_files, boards_of
 from orchestrator.leaderboard.tables import ranking_row
+from orchestrator.results import Kept
 
 
 @pytest.fixture
@@ -34,6 +36,12 @@ class Links(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.found += [value for name, value in attrs if name in ("href", "src")]
+
+
+def printed(board: Board) -> str:
+    terminal = Console(width=80, file=io.StringIO())
+    terminal.print(Overview(board=board))
+    return terminal.file.getvalue()
 
 
 def test_there_is_an_index_a_page_for_each_board_the_sweeps_and_all_rows(files):
@@ -83,9 +91,28 @@ def test_a_training_that_stopped_in_its_race_has_a_dagger():
     plain, stopped = entry("plain", {0: {1.5: 0.8, 3.0: 0.8}}), entry("stopped", {0: {1.5: 0.6, 3.0: 0.6}})
     first, *others = stopped.networks[0]
     early = replace(first, point=replace(first.point, metrics={**first.point.metrics, "stopped_after": 0.3}))
-    (board,) = boards_of([sweep(plain, replace(stopped, networks={0: (early, *others)}))])
-    rows = [ranking_row(place, row) for place, row in enumerate(board.rankings[0].rows, 1)]
+    sweeps = [sweep(plain, replace(stopped, networks={0: (early, *others)}))]
+    boards = boards_of(sweeps)
+    rows = [ranking_row(place, row) for place, row in enumerate(boards[0].rankings[0].rows, 1)]
     assert [row[3] for row in rows] == ["80.0", "60.0 †"]
+    written = csv.DictReader(io.StringIO(board_files(boards, sweeps)["leaderboard.csv"].decode()))
+    assert [row["stopped"] for row in written][:4] == ["no", "yes", "", ""]
+    assert "†: out of its race" in printed(boards[0])
+
+
+def test_networks_without_single_weights_are_marked_as_sparse():
+    smaller, sparse = entry("smaller", {0: {1.5: 0.8, 3.0: 0.8}}), entry("sparse", {0: {1.5: 0.9, 3.0: 0.9}})
+    weights = {"weights": Kept(left={"a": 1}, full={"a": 2})}
+    masked = tuple(replace(each, point=replace(each.point, kept=weights)) for each in sparse.networks[0])
+    sweeps = [sweep(smaller, replace(sparse, networks={0: masked}))]
+    boards = boards_of(sweeps)
+    rows = [ranking_row(place, row) for place, row in enumerate(boards[0].rankings[0].rows, 1)]
+    assert [row[3] for row in rows] == ["90.0 ‡", "80.0"]
+    files = {name: content.decode() for name, content in board_files(boards, sweeps).items()}
+    told = [row["sparse"] for row in csv.DictReader(io.StringIO(files["leaderboard.csv"]))]
+    assert told[:4] == ["yes", "no", "", ""]
+    assert "‡: sparse, not smaller" in files["index.html"]
+    assert "‡: sparse, not smaller" in printed(boards[0])
 
 
 def test_planned_seeds_of_which_nothing_is_measured_are_told():

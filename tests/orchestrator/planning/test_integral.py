@@ -30,7 +30,7 @@ def keys_of(made):
 
 
 def test_none_is_no_part_of_any_key(plan):
-    assert keys_of(plan()) == keys_of(plan(repair="none")) == keys_of(plan(repair="none", repair_images=8))
+    assert keys_of(plan()) == keys_of(plan(repair="none"))
     document = params_of(plan(), StageKind.PRUNE)[0].document()
     assert document["procedure"]["how"].keys() == {"kind", "partition", "quadrature"}
     assert "images" not in document["procedure"]

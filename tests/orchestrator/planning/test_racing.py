@@ -3,6 +3,7 @@ import copy
 import pytest
 from planned import ENVIRONMENT, back, curve_of, tasks_of
 
+from jobs.errors import InvalidFileError
 from jobs.load import load_sweep
 from jobs.stages.table import StageKind
 from jobs.stages.training import Leg
@@ -94,11 +95,22 @@ def test_the_order_of_the_seeds_changes_no_key(plan):
 
 @pytest.mark.parametrize("race", [RACE, None])
 def test_who_is_alone_does_not_race(plan, race):
-    """The dense network is, and the only method of a sweep."""
-    assert last_leg(plan(race=race), "dense").params.procedure.leg is None
-    made = plan(race=race, methods=["l1"])
-    assert last_leg(made, "l1").params.procedure.leg is None
-    assert last_leg(made, "l1").key == last_leg(plan(race=None), "l1").key
+    """The dense network is."""
+    dense = last_leg(plan(race=race), "dense")
+    assert dense.params.procedure.leg is None
+    assert dense.key == last_leg(plan(race=None), "dense").key
+
+
+@pytest.mark.parametrize(
+    ("methods", "keep", "words"),
+    [
+        (["l1"], 0.5, "no two methods with it have a model"),
+        (CRITERIA, 0.9, "keep: 0.9 of 3 methods, rounded up, is all"),
+    ],
+)
+def test_a_race_that_stops_nobody_is_refused(plan, methods, keep, words):
+    with pytest.raises(InvalidFileError, match=words):
+        plan(methods=methods, race={**RACE, "keep": keep})
 
 
 def test_at_equal_compression_only(plan):

@@ -4,6 +4,7 @@ import pytest
 from chosen_networks import ACCURACY, PSNR, RMSE, made_curve
 
 from jobs.artifact import Manifest
+from jobs.errors import BadInputError
 from orchestrator.planning import PlannedCurve, PlannedPoint
 from orchestrator.results import EARLIER, METRICS, SweepRecord, by_objective, collect, point_of, variant_keys
 from orchestrator.store import ArtifactStore, open_store
@@ -63,6 +64,15 @@ def test_a_point_has_what_further_tasks_measured_of_its_variants():
     assert point.metrics.keys() == set(METRICS)
     assert point.all_metrics == {**point.metrics, "accuracy/int8": 0.8, "latency_p50_s/eager/b1": 0.5}
     assert point.keys == ("aa", "q", "t")
+
+
+def test_no_number_takes_the_place_of_another_of_its_name():
+    int8, attack = (further(stage[0], stage, **{"accuracy/int8": 0.8}) for stage in ("quantize", "attack"))
+    with pytest.raises(BadInputError, match="accuracy/int8 is measured by quantize and by attack"):
+        point_of(0.2, manifest("aa"), [int8, attack])
+    sets = manifest("aa", test_sets=["a"], **{"accuracy/a": 0.8})
+    with pytest.raises(BadInputError, match="by evaluate and by attack"):
+        point_of(0.2, sets, [further("q", "attack", **{"accuracy/a": 0.0})])
 
 
 def test_what_is_measured_further_comes_as_it_is_there(store):

@@ -54,5 +54,7 @@ def test_what_was_not_declared_cannot_be_looked_at(chain, ask):
 def test_the_floor_says_what_is_possible(chain, ask):
     # Half of each stays: 2 + 4 + 4 = 10 of 28 parameters, so that 64.3 % can go.
     question = ask(chain, 0.7, scores={"0": [1.0] * 4, "1": [1.0] * 4})
-    with pytest.raises(BadInputError, match=r"64.3% can: .* smallest width that the allocation allows .* 64 % or"):
+    with pytest.raises(
+        BadInputError, match=r"64.3% can: .* smallest width that `prune\.floor` or the allocation allows .* 64 % or"
+    ):
         allocate(ALLOCATIONS["global"], question, {"floor": 0.5})

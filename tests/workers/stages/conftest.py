@@ -315,11 +315,11 @@ class Workbench:
     def evaluate(self, network: ArtifactKey, **gates: bool) -> ArtifactKey:
         return self.key(self.evaluation(network, **gates))
 
+    def attacking(self, network: ArtifactKey, images: int = 64, **by: Attack) -> AttackParams:
+        return AttackParams(network=network, data=DATA, batch_size=24, attacks=AttackSpec(images=images, by=by), seed=0)
+
     def attack(self, network: ArtifactKey, images: int = 64, **by: Attack) -> ArtifactKey:
-        params = AttackParams(
-            network=network, data=DATA, batch_size=24, attacks=AttackSpec(images=images, by=by), seed=0
-        )
-        return self.key(params)
+        return self.key(self.attacking(network, images, **by))
 
     def export(self, network: ArtifactKey) -> ArtifactKey:
         return self.key(ExportParams(network=network, onnx="any"))

@@ -1,11 +1,14 @@
 """Stage `attack`: classifiers of images that are made to deceive them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from jobs.spec.attack import FgsmAttack, PgdAttack
 from workers.attacks import attack
 from workers.data import load_dataset
+from workers.stages._images import read_data
 
 ATTACKS = {"fgsm": FgsmAttack(kind="fgsm", epsilon=16), "pgd": PgdAttack(kind="pgd", epsilon=16, steps=3)}
 
@@ -40,6 +43,16 @@ def test_the_metrics_are_those_of_the_first_images_attacked(bench, dense):
 def test_what_an_attack_draws_does_not_depend_on_other_attacks(bench, dense):
     alone, beside = bench.attack(dense, pgd=ATTACKS["pgd"]), bench.attack(dense, a=ATTACKS["pgd"], **ATTACKS)
     assert bench.measured(alone)["accuracy/pgd"] == bench.measured(beside)["accuracy/pgd"]
+
+
+@pytest.mark.parametrize("taken", ["fgsm", "clean"])
+def test_an_attack_has_no_name_of_a_test_set(bench, dense, monkeypatch, failure, taken):
+    def with_a_set(context, params):
+        data = read_data(context, params)
+        return replace(data, test_sets={taken: data.test})
+
+    monkeypatch.setattr("workers.stages.attack.read_data", with_a_set)
+    assert f"a test set named '{taken}'" in failure(bench.run(bench.attacking(dense, 7, **ATTACKS))).message
 
 
 def test_pruned_networks_are_attacked_like_others(bench):

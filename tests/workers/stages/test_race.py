@@ -6,7 +6,7 @@ import pytest
 import torch
 from plain_tasks import ENVIRONMENT
 
-from jobs.outcome import Succeeded
+from jobs.outcome import Cause, Succeeded
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey
 from jobs.stages.training import Leg, RaceParams
@@ -78,6 +78,19 @@ def test_a_loser_keeps_what_it_has_with_a_note(bench, raced):
     notes = [bench.measured(line[-1])["note"] for line in legs.values()]
     assert sum(each.endswith("after 50% of its steps, since it was number 2 of 2 in its race") for each in notes) == 1
     assert len(bench.measured(races[1])["ranked"]) == 2
+
+
+def test_what_was_trained_is_told_not_where_the_rung_was_asked_for(bench, lines):
+    measured = bench.measured(bench.key(bench.further(lines["l1"], RECIPE, Leg(until=0.31))))
+    assert measured["rung_fraction"] == pytest.approx(6 / 20) == measured["training_epochs"] / 2
+
+
+@pytest.mark.parametrize(("until", "where"), [(0.001, "its beginning"), (0.29, "step 6, where"), (0.999, "its end")])
+def test_rungs_without_a_step_between_them_are_refused(bench, lines, failure, until, where):
+    start = None if until == 0.001 else bench.key(bench.further(lines["l1"], RECIPE, Leg(until=0.28)))
+    told = failure(bench.run(bench.further(lines["l1"], RECIPE, Leg(until=until, start=start))))
+    assert f"falls on {where}" in told.message
+    assert told.cause is Cause.BAD_INPUT
 
 
 def test_methods_are_ranked_by_the_mean_over_their_seeds(bench, lines):

@@ -39,7 +39,7 @@ def test_a_criterion_that_reads_what_the_sweep_did_not_plan_is_bad_input(own_ben
     params = ScoreParams(network=converted, criterion=f"{own_code}:active", seed=0, source="s")
     outcome = own_bench.run(params)
     assert failure(outcome).cause is Cause.BAD_INPUT
-    assert "reads activations; the sweep says no `observation`" in outcome.message
+    assert "reads activations; the sweep says no `observation`; set `observation: activations`" in outcome.message
 
 
 def test_a_criterion_and_an_observation_of_the_users_own(own_bench, own_code):

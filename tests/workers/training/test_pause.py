@@ -15,8 +15,8 @@ STEPS = 3 * NUM_STEPS
 @pytest.mark.parametrize("changes", [{}, EVERYTHING, MUON], ids=["plain", "everything", "muon"])
 @pytest.mark.parametrize(
     "rungs",
-    [(0.1, 0.3), (1 / 3,), (0.5, 2 / 3, 0.9), (0.01, 0.02)],
-    ids=["within epochs", "between epochs", "both", "at the same step"],
+    [(0.1, 0.3), (1 / 3,), (0.5, 2 / 3, 0.9)],
+    ids=["within epochs", "between epochs", "both"],
 )
 def test_it_ends_with_the_same_bits(slot, changes, rungs):
     recipe = RECIPE.model_copy(update={"nesterov": False, **changes})
@@ -31,7 +31,7 @@ def test_it_ends_with_the_same_bits(slot, changes, rungs):
     assert ended.trained.epochs == expected.trained.epochs == len(expected.log.epochs)
 
 
-@pytest.mark.parametrize(("until", "steps"), [(0.01, 1), (0.25, 4), (1 / 3, 6), (0.5, 9), (0.99, 18)])
+@pytest.mark.parametrize(("until", "steps"), [(0.05, 1), (0.25, 4), (1 / 3, 6), (0.5, 9)])
 def test_it_pauses_after_a_fraction_of_its_steps(slot, until, steps):
     asked = []
     paused = follow(slot.checkpoint(interval_s=30), until=until, should_stop=lambda: bool(asked.append(1)))
