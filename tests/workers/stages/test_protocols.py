@@ -170,6 +170,18 @@ def test_rewound_weights_are_the_early_ones_of_the_channels_that_were_kept(bench
     assert not torch.equal(found["conv1.weight"], bench.tensors(pruned)["conv1.weight"])
 
 
+def test_a_rewound_network_knows_how_many_of_its_heads_are_left(own_bench):
+    arguments = {"img_size": 8, "patch_size": 4, "embed_dim": 16, "depth": 1, "num_heads": 4, "in_chans": 1}
+    vit = {"network": "timm:vit_tiny_patch16_224", "arguments": {**arguments, "num_classes": 10}}
+    early, trained = own_bench.train(**vit, recipe=None), own_bench.train(**vit)
+    converted = own_bench.convert(trained, fold=False)
+    pruned = own_bench.remove(converted, 0.3)
+    rewinding = ChannelRewinding(network=early, channels=converted, pruned=pruned)
+    rewound = own_bench.key(PruneParams(procedure=rewinding))
+    assert own_bench.network(rewound).blocks[0].attn.num_heads == own_bench.network(pruned).blocks[0].attn.num_heads < 4
+    assert own_bench.measured(own_bench.key(own_bench.further(rewound)))["last"]["epoch"] == 1
+
+
 def test_the_schedule_goes_on_from_the_epoch_that_was_returned_to(bench, pruned):
     key = bench.key(bench.further(pruned, changed(epochs=4, begin=2)))
     measured = bench.measured(key)
