@@ -201,6 +201,12 @@ class WidthParams:
     source: str | None = None
     ortools: str | None = None
 
+    @property
+    def revision(self) -> int | None:
+        """2 where `multiple` for all layers moved widths below the allocation's own floor, or off its own multiple."""
+        moved = self.multiple is not None and self.limits is None and self.round is None
+        return 2 if moved and {"floor", "multiple"} & self.allocation.settings.keys() else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:

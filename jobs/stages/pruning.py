@@ -30,6 +30,11 @@ class TuneParams(StageParams):
     data: DatasetParams
     objective: ObjectiveParams = CLASSIFICATION
 
+    @property
+    def revision(self) -> int | None:
+        """That of the widths."""
+        return self.widths.revision
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelPruning:
@@ -92,6 +97,11 @@ class PruneParams(StageParams):
 
     procedure: Annotated[ChannelPruning | WeightPruning | ChannelRewinding, Field(discriminator="kind")]
 
+    @property
+    def revision(self) -> int | None:
+        """That of the widths, where channels are removed or mixed."""
+        return self.procedure.widths.revision if isinstance(self.procedure, ChannelPruning) else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconstructParams(StageParams):
@@ -102,3 +112,8 @@ class ReconstructParams(StageParams):
     how: Literal["thinet", "lasso"]
     images: CalibrationParams
     batch_size: int
+
+    @property
+    def revision(self) -> int | None:
+        """That of the widths."""
+        return self.widths.revision
