@@ -99,8 +99,10 @@ class PruneParams(StageParams):
 
     @property
     def revision(self) -> int | None:
-        """That of the widths, where channels are removed or mixed."""
-        return self.procedure.widths.revision if isinstance(self.procedure, ChannelPruning) else None
+        """2 where images are matched, which norms that stay forgot all others for; else that of the widths, if any."""
+        if not isinstance(self.procedure, ChannelPruning):
+            return None
+        return 2 if self.procedure.images is not None else self.procedure.widths.revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -306,6 +306,15 @@ def test_revised_are_widths_that_one_multiple_moves_off_the_allocations_own_limi
     assert revision("global", multiple=None) is None
 
 
+def test_revised_is_pruning_that_matches_statistics():
+    def revision(images):
+        how = Removal(scores=ArtifactKey("scores"))
+        procedure = ChannelPruning(network=NETWORK, widths=widths(ALLOCATIONS[0]), how=how, images=images)
+        return PruneParams(procedure=procedure).revision
+
+    assert (revision(None), revision(IMAGES)) == (None, 2)
+
+
 def test_the_names_of_settings_are_no_part_of_the_document():
     named, written = Recipe(settings="cifar_short"), Recipe.of(Recipe(settings="cifar_short"))
     documents = [

@@ -65,7 +65,7 @@ def test_one_multiple_for_all_widths_leaves_the_allocations_own_floor_and_multip
     channel_map = find_groups(nn.Sequential(*layers), (1, 2, 2))
     full = channel_map.widths()
     # The last group matters least, so that the floor is what keeps its channels.
-    scores = {name: [100.0 ** -number] * width for number, (name, width) in enumerate(full.items())}
+    scores = {name: [100.0**-number] * width for number, (name, width) in enumerate(full.items())}
     found = allocate(ALLOCATIONS[allocation], ask(channel_map, 0.3, scores=scores), settings, multiple=4).widths
     assert set(found.values()) <= allowed
     assert all(found[name] >= settings.get("floor", 0.1) * width for name, width in full.items())
