@@ -131,11 +131,13 @@ class Allocation:
 
     Attributes:
         widths: Group name -> channels that stay, at least 1.
+        target: Fraction of the cost that was to be removed.
         reached: Fraction of the cost removed.
         note: Why `reached` is more than one percentage point from the target; else empty.
     """
 
     widths: Widths
+    target: float
     reached: float
     note: str = ""
 
@@ -206,10 +208,15 @@ def allocate(
     if multiple > 1 or any(width not in allowed[name] for name, width in widths.items()):
         widths = move_to_allowed(widths, allowed, cost=problem.cost, target=problem.target)
     reached = 1 - problem.cost(widths) / total
-    note = ""
-    if abs(reached - problem.target) > _TOLERANCE:
-        note = f"asked {problem.target:.0%}, reached {reached:.1%}: {_reason(asked, problem)}{_kept_whole(problem)}"
-    return Allocation(widths=widths, reached=reached, note=note)
+    note = missed(problem.target, reached, f"{_reason(asked, problem)}{_kept_whole(problem)}")
+    return Allocation(widths=widths, target=problem.target, reached=reached, note=note)
+
+
+def missed(target: float, reached: float, reason: str) -> str:
+    """What to note of a target, and why it was missed; empty if that is by one percentage point at most."""
+    if abs(reached - target) <= _TOLERANCE:
+        return ""
+    return f"asked {target:.0%}, reached {reached:.1%}: {reason}"
 
 
 def _allowed(problem: AllocationProblem, narrowest: Widths, multiple: int) -> Mapping[str, Sequence[int]]:

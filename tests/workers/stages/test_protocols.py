@@ -105,6 +105,23 @@ def test_a_folded_network_that_is_trained_has_its_batch_norms_back(bench, scratc
     assert measured["params"] == sum(each.numel() for each in module.parameters())
     # As much smaller than the network it came from, both with batch norms.
     assert measured["compression"] == 1 - measured["params"] / bench.measured(bench.train())["params"]
+    assert bool(measured["note"]) == (abs(measured["compression"] - 0.3) > 0.01)
+
+
+@pytest.mark.parametrize("scratch", [False, True])
+@pytest.mark.parametrize("note", ["", "asked 57%, reached 57.0%: as it was folded"])
+def test_whether_a_target_is_missed_is_told_of_the_network_with_its_norms(own_bench, scratch, note):
+    folded = own_bench.resample(own_bench.permute())
+    manifest = own_bench.store.manifest(folded)
+    files = {name: own_bench.store.read(folded, name) for name in manifest.files}
+    measured = {**manifest.measurements, "asked": 0.57, "note": note}
+    other = Manifest(key="e" * 32, stage="prune", identity={}, measurements=measured)
+    own_bench.store.commit(other, files)
+    network = ArtifactKey(other.key)
+    params = own_bench.scratch(network, own_bench.train()) if scratch else own_bench.further(network)
+    found = own_bench.measured(own_bench.key(params))
+    wanted = f"asked 57%, reached {found['compression']:.1%}: its batch norms are back, which the widths were chosen"
+    assert found["note"] == f"{wanted} without" + (f" ({note})" if note else "")
 
 
 def test_a_norm_of_a_layer_that_was_not_measured_stays_folded(bench):
