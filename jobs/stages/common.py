@@ -203,7 +203,9 @@ class WidthParams:
 
     @property
     def revision(self) -> int | None:
-        """2 where `multiple` for all layers moved widths below the allocation's own floor, or off its own multiple."""
+        """2 where `multiple` moved widths off the allocation's own limits, and where what has no score went too far."""
+        if isinstance(self.allocation, BestScoreAllocation):
+            return 2
         moved = self.multiple is not None and self.limits is None and self.round is None
         return 2 if moved and {"floor", "multiple"} & self.allocation.settings.keys() else None
 

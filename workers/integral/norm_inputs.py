@@ -1,4 +1,4 @@
-"""What batch norms read in a pass: mean and variance of each channel, and running statistics that follow their change."""
+"""What batch norms read in a pass: mean and variance of each channel; running statistics that follow their change."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -82,7 +82,7 @@ def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) ->
 
 
 def _rewind(context: Context[PruneParams], procedure: ChannelRewinding) -> Product:
-    """Measures what the task that chose the channels measured; the recipe, too, knows what follows from their number."""
+    """Measures what the task that chose the channels measured, whose recipe knows what follows from their number."""
     earlier, pruned = context.network(procedure.network), context.network(procedure.pruned)
     kept = pruned.read(KEPT_FILE)
     state = select(earlier.state, context.network(procedure.channels).channel_map, load(kept))

@@ -304,6 +304,7 @@ def test_revised_are_widths_that_one_multiple_moves_off_the_allocations_own_limi
 
     assert [revision(kind) for kind in ("uniform", "global", "best-score")] == [None, 2, 2]
     assert revision("global", multiple=None) is None
+    assert revision("best-score", multiple=None) == 2
 
 
 def test_revised_is_pruning_that_matches_statistics():
