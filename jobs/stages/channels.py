@@ -209,3 +209,8 @@ class ChooseParams(StageParams):
     images: CalibrationParams | None = None
     objective: ObjectiveParams | None = None
     repair: RepairName | None = None
+
+    @property
+    def revision(self) -> int | None:
+        """That of the widths."""
+        return self.widths.revision

@@ -201,6 +201,14 @@ class WidthParams:
     source: str | None = None
     ortools: str | None = None
 
+    @property
+    def revision(self) -> int | None:
+        """2 where `multiple` moved widths off the allocation's own limits, and where what has no score went too far."""
+        if isinstance(self.allocation, BestScoreAllocation):
+            return 2
+        moved = self.multiple is not None and self.limits is None and self.round is None
+        return 2 if moved and {"floor", "multiple"} & self.allocation.settings.keys() else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:

@@ -30,6 +30,11 @@ class TuneParams(StageParams):
     data: DatasetParams
     objective: ObjectiveParams = CLASSIFICATION
 
+    @property
+    def revision(self) -> int | None:
+        """That of the widths."""
+        return self.widths.revision
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelPruning:
@@ -92,6 +97,13 @@ class PruneParams(StageParams):
 
     procedure: Annotated[ChannelPruning | WeightPruning | ChannelRewinding, Field(discriminator="kind")]
 
+    @property
+    def revision(self) -> int | None:
+        """2 where images are matched, which norms that stay forgot all others for; else that of the widths, if any."""
+        if not isinstance(self.procedure, ChannelPruning):
+            return None
+        return 2 if self.procedure.images is not None else self.procedure.widths.revision
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconstructParams(StageParams):
@@ -102,3 +114,8 @@ class ReconstructParams(StageParams):
     how: Literal["thinet", "lasso"]
     images: CalibrationParams
     batch_size: int
+
+    @property
+    def revision(self) -> int | None:
+        """That of the widths."""
+        return self.widths.revision

@@ -16,6 +16,7 @@ from workers.allocation._base import (
     Errors,
     allocate,
     allocator,
+    missed,
 )
 from workers.allocation.best_score import best_score
 from workers.allocation.depth import design_template
@@ -64,6 +65,7 @@ __all__ = [
     "latency_cost",
     "loss_curve",
     "merging_errors",
+    "missed",
     "ranges_of",
     "removal_errors",
     "spectra",

@@ -131,11 +131,13 @@ class Allocation:
 
     Attributes:
         widths: Group name -> channels that stay, at least 1.
+        target: Fraction of the cost that was to be removed.
         reached: Fraction of the cost removed.
         note: Why `reached` is more than one percentage point from the target; else empty.
     """
 
     widths: Widths
+    target: float
     reached: float
     note: str = ""
 
@@ -172,8 +174,8 @@ def allocate(
         problem: The problem.
         settings: Its settings of the sweep file. `floor` (fraction of a group's width that stays) and `multiple` (of
             which widths are) also bound the target.
-        multiple: Of which all widths are, or full: those that the allocation chooses are moved to allowed ones, in
-            proportion.
+        multiple: Of which all widths are, or full, unless its own is larger: those that the allocation chooses are
+            moved to allowed ones, in proportion.
         bounds: Of single groups; what they say takes the place of `floor` and of the multiples.
 
     Raises:
@@ -202,21 +204,27 @@ def allocate(
         raise BadInputError(_impossible(problem, narrowest, most))
     widths = asked(problem, **settings)
     _check(problem.channel_map, widths)
-    allowed = _allowed(problem, multiple)
+    allowed = _allowed(problem, narrowest, own_multiple)
     if multiple > 1 or any(width not in allowed[name] for name, width in widths.items()):
         widths = move_to_allowed(widths, allowed, cost=problem.cost, target=problem.target)
     reached = 1 - problem.cost(widths) / total
-    note = ""
-    if abs(reached - problem.target) > _TOLERANCE:
-        note = f"asked {problem.target:.0%}, reached {reached:.1%}: {_reason(asked, problem)}{_kept_whole(problem)}"
-    return Allocation(widths=widths, reached=reached, note=note)
+    note = missed(problem.target, reached, f"{_reason(asked, problem)}{_kept_whole(problem)}")
+    return Allocation(widths=widths, target=problem.target, reached=reached, note=note)
 
 
-def _allowed(problem: AllocationProblem, multiple: int) -> Mapping[str, Sequence[int]]:
+def missed(target: float, reached: float, reason: str) -> str:
+    """What to note of a target, and why it was missed; empty if that is by one percentage point at most."""
+    if abs(reached - target) <= _TOLERANCE:
+        return ""
+    return f"asked {target:.0%}, reached {reached:.1%}: {reason}"
+
+
+def _allowed(problem: AllocationProblem, narrowest: Widths, multiple: int) -> Mapping[str, Sequence[int]]:
     """Group name -> the widths that it may have, ascending."""
     if problem.ranges:
         return {name: each.allowed for name, each in problem.ranges.items()}
-    return {name: multiples_of(multiple, width) for name, width in problem.channel_map.widths().items()}
+    full = problem.channel_map.widths()
+    return {name: multiples_of(multiple, full[name], least=least) for name, least in narrowest.items()}
 
 
 def _reason(asked: Allocator, problem: AllocationProblem) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 from jobs.errors import BadInputError
 from workers.allocation._base import AllocationProblem, Widths, allocator, smallest_widths
 from workers.allocation.limits import Limit
+from workers.allocation.multiples import multiples_of
 from workers.allocation.ranking import comparable
 from workers.channels import Cost, MacCount
 
@@ -112,7 +113,7 @@ def candidate_widths(problem: AllocationProblem, *, floor: float, multiple: int)
     if not allowed:
         full = problem.channel_map.widths()
         least = smallest_widths(problem.channel_map, floor, multiple)
-        allowed = {name: sorted({*range(least[name], width, multiple), width}) for name, width in full.items()}
+        allowed = {name: multiples_of(multiple, width, least=least[name]) for name, width in full.items()}
     candidates = {}
     for name, widths in allowed.items():
         count = min(len(widths), _CANDIDATES)

@@ -3,14 +3,15 @@
 Runtimes compute whole vectors and tiles, so that a width of 8 k costs as much as one of 8 k - 3.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 _STEPS = 40  # of the bisection of a factor
 
 
-def multiples_of(multiple: int, full: int) -> list[int]:
-    """The multiples of a number below a width, and that width itself, ascending."""
-    return [*range(multiple, full, multiple), full]
+def multiples_of(multiple: int, full: int, *, least: int = 1) -> list[int]:
+    """The multiples of a number from `least` on that are below a width, and that width itself, ascending."""
+    return [*range(math.ceil(least / multiple) * multiple, full, multiple), full]
 
 
 def move_to_allowed(

@@ -50,14 +50,18 @@ def solve_widths(
     """The widths that keep the highest score and meet all limits.
 
     Args:
-        kept_scores: Group name -> candidate width -> the score that it keeps, at least 0.
+        kept_scores: Group name -> candidate width -> the score that it keeps.
         limits: Limits to meet, in whole numbers or scaled to them.
         start: Candidates that meet all limits.
         effort: Deterministic seconds of the solver (`max_deterministic_time`), so that the same problem has the
             same solution on every machine.
 
     Returns:
-        The best widths found, never worse than `start`.
+        The best widths found, never worse than `start`. Of those that keep the same score they are wide ones: as long
+        as the limits allow it, nothing is removed for which no score is gained.
+
+    Raises:
+        ValueError: The solver refuses the model, which is a bug.
     """
     model = _WidthModel(kept_scores, start)
     for limit in limits:
@@ -69,14 +73,39 @@ def solve_widths(
     solver.parameters.relative_gap_limit = _GAP
     solver.parameters.max_deterministic_time = effort
     status = solver.solve(model.model)
+    if status == cp_model.MODEL_INVALID:
+        raise ValueError(f"the solver refuses the model of the widths: {model.model.validate()}")
+
+    def score(widths: Mapping[str, int]) -> float:
+        return sum(kept_scores[name][width] for name, width in widths.items())
+
     widths = dict(start)
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        widths = {name: solver.value(variable) for name, variable in model.widths.items()}
-    return Solution(
-        widths=widths,
-        score=sum(kept_scores[name][width] for name, width in widths.items()),
-        bound=solver.best_objective_bound / model.units,
-    )
+        found = {name: solver.value(variable) for name, variable in model.widths.items()}
+        widths = max(widths, found, key=score)
+    widths = _widened(widths, kept_scores, limits)
+    return Solution(widths=widths, score=score(widths), bound=solver.best_objective_bound / model.units)
+
+
+def _widened(
+    widths: dict[str, int], kept_scores: Mapping[str, Mapping[int, float]], limits: Sequence[Limit]
+) -> dict[str, int]:
+    """The widths, with wider candidates of groups that lose no score by it, within all limits; the narrowest first."""
+
+    def wider(name: str) -> dict[str, int] | None:
+        each = kept_scores[name]
+        following = min((width for width in each if width > widths[name]), default=None)
+        if following is None or each[following] < each[widths[name]]:
+            return None
+        changed = {**widths, name: following}
+        return changed if all(limit.met(changed) for limit in limits) else None
+
+    def narrowest_first() -> list[str]:
+        return sorted(widths, key=lambda name: widths[name] / max(kept_scores[name]))
+
+    while found := next((each for name in narrowest_first() if (each := wider(name))), None):
+        widths = found
+    return widths
 
 
 class _WidthModel:
@@ -87,7 +116,8 @@ class _WidthModel:
         self.literals: dict[str, dict[int, cp_model.IntVar]] = {}
         self.widths: dict[str, cp_model.IntVar] = {}
         self._products: dict[object, cp_model.LinearExprT] = {}
-        self.units = _SCORE_UNITS / max(1e-30, sum(max(each.values()) for each in kept_scores.values()))
+        largest = sum(max(map(abs, each.values())) for each in kept_scores.values())
+        self.units = _SCORE_UNITS / largest if largest else 1.0
         kept = []
         for name, candidates in kept_scores.items():
             literals = {width: self.model.new_bool_var(f"{name}={width}") for width in candidates}

@@ -2,27 +2,24 @@
 
 Both networks see one batch of unlabelled inputs. What the dense network's layers write gives moments by channel, which
 are sampled like biases; a scale and a shift for each channel give them to the smaller network, layer after layer within
-a single pass, so that each corrects what those before it left.
+a single pass, so that each corrects what those before it left. Batch norms that stay keep what they know of all data:
+their statistics move by as much as what they read differs between the two networks.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from workers.channels import ChannelMap
 from workers.inputs import Inputs, call
+from workers.integral.norm_inputs import deviation_factor, following_inputs, measuring_inputs, norms_of
 from workers.integral.outputs import Layer, channel_axis, measure_outputs, moments_of, watching
 from workers.integral.quadrature import Quadrature
-
-_LARGEST = 5.0
-"""No output is enlarged more."""
-
-_NOTHING = 1e-12
-"""An output whose variance is below this share of its layer's largest is a constant."""
+from workers.integral.resample import resample
 
 
 @torch.inference_mode()
@@ -36,8 +33,10 @@ def match_statistics(
 ) -> None:
     """Match mean and variance of all outputs of layers with a bias, and the statistics of batch norms; in place.
 
+    A network that is as large as the dense one stays as it is.
+
     Left as they are: layers without a bias, which a norm follows as a rule; layers that are called several times, or
-    whose tensors others share.
+    whose tensors others share; norms that are called several times.
 
     Args:
         smaller: The resampled network in evaluation mode.
@@ -48,12 +47,14 @@ def match_statistics(
         inputs: A batch, on the device of both.
     """
     layers = {name: dense.get_submodule(name) for name in _layers(dense)}
-    measured = measure_outputs(layers, lambda: call(dense, inputs))
+    with measuring_inputs(norms_of(dense)) as read:
+        measured = measure_outputs(layers, lambda: call(dense, inputs))
+    of_norms = replace(channel_map, tensors={name: each for name, each in channel_map.tensors.items() if name in read})
     wanted = measured.resampled(channel_map, nodes, quadrature)
 
     def correct(name: str, layer: Layer, outputs: Tensor) -> Tensor:
         mean, variance = moments_of(layer, outputs)
-        factor = _factor(wanted.variances[name], variance)
+        factor = deviation_factor(wanted.variances[name], variance)
         shift = wanted.means[name] - factor * mean
         weight, bias = layer.weight, layer.bias
         weight.copy_(weight * factor.reshape(-1, *[1] * (weight.ndim - 1)))
@@ -63,7 +64,7 @@ def match_statistics(
 
     with ExitStack() as stack:
         stack.enter_context(watching({name: smaller.get_submodule(name) for name in measured.means}, correct))
-        stack.enter_context(_taking_statistics(smaller))
+        stack.enter_context(following_inputs(norms_of(smaller), resample(read, of_norms, nodes, quadrature)))
         call(smaller, inputs)
 
 
@@ -86,29 +87,3 @@ def _spread(layer: Layer, outputs: Tensor, values: Float[Tensor, " c"]) -> Tenso
     shape = [1] * outputs.ndim
     shape[channel_axis(layer, outputs)] = len(values)
     return values.to(outputs.dtype).reshape(shape)
-
-
-def _factor(wanted: Float[Tensor, " c"], found: Float[Tensor, " c"]) -> Float[Tensor, " c"]:
-    """From the deviation that outputs have to the wanted one; 1 where they are constant."""
-    constant = found <= _NOTHING * found.max()
-    factor = (wanted / torch.where(constant, torch.ones_like(found), found)).sqrt().clamp_max(_LARGEST)
-    return torch.where(constant, torch.ones_like(found), factor)
-
-
-@contextmanager
-def _taking_statistics(module: nn.Module) -> Iterator[None]:
-    """Batch norms in evaluation mode take their running statistics from what they are called with."""
-
-    def take(norm: _BatchNorm, arguments: tuple[Tensor, ...]) -> None:
-        rows = arguments[0].transpose(0, 1).flatten(1).float()
-        if norm.running_mean is not None and norm.running_var is not None:
-            norm.running_mean.copy_(rows.mean(1))
-            norm.running_var.copy_(rows.var(1))
-
-    norms = [each for each in module.modules() if isinstance(each, _BatchNorm)]
-    hooks = [each.register_forward_pre_hook(take) for each in norms]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -26,8 +26,8 @@ def measure_smaller(
 
     The `compression` reached, as a fraction of the parameters, with a `note` where the target was not reached,
     `params`, `macs`, `size_bytes`, the theoretical `speedup` (MACs of the whole network over those of the smaller one),
-    `widths` and, as pairs in the order of the forward pass, `full_widths`; the fraction `reached` of another target
-    than parameters, and the estimated `latency_s` and `speedup_predicted` where there is a profile.
+    `widths` and, as pairs in the order of the forward pass, `full_widths`; the fraction `asked` of the parameters, or
+    the one `reached` of another target; and the estimated `latency_s` and `speedup_predicted` where there is a profile.
 
     Args:
         context: Context of the task that made it.
@@ -45,7 +45,8 @@ def measure_smaller(
     compression = 1 - count(allocation.widths) / count({})
     if abs(1 - measured["params"] / full["params"] - compression) > 1e-9:
         raise ValueError(f"{measured['params']} of {full['params']} parameters are left, not {1 - compression:.2%}")
-    further: dict[str, Json] = {} if widths.target == "parameters" else {"reached": allocation.reached}
+    of_parameters = widths.target == "parameters"
+    further: dict[str, Json] = {"asked": allocation.target} if of_parameters else {"reached": allocation.reached}
     if widths.profile is not None:
         latency = latency_of(context, network, widths.profile)
         further["latency_s"] = latency(allocation.widths)

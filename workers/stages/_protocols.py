@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from jobs.identity import Json
-from jobs.measured import count
+from jobs.measured import count, number, text
 from jobs.spec.training import Recipe
 from jobs.stages.base import ArtifactKey
 from jobs.stages.training import FurtherTraining, Leg, ScratchTraining, TrainParams, TransferTraining
+from workers.allocation import missed
 from workers.artifacts import CHANNELS_FILE
 from workers.data import ImageData
 from workers.measure import count_applications, num_parameters
@@ -110,7 +111,15 @@ def _measured_anew(
 ) -> dict[str, Json]:
     """The measurements of a network whose batch norms are back, as they are in the dense network."""
     size = sizes(module, recipe)
-    return {**measured, **size, "compression": 1 - size["params"] / dense_params}
+    found = {**measured, **size, "compression": 1 - size["params"] / dense_params}
+    return {**found, "note": _noted(found)} if "asked" in found else found
+
+
+def _noted(measured: Mapping[str, Json]) -> str:
+    """Why the compression is not the one that was asked, now that norms count, which the widths were chosen without."""
+    earlier = text(measured, "note", "")
+    reason = "its batch norms are back, which the widths were chosen without" + (f" ({earlier})" if earlier else "")
+    return missed(number(measured, "asked"), number(measured, "compression"), reason)
 
 
 def _on_budget(procedure: ScratchTraining, *, dense_macs: int, pruned_macs: int) -> Recipe:

@@ -82,11 +82,11 @@ def _prune_channels(context: Context[PruneParams], procedure: ChannelPruning) ->
 
 
 def _rewind(context: Context[PruneParams], procedure: ChannelRewinding) -> Product:
-    """Measures what the task that chose the channels measured."""
+    """Measures what the task that chose the channels measured, whose recipe knows what follows from their number."""
     earlier, pruned = context.network(procedure.network), context.network(procedure.pruned)
     kept = pruned.read(KEPT_FILE)
     state = select(earlier.state, context.network(procedure.channels).channel_map, load(kept))
-    return Product(measurements=pruned.measured, files={**network_files(earlier.recipe, state), KEPT_FILE: kept})
+    return Product(measurements=pruned.measured, files={**network_files(pruned.recipe, state), KEPT_FILE: kept})
 
 
 def _remove(

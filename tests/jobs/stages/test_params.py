@@ -297,6 +297,25 @@ def test_revised_among_calibration_passes_are_removals():
     assert [revision(each) for each in ("activations", "removals", "jobs.mine:look")] == [None, 2, None]
 
 
+def test_revised_are_widths_that_one_multiple_moves_off_the_allocations_own_limits():
+    def revision(kind, **changes):
+        allocation = next(each for each in ALLOCATIONS if each.kind == kind)
+        return replace(widths(allocation), **{"multiple": 4, "limits": None, "round": None, **changes}).revision
+
+    assert [revision(kind) for kind in ("uniform", "global", "best-score")] == [None, 2, 2]
+    assert revision("global", multiple=None) is None
+    assert revision("best-score", multiple=None) == 2
+
+
+def test_revised_is_pruning_that_matches_statistics():
+    def revision(images):
+        how = Removal(scores=ArtifactKey("scores"))
+        procedure = ChannelPruning(network=NETWORK, widths=widths(ALLOCATIONS[0]), how=how, images=images)
+        return PruneParams(procedure=procedure).revision
+
+    assert (revision(None), revision(IMAGES)) == (None, 2)
+
+
 def test_the_names_of_settings_are_no_part_of_the_document():
     named, written = Recipe(settings="cifar_short"), Recipe.of(Recipe(settings="cifar_short"))
     documents = [

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from jobs.errors import BadInputError
-from workers.allocation import ALLOCATIONS, allocate
+from workers.allocation import ALLOCATIONS, allocate, width_model
 from workers.allocation.best_score import best_widths, candidate_widths, limits_of, uniform_start
 from workers.channels import Cost, CostTerm, Length, MacCount, find_groups
 
@@ -34,6 +34,39 @@ def test_it_keeps_as_much_as_trying_all_widths(chain, ask, target):
     found = best(question)
     assert worth(found.widths) == by_trial(question)
     assert found.reached >= target - 1e-12
+
+
+@pytest.mark.parametrize("shift", [2.0, 20.0])
+def test_scores_may_be_negative(chain, ask, shift):
+    scores = {name: [each - shift for each in values] for name, values in SCORES.items()}
+    question = ask(chain, 0.2, scores=scores)
+    every = [{"0": a, "1": b} for a, b in itertools.product(range(1, 5), repeat=2)]
+
+    def kept(widths):
+        return sum(sum(sorted(scores[name], reverse=True)[:width]) for name, width in widths.items())
+
+    assert kept(best(question).widths) == max(kept(each) for each in every if question.cost(each) <= 0.8 * 28)
+
+
+def test_where_nothing_is_scored_no_more_is_removed_than_was_asked(ask):
+    layers = [nn.Conv2d(1, 40, 1), nn.Conv2d(40, 30, 1), nn.Conv2d(30, 20, 1), nn.Conv2d(20, 1, 1)]
+    channel_map = find_groups(nn.Sequential(*layers), (1, 2, 2))
+    scores = {name: [0.0] * width for name, width in channel_map.widths().items()}
+    found = best(ask(channel_map, 0.3, scores=scores))
+    assert found.reached == pytest.approx(0.3, abs=0.01)
+    fractions = [width / channel_map.widths()[name] for name, width in found.widths.items()]
+    assert max(fractions) - min(fractions) < 0.1
+
+
+def test_channels_without_a_score_stay_where_the_limits_allow_it(chain, ask):
+    found = best(ask(chain, 0.1, scores={"0": [1.0, 0.0, 0.0, 0.0], "1": [1.0, 0.0, 0.0, 0.0]}))
+    assert sorted(found.widths.values()) == [3, 4]  # 21 or 23 of 28 parameters
+
+
+def test_a_model_that_the_solver_refuses_is_a_bug(chain, ask, monkeypatch):
+    monkeypatch.setattr(width_model, "_SCORE_UNITS", 10**38)
+    with pytest.raises(ValueError, match="the solver refuses"):
+        best(ask(chain, 0.1, scores=SCORES))
 
 
 def test_all_limits_hold_at_once(chain, ask):

@@ -66,15 +66,39 @@ def test_the_dense_network_matches_itself():
     torch.testing.assert_close(same(INPUTS), dense(INPUTS))
 
 
-def test_norms_get_the_statistics_of_what_they_read():
+def test_norms_tell_of_the_smaller_network_what_they_told_of_the_dense_one():
     dense = network(norm=True)
+    with torch.no_grad():  # what the norm knows is not what these inputs show
+        dense[1].running_mean.copy_(torch.tensor([0.3, -0.2, 0.1, 0.4]))
+        dense[1].running_var.copy_(torch.tensor([0.5, 0.5, 2.0, 2.0]))
     smaller, channel_map, nodes = halved(dense)
-    before = smaller[0].weight.clone()
+    before, known = smaller[0].weight.clone(), smaller[1].running_mean.clone()
     match_statistics(smaller, dense, channel_map, nodes, MEANS, INPUTS)
-    found = outputs(smaller, "0")
-    torch.testing.assert_close(smaller[1].running_mean, found.mean(1))
-    torch.testing.assert_close(smaller[1].running_var, found.var(1))
+    found, wanted = outputs(smaller, "0"), outputs(dense, "0")
+    mean, variance = (each.reshape(2, 2).mean(1) for each in (wanted.mean(1), wanted.var(1, correction=0)))
+    factor = (found.var(1, correction=0) / variance).sqrt()
+    torch.testing.assert_close(smaller[1].running_var, torch.tensor([0.5, 2.0]) * factor.square())
+    torch.testing.assert_close(smaller[1].running_mean, found.mean(1) + (known - mean) * factor, atol=1e-6, rtol=1e-5)
     assert torch.equal(smaller[0].weight, before)  # without a bias
+
+
+def test_norms_of_the_dense_network_itself_keep_what_they_know():
+    dense = network(norm=True)
+    same = copy.deepcopy(dense)
+    match_statistics(same, dense, find_groups(dense, (3, 6, 6)), {}, MEANS, INPUTS)
+    for name in ("running_mean", "running_var"):
+        torch.testing.assert_close(getattr(same[1], name), getattr(dense[1], name))
+
+
+def test_a_norm_of_a_channel_that_says_nothing_stays_as_it_is():
+    dense = network(norm=True)
+    with torch.no_grad():
+        dense[0].weight[1].zero_()
+    smaller = copy.deepcopy(dense)
+    with torch.no_grad():
+        smaller[0].weight[0].zero_()
+    match_statistics(smaller, dense, find_groups(dense, (3, 6, 6)), {}, MEANS, INPUTS)
+    assert smaller[1].running_var.tolist() == pytest.approx([1.0] * 4)
 
 
 def test_a_layer_that_is_called_twice_is_left_as_it_is():

@@ -105,6 +105,23 @@ def test_a_folded_network_that_is_trained_has_its_batch_norms_back(bench, scratc
     assert measured["params"] == sum(each.numel() for each in module.parameters())
     # As much smaller than the network it came from, both with batch norms.
     assert measured["compression"] == 1 - measured["params"] / bench.measured(bench.train())["params"]
+    assert bool(measured["note"]) == (abs(measured["compression"] - 0.3) > 0.01)
+
+
+@pytest.mark.parametrize("scratch", [False, True])
+@pytest.mark.parametrize("note", ["", "asked 57%, reached 57.0%: as it was folded"])
+def test_whether_a_target_is_missed_is_told_of_the_network_with_its_norms(own_bench, scratch, note):
+    folded = own_bench.resample(own_bench.permute())
+    manifest = own_bench.store.manifest(folded)
+    files = {name: own_bench.store.read(folded, name) for name in manifest.files}
+    measured = {**manifest.measurements, "asked": 0.57, "note": note}
+    other = Manifest(key="e" * 32, stage="prune", identity={}, measurements=measured)
+    own_bench.store.commit(other, files)
+    network = ArtifactKey(other.key)
+    params = own_bench.scratch(network, own_bench.train()) if scratch else own_bench.further(network)
+    found = own_bench.measured(own_bench.key(params))
+    wanted = f"asked 57%, reached {found['compression']:.1%}: its batch norms are back, which the widths were chosen"
+    assert found["note"] == f"{wanted} without" + (f" ({note})" if note else "")
 
 
 def test_a_norm_of_a_layer_that_was_not_measured_stays_folded(bench):
@@ -168,6 +185,18 @@ def test_rewound_weights_are_the_early_ones_of_the_channels_that_were_kept(bench
     found, early = bench.tensors(rewound), bench.tensors(untrained)
     assert torch.equal(found["conv1.weight"], early["conv1.weight"][kept])
     assert not torch.equal(found["conv1.weight"], bench.tensors(pruned)["conv1.weight"])
+
+
+def test_a_rewound_network_knows_how_many_of_its_heads_are_left(own_bench):
+    arguments = {"img_size": 8, "patch_size": 4, "embed_dim": 16, "depth": 1, "num_heads": 4, "in_chans": 1}
+    vit = {"network": "timm:vit_tiny_patch16_224", "arguments": {**arguments, "num_classes": 10}}
+    early, trained = own_bench.train(**vit, recipe=None), own_bench.train(**vit)
+    converted = own_bench.convert(trained, fold=False)
+    pruned = own_bench.remove(converted, 0.3)
+    rewinding = ChannelRewinding(network=early, channels=converted, pruned=pruned)
+    rewound = own_bench.key(PruneParams(procedure=rewinding))
+    assert own_bench.network(rewound).blocks[0].attn.num_heads == own_bench.network(pruned).blocks[0].attn.num_heads < 4
+    assert own_bench.measured(own_bench.key(own_bench.further(rewound)))["last"]["epoch"] == 1
 
 
 def test_the_schedule_goes_on_from_the_epoch_that_was_returned_to(bench, pruned):

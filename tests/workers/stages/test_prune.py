@@ -13,7 +13,7 @@ from workers.integral import PARTITIONS, QUADRATURES, choose_cells, nodes_of, re
 from workers.integral.moments import OutputMoments
 from workers.integral.variance import VarianceRepair
 
-KEYS = {"compression", "note", "widths", "full_widths", "speedup", "params", "macs", "size_bytes"}
+KEYS = {"asked", "compression", "note", "widths", "full_widths", "speedup", "params", "macs", "size_bytes"}
 HOWS = ["l1", "random", "adaptive", "uniform", "tuned", "tuned biases"]
 
 
