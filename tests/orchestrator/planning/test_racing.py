@@ -97,6 +97,14 @@ def test_who_is_alone_does_not_race(plan, race):
     assert last_leg(made, "l1").key == last_leg(plan(race=None), "l1").key
 
 
+def test_the_dense_network_does_not_race_with_methods_that_remove_nothing(plan):
+    made = plan(compressions=[0.0, 0.2])
+    assert last_leg(made, "dense").params.procedure.leg is None
+    first = last_leg(made, "l1")
+    assert first.params.procedure.leg is not None
+    assert len(race_of(made, first).params.entrants) == len(CRITERIA)
+
+
 def test_at_equal_compression_only(plan):
     made = plan(methods=["l1", "l2"])
     assert last_leg(made, "l1").params.procedure.leg is not None
