@@ -48,7 +48,7 @@ def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     faults.extend(_with_origin(fault, origins) for fault in missing)
     if missing:
         raise InvalidFileError(str(path), faults)
-    spec, invalid = _validate(with_defaults(document))
+    spec, invalid = validate(with_defaults(document))
     faults.extend(_with_origin(fault, origins) for fault in invalid)
     if faults or spec is None:
         raise InvalidFileError(str(path), faults)
@@ -153,7 +153,8 @@ def _set(document: dict[str, Any], path: str, value: Any) -> list[Fault]:
     return []
 
 
-def _validate(document: dict[str, Any]) -> tuple[SweepSpec | None, list[Fault]]:
+def validate(document: Mapping[str, Any]) -> tuple[SweepSpec | None, list[Fault]]:
+    """The sweep of a document, or what is wrong with it: the first faults, and how many more there are."""
     # Through JSON, where pydantic's strict mode takes lists for tuples but still distinguishes 1, 1.0, true and "1".
     try:
         return SweepSpec.model_validate_json(json.dumps(document, default=str)), []

@@ -56,7 +56,8 @@ def _type(field: dict[str, Any]) -> str:
     if fixed := field.get("prefixItems"):
         return f"{len(fixed)} x {_type(fixed[0])}"
     if field.get("type") == "array":
-        return f"list of {_type(field['items'])}"
+        each = _type(field["items"])
+        return f"list of ({each})" if " or " in each else f"list of {each}"
     if field.get("type") == "object":
         further = field.get("additionalProperties")
         inner = next(iter(field.get("patternProperties", {}).values()), further if isinstance(further, dict) else None)

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from jobs.stages.common import WidthLimits
 from workers.allocation import WidthRange, ranges_of
@@ -114,12 +116,17 @@ def with_limits(
     return replace(found, groups=[replace(each, range=ranges[each.group.name]) for each in found.groups])
 
 
-def unmatched_patterns(recipe: NetworkRecipe, patterns: Mapping[str, Sequence[str]]) -> list[str]:
-    """What is wrong with patterns that no layer of a network has; it is built for that, and not traced.
+def layer_faults(
+    recipe: NetworkRecipe, patterns: Mapping[str, Sequence[str]], widths: Mapping[str, Mapping[str, int]]
+) -> list[str]:
+    """What is wrong with patterns that no layer of a network has, and with widths above a layer's own.
+
+    The network is built for that, and not traced.
 
     Args:
         recipe: The network.
         patterns: Patterns by the setting that has them, or names of channel groups.
+        widths: Channels that stay, by name of a channel group, by the setting that has them.
 
     Raises:
         BadInputError: The network cannot be built.
@@ -127,9 +134,28 @@ def unmatched_patterns(recipe: NetworkRecipe, patterns: Mapping[str, Sequence[st
     with torch.random.fork_rng(devices=[]):
         module = recipe.construct()
     layers = {name.rpartition(".")[0] or name for name in module.state_dict()}
-    return [
+    unmatched = [
         f"{setting}: '{pattern}' matches no layer; {nearest_names(pattern, layers)}"
         for setting, given in patterns.items()
         for pattern in given
         if not any(matches(pattern.partition("#")[0], name) for name in layers)
     ]
+    outputs = {name: _outputs(layer) for name, layer in module.named_modules()}
+    too_wide = [
+        f"{setting}: '{name}' has {full} channels, and {width} should stay; give at most what it has"
+        for setting, given in widths.items()
+        for name, width in given.items()
+        if (full := outputs.get(name)) is not None and width > full
+    ]
+    return unmatched + too_wide
+
+
+def _outputs(layer: nn.Module) -> int | None:
+    """How many channels a layer writes; None where its class does not say."""
+    match layer:
+        case _ConvNd():
+            return layer.out_channels
+        case nn.Linear():
+            return layer.out_features
+        case _:
+            return None

@@ -105,7 +105,13 @@ def _step_form(value: Any) -> str:
 
 
 def _form(value: Any) -> str:
-    return "list" if isinstance(value, list | tuple) else "name"
+    match value:
+        case list() | tuple():
+            return "list"
+        case dict() | TransformSpec():
+            return "transform"
+        case _:
+            return "name"
 
 
 Step: TypeAlias = Annotated[
@@ -114,9 +120,9 @@ Step: TypeAlias = Annotated[
 """The name of an augmentation of the objective's, or a transform."""
 
 
-def _canonical(given: "str | tuple[Step, ...]") -> "str | tuple[Step, ...]":
-    """The same with every transform as a record, and a single name by itself, so that it has one key."""
-    named = (given,) if isinstance(given, str) else given
+def _canonical(given: "str | TransformSpec | tuple[Step, ...]") -> "str | tuple[Step, ...]":
+    """The same with every transform as a record in a list, and a single name by itself, so that it has one key."""
+    named = given if isinstance(given, tuple) else (given,)
     steps = tuple(TransformSpec.model_validate({each: {}}) if each in TRANSFORMS else each for each in named)
     if not steps or ("none" in steps and steps != ("none",)):
         raise checks.fault(f"{list(named)} is no list of augmentations; leave `none` out, or give it by itself")
@@ -132,16 +138,18 @@ def _canonical(given: "str | tuple[Step, ...]") -> "str | tuple[Step, ...]":
 
 
 Augment: TypeAlias = Annotated[
-    Annotated[str, Tag("name")] | Annotated[tuple[Step, ...], Field(strict=False), Tag("list")],
+    Annotated[str, Tag("name")]
+    | Annotated[TransformSpec, Tag("transform")]
+    | Annotated[tuple[Step, ...], Field(strict=False), Tag("list")],
     Discriminator(_form),
     AfterValidator(_canonical),
 ]
-"""One augmentation by its name, or several."""
+"""One augmentation by its name or with its settings, or several."""
 
-AUGMENT_FORMS = ("name", "list")
+AUGMENT_FORMS = ("name", "transform", "list")
 STEP_FORMS = ("name", "transform")
 
 
 def steps_of(augment: Augment) -> tuple[Step, ...]:
     """The augmentations, one after the other; none for `none`."""
-    return tuple(each for each in ((augment,) if isinstance(augment, str) else augment) if each != "none")
+    return tuple(each for each in (augment if isinstance(augment, tuple) else (augment,)) if each != "none")

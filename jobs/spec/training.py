@@ -80,7 +80,7 @@ class TrainSpec(Record):
     warmup_epochs: int = Field(default=0, ge=0)
     augment: Augment = Field(
         default="none",
-        description="An augmentation of the objective, or a list of several, each a name or a transform. "
+        description="An augmentation of the objective, a transform, or a list of several. "
         "Classification: `crop-flip` (pad by 4, random crop, random horizontal flip), `resized-crop-flip` (random "
         "resized crop of 8 to 100 % of the area, random horizontal flip), `flip` (horizontal), and every transform. "
         "Super-resolution: `flip-turn` (random flips "

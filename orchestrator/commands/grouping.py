@@ -1,7 +1,7 @@
 """`orchard groups`: the channel groups of a sweep's networks, and what the sweep file says of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -63,13 +63,14 @@ def groups(sweep: str, model: str | None, overrides: Sequence[str], *, method: s
 def check_layers(spec: SweepSpec) -> None:
     """Reject layers that a sweep file names and a model does not have, before anything runs.
 
-    They are patterns of `prune`, and the groups of predefined widths. A network that cannot be built here is left to
-    its tasks. Where none is named no network is built.
+    They are patterns of `prune`, and the groups of predefined widths, which may not be wider than their layers. A
+    network that cannot be built here is left to its tasks. Where none is named no network is built.
 
     Raises:
-        BadInputError: Some match no layer.
+        BadInputError: Some match no layer, or have fewer channels than should stay.
     """
     asked: dict[str, dict[str, list[str]]] = {}
+    widths: dict[str, dict[str, Mapping[str, int]]] = {}
     for name, method in spec.methods.items():
         allocation = spec.allocation_of(name)
         for model in spec.models if allocation else ():
@@ -79,18 +80,20 @@ def check_layers(spec: SweepSpec) -> None:
             named = limits.patterns if limits is not None and limits.has_patterns else {}
             given = {f"prune.{setting}": patterns for setting, patterns in named.items()}
             if isinstance(allocation, PredefinedAllocation) and allocation.widths:
-                given[f"methods.{name}.allocation.widths"] = tuple(allocation.widths)
+                of_method = f"methods.{name}.allocation.widths"
+                given[of_method] = tuple(allocation.widths)
+                widths.setdefault(model, {})[of_method] = allocation.widths
             for setting, patterns in given.items():
                 asked.setdefault(model, {}).setdefault(setting, []).extend(patterns)
     if not asked:
         return
     from workers.inputs import InputSpec
-    from workers.inspection import unmatched_patterns
+    from workers.inspection import layer_faults
 
     faults: list[str] = []
     for model, of_model in asked.items():
         try:
-            found = unmatched_patterns(_recipe(spec, model, InputSpec.of_shape(())), of_model)
+            found = layer_faults(_recipe(spec, model, InputSpec.of_shape(())), of_model, widths.get(model, {}))
         except BadInputError:
             continue
         faults += [f"model {model}: {fault}" for fault in dict.fromkeys(found)]

@@ -1,13 +1,13 @@
 """Reads sweeps for a leaderboard: what was measured of every method, how long it took, and what data it needs."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.artifact import Manifest, Store
 from jobs.errors import BadInputError
 from jobs.identity import Json
+from jobs.load import validate
 from jobs.metric import Metric
 from jobs.spec.needs import DataNeed, data_needed
 from jobs.spec.protocols import NO_PROTOCOL
@@ -100,7 +100,8 @@ def read_sweep(record: SweepRecord, store: Store) -> RankedSweep:
     """A recorded sweep with what the store has measured of it.
 
     Raises:
-        BadInputError: Nothing of a pruned network is measured, or another version of Orchard recorded the sweep.
+        BadInputError: Nothing of a pruned network is measured, or the recorded file cannot be read: another version of
+            Orchard recorded it, or what it names is not there.
     """
     curves = [curve for curve in collect(record, store) if curve.points and not curve.plan.baseline]
     pruned = [curve for curve in curves if any(point.asked for point in curve.points)]
@@ -154,13 +155,13 @@ def _row(plan: PlannedCurve) -> _Row:
 
 
 def _spec(record: SweepRecord) -> SweepSpec:
-    try:
-        return SweepSpec.model_validate_json(json.dumps(record.spec))
-    except ValueError as error:
+    spec, faults = validate(record.spec)
+    if spec is None:
         raise BadInputError(
-            f"sweep {record.name}: was recorded by another version of Orchard, and this one cannot read its file "
-            f"({str(error).splitlines()[0]}); run it again, what is measured stays"
-        ) from None
+            f"sweep {record.name}: its file as it was recorded cannot be read here: {'; '.join(map(str, faults))}. "
+            "Mend that, or, if another version of Orchard recorded it, run it again: what is measured stays"
+        )
+    return spec
 
 
 def _data(record: SweepRecord, curve: Curve) -> dict[str, Json]:

@@ -7,6 +7,7 @@ leg up to each rung; at a rung a `race` task waits for all of them, and the next
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from jobs.spec.methods import DenseMethod
 from jobs.spec.protocols import RaceSpec
 from jobs.stages.base import ArtifactKey
 from jobs.stages.training import FurtherTraining, Leg, RaceParams, ScratchTraining
@@ -20,11 +21,15 @@ Entrants = Mapping[str, tuple[Trial, ...]]
 
 
 def entrants_of(tasks: TaskCollector, protocol: str, trial: Trial) -> Entrants:
-    """The trials of all methods that a protocol trains at the compression of one of them, on the same model."""
+    """The trials of all methods that a protocol trains at the compression of one of them, on the same model.
+
+    The dense network is none: what others are compared with is trained to the end.
+    """
     return {
         method: tuple(replace(trial, method=method, seed=seed) for seed in tasks.seeds)
         for method, spec in tasks.spec.methods.items()
-        if spec.applies_to(trial.model)
+        if not isinstance(spec, DenseMethod)
+        and spec.applies_to(trial.model)
         and protocol in tasks.spec.protocols_of(spec)
         and trial.compression in tasks.spec.compressions_of(method)
     }

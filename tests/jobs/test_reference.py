@@ -31,3 +31,9 @@ def test_settings_are_printed_by_their_contents():
     row = next(line for line in TABLES["Named settings"].splitlines() if line.startswith("| `cifar_fine_tune`"))
     assert "`augment: crop-flip`" in row
     assert "`epochs: 40`" in row
+
+
+def test_a_list_of_several_kinds_is_told_from_a_single_one():
+    row = next(line for line in TABLES["TrainSpec"].splitlines() if line.startswith("| `augment`"))
+    kinds = "string or [TransformSpec](#transformspec)"
+    assert row.split(" | ")[1] == f"{kinds} or list of ({kinds})"

@@ -4,7 +4,7 @@ from jobs.errors import BadInputError
 from jobs.stages.common import WidthLimits
 from workers.channels import ParameterCount
 from workers.inputs import InputSpec
-from workers.inspection import inspect, unmatched_patterns, with_limits
+from workers.inspection import inspect, layer_faults, with_limits
 from workers.network import NetworkRecipe
 
 RECIPE = NetworkRecipe(
@@ -50,6 +50,6 @@ def test_a_network_that_cannot_be_traced_is_refused_with_a_remedy(monkeypatch):
 def test_patterns_are_checked_without_a_trace(monkeypatch, found):
     name = found[0].groups[0].group.name
     monkeypatch.delattr("workers.structure.find_groups")
-    assert unmatched_patterns(RECIPE, {"prune.keep": (name,), "prune.only": (f"{name}#2",)}) == []
-    (fault,) = unmatched_patterns(RECIPE, {"prune.keep": ("no.such.layer",)})
+    assert layer_faults(RECIPE, {"prune.keep": (name,), "prune.only": (f"{name}#2",)}, {}) == []
+    (fault,) = layer_faults(RECIPE, {"prune.keep": ("no.such.layer",)}, {})
     assert fault.startswith("prune.keep: 'no.such.layer' matches no layer; nearest: ")

@@ -86,14 +86,17 @@ def predefined(
         widths: Group name -> channels that stay; groups that are not named stay whole.
 
     Raises:
-        BadInputError: The network is not the one that the configuration is for, or has no such group; or another width
-            is fixed, by `prune` of the sweep file or since the channels cannot be mixed.
+        BadInputError: The network is not the one that the configuration is for, or has no such group, or fewer channels
+            in it; or another width is fixed, by `prune` of the sweep file or since the channels cannot be mixed.
     """
     full = problem.channel_map.widths()
     given = named(name, full) if name is not None else dict(widths or {})
     unknown = [group for group in given if group not in full]
     if unknown:
         raise BadInputError(f"the network has no channel group '{unknown[0]}'; {nearest(unknown[0], full)}")
+    too_wide = [f"{each} of {full[group]} channels of '{group}'" for group, each in given.items() if each > full[group]]
+    if too_wide:
+        raise BadInputError(f"the predefined widths keep {', '.join(too_wide)}; give at most what a group has")
     widths = {**full, **given}
     wrong = [name for name, each in problem.ranges.items() if each.why and widths[name] != each.largest]
     if wrong:

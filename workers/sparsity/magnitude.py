@@ -37,7 +37,7 @@ def magnitude_masks(
     The largest weight of every tensor stays, so that no layer is empty. Of equal weights the first ones go.
 
     Args:
-        weights: The tensors that may lose weights, at least one.
+        weights: The tensors that may lose weights; without any there are no masks.
         removed: Number of weights removed in total, at least 0.
         scope: `global`: the smallest of all; `layer`: the same fraction of every tensor, rounded so that the sum is
             `removed` as far as possible.
@@ -73,6 +73,8 @@ def _magnitudes(weight: Tensor, present: Tensor | None) -> Tensor:
 
 def _cut(magnitudes: Mapping[str, Tensor], removed: int) -> dict[str, Tensor]:
     """Masks without the `removed` smallest weights of all tensors together."""
+    if not magnitudes:
+        return {}
     row = torch.cat([each.flatten() for each in magnitudes.values()])
     kept = torch.ones(len(row), dtype=torch.bool)
     kept[row.argsort(stable=True)[:removed]] = False

@@ -37,6 +37,11 @@ def test_a_transform_without_settings_may_be_a_name_and_is_the_same(load):
     assert load("mixup") == load(["mixup"]) == load([{"mixup": {}}]) == (TransformSpec.model_validate({"mixup": {}}),)
 
 
+def test_a_single_transform_needs_no_list(load):
+    given = {"randaugment": {"magnitude": 7}}
+    assert load(given) == load([given]) == (TransformSpec.model_validate(given),)
+
+
 def test_settings_with_a_name_are_overridden_by_a_list(load):
     train = TrainSpec.model_validate({"settings": "cifar_short", "augment": ["crop-flip", "cutmix"]})
     assert [str(getattr(each, "name", each)) for each in train.augment] == ["crop-flip", "cutmix"]
@@ -59,6 +64,9 @@ def test_settings_with_a_name_are_overridden_by_a_list(load):
         ([{"random_resized_crop": {"scale": [0.5, 0.2]}}], "is no range"),
         ([{"random_resized_crop": {"scale": [0.5, 2]}}], "goes beyond 1"),
         (7, "augment: 7 is not valid"),
+        ({}, "has no transform; give one"),
+        ({"randaugment": {"magnitude": 31}}, r"augment\.randaugment\.magnitude: 31 is not valid"),
+        ({"mixupp": {}}, "did you mean 'mixup'"),
     ],
 )
 def test_an_unfit_one_is_refused_with_its_remedy(load, given, said):

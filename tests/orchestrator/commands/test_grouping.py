@@ -110,6 +110,9 @@ def test_groups_of_predefined_widths_are_checked_before_a_run(tiny_sweep, write_
     methods = {"given": {"kind": "criterion", "criterion": "l1", "allocation": widths}}
     with pytest.raises(BadInputError, match=r"methods.given.allocation.widths: 'nope' matches no layer"):
         check_layers(load_sweep(write_sweep({**tiny_sweep, "methods": methods})))
+    widths["widths"] = {"conv1": 400}
+    with pytest.raises(BadInputError, match=r"allocation.widths: 'conv1' has \d+ channels, and 400 should stay; give"):
+        check_layers(load_sweep(write_sweep({**tiny_sweep, "methods": methods})))
 
 
 def test_patterns_are_checked_before_a_run(tiny_sweep, write_sweep):
@@ -121,7 +124,7 @@ def test_patterns_are_checked_before_a_run(tiny_sweep, write_sweep):
 
 
 def test_without_patterns_no_network_is_built(tiny_sweep, write_sweep, monkeypatch):
-    monkeypatch.delattr("workers.inspection.unmatched_patterns")
+    monkeypatch.delattr("workers.inspection.layer_faults")
     check_layers(load_sweep(write_sweep(tiny_sweep), ["prune={multiple: 8, floor: 0.1}"]))
 
 

@@ -160,5 +160,13 @@ def test_a_sweep_of_which_nothing_is_pruned_yet_is_refused(stored, tmp_path):
 def test_one_that_this_version_cannot_read_is_refused(stored):
     store, sweep = stored
     record = SweepRecord(name="tiny", spec={**sweep.record.spec, "methods": {}}, curves=sweep.record.curves)
-    with pytest.raises(BadInputError, match="recorded by another version"):
+    with pytest.raises(BadInputError, match=r"cannot be read here: methods: .*if another version of Orchard recorded"):
+        read_sweep(record, store)
+
+
+def test_one_whose_own_code_is_not_there_says_so(stored):
+    store, sweep = stored
+    methods = {**sweep.record.spec["methods"], "own": {"kind": "criterion", "criterion": "absent_lab:score"}}
+    record = SweepRecord(name="tiny", spec={**sweep.record.spec, "methods": methods}, curves=sweep.record.curves)
+    with pytest.raises(BadInputError, match=r"methods\.own\.criterion: no package 'absent_lab' is found; run from"):
         read_sweep(record, store)

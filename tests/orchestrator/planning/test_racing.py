@@ -113,6 +113,14 @@ def test_a_race_that_stops_nobody_is_refused(plan, methods, keep, words):
         plan(methods=methods, race={**RACE, "keep": keep})
 
 
+def test_the_dense_network_does_not_race_with_methods_that_remove_nothing(plan):
+    made = plan(compressions=[0.0, 0.2])
+    assert last_leg(made, "dense").params.procedure.leg is None
+    first = last_leg(made, "l1")
+    assert first.params.procedure.leg is not None
+    assert len(race_of(made, first).params.entrants) == len(CRITERIA)
+
+
 def test_at_equal_compression_only(plan):
     made = plan(methods=["l1", "l2"])
     assert last_leg(made, "l1").params.procedure.leg is not None

@@ -89,6 +89,11 @@ def test_ones_own_widths(chain, ask):
         allocate(ALLOCATIONS["predefined"], ask(chain, 0.25), {"widths": {"conv9": 3}})
 
 
+def test_ones_own_widths_are_no_larger_than_the_groups(chain, ask):
+    with pytest.raises(BadInputError, match="keep 30 of 4 channels of '0', 5 of 4 channels of '1'; give at most"):
+        allocate(ALLOCATIONS["predefined"], ask(chain, 0.25), {"widths": {"0": 30, "1": 5}})
+
+
 @pytest.mark.slow
 def test_a_configuration_fits_the_groups_that_the_analysis_finds(ask):
     with torch.device("meta"):

@@ -43,6 +43,11 @@ def test_more_than_there_is_is_refused():
         magnitude_masks(WEIGHTS, removed=7, scope="global")
 
 
+@pytest.mark.parametrize("scope", ["global", "layer"])
+def test_where_no_weights_may_go_there_are_no_masks(scope):
+    assert magnitude_masks({}, removed=0, scope=scope) == {}
+
+
 def test_three_rounds_take_the_same_share_of_what_is_left():
     # An eighth is left in the end: half, a quarter, an eighth of 800.
     assert [removed_after(number, 3, removed=700, total=800) for number in (1, 2, 3)] == [400, 600, 700]

@@ -132,3 +132,14 @@ class Unfoldable(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(self.norm(self.first(x)).relu().mean((2, 3)))
+
+
+class WithoutConvolutions(nn.Module):
+    """Linear layers alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.linear = nn.Linear(64, 6), nn.Linear(6, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.first(x.flatten(1)).relu())

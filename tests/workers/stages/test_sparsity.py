@@ -1,5 +1,7 @@
 """Networks that become sparse by training, and networks of which single weights were removed."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -54,6 +56,15 @@ def thin(bench, network, **changes):
 
 def masks_of(bench, key):
     return bench.tensors(key, "masks.safetensors")
+
+
+def test_a_network_without_convolutions_keeps_all_its_weights_at_0(own_bench, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    from obstacle_networks import WithoutConvolutions
+
+    network = own_bench.put("obstacle_networks:WithoutConvolutions", WithoutConvolutions().state_dict())
+    measured = own_bench.measured(thin(own_bench, network, compression=0.0))
+    assert (measured["compression"], measured["weights"], measured["full_weights"]) == (0.0, {}, [])
 
 
 def test_the_smallest_weights_become_zero_and_the_sizes_are_those_that_are_left(bench, tiny):
