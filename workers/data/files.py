@@ -12,6 +12,7 @@ from torch import Tensor
 
 from jobs.errors import BadInputError
 from workers.data.images import ImageData, Split
+from workers.reading import unreadable
 
 _FORMATS = ("PNG", "JPEG")  # whatever a file is called: Pillow would run Ghostscript on a PostScript file
 _WIDE = ("I", "F")  # how Pillow's modes of 16 and 32 bits per channel begin
@@ -75,6 +76,7 @@ def read_image(path: Path, *, rgb: bool = True) -> Image.Image:
 
     Raises:
         BadInputError: The file cannot be read as an image, or not as one in RGB.
+        OSError: The system could not read it now.
     """
     with _opened(path, str(path)) as image:
         image.load()
@@ -101,6 +103,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
     Raises:
         BadInputError: The file cannot be read as an image.
+        OSError: The system could not read it now.
     """
     with _opened(path, str(path)) as image:
         return image.size
@@ -112,7 +115,7 @@ def _opened(source: Path | BytesIO, name: str) -> Iterator[Image.Image]:
         with Image.open(source, formats=_FORMATS) as image:
             yield image
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise BadInputError(f"{name}: cannot be read as an image ({error}); replace or remove it") from error
+        raise unreadable(error, f"{name}: cannot be read as an image ({error}); replace or remove it") from error
 
 
 def every_tenth(split: Split) -> tuple[Split, Split]:

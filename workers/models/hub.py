@@ -5,6 +5,7 @@ from typing import Any
 from jobs.errors import BadInputError
 from jobs.libraries import missing
 from jobs.weights import HubReference
+from workers.reading import unreadable
 
 _USUAL = ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bin")
 """Where repositories have their weights, the first that is there counts."""
@@ -25,7 +26,7 @@ def hub_file(reference: HubReference) -> str:
         except hub.errors.EntryNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            raise BadInputError(f"{reference}: cannot be fetched: {error}") from error
+            raise unreadable(error, f"{reference}: cannot be fetched: {error}") from error
         return found
     looked = reference.file or ", ".join(_USUAL)
     raise BadInputError(f"{reference}: the repository has no {looked}; name its file, hf://ORG/NAME/FILE")
