@@ -22,6 +22,8 @@ class Cause(StrEnum):
     """An input artifact is damaged and has to be computed again first."""
     BAD_INPUT = "bad_input"
     """The user's network, data or file cannot be used."""
+    UNFIT_MACHINE = "unfit_machine"
+    """That machine cannot compute the task: it lacks the GPU, the data or the code that the driver saw."""
     BAD_NUMERICS = "bad_numerics"
     """NaN or infinity."""
     BAD_NETWORK = "bad_network"

@@ -1,8 +1,8 @@
 """What a read that failed tells: of the file, of this machine, or of a moment."""
 
-from jobs.errors import BadInputError
+from jobs.errors import BadInputError, UnfitMachineError
 
-_OF_THE_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+_NOT_HERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
 def unreadable(error: Exception, message: str) -> Exception:
@@ -14,10 +14,13 @@ def unreadable(error: Exception, message: str) -> Exception:
 
     Returns:
         An `OSError` of the same number where the system failed, as a network file system or a server does for a
-        moment; else a `BadInputError`: the file is not there, or is not what it should be.
+        moment; an `UnfitMachineError` where the file is not there, or not readable here; else a `BadInputError`: it is
+        not what it should be.
     """
-    if not isinstance(error, OSError) or isinstance(error, _OF_THE_FILE):
+    if not isinstance(error, OSError):
         return BadInputError(message)
+    if isinstance(error, _NOT_HERE):
+        return UnfitMachineError(message)
     if error.errno:
         return OSError(error.errno, message)
     return OSError(message) if isinstance(error, ConnectionError | TimeoutError) else BadInputError(message)

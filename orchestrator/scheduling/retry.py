@@ -14,9 +14,13 @@ RETRIES: Mapping[Cause, int] = {
     Cause.PREEMPTED: 8,  # without progress between them: a task that kills every worker must not be retried for ever
     Cause.TRANSIENT: 5,
     Cause.OUT_OF_MEMORY: 3,
+    Cause.UNFIT_MACHINE: 3,
     Cause.CORRUPT: 3,
 }
 """Maximum number of retries per task and cause; other causes are not retried."""
+
+_MAY_PASS = frozenset({Cause.TRANSIENT, Cause.UNFIT_MACHINE})
+"""Causes that time may mend, such as a mount that comes back."""
 
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 60.0
 _LEAST_MEMORY_BYTES = 2**30
@@ -44,12 +48,12 @@ def retry_after(failure: Failed, *, count: int, asked: Resources, memory_limit_b
         asked: The request of the failed attempt.
         memory_limit_bytes: The most memory that it can ask for beside its CPUs and GPUs; 0 where unknown.
     """
-    if count > RETRIES.get(failure.cause, 0):
-        return None
+    if count > RETRIES.get(failure.cause, 0) or (failure.cause is Cause.UNFIT_MACHINE and not failure.node):
+        return None  # what ran on no node of a cluster can run on no other one
     if failure.cause is Cause.OUT_OF_MEMORY:
         resources = _more_memory(failure, asked, memory_limit_bytes)
         return Retry(delay_s=0.0, resources=resources) if resources else None
-    delay_s = backoff_s(failure.key, count) if failure.cause is Cause.TRANSIENT else 0.0
+    delay_s = backoff_s(failure.key, count) if failure.cause in _MAY_PASS else 0.0
     return Retry(delay_s=delay_s, resources=asked)
 
 

@@ -6,7 +6,7 @@ import pytest
 from attempts import a_task
 from PIL import Image
 
-from jobs.errors import BadInputError
+from jobs.errors import BadInputError, UnfitMachineError
 from jobs.outcome import Cause
 from orchestrator.store import open_store
 from workers.attempt.entry import run_task
@@ -29,9 +29,14 @@ def test_a_connection_that_is_lost_passes_without_a_number_too():
     assert diagnose(unreadable(ConnectionError("reset"), "x: cannot be read")).cause is Cause.TRANSIENT
 
 
-@pytest.mark.parametrize("error", [OSError("image file is truncated"), ValueError("no"), FileNotFoundError(2, "gone")])
-def test_a_file_that_is_none_or_not_what_it_should_be_is_bad_input(error):
-    assert isinstance(unreadable(error, "x: cannot be read"), BadInputError)
+@pytest.mark.parametrize("error", [OSError("image file is truncated"), ValueError("no")])
+def test_a_file_that_is_not_what_it_should_be_is_bad_input(error):
+    assert type(unreadable(error, "x: cannot be read")) is BadInputError
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES])
+def test_a_file_that_is_not_here_may_be_elsewhere(number):
+    assert isinstance(unreadable(OSError(number, "gone"), "x: cannot be read"), UnfitMachineError)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import errno
 from dataclasses import dataclass
 
 from jobs.artifact import CorruptArtifactError, MissingArtifactError
-from jobs.errors import BadInputError, BadNetworkError, BadNumericsError, CancelledError
+from jobs.errors import BadInputError, BadNetworkError, BadNumericsError, CancelledError, UnfitMachineError
 from jobs.outcome import Cause
 from jobs.secrets import mask
 
@@ -65,6 +65,8 @@ def diagnose(error: BaseException) -> Diagnosis:
     match error:
         case LostProcessError():
             return error.diagnosis
+        case UnfitMachineError():
+            return Diagnosis(cause=Cause.UNFIT_MACHINE, message=message)
         case BadInputError():
             return Diagnosis(cause=Cause.BAD_INPUT, message=message)
         case BadNumericsError():

@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from jobs.errors import BadInputError
+from jobs.errors import BadInputError, UnfitMachineError
 from workers.data.images import ImageData, Split
 from workers.reading import unreadable
 
@@ -26,14 +26,18 @@ def data_root(name: str, root: str | None) -> Path:
     """The root as a path.
 
     Raises:
-        BadInputError: No root was given, or it is not a folder on this machine.
+        BadInputError: No root was given.
+        UnfitMachineError: It is no folder on this machine, or an empty one, as where nothing is mounted.
     """
     if root is None:
         raise BadInputError(f"data '{name}': no root given; name the folder that holds the files")
-    if not Path(root).is_dir():
+    folder = Path(root)
+    if not folder.is_dir():
         hint = "; data is read from a folder, not from a URI: mount it" if "://" in root else ""
-        raise BadInputError(f"data '{name}': root '{root}' is not a folder on this machine{hint}")
-    return Path(root)
+        raise UnfitMachineError(f"data '{name}': root '{root}' is not a folder on this machine{hint}")
+    if not any(folder.iterdir()):
+        raise UnfitMachineError(f"data '{name}': root '{root}' is empty on this machine; is it mounted there?")
+    return folder
 
 
 def find_layout(name: str, root: Path, layouts: Mapping[str, Sequence[str]]) -> tuple[str, Path]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from jobs.artifact import CorruptArtifactError, MissingArtifactError
-from jobs.errors import BadInputError, BadNumericsError, CancelledError, InvalidFileError
+from jobs.errors import BadInputError, BadNumericsError, CancelledError, InvalidFileError, UnfitMachineError
 from jobs.outcome import Cause
 from workers.attempt.failures import diagnose
 from workers.factories import running
@@ -13,6 +13,7 @@ from workers.factories import running
 CAUSES = [
     (BadInputError("no such layer"), Cause.BAD_INPUT),
     (InvalidFileError("net.pt", []), Cause.BAD_INPUT),
+    (UnfitMachineError("no GPU"), Cause.UNFIT_MACHINE),
     (BadNumericsError("the loss is nan"), Cause.BAD_NUMERICS),
     (CancelledError("stopped"), Cause.CANCELLED),
     (SystemExit(0), Cause.BAD_INPUT),
