@@ -96,7 +96,8 @@ def run_task(
     except (Exception, SystemExit) as error:
         outcome = attempt.failed(error)
     # Only here the exception and the tensors that its frames hold are freed.
-    release_gpu(attempt.device)
+    if not (isinstance(outcome, Failed) and outcome.sticky):
+        release_gpu(attempt.device)
     return outcome
 
 
@@ -234,8 +235,9 @@ class _Attempt:
             log=keep_log(self._task, self._store, f"{diagnosis.message}\n{trace}"),
             duration_s=time.time() - self._started_s,
             host=_host(),
-            usage=measured(self.device),
+            usage=measured(None if diagnosis.sticky else self.device),
             on_gpu=diagnosis.on_gpu,
+            sticky=diagnosis.sticky,
             damaged=diagnosis.damaged,
         )
 

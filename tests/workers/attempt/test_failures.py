@@ -91,3 +91,18 @@ def test_a_disk_that_is_really_full():
 def test_the_message_of_a_bug_names_the_exception():
     assert diagnose(KeyError("role")).message == "KeyError: 'role'"
     assert diagnose(AssertionError()).message == "AssertionError: AssertionError"
+
+
+@pytest.mark.parametrize(
+    ("message", "sticky"),
+    [
+        ("CUDA error: device-side assert triggered\nSearch for `cudaErrorAssert'", True),
+        ("CUDA error: an illegal memory access was encountered", True),
+        ("CUDA error: no CUDA-capable device is detected", True),
+        ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`", True),
+        ("CUDA error: invalid argument", False),
+    ],
+)
+def test_errors_that_stay_with_the_process_are_told_from_those_of_one_call(message, sticky):
+    diagnosis = diagnose(RuntimeError(message))
+    assert (diagnosis.cause is Cause.UNFIT_MACHINE, diagnosis.sticky) == (sticky, sticky)
