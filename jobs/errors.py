@@ -13,6 +13,10 @@ class BadInputError(OrchardError):
     """User input (a file, a name, a network, data) that cannot be used as it is."""
 
 
+class UnfitMachineError(BadInputError):
+    """This machine cannot compute a task as it was planned, for what it is or what lies on it; another one may."""
+
+
 class BadNumericsError(OrchardError):
     """A computation gave NaN or infinity; running the task again would give the same."""
 

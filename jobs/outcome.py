@@ -22,6 +22,8 @@ class Cause(StrEnum):
     """An input artifact is damaged and has to be computed again first."""
     BAD_INPUT = "bad_input"
     """The user's network, data or file cannot be used."""
+    UNFIT_MACHINE = "unfit_machine"
+    """That machine cannot compute the task: it lacks the GPU, data or code that the driver saw, or its GPU fails."""
     BAD_NUMERICS = "bad_numerics"
     """NaN or infinity."""
     BAD_NETWORK = "bad_network"
@@ -93,6 +95,7 @@ class Failed:
         node: The cluster's name for that machine; filled in by the backend.
         usage: Peak resource usage, as far as known.
         on_gpu: For OUT_OF_MEMORY: it was GPU memory.
+        sticky: For UNFIT_MACHINE: whatever the process computes next on its GPU fails, too; it has to end.
         damaged: For CORRUPT: the key of the artifact to compute again.
         together: Another attempt was lost with it, in the same process: that one stands for both.
         progressed: For PREEMPTED: the attempt left a newer checkpoint than the one before; filled in by the driver.
@@ -108,6 +111,7 @@ class Failed:
     node: str = ""
     usage: Usage = Usage()
     on_gpu: bool = False
+    sticky: bool = False
     damaged: str = ""
     together: bool = False
     progressed: bool = False

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from jobs.errors import BadInputError, nearest
+from jobs.errors import BadInputError, UnfitMachineError, nearest
 from jobs.imports import import_problem
 
 Factory = Callable[..., Any]
@@ -28,9 +28,9 @@ def import_factory(name: str, *, where: str, gives: type | None = None) -> Facto
         gives: What it has to return; None where it is not called.
 
     Raises:
-        BadInputError: The name is malformed, the module is not allowed or cannot be found, it has no such attribute, or
-            the attribute cannot be called, or cannot give what it has to. An error inside the module itself is passed
-            on.
+        BadInputError: The name is malformed, the module is not allowed, it has no such attribute, or the attribute
+            cannot be called, or cannot give what it has to. An error inside the module itself is passed on.
+        UnfitMachineError: There is no such module on this machine.
     """
     module_name, _, attributes = name.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), *attributes.split(".")]):
@@ -42,7 +42,7 @@ def import_factory(name: str, *, where: str, gives: type | None = None) -> Facto
     except ModuleNotFoundError as error:
         if not (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise
-        raise BadInputError(
+        raise UnfitMachineError(
             f"{where}: no module named '{error.name}' here; install it where the workers run, "
             "or put its folder on their PYTHONPATH"
         ) from error

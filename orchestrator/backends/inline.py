@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from jobs.artifact import Store
+from jobs.errors import StoppedError
 from jobs.outcome import Cause, Failed, Outcome
 from jobs.task import Attempt
 from orchestrator.backends.base import NodeKind, Slots
@@ -40,6 +41,7 @@ class InlineBackend:
         self._stage_of = stage_of
         self._waiting: deque[Attempt] = deque()
         self._cancelled: list[Outcome] = []
+        self._broken = ""
 
     def slots(self) -> Slots:
         """This machine's CPUs and GPUs; one task runs at a time."""
@@ -55,23 +57,33 @@ class InlineBackend:
         self._waiting.extend(attempts)
 
     def wait(self, timeout_s: float) -> list[Outcome]:
-        """Run the oldest queued task to its end, whatever `timeout_s`."""
+        """Run the oldest queued task to its end, whatever `timeout_s`.
+
+        Raises:
+            StoppedError: A task before it had an error that stays with this process.
+        """
         if self._cancelled or not self._waiting:
             if not self._cancelled:
                 time.sleep(timeout_s)
             cancelled, self._cancelled = self._cancelled, []
             return cancelled
-        task = self._waiting.popleft().granted
-        return [
-            run_task(
-                task,
-                self._store,
-                provenance=self._provenance,
-                should_stop=self._should_stop,
-                may_commit=self._may_commit,
-                stage_of=self._stage_of,
+        if self._broken:
+            raise StoppedError(
+                f"the GPU failed in this process ({self._broken}), which can compute nothing more on it; the same "
+                "command goes on in a new one. Where one task always breaks it, leave that out, or use --backend ray, "
+                "where each such task costs one process"
             )
-        ]
+        outcome = run_task(
+            self._waiting.popleft().granted,
+            self._store,
+            provenance=self._provenance,
+            should_stop=self._should_stop,
+            may_commit=self._may_commit,
+            stage_of=self._stage_of,
+        )
+        if isinstance(outcome, Failed) and outcome.sticky:
+            self._broken = outcome.message
+        return [outcome]
 
     def cancel(self) -> None:
         """Cancel queued attempts; nothing runs outside `wait`."""

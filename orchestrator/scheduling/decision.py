@@ -73,7 +73,7 @@ def decide(
         count: How often the task has failed for this cause, including this failure.
         attempt: The failed attempt.
         memory_limit_bytes: The most memory that such an attempt can ask for; 0 where unknown.
-        avoided: The nodes that attempts avoid by now.
+        avoided: The nodes that attempts of this task avoid by now.
         stopped: Why the run submits nothing more; empty where it was not stopped.
         damaged_is_ours: For a damaged input: whether a task of this sweep computes it.
     """
@@ -92,6 +92,8 @@ def _why_final(failure: Failed, count: int) -> str:
     allowed = RETRIES.get(failure.cause, 0)
     if not allowed:
         return f"failures of this kind ({failure.cause}) are not retried"
+    if failure.cause is Cause.UNFIT_MACHINE and not failure.node:
+        return "there is no other machine"
     if count > allowed:
         return f"it has failed {count} times for this cause"
     return "it had a whole GPU" if failure.on_gpu else "it had all memory of the largest node"

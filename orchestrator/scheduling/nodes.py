@@ -1,11 +1,11 @@
-"""Detects bad nodes: those where one task after another dies. Pure."""
+"""Detects bad nodes: those where one task after another dies, or cannot be computed. Pure."""
 
 from collections import defaultdict
 
 from jobs.outcome import Cause, Failed, Outcome
 
 _KILLS = 3
-"""A node is bad after this many different tasks died on it without a success in between."""
+"""A node is bad after this many different tasks were lost to it without a success in between."""
 
 
 class NodeHealth:
@@ -33,5 +33,7 @@ class NodeHealth:
 
 
 def _kills(failure: Failed) -> bool:
-    """Whether the process of the attempt died."""
-    return failure.cause is Cause.PREEMPTED or (failure.cause is Cause.OUT_OF_MEMORY and not failure.on_gpu)
+    """Whether the process of the attempt died, or the machine is unfit for it."""
+    if failure.cause is Cause.OUT_OF_MEMORY:
+        return not failure.on_gpu
+    return failure.cause in {Cause.PREEMPTED, Cause.UNFIT_MACHINE}

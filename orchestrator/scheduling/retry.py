@@ -14,12 +14,13 @@ RETRIES: Mapping[Cause, int] = {
     Cause.PREEMPTED: 8,  # without progress between them: a task that kills every worker must not be retried for ever
     Cause.TRANSIENT: 5,
     Cause.OUT_OF_MEMORY: 3,
+    Cause.UNFIT_MACHINE: 3,
     Cause.CORRUPT: 5,
 }
 """Maximum number of retries per task and cause; other causes are not retried."""
 
-_PASSING = frozenset({Cause.TRANSIENT, Cause.CORRUPT})
-"""What time may mend: a network file system can show a machine for seconds what was there before."""
+_PASSING = frozenset({Cause.TRANSIENT, Cause.CORRUPT, Cause.UNFIT_MACHINE})
+"""What time may mend: a network file system can show a machine for seconds what was there before; mounts come back."""
 
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 60.0
 _LEAST_MEMORY_BYTES = 2**30
@@ -47,8 +48,8 @@ def retry_after(failure: Failed, *, count: int, asked: Resources, memory_limit_b
         asked: The request of the failed attempt.
         memory_limit_bytes: The most memory that it can ask for beside its CPUs and GPUs; 0 where unknown.
     """
-    if count > RETRIES.get(failure.cause, 0):
-        return None
+    if count > RETRIES.get(failure.cause, 0) or (failure.cause is Cause.UNFIT_MACHINE and not failure.node):
+        return None  # what ran on no node of a cluster can run on no other one
     if failure.cause is Cause.OUT_OF_MEMORY:
         resources = _more_memory(failure, asked, memory_limit_bytes)
         return Retry(delay_s=0.0, resources=resources) if resources else None

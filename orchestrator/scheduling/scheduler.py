@@ -44,11 +44,12 @@ def slots_of(resources: Resources) -> float:
 
 @dataclass(slots=True)
 class _FailureHistory:
-    """The failures of a task so far, when its next attempt is due, and the request of that if it was changed."""
+    """The failures of a task so far, when its next attempt is due, its request if that was changed, and unfit nodes."""
 
     failures: Counter[Cause] = field(default_factory=Counter)
     due_s: float = 0.0
     resources: Resources | None = None
+    unfit: frozenset[str] = frozenset()
 
 
 class Scheduler:
@@ -271,12 +272,14 @@ class Scheduler:
         history = self._histories.setdefault(failure.key, _FailureHistory())
         # Losses after progress are no sign of a task that kills its workers: counting begins anew.
         history.failures[failure.cause] = 0 if failure.progressed else history.failures[failure.cause] + 1
+        if failure.cause is Cause.UNFIT_MACHINE:
+            history.unfit |= {failure.node}
         decision = self.decisions[failure.key] = decide(
             failure,
             count=history.failures[failure.cause],
             attempt=attempt,
             memory_limit_bytes=self._memory_limit(attempt.resources),
-            avoided=self._health.avoided,
+            avoided=self._health.avoided | history.unfit,
             stopped=self.stopped,
             damaged_is_ours=self.state_of(failure.damaged) is not None,
         )
@@ -338,7 +341,7 @@ class Scheduler:
             task=task,
             number=history.failures.total() + 1 if history else 1,
             resources=self._cost_model.resources(task) if asked is task.resources else asked,
-            avoid=self._health.avoided,
+            avoid=self._health.avoided | (history.unfit if history else frozenset()),
             expected_s=self._cost_model.expected_s(task),
         )
 

@@ -40,8 +40,8 @@ def succeeded(each, **changes):
     return Succeeded(key=each.key, measurements=measurements, duration_s=1.0, **changes)
 
 
-def failed(each, cause):
-    return Failed(key=each.key, cause=cause, message="it did not work")
+def failed(each, cause, **changes):
+    return Failed(key=each.key, cause=cause, message="it did not work", **changes)
 
 
 def run_all(state, submissions, outcome=succeeded):

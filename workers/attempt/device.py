@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobs.errors import BadInputError
+from jobs.errors import UnfitMachineError
 from jobs.task import Task
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def device_of(task: Task, number: int = 0) -> torch.device:
         number: Which of its processes this is; each has a GPU, and threads, of its own.
 
     Raises:
-        BadInputError: It was planned for a GPU, and there is none, or were too few for its processes.
+        UnfitMachineError: It was planned for a GPU, and there is none, or were too few for its processes.
     """
     import torch
 
@@ -31,13 +31,13 @@ def device_of(task: Task, number: int = 0) -> torch.device:
     _limit_threads(task.resources.threads)
     name = task.environment["device"]
     if name == "cuda" and not torch.cuda.is_available():
-        raise BadInputError(
+        raise UnfitMachineError(
             f"{task.stage} {task.label}: planned for cuda, but this worker sees no GPU; "
             "set device: cpu, or give the stage a GPU in `resources`"
         )
     processes = task.resources.share.processes
     if name == "cuda" and processes > torch.cuda.device_count():
-        raise BadInputError(
+        raise UnfitMachineError(
             f"{task.stage} {task.label}: {processes} processes train together, each on its own GPU, and this worker "
             f"sees {torch.cuda.device_count()}; set resources.{task.stage}.num_gpus to that, or use another machine"
         )

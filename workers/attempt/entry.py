@@ -47,6 +47,9 @@ LIBRARIES = ("torch", "torchvision", "numpy", "ortools")
 _FINAL = frozenset({Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.BAD_NUMERICS, Cause.BUG})
 """Causes that a retry would meet again: no checkpoint is kept for it."""
 
+_SELF_EXPLANATORY = frozenset({Cause.BAD_INPUT, Cause.UNFIT_MACHINE, Cause.BAD_NETWORK, Cause.CANCELLED})
+"""Causes whose message is enough."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
@@ -93,7 +96,8 @@ def run_task(
     except (Exception, SystemExit) as error:
         outcome = attempt.failed(error)
     # Only here the exception and the tensors that its frames hold are freed.
-    release_gpu(attempt.device)
+    if not (isinstance(outcome, Failed) and outcome.sticky):
+        release_gpu(attempt.device)
     return outcome
 
 
@@ -227,12 +231,13 @@ class _Attempt:
             key=self._task.key,
             cause=diagnosis.cause,
             message=diagnosis.message,
-            traceback="" if diagnosis.cause in {Cause.BAD_INPUT, Cause.BAD_NETWORK, Cause.CANCELLED} else trace,
+            traceback="" if diagnosis.cause in _SELF_EXPLANATORY else trace,
             log=keep_log(self._task, self._store, f"{diagnosis.message}\n{trace}"),
             duration_s=time.time() - self._started_s,
             host=_host(),
-            usage=measured(self.device),
+            usage=measured(None if diagnosis.sticky else self.device),
             on_gpu=diagnosis.on_gpu,
+            sticky=diagnosis.sticky,
             damaged=diagnosis.damaged,
         )
 

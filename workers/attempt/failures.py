@@ -7,12 +7,40 @@ import errno
 from dataclasses import dataclass
 
 from jobs.artifact import CorruptArtifactError, MissingArtifactError
-from jobs.errors import BadInputError, BadNetworkError, BadNumericsError, CancelledError
+from jobs.errors import BadInputError, BadNetworkError, BadNumericsError, CancelledError, UnfitMachineError
 from jobs.outcome import Cause
 from jobs.secrets import mask
 
 _GPU_MEMORY = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 """Messages of the libraries below torch when a GPU's memory is full."""
+
+_GPU_BROKEN = (
+    *(
+        f"CUDA error: {said}"
+        for said in (
+            "device-side assert triggered",
+            "an illegal memory access was encountered",
+            "an illegal instruction was encountered",
+            "misaligned address",
+            "operation not supported on global/shared address space",
+            "invalid program counter",
+            "unspecified launch failure",
+            "the launch timed out and was terminated",
+            "hardware stack error",
+            "uncorrectable ECC error encountered",
+            "uncorrectable NVLink error detected during the execution",
+            "unknown error",
+            "no CUDA-capable device is detected",
+            "CUDA-capable device(s) is/are busy or unavailable",
+            "no kernel image is available for execution on the device",
+        )
+    ),
+    "CUDA unknown error",
+    "CUBLAS_STATUS_EXECUTION_FAILED",
+    "CUDNN_STATUS_EXECUTION_FAILED",
+)
+"""Messages after which a process can compute nothing more on its GPU: of a device that fails or was lost, and of
+kernels that broke the process's context (errors that NVIDIA calls sticky)."""
 
 _HOST_MEMORY = "can't allocate memory"
 """torch's message when the CPU's memory is full, in a RuntimeError."""
@@ -31,12 +59,14 @@ class Diagnosis:
         cause: Why the attempt failed.
         message: One line for people.
         on_gpu: It was the GPU's memory that ran out.
+        sticky: Whatever this process computes next on its GPU fails, too.
         damaged: Key of the artifact to compute again.
     """
 
     cause: Cause
     message: str
     on_gpu: bool = False
+    sticky: bool = False
     damaged: str = ""
 
 
@@ -65,6 +95,8 @@ def diagnose(error: BaseException) -> Diagnosis:
     match error:
         case LostProcessError():
             return error.diagnosis
+        case UnfitMachineError():
+            return Diagnosis(cause=Cause.UNFIT_MACHINE, message=message)
         case BadInputError():
             return Diagnosis(cause=Cause.BAD_INPUT, message=message)
         case BadNumericsError():
@@ -87,6 +119,8 @@ def diagnose(error: BaseException) -> Diagnosis:
     # torch's own error, by name so that this module need not import torch.
     if type(error).__name__ == "OutOfMemoryError" or any(words in message for words in _GPU_MEMORY):
         return Diagnosis(cause=Cause.OUT_OF_MEMORY, message=message, on_gpu=True)
+    if any(words in message for words in _GPU_BROKEN):
+        return Diagnosis(cause=Cause.UNFIT_MACHINE, message=message, sticky=True)
     if _HOST_MEMORY in message:
         return Diagnosis(cause=Cause.OUT_OF_MEMORY, message=message)
     if _READER_LOST in message:

@@ -10,8 +10,9 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from jobs.errors import BadInputError
+from jobs.errors import BadInputError, UnfitMachineError
 from workers.data.images import ImageData, Split
+from workers.reading import unreadable
 
 _FORMATS = ("PNG", "JPEG")  # whatever a file is called: Pillow would run Ghostscript on a PostScript file
 _WIDE = ("I", "F")  # how Pillow's modes of 16 and 32 bits per channel begin
@@ -25,14 +26,18 @@ def data_root(name: str, root: str | None) -> Path:
     """The root as a path.
 
     Raises:
-        BadInputError: No root was given, or it is not a folder on this machine.
+        BadInputError: No root was given.
+        UnfitMachineError: It is no folder on this machine, or an empty one, as where nothing is mounted.
     """
     if root is None:
         raise BadInputError(f"data '{name}': no root given; name the folder that holds the files")
-    if not Path(root).is_dir():
+    folder = Path(root)
+    if not folder.is_dir():
         hint = "; data is read from a folder, not from a URI: mount it" if "://" in root else ""
-        raise BadInputError(f"data '{name}': root '{root}' is not a folder on this machine{hint}")
-    return Path(root)
+        raise UnfitMachineError(f"data '{name}': root '{root}' is not a folder on this machine{hint}")
+    if not any(folder.iterdir()):
+        raise UnfitMachineError(f"data '{name}': root '{root}' is empty on this machine; is it mounted there?")
+    return folder
 
 
 def find_layout(name: str, root: Path, layouts: Mapping[str, Sequence[str]]) -> tuple[str, Path]:
@@ -75,6 +80,7 @@ def read_image(path: Path, *, rgb: bool = True) -> Image.Image:
 
     Raises:
         BadInputError: The file cannot be read as an image, or not as one in RGB.
+        OSError: The system could not read it now.
     """
     with _opened(path, str(path)) as image:
         image.load()
@@ -101,6 +107,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
     Raises:
         BadInputError: The file cannot be read as an image.
+        OSError: The system could not read it now.
     """
     with _opened(path, str(path)) as image:
         return image.size
@@ -112,7 +119,7 @@ def _opened(source: Path | BytesIO, name: str) -> Iterator[Image.Image]:
         with Image.open(source, formats=_FORMATS) as image:
             yield image
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise BadInputError(f"{name}: cannot be read as an image ({error}); replace or remove it") from error
+        raise unreadable(error, f"{name}: cannot be read as an image ({error}); replace or remove it") from error
 
 
 def every_tenth(split: Split) -> tuple[Split, Split]:

@@ -16,6 +16,7 @@ from workers.data.files import data_root, every_tenth, in_rgb
 from workers.data.folder import centre_square, unit_tensor
 from workers.data.images import ImageData, Split
 from workers.data.pictures import Cut
+from workers.reading import unreadable
 
 _HELD_OUT = (("validation", "val", "dev"), ("test",))
 
@@ -115,7 +116,8 @@ def _read(root: str | None, config: str | None) -> Mapping[str, Any]:
     except BadInputError:
         raise
     except Exception as error:  # the library raises errors of many kinds
-        raise BadInputError(f"data 'huggingface': {root} cannot be read: {type(error).__name__}: {error}") from error
+        message = f"data 'huggingface': {root} cannot be read: {type(error).__name__}: {error}"
+        raise unreadable(error, message) from error
     return found if isinstance(found, Mapping) else {}
 
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from jobs.errors import BadInputError, nearest
+from jobs.errors import BadInputError, UnfitMachineError, nearest
 from workers.data.cifar import load_cifar10, load_cifar100
 from workers.data.coco import load_coco_detection
 from workers.data.digits import load_digits
@@ -115,7 +115,7 @@ def _own(name: str, root: str | None, arguments: Mapping[str, Any], where: str) 
         with running(f"in {where}"):
             data = factory(root, **arguments)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise BadInputError(
+        raise UnfitMachineError(
             f"{where}: its code opens a file that this machine lacks ({error}); name one that every worker sees, by "
             "data.root or data.arguments"
         ) from error

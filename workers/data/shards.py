@@ -36,6 +36,7 @@ from workers.data.image_pairs import image_cache
 from workers.data.images import ImageData, Split
 from workers.data.pictures import Cut
 from workers.data.tar_samples import TarSamples, find_samples
+from workers.reading import unreadable
 
 PARTS = ("train", "val", "test")
 
@@ -194,7 +195,7 @@ def _found(root: str | None) -> tuple[str, Index]:
         with fsspec.open(root, "rb") as stream:
             document: Any = json.load(stream)
     except (OSError, ValueError, ImportError) as error:
-        raise BadInputError(f"data 'webdataset': the index {root} cannot be read ({error}); {_HOW}") from error
+        raise unreadable(error, f"data 'webdataset': the index {root} cannot be read ({error}); {_HOW}") from error
     if not _is_index(document):
         raise BadInputError(f"data 'webdataset': {root} is no index; {_HOW}")
     return base, document
@@ -244,7 +245,7 @@ def _fetched(uri: str) -> bytes:
         with fsspec.open(uri, "rb") as stream:
             content: bytes = stream.read()
     except (OSError, ValueError, ImportError) as error:
-        raise BadInputError(f"{uri}: cannot be read ({error})") from error
+        raise unreadable(error, f"{uri}: cannot be read ({error})") from error
     return content
 
 

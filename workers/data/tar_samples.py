@@ -14,6 +14,7 @@ from PIL import Image
 
 from jobs.errors import BadInputError
 from workers.data.files import decode_image
+from workers.reading import unreadable
 
 IMAGE_KINDS = ("jpg", "jpeg", "png")
 LABEL_KIND = "cls"
@@ -82,6 +83,7 @@ def find_samples(path: Path, name: str) -> Sequence[tuple[str, Mapping[str, Memb
 
     Raises:
         BadInputError: It cannot be read.
+        OSError: The system could not read it now.
     """
     found: list[tuple[str, dict[str, Member]]] = []
     try:
@@ -96,5 +98,5 @@ def find_samples(path: Path, name: str) -> Sequence[tuple[str, Mapping[str, Memb
                     found.append((key, {}))
                 found[-1][1][kind.lower()] = (member.offset_data, member.size)
     except (OSError, tarfile.TarError) as error:
-        raise BadInputError(f"{name}: cannot be read as a tar file ({error}); write it anew") from error
+        raise unreadable(error, f"{name}: cannot be read as a tar file ({error}); write it anew") from error
     return found

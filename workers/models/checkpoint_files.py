@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 
 from jobs.errors import BadInputError
+from workers.reading import unreadable
 
 _TORCH = (".pt", ".pth", ".ckpt", ".bin", ".tar")
 ENDINGS = (".safetensors", *_TORCH)
@@ -51,6 +52,7 @@ def read_checkpoint(path: str) -> object:
     Raises:
         BadInputError: The file is not there, has another ending, is empty, cut off or damaged, is a program or a
             pickle of Python objects.
+        OSError: The system could not read it now.
     """
     ending = PurePosixPath(path).suffix
     if ending not in ENDINGS:
@@ -59,7 +61,7 @@ def read_checkpoint(path: str) -> object:
         with fsspec.open(path, "rb") as file:
             content: bytes = file.read()
     except (OSError, ValueError, ImportError) as error:
-        raise BadInputError(f"{path}: cannot be opened ({error}); name a file that the workers can read") from error
+        raise unreadable(error, f"{path}: cannot be opened ({error}); name a file that the workers can read") from error
     if said := _no_checkpoint(content):
         raise BadInputError(f"{path}: {said}")
     try:

@@ -8,6 +8,7 @@ from jobs.errors import BadInputError, nearest
 from jobs.libraries import missing
 from workers.factories import Factory
 from workers.models._published import PublishedWeights
+from workers.reading import unreadable
 
 _PREFIX = "timm:"
 
@@ -53,7 +54,7 @@ def published(name: str, arguments: Mapping[str, Any], *, where: str) -> Publish
     try:
         whole = timm.create_model(name, pretrained=True, **others)
     except (OSError, RuntimeError, ValueError) as error:
-        raise BadInputError(f"{where}: timm's weights cannot be fetched or do not fit: {error}") from error
+        raise unreadable(error, f"{where}: timm's weights cannot be fetched or do not fit: {error}") from error
     heads = whole.pretrained_cfg.get("classifier") or ()
     return PublishedWeights(
         state=whole.state_dict(),

@@ -15,6 +15,7 @@ from workers.factories import Factory
 from workers.models._published import PublishedWeights
 from workers.models.detection import detection_factory
 from workers.models.torchvision_segmentation import segmentation_factory
+from workers.reading import unreadable
 
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.", "aux_classifier.")
 """Parts that published weights have, and that networks have only where they are asked for."""
@@ -98,7 +99,7 @@ def published(name: str, chosen: str | None, *, where: str) -> PublishedWeights:
     try:
         state = member.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError) as error:
-        raise BadInputError(f"{where}: torchvision's weights {member.name} cannot be fetched: {error}") from error
+        raise unreadable(error, f"{where}: torchvision's weights {member.name} cannot be fetched: {error}") from error
     return PublishedWeights(state=state, what=f"torchvision's {member.name}", spare=_AUXILIARY)
 
 

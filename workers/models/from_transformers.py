@@ -17,6 +17,7 @@ from jobs.libraries import missing
 from jobs.weights import HubReference
 from workers.factories import Factory
 from workers.models._published import PublishedWeights
+from workers.reading import unreadable
 
 _OF_THE_FILE = (
     "_name_or_path",
@@ -83,7 +84,7 @@ def published(name: str, reference: HubReference, arguments: Mapping[str, Any], 
             reference.repository, revision=reference.revision, config=config, output_loading_info=True
         )
     except (OSError, RuntimeError, ValueError) as error:
-        raise BadInputError(f"{where}: {reference} cannot be fetched or does not fit: {error}") from error
+        raise unreadable(error, f"{where}: {reference} cannot be fetched or does not fit: {error}") from error
     state, body = whole.state_dict(), f"{network.base_model_prefix}."
     absent = [each for each in found["missing_keys"] if each in state]
     beside = {each.rpartition(".")[0] for each in absent if not each.startswith(body)}
@@ -151,7 +152,7 @@ def _config(reference: HubReference, *, where: str) -> Any:
     try:
         return transformers.AutoConfig.from_pretrained(reference.repository, revision=reference.revision)
     except (OSError, ValueError) as error:
-        raise BadInputError(f"{where}: {reference} has no configuration that can be read: {error}") from error
+        raise unreadable(error, f"{where}: {reference} has no configuration that can be read: {error}") from error
 
 
 def _transformers(where: str) -> Any:

@@ -29,12 +29,16 @@ from orchestrator.backends.ray_cluster.link import HEAD, LOCAL, PATIENCE_S, Link
 from orchestrator.backends.ray_cluster.losses import Reference, failures, means_lost_cluster, nodes_of
 from orchestrator.backends.ray_cluster.machines import on_machine, options_of, reserve
 from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
-from orchestrator.backends.ray_cluster.worker import Execute, WorkerConfig, execute, hide_gpus, run_bundle
+from orchestrator.backends.ray_cluster.worker import (
+    GPU_TASKS_PER_PROCESS,
+    Execute,
+    WorkerConfig,
+    execute,
+    hide_gpus,
+    run_bundle,
+)
 from orchestrator.store import LeaseTerm
 from workers.attempt.entry import Provenance
-
-_GPU_TASKS_PER_PROCESS = 100
-"""After this many Ray tasks a worker process with a GPU is replaced, which frees all its memory."""
 
 _GATHER_S = 0.02
 _GATHERED = 4
@@ -185,7 +189,7 @@ class RayBackend:
         if resources not in self._functions:
             options = options_of(resources)
             if resources.num_gpus:
-                options["max_calls"] = _GPU_TASKS_PER_PROCESS
+                options["max_calls"] = GPU_TASKS_PER_PROCESS
             self._functions[resources] = ray.remote(**options)(self._work)
         return self._functions[resources]
 

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from typing import Any
 
 import ray
 
@@ -15,6 +16,9 @@ from orchestrator.backends.ray_cluster.machines import Machines
 from orchestrator.backends.ray_cluster.notice import handed_over, heed_notice
 from orchestrator.store import ArtifactStore, Fence, LeaseTerm, open_store
 from workers.attempt.entry import Provenance, StageOf, run_task
+
+GPU_TASKS_PER_PROCESS = 100
+"""After this many Ray tasks (its `max_calls`) a worker process with a GPU is replaced, which frees all its memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ def execute(task: Task, config: WorkerConfig, stage_of: StageOf | None = None) -
 
 
 def run_bundle(pickled: bytes, config: WorkerConfig, execute: Execute) -> bytes:
-    """Run a bundle, task after task.
+    """Run a bundle, task after task. After an error that stays with the process nothing more runs in it.
 
     Tasks and outcomes are passed as bytes, which Ray does not pickle again: its own pickler, made for closures, costs
     more than an empty task.
@@ -90,7 +94,14 @@ def run_bundle(pickled: bytes, config: WorkerConfig, execute: Execute) -> bytes:
         The outcomes, pickled, in the order of the tasks.
     """
     tasks: list[Task] = pickle.loads(pickled)
-    return pickle.dumps([replace(_attempt(task, config, execute), node=_node()) for task in tasks])
+    outcomes: list[Outcome] = []
+    for task in tasks:
+        outcomes.append(replace(_attempt(task, config, execute), node=_node()))
+        if _is_sticky(outcomes[-1]):
+            _end_after_this_bundle()
+            outcomes += [_lost_with(outcomes[-1], each) for each in tasks[len(outcomes) :]]
+            break
+    return pickle.dumps(outcomes)
 
 
 def hide_gpus() -> None:
@@ -108,6 +119,21 @@ def _attempt(task: Task, config: WorkerConfig, execute: Execute) -> Outcome:
             message=f"{type(error).__name__}: {error}",
             traceback=traceback.format_exc(),
         )
+
+
+def _is_sticky(outcome: Outcome) -> bool:
+    return isinstance(outcome, Failed) and outcome.sticky
+
+
+def _lost_with(outcome: Outcome, task: Task) -> Outcome:
+    message = "not begun: the task before it in this process broke the context of the GPU"
+    return Failed(key=task.key, cause=Cause.PREEMPTED, message=message, node=outcome.node, together=True)
+
+
+def _end_after_this_bundle() -> None:
+    """Have Ray end this process once the bundle's outcomes are sent, as it does after `max_calls`, counted here."""
+    counter: Any = ray._private.worker.global_worker.function_actor_manager
+    counter.get_task_counter = lambda function: GPU_TASKS_PER_PROCESS
 
 
 @cache

@@ -33,6 +33,10 @@ def test_host_memory_counts_against_a_node_and_gpu_memory_does_not():
     assert avoided(*(lost(key, "n", Cause.OUT_OF_MEMORY, on_gpu=True) for key in "abc")) == frozenset()
 
 
+def test_a_node_that_is_unfit_for_one_task_after_another_is_a_bad_one():
+    assert avoided(*(lost(key, "n", Cause.UNFIT_MACHINE) for key in "abc")) == {"n"}
+
+
 def test_bugs_and_unknown_nodes_do_not_count():
     assert avoided(*(lost(key, "n", Cause.BUG) for key in "abc")) == frozenset()
     assert avoided(*(lost(key, "") for key in "abc")) == frozenset()

@@ -18,8 +18,15 @@ def test_what_would_fail_again_is_final_at_once(cause):
 
 @pytest.mark.parametrize("cause", list(RETRIES))
 def test_each_cause_has_a_budget_of_its_own(cause):
-    assert retry_after(failure(cause), count=RETRIES[cause], asked=Resources()) is not None
-    assert retry_after(failure(cause), count=RETRIES[cause] + 1, asked=Resources()) is None
+    on_a_node = failure(cause, node="n")
+    assert retry_after(on_a_node, count=RETRIES[cause], asked=Resources()) is not None
+    assert retry_after(on_a_node, count=RETRIES[cause] + 1, asked=Resources()) is None
+
+
+def test_an_unfit_machine_may_be_mended_where_there_is_a_cluster_and_is_the_only_one_elsewhere():
+    unfit = failure(Cause.UNFIT_MACHINE, node="n")
+    assert retry_after(unfit, count=2, asked=Resources()).delay_s == backoff_s("k", 2)
+    assert retry_after(failure(Cause.UNFIT_MACHINE), count=1, asked=Resources()) is None
 
 
 def test_a_lost_worker_is_replaced_without_waiting():

@@ -47,6 +47,7 @@ def race(count):
         (Cause.BAD_NETWORK, TaskState.DONE),
         (Cause.BUG, TaskState.BLOCKED),
         (Cause.OUT_OF_MEMORY, TaskState.BLOCKED),
+        (Cause.UNFIT_MACHINE, TaskState.BLOCKED),
     ],
 )
 @pytest.mark.parametrize("broken", ["pruned", "trained"])
@@ -78,7 +79,7 @@ def test_a_race_without_anybody_is_blocked():
     assert state.state_of(compared.key) is TaskState.BLOCKED
 
 
-@pytest.mark.parametrize("cause", [Cause.PREEMPTED, Cause.TRANSIENT, Cause.OUT_OF_MEMORY])
+@pytest.mark.parametrize("cause", [Cause.PREEMPTED, Cause.TRANSIENT, Cause.OUT_OF_MEMORY, Cause.UNFIT_MACHINE])
 def test_a_fault_that_may_pass_is_retried_within_its_budget(cause):
     each = task(StageKind.SCORE)
     state = scheduler({each.key: each}, [each.key])
@@ -86,9 +87,28 @@ def test_a_fault_that_may_pass_is_retried_within_its_budget(cause):
     while submitted:
         attempts.append(submitted[0].number)
         now_s += 100.0  # longer than any back-off
-        submitted = state.step([failed(each, cause)], now_s) or state.step([], now_s + 100.0)
+        lost = failed(each, cause, node=f"node {len(attempts)}")
+        submitted = state.step([lost], now_s) or state.step([], now_s + 100.0)
     assert attempts == list(range(1, RETRIES[cause] + 2))
     assert state.state_of(each.key) is TaskState.FAILED
+
+
+def test_a_task_keeps_away_from_the_machines_that_are_unfit_for_it_and_others_do_not():
+    each, other = (task(StageKind.SCORE, number) for number in range(2))
+    state = scheduler({each.key: each, other.key: other}, [each.key, other.key], limit=1)
+    state.start(frozenset(), {})
+    (beside,) = state.step([failed(each, Cause.UNFIT_MACHINE, node="no mount")])
+    assert state.decisions[each.key].avoid == ("no mount",)
+    (again,) = state.step([succeeded(other)], now_s=100.0)
+    assert (beside.task.key, beside.avoid) == (other.key, frozenset())
+    assert (again.task.key, again.avoid) == (each.key, {"no mount"})
+
+
+def test_a_machine_that_is_unfit_and_the_only_one_is_final_at_once():
+    state, each = only()
+    assert state.step([failed(each, Cause.UNFIT_MACHINE)]) == []
+    assert state.state_of(each.key) is TaskState.FAILED
+    assert state.decisions[each.key].reason == "there is no other machine"
 
 
 def test_losses_with_progress_between_them_do_not_count():

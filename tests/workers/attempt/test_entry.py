@@ -9,7 +9,7 @@ import torch
 from attempts import PRODUCT, a_task, raising, returning
 
 from jobs.artifact import Commit, CorruptArtifactError, Manifest
-from jobs.errors import BadInputError, BadNumericsError, CancelledError
+from jobs.errors import BadInputError, BadNumericsError, CancelledError, UnfitMachineError
 from jobs.outcome import Cause, Failed, Succeeded
 from jobs.resources import Resources
 from jobs.stages.base import ArtifactKey
@@ -261,7 +261,7 @@ def counting(ending):
     return lambda stage: run
 
 
-@pytest.mark.parametrize("error", [CancelledError("stop"), MemoryError(), TimeoutError("disk")])
+@pytest.mark.parametrize("error", [CancelledError("stop"), MemoryError(), TimeoutError("disk"), UnfitMachineError("x")])
 def test_a_task_that_will_be_tried_again_keeps_its_checkpoint(store, error):
     for _ in range(2):
         run_task(a_task(), store, stage_of=counting(error))
@@ -304,7 +304,7 @@ def test_a_keyboard_interrupt_passes_through(store):
 def test_a_task_planned_for_a_gpu_says_what_to_do_without_one(store):
     task = a_task(environment={"torch": "any", "dtype": "float32", "device": "cuda"})
     outcome = run_task(task, store, stage_of=returning(PRODUCT))
-    assert outcome.cause is Cause.BAD_INPUT
+    assert outcome.cause is Cause.UNFIT_MACHINE
     assert "this worker sees no GPU; set device: cpu" in outcome.message
 
 

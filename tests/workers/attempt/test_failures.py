@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from jobs.artifact import CorruptArtifactError, MissingArtifactError
-from jobs.errors import BadInputError, BadNumericsError, CancelledError, InvalidFileError
+from jobs.errors import BadInputError, BadNumericsError, CancelledError, InvalidFileError, UnfitMachineError
 from jobs.outcome import Cause
 from workers.attempt.failures import diagnose
 from workers.factories import running
@@ -13,6 +13,7 @@ from workers.factories import running
 CAUSES = [
     (BadInputError("no such layer"), Cause.BAD_INPUT),
     (InvalidFileError("net.pt", []), Cause.BAD_INPUT),
+    (UnfitMachineError("no GPU"), Cause.UNFIT_MACHINE),
     (BadNumericsError("the loss is nan"), Cause.BAD_NUMERICS),
     (CancelledError("stopped"), Cause.CANCELLED),
     (SystemExit(0), Cause.BAD_INPUT),
@@ -90,3 +91,18 @@ def test_a_disk_that_is_really_full():
 def test_the_message_of_a_bug_names_the_exception():
     assert diagnose(KeyError("role")).message == "KeyError: 'role'"
     assert diagnose(AssertionError()).message == "AssertionError: AssertionError"
+
+
+@pytest.mark.parametrize(
+    ("message", "sticky"),
+    [
+        ("CUDA error: device-side assert triggered\nSearch for `cudaErrorAssert'", True),
+        ("CUDA error: an illegal memory access was encountered", True),
+        ("CUDA error: no CUDA-capable device is detected", True),
+        ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`", True),
+        ("CUDA error: invalid argument", False),
+    ],
+)
+def test_errors_that_stay_with_the_process_are_told_from_those_of_one_call(message, sticky):
+    diagnosis = diagnose(RuntimeError(message))
+    assert (diagnosis.cause is Cause.UNFIT_MACHINE, diagnosis.sticky) == (sticky, sticky)

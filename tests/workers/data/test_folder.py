@@ -120,6 +120,7 @@ def test_a_class_that_is_a_link_out_of_the_root_is_refused(root, tmp_path_factor
 
 
 def test_a_folder_of_another_layout_is_told_the_right_one(tmp_path):
+    (tmp_path / "pictures").mkdir()
     with pytest.raises(BadInputError, match=r"expected under .*train/CLASS/\*\.png\|jpg\|jpeg"):
         load_dataset("imagefolder", str(tmp_path))
 

@@ -6,7 +6,7 @@ import types
 import pytest
 import torch
 
-from jobs.errors import BadInputError
+from jobs.errors import BadInputError, UnfitMachineError
 from workers.data import ImageData, Split, forget_data, load_dataset
 
 
@@ -97,6 +97,15 @@ def test_normalising_subtracts_the_mean_and_divides_by_the_deviation():
 def test_what_cannot_be_loaded_is_said(name, keywords, said):
     with pytest.raises(BadInputError, match=said):
         load_dataset(name, **keywords)
+
+
+@pytest.mark.usefixtures("calls")
+def test_what_lies_on_another_machine_only_is_no_fault_of_the_sweep_file(tmp_path):
+    for name, root in (("cifar10", "/no/such/folder"), ("cifar10", str(tmp_path)), ("orchard_test_lab:opens", None)):
+        with pytest.raises(UnfitMachineError, match="this machine"):
+            load_dataset(name, root)
+    with pytest.raises(UnfitMachineError, match="no module named 'orchard_no_such_lab' here"):
+        load_dataset("orchard_no_such_lab:data")
 
 
 @pytest.mark.slow

@@ -28,5 +28,5 @@ def test_a_network_trained_on_the_gpu_is_evaluated_alike_on_both_devices(bench):
 def test_a_task_planned_for_a_gpu_fails_clearly_where_there_is_none(bench):
     outcome = run_task(make_task(bench.model(), environment=environment("cuda"), label="net/seed0"), bench.store)
     assert isinstance(outcome, Failed)
-    assert outcome.cause is Cause.BAD_INPUT
+    assert outcome.cause is Cause.UNFIT_MACHINE
     assert "sees no GPU; set device: cpu" in outcome.message

@@ -50,6 +50,8 @@ def do(task, config):
                     time.sleep(0.05)
             case "raise":
                 raise RuntimeError("a bug")
+            case "break the GPU":
+                raise RuntimeError(f"CUDA error: device-side assert triggered in process {os.getpid()}")
             case "sleep":
                 Path(task.params.started).touch()
                 time.sleep(600)
@@ -190,6 +192,28 @@ def test_an_error_outside_of_the_task_is_an_outcome_too(backend):
     backend.submit([attempt(doing("raise outside"))])
     (outcome,) = drain(backend, 1)
     assert (type(outcome), outcome.cause) == (Failed, Cause.BUG)
+
+
+@pytest.fixture
+def gpu_node(cluster):
+    """A machine that says that it has a GPU."""
+    node = cluster.add_node(num_cpus=1, num_gpus=1)
+    cluster.wait_for_nodes()
+    yield node
+    cluster.remove_node(node, allow_graceful=False)
+
+
+@pytest.mark.usefixtures("gpu_node")
+def test_an_error_that_stays_with_its_process_ends_it_and_the_next_task_gets_another(backend):
+    outcomes = []
+    for what in ("before the GPU breaks", "break the GPU", "after the GPU broke"):
+        backend.submit([attempt(plain_task(StageKind.SCORE, do=what, resources=Resources(num_gpus=1.0)))])
+        outcomes += drain(backend, 1)
+    before, broken, after = outcomes
+    assert (broken.cause, broken.sticky) == (Cause.UNFIT_MACHINE, True)
+    assert broken.node in alive()
+    assert broken.message.endswith(f"in process {before.measurements['pid']}")
+    assert before.measurements["pid"] != after.measurements["pid"]
 
 
 def test_a_cpu_task_sees_no_gpu(backend):
