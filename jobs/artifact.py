@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Protocol
 
+from jobs.compatibility import known_fields
 from jobs.errors import OrchardError
 from jobs.identity import Json, Parsed
 
@@ -91,10 +92,10 @@ class Manifest:
 
     @classmethod
     def from_json(cls, value: Parsed) -> "Manifest":
-        """The manifest that `to_json` wrote."""
-        files = {name: FileEntry(**entry) for name, entry in value["files"].items()}
+        """The manifest that `to_json` wrote; what a later version adds is left out."""
+        files = {name: FileEntry(**known_fields(FileEntry, entry)) for name, entry in value["files"].items()}
         inputs = value.get("inputs", value["identity"].get("inputs", {}))  # version 0.1 had them in the identity
-        return cls(**{**value, "inputs": inputs, "files": files})
+        return cls(**{**known_fields(cls, value), "inputs": inputs, "files": files})
 
     def same_result(self, other: "Manifest") -> bool:
         """Whether two runs of one task gave the same measurements and file digests."""

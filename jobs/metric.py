@@ -6,9 +6,10 @@ better one. Knows nothing of how a number is computed.
 
 import math
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
+from jobs.compatibility import known_fields
 from jobs.errors import BadInputError
 from jobs.identity import Parsed
 
@@ -102,8 +103,7 @@ class Metric:
     @classmethod
     def from_json(cls, value: Parsed) -> "Metric":
         """The metric whose fields a point has; what a later version adds is left out."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: each for name, each in value.items() if name in known})
+        return cls(**known_fields(cls, value))
 
     @property
     def best_name(self) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from jobs.compatibility import known_fields
 from jobs.identity import Parsed
 
 
@@ -37,8 +38,8 @@ class Resources:
 
     @classmethod
     def from_json(cls, value: Parsed) -> "Resources":
-        """The inverse of `to_json`."""
-        return cls(**value)
+        """The inverse of `to_json`; what a later version adds is left out."""
+        return cls(**known_fields(cls, value))
 
     @property
     def threads(self) -> int:

@@ -21,6 +21,7 @@ from orchestrator.backends import Backend, InlineBackend
 from orchestrator.backends.ray_cluster import RayBackend
 from orchestrator.backends.ray_cluster.worker import WorkerConfig, execute
 from orchestrator.driver.lease import DriverLease
+from orchestrator.driver.resume import resume_point
 from orchestrator.driver.run import run_sweep
 from orchestrator.scheduling.scheduler import Scheduler
 from orchestrator.store import Lease, LeaseHeldError, open_store
@@ -73,7 +74,8 @@ def run_driver(
                     stage_of=lambda kind: stage,
                 )
             with driver_lease.stopping_on_sigterm():
-                summary, publisher = run_sweep(spec, plan, store, backend, Quiet(), Provenance(), driver_lease)
+                resume = resume_point(plan, store)
+                summary, publisher = run_sweep(spec, plan, resume, store, backend, Quiet(), Provenance(), driver_lease)
         finally:
             if backend is not None:
                 backend.close()

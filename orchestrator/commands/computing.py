@@ -13,6 +13,7 @@ from orchestrator.commands.own_job import stop_own_job
 from orchestrator.driver.lease import LOST, TERMINATED, DriverLease
 from orchestrator.driver.progress import ProgressDisplay
 from orchestrator.driver.publishing import Publisher
+from orchestrator.driver.resume import resume_point
 from orchestrator.driver.run import RunSummary, run_sweep
 from orchestrator.environment import git_commit, gpus_of_this_machine, read_environment
 from orchestrator.executables import typed
@@ -62,12 +63,13 @@ class Computer:
         here = cpu_model() if self._name == "inline" and plan.environment.device == "cpu" else ""
         if told := stored_times_text(stored_times(plan, self._store), here=here):
             self._console.print(told, markup=False, highlight=False, soft_wrap=True)
-        if self._backend is None and self._store.present(plan.targets) == set(plan.targets):
+        resume = resume_point(plan, self._store)
+        if self._backend is None and resume.present.issuperset(plan.targets):
             backend = self._open("inline")  # nothing will run, so no cluster is started
         else:
             backend = self._backend = self._backend or self._open(self._name)
         with self._lease.stopping_on_sigterm(), ProgressDisplay(self._console) as progress:
-            return run_sweep(spec, plan, self._store, backend, progress, self._provenance, self._lease)
+            return run_sweep(spec, plan, resume, self._store, backend, progress, self._provenance, self._lease)
 
     def _device(self, spec: SweepSpec) -> str:
         if spec.device != "auto":

@@ -1,6 +1,7 @@
 """Finds the cache hits of a plan: the results that the store already has."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from jobs.artifact import Store
 from jobs.identity import Json
@@ -8,6 +9,18 @@ from jobs.stages.base import JoiningParams
 from jobs.stages.table import StageKind
 from jobs.task import appearing_tasks
 from orchestrator.planning import Plan
+
+
+class ResumePoint(NamedTuple):
+    """What the store has of a plan.
+
+    Attributes:
+        present: The committed keys, those of appearing tasks included.
+        measured: Measurements of the committed sources of joining tasks, by key.
+    """
+
+    present: frozenset[str]
+    measured: Mapping[str, Mapping[str, Json]]
 
 
 def stored_tasks(
@@ -24,7 +37,7 @@ def stored_tasks(
     return {task.key: task.stage for task in (*plan.tasks.values(), *appeared) if task.key in present}
 
 
-def resume_point(plan: Plan, store: Store) -> tuple[frozenset[str], Mapping[str, Mapping[str, Json]]]:
+def resume_point(plan: Plan, store: Store) -> ResumePoint:
     """The committed keys of a plan, and the measurements of committed sources of joining tasks.
 
     Appearing tasks are not in the plan; they are looked up where their source is committed. The manifests of results
@@ -41,4 +54,4 @@ def resume_point(plan: Plan, store: Store) -> tuple[frozenset[str], Mapping[str,
     appeared = [
         each.key for task, source in joining if source in measured for each in appearing_tasks(task, measured[source])
     ]
-    return frozenset(present | store.present(appeared)), measured
+    return ResumePoint(frozenset(present | store.present(appeared)), measured)

@@ -21,12 +21,13 @@ from orchestrator.driver.journal_writer import JournalWriter
 from orchestrator.driver.key_claims import KeyClaims
 from orchestrator.driver.lease import INTERRUPTED, DriverLease
 from orchestrator.driver.publishing import Publisher
-from orchestrator.driver.resume import resume_point, stored_tasks
+from orchestrator.driver.resume import ResumePoint, stored_tasks
 from orchestrator.driver.steering import Steering, in_flight_limits
 from orchestrator.driver.summarizing import Summarizer
 from orchestrator.planning import Plan
 from orchestrator.results import SweepRecord
 from orchestrator.results.lineage import planned_settings
+from orchestrator.scheduling.estimate import needed_tasks
 from orchestrator.scheduling.feasibility import check_feasible, memory_limit
 from orchestrator.scheduling.graph import FINISHED, TaskState
 from orchestrator.scheduling.scheduler import Scheduler
@@ -81,6 +82,7 @@ class RunSummary:
 def run_sweep(
     spec: SweepSpec,
     plan: Plan,
+    resume: ResumePoint,
     store: ArtifactStore,
     backend: Backend,
     progress: Observer,
@@ -89,16 +91,26 @@ def run_sweep(
 ) -> tuple[RunSummary, Publisher]:
     """Compute the missing results of a sweep.
 
+    Args:
+        spec: The sweep.
+        plan: Its plan.
+        resume: What the store has of it.
+        store: The store.
+        backend: Runs what the store has not.
+        progress: Is notified, as the journal and MLflow are.
+        provenance: Recorded in the manifests.
+        lease: The driver's lease.
+
     Returns:
         The summary, and the publisher, which has logged the points so far and can log the rest.
 
     Raises:
-        BadInputError: A task requests more than any node has, or `tracking` cannot be used.
+        BadInputError: A task that has to run requests more than any node has, or `tracking` cannot be used.
         StoppedError: The cluster is lost.
     """
     check_usable(spec.tracking)
     kinds = backend.node_kinds()
-    check_feasible(plan.requests, kinds)
+    check_feasible(plan.requests(needed_tasks(plan.tasks, plan.targets, resume.present)), kinds)
     record = SweepRecord(
         name=spec.name,
         spec=masked_record(spec.model_dump(mode="json")),
@@ -122,9 +134,8 @@ def run_sweep(
     lease.claim_keys()
     with store.open_journal(spec.name, new_driver_name()) as journal:
         journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, term=lease.term.number)
-        present, measured = resume_point(plan, store)
-        attempts = scheduler.start(present, measured, now_s=time.monotonic())
-        stored = stored_tasks(plan, present, measured)
+        attempts = scheduler.start(*resume, now_s=time.monotonic())
+        stored = stored_tasks(plan, *resume)
         observers: list[Observer] = [
             JournalWriter(journal, stored=stored),
             Summarizer(store.files, spec.name),

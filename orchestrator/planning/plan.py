@@ -1,6 +1,6 @@
 """The records of a plan, and of what it depends on besides the sweep file."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from jobs.identity import Parsed
@@ -123,11 +123,10 @@ class Plan:
     resources: Mapping[StageKind, Resources]
     environment: PlanEnvironment
 
-    @property
-    def requests(self) -> set[tuple[StageKind, Resources]]:
-        """The resource requests of all tasks with their stages, appearing tasks included."""
-        asked = {(task.stage, task.resources) for task in self.tasks.values()}
-        joining = {type(task.params) for task in self.tasks.values() if isinstance(task.params, JoiningParams)}
+    def requests(self, tasks: Collection[Task]) -> set[tuple[StageKind, Resources]]:
+        """The resource requests of tasks of this plan with their stages, tasks that appear for them included."""
+        asked = {(task.stage, task.resources) for task in tasks}
+        joining = {type(task.params) for task in tasks if isinstance(task.params, JoiningParams)}
         appearing = {stage_for(each.adds) for each in joining}
         return asked | {(stage, self.resources[stage]) for stage in appearing}
 

@@ -165,7 +165,9 @@ class Scheduler:
         """Leave tasks to the drivers of other sweeps; returns attempts to submit in their place.
 
         Args:
-            elsewhere: The sweep, by the key of an attempt that was to be submitted.
+            elsewhere: The sweep, by the key of an attempt that was to be submitted; "" where the store did not answer
+                whose it is. Then there are no others to submit before the next `step`: they would be asked about in
+                vain, one after another.
             now_s: The time.
         """
         for key, sweep in elsewhere.items():
@@ -173,7 +175,7 @@ class Scheduler:
             self._settle(attempt, spent_s=0.0)
             self._graph.move(self._graph.nodes[key], TaskState.ELSEWHERE)
             self._left[key], self.elsewhere[key] = attempt, sweep
-        return list(self._submissions(now_s))
+        return list(self._submissions(now_s)) if all(elsewhere.values()) else []
 
     def stop(self, reason: str) -> None:
         """Submit nothing more; attempts in flight are awaited, and not retried if they fail."""

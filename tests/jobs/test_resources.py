@@ -15,3 +15,8 @@ def test_as_json_it_names_processes_and_machines_where_there_are_several(asked, 
     written = asked.to_json()
     assert {name: written[name] for name in written if name in ("processes", "nodes")} == several
     assert Resources.from_json(written) == asked
+
+
+def test_a_request_of_a_later_version_is_read_as_far_as_it_is_known():
+    asked = Resources(num_cpus=2, num_gpus=0.5)
+    assert Resources.from_json({**asked.to_json(), "later": 1}) == asked

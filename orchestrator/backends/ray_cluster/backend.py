@@ -228,12 +228,18 @@ class RayBackend:
         return [outcome for reference in late for outcome in _cancelled(self._land(reference).bundle)]
 
     def _review(self) -> None:
-        """Resubmit tasks that are queued although only nodes to avoid are left, without that restriction."""
+        """Resubmit tasks that are queued although only nodes to avoid are left, without that restriction.
+
+        The nodes are read just before, so that none is missed on which a task has begun.
+        """
         if time.monotonic() - self._reviewed_s < _REVIEW_S:
             return
         self._reviewed_s = time.monotonic()
-        for reference, flight in list(self._flights.items()):
-            if flight.avoid and not self._nodes.to_avoid(flight.bundle[0].resources, flight.avoid):
+        restricted = [(reference, flight) for reference, flight in self._flights.items() if flight.avoid]
+        if not restricted or not self._nodes.refresh():
+            return
+        for reference, flight in restricted:
+            if self._nodes.starves(flight.bundle[0].resources, flight.avoid):
                 ray.cancel(reference, force=True)
                 self._start(self._land(reference).bundle)
 

@@ -66,10 +66,17 @@ class Nodes:
 
     def alive(self) -> Mapping[str, ClusterNode]:
         """The nodes by id."""
-        if time.monotonic() - self._read_s > _FRESH_S and self._head_answers():
-            self._nodes = {each["NodeID"]: _node(each) for each in ray.nodes() if each["Alive"]}
-            self._read_s = time.monotonic()
+        if time.monotonic() - self._read_s > _FRESH_S:
+            self.refresh()
         return self._nodes
+
+    def refresh(self) -> bool:
+        """Read the nodes now; returns whether the head answered."""
+        if not self._head_answers():
+            return False
+        self._nodes = {each["NodeID"]: _node(each) for each in ray.nodes() if each["Alive"]}
+        self._read_s = time.monotonic()
+        return True
 
     def slots_for(self, resources: Resources) -> int:
         """How many tasks with this request can run on all nodes at once."""
@@ -86,9 +93,18 @@ class Nodes:
 
     def to_avoid(self, resources: Resources, avoid: frozenset[str]) -> frozenset[str]:
         """Those of the nodes to avoid that are alive; none if the request fits no other node, where it would starve."""
-        alive = self.alive()
-        others = (node for name, node in alive.items() if name not in avoid)
-        return avoid & alive.keys() if any(node.room_for(resources) for node in others) else frozenset()
+        return avoid & self.alive().keys() if self._fitting(resources) - avoid else frozenset()
+
+    def starves(self, resources: Resources, avoid: frozenset[str]) -> bool:
+        """Whether a request waits in vain as long as it may not run on these nodes: of all alive, it fits only these.
+
+        Then it does not run already: the node on which it did would be one more that it fits.
+        """
+        fitting = self._fitting(resources)
+        return bool(fitting) and fitting <= avoid
+
+    def _fitting(self, resources: Resources) -> set[str]:
+        return {name for name, node in self.alive().items() if node.room_for(resources)}
 
 
 def node_kinds(alive: Mapping[str, ClusterNode]) -> tuple[NodeKind, ...]:

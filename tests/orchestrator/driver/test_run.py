@@ -131,6 +131,29 @@ def test_a_damaged_artifact_that_cannot_be_put_aside_ends_no_sweep():
     assert scheduler.state_of(other.key) is TaskState.DONE
 
 
+def test_while_the_store_does_not_answer_the_loop_goes_round_and_hears_that_it_is_to_stop():
+    asked, rounds = [], []
+
+    class Silent:
+        def claim(self, keys):
+            asked.append(keys)
+            return dict.fromkeys(keys, "")
+
+        def release(self, outcomes) -> None: ...
+
+        def look(self, keys) -> None: ...
+
+    class Stopper:
+        def update(self, scheduler, outcomes) -> None:
+            rounds.append(len(asked))
+            if len(rounds) == 3:
+                scheduler.stop("told to end")
+
+    summary = driven(scheduler_of(plain_tasks(60)), backend_of(succeed), Stopper(), claims=Silent())
+    assert rounds[:3] == [1, 2, 3]  # not all 60 tasks in the first
+    assert (summary.stopped, summary.computed) == ("told to end", 0)
+
+
 def test_two_sweeps_at_once_compute_each_task_that_they_share_once(tmp_path):
     tasks = plain_tasks(30)
     computed, summaries = Counter(), []

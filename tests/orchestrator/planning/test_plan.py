@@ -174,9 +174,12 @@ def test_several_processes_train_and_the_keys_are_those_of_one(plan, asked, devi
 
 def test_tasks_that_may_appear_are_requested_too(plan):
     order = (StageKind.ORDER, Resources(num_cpus=64.0))
-    assert order in plan("resources.order={num_cpus: 64}").requests
+    found = plan("resources.order={num_cpus: 64}")
+    assert order in found.requests(found.tasks.values())
+    assert order not in found.requests(tasks_of(found, StageKind.TRAIN))
     without = plan("resources.order={num_cpus: 64}", "methods={l1: {kind: criterion, criterion: l1}}")
-    assert {stage for stage, _ in without.requests} == {task.stage for task in without.tasks.values()}
+    requests = without.requests(without.tasks.values())
+    assert {stage for stage, _ in requests} == {task.stage for task in without.tasks.values()}
 
 
 def test_a_curve_names_its_points(plan):

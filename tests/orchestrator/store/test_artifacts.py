@@ -4,6 +4,7 @@ import time
 import pytest
 from store_suite import KEY, OTHER, StoreSuite, blob_of, flip, manifest
 
+from jobs.artifact import Commit, Manifest
 from orchestrator.store import open_store
 from orchestrator.store.artifacts import FRESH_S, manifest_path
 from orchestrator.store.seals import seal_json
@@ -73,6 +74,19 @@ def test_an_object_store_may_be_damaged_where_this_machine_has_a_whole_copy(s3_u
     flip(store, blob_of(store, KEY, "a"))
     assert store.read(KEY, "a") == b"abc"
     assert store.damaged_files(store.manifest(KEY)) == ["a"]
+
+
+def test_what_a_later_version_added_to_a_manifest_is_neither_damage_nor_lost(store):
+    """A store is shared by drivers and nodes that are updated one after the other."""
+    store.commit(manifest(width=3), {"a": b"1"})
+    value = store.manifest(KEY).to_json()
+    value = {**value, "later": 1, "files": {"a": {**value["files"]["a"], "later": 2}}}
+    store.files.replace(manifest_path(KEY), seal_json(value))
+    assert store.manifest(KEY) == Manifest.from_json(value)
+    assert store.read(KEY, "a") == b"1"
+    assert store.commit(manifest(width=3), {"a": b"1"}) is Commit.REPEATED
+    store.quarantine(KEY)
+    assert store.files.read(manifest_path(KEY)) == seal_json(value)
 
 
 def test_a_manifest_from_before_processors_were_kept_is_read(store):

@@ -252,6 +252,20 @@ def test_a_lost_node_preempts_what_ran_on_it_and_all_else_goes_on(backend, clust
     assert {key: type(each) for key, each in outcomes.items()} == dict.fromkeys(outcomes, Succeeded)
 
 
+def test_what_runs_goes_on_where_a_node_that_it_avoids_is_lost(backend, cluster, third_node, tmp_path):
+    backend.submit([attempt(sleeping(tmp_path), avoid=frozenset({third_node.node_id}))])
+    await_start(tmp_path, 1)
+    (runs,) = backend._flights
+    cluster.remove_node(third_node, allow_graceful=False)
+    while third_node.node_id in alive():
+        time.sleep(0.1)
+    backend._reviewed_s = float("-inf")
+    assert backend.wait(0.1) == []
+    assert list(backend._flights) == [runs]
+    backend.cancel()
+    drain(backend, 1)
+
+
 def test_the_workers_of_a_driver_that_lost_its_sweep_commit_nothing(backend, cluster, tmp_path):
     store = open_store(tmp_path / "store")
     config = WorkerConfig(storage=store.uri, provenance=Provenance(), term=Lease.acquire(store.files, "sweep").term)

@@ -61,6 +61,27 @@ def test_nodes_to_avoid_are_avoided_while_another_fits(nodes):
     assert there.to_avoid(Resources(), frozenset({"n1", "n2"})) == frozenset()
 
 
+def test_who_avoids_nodes_waits_in_vain_only_where_it_fits_no_other(nodes):
+    there = nodes(described(1, GPU_NODE), described(2, {"CPU": 3.0}))
+    assert there.starves(Resources(), frozenset({"n1", "n2", "gone"}))
+    assert there.starves(Resources(num_gpus=1.0), frozenset({"n1"}))
+    assert not there.starves(Resources(), frozenset({"n1"}))
+    assert not there.starves(Resources(), frozenset({"gone"}))
+    assert not there.starves(Resources(num_gpus=3.0), frozenset({"n1", "n2"}))  # nor does it fit these
+
+
+def test_nodes_are_read_again_on_demand_where_the_head_answers(nodes, monkeypatch):
+    answers = [True, False]
+    nodes()
+    there = Nodes(lambda: answers.pop(0))
+    assert there.alive() == {}
+    monkeypatch.setattr(ray_nodes.ray, "nodes", lambda: [described(1, GPU_NODE)])
+    assert not there.refresh()
+    answers.append(True)
+    assert there.refresh()
+    assert there.alive().keys() == {"n1"}
+
+
 def test_kinds_are_what_is_there_grouped_whatever_memory_ray_measured(nodes):
     label = {"ray.io/node-group": "gpu"}
     there = nodes(described(1, GPU_NODE, label), described(2, {**GPU_NODE, "memory": 1001.0}, label))
