@@ -1,11 +1,10 @@
 """Loads data sets by name, and caches them for the next task of this process."""
 
-import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from jaxtyping import Float32
@@ -55,9 +54,12 @@ def load_dataset(
     *,
     normalize: ImageStatistics | None = None,
     arguments: Mapping[str, Any] | None = None,
+    content: str = "",
     workers: int = 0,
 ) -> ImageData:
     """Read a data set, or return the cached one: the last two are cached, and must not be written to.
+
+    Of a data set whose content has changed only the new one is kept.
 
     Args:
         name: A name from `DATASETS`, or the user's own factory as `package.module:callable`, which is called
@@ -65,6 +67,7 @@ def load_dataset(
         root: The folder that holds the files; `digits` needs none.
         normalize: Mean and standard deviation per channel, subtracted and divided by. Without it images stay in [0, 1].
         arguments: Keyword arguments of the data set, for example `{"size": 224}`; plain YAML values.
+        content: Names what its files and its code hold, such as their fingerprints: under another name it is read anew.
         workers: Processes that read the splits, where they are lazy; 0: none.
 
     Raises:
@@ -75,19 +78,36 @@ def load_dataset(
         serialised = json.dumps(dict(arguments or {}), sort_keys=True)
     except TypeError as error:
         raise BadInputError(f"data '{name}': arguments are {arguments}; plain values are needed: {error}") from error
-    data = _load(name, root, statistics, serialised)
+    asked = (name, root, statistics, serialised)
+    if asked in _cached and _cached[asked].content != content:
+        del _cached[asked]  # before the new one is read: memory may not hold both
+    held = _cached.pop(asked, None) or _Held(content=content, data=_load(*asked))
+    _cached[asked] = held  # as the last one
+    while len(_cached) > _CACHE_SIZE:
+        del _cached[next(iter(_cached))]
+    data = held.data
     return _with_splits(data, lambda split: replace(split, workers=workers)) if workers else data
 
 
 def forget_data() -> None:
     """Drop the cached data sets of this process."""
-    _load.cache_clear()
+    _cached.clear()
 
 
-@functools.lru_cache(maxsize=_CACHE_SIZE)
-def _load(
-    name: str, root: str | None, normalize: tuple[tuple[float, ...], tuple[float, ...]] | None, arguments: str
-) -> ImageData:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """A cached data set, and what names its content."""
+
+    content: str
+    data: ImageData
+
+
+_Statistics: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
+_cached: dict[tuple[str, str | None, _Statistics | None, str], _Held] = {}
+"""By all that a data set is asked for with but its content, the last one used at the end."""
+
+
+def _load(name: str, root: str | None, normalize: _Statistics | None, arguments: str) -> ImageData:
     where = f"data '{name}'"
     keywords = json.loads(arguments)
     if ":" in name:

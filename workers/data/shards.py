@@ -57,7 +57,7 @@ class Shards:
 
     def __init__(self, base: str, entries: Mapping[str, Mapping[str, Any]]) -> None:
         self._base, self._names = base, list(entries)
-        self._fingerprints = [each.get("fingerprint", "") for each in entries.values()]
+        self._known_as = [each.get("fingerprint") or _state(base, name) for name, each in entries.items()]
         self._ends = torch.tensor([each["samples"] for each in entries.values()]).cumsum(0)
 
     def __len__(self) -> int:
@@ -75,7 +75,7 @@ class Shards:
         """
         part = int(torch.searchsorted(self._ends, index, right=True))
         start, end = (0 if not part else int(self._ends[part - 1])), int(self._ends[part])
-        shard = _opened(self._base, self._names[part], self._fingerprints[part])
+        shard = _opened(self._base, self._names[part], self._known_as[part])
         if len(shard) != end - start:
             raise BadInputError(
                 f"{self._base}/{self._names[part]}: has {len(shard)} samples, but the index says {end - start}; "
@@ -217,6 +217,14 @@ def _is_index(document: object) -> bool:
         )
         for part in parts
     )
+
+
+def _state(base: str, name: str) -> str:
+    """Size and time of a shard in a folder: what it is known by where no index says that."""
+    if "://" in base or not Path(base, name).is_file():
+        return ""
+    state = Path(base, name).stat()
+    return f"{state.st_size} {state.st_mtime_ns}"
 
 
 @functools.lru_cache(maxsize=_OPEN)

@@ -20,6 +20,7 @@ def read_data(context: Context[StageParams], data: DatasetParams) -> ImageData:
         context.task.locations.data,
         normalize=(normalize.mean, normalize.std) if normalize else None,
         arguments=data.arguments,
+        content=f"{data.fingerprint} {data.source}",
         workers=context.task.locations.data_workers,
     )
 

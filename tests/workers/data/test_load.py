@@ -2,12 +2,18 @@ import importlib.util
 import os
 import sys
 import types
+import weakref
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from jobs.errors import BadInputError, UnfitMachineError
+from jobs.stages.common import DatasetParams
+from jobs.task import Locations
 from workers.data import ImageData, Split, forget_data, load_dataset
+from workers.stages._images import read_data
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +60,16 @@ def test_root_arguments_and_normalisation_tell_data_apart(calls):
     load_dataset("orchard_test_lab:ones", "a", arguments={"count": 3})
     load_dataset("orchard_test_lab:ones", "a", normalize=([0.0], [1.0]))
     assert len(calls) == 4
+
+
+def test_another_content_is_read_anew_and_takes_the_place_of_the_old_one(calls):
+    load_dataset("orchard_test_lab:ones", "other", content="1")
+    before = weakref.ref(load_dataset("orchard_test_lab:ones", "a", content="1").train.images)
+    after = load_dataset("orchard_test_lab:ones", "a", content="2")
+    assert load_dataset("orchard_test_lab:ones", "a", content="2") is after
+    load_dataset("orchard_test_lab:ones", "other", content="1")
+    assert before() is None  # no longer in memory
+    assert [root for root, _ in calls] == ["other", "a", "a"]  # and no other one had to go for it
 
 
 def test_only_the_last_two_are_kept(calls):
@@ -139,3 +155,11 @@ def test_splits_know_how_many_processes_read_them():
     data = load_dataset("digits", workers=3)
     assert {split.workers for split in (data.train, data.validation, data.test)} == {3}
     assert load_dataset("digits").train.workers == 0
+
+
+def test_a_task_reads_anew_what_its_plan_knows_by_another_fingerprint(calls):
+    context = SimpleNamespace(task=SimpleNamespace(locations=Locations(data="a")))
+    params = DatasetParams(dataset="orchard_test_lab:ones", fingerprint="40 files", source="first")
+    for each in (params, params, replace(params, fingerprint="80 files"), replace(params, source="second")):
+        read_data(context, each)
+    assert len(calls) == 3

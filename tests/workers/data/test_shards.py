@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from jobs.errors import BadInputError
-from workers.data import batches, load_dataset
+from workers.data import batches, forget_data, load_dataset
 from workers.data.feed import Feed, by_parts
 from workers.data.image_pairs import CACHE_FOLDER
 from workers.data.pipeline import Pipeline
@@ -53,6 +53,14 @@ def test_samples_are_read_in_order_with_their_classes(root):
     assert labels.tolist() == [number % 3 for number in range(12)]
     assert [int(split.targets[0]) for split in (data.validation, data.test)] == [20 % 3, 30 % 3]
     assert (data.num_classes, data.input_shape) == (3, (3, 4, 4))
+
+
+def test_a_shard_that_was_written_anew_is_read_anew(root):
+    load(root).train.images[0]
+    forget_data()
+    (root / "train-0.tar").unlink()  # as by a rename: who has it open still reads the old one
+    write(root / "train-0.tar", range(40, 44))
+    assert round(255 * float(load(root).train.images[0][0, 0, 0])) == 40
 
 
 def test_a_lone_val_is_the_test_split(root):
