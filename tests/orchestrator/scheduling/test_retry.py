@@ -34,8 +34,8 @@ def test_a_lost_worker_is_replaced_without_waiting():
 
 
 def test_what_may_pass_by_itself_is_waited_for():
-    waits = {cause: retry_after(failure(cause), count=3, asked=Resources()).delay_s for cause in RETRIES}
-    assert {cause for cause, wait in waits.items() if wait} == {Cause.TRANSIENT, Cause.CORRUPT}
+    waits = {cause: retry_after(failure(cause, node="n"), count=3, asked=Resources()).delay_s for cause in RETRIES}
+    assert {cause for cause, wait in waits.items() if wait} == {Cause.TRANSIENT, Cause.CORRUPT, Cause.UNFIT_MACHINE}
 
 
 def test_the_wait_doubles_is_jittered_and_bounded():
