@@ -102,11 +102,20 @@ class ArtifactStore:
 
     def manifest(self, key: str) -> Manifest:
         """The manifest of a committed artifact. Raises as the contract says."""
-        path = manifest_path(key)
+        sealed = self._sealed(key)
+        if sealed is None:
+            raise MissingArtifactError(f"{self.uri}: no artifact {key}")
+        return self._unsealed(key, sealed)
+
+    def _sealed(self, key: str) -> bytes | None:
+        """The file of a manifest; None where there is none."""
         try:
-            sealed = self.files.read(path)
+            return self.files.read(manifest_path(key))
         except FileNotFoundError:
-            raise MissingArtifactError(f"{self.uri}: no artifact {key}") from None
+            return None
+
+    def _unsealed(self, key: str, sealed: bytes) -> Manifest:
+        path = manifest_path(key)
         try:
             manifest = Manifest.from_json(unseal_json(sealed))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -184,22 +193,24 @@ class ArtifactStore:
     def quarantine(self, key: str) -> None:
         """Move a damaged artifact away and delete its damaged files; an intact artifact stays.
 
-        Where the manifest cannot be read, its files are unknown; the next commit checks each of them.
+        Where the manifest cannot be read, its files are unknown; the next commit checks each of them. Another process
+        may have moved it away while its files were read, and the task may have committed again: then nothing is done.
         """
-        try:
-            manifest = self.manifest(key)
-            damaged = self.damaged_files(manifest)
-            if not damaged:
-                return  # another process has repaired it
-            for name in damaged:
-                self.files.delete(blob_path(manifest.files[name].sha256))
-        except MissingArtifactError:
+        sealed = self._sealed(key)
+        if sealed is None:
             return
-        except CorruptArtifactError:
-            pass
-        path = manifest_path(key)
-        self.files.replace(f"quarantine/{key}.json", self.files.read(path))
-        self.files.delete(path)
+        digests = []
+        with suppress(CorruptArtifactError):
+            manifest = self._unsealed(key, sealed)
+            digests = [manifest.files[name].sha256 for name in self.damaged_files(manifest)]
+            if not digests:
+                return
+        if self._sealed(key) != sealed:
+            return
+        for digest in digests:
+            self.files.delete(blob_path(digest))
+        self.files.replace(f"quarantine/{key}.json", sealed)
+        self.files.delete(manifest_path(key))
 
     def save_checkpoint(self, key: str, content: bytes) -> None:
         """Store the checkpoint of a running task; replaces the earlier one atomically."""

@@ -1,5 +1,6 @@
 import os
 import time
+from dataclasses import replace
 
 import pytest
 from store_suite import KEY, OTHER, StoreSuite, blob_of, flip, manifest
@@ -87,6 +88,26 @@ def test_what_a_later_version_added_to_a_manifest_is_neither_damage_nor_lost(sto
     assert store.commit(manifest(width=3), {"a": b"1"}) is Commit.REPEATED
     store.quarantine(KEY)
     assert store.files.read(manifest_path(KEY)) == seal_json(value)
+
+
+@pytest.mark.parametrize("damaged", [blob_of, lambda store, key, name: manifest_path(key)])
+def test_who_looked_before_a_repair_leaves_what_was_repaired(store, tmp_path, damaged):
+    store.commit(manifest(), {"a": b"1"})
+    flip(store, damaged(store, KEY, "a"))
+    slow = open_store(tmp_path / "store")
+    reads = []
+
+    def read(path):
+        content = slow_read(path)
+        reads.append(path)
+        if len(reads) == (2 if damaged is blob_of else 1):
+            store.quarantine(KEY)
+            store.commit(replace(manifest(), created_s=1.0), {"a": b"1"})
+        return content
+
+    slow_read, slow.files.read = slow.files.read, read
+    slow.quarantine(KEY)
+    assert (store.manifest(KEY).created_s, store.read(KEY, "a")) == (1.0, b"1")
 
 
 def test_a_manifest_from_before_processors_were_kept_is_read(store):
