@@ -64,8 +64,9 @@ class FileCache:
     def _evict(self) -> None:
         """If the limit is exceeded, remove the least recently used files; leftovers of dead writers count, too."""
         found = []
-        for shard in os.scandir(self._folder):
-            for entry in os.scandir(shard.path):
+        shards = [each.path for each in os.scandir(self._folder) if each.is_dir(follow_symlinks=False)]
+        for shard in shards:  # whatever else lies there is not of the cache
+            for entry in os.scandir(shard):
                 with contextlib.suppress(FileNotFoundError):
                     stat = entry.stat()
                     found.append((stat.st_mtime_ns, stat.st_size, entry.path))

@@ -73,6 +73,7 @@ def end_dead_runs(sweep: str, store: ArtifactStore, *, alive: bool) -> str:
     except OrchardError as error:
         again = f"{typed('orchard')} sync {sweep} --storage {store.uri}"
         return f"its runs in MLflow may still be RUNNING: {error}; once it is back: {again}"
-    with suppress(OSError), store.open_journal(sweep, new_driver_name()) as journal:  # else the next look asks again
+    name = new_driver_name(term.number)
+    with suppress(OSError), store.open_journal(sweep, name) as journal:  # else the next look asks again
         journal.append("closed", term=term.number)
     return f"MLflow: {ended} runs that the dead driver left as RUNNING are now FAILED" if ended else ""

@@ -132,7 +132,7 @@ def run_sweep(
         memory_limit=lambda asked: memory_limit(asked, kinds),
     )
     lease.claim_keys()
-    with store.open_journal(spec.name, new_driver_name()) as journal:
+    with store.open_journal(spec.name, new_driver_name(lease.term.number)) as journal:
         journal.append("start", sweep=spec.name, git_commit=provenance.git_commit, term=lease.term.number)
         attempts = scheduler.start(*resume, now_s=time.monotonic())
         stored = stored_tasks(plan, *resume)

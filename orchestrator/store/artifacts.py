@@ -298,7 +298,7 @@ class ArtifactStore:
         return sorted(key for key in keys if key.startswith(prefix))
 
     def open_journal(self, sweep: str, driver: str) -> Journal:
-        """Open the journal of a new driver, whose name must sort by its start time."""
+        """Open the journal of a new driver, whose name must sort behind those before it (`new_driver_name`)."""
         return open_journal(self.files, sweep, driver)
 
     def read_journal(self, sweep: str, only: Sequence[str] = ()) -> Iterator[Parsed]:

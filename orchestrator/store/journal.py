@@ -102,17 +102,21 @@ def open_journal(files: Files, sweep: str, driver: str) -> Journal:
     Args:
         files: The files of the store.
         sweep: The sweep's name.
-        driver: A unique name that sorts by the driver's start time.
+        driver: A unique name that sorts behind those of the drivers before (`new_driver_name`).
     """
     folder = f"journal/{sweep}"
     return Journal(files.appender(folder, driver), files.address(f"{folder}/{driver}"))
 
 
-def new_driver_name() -> str:
-    """A unique name that sorts by time, also where several runs begin within a second."""
+def new_driver_name(term: int) -> str:
+    """A unique name that sorts by the number of the lease term, and within a term by time.
+
+    The clocks of two drivers' machines may differ, their terms say who followed whom. Versions up to 0.2 began with the
+    time: with a digit, which sorts before the letter.
+    """
     now_ns = time.time_ns()
     second = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ns // 10**9))
-    return f"{second}.{now_ns // 1000 % 10**6:06d}-{uuid.uuid4().hex[:6]}"
+    return f"t{term:08d}.{second}.{now_ns // 1000 % 10**6:06d}-{uuid.uuid4().hex[:6]}"
 
 
 class JournalReader:

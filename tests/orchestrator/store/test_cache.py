@@ -43,6 +43,17 @@ def test_the_bound_holds_whatever_comes(tmp_path):
         assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= 1000
 
 
+def test_the_bound_holds_beside_what_is_not_of_the_cache(tmp_path):
+    (tmp_path / ".DS_Store").write_bytes(b"left by another program")
+    (tmp_path / "aa").symlink_to("nowhere")
+    cache = BlobCache(FileCache(tmp_path, 350))
+    blobs = [blob(number) for number in range(5)]
+    for each in blobs:
+        cache.put(*each)
+    assert sum(cache.get(digest) is not None for digest, _ in blobs) <= 3
+    assert (tmp_path / ".DS_Store").exists()
+
+
 def test_what_another_process_has_put_counts(tmp_path):
     for number in range(9):
         BlobCache(FileCache(tmp_path, 10**9)).put(*blob(number))

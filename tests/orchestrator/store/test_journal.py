@@ -10,7 +10,7 @@ from orchestrator.store import Journal, open_store
 from orchestrator.store import journal as journal_module
 from orchestrator.store.entries import UNREADABLE
 from orchestrator.store.files import FolderFiles
-from orchestrator.store.journal import open_journal, read_journal
+from orchestrator.store.journal import new_driver_name, open_journal, read_journal
 
 
 class Disk:
@@ -43,6 +43,17 @@ def store(tmp_path):
 def nodes(files) -> list[str]:
     """What was written, torn lines aside."""
     return [entry["node"] for entry in read_journal(files, "s") if entry is not UNREADABLE]
+
+
+def test_the_run_of_the_later_term_is_the_last_one_whatever_the_clocks_say(store, monkeypatch):
+    names = ["20261129T043532.123456-abcdef"]  # of version 0.2
+    for term, clock_s in ((2, 1e9), (3, 1e9 - 600), (3, 1e9 - 599), (10, 1e9 - 700)):
+        monkeypatch.setattr(journal_module.time, "time_ns", lambda clock_s=clock_s: int(clock_s * 1e9))
+        names.append(new_driver_name(term))
+    for name in reversed(names):
+        with store.open_journal("s", name) as journal:
+            journal.append("avoided", node=name)
+    assert nodes(store.files) == names
 
 
 def test_what_was_flushed_survives_the_process(store):
