@@ -10,7 +10,7 @@ import os
 import pickle
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,13 +20,21 @@ from ray.util import remove_placement_group
 from ray.util.placement_group import PlacementGroup
 
 from jobs.errors import OrchardError
-from jobs.outcome import Cause, Failed, Outcome
+from jobs.outcome import Outcome
 from jobs.resources import Resources
 from jobs.task import Attempt
 from orchestrator.backends.base import NodeKind, Slots
 from orchestrator.backends.ray_cluster.bundles import Bundle, pack
 from orchestrator.backends.ray_cluster.link import HEAD, LOCAL, PATIENCE_S, Link, end_lost
-from orchestrator.backends.ray_cluster.losses import Reference, failures, means_lost_cluster, nodes_of
+from orchestrator.backends.ray_cluster.losses import (
+    Reference,
+    Run,
+    cancelled,
+    failures,
+    known_runs,
+    means_lost_cluster,
+    runs_of,
+)
 from orchestrator.backends.ray_cluster.machines import on_machine, options_of, reserve
 from orchestrator.backends.ray_cluster.nodes import Nodes, node_kinds
 from orchestrator.backends.ray_cluster.worker import (
@@ -209,23 +217,29 @@ class RayBackend:
         }
         if any(means_lost_cluster(error) for error in errors.values()):
             raise self._link.loss("the Ray process of this machine has ended")
-        nodes = nodes_of(errors)
+        runs = {**runs_of(errors), **self._cancelled_runs(done)}
         outcomes: list[Outcome] = []
         for reference, result in zip(done, results, strict=True):
             bundle = self._land(reference).bundle
             if isinstance(result, bytes):
                 outcomes += pickle.loads(result)
             elif reference in errors:
-                node = nodes.get(reference, "")
-                outcomes += failures(bundle, result, node=node, host=self._nodes.host_of(node))
+                run = runs[reference]
+                outcomes += failures(bundle, result, run, host=self._nodes.host_of(run.node))
             else:
-                outcomes += _cancelled(bundle)
+                outcomes += cancelled(bundle, runs[reference])
         return outcomes
 
     def _given_up(self) -> list[Outcome]:
         now = time.monotonic()
         late = [each for each, flight in self._flights.items() if flight.given_up_s and flight.given_up_s < now]
-        return [outcome for reference in late for outcome in _cancelled(self._land(reference).bundle)]
+        runs = self._cancelled_runs(late)
+        return [outcome for each in late for outcome in cancelled(self._land(each).bundle, runs[each])]
+
+    def _cancelled_runs(self, references: Sequence[Reference]) -> Mapping[Reference, Run]:
+        """The runs of those that were cancelled by force."""
+        forced = [each for each in references if self._flights[each].given_up_s is not None]
+        return known_runs(forced, patience_s=_KILL_S)
 
     def _review(self) -> None:
         """Resubmit tasks that are queued although only nodes to avoid are left, without that restriction.
@@ -288,7 +302,3 @@ def _result(reference: Reference) -> bytes | RayError:
     except RayError as error:
         return error
     return result
-
-
-def _cancelled(bundle: Bundle) -> list[Outcome]:
-    return [Failed(key=attempt.task.key, cause=Cause.CANCELLED, message="cancelled by force") for attempt in bundle]

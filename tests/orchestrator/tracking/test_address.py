@@ -10,6 +10,7 @@ import time
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
@@ -126,6 +127,32 @@ def test_user_and_password_of_a_server_are_used_and_leave_no_trace(monkeypatch):
     assert os.environ["MLFLOW_TRACKING_USERNAME"] == "another"
     assert "MLFLOW_TRACKING_PASSWORD" not in os.environ
     assert pages(f"http://me:p%40ss@{place}") == f"http://{place}"
+
+
+class _Overloaded(BaseHTTPRequestHandler):
+    """A server whose proxy lets `/health` pass, and asks all else to come back in an hour."""
+
+    def do_GET(self):
+        self.send_response(200 if self.path == "/health" else 503)
+        self.send_header("Retry-After", "3600")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_POST(self):
+        self.do_GET()
+
+    def log_message(self, *_): ...
+
+
+def test_a_server_that_asks_for_hours_is_not_waited_for(monkeypatch):
+    slept = []
+    monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(sleep=slept.append, time=time.time))
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Overloaded) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(TrackingUnavailableError, match="nothing is lost"):
+            log(f"http://127.0.0.1:{server.server_port}", make_curve())
+        server.shutdown()
+    assert sum(slept) < 30
 
 
 def test_the_command_for_a_database_has_variables_and_no_password(monkeypatch):

@@ -248,6 +248,7 @@ def test_a_lost_node_preempts_what_ran_on_it_and_all_else_goes_on(backend, clust
     outcomes = {outcome.key: outcome for outcome in drain(backend, 10)}
     lost = outcomes.pop(runs.key)
     assert (lost.cause, lost.node) == (Cause.PREEMPTED, third_node.node_id)
+    assert lost.duration_s > 0
     # Also what had to avoid every node that is left.
     assert {key: type(each) for key, each in outcomes.items()} == dict.fromkeys(outcomes, Succeeded)
 
@@ -263,7 +264,7 @@ def test_what_runs_goes_on_where_a_node_that_it_avoids_is_lost(backend, cluster,
     assert backend.wait(0.1) == []
     assert list(backend._flights) == [runs]
     backend.cancel()
-    drain(backend, 1)
+    assert drain(backend, 1)[0].duration_s > 1.0  # so long it takes until a lost node is struck off
 
 
 def test_the_workers_of_a_driver_that_lost_its_sweep_commit_nothing(backend, cluster, tmp_path):
